@@ -1,0 +1,29 @@
+# Each target sets itself up: a bare machine needs python3 and make, nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+READY  := $(VENV)/.ready
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint clean help
+
+help:            ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)   ## train SkrGAN on fundus photographs (or their phantom), score it, show the pictures
+	$(BIN)/benchbed run --method skrgan --dataset fundus
+
+test: $(READY)   ## run the default tests (no GPU, no network; under 10 minutes on two cores)
+	$(BIN)/python -m pytest
+
+lint: $(READY)   ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:           ## remove the environment
+	rm -rf $(VENV)

@@ -1,0 +1,73 @@
+"""benchbed: a benchmark harness that compares GAN methods for medical images.
+
+The names below are all that a plugin needs; each is imported when it is first used, so that a
+plugin's spec does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchbed.api.method import Derived as Derived
+    from benchbed.api.method import Method as Method
+    from benchbed.api.metric import ImageSet as ImageSet
+    from benchbed.api.metric import MetricInputs as MetricInputs
+    from benchbed.api.specs import DatasetSpec as DatasetSpec
+    from benchbed.api.specs import Deviation as Deviation
+    from benchbed.api.specs import Layout as Layout
+    from benchbed.api.specs import MethodSpec as MethodSpec
+    from benchbed.api.specs import MetricSpec as MetricSpec
+    from benchbed.api.specs import Paper as Paper
+    from benchbed.api.specs import Part as Part
+    from benchbed.api.specs import Phantom as Phantom
+    from benchbed.api.specs import TaskSpec as TaskSpec
+    from benchbed.api.types import Batch as Batch
+    from benchbed.api.types import DataShape as DataShape
+    from benchbed.api.types import Losses as Losses
+    from benchbed.errors import BenchbedError as BenchbedError
+    from benchbed.errors import BenchbedWarning as BenchbedWarning
+    from benchbed.hookspecs import hookimpl as hookimpl
+    from benchbed.settings import MethodSettings as MethodSettings
+    from benchbed.settings import setting as setting
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Batch": "api.types",
+    "BenchbedError": "errors",
+    "BenchbedWarning": "errors",
+    "DataShape": "api.types",
+    "DatasetSpec": "api.specs",
+    "Derived": "api.method",
+    "Deviation": "api.specs",
+    "ImageSet": "api.metric",
+    "Layout": "api.specs",
+    "Losses": "api.types",
+    "Method": "api.method",
+    "MethodSettings": "settings",
+    "MethodSpec": "api.specs",
+    "MetricInputs": "api.metric",
+    "MetricSpec": "api.specs",
+    "Paper": "api.specs",
+    "Part": "api.specs",
+    "Phantom": "api.specs",
+    "TaskSpec": "api.specs",
+    "hookimpl": "hookspecs",
+    "setting": "settings",
+}
+
+__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'benchbed' has no attribute {name!r}")
+    value = getattr(import_module(f"benchbed.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

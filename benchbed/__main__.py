@@ -1,0 +1,5 @@
+"""``python -m benchbed``."""
+
+from benchbed.cli.main import main
+
+main()

@@ -1,0 +1,284 @@
+"""The contract of a method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from benchbed.api.types import Batch, DataShape
+from benchbed.settings import MethodSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from lightning_fabric import Fabric
+
+    from benchbed.api.types import Losses
+
+S = TypeVar("S", bound=MethodSettings)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Something computed once from every training image and cached, such as an edge map.
+
+    Attributes:
+        function: From an image, uint8 ``(H, W, C)``, and the parameters, to uint8 ``(H, W)`` or
+            ``(H, W, C)`` of the same size; a plain module-level function.
+        parameters: Its keyword arguments; they and the source of its module name the cache.
+        size: In-plane size in pixels at which it is computed, before it is area-averaged to the
+            run's; None for the run's own.
+    """
+
+    function: Callable[..., np.ndarray]
+    parameters: Mapping[str, Any]
+    size: int | None = None
+
+
+class Method(nn.Module, ABC, Generic[S]):
+    """A method: its networks, its losses, the order of its updates and its schedule.
+
+    The harness owns what must be equal between methods: data, order, seeds, device, precision,
+    budget, checkpoints, logging, sampling counts and evaluation. It calls, in this order:
+
+    1. ``build`` once, which makes the networks as attributes and names their optimisers with
+       ``optimize`` (and running averages with ``average``);
+    2. ``training_step`` for every batch until the budget is spent; it updates networks with
+       ``update`` alone and returns the losses as scalar tensors without reading them, so that
+       the device is never waited for;
+    3. the abilities that the spec declares: ``sample``, ``synthesize``, ``segment``. The harness
+       seeds the global generator around them, so that dropout noise is reproducible too.
+
+    All state lives in networks, buffers, averages and optimisers; it is saved and restored by
+    the harness. ``self.steps`` counts training steps, ``self.updates`` the updates by name.
+
+    Attributes:
+        settings: The validated settings.
+        data: The shape of the data, set before ``build``.
+        steps: Training steps done.
+        updates: Updates done, by the optimiser's name.
+    """
+
+    def __init__(self, settings: S) -> None:
+        super().__init__()
+        self.settings = settings
+        self.data: DataShape
+        self.steps = 0
+        self.updates: Counter[str] = Counter()
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._averages: dict[str, str] = {}
+        self._fabric: Fabric
+
+    # -- what a plugin writes ---------------------------------------------------------------
+
+    @classmethod
+    def derived(cls, settings: S) -> dict[str, Derived]:
+        """What is computed from each image before training; found in ``batch[name]``.
+
+        Args:
+            settings: The method's settings.
+        """
+        del settings
+        return {}
+
+    @abstractmethod
+    def build(self, data: DataShape) -> None:
+        """Make networks and optimisers for data of this shape.
+
+        Args:
+            data: Channels and size of the images; masks and classes, where there are any.
+        """
+
+    @abstractmethod
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One step of the paper's algorithm.
+
+        Args:
+            batch: Images in [-1, 1] and what belongs to them.
+            progress: Share of the budget that is spent, in [0, 1).
+
+        Returns:
+            Scalar losses by name.
+        """
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Make `count` images from noise drawn from `rng`.
+
+        Returns:
+            ``image`` ``(count, C, ...)`` in [-1, 1]; ``mask`` where the method makes pairs;
+            in ``extra``, what else is worth seeing.
+
+        Raises:
+            TypeError: The method has no such ability.
+        """
+        raise self._unable("sample")
+
+    def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
+        """Make an image for each mask.
+
+        Args:
+            mask: ``(B, M, ...)`` in {-1, 1}.
+            rng: Source of noise.
+
+        Returns:
+            ``(B, C, ...)`` in [-1, 1].
+
+        Raises:
+            TypeError: The method has no such ability.
+        """
+        raise self._unable("synthesize")
+
+    def segment(self, image: Tensor) -> Tensor:
+        """The probability of the mask's classes for each pixel.
+
+        Args:
+            image: ``(B, C, ...)`` in [-1, 1].
+
+        Returns:
+            ``(B, M, ...)`` in [0, 1].
+
+        Raises:
+            TypeError: The method has no such ability.
+        """
+        raise self._unable("segment")
+
+    # -- what a plugin calls ----------------------------------------------------------------
+
+    def optimize(self, **optimizers: torch.optim.Optimizer) -> None:
+        """Name the optimisers; a name is what ``update`` takes.
+
+        Args:
+            **optimizers: Optimisers over the parameters of networks that are attributes.
+        """
+        self.optimizers.update(optimizers)
+
+    def update(self, name: str, loss: Tensor) -> None:
+        """Take one optimiser step down the gradient of `loss`.
+
+        Only the parameters of this optimiser receive a gradient; the other networks that the
+        loss runs through are left alone, so a generator's step does not disturb (nor spend time
+        on) its discriminator.
+
+        Args:
+            name: Name of the optimiser.
+            loss: Scalar, to be minimised.
+        """
+        optimizer = self.optimizers[name]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad(set_to_none=True)
+        self._fabric.backward(loss, inputs=parameters)
+        optimizer.step()
+        self.updates[name] += 1
+
+    def average(self, name: str, decay: float) -> None:
+        """Keep an exponential moving average of the network that is the attribute `name`.
+
+        Args:
+            name: Attribute of the network.
+            decay: Weight of the past in each ``update_average``, in [0, 1).
+        """
+        network = getattr(self, name)
+        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+        averaged.requires_grad_(False)
+        self._averages[name] = f"{name}_average"
+        setattr(self, self._averages[name], averaged)
+
+    def update_average(self, name: str) -> None:
+        """Move the average of network `name` towards its present weights."""
+        self.averaged(name).update_parameters(getattr(self, name))
+
+    def averaged(self, name: str) -> AveragedModel:
+        """The averaged twin of network `name`."""
+        averaged = getattr(self, self._averages[name])
+        assert isinstance(averaged, AveragedModel)
+        return averaged
+
+    def noise(
+        self,
+        count: int,
+        *shape: int,
+        rng: torch.Generator | None = None,
+        distribution: Literal["normal", "uniform"] = "normal",
+        std: float = 1.0,
+    ) -> Tensor:
+        """Noise on the method's device.
+
+        Sampling noise is drawn where `rng` lives, the CPU, so that a seed gives the same samples
+        on every device; training noise is drawn on the device.
+
+        Args:
+            count: Size of the batch.
+            *shape: Shape of one noise vector.
+            rng: Source of noise while sampling; None for the global one while training.
+            distribution: ``"normal"``, N(0, std^2), or ``"uniform"`` in [-1, 1].
+            std: Standard deviation of normal noise.
+        """
+        noise = torch.empty(count, *shape, device=self.device if rng is None else rng.device)
+        if distribution == "uniform":
+            noise.uniform_(-1.0, 1.0, generator=rng)
+        else:
+            noise.normal_(0.0, std, generator=rng)
+        return noise.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the networks are on."""
+        return next(self.parameters()).device
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks that are trained, by attribute name, averages left out."""
+        averages = set(self._averages.values())
+        return {name: child for name, child in self.named_children() if name not in averages}
+
+    def _unable(self, ability: str) -> TypeError:
+        return TypeError(f"{type(self).__name__} does not declare the ability {ability!r}")
+
+    # -- what the harness calls -------------------------------------------------------------
+
+    def attach(self, fabric: Fabric) -> None:
+        """Hand the networks and optimisers to `fabric`, which owns device and precision.
+
+        Args:
+            fabric: A launched Fabric.
+        """
+        self._fabric = fabric
+        for name, network in self.networks.items():
+            if self.data.dimensions == 2:
+                # Convolutions are up to three times as fast so on CPUs and on tensor cores.
+                network.to(memory_format=torch.channels_last)
+            setattr(self, name, fabric.setup_module(network))
+        for name in self._averages.values():
+            getattr(self, name).to(fabric.device)
+        for name, optimizer in self.optimizers.items():
+            self.optimizers[name] = cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training has changed: networks, averages, optimisers, counters."""
+        return {
+            "modules": self.state_dict(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+            "steps": self.steps,
+            "updates": dict(self.updates),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state.
+
+        Args:
+            state: What ``state`` returned, for the same settings and data shape.
+
+        Raises:
+            RuntimeError: The state is of other networks.
+        """
+        self.load_state_dict(state["modules"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.steps = int(state["steps"])
+        self.updates = Counter(state["updates"])

@@ -1,0 +1,103 @@
+"""The contract of a metric: what its function is given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A set of images to be scored.
+
+    Attributes:
+        images: uint8 ``(N, C, H, W)``, C of 1 or 3; may be a read-only memory map.
+        fov: Field of view, uint8 ``(N, H, W)`` in {0, 1}, or None where every pixel counts.
+        parent: The set of which this one is a part, or None.
+        indices: Places in the parent.
+    """
+
+    images: Pixels
+    fov: Pixels | None = None
+    parent: ImageSet | None = None
+    indices: npt.NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, indices: npt.NDArray[np.int64]) -> ImageSet:
+        """The images at `indices`; their features are taken from the whole set's."""
+        fov = None if self.fov is None else self.fov[indices]
+        return ImageSet(self.images[indices], fov, parent=self, indices=indices)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the pixels, by which features are cached."""
+        digest = hashlib.sha256(repr((self.images.shape, self.images.dtype.str)).encode())
+        for image in self.images:
+            digest.update(image.tobytes())
+        return digest.hexdigest()[:24]
+
+
+class Features(Protocol):
+    """Gives the features of a set of images; computed once for a set."""
+
+    def __call__(self, extractor: str, images: ImageSet) -> npt.NDArray[np.float32]:
+        """Features ``(N, d)`` of `images` under the extractor of that name."""
+
+
+@dataclass(frozen=True)
+class MetricInputs:
+    """What a metric's function is called with; it returns a float.
+
+    Attributes:
+        real: The reference images.
+        fake: The images to be scored.
+        features: Extractor name and image set to features ``(N, d)``.
+        seed: Seed of what the metric draws (patches, pairs).
+    """
+
+    real: ImageSet
+    fake: ImageSet
+    features: Features
+    seed: int = 0
+
+
+MetricFunction = Callable[[MetricInputs], float]
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A measured value, as it stands in a record.
+
+    Attributes:
+        metric: Name of the metric.
+        value: The value; None where it could not be had, with the reason in `note`.
+        recipe: The metric's definition in one line.
+        n_real: Reference images used.
+        n_fake: Scored images used.
+        floor: The same metric between two disjoint parts of the reference, or None.
+        n_floor: Images in each of these parts.
+        note: What a reader must know.
+    """
+
+    metric: str
+    value: float | None
+    recipe: str
+    n_real: int
+    n_fake: int
+    floor: float | None = None
+    n_floor: int = 0
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return dict(vars(self))

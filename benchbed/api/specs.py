@@ -1,0 +1,283 @@
+"""What a plugin declares: plain data, cheap to import.
+
+A spec names its implementation as a ``"module:object"`` string, so that listing, help and reports
+never import the implementation (nor torch, which it needs).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Direction = Literal["up", "down", "none"]
+"""Whether a larger value is better (``up``), a smaller one (``down``), or neither is."""
+
+PRESETS = ("quick", "standard", "paper")
+"""The names of the protocol presets, from the smallest to the paper's own scale."""
+
+ABILITIES: Mapping[str, str] = {
+    "sample": "makes images from noise (and masks, where the method makes pairs)",
+    "synthesize": "makes an image from a mask",
+    "segment": "makes a mask from an image",
+}
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _check(kind: str, name: str, *objects: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
+    for target in objects:
+        if not _OBJECT.fullmatch(target):
+            raise ValueError(f"{kind} {name!r}: {target!r} must read 'package.module:object'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where a method, data set or metric was published.
+
+    Attributes:
+        key: Short name, as in the files of reference values, such as ``"author2019-name"``.
+        authors: Authors as cited, such as ``"Radford, Metz, Chintala"``.
+        year: Year of publication.
+        title: Title of the paper.
+        venue: Journal, conference or preprint server.
+        url: A stable address, or an empty string.
+    """
+
+    key: str
+    authors: str
+    year: int
+    title: str
+    venue: str
+    url: str = ""
+
+    @property
+    def citation(self) -> str:
+        """One line: authors, year, title, venue."""
+        return f"{self.authors} ({self.year}). {self.title}. {self.venue}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """A place where the paper is silent, wrong or departed from.
+
+    Attributes:
+        paper: What the paper says, with its place, or that it says nothing.
+        here: What this implementation does.
+        reason: Why.
+    """
+
+    paper: str
+    here: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec:
+    """A method, as a plugin declares it.
+
+    Attributes:
+        name: The name on the command line and in every table.
+        title: What a reader calls it.
+        paper: Where it was published.
+        implementation: ``"module:Class"`` of the `Method`.
+        settings: ``"module:Class"`` of its `MethodSettings`; that module must not import torch.
+        abilities: What a trained model can do; keys of `ABILITIES`.
+        sizes: In-plane sizes in pixels for which the networks can be built.
+        dimensions: Spatial dimensions, of 2 and 3, for which they can be built.
+        needs: Parts of a case beside the image that training needs, such as ``"mask"``.
+        presets: Settings that a preset changes, by preset name; what it does not name keeps its
+            default, which is the paper's value.
+        equations: The method's formulas, as pairs of place in the paper and formula.
+        deviations: Where the paper is silent or departed from.
+    """
+
+    name: str
+    title: str
+    paper: Paper
+    implementation: str
+    settings: str
+    abilities: frozenset[str] = frozenset({"sample"})
+    sizes: tuple[int, ...]
+    dimensions: tuple[int, ...] = (2,)
+    needs: frozenset[str] = frozenset()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    equations: tuple[tuple[str, str], ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("method", self.name, self.implementation, self.settings)
+        if not self.abilities or not self.abilities <= ABILITIES.keys():
+            raise ValueError(f"method {self.name!r}: abilities must be among {sorted(ABILITIES)}")
+        if not self.presets.keys() <= set(PRESETS):
+            raise ValueError(f"method {self.name!r}: presets must be among {PRESETS}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One folder of an official layout: where its images are and how their companions pair.
+
+    Paths are relative to the layout's folder and may hold the fields ``{id}``, ``{patient}``,
+    ``{label}`` and ``{split}``, each standing for part of one path component, ``*`` for anything
+    within a component and ``**`` for any folders. A companion's fields are filled in from the
+    image's, and its path may hold a ``*`` that matches exactly one file.
+
+    Attributes:
+        image: Pattern of the images.
+        mask: Pattern of the mask that belongs to an image (the first annotator's).
+        second_mask: Pattern of the second annotator's mask.
+        fov: Pattern of the field-of-view mask.
+        split: The split of all these images, where the pattern does not tell.
+        prefix: What is set before the id, to keep ids of different parts apart.
+    """
+
+    image: str
+    mask: str | None = None
+    second_mask: str | None = None
+    fov: str | None = None
+    split: str | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """An official folder layout.
+
+    Attributes:
+        folders: Names under which the folder is looked for in the data root, tried in order.
+        parts: Its image folders.
+        picture: The layout as a short drawing for a user who has to build it.
+        patient: Regular expression over ``id`` whose first group names the patient; None where
+            the id itself is the patient.
+        splits: Ids of official splits, where neither folder nor field tells; ids not named here
+            are split by patient.
+    """
+
+    folders: tuple[str, ...]
+    parts: tuple[Part, ...]
+    picture: str
+    patient: str | None = None
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phantom:
+    """A procedural stand-in for a data set.
+
+    Attributes:
+        render: ``"module:function"``; called with ``indices`` (sequence of case numbers),
+            ``size`` (pixels) and ``seed``, it returns arrays whose first axis counts the cases:
+            ``image`` uint8 ``(N, size, size, C)``, and where there are any ``mask`` and ``fov``
+            uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)``. A case depends on
+            its number and the seed alone.
+        counts: Number of cases by split.
+        seed: The seed; part of what the phantom is.
+    """
+
+    render: str
+    counts: Mapping[str, int]
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A data set, as a plugin declares it.
+
+    Attributes:
+        name: The name on the command line and in every table.
+        title: The official name.
+        modality: Such as ``"fundus photography"``.
+        paper: What its users cite.
+        licence: Licence of the data, as far as known.
+        access: How to get the data: where to go and what to do, in one or two sentences.
+        layouts: Official layouts; the cases of every one that is found are put together.
+        phantom: Its stand-in, or None.
+        channels: 1 (grey) or 3 (RGB); images are converted.
+        classes: Names of the image-level labels, in the order of their numbers.
+        framing: How a picture becomes square: ``"fov"`` (the bounding square of the field of
+            view), ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
+        fov: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
+            ``(H, W)``, for images that come without one; None where every pixel counts.
+    """
+
+    name: str
+    title: str
+    modality: str
+    paper: Paper | None = None
+    licence: str
+    access: str
+    layouts: tuple[Layout, ...]
+    phantom: Phantom | None = None
+    channels: int = 3
+    classes: tuple[str, ...] = ()
+    framing: Literal["fov", "center", "pad", "stretch"] = "center"
+    fov: str | None = None
+
+    def __post_init__(self) -> None:
+        functions = [self.fov] if self.fov else []
+        if self.phantom is not None:
+            functions.append(self.phantom.render)
+        _check("dataset", self.name, *functions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A metric: a named recipe.
+
+    Attributes:
+        name: The name in records and tables.
+        title: Column heading.
+        direction: Which way is better.
+        implementation: ``"module:function"``, called with `MetricInputs`.
+        recipe: The definition in one line: what a change of would need another name.
+        bounds: Least and largest possible value, None where there is none.
+        min_samples: Fewest images a side for which the value means anything.
+        weights: ``"module:function"`` that returns whether the pretrained weights are there, once
+            it has tried to get them; None where none are needed.
+        stand_in: Name of the metric that is reported instead, under its own name, where the
+            weights cannot be had.
+        paper: Where it is defined.
+    """
+
+    name: str
+    title: str
+    direction: Direction
+    implementation: str
+    recipe: str
+    bounds: tuple[float | None, float | None] = (None, None)
+    min_samples: int = 2
+    weights: str | None = None
+    stand_in: str | None = None
+    paper: Paper | None = None
+
+    def __post_init__(self) -> None:
+        _check("metric", self.name, self.implementation, *([self.weights] if self.weights else []))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """A task: a way to judge a method.
+
+    Attributes:
+        name: The name on the command line.
+        title: What it measures, in a few words.
+        implementation: ``"module:Class"`` of the `Task`.
+        abilities: The method must have one of these abilities.
+        metrics: Names of the metrics that it reports unless told otherwise.
+    """
+
+    name: str
+    title: str
+    implementation: str
+    abilities: frozenset[str]
+    metrics: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check("task", self.name, self.implementation)
+
+
+Spec = MethodSpec | DatasetSpec | MetricSpec | TaskSpec

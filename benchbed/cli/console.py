@@ -1,0 +1,118 @@
+"""Tables and progress on the terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from benchbed.training.events import Progress
+
+QUIET_SECONDS = 30.0
+"""Where output is no terminal, a line of progress comes about this often."""
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+    """Print rows of the same keys as a table."""
+    console = Console()
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(box=None, pad_edge=False)
+    for position, name in enumerate(rows[0]):
+        table.add_column(name.replace("_", " "), no_wrap=position == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    console.print(table)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``"45 s"``, ``"3 min 20 s"``, ``"2 h 05 min"``."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class ConsoleReporter:
+    """Shows what a run reports: a live bar on a terminal, a line now and then elsewhere.
+
+    Everything goes to stderr, so that stdout is left for what a script reads.
+    """
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
+
+    def __enter__(self) -> ConsoleReporter:
+        if self.console.is_terminal:
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TextColumn("{task.fields[detail]}"),
+            )
+            self._bars = Progress(*columns, console=self.console, refresh_per_second=4)
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """One line worth reading."""
+        self.console.print(Text(text))
+
+    def counted(self, what: str, done: int, total: int) -> None:
+        """A countable piece of work has come so far."""
+        self._show(what, done / total if total else 1.0, f"{done}/{total}")
+
+    def training(self, progress: Progress) -> None:
+        """Training has come so far."""
+        speed = f"{progress.images_per_second:.0f} images/s, " if progress.images_per_second else ""
+        losses = ", ".join(f"{name} {loss:.3g}" for name, loss in progress.losses.items())
+        left = f"{duration(progress.remaining)} left" if progress.share < 1 else "done"
+        detail = f"{progress.kimg:.1f} kimg, {speed}{left}" + (f"; {losses}" if losses else "")
+        self._show("training", progress.share, detail)
+
+    def picture(self, path: Path) -> None:
+        """A picture was written."""
+        if path.stem == "final":
+            self.say(f"Samples: {path}")
+
+    def _show(self, what: str, share: float, detail: str) -> None:
+        if self._bars is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=1.0, detail="")
+            self._bars.update(self._tasks[what], completed=share, detail=detail)
+            return
+        now = time.monotonic()
+        if now - self._last_line >= QUIET_SECONDS or (what == "training" and share >= 1.0):
+            self._last_line = now
+            print(f"{what}: {share:.0%}, {detail}", file=sys.stderr, flush=True)

@@ -1,0 +1,93 @@
+"""``benchbed doctor``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(epilog="Examples:\n\n  benchbed doctor")
+def doctor(
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Check device, precision, weights, data and plugins; exit code 1 if a plugin is broken."""
+    from benchbed.registry import registry
+
+    facts = {**_machine(), **_places(data_root, results)}
+    broken = [
+        {"broken plugin": p.name, "distribution": p.distribution, "error": p.error or ""}
+        for p in registry().broken
+    ]
+    if as_json:
+        typer.echo(json.dumps({**facts, "broken": broken}, indent=2))
+    else:
+        from benchbed.cli.facts import print_facts
+
+        print_facts({**facts, "broken plugins": broken or "none"})
+        for plugin in registry().broken:
+            typer.echo(f"\n{plugin.name} ({plugin.distribution}):\n{plugin.details}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _machine() -> dict[str, Any]:
+    import os
+
+    try:
+        import torch
+    except Exception as error:
+        return {"torch": f"broken: {type(error).__name__}: {error}"}
+    from benchbed.metrics.features import inception_weights
+
+    cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    weights = inception_weights()
+    return {
+        "torch": torch.__version__,
+        "device": ", ".join(cuda) or "cpu",
+        "cores": f"{os.cpu_count()}, {torch.get_num_threads()} threads",
+        "bf16": _bf16(bool(cuda)),
+        "Inception weights": str(weights or "not here; tried to download when a run needs them"),
+    }
+
+
+def _bf16(cuda: bool) -> str:
+    import torch
+
+    if cuda:
+        return "in hardware" if torch.cuda.is_bf16_supported() else "not in hardware"
+    flags = Path("/proc/cpuinfo")
+    text = flags.read_text(encoding="utf-8") if flags.exists() else ""
+    names = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
+    return f"in hardware ({', '.join(names)})" if names else "not in hardware"
+
+
+def _places(data_root: Path | None, results: Path | None) -> dict[str, str]:
+    from benchbed import paths
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.data.source import look
+    from benchbed.errors import BenchbedError
+    from benchbed.registry import registry
+
+    root = paths.data_root(data_root)
+    specs = registry().specs(DatasetSpec).values()
+    here = [spec.name for spec in specs if look(spec, root).places]
+    try:
+        writable = str(paths.writable(paths.results(results)))
+    except BenchbedError as error:
+        writable = str(error)
+    return {
+        "data": f"{root}: {', '.join(here) or 'no data set; phantoms stand in'}",
+        "results": writable,
+        "cache": str(paths.cache()),
+    }

@@ -1,0 +1,63 @@
+"""``benchbed evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchbed.cli.options import complete_metrics
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(epilog="Examples:\n\n  benchbed evaluate --real photographs --fake samples --size 64")
+def evaluate(
+    real: Annotated[Path, typer.Option(help="Folder of the real pictures.")],
+    fake: Annotated[Path, typer.Option(help="Folder of the pictures to score.")],
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Size that all are brought to; else the largest that needs no blowing up."
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Metric to report.", autocompletion=complete_metrics),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what the metrics draw.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out pictures that do not decode.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the values for a script.")] = False,
+) -> None:
+    """Score any folder of pictures against another, whoever made them."""
+    from benchbed.api.specs import MetricSpec, TaskSpec
+    from benchbed.cli.console import ConsoleReporter
+    from benchbed.data.folder import common_size, open_folder
+    from benchbed.registry import registry
+
+    names = metric or registry().spec(TaskSpec, "synthesis").metrics
+    specs = tuple(registry().spec(MetricSpec, name) for name in names)
+    with ConsoleReporter() as reporter:
+        folders = [open_folder(path, skip_bad, reporter.counted) for path in (real, fake)]
+        chosen = size or common_size(folders)
+        photographs, made = (folder.images(chosen, reporter.counted) for folder in folders)
+        from benchbed.metrics.feature_cache import FeatureCache
+        from benchbed.runs.runner import fabric, obtainable
+        from benchbed.tasks.scoring import score
+
+        specs = obtainable(specs, reporter)
+        features = FeatureCache(fabric(device, "fp32").device, reporter.counted)
+        values = score(specs, photographs, made, features, seed=seed, counted=reporter.counted)
+    if as_json:
+        typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
+        return
+    from benchbed.cli.console import print_rows
+    from benchbed.cli.values import value_rows
+
+    print_rows(value_rows(values), empty="No metric was asked for.")
+    typer.echo(f"All pictures at {chosen} px.", err=True)

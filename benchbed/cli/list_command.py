@@ -1,0 +1,138 @@
+"""``benchbed list``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None)
+
+Kind = Literal["methods", "datasets", "metrics", "tasks", "runs", "plugins"]
+
+
+@app.command(
+    epilog="Examples:\n\n  benchbed list methods\n\n  benchbed list runs --json",
+)
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+) -> None:
+    """List what there is."""
+    rows = _runs(results) if kind == "runs" else _LISTS[kind]()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from benchbed.cli.console import print_rows
+
+    print_rows(rows, empty=f"There are no {kind}.")
+
+
+def _methods() -> list[dict[str, Any]]:
+    from benchbed.api.specs import MethodSpec
+    from benchbed.registry import registry
+
+    return [
+        {
+            "method": spec.name,
+            "paper": f"{spec.paper.authors.split(',')[0]} {spec.paper.year}",
+            "abilities": ", ".join(sorted(spec.abilities)),
+            "sizes": ", ".join(map(str, spec.sizes)),
+            "plugin": registry().origin(spec).distribution,
+        }
+        for spec in registry().specs(MethodSpec).values()
+    ]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.registry import registry
+
+    return [
+        {
+            "dataset": spec.name,
+            "title": spec.title,
+            "modality": spec.modality,
+            "phantom": "yes" if spec.phantom else "no",
+            "plugin": registry().origin(spec).distribution,
+        }
+        for spec in registry().specs(DatasetSpec).values()
+    ] + [
+        {
+            "dataset": "folder:PATH",
+            "title": "a folder of your own pictures",
+            "modality": "any",
+            "phantom": "no",
+            "plugin": "benchbed",
+        }
+    ]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from benchbed.api.specs import MetricSpec
+    from benchbed.registry import registry
+
+    better = {"up": "higher", "down": "lower", "none": "neither"}
+    return [
+        {
+            "metric": spec.name,
+            "title": spec.title,
+            "better": better[spec.direction],
+            "recipe": spec.recipe,
+        }
+        for spec in registry().specs(MetricSpec).values()
+    ]
+
+
+def _tasks() -> list[dict[str, Any]]:
+    from benchbed.api.specs import TaskSpec
+    from benchbed.registry import registry
+
+    return [
+        {
+            "task": spec.name,
+            "question": spec.title,
+            "needs": " or ".join(sorted(spec.abilities)),
+            "metrics": ", ".join(spec.metrics),
+        }
+        for spec in registry().specs(TaskSpec).values()
+    ]
+
+
+def _plugins() -> list[dict[str, Any]]:
+    from benchbed.registry import registry
+
+    return [
+        {
+            "plugin": plugin.name,
+            "distribution": plugin.distribution,
+            "offers": ", ".join(spec.name for spec in plugin.specs),
+            "error": plugin.error or "",
+        }
+        for plugin in registry().plugins
+    ]
+
+
+def _runs(results: Path | None) -> list[dict[str, Any]]:
+    from benchbed import paths
+    from benchbed.runs.store import Store
+
+    store = Store(paths.results(results))
+    states = {name: str(content["state"]) for name, content in store.runs().items()}
+    for record in store.records():
+        states.setdefault(record.id, record.state)
+    return [{"run": name, "state": state} for name, state in sorted(states.items())]
+
+
+_LISTS = {
+    "methods": _methods,
+    "datasets": _datasets,
+    "metrics": _metrics,
+    "tasks": _tasks,
+    "plugins": _plugins,
+}

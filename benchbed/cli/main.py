@@ -1,0 +1,95 @@
+"""The entry point: commands by name, errors as sentences."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from benchbed import __version__
+from benchbed.errors import BenchbedError, unknown
+
+COMMANDS = {
+    "run": "Train a method on a data set, score it, and leave one record.",
+    "list": "List methods, datasets, metrics, tasks, runs or plugins.",
+    "show": "Say all that is known of a method, data set, metric, task or run.",
+    "report": "Make the leaderboards from the records.",
+    "sample": "Draw images from a finished run.",
+    "evaluate": "Score any folder of pictures against another.",
+    "data": "Say where real data lie, or what is wrong with them.",
+    "doctor": "Check device, weights, data and plugins.",
+}
+
+EXAMPLES = """Examples:
+
+  benchbed run --method skrgan --dataset fundus
+
+  benchbed list methods
+
+  benchbed report"""
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands, in the order a user meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:
+                return None
+            raise unknown("command", cmd_name, COMMANDS, "benchbed --help")
+        module = import_module(f"benchbed.cli.{cmd_name}_command")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        command.short_help = COMMANDS[cmd_name]
+        return command
+
+
+app = typer.Typer(
+    name="benchbed",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"benchbed {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EXAMPLES)
+def benchbed(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Compare GAN methods for medical images: same data, same budget, same metrics."""
+    del version
+
+
+def main() -> None:
+    """Run the command line; what a user did wrong ends in one sentence and exit code 2."""
+    try:
+        app()
+    except BenchbedError as error:
+        typer.echo(f"benchbed: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has seen enough.
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("benchbed: stopped.", err=True)
+        sys.exit(130)

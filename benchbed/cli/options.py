@@ -1,0 +1,50 @@
+"""Values of options, read and completed."""
+
+from __future__ import annotations
+
+import re
+
+from benchbed.errors import BenchbedError
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def seconds(text: str, option: str) -> float:
+    """Read a duration such as ``90s``, ``10m`` or ``1h30m``; a bare number is seconds.
+
+    Raises:
+        BenchbedError: It is none, or not above zero.
+    """
+    hit = _DURATION.fullmatch(text.strip().lower())
+    if hit is None or not text.strip() or not any(hit.groups()):
+        raise BenchbedError(f"{option} takes a duration such as 90s, 10m or 1h30m, not {text!r}.")
+    hours, minutes, rest = (float(group or 0) for group in hit.groups())
+    total = hours * 3600 + minutes * 60 + rest
+    if total <= 0:
+        raise BenchbedError(f"{option} must be above zero, not {text!r}.")
+    return total
+
+
+def complete_methods(incomplete: str) -> list[str]:
+    """Names of methods, for the shell."""
+    from benchbed.api.specs import MethodSpec
+    from benchbed.registry import registry
+
+    return [name for name in registry().specs(MethodSpec) if name.startswith(incomplete)]
+
+
+def complete_datasets(incomplete: str) -> list[str]:
+    """Names of data sets, for the shell."""
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.registry import registry
+
+    names = [*registry().specs(DatasetSpec), "folder:"]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_metrics(incomplete: str) -> list[str]:
+    """Names of metrics, for the shell."""
+    from benchbed.api.specs import MetricSpec
+    from benchbed.registry import registry
+
+    return [name for name in registry().specs(MetricSpec) if name.startswith(incomplete)]

@@ -1,0 +1,87 @@
+"""``benchbed report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchbed.report.leaderboard import Leaderboard, Table
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(epilog="Examples:\n\n  benchbed report\n\n  benchbed report --out paper/tables")
+def report(
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; RESULTS/leaderboards unless given.")
+    ] = None,
+    show: Annotated[bool, typer.Option(help="Show the tables here too.")] = True,
+) -> None:
+    """Make the leaderboards from the records."""
+    from benchbed import paths
+    from benchbed.errors import BenchbedError
+    from benchbed.report.write import leaderboards, write
+    from benchbed.runs.store import Store
+
+    store = Store(paths.results(results))
+    records = store.records()
+    if not records:
+        raise BenchbedError(
+            f"There is no record in {store.records_folder}; `benchbed run` makes one."
+        )
+    folder = paths.writable(out or store.root / "leaderboards")
+    boards = leaderboards(records, paths.benchmarks() / "papers")
+    files = write(boards, folder)
+    if show:
+        for board in boards:
+            _show(board)
+    typer.echo(f"{len(records)} records, {len(files)} files written to {folder}.", err=True)
+
+
+def _show(board: Leaderboard) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.rule(board.title)
+    if not board.tables:
+        console.print("No run yet.")
+    for table in board.tables:
+        _show_table(console, table)
+
+
+def _show_table(console: Console, table: Table) -> None:
+    from rich.table import Table as RichTable
+
+    from benchbed.report import text
+
+    title = f"{table.paper}: {table.title}" if table.paper else table.title
+    shown = RichTable(title=title, title_justify="left", caption_justify="left")
+    shown.add_column("Method", no_wrap=True)
+    shown.add_column("Seeds")
+    for spec in table.metrics:
+        shown.add_column(text.heading(spec), justify="right")
+        if table.paper:
+            shown.add_column("paper", justify="right")
+    for row in table.rows:
+        cells = [row.label, text.seeds(row, table)]
+        for spec in table.metrics:
+            cell = row.cells[spec.name]
+            value = text.value(cell)
+            cells.append(f"[bold]{value}[/bold]" if cell.best else value)
+            if table.paper:
+                word = f" {cell.verdict.word}" if cell.verdict else ""
+                cells.append(f"{cell.printed or '–'}{word}")
+        shown.add_row(*cells)
+    floors = ["real", ""]
+    for spec in table.metrics:
+        floors += [text.floor(table, spec.name)] + ([""] if table.paper else [])
+    shown.add_row(*floors, style="dim")
+    console.print(shown)

@@ -1,0 +1,236 @@
+"""``benchbed run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
+
+if TYPE_CHECKING:
+    from benchbed.cli.console import ConsoleReporter
+    from benchbed.runs.plan import Plan, Request
+    from benchbed.runs.runner import Outcome
+    from benchbed.runs.store import Store
+
+app = typer.Typer(rich_markup_mode=None)
+
+Preset = Literal["quick", "standard", "paper"]
+
+EXAMPLES = """Examples:
+
+  benchbed run --method skrgan --dataset fundus
+
+  benchbed run --method dcgan --dataset drive --time 10m --seed 1
+
+  benchbed run --method dcgan --dataset folder:my/pictures --size 128 --set batch_size=16
+
+  benchbed run --resume RUN
+
+A run that was stopped goes on when the same command is given again. Exit code: 0 finished, 1
+broken, 2 wrong input, 3 diverged, 130 stopped."""
+
+
+@app.command(epilog=EXAMPLES)
+def run(
+    method: Annotated[
+        str | None, typer.Option(help="Name of the method.", autocompletion=complete_methods)
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the data set, or folder:PATH.", autocompletion=complete_datasets
+        ),
+    ] = None,
+    task: Annotated[str, typer.Option(help="How the method is judged.")] = "synthesis",
+    preset: Annotated[Preset, typer.Option(help="Size, budget and counts.")] = "quick",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method, as name=value.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML file of settings; --set goes before it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    source: Annotated[
+        Literal["auto", "real", "phantom"],
+        typer.Option(help="Real images where they lie, else the phantom; or one of them."),
+    ] = "auto",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Size of the images in pixels.")] = None,
+    kimg: Annotated[float | None, typer.Option(help="Budget in thousands of images.")] = None,
+    time: Annotated[str | None, typer.Option(help="Budget in time, such as 10m.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Number of samples to score.")] = None,
+    augment: Annotated[
+        Literal["none", "flip"] | None, typer.Option(help="What is done to training images.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Metric to report.", autocompletion=complete_metrics),
+    ] = None,
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision.")] = "fp32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Start anew, whatever is there.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images that do not decode.")
+    ] = False,
+    checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record.")] = False,
+) -> None:
+    """Train a method on a data set, score it, and leave one record."""
+    from benchbed import paths
+    from benchbed.cli.options import seconds
+    from benchbed.errors import BenchbedError
+    from benchbed.runs.plan import Request
+    from benchbed.runs.store import Store
+    from benchbed.settings import assignments, read_file
+
+    every = seconds(checkpoint_every, "--checkpoint-every")
+    store = Store(paths.results(results))
+    if resume is not None:
+        if method or dataset or changes or settings:
+            raise BenchbedError("--resume takes the whole run as it was; give nothing else of it.")
+        request = _request_of(store, resume, data_root)
+    else:
+        if not method or not dataset:
+            raise BenchbedError(
+                "A run needs --method and --dataset. See `benchbed list methods` and "
+                "`benchbed list datasets`."
+            )
+        request = Request(
+            method=method,
+            dataset=dataset,
+            task=task,
+            preset=preset,
+            settings={**(read_file(settings) if settings else {}), **assignments(changes or ())},
+            seed=seed,
+            source=source,
+            data_root=data_root,
+            size=size,
+            kimg=kimg,
+            seconds=None if time is None else seconds(time, "--time"),
+            samples=samples,
+            augment=augment,
+            metrics=tuple(metric or ()),
+            precision=precision,
+            skip_bad=skip_bad,
+        )
+    _carry_out(request, store, every, device=device, force=force, resume=resume, as_json=as_json)
+
+
+def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
+    """The request that made a run."""
+    from benchbed.runs.plan import Request
+
+    _, content = store.find(run)
+    made = content["plan"]
+    protocol = made["protocol"]
+    root = Path(made["root"]) if made["root"] else None
+    return Request(
+        method=made["method"],
+        dataset=made["dataset"],
+        task=made["task"],
+        preset=protocol["preset"],
+        settings=made["settings"],
+        seed=made["seed"],
+        source=protocol["source"],
+        data_root=data_root or root,
+        size=protocol["size"],
+        kimg=protocol["kimg"],
+        seconds=protocol["seconds"],
+        samples=protocol["samples"],
+        augment=protocol["augment"],
+        metrics=tuple(made["metrics"]),
+        precision=made["precision"],
+        skip_bad=made["skip_bad"],
+    )
+
+
+def _carry_out(
+    request: Request,
+    store: Store,
+    every: float,
+    *,
+    device: str,
+    force: bool,
+    resume: str | None,
+    as_json: bool,
+) -> None:
+    from benchbed import paths
+    from benchbed.cli.console import ConsoleReporter
+    from benchbed.errors import BenchbedError
+    from benchbed.runs.plan import plan
+
+    with ConsoleReporter() as reporter:
+        planned = plan(request, reporter)
+        if resume is not None and not planned.id.startswith(resume):
+            raise BenchbedError(
+                f"The run {resume} cannot go on: its data or its method's settings have changed "
+                f"since (it would be {planned.id} now). Start it anew with benchbed run."
+            )
+        paths.writable(store.root)
+        outcome = _guarded(planned, store, reporter, every=every, device=device, force=force)
+    _tell(outcome, store, reporter, as_json)
+
+
+def _guarded(
+    planned: Plan,
+    store: Store,
+    reporter: ConsoleReporter,
+    *,
+    every: float,
+    device: str,
+    force: bool,
+) -> Outcome:
+    # torch takes seconds to import; everything a user could have got wrong is known by now.
+    from benchbed.runs.runner import RunFailed, carry_out
+    from benchbed.training.loop import Interrupted, Options
+
+    reporter.say(f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget}.")
+    folder = store.run_folder(planned.id)
+    try:
+        return carry_out(
+            planned,
+            store,
+            reporter,
+            device=device,
+            force=force,
+            options=Options(checkpoint_seconds=every),
+        )
+    except Interrupted as error:
+        reporter.say(f"Stopped. Go on with: benchbed run --resume {planned.id}")
+        raise typer.Exit(130) from error
+    except RunFailed as error:
+        reporter.say(f"The run broke: {error}. The traceback is in {folder / 'log.txt'}.")
+        raise typer.Exit(1) from error
+
+
+def _tell(outcome: Outcome, store: Store, reporter: ConsoleReporter, as_json: bool) -> None:
+    from benchbed.cli.console import duration, print_rows
+    from benchbed.cli.values import value_rows
+
+    record = outcome.record
+    path = store.record_path(record.id)
+    if not outcome.fresh:
+        reporter.say(f"This run was done before ({path}); --force computes it anew.")
+    if as_json:
+        typer.echo(record.model_dump_json(indent=2))
+    elif record.state == "finished":
+        print_rows(value_rows(record.metrics), empty="No metric was asked for.")
+    if record.state == "diverged":
+        reporter.say(f"The run diverged: {record.message}. That is recorded as its result.")
+    reporter.say(
+        f"{record.training.kimg:.1f} kimg in {duration(record.training.seconds)} "
+        f"({record.training.images_per_second:.0f} images/s). Record: {path}"
+    )
+    if outcome.fresh:
+        reporter.say("Next: benchbed report")
+    if record.state == "diverged":
+        raise typer.Exit(3)

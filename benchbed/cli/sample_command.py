@@ -1,0 +1,42 @@
+"""``benchbed sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(
+    epilog="Examples:\n\n  benchbed sample skrgan-fundus-64px-s0-1a2b3c4d -n 100 --out pictures"
+)
+def sample(
+    run: Annotated[str, typer.Argument(help="The run, or the beginning of its name.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 16,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("samples"),
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+) -> None:
+    """Draw images from a finished run, one PNG a sample and what the method shows of it."""
+    from benchbed import paths
+    from benchbed.cli.console import ConsoleReporter
+    from benchbed.runs.store import Store
+
+    store = Store(paths.results(results))
+    store.find(run)
+    folder = paths.writable(out)
+    from benchbed.runs.trained import trained
+    from benchbed.training.pictures import save_samples
+    from benchbed.training.sampling import draw
+
+    with ConsoleReporter() as reporter:
+        name, method = trained(store, run, device)
+        samples = draw(method, count, seed, lambda n: reporter.counted("sampling", n, count))
+        save_samples(samples, folder)
+    typer.echo(f"{count} samples of {name} in {folder}.", err=True)

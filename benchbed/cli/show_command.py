@@ -1,0 +1,155 @@
+"""``benchbed show``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
+
+if TYPE_CHECKING:
+    from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [
+        *complete_methods(incomplete),
+        *complete_datasets(incomplete),
+        *complete_metrics(incomplete),
+    ]
+
+
+@app.command(epilog="Examples:\n\n  benchbed show skrgan\n\n  benchbed show drive --json")
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(help="A method, data set, metric or task.", autocompletion=_complete),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Say all that is known of a method, data set, metric or task."""
+    facts = _facts(name)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, default=str))
+        return
+    from benchbed.cli.facts import print_facts
+
+    print_facts(facts)
+
+
+def _facts(name: str) -> dict[str, Any]:
+    from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+    from benchbed.errors import unknown
+    from benchbed.registry import registry
+
+    known = registry()
+    if name in known.specs(MethodSpec):
+        return method_facts(known.specs(MethodSpec)[name])
+    if name in known.specs(DatasetSpec):
+        return dataset_facts(known.specs(DatasetSpec)[name])
+    if name in known.specs(MetricSpec):
+        return metric_facts(known.specs(MetricSpec)[name])
+    if name in known.specs(TaskSpec):
+        return task_facts(known.specs(TaskSpec)[name])
+    kinds = (MethodSpec, DatasetSpec, MetricSpec, TaskSpec)
+    names = [other for kind in kinds for other in known.specs(kind)]  # type: ignore[type-var]
+    if known.broken:
+        known.spec(MethodSpec, name)
+    raise unknown("method, dataset, metric or task", name, names, "benchbed list methods")
+
+
+def method_facts(spec: MethodSpec) -> dict[str, Any]:
+    """All that a method's spec and settings know."""
+    from benchbed.api.specs import ABILITIES
+    from benchbed.registry import load, registry
+
+    model = load(spec.settings)
+    return {
+        "method": spec.name,
+        "title": spec.title,
+        "paper": spec.paper.citation,
+        "address": spec.paper.url,
+        "plugin": registry().origin(spec).distribution,
+        "abilities": [f"{a}: {ABILITIES[a]}" for a in sorted(spec.abilities)],
+        "sizes": [f"{size} px" for size in spec.sizes],
+        "dimensions": [f"{d}-D" for d in spec.dimensions],
+        "needs": sorted(spec.needs) or ["images alone"],
+        "equations": [{"place": place, "formula": formula} for place, formula in spec.equations],
+        "settings": [
+            _setting(name, field, spec.presets) for name, field in model.model_fields.items()
+        ],
+        "deviations": [dict(vars(deviation)) for deviation in spec.deviations],
+    }
+
+
+def _setting(name: str, field: Any, presets: Any) -> dict[str, str]:
+    limits = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt"}
+    words = {"Ge": "at least", "Gt": "above", "Le": "at most", "Lt": "below"}
+    bounds = [
+        f"{words[kind]} {getattr(bound, limits[kind]):g}"
+        for bound in field.metadata
+        if (kind := type(bound).__name__) in limits
+    ]
+    choices = getattr(field.annotation, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        bounds.append(" or ".join(choices))
+    extra = field.json_schema_extra or {}
+    changed = {preset: values[name] for preset, values in presets.items() if name in values}
+    return {
+        "name": name,
+        "default": str(field.default),
+        "range": ", ".join(bounds) or "any",
+        "presets": ", ".join(f"{preset} {value}" for preset, value in changed.items()),
+        "meaning": field.description or "",
+        "source": str(extra.get("source", "")),
+    }
+
+
+def dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
+    """All that a data set's spec knows."""
+    from benchbed.registry import registry
+
+    phantom = dict(spec.phantom.counts) if spec.phantom else {}
+    return {
+        "dataset": spec.name,
+        "title": spec.title,
+        "modality": spec.modality,
+        "paper": spec.paper.citation if spec.paper else "",
+        "plugin": registry().origin(spec).distribution,
+        "licence": spec.licence,
+        "access": spec.access,
+        "layout": "\n".join(layout.picture for layout in spec.layouts),
+        "classes": list(spec.classes),
+        "framing": spec.framing,
+        "phantom": [f"{split}: {count} cases" for split, count in phantom.items()],
+    }
+
+
+def metric_facts(spec: MetricSpec) -> dict[str, Any]:
+    """All that a metric's spec knows."""
+    better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}
+    low, high = spec.bounds
+    return {
+        "metric": spec.name,
+        "title": spec.title,
+        "direction": better[spec.direction],
+        "range": f"{'-inf' if low is None else low} to {'inf' if high is None else high}",
+        "recipe": spec.recipe,
+        "needs": f"at least {spec.min_samples} images a side",
+        "instead": spec.stand_in or "",
+        "paper": spec.paper.citation if spec.paper else "",
+    }
+
+
+def task_facts(spec: TaskSpec) -> dict[str, Any]:
+    """All that a task's spec knows."""
+    return {
+        "task": spec.name,
+        "question": spec.title,
+        "needs": " or ".join(sorted(spec.abilities)),
+        "metrics": list(spec.metrics),
+    }

@@ -1,0 +1,44 @@
+"""Measured values as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from benchbed.api.specs import MetricSpec
+from benchbed.registry import registry
+from benchbed.report.text import heading, number
+
+
+class Value(Protocol):
+    """What a record's values and freshly measured ones have in common."""
+
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def floor(self) -> float | None: ...  # noqa: D102
+    @property
+    def n_real(self) -> int: ...  # noqa: D102
+    @property
+    def n_fake(self) -> int: ...  # noqa: D102
+    @property
+    def n_floor(self) -> int: ...  # noqa: D102
+    @property
+    def note(self) -> str: ...  # noqa: D102
+
+
+def value_rows(values: Sequence[Value]) -> list[dict[str, str]]:
+    """One row a value, with its real-versus-real floor."""
+    specs = registry().specs(MetricSpec)
+    return [
+        {
+            "metric": heading(specs[m.metric]) if m.metric in specs else m.metric,
+            "value": "–" if m.value is None else number(m.value),
+            "real vs real": "–" if m.floor is None else f"{number(m.floor)} (n={m.n_floor})",
+            "images": f"{m.n_real} real, {m.n_fake} made",
+            "note": m.note,
+        }
+        for m in values
+    ]

@@ -1,0 +1,1 @@
+"""From files or phantoms to batches on the device."""

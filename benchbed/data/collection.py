@@ -1,0 +1,207 @@
+"""The cases of a data set on this machine: found, paired, split and fingerprinted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from benchbed.api.specs import DatasetSpec, Layout, Part
+from benchbed.data.patterns import Pattern, listing
+from benchbed.errors import BenchbedError
+
+TEST_SHARE = 20
+"""Per cent of the patients that form the test split where there is no official one."""
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case as it lies on the disk.
+
+    Attributes:
+        id: Name, unique in its data set.
+        split: ``"train"``, ``"test"`` or ``"val"``.
+        patient: Whom it shows; no patient is in two splits.
+        image: Its image.
+        mask: The first annotator's mask, or None.
+        second_mask: The second annotator's, or None.
+        fov: Its field of view, or None.
+        label: Number of its class, or None.
+    """
+
+    id: str
+    split: str
+    patient: str
+    image: Path
+    mask: Path | None = None
+    second_mask: Path | None = None
+    fov: Path | None = None
+    label: int | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files of the case by role."""
+        roles = ("image", "mask", "second_mask", "fov")
+        return {role: path for role in roles if (path := getattr(self, role)) is not None}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A data set from one source.
+
+    Attributes:
+        spec: What it is.
+        source: ``"real"`` or ``"phantom"``.
+        root: Folder of the files, or None for a phantom.
+        cases: Its cases, sorted by split and id; of a phantom, none.
+        skipped: Files that were left out because they do not decode.
+    """
+
+    spec: DatasetSpec
+    source: Literal["real", "phantom"]
+    root: Path | None = None
+    cases: tuple[Case, ...] = ()
+    skipped: tuple[str, ...] = field(default=())
+
+    def counts(self) -> dict[str, int]:
+        """Number of cases by split."""
+        if self.source == "phantom":
+            assert self.spec.phantom is not None
+            return dict(self.spec.phantom.counts)
+        return dict(sorted(Counter(case.split for case in self.cases).items()))
+
+    def without(self, bad: Iterable[Path]) -> Collection:
+        """The same without the cases that use one of the files `bad`."""
+        left_out = set(bad)
+        kept = tuple(c for c in self.cases if not left_out.intersection(c.files.values()))
+        return replace(self, cases=kept, skipped=tuple(sorted(str(path) for path in left_out)))
+
+
+def found(spec: DatasetSpec, root: Path) -> list[tuple[Layout, Path]]:
+    """The layouts of `spec` that lie under `root`, each with its folder."""
+    present = {p.name.lower(): p for p in sorted(root.iterdir())} if root.is_dir() else {}
+    places: list[tuple[Layout, Path]] = []
+    for layout in spec.layouts:
+        names = [name.lower() for name in layout.folders]
+        folder = next((present[n] for n in names if n in present and present[n].is_dir()), None)
+        if folder is None and root.name.lower() in names and root.is_dir():
+            folder = root
+        if folder is not None:
+            places.append((layout, folder))
+    return places
+
+
+def collect(spec: DatasetSpec, places: Sequence[tuple[Layout, Path]], root: Path) -> Collection:
+    """The cases in the folders that were found.
+
+    Raises:
+        BenchbedError: A folder holds no image where the layout expects one, or images and masks
+            do not pair.
+    """
+    cases: list[Case] = []
+    for layout, folder in places:
+        here = _collect_layout(spec, layout, folder)
+        if not here:
+            raise BenchbedError(
+                f"{folder} holds no image where {spec.name} expects one; "
+                f"expected is this layout:\n{layout.picture}"
+            )
+        cases += here
+    ordered = tuple(sorted(cases, key=lambda case: (case.split, case.id)))
+    return Collection(spec, "real", root, ordered)
+
+
+def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Case]:
+    files = listing(folder)
+    cases: list[Case] = []
+    for part in layout.parts:
+        images = Pattern(part.image).matches(files)
+        images = {n: f for n, f in images.items() if Path(n).suffix.lower() in IMAGE_SUFFIXES}
+        identities = _ids(part, images)
+        companions = {
+            role: _companions(pattern, role, images, files, folder)
+            for role in ("mask", "second_mask", "fov")
+            if (pattern := getattr(part, role)) is not None
+        }
+        for name, fields in images.items():
+            patient = _patient(layout, identities[name], part.prefix)
+            split = _split(layout, part, fields, patient)
+            label = _label(spec, fields.get("label"), folder / name)
+            paired = {role: found[name] for role, found in companions.items() if found}
+            identity = part.prefix + identities[name]
+            cases.append(Case(identity, split, patient, folder / name, label=label, **paired))
+    return cases
+
+
+def _ids(part: Part, images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """An id for each image: its field where that tells them apart, else its path."""
+    del part
+    fields = {name: found.get("id", "") for name, found in images.items()}
+    repeated = {identity for identity, n in Counter(fields.values()).items() if n > 1}
+    return {
+        name: identity if identity and identity not in repeated else str(Path(name).with_suffix(""))
+        for name, identity in fields.items()
+    }
+
+
+def _companions(
+    text: str, role: str, images: Mapping[str, Mapping[str, str]], files: list[str], folder: Path
+) -> dict[str, Path]:
+    """The file of this role for every image; all of them have one, or none."""
+    pattern = Pattern(text)
+    hits = {name: pattern.find(files, fields) for name, fields in images.items()}
+    missing = [name for name, paths in hits.items() if len(paths) != 1]
+    if len(missing) == len(images) and not any(hits.values()):
+        return {}
+    if missing:
+        first = missing[0]
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise BenchbedError(
+            f"{len(missing)} of {len(images)} images in {folder} do not pair with one "
+            f"{role.replace('_', ' ')} each: {shown}; expected for the first is "
+            f"{pattern.fill(images[first])}."
+        )
+    return {name: folder / paths[0] for name, paths in hits.items()}
+
+
+def _patient(layout: Layout, identity: str, prefix: str) -> str:
+    hit = re.search(layout.patient, identity) if layout.patient else None
+    return prefix + (hit.group(1) if hit else identity)
+
+
+def _split(layout: Layout, part: Part, fields: Mapping[str, str], patient: str) -> str:
+    if part.split is not None:
+        return part.split
+    if "split" in fields:
+        return fields["split"].lower()
+    for split, members in layout.splits.items():
+        if fields.get("id") in members:
+            return split
+    return split_of(patient)
+
+
+def split_of(patient: str) -> str:
+    """The split of a patient where there is no official one.
+
+    It hangs on the patient's name alone: it never changes, not even when cases are added.
+    """
+    number = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8])
+    return "test" if number % 100 < TEST_SHARE else "train"
+
+
+def _label(spec: DatasetSpec, name: str | None, image: Path) -> int | None:
+    if name is None or not spec.classes:
+        return None
+    lowered = [known.lower() for known in spec.classes]
+    if name.lower() not in lowered:
+        raise BenchbedError(
+            f"{image} lies in the class folder {name!r}, but {spec.name} has the classes "
+            f"{', '.join(spec.classes)}."
+        )
+    return lowered.index(name.lower())

@@ -1,0 +1,109 @@
+"""Picture files to arrays."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from benchbed.errors import BenchbedError
+
+Pixels = npt.NDArray[np.uint8]
+
+ROBUST = (0.5, 99.5)
+"""Percentiles that become black and white in pictures of more than 8 bits a channel."""
+
+
+def read_image(path: Path, channels: int) -> Pixels:
+    """A picture as uint8, upright as its camera held it.
+
+    Palettes are looked up, transparency is laid on black, CMYK is converted, the first frame of
+    an animation is taken. Grey pictures of 16 bits or of floats carry no agreed range, so their
+    0.5th to 99.5th percentile becomes 0 to 255.
+
+    Args:
+        path: The file.
+        channels: 1 for grey, 3 for RGB.
+
+    Returns:
+        ``(H, W, channels)`` in [0, 255].
+
+    Raises:
+        BenchbedError: The file does not decode, is too large to be a picture, or has no pixels
+            that are numbers.
+    """
+    with _opened(path) as picture:
+        if picture.mode.startswith(("I", "F")):
+            grey = _from_deep(np.asarray(picture), path)
+            pixels = np.repeat(grey[..., None], channels, axis=2)
+        else:
+            flat = _flat(picture).convert("L" if channels == 1 else "RGB")
+            pixels = np.asarray(flat, dtype=np.uint8)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def read_mask(path: Path) -> npt.NDArray[np.bool_]:
+    """A mask: what is brighter than half of the file's own range.
+
+    Masks come as {0, 255}, {0, 1}, palettes and 1-bit files; a picture of a single value is all
+    background where that value is 0 and all foreground otherwise.
+
+    Args:
+        path: The file.
+
+    Returns:
+        ``(H, W)`` bool.
+
+    Raises:
+        BenchbedError: The file does not decode.
+    """
+    with _opened(path) as picture:
+        grey = np.asarray(picture if picture.mode.startswith(("I", "F")) else picture.convert("L"))
+    low, high = float(grey.min()), float(grey.max())
+    return np.asarray(grey > (low + high) / 2 if high > low else grey > 0)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                picture.load()
+                return ImageOps.exif_transpose(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BenchbedError(f"{path} does not decode as a picture: {_reason(error)}.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BenchbedError(f"{path} has too many pixels for a picture: {_reason(error)}.") from (
+            error
+        )
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).split(" '")[0].rstrip(".")
+    return text or type(error).__name__
+
+
+def _flat(picture: Image.Image) -> Image.Image:
+    """Transparency laid on black, which is the background of medical pictures."""
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("RGB")
+    if picture.mode == "P":
+        return picture.convert("RGB")
+    return picture
+
+
+def _from_deep(values: npt.NDArray[np.generic], path: Path) -> Pixels:
+    numbers = values.astype(np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    if finite.size == 0:
+        raise BenchbedError(f"{path} does not decode as a picture: no pixel is a number.")
+    low, high = np.percentile(finite, ROBUST)
+    if high <= low:
+        return np.zeros(numbers.shape, np.uint8)
+    scaled = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
+    return np.asarray(np.round(scaled.clip(0, 1) * 255), dtype=np.uint8)

@@ -1,0 +1,118 @@
+"""Batches on the device: gathered, scaled and augmented there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from benchbed.api.types import Batch, DataShape
+from benchbed.data.prepare import Split
+from benchbed.protocol import Augment
+
+RESIDENT_BYTES = 8 * 2**30
+"""Arrays up to this size are kept on an accelerator whole, so that no batch crosses to it."""
+
+_KNOWN = ("image", "mask", "fov", "label")
+_UNUSED = ("second_mask",)
+
+
+def to_signed(pixels: Tensor) -> Tensor:
+    """uint8 in [0, 255] to float32 in [-1, 1]."""
+    return pixels.float().div_(127.5).sub_(1.0)
+
+
+def to_pixels(images: Tensor) -> npt.NDArray[np.uint8]:
+    """Images in [-1, 1] to uint8 in [0, 255], rounded; what lies outside is clipped.
+
+    NaN becomes 0, so that a diverged sample is black and not undefined.
+    """
+    scaled = images.detach().float().nan_to_num(nan=-1.0).add(1.0).mul(127.5)
+    return np.asarray(scaled.round().clamp(0, 255).to(torch.uint8).cpu().numpy())
+
+
+@dataclass
+class Feed:
+    """The endless stream of training cases, the same for every method.
+
+    Each pass shows every case once, in an order drawn from the seed and the number of the pass;
+    so the place in the stream, ``shown``, is all its state.
+
+    Attributes:
+        split: The cases.
+        seed: Seed of the order and of the augmentation.
+        device: Where batches are wanted.
+        augment: ``"flip"`` mirrors a case left to right with probability one half.
+    """
+
+    split: Split
+    seed: int
+    device: torch.device
+    augment: Augment = "none"
+    _arrays: dict[str, Tensor | npt.NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        arrays = {n: a for n, a in self.split.arrays.items() if n not in _UNUSED}
+        resident = self.device.type != "cpu" and (
+            sum(a.nbytes for a in arrays.values()) <= RESIDENT_BYTES
+        )
+        for name, array in arrays.items():
+            here = torch.from_numpy(np.array(array)).to(self.device) if resident else array
+            self._arrays[name] = here
+
+    def batch(self, shown: int, count: int) -> Batch:
+        """The `count` cases that come after `shown` cases."""
+        total = len(self.split)
+        passes, places = np.divmod(np.arange(shown, shown + count), total)
+        orders = {int(which): _order(self.seed, int(which), total) for which in set(passes)}
+        indices = np.asarray([orders[w][0][p] for w, p in zip(passes, places, strict=True)])
+        flips = np.asarray([orders[w][1][p] for w, p in zip(passes, places, strict=True)])
+        tensors = {name: self._gather(name, indices) for name in self._arrays}
+        if self.augment == "flip":
+            mirrored = torch.from_numpy(flips).to(self.device)
+            tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
+        return as_batch(tensors)
+
+    def _gather(self, name: str, indices: npt.NDArray[np.int64]) -> Tensor:
+        array = self._arrays[name]
+        if isinstance(array, Tensor):
+            return array[torch.from_numpy(indices).to(self.device)]
+        return torch.from_numpy(np.asarray(array[indices])).to(self.device)
+
+
+@lru_cache(maxsize=128)
+def _order(
+    seed: int, which: int, total: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The order of one pass over the cases, and which of them are mirrored."""
+    rng = np.random.default_rng((seed, which))
+    return rng.permutation(total), rng.random(total) < 0.5
+
+
+def as_batch(tensors: dict[str, Tensor]) -> Batch:
+    """Stored tensors as a batch: images and derived arrays in [-1, 1], masks in {-1, 1}."""
+    extra = {n: to_signed(t) for n, t in tensors.items() if n not in _KNOWN}
+    mask, fov = tensors.get("mask"), tensors.get("fov")
+    return Batch(
+        image=to_signed(tensors["image"]),
+        mask=None if mask is None else mask.float().unsqueeze(1).mul_(2.0).sub_(1.0),
+        fov=None if fov is None else fov.float().unsqueeze(1),
+        label=tensors.get("label"),
+        extra=extra,
+    )
+
+
+def data_shape(split: Split, classes: int) -> DataShape:
+    """The shape of a split's cases."""
+    _, channels, *spatial = split.image.shape
+    masks = 1 if "mask" in split.arrays else 0
+    return DataShape(channels, tuple(spatial), masks, classes)
+
+
+def _flip(tensor: Tensor, mirrored: Tensor) -> Tensor:
+    shape = (-1,) + (1,) * (tensor.ndim - 1)
+    return torch.where(mirrored.view(shape), tensor.flip(-1), tensor)

@@ -1,0 +1,105 @@
+"""The hash by which two machines know that they hold the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchbed import paths
+from benchbed.data.collection import Collection
+from benchbed.data.decode import read_image, read_mask
+from benchbed.errors import BenchbedError
+from benchbed.files import digest, write_json
+
+Facts = dict[str, str]
+"""What is known of a file: ``sha256``, ``shape`` and, where it does not decode, ``error``."""
+
+_SAVE_EVERY = 4000
+
+
+def examine(
+    collection: Collection, advance: Callable[[], None] = lambda: None
+) -> dict[Path, Facts]:
+    """Hash and decode every file once; remembered until the file changes.
+
+    Args:
+        collection: Real cases.
+        advance: Called after each file, for a progress bar.
+
+    Returns:
+        Facts by file, in the order of the cases.
+    """
+    files = [(role, path) for case in collection.cases for role, path in case.files.items()]
+    memory = _Memory(collection.spec.name)
+    facts: dict[Path, Facts] = {}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for (_, path), found in zip(
+            files, pool.map(lambda f: memory.facts(*f), files), strict=True
+        ):
+            facts[path] = found
+            advance()
+            if len(facts) % _SAVE_EVERY == 0:
+                memory.save()
+    memory.save()
+    return facts
+
+
+def undecodable(facts: dict[Path, Facts]) -> dict[Path, str]:
+    """The files that do not decode, with the reason."""
+    return {path: found["error"] for path, found in facts.items() if "error" in found}
+
+
+def fingerprint(collection: Collection, facts: dict[Path, Facts]) -> str:
+    """Sixteen hexadecimal digits over names, splits, shapes and contents of the cases."""
+    entries = [
+        [case.id, case.split, case.label]
+        + [[role, facts[path]["shape"], facts[path]["sha256"]] for role, path in case.files.items()]
+        for case in collection.cases
+    ]
+    return digest(entries, 16)
+
+
+def content_fingerprint(name: str, chunks: Sequence[bytes]) -> str:
+    """Sixteen hexadecimal digits over a phantom's name and pixels."""
+    state = hashlib.sha256(name.encode())
+    for chunk in chunks:
+        state.update(chunk)
+    return state.hexdigest()[:16]
+
+
+class _Memory:
+    """Facts kept between runs, so that a large set is hashed once."""
+
+    def __init__(self, name: str) -> None:
+        self.file = paths.cache() / "index" / f"{name}.json"
+        try:
+            self.known: dict[str, Facts] = json.loads(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.known = {}
+        self.changed = False
+
+    def facts(self, role: str, path: Path) -> Facts:
+        place = path.stat()
+        key = f"{role}:{path.resolve()}:{place.st_size}:{place.st_mtime_ns}"
+        if key not in self.known:
+            self.known[key] = _facts(role, path)
+            self.changed = True
+        return self.known[key]
+
+    def save(self) -> None:
+        if self.changed:
+            write_json(self.file, self.known)
+            self.changed = False
+
+
+def _facts(role: str, path: Path) -> Facts:
+    facts = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    try:
+        pixels = read_image(path, 3) if role == "image" else read_mask(path)
+    except BenchbedError as error:
+        return {**facts, "error": str(error)}
+    return {**facts, "shape": "x".join(map(str, pixels.shape[:2]))}

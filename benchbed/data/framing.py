@@ -1,0 +1,101 @@
+"""A picture of any shape to a square of the run's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchbed.protocol import Framing
+
+Pixels = npt.NDArray[np.uint8]
+P = TypeVar("P", np.uint8, np.bool_)
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a picture that is kept; it may reach beyond the picture's edge.
+
+    Attributes:
+        top: First row.
+        left: First column.
+        height: Rows.
+        width: Columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> Window:
+    """The part of a picture that becomes the square.
+
+    Args:
+        shape: Height and width of the picture.
+        framing: ``"stretch"`` keeps everything, ``"center"`` the central square, ``"pad"`` the
+            square around everything, ``"fov"`` the square around the field of view.
+        fov: Field of view ``(H, W)``; needed for ``"fov"``.
+
+    Returns:
+        A square, or the whole picture for ``"stretch"``.
+    """
+    height, width = shape
+    if framing == "stretch":
+        return Window(0, 0, height, width)
+    if framing == "fov" and fov is not None and fov.any():
+        rows, columns = np.flatnonzero(fov.any(1)), np.flatnonzero(fov.any(0))
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        side = int(max(bottom - top, right - left))
+        middle, centre = int(top + bottom) // 2, int(left + right) // 2
+        return Window(middle - side // 2, centre - side // 2, side, side)
+    side = max(height, width) if framing in ("pad", "fov") else min(height, width)
+    return Window((height - side) // 2, (width - side) // 2, side, side)
+
+
+def cut(picture: npt.NDArray[P], part: Window) -> npt.NDArray[P]:
+    """The window of a picture, ``(H, W)`` or ``(H, W, C)``; zero beyond its edge."""
+    height, width = picture.shape[:2]
+    top, left = max(part.top, 0), max(part.left, 0)
+    bottom, right = min(part.top + part.height, height), min(part.left + part.width, width)
+    result = np.zeros((part.height, part.width, *picture.shape[2:]), picture.dtype)
+    inside = picture[top:bottom, left:right]
+    row, column = top - part.top, left - part.left
+    result[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    return result
+
+
+def resize_image(picture: Pixels, size: int) -> Pixels:
+    """Resize ``(H, W, C)`` uint8 to ``(size, size, C)``: bicubic, antialiased when shrinking."""
+    if picture.shape[:2] == (size, size):
+        return picture
+    planes = [
+        Image.fromarray(np.ascontiguousarray(picture[..., c])).resize(
+            (size, size), Image.Resampling.BICUBIC
+        )
+        for c in range(picture.shape[2])
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def resize_mask(mask: Mask, size: int) -> Mask:
+    """Resize ``(H, W)`` bool to ``(size, size)`` so that the share of foreground is kept.
+
+    Thin structures would vanish at the usual threshold of half a pixel's area; instead the
+    pixels of greatest area are taken until the foreground has its share.
+    """
+    if mask.shape == (size, size):
+        return mask
+    coverage = np.asarray(
+        Image.fromarray(mask.astype(np.float32)).resize((size, size), Image.Resampling.BOX)
+    )
+    wanted = round(float(mask.mean()) * size * size)
+    if wanted == 0:
+        return np.zeros((size, size), bool)
+    threshold = np.partition(coverage.ravel(), size * size - wanted)[size * size - wanted]
+    return np.asarray((coverage >= threshold) & (coverage > 0))

@@ -1,0 +1,81 @@
+"""Patterns of official layouts: which files are images, and which file belongs to which."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_TOKEN = re.compile(r"\{(\w+)\}|\*\*/|\*")
+_HIDDEN = ("__MACOSX",)
+
+
+def listing(folder: Path) -> list[str]:
+    """Every file below `folder`, relative, with forward slashes, sorted; hidden ones left out.
+
+    Links to folders are followed once; a loop ends where it closes.
+    """
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for current, folders, files in os.walk(folder, followlinks=True):
+        place = Path(current).stat()
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _HIDDEN)
+        relative = Path(current).relative_to(folder)
+        found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A path with fields, such as ``images/{id}_test.tif``.
+
+    Attributes:
+        text: The pattern. A field or ``*`` stands for part of one component, ``**/`` for any
+            folders. Letter case does not matter, for suffixes in real sets are mixed.
+    """
+
+    text: str
+
+    def matches(self, files: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The files that match, each with its fields."""
+        expression = self._expression({})
+        hits = ((name, expression.fullmatch(name)) for name in files)
+        return {name: hit.groupdict() for name, hit in hits if hit}
+
+    def find(self, files: Iterable[str], fields: Mapping[str, str]) -> list[str]:
+        """The files that match once the fields are filled in."""
+        expression = self._expression(fields)
+        return [name for name in files if expression.fullmatch(name)]
+
+    def fill(self, fields: Mapping[str, str]) -> str:
+        """The path with the fields filled in, wildcards left, for a message."""
+        return _TOKEN.sub(lambda hit: fields.get(hit[1] or "", hit[0]), self.text)
+
+    def _expression(self, fields: Mapping[str, str]) -> re.Pattern[str]:
+        parts: list[str] = []
+        start = 0
+        named: set[str] = set()
+        for hit in _TOKEN.finditer(self.text):
+            parts.append(re.escape(self.text[start : hit.start()]))
+            parts.append(_piece(hit, fields, named))
+            start = hit.end()
+        parts.append(re.escape(self.text[start:]))
+        return re.compile("".join(parts), re.IGNORECASE)
+
+
+def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str]) -> str:
+    field = hit[1]
+    if field is None:
+        return "(?:.*/)?" if hit[0] == "**/" else "[^/]*"
+    if field in fields:
+        return re.escape(fields[field])
+    if field in named:
+        return f"(?P={field})"
+    named.add(field)
+    return f"(?P<{field}>[^/]+?)"

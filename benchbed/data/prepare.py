@@ -1,0 +1,338 @@
+"""Cases to arrays of the run's size, computed once and kept as memory maps."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.api.specs import DatasetSpec
+from benchbed.data import fingerprint as prints
+from benchbed.data.cache import cached, read_array, write_arrays
+from benchbed.data.collection import Case, Collection
+from benchbed.data.decode import Pixels, read_image, read_mask
+from benchbed.data.framing import Mask, cut, resize_image, resize_mask, window
+from benchbed.errors import BenchbedError
+from benchbed.files import digest
+from benchbed.protocol import Framing
+from benchbed.registry import load
+
+if TYPE_CHECKING:
+    from benchbed.api.method import Derived
+
+PREPROCESSING = 1
+"""Raised when the same files give other arrays, so that no stale cache is read."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done and how much there is."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """A progress report that goes nowhere."""
+    del what, done, total
+
+
+@dataclass(frozen=True)
+class Split:
+    """The cases of one split as arrays.
+
+    Attributes:
+        ids: Names of the cases.
+        arrays: ``image`` uint8 ``(N, C, size, size)``; ``mask``, ``second_mask`` and ``fov``
+            uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)`` where the data set
+            has them; derived arrays uint8 ``(N, C, size, size)``. Read-only memory maps.
+    """
+
+    ids: tuple[str, ...]
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def image(self) -> Pixels:
+        """The images."""
+        return self.arrays["image"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set, ready to train on.
+
+    Attributes:
+        collection: Where it came from.
+        fingerprint: Hash of the data.
+        size: In-plane size in pixels.
+        splits: Its splits.
+    """
+
+    collection: Collection
+    fingerprint: str
+    size: int
+    splits: Mapping[str, Split]
+
+    def split(self, name: str) -> Split:
+        """The split called `name`.
+
+        Raises:
+            BenchbedError: The data set has no such split.
+        """
+        if name not in self.splits:
+            raise BenchbedError(
+                f"{self.collection.spec.name} has no split {name!r}; it has: "
+                f"{', '.join(self.splits)}."
+            )
+        return self.splits[name]
+
+
+def identify(
+    collection: Collection, *, skip_bad: bool = False, progress: Progress = quiet
+) -> tuple[Collection, str]:
+    """Examine real files and name the data by their fingerprint; a phantom by its recipe.
+
+    Args:
+        collection: The cases.
+        skip_bad: Leave out files that do not decode, instead of refusing them.
+        progress: Told how far it is.
+
+    Returns:
+        The cases that can be used, and the fingerprint.
+
+    Raises:
+        BenchbedError: Files do not decode (the first is named, all are counted), or nothing is
+            left to train on.
+    """
+    if collection.source == "phantom":
+        return collection, _phantom_fingerprint(collection.spec)
+    total = sum(len(case.files) for case in collection.cases)
+    done = iter(range(1, total + 1))
+    facts = prints.examine(collection, lambda: progress("checking files", next(done), total))
+    bad = prints.undecodable(facts)
+    if bad and not skip_bad:
+        more = f" {len(bad) - 1} more do not decode either." if len(bad) > 1 else ""
+        raise BenchbedError(
+            f"{next(iter(bad.values()))}{more} Mend the files, or leave them out with --skip-bad."
+        )
+    collection = collection.without(bad) if bad else collection
+    if not any(case.split == "train" for case in collection.cases):
+        raise BenchbedError(f"{collection.root} holds no picture to train on.")
+    return collection, prints.fingerprint(collection, facts)
+
+
+def _phantom_fingerprint(spec: DatasetSpec) -> str:
+    """Hash of a few rendered cases, the recipe's counts and its seed."""
+    phantom = spec.phantom
+    assert phantom is not None
+    arrays = load(phantom.render)(range(3), 64, phantom.seed)
+    chunks = [np.ascontiguousarray(array).tobytes() for _, array in sorted(arrays.items())]
+    return prints.content_fingerprint(f"{phantom.counts}{phantom.seed}", chunks)
+
+
+def prepare(
+    collection: Collection,
+    fingerprint: str,
+    *,
+    size: int,
+    channels: int,
+    framing: Framing,
+    derived: Mapping[str, Derived] | None = None,
+    progress: Progress = quiet,
+) -> Prepared:
+    """The arrays of a data set, from the cache or computed into it.
+
+    Args:
+        collection: The cases, identified.
+        fingerprint: Their fingerprint.
+        size: In-plane size in pixels.
+        channels: Image channels.
+        framing: How a picture becomes square.
+        derived: What else to compute from each image: name to `Derived`.
+        progress: Told how far it is.
+    """
+    recipe = {
+        "fingerprint": fingerprint,
+        "size": size,
+        "channels": channels,
+        "framing": framing,
+        "version": PREPROCESSING,
+    }
+    builder = _Builder(collection, channels, framing, progress)
+    folder = cached(f"{collection.spec.name}-{digest(recipe)}", lambda p: builder.build(p, size))
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    arrays: Arrays = {name: read_array(folder / f"{name}.npy") for name in index["arrays"]}
+    for name, rule in (derived or {}).items():
+        arrays[name] = builder.derive(folder, name, rule, size)
+    splits = {
+        split: Split(
+            tuple(index["ids"][start:stop]),
+            {name: array[start:stop] for name, array in arrays.items()},
+        )
+        for split, (start, stop) in index["splits"].items()
+    }
+    return Prepared(collection, fingerprint, size, splits)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Computes arrays, case by case, several at a time."""
+
+    collection: Collection
+    channels: int
+    framing: Framing
+    progress: Progress
+
+    def build(self, folder: Path, size: int) -> None:
+        """Compute every case at `size` into files of `folder`."""
+        ids = [identity for _, identity in self._order()]
+        cases = self._counted("preparing images", self._cases(size))
+        write_arrays(folder, cases, len(ids))
+        names = sorted(file.stem for file in folder.glob("*.npy"))
+        index = {"ids": ids, "splits": self._ranges(), "arrays": names}
+        (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+    def derive(self, source: Path, name: str, rule: Derived, size: int) -> npt.NDArray[Any]:
+        """One derived array, computed from the prepared images or at its own size."""
+        recipe = {
+            "code": inspect.getsource(sys.modules[rule.function.__module__]),
+            "function": rule.function.__qualname__,
+            "parameters": dict(rule.parameters),
+            "size": rule.size,
+        }
+
+        def one(image: Pixels) -> Arrays:
+            return {name: _shrink(rule.function(image, **rule.parameters), size)}
+
+        def build(folder: Path) -> None:
+            with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                cases = pool.map(one, self._images(source, rule.size or size))
+                write_arrays(folder, self._counted(f"deriving {name}", cases), len(self._order()))
+
+        folder = cached(f"{source.name}-{name}-{digest(recipe)}", build)
+        return read_array(folder / f"{name}.npy")
+
+    def _counted(self, what: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
+        total = len(self._order())
+        for position, case in enumerate(cases):
+            yield case
+            self.progress(what, position + 1, total)
+
+    def _images(self, source: Path, size: int) -> Iterator[Pixels]:
+        images = read_array(source / "image.npy")
+        if images.shape[-1] == size:
+            return (np.moveaxis(np.asarray(image), 0, -1) for image in images)
+        return (np.moveaxis(case["image"], 0, -1) for case in self._cases(size))
+
+    def _order(self) -> list[tuple[str, str]]:
+        """Split and id of every case, in the order of the arrays: split by split."""
+        if self.collection.source == "real":
+            return [(case.split, case.id) for case in self.collection.cases]
+        counts = sorted(self.collection.counts().items())
+        return [(s, f"{s}-{number:04d}") for s, count in counts for number in range(count)]
+
+    def _ranges(self) -> dict[str, tuple[int, int]]:
+        names = [split for split, _ in self._order()]
+        return {n: (names.index(n), len(names) - names[::-1].index(n)) for n in sorted(set(names))}
+
+    def _cases(self, size: int) -> Iterator[Arrays]:
+        if self.collection.source == "phantom":
+            return self._phantom(size)
+        return self._real(size)
+
+    def _phantom(self, size: int, chunk: int = 16) -> Iterator[Arrays]:
+        phantom = self.collection.spec.phantom
+        assert phantom is not None
+        render = load(phantom.render)
+        total = len(self._order())
+        chunks = [range(start, min(start + chunk, total)) for start in range(0, total, chunk)]
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            for cases in pool.map(lambda numbers: render(numbers, size, phantom.seed), chunks):
+                for position in range(len(cases["image"])):
+                    case = {name: array[position] for name, array in cases.items()}
+                    case["image"] = _planes(_channels(case["image"], self.channels))
+                    yield {name: np.asarray(value) for name, value in case.items()}
+
+    def _real(self, size: int) -> Iterator[Arrays]:
+        roles = {role for case in self.collection.cases for role in case.files}
+        labelled = all(case.label is not None for case in self.collection.cases)
+        detect = load(self.collection.spec.fov) if self.collection.spec.fov else None
+
+        def read(case: Case) -> Arrays:
+            arrays = _read(case, self.channels, size, self.framing, detect)
+            for role in roles - arrays.keys():
+                arrays[role] = np.zeros((size, size), np.uint8)
+            if labelled:
+                arrays["label"] = np.asarray(case.label, dtype=np.int64)
+            return arrays
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            yield from pool.map(read, self.collection.cases)
+
+
+def _read(
+    case: Case,
+    channels: int,
+    size: int,
+    framing: Framing,
+    detect: Callable[[Pixels], Mask] | None,
+) -> Arrays:
+    """One case, framed and resized."""
+    image = read_image(case.image, channels)
+    masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
+    for role, mask in masks.items():
+        if mask.shape != image.shape[:2]:
+            raise BenchbedError(
+                f"{case.files[role]} is {_size(mask)} pixels, but its image {case.image} is "
+                f"{_size(image)}; a mask must have the size of its image."
+            )
+    if "fov" not in masks and detect is not None:
+        masks["fov"] = detect(_channels(image, 3))
+    part = window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
+    arrays: Arrays = {"image": _planes(resize_image(cut(image, part), size))}
+    for role, mask in masks.items():
+        arrays[role] = resize_mask(cut(mask, part), size).astype(np.uint8)
+    return arrays
+
+
+def _size(picture: npt.NDArray[Any]) -> str:
+    return f"{picture.shape[1]} x {picture.shape[0]}"
+
+
+def _channels(image: Pixels, channels: int) -> Pixels:
+    """``(H, W, C)`` with the channels asked for; grey by the usual luma weights."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    luma = image.astype(np.float32) @ np.asarray([0.299, 0.587, 0.114], np.float32)
+    return np.round(luma).astype(np.uint8)[..., None]
+
+
+def _planes(image: Pixels) -> Pixels:
+    """``(H, W, C)`` to ``(C, H, W)``."""
+    return np.ascontiguousarray(np.moveaxis(image, -1, 0))
+
+
+def _shrink(value: Pixels, size: int) -> Pixels:
+    """A derived picture as ``(C, size, size)``, area-averaged if it is larger."""
+    picture = value if value.ndim == 3 else value[..., None]
+    if picture.shape[0] == size:
+        return _planes(picture)
+    factor, rest = divmod(picture.shape[0], size)
+    if rest or factor < 1:
+        raise BenchbedError(
+            f"A derived picture of {picture.shape[0]} px cannot be averaged to {size} px; "
+            f"its size must be a multiple."
+        )
+    blocks = picture.reshape(size, factor, size, factor, -1).mean((1, 3))
+    return _planes(np.round(blocks).astype(np.uint8))

@@ -1,0 +1,122 @@
+"""Where a data set's cases come from on this machine: real files, or the phantom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchbed import paths
+from benchbed.api.specs import DatasetSpec, Layout, Part
+from benchbed.data.collection import Collection, collect, found
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+
+Source = Literal["auto", "real", "phantom"]
+
+FOLDER = "folder:"
+"""Prefix of a data set that is simply a folder of pictures."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Whether a data set lies on this machine.
+
+    Attributes:
+        spec: The data set.
+        root: The data root that was looked in.
+        places: The layouts found, with their folders.
+    """
+
+    spec: DatasetSpec
+    root: Path
+    places: tuple[tuple[Layout, Path], ...]
+
+
+def dataset_spec(name: str) -> DatasetSpec:
+    """The spec of a named data set, or of ``folder:PATH``.
+
+    Raises:
+        BenchbedError: There is no such data set or folder.
+    """
+    if name.startswith(FOLDER):
+        return _folder_spec(Path(name.removeprefix(FOLDER)).expanduser())
+    return registry().spec(DatasetSpec, name)
+
+
+def look(spec: DatasetSpec, root: Path) -> Report:
+    """Look for a data set under the data root."""
+    return Report(spec, root, tuple(found(spec, root)))
+
+
+def resolve(
+    name: str,
+    source: Source = "auto",
+    data_root: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Collection:
+    """The cases of a data set from the source that was asked for.
+
+    Args:
+        name: Name of the data set, or ``folder:PATH``.
+        source: ``"auto"`` takes real data where they lie, else the phantom.
+        data_root: Where to look; None for the usual places.
+        say: Told in one line which source was taken.
+
+    Raises:
+        BenchbedError: Real data were asked for and are not there, or do not pair; or there is no
+            phantom.
+    """
+    spec = dataset_spec(name)
+    if name.startswith(FOLDER):
+        folder = Path(name.removeprefix(FOLDER)).expanduser()
+        say(f"Data: the pictures in {folder}.")
+        return collect(spec, [(spec.layouts[0], folder)], folder)
+    root = paths.data_root(data_root)
+    report = look(spec, root) if source != "phantom" else Report(spec, root, ())
+    if report.places:
+        folders = ", ".join(str(folder) for _, folder in report.places)
+        say(f"Data: {spec.title}, real images from {folders}.")
+        return collect(spec, report.places, root)
+    if source == "real":
+        raise BenchbedError(missing(report))
+    if spec.phantom is None:
+        raise BenchbedError(f"{spec.name} has no phantom. {missing(report)}")
+    reason = "" if source == "phantom" else f" (no real images in {root})"
+    say(f"Data: the phantom of {spec.title}{reason}; its numbers say nothing of real images.")
+    return Collection(spec, "phantom")
+
+
+def missing(report: Report) -> str:
+    """The three things a user needs: where it was looked, what is expected, how to get it."""
+    spec = report.spec
+    folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
+    pictures = "\n".join(layout.picture for layout in spec.layouts)
+    return (
+        f"{spec.title} was looked for in {report.root} (as {folders}) and is not there; "
+        f"change the place with --data-root or $BENCHBED_DATA.\n"
+        f"Expected layout:\n{pictures}\n"
+        f"How to get it: {spec.access}"
+    )
+
+
+def _folder_spec(folder: Path) -> DatasetSpec:
+    if not folder.is_dir():
+        raise BenchbedError(f"{FOLDER} was given {folder}, which is no folder.")
+    masks = folder / "masks"
+    images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
+    layout = Layout(
+        folders=(folder.name,),
+        parts=(Part(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
+        picture="  FOLDER/*.png          pictures alone, or\n"
+        "  FOLDER/images/NAME.*  and, where there are any, FOLDER/masks/NAME.*",
+    )
+    return DatasetSpec(
+        name="folder",
+        title=f"the folder {folder.name}",
+        modality="pictures",
+        licence="the user's own",
+        access="it is the user's own.",
+        layouts=(layout,),
+    )

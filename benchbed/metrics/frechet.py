@@ -1,0 +1,107 @@
+"""The Fréchet distance between Gaussian fits of two sets of features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+
+
+def frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
+    """Squared Fréchet distance of two feature sets, each seen as a Gaussian.
+
+    Heusel et al. 2017 (arXiv:1706.08500), equation 6, after Dowson and Landau 1982:
+    ``|m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^(1/2))``, with unbiased covariances, in float64.
+
+    No root of a d x d product is taken. With ``S1 = A'A`` and ``S2 = B'B`` the trace of the root
+    is the sum of the singular values of ``AB'``, which is exact for any number of samples and needs
+    nothing added to a singular covariance.
+
+    Args:
+        real: Features ``(N, d)``, any real type, N of at least 2.
+        fake: Features ``(M, d)``, M of at least 2.
+
+    Returns:
+        The distance, at least 0, in squared units of the features.
+
+    Raises:
+        ValueError: A set has fewer than 2 samples, is not a matrix, holds NaN or infinite values,
+            or the sets differ in d.
+    """
+    first, second = _matrix(real, "real"), _matrix(fake, "fake")
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"The real features have {first.shape[1]} dimensions and the fake ones "
+            f"{second.shape[1]}; they must come from the same extractor."
+        )
+    return _distance(first.mean(0), _root(first), second.mean(0), _root(second))
+
+
+def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -> float:
+    """Squared Fréchet distance of two Gaussians given by their moments.
+
+    Args:
+        mean1: Mean ``(d,)`` of the first.
+        cov1: Covariance ``(d, d)`` of the first, symmetric, without negative eigenvalues.
+        mean2: Mean of the second.
+        cov2: Covariance of the second.
+
+    Returns:
+        The distance as in `frechet_distance`.
+
+    Raises:
+        ValueError: Shapes do not fit, or a matrix is no covariance.
+    """
+    first, second = np.asarray(mean1, np.float64), np.asarray(mean2, np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(f"The means have shapes {first.shape} and {second.shape}; give two (d,).")
+    return _distance(
+        first, _root_of_covariance(cov1, len(first)), second, _root_of_covariance(cov2, len(first))
+    )
+
+
+def _matrix(features: npt.NDArray[Any], which: str) -> Float:
+    matrix = np.asarray(features, np.float64)
+    if matrix.ndim != 2:
+        raise ValueError(f"The {which} features have shape {matrix.shape}; give a matrix (N, d).")
+    if len(matrix) < 2:
+        raise ValueError(f"The {which} set has {len(matrix)} sample(s); a covariance needs 2.")
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"The {which} features hold NaN or infinite values.")
+    return matrix
+
+
+def _root(features: Float) -> Float:
+    """A matrix R with R'R equal to the covariance (ddof 1) of features ``(N, d)``."""
+    centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
+    if len(features) <= features.shape[1]:
+        return centred
+    # With more samples than dimensions the triangle of a QR decomposition is the smaller root. It
+    # never squares the data, so nothing is lost where the covariance is nearly singular.
+    triangle: Float = np.linalg.qr(centred, mode="r")
+    return triangle
+
+
+def _root_of_covariance(covariance: Float, dims: int) -> Float:
+    """A matrix R with R'R equal to a covariance ``(dims, dims)``."""
+    matrix = np.asarray(covariance, np.float64)
+    if matrix.shape != (dims, dims):
+        raise ValueError(f"A covariance has shape {matrix.shape}; the means want {(dims, dims)}.")
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    slack = 1e-6 * max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
+    if values.min() < -slack or np.abs(matrix - matrix.T).max() > slack:
+        raise ValueError("A covariance is not symmetric or has negative eigenvalues.")
+    root: Float = (vectors * np.sqrt(values.clip(min=0))).T
+    return root
+
+
+def _distance(mean1: Float, root1: Float, mean2: Float, root2: Float) -> float:
+    # The eigenvalues of S1 S2 are the squared singular values of AB'.
+    cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()
+    offset = np.square(mean1 - mean2).sum()
+    spread = np.square(root1).sum() + np.square(root2).sum() - 2 * cross
+    # Rounding can leave a distance of zero at -1e-13 of the spread.
+    return max(0.0, float(offset + spread))

@@ -1,0 +1,68 @@
+"""Where things lie on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from benchbed.errors import BenchbedError
+from benchbed.files import whole
+
+
+def cache() -> Path:
+    """Where prepared data and weights are kept: ``$BENCHBED_CACHE``, else the user's cache."""
+    chosen = os.environ.get("BENCHBED_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("benchbed"))
+
+
+def data_root(option: Path | None = None) -> Path:
+    """Where real data are looked for: the option, else ``$BENCHBED_DATA``, else the cache.
+
+    Raises:
+        BenchbedError: A folder was named that does not exist.
+    """
+    variable = os.environ.get("BENCHBED_DATA")
+    if option is not None:
+        chosen, source = option.expanduser(), "--data-root"
+    elif variable:
+        chosen, source = Path(variable).expanduser(), "$BENCHBED_DATA"
+    else:
+        return cache() / "data"
+    if not chosen.is_dir():
+        raise BenchbedError(f"{source} names {chosen}, which is no folder.")
+    return chosen
+
+
+def results(option: Path | None = None) -> Path:
+    """The results folder: the option, else ``$BENCHBED_RESULTS``, else ``results`` here."""
+    if option is not None:
+        return option.expanduser()
+    return Path(os.environ.get("BENCHBED_RESULTS", "results")).expanduser()
+
+
+def benchmarks() -> Path:
+    """The folder of suites and of the papers' values: beside the package, or inside it."""
+    package = Path(__file__).resolve().parent
+    inside = package / "benchmarks"
+    return inside if inside.is_dir() else package.parent / "benchmarks"
+
+
+def writable(folder: Path) -> Path:
+    """Make `folder` if need be.
+
+    Raises:
+        BenchbedError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder / ".probe"):
+            pass
+        (folder / ".probe").unlink()
+    except OSError as error:
+        raise BenchbedError(
+            f"The folder {folder} cannot be written to ({error.strerror}); "
+            f"name another with --results or --out."
+        ) from error
+    return folder

@@ -1,0 +1,127 @@
+"""Finding plugins: one entry point at a time, a broken one set aside and shown."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from benchbed import hookspecs
+from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, Spec, TaskSpec
+
+HOOKS: dict[str, type[Any]] = {
+    "benchbed_methods": MethodSpec,
+    "benchbed_datasets": DatasetSpec,
+    "benchbed_metrics": MetricSpec,
+    "benchbed_tasks": TaskSpec,
+}
+BUILT_IN = "benchbed.builtin"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was found.
+
+    Attributes:
+        name: Name of its entry point.
+        module: The module that the entry point names.
+        distribution: The distribution that installed it, with its version.
+        specs: What it offers.
+        error: Why it was set aside, or None. What it offers is then not used.
+        details: The traceback of the error.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    specs: tuple[Spec, ...] = ()
+    error: str | None = None
+    details: str = ""
+
+
+@dataclass
+class _Collector:
+    """Loads plugins one by one; names that are taken stay with the plugin that was first."""
+
+    taken: dict[tuple[type, str], str] = field(default_factory=dict)
+
+    def load(self, entry: EntryPoint, distribution: str) -> Plugin:
+        try:
+            specs = _specs(entry)
+            self._claim(specs, f"{entry.name} ({distribution})")
+        # A plugin may fail in any way whatever, SystemExit included; the others must live on.
+        except (Exception, SystemExit) as error:
+            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            return Plugin(
+                entry.name,
+                entry.value,
+                distribution,
+                error=reason,
+                details=traceback.format_exc(),
+            )
+        return Plugin(entry.name, entry.value, distribution, specs=specs)
+
+    def _claim(self, specs: tuple[Spec, ...], origin: str) -> None:
+        keys = [(type(spec), spec.name) for spec in specs]
+        for position, (kind, name) in enumerate(keys):
+            if (kind, name) in keys[:position]:
+                raise ValueError(f"offers the {_word(kind)} {name!r} twice")
+            if (kind, name) in self.taken:
+                first = self.taken[kind, name]
+                raise ValueError(f"the {_word(kind)} {name!r} is offered by {first} already")
+        self.taken.update(dict.fromkeys(keys, origin))
+
+
+def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
+    """What one plugin offers; a manager of its own keeps it apart from every other."""
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(entry.load(), name=entry.name)
+    manager.check_pending()
+    found: list[Spec] = []
+    for hook, kind in HOOKS.items():
+        for offered in getattr(manager.hook, hook)():
+            for spec in offered:
+                if not isinstance(spec, kind):
+                    raise TypeError(f"{hook} gave a {type(spec).__name__}, not a {kind.__name__}")
+                found.append(spec)
+    if not found:
+        raise TypeError(f"offers nothing: none of {', '.join(HOOKS)} gave a spec")
+    return tuple(found)
+
+
+def _word(kind: type) -> str:
+    return kind.__name__.removesuffix("Spec").lower()
+
+
+def _distribution(entry: EntryPoint) -> str:
+    if entry.dist is None:
+        return "unknown distribution"
+    return f"{entry.dist.name} {entry.dist.version}"
+
+
+def discover() -> tuple[Plugin, ...]:
+    """Every plugin on this machine, the built-in one first, broken ones with their error.
+
+    ``BENCHBED_PLUGINS`` restricts third parties to a comma-separated list of entry-point names.
+    """
+    collector = _Collector()
+    built_in = EntryPoint(name="built-in", value=BUILT_IN, group=hookspecs.GROUP)
+    entries = sorted(entry_points(group=hookspecs.GROUP), key=_order)
+    only = os.environ.get("BENCHBED_PLUGINS")
+    if only is not None:
+        wanted = {name.strip() for name in only.split(",")}
+        entries = [entry for entry in entries if entry.name in wanted]
+    plugins = [collector.load(built_in, "benchbed")]
+    plugins += [collector.load(entry, _distribution(entry)) for entry in entries]
+    return tuple(plugins)
+
+
+def _order(entry: EntryPoint) -> tuple[bool, str, str]:
+    """Our own distribution first, so that a third party cannot take a name from it."""
+    distribution = _distribution(entry)
+    return (not distribution.startswith("benchbed "), distribution, entry.name)

@@ -1,0 +1,146 @@
+"""The protocol: everything that must be equal for two numbers to share a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from benchbed.errors import BenchbedError, unknown
+from benchbed.files import digest
+
+VERSION = 1
+"""Raised when the meaning of a protocol's fields changes, so that no old number is misread."""
+
+Framing = Literal["fov", "center", "pad", "stretch"]
+Augment = Literal["none", "flip"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """One protocol.
+
+    Attributes:
+        preset: The preset it came from.
+        task: How methods are judged.
+        dataset: The data set.
+        source: ``"real"`` or ``"phantom"``.
+        fingerprint: Hash of the data's names, shapes and contents.
+        size: In-plane size in pixels.
+        channels: Image channels.
+        framing: How a picture becomes square.
+        augment: What the harness does to a batch: ``"flip"`` mirrors left and right by chance.
+        kimg: Budget in thousands of images shown, or None.
+        seconds: Budget in seconds of training, or None. Exactly one budget is given.
+        train_split: The split that is trained on.
+        reference_split: The split that samples are compared with.
+        samples: Number of generated images that are scored.
+        selection: Which checkpoint is scored: ``"last"``.
+        version: Version of this list.
+    """
+
+    preset: str
+    task: str
+    dataset: str
+    source: str
+    fingerprint: str
+    size: int
+    channels: int
+    framing: Framing
+    augment: Augment = "none"
+    kimg: float | None
+    seconds: float | None = None
+    train_split: str = "train"
+    reference_split: str = "train"
+    samples: int
+    selection: Literal["last"] = "last"
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if (self.kimg is None) == (self.seconds is None):
+            raise ValueError("exactly one of kimg and seconds is the budget")
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits over every field."""
+        return digest(asdict(self))
+
+    @property
+    def budget(self) -> str:
+        """The budget in words, such as ``"20 kimg"``."""
+        if self.kimg is not None:
+            return f"{self.kimg:g} kimg"
+        return f"{self.seconds:g} s"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a preset fixes of a protocol.
+
+    Attributes:
+        size: In-plane size in pixels.
+        kimg: Budget in thousands of images shown; None under a budget by the clock.
+        samples: Number of generated images that are scored.
+        seconds: Budget in seconds of training, instead of `kimg`.
+        augment: What the harness does to a batch.
+        framing: How a picture becomes square; None for the data set's own way.
+        purpose: What the preset is for.
+    """
+
+    size: int
+    kimg: float | None
+    samples: int
+    seconds: float | None = None
+    augment: Augment = "none"
+    framing: Framing | None = None
+    purpose: str
+
+
+PRESET: Mapping[str, Preset] = {
+    "quick": Preset(
+        size=64,
+        kimg=24,
+        samples=100,
+        purpose="minutes on two CPU cores: small pictures, narrow networks",
+    ),
+    "standard": Preset(
+        size=128,
+        kimg=1200,
+        samples=1000,
+        purpose="an hour or so on one GPU",
+    ),
+    "paper": Preset(
+        size=512,
+        kimg=12000,
+        samples=100,
+        framing="stretch",
+        purpose="the papers' own size and counts",
+    ),
+}
+
+
+def preset(name: str, **changes: Any) -> Preset:
+    """The preset called `name`, changed where a value is given.
+
+    Args:
+        name: Name of the preset.
+        **changes: Fields to change; None leaves a field as it is. ``seconds`` replaces ``kimg``.
+
+    Raises:
+        BenchbedError: There is no such preset, or a value is out of range.
+    """
+    if name not in PRESET:
+        raise unknown("preset", name, PRESET, "benchbed run --help")
+    given = {key: value for key, value in changes.items() if value is not None}
+    for key in ("kimg", "seconds", "size", "samples"):
+        if key in given and given[key] <= 0:
+            raise BenchbedError(f"{key} was given as {given[key]:g}, but must be above zero.")
+    if "seconds" in given:
+        if "kimg" in given:
+            raise BenchbedError("Give a budget in images (--kimg) or in time (--time), not both.")
+        given["kimg"] = None
+    return replace(PRESET[name], **given)

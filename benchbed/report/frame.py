@@ -1,0 +1,55 @@
+"""Records as one pandas frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from benchbed.files import digest
+from benchbed.runs.record import Record
+
+COLUMNS = (
+    "run", "state", "method", "settings", "settings_hash", "dataset", "source", "fingerprint",
+    "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
+    "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "recipe", "note",
+    "images_per_second", "seconds", "peak_memory_bytes",
+)  # fmt: skip
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row for every metric of every record; a diverged run has one row without a metric."""
+    rows = [row for record in records for row in _rows(record)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values(
+        ["protocol", "method", "settings_hash", "seed", "metric"], kind="stable"
+    )
+
+
+def _rows(record: Record) -> list[dict[str, object]]:
+    protocol = record.protocol
+    kimg, seconds = protocol["kimg"], protocol["seconds"]
+    common: dict[str, object] = {
+        "run": record.id,
+        "state": record.state,
+        "method": record.method,
+        "settings": record.settings,
+        "settings_hash": digest(record.settings),
+        "dataset": record.dataset,
+        "source": record.source,
+        "fingerprint": record.fingerprint,
+        "task": record.task,
+        "preset": protocol["preset"],
+        "size": protocol["size"],
+        "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
+        "samples": protocol["samples"],
+        "reference_split": protocol["reference_split"],
+        "protocol": record.protocol_hash,
+        "precision": record.precision,
+        "seed": record.seed,
+        "images_per_second": record.training.images_per_second,
+        "seconds": record.training.seconds,
+        "peak_memory_bytes": record.training.peak_memory_bytes,
+    }
+    values = [metric.model_dump() for metric in record.metrics]
+    return [{**common, **value} for value in values] or [common]

@@ -1,0 +1,259 @@
+"""Leaderboards: tables of equal protocol, ours beside the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.references import ReferencePaper, ReferenceRow, ReferenceTable
+from benchbed.report.verdict import Verdict, differences, verdict
+
+MISSING = "–"
+"""What stands in a cell without a value."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of ours, with the paper's beside it.
+
+    Attributes:
+        values: Our values by seed; empty where there is none.
+        printed: The paper's value as printed, or None.
+        verdict: What may be concluded, where both are there.
+        best: Whether no other mean of the column is better.
+        note: Why there is no value.
+    """
+
+    values: Mapping[int, float]
+    printed: str | None = None
+    verdict: Verdict | None = None
+    best: bool = False
+    note: str = ""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds."""
+        return sum(self.values.values()) / len(self.values) if self.values else None
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation over seeds; None below two."""
+        return float(pd.Series(self.values).std(ddof=1)) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method.
+
+    Attributes:
+        label: Its name, with the settings that tell it from its namesakes in the table.
+        method: Its name.
+        seeds: Seeds that finished.
+        diverged: Seeds that diverged.
+        runs: The runs behind the row.
+        cells: Its cells by metric.
+    """
+
+    label: str
+    method: str
+    seeds: tuple[int, ...]
+    diverged: tuple[int, ...]
+    runs: tuple[str, ...]
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one protocol.
+
+    Attributes:
+        title: Data set, source, size, budget.
+        protocol: What all rows share: ``dataset``, ``source``, ``size`` and so on.
+        metrics: Its columns.
+        rows: Its rows, by name.
+        seeds: Every seed that some row has.
+        floors: Real-versus-real value by metric, with the images in each part.
+        paper: The heading of the paper's column, or None.
+        notes: Texts that belong under the table.
+    """
+
+    title: str
+    protocol: Mapping[str, Any]
+    metrics: tuple[MetricSpec, ...]
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    floors: Mapping[str, tuple[float, int]]
+    paper: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Tables on one page.
+
+    Attributes:
+        name: File name without suffix.
+        title: Heading.
+        tables: Its tables.
+        notes: Texts that belong to all of them.
+        absent: What the page would show had it been run.
+    """
+
+    name: str
+    title: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = field(default=())
+
+
+SHARED = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
+          "reference_split", "protocol", "precision"]  # fmt: skip
+
+
+def overview(table: pd.DataFrame, task: str, metrics: Mapping[str, MetricSpec]) -> Leaderboard:
+    """Every record of one task, one table a protocol."""
+    mine = table[table["task"] == task]
+    tables = tuple(_table(shared, group, metrics) for shared, group in _groups(mine))
+    return Leaderboard(task, f"Task {task}: every run", tables)
+
+
+def paper_board(
+    table: pd.DataFrame,
+    paper: ReferencePaper,
+    reference: ReferenceTable,
+    metrics: Mapping[str, MetricSpec],
+) -> Leaderboard:
+    """The leaderboard that stands beside one printed table."""
+    mine = table[(table["task"] == reference.task) & table["method"].isin(list(reference.methods))]
+    tables: list[Table] = []
+    absent: list[str] = []
+    for row in reference.rows:
+        groups = list(_groups(mine[mine["dataset"].isin(list(row.datasets))]))
+        tables += [_table(s, g, metrics, (paper, reference, row)) for s, g in groups]
+        if not groups:
+            absent.append(f"{row.label}: no run yet on {', '.join(row.datasets)}.")
+    return Leaderboard(
+        f"{paper.paper}-{reference.name}",
+        reference.title,
+        tuple(tables),
+        (paper.citation, *(paper.notes[key] for key in reference.notes)),
+        tuple(absent),
+    )
+
+
+def _groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]]:
+    for values, group in table.groupby(SHARED, sort=True):
+        yield dict(zip(SHARED, values, strict=True)), group
+
+
+_Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]
+
+
+def _table(
+    shared: dict[str, Any],
+    group: pd.DataFrame,
+    metrics: Mapping[str, MetricSpec],
+    reference: _Reference | None = None,
+) -> Table:
+    names = [name for name in group["metric"].dropna().unique() if name in metrics]
+    ordered = tuple(metrics[name] for name in metrics if name in names)
+    rows = [_row(part, label, ordered) for label, part in _labelled(group)]
+    if reference is not None:
+        rows = [_beside_paper(row, shared, reference) for row in rows]
+    rows = [_with_best(row, rows, ordered) for row in rows]
+    notes: tuple[str, ...] = ()
+    if reference is not None:
+        paper, _, printed = reference
+        notes = (f"The paper's data: {printed.data}.", *(paper.notes[k] for k in printed.notes))
+    return Table(
+        title=(
+            f"{shared['dataset']} ({shared['source']}), {shared['size']} px, {shared['budget']}, "
+            f"{shared['samples']} samples against {shared['reference_split']}, "
+            f"{shared['precision']}"
+        ),
+        protocol=shared,
+        metrics=ordered,
+        rows=tuple(rows),
+        seeds=tuple(sorted(int(seed) for seed in group["seed"].unique())),
+        floors=_floors(group),
+        paper=reference[2].label if reference else None,
+        notes=notes,
+    )
+
+
+def _labelled(group: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    """A method's rows; where its settings differ within the table, the label says in what."""
+    for method, of_method in group.groupby("method", sort=True):
+        variants = list(of_method.groupby("settings_hash", sort=True))
+        settings = [dict(part["settings"].iloc[0]) for _, part in variants]
+        names = {name for values in settings for name in values}
+        differing = sorted(n for n in names if len({repr(v.get(n)) for v in settings}) > 1)
+        for (_, part), values in zip(variants, settings, strict=True):
+            told = ", ".join(f"{name}={values.get(name)}" for name in differing)
+            yield f"{method} ({told})" if told else str(method), part
+
+
+def _row(part: pd.DataFrame, label: str, metrics: tuple[MetricSpec, ...]) -> Row:
+    finished = part[part["state"] == "finished"]
+    diverged = part[part["state"] == "diverged"]
+    cells = {spec.name: _cell(finished[finished["metric"] == spec.name]) for spec in metrics}
+    return Row(
+        label=label,
+        method=str(part["method"].iloc[0]),
+        seeds=tuple(sorted({int(seed) for seed in finished["seed"]})),
+        diverged=tuple(sorted({int(seed) for seed in diverged["seed"]})),
+        runs=tuple(sorted(set(part["run"]))),
+        cells=cells,
+    )
+
+
+def _cell(values: pd.DataFrame) -> Cell:
+    known = values.dropna(subset=["value"])
+    notes = [str(note) for note in values["note"].dropna().unique() if note]
+    by_seed = {int(s): float(v) for s, v in zip(known["seed"], known["value"], strict=True)}
+    return Cell(by_seed, note="; ".join(notes))
+
+
+def _beside_paper(row: Row, shared: Mapping[str, Any], reference: _Reference) -> Row:
+    _, table, printed_row = reference
+    reasons = differences(table, printed_row, shared)
+    cells = dict(row.cells)
+    for key, metric in table.metrics.items():
+        printed = printed_row.values.get(row.method, {}).get(key)
+        cell = cells.get(metric.metric)
+        if printed is None or cell is None:
+            continue
+        word = None
+        if cell.mean is not None:
+            word = verdict(cell.mean, printed, metric.direction, reasons)
+        cells[metric.metric] = Cell(cell.values, printed, word, note=cell.note)
+    return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
+
+
+def _with_best(row: Row, rows: list[Row], metrics: tuple[MetricSpec, ...]) -> Row:
+    """Mark the best mean of each column; a row of fewer seeds than others cannot be the best."""
+    full = max((len(other.seeds) for other in rows), default=0)
+    cells = dict(row.cells)
+    for spec in metrics:
+        means = [
+            mean
+            for other in rows
+            if len(other.seeds) == full and (mean := other.cells[spec.name].mean) is not None
+        ]
+        cell = cells[spec.name]
+        if spec.direction == "none" or len(rows) < 2 or not means or len(row.seeds) < full:
+            continue
+        best = min(means) if spec.direction == "down" else max(means)
+        marked = cell.mean is not None and cell.mean == best
+        cells[spec.name] = Cell(cell.values, cell.printed, cell.verdict, marked, cell.note)
+    return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
+
+
+def _floors(group: pd.DataFrame) -> dict[str, tuple[float, int]]:
+    known = group.dropna(subset=["floor"])
+    means = known.groupby("metric")[["floor", "n_floor"]].mean()
+    return {str(n): (float(r["floor"]), int(r["n_floor"])) for n, r in means.iterrows()}

@@ -1,0 +1,41 @@
+"""How numbers and cells read."""
+
+from __future__ import annotations
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.leaderboard import MISSING, Cell, Row, Table
+
+ARROW = {"up": " ↑", "down": " ↓", "none": ""}
+
+
+def number(value: float) -> str:
+    """Four significant digits, without an exponent where there is room."""
+    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
+
+
+def heading(spec: MetricSpec) -> str:
+    """A metric's column heading, with the arrow towards better."""
+    return spec.title + ARROW[spec.direction]
+
+
+def value(cell: Cell) -> str:
+    """Mean, with the standard deviation where there are several seeds."""
+    if cell.mean is None:
+        return MISSING
+    spread = f" ± {number(cell.sd)}" if cell.sd is not None else ""
+    return number(cell.mean) + spread
+
+
+def seeds(row: Row, table: Table) -> str:
+    """How many of the table's seeds a row has, and how many diverged."""
+    total = len(table.seeds)
+    text = f"{len(row.seeds)}/{total}"
+    return f"{text}, {len(row.diverged)} diverged" if row.diverged else text
+
+
+def floor(table: Table, metric: str) -> str:
+    """The real-versus-real value of a metric."""
+    if metric not in table.floors:
+        return MISSING
+    mean, count = table.floors[metric]
+    return f"{number(mean)} (n={count})"

@@ -1,0 +1,75 @@
+"""A paper's value beside ours, with one of four verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from benchbed.report.references import ReferenceRow, ReferenceTable
+
+Word = Literal["matches", "better", "worse", "not comparable"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reader may conclude.
+
+    Attributes:
+        word: One of the closed list.
+        reasons: Why the two values cannot be compared; empty otherwise.
+    """
+
+    word: Word
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.word} ({'; '.join(self.reasons)})" if self.reasons else self.word
+
+
+def differences(
+    table: ReferenceTable, row: ReferenceRow, protocol: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """In what a protocol differs from what the paper states.
+
+    Args:
+        table: The printed table.
+        row: The row of it.
+        protocol: Fields ``dataset``, ``source`` and those that the table's conditions name.
+    """
+    found: list[str] = []
+    if protocol["source"] == "phantom":
+        found.append("phantom")
+    elif protocol["dataset"] not in row.same_data:
+        found.append("other data")
+    for name, stated in table.conditions.items():
+        here = protocol[name]
+        if here != stated:
+            found.append(f"{_words(name, here)}, paper {_words(name, stated)}")
+    return tuple(found)
+
+
+def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -> Verdict:
+    """Compare at the printed digits; papers round or truncate, so both count as a match.
+
+    Args:
+        ours: Our mean.
+        printed: The paper's value as it stands there.
+        direction: Which way is better.
+        reasons: Why the two cannot be compared.
+    """
+    if reasons:
+        return Verdict("not comparable", tuple(reasons))
+    if direction == "none":
+        return Verdict("not comparable", ("no direction is better",))
+    paper = Decimal(printed)
+    unit = Decimal(1).scaleb(int(paper.as_tuple().exponent))
+    difference = Decimal(repr(ours)) - paper
+    if abs(difference) < unit:
+        return Verdict("matches")
+    return Verdict("better" if (difference > 0) == (direction == "up") else "worse")
+
+
+def _words(name: str, value: object) -> str:
+    return {"size": f"{value} px", "samples": f"{value} samples"}.get(name, f"{name} {value}")

@@ -1,0 +1,230 @@
+"""What is to be run, checked in full before anything is computed or written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchbed.api.specs import ABILITIES, MethodSpec, MetricSpec, TaskSpec
+from benchbed.data.collection import Collection
+from benchbed.data.prepare import identify
+from benchbed.data.source import Source, dataset_spec, resolve
+from benchbed.errors import BenchbedError, unknown
+from benchbed.files import digest
+from benchbed.protocol import PRESET, Preset, Protocol, preset
+from benchbed.registry import load, registry
+from benchbed.settings import MethodSettings, parse
+from benchbed.training.events import Reporter, Silent
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        method: Name of the method.
+        dataset: Name of the data set, or ``folder:PATH``.
+        task: Name of the task.
+        preset: Name of the preset.
+        settings: Settings that are changed.
+        seed: Seed of everything.
+        source: ``"auto"``, ``"real"`` or ``"phantom"``.
+        data_root: Where real data lie; None for the usual places.
+        size: In-plane size in pixels, instead of the preset's.
+        kimg: Budget in thousands of images, instead of the preset's.
+        seconds: Budget in seconds of training, instead of the preset's.
+        samples: Number of samples to score, instead of the preset's.
+        augment: ``"none"`` or ``"flip"``, instead of the preset's.
+        metrics: Metrics to report, instead of the task's.
+        precision: ``"fp32"`` or ``"bf16"``.
+        skip_bad: Leave out files that do not decode.
+    """
+
+    method: str
+    dataset: str
+    task: str = "synthesis"
+    preset: str = "quick"
+    settings: Mapping[str, Any]
+    seed: int = 0
+    source: Source = "auto"
+    data_root: Path | None = None
+    size: int | None = None
+    kimg: float | None = None
+    seconds: float | None = None
+    samples: int | None = None
+    augment: str | None = None
+    metrics: tuple[str, ...] = ()
+    precision: str = "fp32"
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A run, ready to be carried out.
+
+    Attributes:
+        method: The method.
+        settings: Its settings, preset and changes applied.
+        task: How it is judged.
+        metrics: What is reported.
+        collection: The data.
+        protocol: What must be equal for two numbers to share a table.
+        seed: Seed of everything.
+        precision: ``"fp32"`` or ``"bf16"``.
+        skip_bad: Whether files that do not decode were left out.
+    """
+
+    method: MethodSpec
+    settings: MethodSettings
+    task: TaskSpec
+    metrics: tuple[MetricSpec, ...]
+    collection: Collection
+    protocol: Protocol
+    seed: int
+    precision: str
+    skip_bad: bool
+
+    @property
+    def id(self) -> str:
+        """The run's name: readable, and ending in the hash of its identity."""
+        identity = {
+            "method": self.method.name,
+            "settings": self.settings.model_dump(mode="json"),
+            "protocol": self.protocol.hash,
+            "seed": self.seed,
+            "precision": self.precision,
+        }
+        dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
+        return (
+            f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-"
+            f"{digest(identity, 8)}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``run.json``."""
+        return {
+            "id": self.id,
+            "method": self.method.name,
+            "settings": self.settings.model_dump(mode="json"),
+            "dataset": self.protocol.dataset,
+            "task": self.task.name,
+            "metrics": [spec.name for spec in self.metrics],
+            "protocol": self.protocol.as_dict(),
+            "seed": self.seed,
+            "precision": self.precision,
+            "skip_bad": self.skip_bad,
+            "root": None if self.collection.root is None else str(self.collection.root),
+        }
+
+
+def plan(request: Request, reporter: Reporter | None = None) -> Plan:
+    """Check a request in full; what is cheap to check is checked first.
+
+    Raises:
+        BenchbedError: Something in it does not exist, is out of range or does not go together.
+    """
+    reporter = reporter or Silent()
+    method = registry().spec(MethodSpec, request.method)
+    dataset_spec(request.dataset)
+    task = registry().spec(TaskSpec, request.task)
+    metrics = tuple(registry().spec(MetricSpec, n) for n in request.metrics or task.metrics)
+    base = _preset(request)
+    _check(method, task, base.size, request.precision)
+    settings = method_settings(method, request.preset, request.settings)
+    collection = resolve(request.dataset, request.source, request.data_root, reporter.say)
+    collection, fingerprint = identify(
+        collection, skip_bad=request.skip_bad, progress=reporter.counted
+    )
+    _check_needs(method, collection)
+    protocol = Protocol(
+        preset=request.preset,
+        task=task.name,
+        dataset=request.dataset,
+        source=collection.source,
+        fingerprint=fingerprint,
+        size=base.size,
+        channels=collection.spec.channels,
+        framing=base.framing or collection.spec.framing,
+        augment=base.augment,
+        kimg=base.kimg,
+        seconds=base.seconds,
+        samples=base.samples,
+    )
+    return Plan(
+        method=method,
+        settings=settings,
+        task=task,
+        metrics=metrics,
+        collection=collection,
+        protocol=protocol,
+        seed=request.seed,
+        precision=request.precision,
+        skip_bad=request.skip_bad,
+    )
+
+
+def method_settings(
+    method: MethodSpec, preset_name: str, changes: Mapping[str, Any]
+) -> MethodSettings:
+    """A method's settings under a preset, with the user's changes on top.
+
+    Raises:
+        BenchbedError: A setting does not exist or is out of range.
+    """
+    model = load(method.settings)
+    values = {**method.presets.get(preset_name, {}), **changes}
+    parsed = parse(model, values, owner=method.name)
+    assert isinstance(parsed, MethodSettings)
+    return parsed
+
+
+def _preset(request: Request) -> Preset:
+    if request.augment not in (None, "none", "flip"):
+        raise unknown("augmentation", str(request.augment), ("none", "flip"), "benchbed run --help")
+    if request.preset not in PRESET:
+        raise unknown("preset", request.preset, PRESET, "benchbed run --help")
+    return preset(
+        request.preset,
+        size=request.size,
+        kimg=request.kimg,
+        seconds=request.seconds,
+        samples=request.samples,
+        augment=request.augment,
+    )
+
+
+def _check(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS, "benchbed run --help")
+    if size not in method.sizes:
+        close = min(method.sizes, key=lambda known: abs(known - size))
+        raise BenchbedError(
+            f"{method.name} cannot be built for {size} px, only for "
+            f"{', '.join(map(str, method.sizes))}; the nearest is --size {close}."
+        )
+    if not method.abilities & task.abilities:
+        able = [
+            s.name for s in registry().specs(MethodSpec).values() if s.abilities & task.abilities
+        ]
+        wanted = " or ".join(f"{ability} ({ABILITIES[ability]})" for ability in task.abilities)
+        raise BenchbedError(
+            f"The task {task.name} needs a method that can {wanted}, which {method.name} cannot; "
+            f"these can: {', '.join(able) or 'none'}."
+        )
+
+
+def _check_needs(method: MethodSpec, collection: Collection) -> None:
+    if collection.source == "phantom":
+        return
+    roles = {role for case in collection.cases for role in case.files}
+    lacking = method.needs - roles - ({"label"} if collection.spec.classes else set())
+    if lacking:
+        raise BenchbedError(
+            f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
+            f"{collection.spec.name} does not have here."
+        )

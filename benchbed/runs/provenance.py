@@ -1,0 +1,83 @@
+"""Where, with what and by which code a number was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+import torch
+
+from benchbed import __version__
+from benchbed.registry import registry
+from benchbed.runs.record import Provenance
+
+LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pytorch-fid", "pillow")
+
+
+def provenance(device: torch.device) -> Provenance:
+    """What is known of this process and machine; no user, host or path is named."""
+    commit, dirty = _commit()
+    return Provenance(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join(["benchbed", *sys.argv[1:]]),
+        commit=commit,
+        dirty=dirty,
+        benchbed=__version__,
+        plugins={plugin.name: plugin.distribution for plugin in registry().plugins},
+        libraries={name: _version(name) for name in LIBRARIES},
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        memory_bytes=psutil.virtual_memory().total,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """The commit of the benchbed that runs, and whether its files differ from it."""
+    folder = Path(__file__).resolve().parents[2]
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None or not (folder / "pyproject.toml").exists():
+        return None, None
+    changes = _git(folder, "status", "--porcelain", "--", "benchbed", "plugins", "pyproject.toml")
+    return commit, bool(changes)
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    """The processor's model name, which `platform` does not know on Linux."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

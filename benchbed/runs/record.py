@@ -1,0 +1,121 @@
+"""The small JSON file that a run leaves: what was run, on what, how it went, every number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchbed.errors import BenchbedError
+from benchbed.files import write_json
+
+SCHEMA = 1
+"""Version of the record; a reader knows every version up to its own."""
+
+
+class _Part(BaseModel):
+    # A later minor addition to a record must not break an older reader of the same schema.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Measured(_Part):
+    """One metric's value; the fields are those of `MetricValue`."""
+
+    metric: str
+    value: float | None
+    recipe: str
+    n_real: int
+    n_fake: int
+    floor: float | None = None
+    n_floor: int = 0
+    note: str = ""
+
+
+class Training(_Part):
+    """How the training went."""
+
+    kimg: float
+    steps: int
+    seconds: float
+    images_per_second: float
+    updates: dict[str, int] = Field(default_factory=dict)
+    parameters: dict[str, int] = Field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+
+
+class Provenance(_Part):
+    """Where and with what it was made."""
+
+    created: str
+    command: str
+    commit: str | None
+    dirty: bool | None
+    benchbed: str
+    plugins: dict[str, str]
+    libraries: dict[str, str]
+    python: str
+    system: str
+    processor: str
+    cores: int
+    threads: int
+    memory_bytes: int
+    device: str
+
+
+class Record(_Part):
+    """One run's record."""
+
+    schema_version: int = SCHEMA
+    id: str
+    state: Literal["finished", "diverged"]
+    message: str = ""
+    method: str
+    settings: dict[str, Any]
+    dataset: str
+    source: Literal["real", "phantom"]
+    fingerprint: str
+    cases: dict[str, int]
+    skipped: list[str] = Field(default_factory=list)
+    task: str
+    protocol: dict[str, Any]
+    protocol_hash: str
+    seed: int
+    precision: str
+    training: Training
+    metrics: list[Measured] = Field(default_factory=list)
+    provenance: Provenance
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record whole."""
+    write_json(path, record.model_dump(mode="json"))
+
+
+def read_record(path: Path) -> Record:
+    """Read a record of this schema or an older one.
+
+    Raises:
+        BenchbedError: The file is no record, or is of a newer schema.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchbedError(f"The record {path} cannot be read: {error}.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise BenchbedError(f"{path} is no record of benchbed: it has no schema_version.")
+    if version > SCHEMA:
+        raise BenchbedError(
+            f"The record {path} has schema {version}, but this benchbed reads up to {SCHEMA}; "
+            f"update benchbed, or move the file away."
+        )
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BenchbedError(f"The record {path} is damaged at {place!r}: {first['msg']}.") from (
+            error
+        )

@@ -1,0 +1,329 @@
+"""Carrying out a run: prepare, train, sample, score, record."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from benchbed.api.method import Method
+from benchbed.api.metric import ImageSet, MetricValue
+from benchbed.api.specs import MetricSpec
+from benchbed.api.task import Evaluation, Task
+from benchbed.data.feed import Feed, data_shape
+from benchbed.data.prepare import Prepared, prepare
+from benchbed.errors import BenchbedError
+from benchbed.metrics.feature_cache import FeatureCache
+from benchbed.registry import load, registry
+from benchbed.runs.logbook import Logbook
+from benchbed.runs.plan import Plan
+from benchbed.runs.provenance import provenance
+from benchbed.runs.record import Measured, Record, Training
+from benchbed.runs.stop import Stop
+from benchbed.runs.store import State, Store
+from benchbed.training.events import Reporter, Silent
+from benchbed.training.loop import GRID_SEED, Budget, Diverged, Interrupted, Loop, Options
+from benchbed.training.pictures import image_grid, sample_grid, save_picture
+from benchbed.training.sampling import draw
+from benchbed.training.state import seed_everything
+
+PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
+
+SAMPLE_SEED = 100_000
+"""Added to the run's seed for the samples that are scored, which no training draw shares."""
+
+
+class RunFailed(Exception):
+    """A run broke; its folder holds the traceback."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        record: Its record.
+        folder: Its folder.
+        fresh: Whether it was computed now, and not found done.
+    """
+
+    record: Record
+    folder: Path
+    fresh: bool
+
+
+def fabric(device: str, precision: str) -> Fabric:
+    """Fabric on one device.
+
+    Args:
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        precision: ``"fp32"`` or ``"bf16"``.
+
+    Raises:
+        BenchbedError: There is no such device.
+    """
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
+        raise BenchbedError(f"--device takes auto, cpu, cuda or cuda:N, not {device!r}.")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise BenchbedError(
+            f"--device {device} is not there: torch sees {torch.cuda.device_count()} CUDA "
+            f"devices. See `benchbed doctor`."
+        )
+    made = Fabric(
+        accelerator=kind,
+        devices=[int(number)] if number else 1,
+        precision=PRECISION[precision],  # type: ignore[arg-type]
+    )
+    made.launch()
+    return made
+
+
+def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
+    """The plan's method: built from its seed, on the device."""
+    shape = data_shape(prepared.split(plan.protocol.train_split), len(plan.collection.spec.classes))
+    seed_everything(plan.seed)
+    method: Method[Any] = load(plan.method.implementation)(plan.settings)
+    method.data = shape
+    method.build(shape)
+    method.attach(lightning)
+    return method
+
+
+def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
+    """The plan's data as arrays, with what its method derives from them."""
+    derived = load(plan.method.implementation).derived(plan.settings)
+    protocol = plan.protocol
+    return prepare(
+        plan.collection,
+        protocol.fingerprint,
+        size=protocol.size,
+        channels=protocol.channels,
+        framing=protocol.framing,
+        derived=derived,
+        progress=reporter.counted,
+    )
+
+
+def obtainable(metrics: tuple[MetricSpec, ...], reporter: Reporter) -> tuple[MetricSpec, ...]:
+    """The metrics, each whose weights cannot be had replaced by its stand-in, and said so."""
+    chosen: list[MetricSpec] = []
+    for spec in metrics:
+        if spec.weights is None or load(spec.weights)():
+            chosen.append(spec)
+        elif spec.stand_in is not None:
+            stand_in = registry().spec(MetricSpec, spec.stand_in)
+            reporter.say(
+                f"The weights that {spec.title} needs are neither here nor to be had; "
+                f"{stand_in.title} is reported instead, which compares with no {spec.title}."
+            )
+            chosen.append(stand_in)
+        else:
+            reporter.say(f"The weights that {spec.title} needs cannot be had; it is left out.")
+    return tuple(dict.fromkeys(chosen))
+
+
+def carry_out(
+    plan: Plan,
+    store: Store,
+    reporter: Reporter | None = None,
+    *,
+    device: str = "auto",
+    force: bool = False,
+    options: Options | None = None,
+) -> Outcome:
+    """Carry out a run, or go on with it, unless it is done.
+
+    Args:
+        plan: What to run.
+        store: Where results go.
+        reporter: Told how far it is.
+        device: Where to compute.
+        force: Start anew, whatever is there.
+        options: What does not change the result.
+
+    Raises:
+        BenchbedError: The folder cannot be written to, or another process is at work on the run.
+        Interrupted: It was asked to stop, and can be resumed.
+        RunFailed: It broke.
+    """
+    reporter = reporter or Silent()
+    folder = store.run_folder(plan.id)
+    done = None if force else store.record(plan.id)
+    if done is not None:
+        return Outcome(done, folder, fresh=False)
+    lightning = fabric(device, plan.precision)
+    with store.locked(plan.id) as folder:
+        if force:
+            for name in ("checkpoints", "samples"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / "history.csv").unlink(missing_ok=True)
+        logbook = Logbook(folder / "log.txt", reporter)
+        run = _Run(plan, store, folder, logbook, lightning, options or Options())
+        return run.guarded()
+
+
+@dataclass
+class _Run:
+    """One run on its way."""
+
+    plan: Plan
+    store: Store
+    folder: Path
+    reporter: Logbook
+    fabric: Fabric
+    options: Options
+    stop: Stop = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stop = Stop(self.reporter.say)
+
+    def guarded(self) -> Outcome:
+        """Carry it out, and leave the right state behind however it ends."""
+        self._state("running")
+        try:
+            with self.stop.listening():
+                record = self._carry_out()
+        except (Interrupted, KeyboardInterrupt) as error:
+            self._state("interrupted")
+            raise Interrupted from error
+        except BenchbedError as error:
+            self._state("failed", error=str(error))
+            raise
+        except Exception as error:
+            self.reporter.write(traceback.format_exc())
+            self._state("failed", error=f"{type(error).__name__}: {error}")
+            raise RunFailed(f"{type(error).__name__}: {error}") from error
+        self.store.write_record(record)
+        self._state(record.state, message=record.message)
+        return Outcome(record, self.folder, fresh=True)
+
+    def _state(self, state: State, **more: str) -> None:
+        self.store.write_state(self.plan.id, state, {"plan": self.plan.as_dict(), **more})
+
+    def _carry_out(self) -> Record:
+        metrics = obtainable(self.plan.metrics, self.reporter)
+        prepared = prepare_plan(self.plan, self.reporter)
+        method = build(self.plan, prepared, self.fabric)
+        loop = self._loop(method, prepared)
+        self._picture_real(prepared)
+        try:
+            with self.stop.training():
+                loop.train()
+        except Diverged as error:
+            self.reporter.say(f"Diverged: {error}.")
+            return self._record(loop, prepared, "diverged", f"{error}")
+        self._picture(method)
+        values = self._evaluate(method, prepared, metrics)
+        return self._record(loop, prepared, "finished", "", values)
+
+    def _loop(self, method: Method[Any], prepared: Prepared) -> Loop:
+        protocol = self.plan.protocol
+        split = prepared.split(protocol.train_split)
+        return Loop(
+            method=method,
+            name=self.plan.method.name,
+            run=self.plan.id,
+            feed=Feed(split, self.plan.seed, self.fabric.device, protocol.augment),
+            budget=Budget(protocol.kimg, protocol.seconds),
+            folder=self.folder,
+            reporter=self.reporter,
+            stop=self.stop,
+            options=self.options,
+        )
+
+    def _picture_real(self, prepared: Prepared) -> None:
+        rows, columns = self.options.grid
+        images = prepared.split(self.plan.protocol.train_split).image[: rows * columns]
+        save_picture(self.folder / "samples" / "real.png", image_grid(images, columns))
+
+    def _picture(self, method: Method[Any]) -> None:
+        rows, columns = self.options.grid
+        path = self.folder / "samples" / "final.png"
+        save_picture(path, sample_grid(draw(method, rows * columns, GRID_SEED), columns))
+        self.reporter.picture(path)
+
+    def _evaluate(
+        self, method: Method[Any], prepared: Prepared, metrics: tuple[MetricSpec, ...]
+    ) -> list[MetricValue]:
+        protocol = self.plan.protocol
+        task: Task = load(self.plan.task.implementation)()
+        return task.evaluate(
+            Evaluation(
+                method=method,
+                real={
+                    n: ImageSet(s.image, s.arrays.get("fov")) for n, s in prepared.splits.items()
+                },
+                reference_split=protocol.reference_split,
+                samples=protocol.samples,
+                metrics=metrics,
+                features=FeatureCache(self.fabric.device, self.reporter.counted),
+                seed=SAMPLE_SEED + self.plan.seed,
+                counted=self.reporter.counted,
+            )
+        )
+
+    def _record(
+        self,
+        loop: Loop,
+        prepared: Prepared,
+        state: Any,
+        message: str,
+        values: list[MetricValue] | None = None,
+    ) -> Record:
+        plan = self.plan
+        return Record(
+            id=plan.id,
+            state=state,
+            message=message,
+            method=plan.method.name,
+            settings=plan.settings.model_dump(mode="json"),
+            dataset=plan.protocol.dataset,
+            source=plan.collection.source,
+            fingerprint=plan.protocol.fingerprint,
+            cases={name: len(split) for name, split in prepared.splits.items()},
+            skipped=[Path(name).name for name in plan.collection.skipped],
+            task=plan.task.name,
+            protocol=plan.protocol.as_dict(),
+            protocol_hash=plan.protocol.hash,
+            seed=plan.seed,
+            precision=plan.precision,
+            training=self._training(loop),
+            metrics=[Measured(**value.as_dict()) for value in values or []],
+            provenance=provenance(self.fabric.device),
+        )
+
+    def _training(self, loop: Loop) -> Training:
+        seconds = loop.position.seconds
+        return Training(
+            kimg=loop.position.shown / 1000,
+            steps=loop.method.steps,
+            seconds=round(seconds, 2),
+            images_per_second=round(loop.position.shown / seconds, 2) if seconds else 0.0,
+            updates=dict(loop.method.updates),
+            parameters=parameter_counts(loop.method),
+            peak_memory_bytes=peak_memory(self.fabric.device),
+        )
+
+
+def parameter_counts(method: Method[Any]) -> dict[str, int]:
+    """Trainable parameters by network."""
+    return {
+        name: sum(p.numel() for p in network.parameters() if p.requires_grad)
+        for name, network in method.networks.items()
+    }
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory held so far: of the device, or of the process on a CPU, in bytes."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,112 @@
+"""The results folder: records, and the folders of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from benchbed import paths
+from benchbed.errors import BenchbedError, unknown
+from benchbed.files import write_json
+from benchbed.runs.record import Record, read_record, write_record
+
+State = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder.
+
+    Attributes:
+        root: The folder; ``records/`` is committed, ``runs/`` is not.
+    """
+
+    root: Path
+
+    @property
+    def records_folder(self) -> Path:
+        """Where records lie."""
+        return self.root / "records"
+
+    def run_folder(self, run: str) -> Path:
+        """The folder of a run: ``run.json history.csv log.txt samples/ checkpoints/``."""
+        return self.root / "runs" / run
+
+    def record_path(self, run: str) -> Path:
+        """The record of a run."""
+        return self.records_folder / f"{run}.json"
+
+    def record(self, run: str) -> Record | None:
+        """The record of a run, if it left one."""
+        path = self.record_path(run)
+        return read_record(path) if path.exists() else None
+
+    def records(self) -> list[Record]:
+        """Every record, in the order of their names.
+
+        Raises:
+            BenchbedError: One of them cannot be read.
+        """
+        return [read_record(path) for path in sorted(self.records_folder.glob("*.json"))]
+
+    def write_record(self, record: Record) -> Path:
+        """Write a record; it takes the place of an older one of the same run."""
+        paths.writable(self.records_folder)
+        path = self.record_path(record.id)
+        write_record(path, record)
+        return path
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """What each run's ``run.json`` says, by run."""
+        files = sorted((self.root / "runs").glob("*/run.json"))
+        return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+    def find(self, run: str) -> tuple[Path, dict[str, Any]]:
+        """The folder of a run and what its ``run.json`` says.
+
+        Args:
+            run: Its name, or the beginning of it where no other begins so.
+
+        Raises:
+            BenchbedError: There is no such run.
+        """
+        known = self.runs()
+        hits = [name for name in known if name.startswith(run)]
+        if run in known:
+            hits = [run]
+        if len(hits) != 1:
+            raise unknown("run", run, known, "benchbed list runs")
+        return self.run_folder(hits[0]), known[hits[0]]
+
+    def write_state(self, run: str, state: State, content: dict[str, Any]) -> None:
+        """Write ``run.json`` whole."""
+        write_json(self.run_folder(run) / "run.json", {"state": state, **content})
+
+    @contextmanager
+    def locked(self, run: str) -> Iterator[Path]:
+        """Hold a run for this process alone.
+
+        Yields:
+            The run's folder.
+
+        Raises:
+            BenchbedError: Another process holds it, or the folder cannot be written to.
+        """
+        folder = paths.writable(self.run_folder(run))
+        lock = FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise BenchbedError(
+                f"Another process is at work on the run {run}; wait for it, or stop it."
+            ) from error
+        try:
+            yield folder
+        finally:
+            lock.release()

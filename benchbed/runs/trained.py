@@ -1,0 +1,50 @@
+"""A run's method, as its last checkpoint has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchbed.api.method import Method
+from benchbed.api.specs import MethodSpec
+from benchbed.api.types import DataShape
+from benchbed.errors import BenchbedError
+from benchbed.registry import load, registry
+from benchbed.runs.runner import fabric
+from benchbed.runs.store import Store
+from benchbed.settings import parse
+from benchbed.training.state import load_checkpoint
+
+
+def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[Any]]:
+    """Build a run's method and give it the weights of its last checkpoint; no data are needed.
+
+    Args:
+        store: Where the run lies.
+        run: Its name, or the beginning of it.
+        device: Where to put it.
+
+    Returns:
+        The run's full name, and the method.
+
+    Raises:
+        BenchbedError: There is no such run, it has no checkpoint, or it is of another method.
+    """
+    folder, content = store.find(run)
+    made = content["plan"]
+    spec = registry().spec(MethodSpec, made["method"])
+    path = folder / "checkpoints" / "last.pt"
+    if not path.exists():
+        raise BenchbedError(
+            f"The run {folder.name} has no checkpoint here ({path}); its record may come from "
+            f"another machine. Train it with benchbed run."
+        )
+    saved = load_checkpoint(path, spec.name)
+    method: Method[Any] = load(spec.implementation)(
+        parse(load(spec.settings), made["settings"], owner=spec.name)
+    )
+    shape = {**saved["data"], "spatial": tuple(saved["data"]["spatial"])}
+    method.data = DataShape(**shape)
+    method.build(method.data)
+    method.attach(fabric(device, made["precision"]))
+    method.restore(saved["state"])
+    return folder.name, method

@@ -1,0 +1,59 @@
+"""The course of a run, as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchbed.files import write_text
+from benchbed.training.state import Position
+
+FIXED = ("step", "kimg", "seconds")
+
+
+class History:
+    """Rows of ``history.csv``: step, kimg, seconds and the mean of each loss.
+
+    Attributes:
+        path: The file.
+        rows: The rows so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+
+    @property
+    def last_losses(self) -> Mapping[str, float]:
+        """The losses of the last row."""
+        if not self.rows:
+            return {}
+        return {name: float(v) for name, v in self.rows[-1].items() if name not in FIXED and v}
+
+    def add(self, step: int, position: Position, losses: Mapping[str, float]) -> None:
+        """Append a row."""
+        row = {
+            "step": str(step),
+            "kimg": f"{position.shown / 1000:.3f}",
+            "seconds": f"{position.seconds:.2f}",
+        }
+        self.rows.append(row | {name: f"{loss:.6g}" for name, loss in losses.items()})
+
+    def write(self) -> None:
+        """Write the file whole."""
+        losses = {name: None for row in self.rows for name in row if name not in FIXED}
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*FIXED, *losses], restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())
+
+    def read(self, until_step: int) -> None:
+        """Read the file, dropping rows after `until_step`, which are about to be made again."""
+        if not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.rows = [row for row in rows if int(row["step"]) <= until_step]

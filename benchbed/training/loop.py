@@ -1,0 +1,249 @@
+"""The one training loop: budget, checkpoints, history, pictures, divergence."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from benchbed.api.method import Method
+from benchbed.api.types import Losses
+from benchbed.data.feed import Feed
+from benchbed.training.events import Progress, Reporter
+from benchbed.training.history import History
+from benchbed.training.pictures import sample_grid, save_picture
+from benchbed.training.sampling import draw
+from benchbed.training.state import (
+    Position,
+    load_checkpoint,
+    random_states,
+    restore_random_states,
+    save_checkpoint,
+)
+
+LOG_ROWS = 200
+"""Rows of the history of a run with a budget in images."""
+
+LOG_STEPS = 25
+"""Steps between rows of the history of a run with a budget by the clock."""
+
+EXPLODED = 1e6
+"""A loss beyond this has left every range that the methods' losses have."""
+
+GRID_SEED = 20
+"""Seed of the samples that are shown while a run trains: the same noise every time."""
+
+
+class Diverged(Exception):
+    """A loss is no number, or has exploded; a result, not a fault."""
+
+
+class Interrupted(Exception):
+    """Somebody asked to stop; everything is saved."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train; one of the two is given.
+
+    Attributes:
+        kimg: Thousands of images to be shown.
+        seconds: Seconds of training.
+    """
+
+    kimg: float | None = None
+    seconds: float | None = None
+
+    def share(self, position: Position) -> float:
+        """The share that is spent, in [0, 1]."""
+        if self.kimg is not None:
+            return min(1.0, position.shown / (self.kimg * 1000))
+        assert self.seconds is not None
+        return min(1.0, position.seconds / self.seconds)
+
+    def log_steps(self, batch_size: int) -> int:
+        """Steps between rows of the history: a matter of the budget, never of the machine."""
+        if self.kimg is None:
+            return LOG_STEPS
+        return max(1, math.ceil(self.kimg * 1000 / batch_size / LOG_ROWS))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What does not change the result.
+
+    Attributes:
+        checkpoint_seconds: Time between checkpoints.
+        pictures: Number of sample grids while training.
+        grid: Rows and columns of a sample grid.
+    """
+
+    checkpoint_seconds: float = 60.0
+    pictures: int = 10
+    grid: tuple[int, int] = (4, 8)
+
+
+@dataclass
+class Loop:
+    """Trains one method on one feed until the budget is spent.
+
+    Attributes:
+        method: Built, attached to its Fabric.
+        name: The method's name.
+        run: Identity of the run.
+        feed: The training cases.
+        budget: How long.
+        folder: Folder of the run.
+        reporter: Told how far it is.
+        stop: Asked after every step whether to stop.
+        options: What does not change the result.
+    """
+
+    method: Method[Any]
+    name: str
+    run: str
+    feed: Feed
+    budget: Budget
+    folder: Path
+    reporter: Reporter
+    stop: Callable[[], bool] = lambda: False
+    options: Options = field(default_factory=Options)
+    position: Position = field(default_factory=Position)
+
+    def __post_init__(self) -> None:
+        self.history = History(self.folder / "history.csv")
+        self._sums: dict[str, Tensor] = {}
+        self._summed = 0
+        self._pictured = 0
+        self._log_steps = self.budget.log_steps(self.batch_size)
+
+    @property
+    def batch_size(self) -> int:
+        """Images a step."""
+        return int(self.method.settings.batch_size)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that a stopped run goes on from."""
+        return self.folder / "checkpoints" / "last.pt"
+
+    def train(self) -> Position:
+        """Spend the budget, from the last checkpoint if there is one.
+
+        Raises:
+            Diverged: A loss is no number or has exploded.
+            Interrupted: `stop` said so; the checkpoint is written.
+        """
+        if self.checkpoint.exists():
+            self._restore()
+        self.method.train()
+        saved = spoken = mark = time.monotonic()
+        spoken_at = self.position.shown
+        while (share := self.budget.share(self.position)) < 1.0:
+            self._step(share)
+            now = time.monotonic()
+            self.position.seconds += now - mark
+            mark = now
+            if now - spoken > 0.5:
+                speed = (self.position.shown - spoken_at) / (now - spoken)
+                self.reporter.training(self._progress(speed))
+                spoken, spoken_at = now, self.position.shown
+            if self.stop():
+                self._save()
+                raise Interrupted
+            if now - saved > self.options.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+            self._picture_if_due()
+            mark = time.monotonic()  # checkpoints and pictures are not training
+        if self._summed:
+            self._log()
+        self._save()
+        self.reporter.training(self._progress(0.0))
+        return self.position
+
+    def _step(self, share: float) -> None:
+        batch = self.feed.batch(self.position.shown, self.batch_size)
+        losses = self.method.training_step(batch, share)
+        self.method.steps += 1
+        self.position.shown += len(batch)
+        self._add(losses)
+        if self.method.steps % self._log_steps == 0:
+            self._log()
+
+    def _add(self, losses: Losses) -> None:
+        """Sum losses where they are; reading them would make the device wait."""
+        for name, loss in losses.items():
+            value = loss.detach().float()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+        self._summed += 1
+
+    def _log(self) -> None:
+        means = {name: float(total) / self._summed for name, total in self._sums.items()}
+        self._sums, self._summed = {}, 0
+        self.history.add(self.method.steps, self.position, means)
+        for name, mean in means.items():
+            if not math.isfinite(mean) or abs(mean) > EXPLODED:
+                self.history.write()
+                raise Diverged(
+                    f"loss {name!r} was {mean:g} after {self.position.shown} images "
+                    f"({self.method.steps} steps)"
+                )
+
+    def _progress(self, speed: float) -> Progress:
+        share = self.budget.share(self.position)
+        spent = self.position.seconds
+        remaining = spent / share - spent if share > 0 else math.inf
+        return Progress(
+            share=share,
+            steps=self.method.steps,
+            kimg=self.position.shown / 1000,
+            seconds=spent,
+            images_per_second=speed,
+            remaining=remaining,
+            losses=self.history.last_losses,
+        )
+
+    def _picture_if_due(self) -> None:
+        due = int(self.budget.share(self.position) * self.options.pictures)
+        if due <= self._pictured or due >= self.options.pictures:
+            return
+        self._pictured = due
+        rows, columns = self.options.grid
+        samples = draw(self.method, rows * columns, GRID_SEED)
+        path = self.folder / "samples" / f"{self.position.shown / 1000:09.3f}-kimg.png"
+        save_picture(path, sample_grid(samples, columns))
+        self.reporter.picture(path)
+
+    def _save(self) -> None:
+        self.history.write()
+        content = {
+            "data": asdict(self.method.data),
+            "state": self.method.state(),
+            "random": random_states(),
+            "shown": self.position.shown,
+            "seconds": self.position.seconds,
+            "sums": self._sums,
+            "summed": self._summed,
+            "pictured": self._pictured,
+        }
+        save_checkpoint(self.checkpoint, self.name, self.run, content)
+
+    def _restore(self) -> None:
+        content = load_checkpoint(self.checkpoint, self.name)
+        self.method.restore(content["state"])
+        restore_random_states(content["random"])
+        self.position = Position(content["shown"], content["seconds"])
+        device = self.feed.device
+        self._sums = {name: total.to(device) for name, total in content["sums"].items()}
+        self._summed, self._pictured = content["summed"], content["pictured"]
+        self.history.read(self.method.steps)
+        self.reporter.say(
+            f"Going on from {self.position.shown / 1000:.1f} kimg "
+            f"({self.budget.share(self.position):.0%} of the budget)."
+        )

@@ -1,0 +1,92 @@
+"""Samples as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchbed.api.types import Batch
+from benchbed.data.feed import to_pixels
+from benchbed.files import whole
+
+Pixels = npt.NDArray[np.uint8]
+
+TILE = 128
+"""Small images are enlarged (bicubic, as a viewer would) to about this many pixels."""
+
+GAP = 2
+
+
+def sample_grid(samples: Batch, columns: int) -> Pixels:
+    """Samples as a grid; what else the method shows of a sample stands above its image.
+
+    Args:
+        samples: Images, masks and extras in [-1, 1].
+        columns: Samples in a row.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    layers = [to_pixels(t) for _, t in sorted(samples.extra.items())]
+    if samples.mask is not None:
+        layers.append(to_pixels(samples.mask))
+    layers.append(to_pixels(samples.image))
+    strips: list[Pixels] = []
+    for start in range(0, len(samples), columns):
+        strips += [_strip(layer[start : start + columns], columns) for layer in layers]
+    return np.concatenate(strips, axis=0)
+
+
+def image_grid(images: Pixels, columns: int) -> Pixels:
+    """Images ``(N, C, H, W)`` uint8 as a grid ``(H', W', 3)``."""
+    rows = range(0, len(images), columns)
+    return np.concatenate([_strip(images[r : r + columns], columns) for r in rows], axis=0)
+
+
+def save_picture(path: Path, pixels: Pixels) -> None:
+    """Write ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG, whole."""
+    with whole(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+
+
+def save_samples(samples: Batch, folder: Path) -> None:
+    """Write each sample as ``NNNN.png``, and what belongs to it as ``NNNN-NAME.png``.
+
+    Args:
+        samples: Images, masks and extras in [-1, 1].
+        folder: Where to.
+    """
+    layers = {"": samples.image, **{f"-{name}": extra for name, extra in samples.extra.items()}}
+    if samples.mask is not None:
+        layers["-mask"] = samples.mask
+    for suffix, tensor in layers.items():
+        for number, image in enumerate(to_pixels(tensor)):
+            picture = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+            save_picture(folder / f"{number:04d}{suffix}.png", np.ascontiguousarray(picture))
+
+
+def _strip(images: Pixels, columns: int) -> Pixels:
+    """One row of tiles, padded on the right to the full number of columns."""
+    tiles = [_tile(image) for image in images]
+    height, width, _ = tiles[0].shape
+    strip = np.zeros((height + GAP, columns * (width + GAP), 3), np.uint8)
+    for column, tile in enumerate(tiles):
+        left = column * (width + GAP)
+        strip[:height, left : left + width] = tile
+    return strip
+
+
+def _tile(image: Pixels) -> Pixels:
+    picture = np.moveaxis(image, 0, -1)
+    colour = np.repeat(picture[..., :1], 3, axis=2) if picture.shape[2] != 3 else picture
+    height, width, _ = colour.shape
+    factor = max(1, TILE // max(height, width))
+    if factor == 1:
+        return colour
+    enlarged = Image.fromarray(np.ascontiguousarray(colour)).resize(
+        (width * factor, height * factor), Image.Resampling.BICUBIC
+    )
+    return np.asarray(enlarged)

@@ -1,0 +1,85 @@
+"""Images from a trained method, the same for the same seed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from benchbed.api.method import Method
+from benchbed.api.types import Batch
+from benchbed.training.state import random_states, restore_random_states, seed_everything
+
+CHUNK_PIXELS = 64 * 128 * 128
+"""Images are drawn in groups of about this many pixels, so that memory stays flat."""
+
+
+@contextlib.contextmanager
+def apart(method: Method[Any], seed: int) -> Iterator[torch.Generator]:
+    """Use a method without training noticing.
+
+    Inside, the networks are in evaluation mode, no gradient is kept, and the global generators
+    are seeded (for dropout noise); afterwards everything is as before.
+
+    Yields:
+        The seeded generator that noise is drawn from.
+    """
+    states = random_states()
+    modes = {name: module.training for name, module in method.named_modules()}
+    seed_everything(seed)
+    method.eval()
+    try:
+        with torch.no_grad():
+            yield torch.Generator().manual_seed(seed)
+    finally:
+        for name, module in method.named_modules():
+            module.training = modes[name]
+        restore_random_states(states)
+
+
+def draw(
+    method: Method[Any],
+    count: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Batch:
+    """Draw `count` samples.
+
+    Args:
+        method: A built method with the ability ``sample``.
+        count: Number of samples.
+        seed: The same seed gives the same samples.
+        advance: Told how many there are so far.
+
+    Returns:
+        Samples on the CPU.
+    """
+    chunk = max(1, min(count, 64, CHUNK_PIXELS // _pixels(method)))
+    parts: list[Batch] = []
+    with apart(method, seed) as rng:
+        for start in range(0, count, chunk):
+            parts.append(method.sample(min(chunk, count - start), rng).to("cpu"))
+            advance(min(start + chunk, count))
+    return concatenate(parts)
+
+
+def concatenate(parts: list[Batch]) -> Batch:
+    """Several batches as one."""
+    tensors = [dict(part.tensors()) for part in parts]
+    joined = {name: torch.cat([t[name] for t in tensors]) for name in tensors[0]}
+    return Batch(
+        image=joined["image"],
+        mask=joined.get("mask"),
+        fov=joined.get("fov"),
+        label=joined.get("label"),
+        extra={name: joined[name] for name in parts[0].extra},
+    )
+
+
+def _pixels(method: Method[Any]) -> int:
+    total = 1
+    for length in method.data.spatial:
+        total *= length
+    return total

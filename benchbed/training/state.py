@@ -1,0 +1,111 @@
+"""Everything that a run must remember to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchbed.errors import BenchbedError
+from benchbed.files import whole
+
+FORMAT = 1
+"""Version of the checkpoint's content."""
+
+
+@dataclass
+class Position:
+    """How far a run has come.
+
+    Attributes:
+        shown: Images shown; also the place in the data.
+        seconds: Seconds of training.
+    """
+
+    shown: int = 0
+    seconds: float = 0.0
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def random_states() -> dict[str, Any]:
+    """The state of every global generator, as tensors and plain values."""
+    numpy_state: Any = np.random.get_state(legacy=False)
+    keys = torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))
+    plain = {name: value for name, value in numpy_state.items() if name != "state"}
+    states: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": {**plain, "keys": keys, "position": int(numpy_state["state"]["pos"])},
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Put every global generator back where it was."""
+    random.setstate(states["python"])
+    saved = dict(states["numpy"])
+    keys = saved.pop("keys").numpy().astype(np.uint32)
+    np.random.set_state({**saved, "state": {"key": keys, "pos": saved.pop("position")}})
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.device_count() == len(states["cuda"]):
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def save_checkpoint(path: Path, method: str, run: str, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint whole.
+
+    Args:
+        path: The file.
+        method: Name of the method whose state it is.
+        run: Identity of the run.
+        content: Tensors and plain values.
+    """
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "method": method, "run": run, **content}, buffer)
+    with whole(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it is executed.
+
+    Args:
+        path: The file.
+        method: Name of the method that wants it.
+
+    Raises:
+        BenchbedError: It does not read, is of a newer benchbed or of another method.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BenchbedError(f"{path} is no checkpoint that can be read: {reason}") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise BenchbedError(f"{path} is no checkpoint of benchbed.")
+    if content["format"] > FORMAT:
+        raise BenchbedError(
+            f"{path} has checkpoint format {content['format']}, but this benchbed reads up to "
+            f"{FORMAT}; update benchbed."
+        )
+    if content["method"] != method:
+        raise BenchbedError(
+            f"{path} is a checkpoint of {content['method']!r}, not of {method!r}; "
+            f"resume it with the method that made it."
+        )
+    return content

@@ -1,0 +1,1 @@
+"""The classical GANs that every paper compares with."""

@@ -1,0 +1,1 @@
+"""Retinal photographs, and their phantom."""

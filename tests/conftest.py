@@ -1,0 +1,82 @@
+"""What all tests share: a private cache, a third party's plugin, real data where there are any."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchbed import registry as registry_module
+
+HERE = Path(__file__).parent
+REAL_DATA = os.environ.get("BENCHBED_DATA")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example plugin, installed by pip into a folder of its own, as a user would have it."""
+    target = tmp_path_factory.mktemp("site")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
+         "--target", str(target), str(HERE / "thirdparty")],
+        check=True,
+    )  # fmt: skip
+    return target
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for the session, so that a phantom is rendered once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def private_places(
+    shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """No test reads or writes the user's cache, data, weights or results."""
+    monkeypatch.setenv("BENCHBED_CACHE", str(shared_cache))
+    monkeypatch.setenv("BENCHBED_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("BENCHBED_DATA", raising=False)
+    yield
+    registry_module.registry.cache_clear()
+
+
+@pytest.fixture
+def with_plugin(third_party: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example plugin, visible to this process and to those it starts."""
+    monkeypatch.syspath_prepend(str(third_party))
+    monkeypatch.setenv("PYTHONPATH", str(third_party))
+    registry_module.registry.cache_clear()
+    return third_party
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real images; skips where there is none."""
+    if not REAL_DATA or not Path(REAL_DATA).is_dir():
+        pytest.skip("BENCHBED_DATA names no folder of real images")
+    return Path(REAL_DATA).resolve()
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Run:
+    """Run ``benchbed`` as a user does, in a folder of its own."""
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "benchbed", *words],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200", **environment},
+            check=False,
+        )
+
+    return run

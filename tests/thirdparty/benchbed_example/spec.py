@@ -1,0 +1,50 @@
+"""What the plugin offers."""
+
+from collections.abc import Iterable
+
+from benchbed import DatasetSpec, Layout, MethodSpec, Paper, Part, Phantom, hookimpl
+
+LSGAN = MethodSpec(
+    name="tiny-lsgan",
+    title="Tiny LSGAN",
+    paper=Paper(
+        key="mao2017-lsgan",
+        authors="Mao, Li, Xie, Lau, Wang, Smolley",
+        year=2017,
+        title="Least squares generative adversarial networks",
+        venue="ICCV",
+    ),
+    implementation="benchbed_example.lsgan:LSGAN",
+    settings="benchbed_example.settings:LSGANSettings",
+    sizes=(16, 32),
+    presets={"quick": {"batch_size": 8}},
+)
+
+DISCS = DatasetSpec(
+    name="discs",
+    title="Discs",
+    modality="drawings",
+    licence="public domain",
+    access="draw them yourself.",
+    layouts=(
+        Layout(
+            folders=("discs",),
+            parts=(Part(image="images/{id}.png", mask="masks/{id}.png"),),
+            picture="  discs/images/NAME.png  discs/masks/NAME.png",
+        ),
+    ),
+    phantom=Phantom(render="benchbed_example.discs:render", counts={"train": 24, "test": 8}),
+    channels=1,
+)
+
+
+@hookimpl
+def benchbed_methods() -> Iterable[MethodSpec]:
+    """The method."""
+    return [LSGAN]
+
+
+@hookimpl
+def benchbed_datasets() -> Iterable[DatasetSpec]:
+    """The data set."""
+    return [DISCS]

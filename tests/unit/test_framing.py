@@ -1,0 +1,58 @@
+"""Pictures of any shape become squares without losing what matters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from benchbed.data.framing import cut, resize_image, resize_mask, window
+
+RNG = np.random.default_rng(1)
+
+
+@pytest.mark.parametrize(
+    ("framing", "expected"),
+    [("stretch", (0, 0, 40, 100)), ("center", (0, 30, 40, 40)), ("pad", (-30, 0, 100, 100))],
+)
+def test_windows(framing: str, expected: tuple[int, int, int, int]) -> None:
+    part = window((40, 100), framing, None)  # type: ignore[arg-type]
+    assert (part.top, part.left, part.height, part.width) == expected
+
+
+def test_the_window_of_a_field_of_view_is_its_bounding_square() -> None:
+    fov = np.zeros((60, 90), bool)
+    fov[10:50, 20:70] = True
+    part = window((60, 90), "fov", fov)
+    assert (part.height, part.width) == (50, 50)
+    assert cut(fov, part).sum() == fov.sum()
+
+
+def test_cut_fills_beyond_the_edge_with_zero() -> None:
+    picture = np.full((40, 100, 3), 9, np.uint8)
+    square = cut(picture, window((40, 100), "pad", None))
+    assert square.shape == (100, 100, 3)
+    assert square.sum() == picture.sum()
+
+
+def test_resize_keeps_the_mean_and_does_not_alias() -> None:
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::2] = 255
+    small = resize_image(stripes, 32)
+    assert small.shape == (32, 32, 3)
+    assert abs(float(small.mean()) - 127.5) < 2
+    assert small[8:24, 8:24].std() < 3
+
+
+def test_a_mask_keeps_its_share_of_the_foreground() -> None:
+    """Lines of two pixels would vanish at 1/8 of the size under the usual half-pixel threshold."""
+    mask = gaussian_filter(RNG.random((512, 512)), 3) > 0.52
+    mask[:, 40:42] = mask[200:202] = True
+    small = resize_mask(mask, 64)
+    assert small.mean() == pytest.approx(mask.mean(), rel=0.1)
+    lines = np.zeros((512, 512), bool)
+    lines[:, 40:42] = lines[200:202] = True
+    assert resize_mask(lines, 64)[25].all()
+    assert resize_mask(lines, 64)[:, 5].all()
+    assert not resize_mask(np.zeros((512, 512), bool), 64).any()
+    assert resize_mask(np.ones((512, 512), bool), 64).all()
