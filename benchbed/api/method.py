@@ -176,6 +176,11 @@ class Method(nn.Module, ABC, Generic[S]):
         optimizer.step()
         self.updates[name] += 1
 
+    def forget(self, name: str) -> None:
+        """Drop the moments of the optimiser `name`, as when its networks have grown."""
+        optimizer = self.optimizers[name]
+        optimizer.state.clear()
+
     def average(self, name: str, decay: float) -> None:
         """Keep an exponential moving average of the network that is the attribute `name`.
 
@@ -184,7 +189,7 @@ class Method(nn.Module, ABC, Generic[S]):
             decay: Weight of the past in each ``update_average``, in [0, 1).
         """
         network = getattr(self, name)
-        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
         averaged.requires_grad_(False)
         self._averages[name] = f"{name}_average"
         setattr(self, self._averages[name], averaged)
@@ -233,9 +238,10 @@ class Method(nn.Module, ABC, Generic[S]):
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """The networks that are trained, by attribute name, averages left out."""
+        """The networks that are trained, by attribute name; averages are not among them."""
         averages = set(self._averages.values())
-        return {name: child for name, child in self.named_children() if name not in averages}
+        children = {n: child for n, child in self.named_children() if n not in averages}
+        return {n: child for n, child in children.items() if any(True for _ in child.parameters())}
 
     def _unable(self, ability: str) -> TypeError:
         return TypeError(f"{type(self).__name__} does not declare the ability {ability!r}")
@@ -262,7 +268,8 @@ class Method(nn.Module, ABC, Generic[S]):
     def state(self) -> dict[str, Any]:
         """Everything that training has changed: networks, averages, optimisers, counters."""
         return {
-            "modules": self.state_dict(),
+            "modules": {name: child.state_dict() for name, child in self.named_children()},
+            "own": self._own_tensors(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "steps": self.steps,
             "updates": dict(self.updates),
@@ -277,8 +284,20 @@ class Method(nn.Module, ABC, Generic[S]):
         Raises:
             RuntimeError: The state is of other networks.
         """
-        self.load_state_dict(state["modules"])
+        for name, child in self.named_children():
+            child.load_state_dict(state["modules"][name])
+        with torch.no_grad():
+            for name, tensor in self._own_tensors().items():
+                tensor.copy_(state["own"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.steps = int(state["steps"])
         self.updates = Counter(state["updates"])
+
+    def _own_tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers that are attributes of the method itself."""
+        own = {
+            **dict(self.named_parameters(recurse=False)),
+            **dict(self.named_buffers(recurse=False)),
+        }
+        return {name: tensor.detach() for name, tensor in own.items()}

@@ -35,6 +35,8 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
     with FileLock(home / f"{name}.lock"):
         if folder.is_dir():
             return folder
+        for leftover in home.glob(f".{name}.*"):
+            shutil.rmtree(leftover)
         temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{name}."))
         try:
             build(temporary)

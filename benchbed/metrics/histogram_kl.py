@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchbed.api.metric import MetricInputs
+
 Pixels = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
@@ -38,7 +40,7 @@ def histogram_kl(
         The divergence in nats, at least 0.
 
     Raises:
-        ValueError: As `intensity_histogram`.
+        ValueError: As in `intensity_histogram`.
     """
     smoothed = [
         intensity_histogram(images, fov) + 1 for images, fov in ((real, real_fov), (fake, fake_fov))
@@ -80,7 +82,7 @@ def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> 
 
 
 def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
-    """Kullback and Leibler 1951, equation 2.5, for discrete distributions.
+    """The divergence of Kullback and Leibler 1951 for discrete distributions.
 
     Args:
         p: Probabilities or counts ``(K,)``, at least 0; scaled to sum 1.
@@ -105,18 +107,17 @@ def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
 
 def _luma(image: Pixels) -> Pixels:
     """Luma ``(H, W)`` of an image ``(C, H, W)``, rounded to uint8."""
+    luma: Pixels
     if len(image) == 1:
-        return image[0]
-    # Whole numbers, halves rounded up: a float sum decides the halves by its rounding errors.
-    red, green, blue = (
-        channel.astype(np.int32) * weight for channel, weight in zip(image, LUMA, strict=True)
-    )
-    luma: Pixels = ((red + green + blue + 500) // 1000).astype(np.uint8)
+        luma = image[0]
+        return luma
+    # Whole numbers, halves rounded up: in floats the rounding errors would decide the halves.
+    thousandths = np.tensordot(np.array(LUMA), image.astype(np.int64), axes=1)
+    luma = ((thousandths + 500) // 1000).astype(np.uint8)
     return luma
 
 
 def _inside(fov: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    # A mask of {0, 255} would pass as a mask, and {0, 1} as indices: both are refused or converted.
     if fov.dtype != np.bool_ and not np.isin(fov, (0, 1)).all():
         raise ValueError("A field of view holds values other than 0 and 1.")
     return fov.astype(np.bool_)
@@ -129,3 +130,9 @@ def _distribution(values: npt.NDArray[Any]) -> Float:
         raise ValueError("A distribution must be finite, not negative and not all zero.")
     scaled: Float = weights / total
     return scaled
+
+
+def kl(inputs: MetricInputs) -> float:
+    """`histogram_kl` from the real to the scored images, inside their fields of view."""
+    real, fake = inputs.real, inputs.fake
+    return histogram_kl(real.images, fake.images, real.fov, fake.fov)

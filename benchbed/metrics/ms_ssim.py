@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchbed.api.metric import MetricInputs
+
 Float = npt.NDArray[np.float64]
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -48,8 +50,8 @@ def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
         Similarities ``(N,)``, float64, in [0, 1]; 1 for equal images.
 
     Raises:
-        ValueError: Shapes differ, are empty or not ``(N, C, H, W)``, or a side is under 16 pixels, so that
-            the fifth scale would be empty.
+        ValueError: Shapes differ, are empty or not ``(N, C, H, W)``, or a side is under 16
+            pixels, so that the fifth scale would be empty.
     """
     _check(first, second)
     if min(first.shape[2:]) < 2 ** (len(WEIGHTS) - 1):
@@ -166,3 +168,9 @@ def _halved(planes: Tensor) -> Tensor:
     """The mean of 2 x 2 pixels; at an odd side the last row or column counts twice."""
     # In `ceil_mode` a window that reaches over the edge is a mean of the pixels that are there.
     return F.avg_pool2d(planes[:, None], 2, ceil_mode=True)[:, 0]
+
+
+def ms_ssim_realfake(inputs: MetricInputs) -> float:
+    """Mean MS-SSIM of each scored image and a seeded random real one, as a fidelity."""
+    partners = np.random.default_rng(inputs.seed).integers(0, len(inputs.real), len(inputs.fake))
+    return float(ms_ssim(inputs.real.images[partners], inputs.fake.images).mean())

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchbed.api.metric import MetricInputs
+
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -78,18 +80,12 @@ def sliced_wasserstein(
     _check(real, fake)
     count, channels, size, _ = real.shape
     first, second = (
-        descriptors(
-            images,
-            {
-                resolution: patch_positions((seed, resolution, side), (count, patches), resolution)
-                for resolution in resolutions(size)
-            },
-        )
+        descriptors(images, _drawn_positions(seed, side, size, (count, patches)))
         for side, images in enumerate((real, fake))
     )
     distances = {}
     for resolution in resolutions(size):
-        generator = np.random.default_rng((seed, resolution, 2))
+        generator = np.random.default_rng((seed, resolution, 2))  # 0 and 1 are the sets' own
         drawn = (unit_directions(generator, directions, channels) for _ in range(repeats))
         points = first.pop(resolution), second.pop(resolution)
         distances[resolution] = float(np.mean([sliced_distance(*points, d) for d in drawn]))
@@ -113,6 +109,14 @@ def resolutions(size: int) -> list[int]:
 def patch_positions(seed: tuple[int, ...], shape: tuple[int, int], size: int) -> Indices:
     """Uniform upper left corners ``(N, P, 2)``, row and column, of patches within `size` pixels."""
     return np.random.default_rng(seed).integers(0, size - PATCH + 1, (*shape, 2))
+
+
+def _drawn_positions(seed: int, side: int, size: int, shape: tuple[int, int]) -> dict[int, Indices]:
+    """Independent positions for each level; `side` is 0 for the real set and 1 for the fake one."""
+    return {
+        resolution: patch_positions((seed, resolution, side), shape, resolution)
+        for resolution in resolutions(size)
+    }
 
 
 def unit_directions(generator: np.random.Generator, count: int, channels: int) -> Floats:
@@ -204,7 +208,7 @@ def _sorted(points: npt.NDArray[Any], directions: Floats) -> npt.NDArray[Any]:
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """The Laplacian pyramid of Burt and Adelson 1983, "The Laplacian pyramid as a compact image code".
+    """The pyramid of Burt and Adelson 1983, "The Laplacian pyramid as a compact image code".
 
     Args:
         images: float ``(N, C, S, S)``, S one of the sizes that `resolutions` takes.
@@ -231,7 +235,7 @@ def reduced(images: Tensor) -> Tensor:
         ``(N, C, H / 2, W / 2)``.
     """
     for axis in (2, 3):
-        even, odd = images.unflatten(axis, (-1, 2)).unbind(axis + 1)
+        even, odd = torch.unflatten(images, axis, (-1, 2)).unbind(axis + 1)
         # The pixel left of the first is the second one, which is the first of the odd ones.
         odd_before = torch.cat(
             [odd.narrow(axis, 0, 1), odd.narrow(axis, 0, odd.shape[axis] - 1)], axis
@@ -284,3 +288,17 @@ def _check(real: Pixels, fake: Pixels) -> None:
         raise ValueError(f"Images of shape {real.shape} have no SWD; give (N, C, S, S), C 1 or 3.")
     if real.shape[2] != real.shape[3]:
         raise ValueError(f"Images of {real.shape[2]} x {real.shape[3]} pixels are not square.")
+
+
+def swd(inputs: MetricInputs) -> float:
+    """`sliced_wasserstein` between equally many seeded images of each side."""
+    count = min(len(inputs.real), len(inputs.fake))
+    real, fake = (_some(s.images, count, inputs.seed) for s in (inputs.real, inputs.fake))
+    return sliced_wasserstein(real, fake, seed=inputs.seed).average
+
+
+def _some(images: Pixels, count: int, seed: int) -> Pixels:
+    if len(images) == count:
+        return images
+    chosen = np.random.default_rng(seed).choice(len(images), count, replace=False)
+    return images[np.sort(chosen)]

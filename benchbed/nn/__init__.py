@@ -1,1 +1,51 @@
-""
+"""Blocks that several methods share; each name is imported when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchbed.nn.growth import Growth as Growth
+    from benchbed.nn.init import normal_init as normal_init
+    from benchbed.nn.losses import bce_with_target as bce_with_target
+    from benchbed.nn.losses import wasserstein_critic as wasserstein_critic
+    from benchbed.nn.optim import adam as adam
+    from benchbed.nn.patchgan import PatchDiscriminator as PatchDiscriminator
+    from benchbed.nn.penalties import gradient_penalty as gradient_penalty
+    from benchbed.nn.penalties import unwrap as unwrap
+    from benchbed.nn.progressive import ProgressiveDiscriminator as ProgressiveDiscriminator
+    from benchbed.nn.progressive import ProgressiveGenerator as ProgressiveGenerator
+    from benchbed.nn.progressive import fade_reals as fade_reals
+    from benchbed.nn.schedule import ProgressiveSchedule as ProgressiveSchedule
+    from benchbed.nn.unet import UNetGenerator as UNetGenerator
+
+_HOME = {
+    "Growth": "growth",
+    "PatchDiscriminator": "patchgan",
+    "ProgressiveDiscriminator": "progressive",
+    "ProgressiveGenerator": "progressive",
+    "ProgressiveSchedule": "schedule",
+    "UNetGenerator": "unet",
+    "adam": "optim",
+    "bce_with_target": "losses",
+    "fade_reals": "progressive",
+    "gradient_penalty": "penalties",
+    "normal_init": "init",
+    "unwrap": "penalties",
+    "wasserstein_critic": "losses",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'benchbed.nn' has no attribute {name!r}")
+    value = getattr(import_module(f"benchbed.nn.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

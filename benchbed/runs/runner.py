@@ -161,13 +161,20 @@ def carry_out(
         return Outcome(done, folder, fresh=False)
     lightning = fabric(device, plan.precision)
     with store.locked(plan.id) as folder:
-        if force:
-            for name in ("checkpoints", "samples"):
-                shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / "history.csv").unlink(missing_ok=True)
+        _tidy(folder, everything=force)
         logbook = Logbook(folder / "log.txt", reporter)
         run = _Run(plan, store, folder, logbook, lightning, options or Options())
         return run.guarded()
+
+
+def _tidy(folder: Path, *, everything: bool) -> None:
+    """Remove what a killed process left half-written, or all that a run has made."""
+    for leftover in folder.rglob("*.part"):
+        leftover.unlink()
+    if everything:
+        for name in ("checkpoints", "samples"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / "history.csv").unlink(missing_ok=True)
 
 
 @dataclass

@@ -70,7 +70,7 @@ class DCGAN(Method[DCGANSettings]):
             s.latent_dim, data.channels, data.size, s.features, s.max_features
         )
         self.discriminator = Discriminator(data.channels, data.size, s.features, s.max_features)
-        self.apply(normal_init)
+        normal_init(self)
         betas = (s.beta1, 0.999)
         self.optimize(
             generator=adam(self.generator, s.learning_rate, betas),

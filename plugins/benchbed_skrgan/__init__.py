@@ -1,1 +1,1 @@
-""
+"""SkrGAN: sketch first, then colour."""

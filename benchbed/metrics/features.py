@@ -1,0 +1,345 @@
+"""Feature extractors: a published network, and an untrained one that needs no weights."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbed.files import whole
+from benchbed.paths import cache
+
+Pixels = npt.NDArray[np.uint8]
+FeatureArray = npt.NDArray[np.float32]
+Counted = Callable[[str, int, int], None]
+"""Told what is being done, how much is done and how much there is."""
+
+INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+INCEPTION_HASH = "6726825d"
+"""How the SHA-256 of the published file begins, by the naming rule of torch's hub."""
+
+INCEPTION_DIMS = 2048
+RANDOM_DIMS = 64
+TIMEOUT = 5.0
+"""Seconds after which a silent network counts as none."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network that turns images into features.
+
+    Attributes:
+        name: Name of the feature space; values of different spaces never share a column.
+        dims: Number of features d.
+        weights_hash: First 12 hexadecimal digits of the SHA-256 of the weights.
+        network: Float ``(B, 3, H, W)`` in [0, 1] to ``(B, d)``, in evaluation mode, on `device`.
+        device: Where the network is.
+        batch_size: Images computed at once.
+    """
+
+    name: str
+    dims: int
+    weights_hash: str
+    network: nn.Module
+    device: torch.device
+    batch_size: int = 16
+
+    def __call__(self, images: Pixels, counted: Counted | None = None) -> FeatureArray:
+        """Features of images, in full float32 whatever the caller's settings.
+
+        Args:
+            images: uint8 ``(N, C, H, W)``, C of 1 (replicated) or 3; may be a memory map.
+            counted: Told the progress after each batch.
+
+        Returns:
+            ``(N, d)`` float32.
+
+        Raises:
+            ValueError: The images have another type or shape.
+        """
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"Images of type {images.dtype} and shape {images.shape} have no features; "
+                f"give uint8 (N, C, H, W) with C of 1 or 3."
+            )
+        features = np.empty((len(images), self.dims), np.float32)
+        with torch.inference_mode(), _full_float32(self.device):
+            for start in range(0, len(images), self.batch_size):
+                batch = torch.from_numpy(images[start : start + self.batch_size].copy())
+                pixels = batch.to(self.device).expand(-1, 3, -1, -1).float() / 255
+                features[start : start + len(batch)] = self.network(pixels).cpu().numpy()
+                if counted is not None:
+                    counted("features", start + len(batch), len(images))
+        return features
+
+
+def extractor(kind: str, device: torch.device | str = "cpu") -> Extractor:
+    """The extractor called ``"inception"`` or ``"random"``, on `device`.
+
+    Raises:
+        KeyError: There is none of that name.
+        FileNotFoundError: As in `inception_extractor`.
+        ValueError: As in `inception_extractor`.
+    """
+    makers: dict[str, Callable[..., Extractor]] = {
+        "inception": inception_extractor,
+        "random": random_extractor,
+    }
+    return makers[kind](device=device)
+
+
+def inception_features(
+    images: Pixels,
+    device: torch.device | str = "cpu",
+    batch_size: int = 16,
+    progress: Counted | None = None,
+) -> FeatureArray:
+    """Features ``(N, 2048)`` of `images` under `inception_extractor`."""
+    return inception_extractor(device=device, batch_size=batch_size)(images, progress)
+
+
+def random_features(
+    images: Pixels, device: torch.device | str = "cpu", seed: int = 0
+) -> FeatureArray:
+    """Features ``(N, 64)`` of `images` under `random_extractor`."""
+    return random_extractor(device=device, seed=seed)(images)
+
+
+def inception_extractor(
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    batch_size: int = 16,
+    hash_prefix: str = INCEPTION_HASH,
+) -> Extractor:
+    """The Inception network of the Fréchet inception distance, up to its last pooling.
+
+    Heusel et al. 2017 (arXiv:1706.08500), with the layers and the weights of 2015-12-05 as ported
+    by pytorch-fid: bilinear resize to 299 pixels without antialiasing, scaled to [-1, 1].
+
+    Args:
+        weights: The published file; None: where `inception_weights` finds it.
+        device: Where to compute.
+        batch_size: Images at once.
+        hash_prefix: How the file's SHA-256 must begin.
+
+    Raises:
+        FileNotFoundError: The weights are not on this machine.
+        ValueError: The file is damaged or another one.
+    """
+    path = weights or inception_weights()
+    if path is None:
+        raise FileNotFoundError(
+            f"The Inception weights are not on this machine; put {INCEPTION_FILE} into a folder "
+            f"and name that in $BENCHBED_WEIGHTS."
+        )
+    digest = _sha256(path)
+    if not digest.startswith(hash_prefix):
+        raise ValueError(f"{path} is damaged or not the published Inception file; remove it.")
+    network = _empty_inception()
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state, assign=True)
+    except Exception as error:
+        # Bytes that are no state dict raise a dozen types.
+        raise ValueError(f"{path} does not hold the weights of the Inception network.") from error
+    # The class scores are not wanted: what enters the last layer are the features.
+    network.fc = nn.Identity()
+    where = torch.device(device)
+    ready = _ready(network, _Prepared(299, (0.5,) * 3, (0.5,) * 3), where)
+    name = "inception-pool3-2048"
+    return Extractor(name, INCEPTION_DIMS, digest[:12], ready, where, batch_size)
+
+
+def random_extractor(
+    device: torch.device | str = "cpu", seed: int = 0, batch_size: int = 16
+) -> Extractor:
+    """An untrained VGG16 with 64 outputs, for machines and domains without trained weights.
+
+    After the "R64" features of Naeem et al. 2020 (arXiv:2002.09797). Weights are normal with
+    variance 2 / fan-in and biases are zero (He et al. 2015): the function is that of torchvision's
+    own initialisation but for one constant factor, and the features neither vanish nor grow.
+    Images are resized bilinearly to 224 pixels without antialiasing and scaled with the usual mean
+    and deviation of this network's input. Weights come from numpy, so that the network does not
+    depend on torch's generator or version.
+
+    Args:
+        device: Where to compute.
+        seed: Seed of the weights; another seed is another feature space, shown by the hash.
+        batch_size: Images at once.
+    """
+    from torchvision.models import vgg16
+
+    with torch.device("meta"):
+        network = vgg16(weights=None, init_weights=False)
+        network.classifier[-1] = nn.Linear(4096, RANDOM_DIMS)
+    weights = _he_weights({name: t.shape for name, t in network.state_dict().items()}, seed)
+    network.load_state_dict(weights, assign=True)
+    where = torch.device(device)
+    prepared = _Prepared(224, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
+    ready = _ready(network, prepared, where)
+    return Extractor(
+        "random-vgg16-64", RANDOM_DIMS, _hash_of_weights(weights), ready, where, batch_size
+    )
+
+
+def inception_weights() -> Path | None:
+    """Where the Inception file lies on this machine, or None; no network is asked.
+
+    Looked for in ``$BENCHBED_WEIGHTS``, in the cache, and in torch's hub.
+    """
+    named = os.environ.get("BENCHBED_WEIGHTS")
+    folders = [
+        *([Path(named).expanduser()] if named else []),
+        cache() / "weights",
+        Path(torch.hub.get_dir()) / "checkpoints",
+    ]
+    paths = (folder / INCEPTION_FILE for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def fetch_inception_weights(
+    url: str | None = None, *, hash_prefix: str = INCEPTION_HASH, timeout: float = TIMEOUT
+) -> Path:
+    """Download the Inception file into the cache, once.
+
+    Args:
+        url: Where from; None: where pytorch-fid publishes it.
+        hash_prefix: How the file's SHA-256 must begin.
+        timeout: Seconds without an answer after which to give up.
+
+    Returns:
+        The file, whole and checked. One that is already there and sound is kept.
+
+    Raises:
+        OSError: No answer, or something else than the file came; nothing is left behind.
+    """
+    path = cache() / "weights" / INCEPTION_FILE
+    if path.is_file() and _sha256(path).startswith(hash_prefix):
+        return path
+    try:
+        with urlopen(url or _published_url(), timeout=timeout) as answer, whole(path) as temporary:
+            with temporary.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+            if not _sha256(temporary).startswith(hash_prefix):
+                raise ConnectionError("what came is not the published file")
+    except (OSError, HTTPException) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        raise ConnectionError(f"The Inception weights cannot be downloaded: {reason}.") from error
+    return path
+
+
+def _published_url() -> str:
+    from pytorch_fid.inception import FID_WEIGHTS_URL
+
+    return str(FID_WEIGHTS_URL)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_of_weights(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in weights.items():
+        digest.update(name.encode())
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()[:12]
+
+
+def _he_weights(shapes: Mapping[str, torch.Size], seed: int) -> dict[str, Tensor]:
+    """Weights of He et al. 2015, equation 10, for parameters given by name and shape."""
+    generator = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in shapes.items():
+        if len(shape) == 1:
+            weights[name] = torch.zeros(shape)
+            continue
+        drawn = generator.standard_normal(tuple(shape), dtype=np.float32)
+        drawn *= np.float32(np.sqrt(2 / np.prod(shape[1:])))
+        weights[name] = torch.from_numpy(drawn)
+    return weights
+
+
+def _empty_inception() -> nn.Module:
+    """The network that the published file fits: torchvision's, with pytorch-fid's blocks.
+
+    On the meta device: no memory, no random numbers drawn, nothing downloaded.
+    """
+    from pytorch_fid import inception as fid
+    from torchvision.models import inception_v3
+
+    with torch.device("meta"):
+        network = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
+        for name, pooled in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
+            channels = getattr(network, name).branch1x1.conv.in_channels
+            setattr(network, name, fid.FIDInceptionA(channels, pooled))
+        for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
+            block = getattr(network, name)
+            inner = block.branch7x7_1.conv.out_channels
+            setattr(network, name, fid.FIDInceptionC(768, channels_7x7=inner))
+        network.Mixed_7b = fid.FIDInceptionE_1(1280)
+        network.Mixed_7c = fid.FIDInceptionE_2(2048)
+    empty: nn.Module = network
+    return empty
+
+
+def _ready(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.Module:
+    """`network` after `prepared`, fixed, on `device`, in the memory order that is fastest."""
+    ready = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
+    return ready.to(device).to(memory_format=torch.channels_last)
+
+
+@contextlib.contextmanager
+def _full_float32(device: torch.device) -> Iterator[None]:
+    """No TF32, bfloat16 or autocast inside: features must not depend on how a run was trained."""
+    backends: Any = torch.backends
+    settings = (
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+    )
+    before = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "ieee"
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
+
+
+class _Prepared(nn.Module):
+    """Images in [0, 1] as a network wants them: resized and scaled per channel."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, size: int, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        resized = F.interpolate(
+            images, size=(self.size, self.size), mode="bilinear", align_corners=False
+        )
+        scaled = (resized - self.mean) / self.deviation
+        return scaled.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,98 @@
+"""Layers with an equalised learning rate, and what keeps them stable (Karras et al. 2018)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+RELU_GAIN = math.sqrt(2.0)
+"""He et al. 2015: keeps the variance through a rectifier."""
+
+STDDEV_GROUP = 4
+"""Images whose standard deviation is taken together."""
+
+
+class EqualizedConv2d(nn.Module):
+    """Convolution that keeps the size, whose weights are scaled at run time (section 4.1).
+
+    Weights are stored as N(0, 1) and multiplied by gain / sqrt(fan in), so that Adam, which is
+    blind to a gradient's scale, moves all layers equally fast. Biases begin at 0, unscaled.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel: Odd kernel size.
+        gain: Gain of the non-linearity that follows.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, gain: float = RELU_GAIN
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.scale = gain / math.sqrt(in_channels * kernel**2)
+        self.padding = kernel // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+
+
+class EqualizedLinear(nn.Module):
+    """Linear layer whose weights are scaled at run time (section 4.1).
+
+    Args:
+        in_features: Length of the input.
+        out_features: Length of the output.
+        gain: Gain of the non-linearity that follows.
+        bias: Whether there is a bias.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, gain: float = RELU_GAIN, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        self.scale = gain / math.sqrt(in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_features)`` to ``(B, out_features)``."""
+        return F.linear(x, self.weight * self.scale, self.bias)
+
+
+def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Divide each pixel's feature vector by its root mean square (section 4.2).
+
+    Args:
+        x: ``(B, C, ...)``.
+        eps: Added to the mean square.
+    """
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
+
+
+def minibatch_stddev(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Append the variation within a group of images as one more channel (section 3).
+
+    The standard deviation of every feature at every position over a group of 4 images, as in the
+    authors' code, averaged to one number per group. A batch that 4 does not divide is one group,
+    as in the paper.
+
+    Args:
+        x: ``(B, C, H, W)``.
+        eps: Added to the variance.
+
+    Returns:
+        ``(B, C + 1, H, W)``.
+    """
+    batch, _, height, width = x.shape
+    group = STDDEV_GROUP if batch % STDDEV_GROUP == 0 else batch
+    # Images of one group lie batch/group apart, so that each group mixes the whole batch.
+    grouped = x.float().reshape(group, batch // group, *x.shape[1:])
+    spread = (grouped.var(dim=0, correction=0) + eps).sqrt().mean(dim=(1, 2, 3))
+    channel = spread.to(x.dtype).repeat(group).view(batch, 1, 1, 1).expand(-1, -1, height, width)
+    return torch.cat([x, channel], dim=1)

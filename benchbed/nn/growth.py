@@ -1,0 +1,53 @@
+"""The state of a network that grows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchbed.nn.schedule import ProgressiveSchedule
+
+
+class Growth(nn.Module):
+    """Where a schedule stands; saved with the method, so that samples know it too.
+
+    Args:
+        schedule: Level and fade-in as a function of the share of the budget spent.
+    """
+
+    place: Tensor
+
+    def __init__(self, schedule: ProgressiveSchedule) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.register_buffer("place", torch.tensor([-1.0, 1.0], dtype=torch.float64))
+
+    @property
+    def levels(self) -> int:
+        """Number of levels."""
+        return self.schedule.levels
+
+    @property
+    def level(self) -> int:
+        """The present level; the first before any step."""
+        return max(0, int(self.place[0]))
+
+    @property
+    def alpha(self) -> float:
+        """Weight of the present level's new layers."""
+        return float(self.place[1])
+
+    def advance(self, progress: float) -> bool:
+        """Move to where the schedule is.
+
+        Args:
+            progress: Share of the budget that is spent, in [0, 1].
+
+        Returns:
+            Whether a phase begins: new layers fade in, or have faded in. Karras et al.'s code
+            forgets the optimisers' moments there.
+        """
+        before = (float(self.place[0]), self.alpha < 1.0)
+        level, alpha = self.schedule.at(progress)
+        self.place[0], self.place[1] = level, alpha
+        return before != (float(level), alpha < 1.0)

@@ -1,0 +1,219 @@
+"""Generator and discriminator that grow from 4 x 4 px (Karras et al. 2018, arXiv:1710.10196)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbed.nn.equalized import (
+    RELU_GAIN,
+    EqualizedConv2d,
+    EqualizedLinear,
+    minibatch_stddev,
+    pixel_norm,
+)
+
+
+class ProgressiveGenerator(nn.Module):
+    """Noise to images of any size up to `size` (Karras et al. 2018, table 2).
+
+    Layers at 4 * 2^level px have min(base / 2^(level + 1), max_channels) channels. Every level
+    keeps its own projection to image channels, so that it can be used at any time.
+
+    Args:
+        latent_dim: Length of the noise vector.
+        size: Size of the last level in pixels, a power of two >= 4.
+        channels: Channels of the image.
+        base: Numerator of the number of channels.
+        max_channels: Most channels of a layer.
+
+    Attributes:
+        levels: Number of levels.
+
+    Raises:
+        ValueError: `size` is no power of two >= 4, or `base` leaves a layer without channels.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 512,
+        size: int = 512,
+        channels: int = 3,
+        base: int = 8192,
+        max_channels: int = 512,
+    ) -> None:
+        super().__init__()
+        widths = _widths(size, base, max_channels)[1:]
+        self.levels = len(widths)
+        self.first = _First(latent_dim, widths[0])
+        self.blocks = nn.ModuleList(
+            _Up(widths[level - 1], widths[level]) for level in range(1, self.levels)
+        )
+        self.to_image = nn.ModuleList(
+            EqualizedConv2d(width, channels, 1, gain=1.0) for width in widths
+        )
+
+    def forward(self, z: Tensor, level: int, alpha: float = 1.0) -> Tensor:
+        """Images from noise.
+
+        Args:
+            z: ``(B, latent_dim)``, N(0, 1); only its direction matters.
+            level: 0 for 4 x 4 px; each further level doubles the size.
+            alpha: Weight in [0, 1] of the newest layers; the rest is the level below, enlarged.
+
+        Returns:
+            ``(B, channels, S, S)``, S = 4 * 2^level, about [-1, 1] but not bounded.
+        """
+        x = older = self.first(pixel_norm(z))
+        for block in self.blocks[:level]:
+            older, x = x, block(x)
+        image: Tensor = self.to_image[level](x)
+        if level == 0 or alpha >= 1.0:
+            return image
+        return torch.lerp(_double(self.to_image[level - 1](older)), image, alpha)
+
+
+class ProgressiveDiscriminator(nn.Module):
+    """Images of any size up to `size` to one logit each (Karras et al. 2018, table 2).
+
+    The mirror image of `ProgressiveGenerator`, with the standard deviation of the minibatch as
+    one more channel at 4 x 4 px.
+
+    Args:
+        size: Size of the last level in pixels, a power of two >= 4.
+        channels: Channels of the image.
+        base: Numerator of the number of channels.
+        max_channels: Most channels of a layer.
+
+    Attributes:
+        levels: Number of levels.
+
+    Raises:
+        ValueError: `size` is no power of two >= 4, or `base` leaves a layer without channels.
+    """
+
+    def __init__(
+        self, size: int = 512, channels: int = 3, base: int = 8192, max_channels: int = 512
+    ) -> None:
+        super().__init__()
+        hidden, *widths = _widths(size, base, max_channels)
+        self.levels = len(widths)
+        self.from_image = nn.ModuleList(EqualizedConv2d(channels, width, 1) for width in widths)
+        self.blocks = nn.ModuleList(
+            _Down(widths[level], widths[level - 1]) for level in range(1, self.levels)
+        )
+        self.last = _Last(widths[0], hidden)
+
+    def forward(self, image: Tensor, level: int, alpha: float = 1.0) -> Tensor:
+        """Judge images.
+
+        Args:
+            image: ``(B, channels, S, S)``, S = 4 * 2^level.
+            level: 0 for 4 x 4 px; each further level doubles the size.
+            alpha: Weight in [0, 1] of the newest layers.
+
+        Returns:
+            ``(B,)`` logits.
+        """
+        x = F.leaky_relu(self.from_image[level](image), 0.2)
+        if level > 0:
+            x = self.blocks[level - 1](x)
+            if alpha < 1.0:
+                older = self.from_image[level - 1](F.avg_pool2d(image, 2))
+                x = torch.lerp(F.leaky_relu(older, 0.2), x, alpha)
+        for block in reversed(self.blocks[: max(level - 1, 0)]):
+            x = block(x)
+        logits: Tensor = self.last(x)
+        return logits
+
+
+def fade_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:
+    """Real images as a growing discriminator sees them (Karras et al. 2018, figure 2).
+
+    Args:
+        image: ``(B, C, S, S)`` at the size of the last level.
+        level: The present level.
+        alpha: Weight in [0, 1] of the present level; the rest is the level below, enlarged.
+        levels: Number of levels.
+
+    Returns:
+        ``(B, C, s, s)``, s = S / 2^(levels - 1 - level), averaged over areas.
+    """
+    if level < levels - 1:
+        image = F.avg_pool2d(image, 2 ** (levels - 1 - level))
+    if level == 0 or alpha >= 1.0:
+        return image
+    return torch.lerp(_double(F.avg_pool2d(image, 2)), image, alpha)
+
+
+class _First(nn.Module):
+    """Noise to features at 4 x 4 px."""
+
+    def __init__(self, latent_dim: int, width: int) -> None:
+        super().__init__()
+        # A smaller gain, as in the authors' code: the dense layer acts as a 4 x 4 convolution.
+        self.dense = EqualizedLinear(latent_dim, width * 16, gain=RELU_GAIN / 4, bias=False)
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.conv = EqualizedConv2d(width, width, 3)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.dense(z).view(len(z), -1, 4, 4) + self.bias.view(-1, 1, 1)
+        x = pixel_norm(F.leaky_relu(x, 0.2))
+        return pixel_norm(F.leaky_relu(self.conv(x), 0.2))
+
+
+class _Up(nn.Module):
+    """Doubles the size."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv0 = EqualizedConv2d(before, after, 3)
+        self.conv1 = EqualizedConv2d(after, after, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = pixel_norm(F.leaky_relu(self.conv0(_double(x)), 0.2))
+        return pixel_norm(F.leaky_relu(self.conv1(x), 0.2))
+
+
+class _Down(nn.Module):
+    """Halves the size."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv0 = EqualizedConv2d(before, before, 3)
+        self.conv1 = EqualizedConv2d(before, after, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.conv0(x), 0.2)
+        return F.avg_pool2d(F.leaky_relu(self.conv1(x), 0.2), 2)
+
+
+class _Last(nn.Module):
+    """Features at 4 x 4 px to a logit."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.conv = EqualizedConv2d(width + 1, width, 3)
+        self.dense = EqualizedLinear(width * 16, hidden)
+        self.score = EqualizedLinear(hidden, 1, gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.conv(minibatch_stddev(x)), 0.2)
+        x = F.leaky_relu(self.dense(x.flatten(1)), 0.2)
+        logits: Tensor = self.score(x)
+        return logits.squeeze(1)
+
+
+def _widths(size: int, base: int, max_channels: int) -> list[int]:
+    """Channels at 2, 4, 8, ... `size` px; those at 2 px are the last hidden layer's."""
+    if size < 4 or size.bit_count() != 1:
+        raise ValueError(f"size is {size} but must be a power of two >= 4")
+    widths = [min(base // 2**stage, max_channels) for stage in range(size.bit_length() - 1)]
+    if widths[-1] < 1:
+        raise ValueError(f"base is {base} but must be at least {size // 2} for {size} px")
+    return widths
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")

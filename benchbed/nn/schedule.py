@@ -1,0 +1,68 @@
+"""When a progressively grown network reaches which resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+
+@dataclass(frozen=True)
+class ProgressiveSchedule:
+    """Level and fade-in as a function of the share of the budget spent (Karras et al. 2018).
+
+    A level of a network that grows from 4 x 4 px has 4 * 2^level px. Every level first fades in,
+    then stabilises; the first level has nothing to fade in from. In the paper's appendix A.1 both
+    phases take 800 thousand images, so that the first level takes half as long as each other.
+
+    Attributes:
+        levels: Number of levels, >= 1.
+        weights: Relative time of each level, as many as there are levels; leading zeros start
+            the training at a higher level. Empty for the paper's: 1/2 for the first, 1 for each
+            other.
+        fade: Share of a level's time in which it fades in, in [0, 1).
+
+    Raises:
+        ValueError: A number is out of its range, or a level above the first trained has no time.
+    """
+
+    levels: int
+    weights: Sequence[float] = ()
+    fade: float = 0.5
+    _ends: tuple[float, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise ValueError(f"levels is {self.levels} but must be at least 1")
+        if not 0.0 <= self.fade < 1.0:
+            raise ValueError(f"fade is {self.fade} but must be in [0, 1)")
+        weights = list(self.weights) or [0.5, *[1.0] * (self.levels - 1)]
+        if len(weights) != self.levels:
+            raise ValueError(f"{len(weights)} weights were given for {self.levels} levels")
+        start = next((level for level, weight in enumerate(weights) if weight != 0), len(weights))
+        if start == len(weights) or any(weight <= 0 for weight in weights[start:]):
+            raise ValueError(f"weights {weights} must be positive after leading zeros")
+        total = sum(weights)
+        object.__setattr__(self, "_ends", tuple(end / total for end in accumulate(weights)))
+
+    def at(self, progress: float) -> tuple[int, float]:
+        """Where the networks stand.
+
+        Args:
+            progress: Share of the budget that is spent, in [0, 1].
+
+        Returns:
+            The level, and the weight alpha in [0, 1] of its new layers.
+
+        Raises:
+            ValueError: `progress` is not in [0, 1].
+        """
+        if not 0.0 <= progress <= 1.0:
+            raise ValueError(f"progress is {progress} but must be in [0, 1]")
+        last = self.levels - 1
+        level = next((n for n, end in enumerate(self._ends[:last]) if progress < end), last)
+        start = self._ends[level - 1] if level else 0.0
+        fading = (self._ends[level] - start) * self.fade
+        if start == 0.0 or progress - start >= fading:
+            return level, 1.0
+        return level, (progress - start) / fading

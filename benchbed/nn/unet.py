@@ -1,0 +1,102 @@
+"""An image-to-image generator with skip connections (Isola et al. 2017)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbed.nn.init import normal_init
+
+CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+DECONV: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
+
+DROPOUT_LAYERS = 3
+"""Decoder layers, from the innermost outwards, that have dropout (section 6.1.1)."""
+
+
+class UNetGenerator(nn.Module):
+    """U-Net generator (Isola et al. 2017, section 6.1.1).
+
+    Convolutions with kernel 4 and stride 2 halve the image until one pixel is left; transposed
+    convolutions double it again, each given the encoder's output of its size too. Batch
+    normalisation everywhere but in the outermost and the innermost encoder layer and the last
+    decoder layer. The paper keeps dropout and the statistics of the batch at test time: that is
+    the module's training mode, and so the caller's choice.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        size: In-plane size of the images in pixels, a power of two >= 4.
+        base: Channels of the outermost layer; they double with every halving of size.
+        max_channels: Most channels of a layer.
+        dropout: Probability of dropout in the three innermost decoder layers.
+        dimensions: 2 for images, 3 for volumes (cubes).
+
+    Raises:
+        ValueError: `size` is no power of two >= 4.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: int,
+        *,
+        base: int = 64,
+        max_channels: int = 512,
+        dropout: float = 0.5,
+        dimensions: int = 2,
+    ) -> None:
+        super().__init__()
+        if size < 4 or size.bit_count() != 1:
+            raise ValueError(f"size is {size} but must be a power of two >= 4")
+        conv, deconv, norm = CONV[dimensions], DECONV[dimensions], NORM[dimensions]
+        depth = size.bit_length() - 1
+        widths = [min(base * 2**level, max_channels) for level in range(depth)]
+        self.downs = nn.ModuleList()
+        for level, (before, after) in enumerate(zip([in_channels, *widths], widths, strict=False)):
+            bare = level in (0, depth - 1)
+            self.downs.append(
+                nn.Sequential(
+                    conv(before, after, 4, 2, 1, bias=False),
+                    nn.Identity() if bare else norm(after),
+                )
+            )
+        self.ups = nn.ModuleList()
+        for level in reversed(range(1, depth)):
+            skipped = 0 if level == depth - 1 else widths[level]
+            drops = dropout > 0 and depth - 1 - level < DROPOUT_LAYERS
+            self.ups.append(
+                nn.Sequential(
+                    deconv(widths[level] + skipped, widths[level - 1], 4, 2, 1, bias=False),
+                    norm(widths[level - 1]),
+                    nn.Dropout(dropout) if drops else nn.Identity(),
+                )
+            )
+        self.last = deconv(2 * widths[0], out_channels, 4, 2, 1)
+        normal_init(self)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Translate an image.
+
+        Args:
+            image: ``(B, in_channels, S, S)`` or ``(B, in_channels, S, S, S)`` in [-1, 1].
+
+        Returns:
+            ``(B, out_channels, ...)`` of the same size, in [-1, 1] by tanh.
+        """
+        skips = [self.downs[0](image)]
+        for down in self.downs[1:]:
+            skips.append(down(F.leaky_relu(skips[-1], 0.2)))
+        x = skips.pop()
+        for up in self.ups:
+            x = torch.cat([up(F.relu(x)), skips.pop()], dim=1)
+        return torch.tanh(self.last(F.relu(x)))

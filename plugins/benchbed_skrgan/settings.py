@@ -1,0 +1,116 @@
+"""Settings of SkrGAN."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from benchbed import MethodSettings, setting
+
+
+class SkrGANSettings(MethodSettings):
+    """Settings of SkrGAN; the defaults are the paper's, or stand where it is silent."""
+
+    batch_size: int = setting(16, help="Images a step.", source="section 3", ge=1, le=4096)
+
+    sketch_size: int = setting(
+        512,
+        help="Size in pixels at which sketch drafts are extracted, before they are averaged down.",
+        source="section 3: images are first resized to 512",
+        ge=32,
+        le=2048,
+    )
+    sketch_sigma: float = setting(
+        2.0,
+        help="Standard deviation of the Gaussian, in pixels of sketch_size.",
+        source="unstated; a public re-implementation's",
+        gt=0,
+    )
+    sketch_area: int = setting(
+        64,
+        help="Regions smaller than this are opened or closed, in pixels of sketch_size.",
+        source="unstated; a public re-implementation's",
+        ge=1,
+    )
+    sketch_morph: Literal["area", "disk"] = setting(
+        "area",
+        help="Area opening and closing, or with a disk of radius 1.",
+        source="unstated; a public re-implementation's",
+    )
+    sketch_ceiling: float = setting(
+        97.0,
+        help="Percentile of edge strength that becomes white.",
+        source="unstated; lifts vessels beside the strong rim of the field of view",
+        gt=50,
+        le=100,
+    )
+
+    latent_dim: int = setting(512, help="Length of the noise.", source="backbone, table 2", ge=1)
+    latent_code: Literal["ones", "learned"] = setting(
+        "ones",
+        help="What the noise is multiplied with: nothing, or a learned vector.",
+        source="eq. 1 does not say what l is",
+    )
+    base: int = setting(
+        8192,
+        help="Layers at s px of the sketch networks have min(2 base / s, max_channels) channels.",
+        source="backbone, table 2",
+        ge=16,
+    )
+    max_channels: int = setting(512, help="See base.", source="backbone, table 2", ge=1)
+    sketch_loss: Literal["wgan-gp", "bce"] = setting(
+        "wgan-gp",
+        help="The backbone's loss, or the cross-entropy that eq. 1 prints.",
+        source="section 2.2 takes the backbone, whose loss is wgan-gp",
+    )
+    penalty_weight: float = setting(
+        10.0, help="Weight of the gradient penalty.", source="backbone, appendix A.1", ge=0
+    )
+    drift_weight: float = setting(
+        0.001, help="Weight of E[D(y)^2].", source="backbone, appendix A.1", ge=0
+    )
+    sketch_learning_rate: float = setting(
+        1e-3, help="Adam's step size for G_S and D_S.", source="section 3", gt=0
+    )
+    sketch_betas: tuple[float, float] = setting(
+        (0.0, 0.99), help="Adam's decays for G_S and D_S.", source="backbone, appendix A.1"
+    )
+    average_decay: float = setting(
+        0.999,
+        help="Decay of the averaged G_S that is sampled from.",
+        source="backbone, appendix A.1",
+        ge=0,
+        lt=1,
+    )
+    level_weights: tuple[float, ...] = setting(
+        (),
+        help="Relative time at 4, 8, ... px; empty for equal times after half of one at 4 px.",
+        source="backbone, appendix A.1",
+    )
+    level_fade: float = setting(
+        0.5,
+        help="Share of a level's time in which it fades in.",
+        source="backbone, appendix A.1",
+        ge=0,
+        lt=1,
+    )
+
+    renderer_features: int = setting(
+        64,
+        help="Channels of the outermost layers of G_P and D_P.",
+        source="unstated; Isola et al. 2017",
+        ge=1,
+    )
+    renderer_dropout: float = setting(
+        0.5, help="Dropout in G_P's decoder.", source="unstated; Isola et al. 2017", ge=0, lt=1
+    )
+    renderer_learning_rate: float = setting(
+        2e-4, help="Adam's step size for G_P and D_P.", source="section 3", gt=0
+    )
+    renderer_beta1: float = setting(
+        0.5,
+        help="Adam's decay of the first moment for G_P and D_P.",
+        source="unstated; Isola et al. 2017",
+        ge=0,
+        lt=1,
+    )
+    l1_weight: float = setting(100.0, help="Lambda in eq. 2.", source="section 3", ge=0)

@@ -1,0 +1,150 @@
+"""SkrGAN (Zhang et al. 2019): noise to sketch, sketch to picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbed import Batch, DataShape, Derived, Losses, Method
+from benchbed.nn import (
+    Growth,
+    PatchDiscriminator,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    ProgressiveSchedule,
+    UNetGenerator,
+    adam,
+    bce_with_target,
+    fade_reals,
+    gradient_penalty,
+    wasserstein_critic,
+)
+from benchbed_skrgan.settings import SkrGANSettings
+from benchbed_skrgan.sketch import sketch_draft
+
+
+class SketchGenerator(nn.Module):
+    """G_S: the noise, multiplied with a latent code, to a sketch (eq. 1: z (.) l)."""
+
+    def __init__(self, settings: SkrGANSettings, size: int) -> None:
+        super().__init__()
+        learned = settings.latent_code == "learned"
+        self.code = nn.Parameter(torch.ones(settings.latent_dim)) if learned else None
+        self.backbone = ProgressiveGenerator(
+            settings.latent_dim, size, 1, settings.base, settings.max_channels
+        )
+
+    def forward(self, noise: Tensor, level: int, alpha: float) -> Tensor:
+        """``(B, latent_dim)`` to ``(B, 1, s, s)`` at the size of `level`."""
+        code = noise if self.code is None else noise * self.code
+        sketch: Tensor = self.backbone(code, level, alpha)
+        return sketch
+
+
+class SkrGAN(Method[SkrGANSettings]):
+    """Sketching-rendering unconditional GAN."""
+
+    @classmethod
+    def derived(cls, settings: SkrGANSettings) -> dict[str, Derived]:
+        """Sketch drafts of the training images (section 2.1)."""
+        parameters = {
+            "sigma": settings.sketch_sigma,
+            "area": settings.sketch_area,
+            "morph": settings.sketch_morph,
+            "ceiling": settings.sketch_ceiling,
+        }
+        return {"sketch": Derived(sketch_draft, parameters, settings.sketch_size)}
+
+    def build(self, data: DataShape) -> None:
+        """G_S and D_S (section 2.2), G_P and D_P (section 2.3); rates of section 3."""
+        s = self.settings
+        self.sketch_generator = SketchGenerator(s, data.size)
+        self.sketch_discriminator = ProgressiveDiscriminator(data.size, 1, s.base, s.max_channels)
+        self.average("sketch_generator", s.average_decay)
+        levels = self.sketch_discriminator.levels
+        self.growth = Growth(ProgressiveSchedule(levels, self.level_weights(levels), s.level_fade))
+        self.renderer = UNetGenerator(
+            1,
+            data.channels,
+            data.size,
+            base=s.renderer_features,
+            max_channels=8 * s.renderer_features,
+            dropout=s.renderer_dropout,
+        )
+        self.render_discriminator = PatchDiscriminator(data.channels + 1, s.renderer_features)
+        betas = (s.renderer_beta1, 0.999)
+        self.optimize(
+            sketch_generator=adam(self.sketch_generator, s.sketch_learning_rate, s.sketch_betas),
+            sketch_discriminator=adam(
+                self.sketch_discriminator, s.sketch_learning_rate, s.sketch_betas
+            ),
+            renderer=adam(self.renderer, s.renderer_learning_rate, betas),
+            render_discriminator=adam(self.render_discriminator, s.renderer_learning_rate, betas),
+        )
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """Eq. 3: sketch guidance and colour rendering, side by side on the same images."""
+        if self.growth.advance(progress):
+            self.forget("sketch_generator")
+            self.forget("sketch_discriminator")
+        sketch = batch["sketch"]
+        return {**self.guide(sketch), **self.render(batch.image, sketch)}
+
+    def guide(self, sketch: Tensor) -> Losses:
+        """Sketch guidance, eq. 1: one update of D_S, one of G_S, at the present resolution."""
+        level, alpha = self.growth.level, self.growth.alpha
+        real = fade_reals(sketch, level, alpha, self.growth.levels)
+        noise = self.noise(len(sketch), self.settings.latent_dim)
+        fake = self.sketch_generator(noise, level, alpha)
+        d_loss = self.sketch_discriminator_loss(real, fake.detach(), level, alpha)
+        self.update("sketch_discriminator", d_loss)
+        score = self.sketch_discriminator(fake, level, alpha)
+        wasserstein = self.settings.sketch_loss == "wgan-gp"
+        g_loss = -score.mean() if wasserstein else bce_with_target(score, 1.0)
+        self.update("sketch_generator", g_loss)
+        self.update_average("sketch_generator")
+        return {"sketch_discriminator": d_loss, "sketch_generator": g_loss}
+
+    def sketch_discriminator_loss(
+        self, real: Tensor, fake: Tensor, level: int, alpha: float
+    ) -> Tensor:
+        """Eq. 1 for D_S: the backbone's Wasserstein form, or cross-entropy as printed."""
+        s = self.settings
+        on_real = self.sketch_discriminator(real, level, alpha)
+        on_fake = self.sketch_discriminator(fake, level, alpha)
+        if s.sketch_loss == "bce":
+            return bce_with_target(on_real, 1.0) + bce_with_target(on_fake, 0.0)
+        penalty = gradient_penalty(self.sketch_discriminator, real, fake, level, alpha)
+        drift = on_real.square().mean()
+        distance = wasserstein_critic(on_real, on_fake)
+        loss: Tensor = distance + s.penalty_weight * penalty + s.drift_weight * drift
+        return loss
+
+    def render(self, image: Tensor, sketch: Tensor) -> Losses:
+        """Colour rendering, eq. 2: one update of D_P, one of G_P, on real pairs alone."""
+        fake = self.renderer(sketch)
+        d_loss = bce_with_target(self.judge(image, sketch), 1.0) + bce_with_target(
+            self.judge(fake.detach(), sketch), 0.0
+        )
+        self.update("render_discriminator", d_loss)
+        adversarial = bce_with_target(self.judge(fake, sketch), 1.0)
+        l1 = F.l1_loss(fake, image)
+        self.update("renderer", adversarial + self.settings.l1_weight * l1)
+        return {"render_discriminator": d_loss, "renderer": adversarial, "renderer_l1": l1}
+
+    def judge(self, image: Tensor, sketch: Tensor) -> Tensor:
+        """D_P(x, y)."""
+        logits: Tensor = self.render_discriminator(torch.cat([image, sketch], 1))
+        return logits
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Noise to sketch to picture; the sketch is in ``extra``."""
+        noise = self.noise(count, self.settings.latent_dim, rng=rng)
+        grown = self.averaged("sketch_generator")(noise, self.growth.level, self.growth.alpha)
+        sketch = F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest")
+        return Batch(image=self.renderer(sketch), extra={"sketch": sketch})
+
+    def level_weights(self, levels: int) -> tuple[float, ...]:
+        """The schedule's weights for this many levels: the last ones of those that were set."""
+        return self.settings.level_weights[-levels:]

@@ -1,0 +1,406 @@
+"""Feature extractors against other builds of the same networks, and the way weights are got."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.nn import functional as F
+
+from benchbed.metrics.features import (
+    INCEPTION_FILE,
+    Extractor,
+    _empty_inception,
+    _hash_of_weights,
+    _he_weights,
+    extractor,
+    fetch_inception_weights,
+    inception_extractor,
+    inception_features,
+    inception_weights,
+    random_extractor,
+    random_features,
+)
+from benchbed.metrics.frechet import frechet_distance
+
+Pixels = NDArray[np.uint8]
+
+
+def images(count: int, size: int = 48, seed: int = 0) -> Pixels:
+    """Bright discs with smooth texture on black; each differs in place, size and colour."""
+    rng = np.random.default_rng(seed)
+    i, j = np.mgrid[:size, :size]
+    made = []
+    for _ in range(count):
+        row, column = size * rng.uniform(0.4, 0.6, 2)
+        inside = np.hypot(i - row, j - column) < size * rng.uniform(0.3, 0.45)
+        texture = ndimage.gaussian_filter(rng.standard_normal((3, size, size)), (0, 1.5, 1.5))
+        colour = rng.uniform(60, 200, (3, 1, 1))
+        made.append(np.clip(inside * (colour + 150 * texture), 0, 255))
+    return np.array(made).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def random_network() -> Extractor:
+    """The untrained extractor, built once."""
+    return random_extractor()
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in the layout of the published Inception file, with plausible statistics."""
+    rng = np.random.default_rng(0)
+    state = {}
+    for name, tensor in _empty_inception().state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if tensor.ndim > 1:
+            values = rng.standard_normal(tensor.shape) * np.sqrt(2 / np.prod(tensor.shape[1:]))
+        elif name.endswith(("bias", "running_mean")):
+            values = rng.normal(0, 0.1, tensor.shape)
+        else:
+            values = rng.uniform(0.8, 1.2, tensor.shape)
+        state[name] = torch.from_numpy(values.astype(np.float32))
+    path = tmp_path_factory.mktemp("weights") / INCEPTION_FILE
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def inception(weights_file: Path) -> Extractor:
+    """The Inception extractor with those weights."""
+    return inception_extractor(weights_file, hash_prefix=sha256(weights_file)[:8], batch_size=3)
+
+
+@pytest.fixture
+def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without any weights: cache, hub and named folder are empty."""
+    for name in ("BENCHBED_CACHE", "TORCH_HOME", "BENCHBED_WEIGHTS"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    return tmp_path
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[bytes, int], str]]:
+    """Starts a server on this machine that answers every request with some bytes."""
+    servers = []
+
+    def start(body: bytes, claimed: int) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(claimed))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/{INCEPTION_FILE}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files_under(folder: Path) -> list[str]:
+    """Names of all files below a folder."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def largest_error(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    """The largest difference as a share of the features' deviation over images."""
+    return float(np.abs(ours - theirs).max() / theirs.std(0).mean())
+
+
+# --- the untrained network
+
+
+def test_random_network_is_the_same_everywhere(random_network: Extractor) -> None:
+    """The weights have the hash that they had when this was written, on every machine."""
+    assert random_network.name == "random-vgg16-64"
+    assert random_network.dims == 64
+    assert random_network.weights_hash == "cd95193ff235"
+
+
+def test_random_features_equal_torchvision(random_network: Extractor) -> None:
+    """torchvision's VGG16, made and fed by hand, gives the same to 1e-3 of their deviation."""
+    from torchvision.models import vgg16
+
+    rng = np.random.default_rng(0)
+    network = vgg16(weights=None, init_weights=False)
+    network.classifier[6] = torch.nn.Linear(4096, 64)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+            if parameter.ndim > 1:
+                drawn = rng.standard_normal(tuple(parameter.shape), dtype=np.float32)
+                fan_in = parameter[0].numel()
+                parameter.copy_(torch.from_numpy(drawn) * (2 / fan_in) ** 0.5)
+        pixels = torch.from_numpy(images(2)).float() / 255
+        pixels = F.interpolate(pixels, (224, 224), mode="bilinear", antialias=False)
+        mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+        pixels = (pixels - mean[:, None, None]) / deviation[:, None, None]
+        theirs = network.eval()(pixels).numpy()
+    assert largest_error(random_network(images(2)), theirs) < 1e-3
+
+
+def test_random_features_tell_images_and_damage_apart(random_network: Extractor) -> None:
+    """Variance over 0.5 % of the squared mean; blur < more blur < noise by at least 1.5 each."""
+    clean = images(5)
+    features = random_network(clean)
+    assert features.var(0).sum() > 0.005 * np.square(features.mean(0)).sum()
+    noise = np.random.default_rng(1).integers(0, 256, clean.shape, dtype=np.uint8)
+    damaged = [ndimage.gaussian_filter(clean, (0, 0, s, s)) for s in (0.5, 2)]
+    near, far, lost = (
+        frechet_distance(features, random_network(made)) for made in (*damaged, noise)
+    )
+    assert 0 < 1.5 * near < far
+    assert 1.5 * far < lost
+
+
+def test_another_seed_is_another_space(random_network: Extractor) -> None:
+    """Seed 1 has other weights and with them another hash and other features."""
+    shapes = {"weight": torch.Size([4, 3])}
+    first, same, other = (_hash_of_weights(_he_weights(shapes, seed)) for seed in (0, 0, 1))
+    assert first == same
+    assert first != other
+    features = random_features(images(1), seed=1)
+    assert largest_error(features, random_network(images(2))) > 0.1
+
+
+def test_global_generators_are_not_touched(weights_file: Path) -> None:
+    """Building either network and computing features draws nothing from torch or numpy."""
+    np.random.seed(0)
+    torch.manual_seed(0)
+    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
+    random_extractor()(images(1))
+    inception_extractor(weights_file, hash_prefix="")(images(1))
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # type: ignore[index]
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+# --- Inception
+
+
+def test_inception_features_equal_pytorch_fid(
+    inception: Extractor, weights_file: Path, empty_machine: Path
+) -> None:
+    """pytorch-fid's own network with the same weights gives the same to 1e-3 of the deviation."""
+    from pytorch_fid.inception import InceptionV3
+
+    hub = empty_machine / "TORCH_HOME" / "hub" / "checkpoints"
+    hub.mkdir(parents=True)
+    (hub / INCEPTION_FILE).symlink_to(weights_file)
+    network = InceptionV3([3]).eval()
+    pixels = images(3)
+    with torch.no_grad():
+        theirs = network(torch.from_numpy(pixels).float() / 255)[0][:, :, 0, 0].numpy()
+    ours = inception(pixels)
+    assert theirs.std(0).mean() > 1e-3
+    assert largest_error(ours, theirs) < 1e-3
+    assert ours.shape == (3, 2048)
+    assert ours.dtype == np.float32
+
+
+def test_inception_names_its_weights(inception: Extractor, weights_file: Path) -> None:
+    """Name, dimensions and hash are those of the space and of the file."""
+    assert inception.name == "inception-pool3-2048"
+    assert inception.dims == 2048
+    assert inception.weights_hash == sha256(weights_file)[:12]
+
+
+# --- both
+
+
+@pytest.fixture(params=["random_network", "inception"])
+def network(request: pytest.FixtureRequest) -> Extractor:
+    """Either extractor."""
+    made: Extractor = request.getfixturevalue(request.param)
+    return made
+
+
+def test_batches_memory_maps_and_progress(network: Extractor, tmp_path: Path) -> None:
+    """One by one from a read-only map or together: equal to 1e-3 of the features' deviation.
+
+    The order of sums depends on the batch. Progress is told after each batch.
+    """
+    pixels = images(2)
+    np.save(tmp_path / "x.npy", pixels)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    told: list[tuple[str, int, int]] = []
+    one_by_one = dataclasses.replace(network, batch_size=1)
+    single = one_by_one(mapped, lambda *progress: told.append(progress))
+    assert largest_error(single, network(pixels)) < 1e-3
+    assert told == [("features", 1, 2), ("features", 2, 2)]
+
+
+def test_grey_is_replicated(network: Extractor) -> None:
+    """One channel gives exactly what three equal ones give."""
+    grey = images(1)[:, :1]
+    np.testing.assert_array_equal(network(grey), network(np.repeat(grey, 3, axis=1)))
+
+
+def test_settings_of_training_do_not_leak_in(network: Extractor) -> None:
+    """Autocast and a lowered matmul precision change no bit, and are as they were afterwards."""
+    pixels = images(1)
+    expected = network(pixels)
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            features = network(pixels)
+            assert torch.is_autocast_enabled("cpu")
+        assert torch.get_float32_matmul_precision() == "medium"
+        backends: Any = torch.backends
+        assert backends.mkldnn.matmul.fp32_precision == "bf16"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    np.testing.assert_array_equal(features, expected)
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((1, 2, 8, 8), np.uint8), np.zeros((1, 3, 8, 8)), np.zeros((3, 8, 8))]
+)
+def test_refuses_other_images(random_network: Extractor, pixels: Pixels) -> None:
+    """Other channels, types and shapes are refused in one sentence."""
+    with pytest.raises(ValueError, match="uint8"):
+        random_network(pixels)
+
+
+def test_no_images_have_no_features(random_network: Extractor) -> None:
+    """An empty set gives an empty matrix."""
+    assert random_network(np.zeros((0, 3, 8, 8), np.uint8)).shape == (0, 64)
+
+
+# --- getting the weights
+
+
+def test_weights_are_looked_for_in_three_places(empty_machine: Path) -> None:
+    """The named folder comes before the cache, and that before torch's hub."""
+    assert inception_weights() is None
+    for folder in ("TORCH_HOME/hub/checkpoints", "BENCHBED_CACHE/weights", "BENCHBED_WEIGHTS"):
+        path = empty_machine / folder / INCEPTION_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        assert inception_weights() == path
+
+
+def test_missing_weights_are_named(empty_machine: Path) -> None:
+    """Without the file, one sentence says which one is wanted and where; nothing is downloaded."""
+    for make in (lambda: extractor("inception"), lambda: inception_features(images(1))):
+        with pytest.raises(FileNotFoundError, match=f"{INCEPTION_FILE}.*BENCHBED_WEIGHTS"):
+            make()
+    assert files_under(empty_machine) == []
+
+
+def test_found_weights_are_used(
+    empty_machine: Path, weights_file: Path, inception: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file in the named folder is what features are computed with, to the bit."""
+    (empty_machine / "BENCHBED_WEIGHTS" / INCEPTION_FILE).symlink_to(weights_file)
+    found = inception_extractor(hash_prefix=sha256(weights_file), batch_size=3)
+    assert found.weights_hash == inception.weights_hash
+    np.testing.assert_array_equal(found(images(1)), inception(images(1)))
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "other"])
+@pytest.mark.parametrize("hash_matches", [True, False])
+def test_damaged_weights_are_named(
+    tmp_path: Path, weights_file: Path, damage: str, hash_matches: bool
+) -> None:
+    """A cut file, a web page or another network: one sentence with the file, whatever the hash."""
+    path = tmp_path / INCEPTION_FILE
+    if damage == "cut":
+        path.write_bytes(weights_file.read_bytes()[:100_000])
+    elif damage == "text":
+        path.write_text("<html>404</html>")
+    else:
+        torch.save({"layer": torch.zeros(3)}, path)
+    prefix = sha256(path) if hash_matches else "0123"
+    with pytest.raises(ValueError, match=INCEPTION_FILE) as caught:
+        inception_extractor(path, hash_prefix=prefix)
+    assert str(caught.value).count("\n") == 0
+
+
+def test_published_weights_are_demanded_by_default(weights_file: Path) -> None:
+    """Weights that load but are not the published ones are refused unless asked for."""
+    with pytest.raises(ValueError, match="published"):
+        inception_extractor(weights_file)
+
+
+def test_download_is_kept_and_used_once(
+    empty_machine: Path, serve: Callable[[bytes, int], str]
+) -> None:
+    """The bytes arrive whole in the cache; a second call asks no server."""
+    body = b"weights" * 100_000
+    prefix = hashlib.sha256(body).hexdigest()[:8]
+    path = fetch_inception_weights(serve(body, len(body)), hash_prefix=prefix)
+    assert path.read_bytes() == body
+    assert path == inception_weights()
+    assert files_under(empty_machine) == [INCEPTION_FILE]
+    assert fetch_inception_weights("http://127.0.0.1:9/nothing", hash_prefix=prefix) == path
+
+
+@pytest.mark.parametrize(("body", "claimed"), [(b"<html>", 6), (b"half", 8), (b"", 0)])
+def test_a_wrong_download_is_refused(
+    empty_machine: Path, serve: Callable[[bytes, int], str], body: bytes, claimed: int
+) -> None:
+    """Another file, half of one and none: refused in one sentence, nothing left behind."""
+    with pytest.raises(OSError, match="cannot be downloaded") as caught:
+        fetch_inception_weights(serve(body, claimed), hash_prefix="abcdef")
+    assert str(caught.value).count("\n") == 0
+    assert files_under(empty_machine) == []
+
+
+def test_a_damaged_file_in_the_cache_is_replaced(
+    empty_machine: Path, serve: Callable[[bytes, int], str]
+) -> None:
+    """What is there but not sound is downloaded again; if that fails, it stays as it was."""
+    path = empty_machine / "BENCHBED_CACHE" / "weights" / INCEPTION_FILE
+    path.parent.mkdir()
+    path.write_bytes(b"damaged")
+    with pytest.raises(OSError, match="cannot be downloaded"):
+        fetch_inception_weights(serve(b"wrong", 5))
+    assert path.read_bytes() == b"damaged"
+    prefix = hashlib.sha256(b"sound").hexdigest()
+    fetch_inception_weights(serve(b"sound", 5), hash_prefix=prefix)
+    assert path.read_bytes() == b"sound"
+
+
+def test_a_silent_server_is_given_up(empty_machine: Path) -> None:
+    """A server that takes the connection and says nothing, and one that is not there."""
+    import socket
+    import time
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        start = time.monotonic()
+        with pytest.raises(OSError, match="cannot be downloaded"):
+            fetch_inception_weights(url, timeout=0.3)
+        assert time.monotonic() - start < 3
+    with pytest.raises(OSError, match="cannot be downloaded"):
+        fetch_inception_weights(url, timeout=0.3)
+    assert files_under(empty_machine) == []

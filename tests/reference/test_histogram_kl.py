@@ -1,0 +1,160 @@
+"""The divergence of intensity histograms against scipy and against numbers worked by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import entropy
+
+from benchbed.metrics.histogram_kl import histogram_kl, intensity_histogram, kl_divergence
+
+Pixels = NDArray[np.uint8]
+
+
+def images(count: int, channels: int, seed: int, top: int = 256) -> Pixels:
+    """Uniform noise below `top`."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, top, (count, channels, 24, 20), dtype=np.uint8)
+
+
+def test_worked_divergence() -> None:
+    """KL([1/2, 1/4, 1/4] || [1/4, 1/4, 1/2]) is a quarter of ln 2, to 1e-15."""
+    value = kl_divergence(np.array([0.5, 0.25, 0.25]), np.array([0.25, 0.25, 0.5]))
+    assert value == pytest.approx(0.25 * np.log(2), abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("constant", "forward", "backward"), [(1e-10, 3.837642, 0.346574), (1e-6, 2.302489, 0.346556)]
+)
+def test_worked_smoothing_trap(constant: float, forward: float, backward: float) -> None:
+    """A constant added to the counts decides the value in empty bins, to the digits printed."""
+    a, b = np.array([0, 0, 64, 128, 192, 255]), np.array([0, 64, 64, 128, 128, 255])
+    p, q = (np.bincount(x, minlength=256) + constant for x in (a, b))
+    assert kl_divergence(p, q) == pytest.approx(forward, abs=1e-6)
+    assert kl_divergence(q, p) == pytest.approx(backward, abs=1e-6)
+
+
+def test_worked_coarse_bins() -> None:
+    """The same data in 4 bins, which share their support: 0.231049 both ways, to 1e-6."""
+    a, b = np.array([0, 0, 1, 2, 3, 3]), np.array([0, 1, 1, 2, 2, 3])
+    p, q = (np.bincount(x, minlength=4) for x in (a, b))
+    assert kl_divergence(p, q) == pytest.approx(0.231049, abs=1e-6)
+    assert kl_divergence(q, p) == pytest.approx(0.231049, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_scipy(seed: int) -> None:
+    """scipy.stats.entropy of the same weights agrees, zeros in the first included, to 1e-12."""
+    rng = np.random.default_rng(seed)
+    p, q = rng.integers(0, 50, 256), rng.integers(1, 50, 256)
+    assert kl_divergence(p, q) == pytest.approx(entropy(p, q), abs=1e-12)
+
+
+def test_infinite_where_the_second_has_no_weight() -> None:
+    """As in scipy: an event that the second excludes makes the divergence infinite."""
+    assert kl_divergence(np.array([1, 1]), np.array([1, 0])) == float("inf")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_whole_metric_equals_scipy(channels: int) -> None:
+    """Luma, 256 bins, one count added, real to fake, against numpy and scipy alone, to 1e-12."""
+    real, fake = images(3, channels, 0), images(5, channels, 1, top=200)
+    counts = []
+    for pixels in (real, fake):
+        wide = np.repeat(pixels, 3, axis=1) if channels == 1 else pixels
+        luma = np.einsum("nchw,c->nhw", wide.astype(int), [299, 587, 114])
+        counts.append(np.histogram((luma + 500) // 1000, bins=256, range=(0, 256))[0] + 1)
+    assert histogram_kl(real, fake) == pytest.approx(entropy(*counts), abs=1e-12)
+    assert histogram_kl(fake, real) != pytest.approx(entropy(*counts), rel=0.01)
+
+
+def test_a_set_has_no_divergence_from_itself() -> None:
+    """Equal histograms give exactly 0, whatever the order of images."""
+    real = images(4, 3, 0)
+    assert histogram_kl(real, real[::-1]) == 0
+
+
+def test_one_count_keeps_disjoint_sets_finite() -> None:
+    """Black against white, 100 pixels each: 100/356 of ln 101, worked by hand, to 1e-12."""
+    black, white = np.zeros((1, 1, 10, 10), np.uint8), np.full((1, 1, 10, 10), 255, np.uint8)
+    expected = (101 - 1) / 356 * np.log(101)
+    assert histogram_kl(black, white) == pytest.approx(expected, abs=1e-12)
+
+
+def test_luma_is_rounded_half_up() -> None:
+    """The weights are those of BT.601, and halves (28.5, 81.5, 134.5) go up."""
+    colours = {(255, 0, 0): 76, (0, 255, 0): 150, (0, 0, 255): 29, (200, 10, 60): 73}
+    halves = {(0, 0, 250): 29, (0, 100, 200): 82, (0, 200, 150): 135}
+    for colour, luma in (colours | halves).items():
+        counts = intensity_histogram(np.array(colour, np.uint8).reshape(1, 3, 1, 1))
+        assert counts.nonzero()[0].tolist() == [luma]
+
+
+def test_grey_in_three_channels_is_grey() -> None:
+    """Replicating a channel changes no count: the weights sum to 1."""
+    grey = images(2, 1, 0)
+    expected = intensity_histogram(grey)
+    np.testing.assert_array_equal(intensity_histogram(np.repeat(grey, 3, axis=1)), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8])
+def test_only_the_field_of_view_counts(dtype: type) -> None:
+    """Pixels outside change nothing, for both kinds of mask; counts are those of what is left."""
+    pixels = images(3, 3, 0)
+    fov: NDArray[Any] = np.zeros((3, 24, 20), dtype)
+    fov[:, 4:20, 5:15] = 1
+    spoiled = pixels.copy()
+    spoiled[:, :, :4] = 255
+    counts = intensity_histogram(pixels, fov)
+    assert counts.sum() == 3 * 16 * 10
+    np.testing.assert_array_equal(intensity_histogram(spoiled, fov), counts)
+    np.testing.assert_array_equal(counts, intensity_histogram(pixels[:, :, 4:20, 5:15]))
+    whole = images(3, 3, 1)
+    assert histogram_kl(pixels, whole, real_fov=fov) == histogram_kl(spoiled, whole, real_fov=fov)
+    assert histogram_kl(whole, pixels, None, fov) == histogram_kl(whole, spoiled, None, fov)
+
+
+def test_reads_a_memory_map(tmp_path: Path) -> None:
+    """A read-only memory map gives the same counts as the array."""
+    pixels = images(3, 3, 0)
+    np.save(tmp_path / "x.npy", pixels)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    np.testing.assert_array_equal(intensity_histogram(mapped), intensity_histogram(pixels))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "fov", "words"),
+    [
+        (np.zeros((2, 2, 4, 4), np.uint8), None, "C of 1 or 3"),
+        (np.zeros((2, 1, 4, 4), np.float32), None, "float32"),
+        (np.zeros((2, 1, 4, 4), np.uint8), np.ones((2, 4, 5), bool), r"\(2, 4, 4\)"),
+        (np.zeros((2, 1, 4, 4), np.uint8), np.full((2, 4, 4), 255), "other than 0 and 1"),
+        (np.zeros((2, 1, 4, 4), np.uint8), np.zeros((2, 4, 4), bool), "No pixel"),
+        (np.zeros((0, 1, 4, 4), np.uint8), None, "No pixel"),
+    ],
+)
+def test_refuses_what_has_no_histogram(
+    pixels: Pixels, fov: NDArray[np.bool_] | None, words: str
+) -> None:
+    """Wrong types and shapes, wrong masks and empty sets are refused by name."""
+    with pytest.raises(ValueError, match=words):
+        intensity_histogram(pixels, fov)
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "words"),
+    [
+        (np.ones(3), np.ones(4), "shapes"),
+        (np.array([1.0, -1.0]), np.ones(2), "not negative"),
+        (np.zeros(2), np.ones(2), "not all zero"),
+        (np.array([1.0, np.nan]), np.ones(2), "finite"),
+    ],
+)
+def test_refuses_what_is_no_distribution(p: NDArray[np.float64], q: object, words: str) -> None:
+    """Weights that cannot be scaled to sum 1 are refused."""
+    with pytest.raises(ValueError, match=words):
+        kl_divergence(p, np.asarray(q))

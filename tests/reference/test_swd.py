@@ -1,0 +1,295 @@
+"""The sliced Wasserstein distance against worked numbers and a plain scipy implementation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from benchbed.metrics import swd
+from benchbed.metrics.swd import (
+    descriptors,
+    expanded,
+    laplacian_pyramid,
+    patch_positions,
+    reduced,
+    resolutions,
+    sliced_distance,
+    sliced_wasserstein,
+    unit_directions,
+)
+
+Pixels = NDArray[np.uint8]
+Float = NDArray[np.float64]
+
+FILTER = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
+
+
+def plain_pyramid(image: Float) -> list[Float]:
+    """The pyramid of one plane as it is defined: filter with mirrored border, zeros between."""
+    levels = []
+    while len(image) > 16:
+        smaller = ndimage.convolve(image, FILTER, mode="mirror")[::2, ::2]
+        spread = np.zeros_like(image)
+        spread[::2, ::2] = smaller
+        levels.append(image - ndimage.convolve(spread, 4 * FILTER, mode="mirror"))
+        image = smaller
+    return [*levels, image]
+
+
+def plain_descriptors(images: Pixels, level: int, positions: NDArray[np.int64]) -> Float:
+    """Patches cut out one by one, channels in RGB, scaled per channel over the set."""
+    patches = []
+    for image, corners in zip(images, positions, strict=True):
+        planes = [plain_pyramid(plane.astype(float))[level] for plane in image]
+        planes = planes * 3 if len(planes) == 1 else planes
+        for row, column in corners:
+            patches.append([plane[row : row + 7, column : column + 7] for plane in planes])
+    stack = np.array(patches)
+    for channel in range(3):
+        stack[:, channel] -= stack[:, channel].mean()
+        stack[:, channel] /= stack[:, channel].std()
+    return stack.reshape(len(stack), -1)
+
+
+def plain_distance(first: Float, second: Float, directions: Float) -> float:
+    """One direction after the other, each distance by scipy's one-dimensional definition."""
+    return float(
+        np.mean(
+            [stats.wasserstein_distance(first @ d, second @ d) for d in directions.T.astype(float)]
+        )
+    )
+
+
+def images(count: int, size: int, seed: int, channels: int = 3) -> Pixels:
+    """Smooth random images with some grain."""
+    rng = np.random.default_rng(seed)
+    rough = rng.standard_normal((count, channels, size, size))
+    smooth = ndimage.gaussian_filter(rough, (0, 0, 3, 3))
+    made: Pixels = np.clip(128 + 400 * smooth + 10 * rough, 0, 255).astype(np.uint8)
+    return made
+
+
+def pyramid_of(plane: NDArray[np.generic]) -> list[Float]:
+    """Our pyramid of one plane."""
+    pixels = torch.from_numpy(plane.astype(np.float32))[None, None]
+    return [level[0, 0].numpy().astype(float) for level in laplacian_pyramid(pixels)]
+
+
+def test_worked_one_dimensional_distance() -> None:
+    """[0, 1, 5] and [4, 0, 2] sorted lie 2/3 apart, to 1e-6."""
+    first, second = (np.array(x, np.float32)[:, None] for x in ([0, 1, 5], [4, 0, 2]))
+    assert sliced_distance(first, second, np.ones((1, 1), np.float32)) == pytest.approx(
+        2 / 3, abs=1e-6
+    )
+
+
+def test_worked_pyramid() -> None:
+    """The pattern 8 ((7 i + 13 j) mod 32): two values and three moments, to the digits printed."""
+    i, j = np.mgrid[:32, :32]
+    fine, coarse = pyramid_of(8 * ((7 * i + 13 * j) % 32))
+    assert fine[5, 9] == pytest.approx(57.0, abs=1e-4)
+    assert fine.mean() == pytest.approx(-0.00376892, abs=1e-6)
+    assert fine.std() == pytest.approx(72.833435, abs=1e-5)
+    assert coarse[3, 4] == pytest.approx(138.0, abs=1e-4)
+    assert coarse.mean() == pytest.approx(124.011719, abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_a_constant_image_has_only_its_coarsest_level(value: int) -> None:
+    """All fine levels are exactly 0, the coarsest exactly the constant."""
+    *fine, coarse = pyramid_of(np.full((128, 128), value, np.uint8))
+    assert all((level == 0).all() for level in fine)
+    assert (coarse == value).all()
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_pyramid_equals_scipy(size: int) -> None:
+    """Every level equals zero insertion and ndimage.convolve, borders included, to 1e-4 of 255."""
+    plane = np.random.default_rng(size).integers(0, 256, (size, size))
+    for ours, theirs in zip(pyramid_of(plane), plain_pyramid(plane.astype(float)), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_pyramid_rebuilds_the_image() -> None:
+    """Adding the expanded levels gives the image back, to 1e-4 of 255."""
+    pixels = torch.from_numpy(images(2, 64, 0).astype(np.float32))
+    *fine, rebuilt = laplacian_pyramid(pixels)
+    for level in reversed(fine):
+        rebuilt = expanded(rebuilt) + level
+    torch.testing.assert_close(rebuilt, pixels, atol=1e-4, rtol=0)
+
+
+def test_reduced_and_expanded_halve_and_double() -> None:
+    """Sides that differ are each treated along their own axis."""
+    pixels = torch.rand(1, 2, 8, 20)
+    assert reduced(pixels).shape == (1, 2, 4, 10)
+    assert expanded(pixels).shape == (1, 2, 16, 40)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_whole_metric_equals_plain_implementation(channels: int) -> None:
+    """Loops, scipy and float64 with the same patches and directions give every level, to 1e-4."""
+    real, fake = images(3, 64, 0, channels), images(3, 64, 1, channels)
+    value = sliced_wasserstein(real, fake, seed=5, patches=6, repeats=2, directions=9)
+    assert list(value.levels) == [64, 32, 16]
+    for level, resolution in enumerate(value.levels):
+        one, other = (
+            plain_descriptors(
+                part, level, patch_positions((5, resolution, side), (3, 6), resolution)
+            )
+            for side, part in enumerate((real, fake))
+        )
+        rng = np.random.default_rng((5, resolution, 2))
+        drawn = [unit_directions(rng, 9, channels=3).astype(float) for _ in range(2)]
+        expected = np.mean([plain_distance(one, other, directions) for directions in drawn])
+        assert value.levels[resolution] == pytest.approx(expected, abs=1e-4)
+    assert value.average == pytest.approx(np.mean(list(value.levels.values())), rel=1e-12)
+
+
+def test_same_patches_are_at_no_distance_and_others_are() -> None:
+    """A set is at exactly 0 from itself with equal patches; with others it is not."""
+    pixels = images(4, 32, 0)
+    corners = {r: patch_positions((0, r), (4, 50), r) for r in resolutions(32)}
+    others = {r: patch_positions((1, r), (4, 50), r) for r in resolutions(32)}
+    directions = unit_directions(np.random.default_rng(0), 64, 3)
+    for resolution in corners:
+        first, same, other = (
+            descriptors(pixels, chosen)[resolution] for chosen in (corners, corners, others)
+        )
+        assert sliced_distance(first, same, directions) == 0
+        assert sliced_distance(first, other, directions) > 0.02
+    assert sliced_wasserstein(pixels, pixels).average > 0.02
+
+
+@pytest.mark.parametrize(("count", "floor"), [(1_280, 0.049), (12_800, 0.016)])
+def test_noise_floor_of_gaussian_descriptors(count: int, floor: float) -> None:
+    """Two draws of one distribution are as far apart as was measured apart from us, within 10 %."""
+    rng = np.random.default_rng(0)
+    first, second = rng.standard_normal((2, count, 147), dtype=np.float32)
+    value = sliced_distance(first, second, unit_directions(rng, 128, 3))
+    assert value == pytest.approx(floor, rel=0.1)
+
+
+def test_distance_of_shifted_sets_is_the_mean_shift_along_directions() -> None:
+    """Moving a set by v costs the mean of |v d| over directions, to 1e-5."""
+    rng = np.random.default_rng(1)
+    points = rng.standard_normal((500, 147), dtype=np.float32)
+    shift = rng.standard_normal(147, dtype=np.float32)
+    directions = unit_directions(rng, 200, 3)
+    expected = np.abs(shift @ directions).mean()
+    assert sliced_distance(points, points + shift, directions) == pytest.approx(expected, abs=1e-5)
+
+
+def test_descriptors_are_scaled_per_channel() -> None:
+    """Each channel has mean 0 and deviation 1 over the set, to 1e-5, whatever its contrast."""
+    pixels = images(5, 64, 0) // np.array([1, 4, 16], np.uint8)[:, None, None]
+    corners = {r: patch_positions((0, r), (5, 40), r) for r in resolutions(64)}
+    for found in descriptors(pixels, corners).values():
+        channels = found.reshape(200, 3, 49).astype(float)
+        np.testing.assert_allclose(channels.mean((0, 2)), 0, atol=1e-5)
+        np.testing.assert_allclose(channels.std((0, 2)), 1, atol=1e-5)
+
+
+def test_positions_reach_every_place_and_no_further() -> None:
+    """Corners are uniform on 0 ... size - 7, both ends included."""
+    positions = patch_positions((0,), (100, 100), 16)
+    counts = np.bincount(positions[..., 0].ravel(), minlength=10)
+    assert len(counts) == 10
+    assert counts.min() > 800
+    assert np.unique(positions[..., 1]).tolist() == list(range(10))
+
+
+def test_directions_have_length_one() -> None:
+    """Columns of length 1, to 1e-6, that point nowhere in the mean (within 5 standard errors)."""
+    directions = unit_directions(np.random.default_rng(0), 2000, 3)
+    assert directions.shape == (147, 2000)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1, atol=1e-6)
+    assert np.abs(directions.mean(1)).max() < 5 / np.sqrt(147 * 2000)
+
+
+def test_grey_equals_three_equal_channels() -> None:
+    """One channel is computed faster and gives what three copies give, to 1e-6."""
+    real, fake = images(4, 32, 0, channels=1), images(4, 32, 1, channels=1)
+    wide = [np.repeat(part, 3, axis=1) for part in (real, fake)]
+    ours, theirs = sliced_wasserstein(real, fake), sliced_wasserstein(*wide)
+    assert list(ours.levels.values()) == pytest.approx(list(theirs.levels.values()), abs=1e-6)
+
+
+def test_seed_decides_everything() -> None:
+    """The same seed gives the same bits, another seed others; global generators are not used."""
+    real, fake = images(3, 32, 0), images(3, 32, 1)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    state = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
+    first = sliced_wasserstein(real, fake, seed=3)
+    assert sliced_wasserstein(real, fake, seed=3) == first
+    assert sliced_wasserstein(real, fake, seed=4).average != first.average
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])  # type: ignore[index]
+    assert torch.equal(torch.get_rng_state(), state[1])
+
+
+def test_a_different_set_is_further_away() -> None:
+    """At equal numbers, slightly blurred images are over twice the floor away."""
+    one, other = images(30, 64, 0), images(30, 64, 1)
+    blurred = ndimage.gaussian_filter(other, (0, 0, 1, 1))
+    floor = sliced_wasserstein(one, other)
+    far = sliced_wasserstein(one, blurred)
+    assert far.levels[64] > 2 * floor.levels[64]
+
+
+def test_memory_maps_and_pieces_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only memory map, read one image at a time, gives the same bits as the array."""
+    real, fake = images(5, 32, 0), images(5, 32, 1)
+    expected = sliced_wasserstein(real, fake)
+    np.save(tmp_path / "real.npy", real)
+    mapped = np.load(tmp_path / "real.npy", mmap_mode="r")
+    monkeypatch.setattr(swd, "_PIECE", 1)
+    assert sliced_wasserstein(mapped, fake) == expected
+
+
+def test_flat_sets_are_finite() -> None:
+    """Constant images have no spread to divide by: 0 from each other, finite from others."""
+    black, grey = np.zeros((4, 3, 32, 32), np.uint8), np.full((4, 3, 32, 32), 93, np.uint8)
+    assert sliced_wasserstein(black, grey).levels == {32: 0, 16: 0}
+    assert 0.1 < sliced_wasserstein(black, images(4, 32, 0)).average < 2
+
+
+@pytest.mark.parametrize(("size", "expected"), [(16, [16]), (64, [64, 32, 16]), (512, 6)])
+def test_levels(size: int, expected: list[int] | int) -> None:
+    """From the full size down to 16; 512 has six."""
+    found = resolutions(size)
+    assert (len(found) if isinstance(expected, int) else found) == expected
+
+
+def test_sixteen_pixels_have_one_level() -> None:
+    """The smallest images are compared by themselves."""
+    value = sliced_wasserstein(images(4, 16, 0), images(4, 16, 1))
+    assert list(value.levels) == [16]
+    assert value.average == value.levels[16]
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "words"),
+    [
+        ((4, 3, 32, 32), (5, 3, 32, 32), "equally many"),
+        ((4, 3, 32, 32), (4, 1, 32, 32), "one size"),
+        ((0, 3, 32, 32), (0, 3, 32, 32), "no SWD"),
+        ((4, 2, 32, 32), (4, 2, 32, 32), "C 1 or 3"),
+        ((4, 3, 32, 64), (4, 3, 32, 64), "square"),
+        ((4, 3, 48, 48), (4, 3, 48, 48), "48 pixels .* power of two"),
+        ((4, 3, 8, 8), (4, 3, 8, 8), "8 pixels .* at least 16"),
+    ],
+)
+def test_refuses_sets_without_a_distance(
+    real: tuple[int, ...], fake: tuple[int, ...], words: str
+) -> None:
+    """Unequal, empty, oblong and odd-sized sets are refused in one sentence."""
+    with pytest.raises(ValueError, match=words):
+        sliced_wasserstein(np.zeros(real, np.uint8), np.zeros(fake, np.uint8))

@@ -1,0 +1,85 @@
+"""The schedule of growing networks is the paper's, and may be bent."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchbed.nn import ProgressiveSchedule
+
+
+def test_the_papers_schedule() -> None:
+    """12.0 million images to the end of 512 px: 0.8 without a fade, then 0.8 + 0.8 a level."""
+    schedule = ProgressiveSchedule(levels=8)
+
+    def at(million: float) -> tuple[int, float]:
+        return schedule.at(million / 12.0)
+
+    assert at(0.0) == (0, 1.0)
+    assert at(0.79) == (0, 1.0)
+    assert at(0.81) == (1, pytest.approx(0.01 / 0.8))
+    assert at(1.2) == (1, pytest.approx(0.5))
+    assert at(1.7) == (1, 1.0)
+    assert at(2.8) == (2, pytest.approx(0.5))
+    assert at(10.8) == (7, pytest.approx(0.5))
+    assert at(12.0) == (7, 1.0)
+
+
+def test_weights_move_the_time() -> None:
+    schedule = ProgressiveSchedule(levels=3, weights=(1, 1, 8), fade=0.25)
+    assert schedule.at(0.05) == (0, 1.0)
+    assert schedule.at(0.1125) == (1, pytest.approx(0.5))
+    assert schedule.at(0.15) == (1, 1.0)
+    assert schedule.at(0.3) == (2, pytest.approx(0.5))
+    assert schedule.at(0.5) == (2, 1.0)
+
+
+def test_leading_zeros_skip_levels_without_a_fade() -> None:
+    schedule = ProgressiveSchedule(levels=3, weights=(0, 1, 1))
+    assert schedule.at(0.0) == (1, 1.0)
+    assert schedule.at(0.5) == (2, 0.0)
+
+
+def test_one_level_never_fades() -> None:
+    assert ProgressiveSchedule(levels=1).at(0.3) == (0, 1.0)
+
+
+@given(
+    weights=st.lists(st.floats(0.01, 10), min_size=1, max_size=8),
+    fade=st.floats(0, 0.99),
+    progress=st.lists(st.floats(0, 1), min_size=2, max_size=20),
+)
+def test_time_only_grows_the_networks(
+    weights: list[float], fade: float, progress: list[float]
+) -> None:
+    schedule = ProgressiveSchedule(len(weights), weights, fade)
+    states = [schedule.at(share) for share in sorted(progress)]
+    for level, alpha in states:
+        assert 0 <= level < len(weights)
+        assert 0.0 <= alpha <= 1.0
+    assert states == sorted(states)
+    assert schedule.at(1.0)[0] == len(weights) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": 0}, "levels"),
+        ({"levels": 2, "fade": 1.0}, "fade"),
+        ({"levels": 2, "weights": (1,)}, "1 weights"),
+        ({"levels": 2, "weights": (0, 0)}, "positive"),
+        ({"levels": 3, "weights": (1, 0, 1)}, "positive"),
+        ({"levels": 2, "weights": (1, -1)}, "positive"),
+        ({"levels": 2, "weights": (-1, 1)}, "positive"),
+    ],
+)
+def test_nonsense_is_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ProgressiveSchedule(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
+def test_progress_is_a_share(progress: float) -> None:
+    with pytest.raises(ValueError, match="progress"):
+        ProgressiveSchedule(levels=3).at(progress)
