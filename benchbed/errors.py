@@ -36,7 +36,7 @@ def unknown(kind: str, name: str, allowed: Iterable[str], command: str) -> Bench
     """
     names = sorted(allowed)
     close = nearest(name, names)
-    guess = f" Did you mean {close!r}?" if close else ""
+    guess = f"; did you mean {close!r}?" if close else "."
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    there = f"there are: {shown}" if names else "there is none"
-    return BenchbedError(f"There is no {kind} {name!r};{guess} {there}. See `{command}`.")
+    there = f"There are: {shown}" if names else "There is none at all"
+    return BenchbedError(f"There is no {kind} {name!r}{guess} {there}. See `{command}`.")

@@ -64,9 +64,9 @@ def _sentence(model: type[BaseModel], error: ValidationError, owner: str) -> str
     name = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":
         close = nearest(name, model.model_fields)
-        guess = f" Did you mean {close!r}?" if close else ""
+        guess = f"; did you mean {close!r}?" if close else "."
         return (
-            f"{owner} has no setting {name!r};{guess} it has: "
+            f"{owner} has no setting {name!r}{guess} It has: "
             f"{', '.join(model.model_fields)}. See `benchbed show {owner}`."
         )
     reason = first["msg"][0].lower() + first["msg"][1:]

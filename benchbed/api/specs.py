@@ -190,7 +190,7 @@ class DatasetSpec:
     Attributes:
         name: The name on the command line and in every table.
         title: The official name.
-        modality: Such as ``"fundus photography"``.
+        modality: Such as ``"chest radiography"``.
         paper: What its users cite.
         licence: Licence of the data, as far as known.
         access: How to get the data: where to go and what to do, in one or two sentences.

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from benchbed.cli.examples import examples
 from benchbed.cli.options import complete_datasets
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
 Root = Annotated[Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")]
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]
@@ -21,7 +22,7 @@ def data() -> None:
     """Say where real data lie, or what is wrong with them."""
 
 
-@app.command(epilog="Examples:\n\n  BENCHBED_DATA=my/data benchbed data status")
+@app.command(epilog=examples("data status", "data status --data-root my/data"))
 def status(data_root: Root = None, as_json: Json = False) -> None:
     """Say which data sets lie on this machine, and how many cases they have."""
     from benchbed import paths
@@ -57,9 +58,7 @@ def _status(spec: Any, root: Path) -> dict[str, str]:
     return {"dataset": spec.name, "state": "real", "cases": cases, "folder": folders}
 
 
-@app.command(
-    epilog="Examples:\n\n  benchbed data verify drive\n\n  benchbed data verify folder:mine"
-)
+@app.command(epilog=examples("data verify {dataset}", "data verify folder:mine"))
 def verify(
     name: Annotated[
         str, typer.Argument(help="The data set, or folder:PATH.", autocompletion=complete_datasets)

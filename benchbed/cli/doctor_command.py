@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None)
+from benchbed.cli.examples import examples
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog="Examples:\n\n  benchbed doctor")
+@app.command(epilog=examples("doctor"))
 def doctor(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")

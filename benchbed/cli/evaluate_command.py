@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from benchbed.cli.examples import examples
 from benchbed.cli.options import complete_metrics
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog="Examples:\n\n  benchbed evaluate --real photographs --fake samples --size 64")
+@app.command(epilog=examples("evaluate --real photographs --fake samples --size 64"))
 def evaluate(
     real: Annotated[Path, typer.Option(help="Folder of the real pictures.")],
     fake: Annotated[Path, typer.Option(help="Folder of the pictures to score.")],

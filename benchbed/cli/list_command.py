@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None)
+from benchbed.cli.examples import examples
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Kind = Literal["methods", "datasets", "metrics", "tasks", "runs", "plugins"]
 
 
 @app.command(
-    epilog="Examples:\n\n  benchbed list methods\n\n  benchbed list runs --json",
+    epilog=examples("list methods", "list runs --json"),
 )
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],

@@ -15,7 +15,7 @@ from benchbed.errors import BenchbedError, unknown
 COMMANDS = {
     "run": "Train a method on a data set, score it, and leave one record.",
     "list": "List methods, datasets, metrics, tasks, runs or plugins.",
-    "show": "Say all that is known of a method, data set, metric, task or run.",
+    "show": "Say all that is known of a method, data set, metric or task.",
     "report": "Make the leaderboards from the records.",
     "sample": "Draw images from a finished run.",
     "evaluate": "Score any folder of pictures against another.",
@@ -23,13 +23,11 @@ COMMANDS = {
     "doctor": "Check device, weights, data and plugins.",
 }
 
-EXAMPLES = """Examples:
-
-  benchbed run --method skrgan --dataset fundus
+EPILOG = """Begin with:
 
   benchbed list methods
 
-  benchbed report"""
+  benchbed run --help"""
 
 
 class LazyGroup(TyperGroup):
@@ -69,7 +67,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog=EXAMPLES)
+@app.callback(epilog=EPILOG)
 def benchbed(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchbed.cli.examples import examples
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from benchbed.report.leaderboard import Leaderboard, Table
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog="Examples:\n\n  benchbed report\n\n  benchbed report --out paper/tables")
+@app.command(epilog=examples("report", "report --out paper/tables"))
 def report(
     results: Annotated[
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from benchbed.cli.examples import examples
 from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
 
 if TYPE_CHECKING:
@@ -15,25 +16,25 @@ if TYPE_CHECKING:
     from benchbed.runs.runner import Outcome
     from benchbed.runs.store import Store
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Preset = Literal["quick", "standard", "paper"]
 
-EXAMPLES = """Examples:
-
-  benchbed run --method skrgan --dataset fundus
-
-  benchbed run --method dcgan --dataset drive --time 10m --seed 1
-
-  benchbed run --method dcgan --dataset folder:my/pictures --size 128 --set batch_size=16
-
-  benchbed run --resume RUN
+EPILOG = (
+    examples(
+        "run --method {method} --dataset {dataset}",
+        "run --method {method} --dataset {dataset} --time 10m --seed 1",
+        "run --method {method} --dataset folder:my/pictures --size 128 --set batch_size=16",
+        "run --resume RUN",
+    )
+    + """
 
 A run that was stopped goes on when the same command is given again. Exit code: 0 finished, 1
 broken, 2 wrong input, 3 diverged, 130 stopped."""
+)
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=EPILOG)
 def run(
     method: Annotated[
         str | None, typer.Option(help="Name of the method.", autocompletion=complete_methods)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None)
+from benchbed.cli.examples import examples
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(
-    epilog="Examples:\n\n  benchbed sample skrgan-fundus-64px-s0-1a2b3c4d -n 100 --out pictures"
-)
+@app.command(epilog=examples("sample RUN -n 100 --out pictures"))
 def sample(
     run: Annotated[str, typer.Argument(help="The run, or the beginning of its name.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 16,

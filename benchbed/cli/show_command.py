@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchbed.cli.examples import examples
 from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
 
 if TYPE_CHECKING:
     from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -23,7 +24,7 @@ def _complete(incomplete: str) -> list[str]:
     ]
 
 
-@app.command(epilog="Examples:\n\n  benchbed show skrgan\n\n  benchbed show drive --json")
+@app.command(epilog=examples("show {method}", "show {dataset} --json"))
 def show(
     name: Annotated[
         str,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,7 @@ from typing import Any
 
 from benchbed.api.specs import ABILITIES, MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
-from benchbed.data.prepare import identify
-from benchbed.data.source import Source, dataset_spec, resolve
+from benchbed.data.source import FOLDER, Source, dataset_spec, resolve
 from benchbed.errors import BenchbedError, unknown
 from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
@@ -72,6 +73,7 @@ class Plan:
         settings: Its settings, preset and changes applied.
         task: How it is judged.
         metrics: What is reported.
+        dataset: What the user called the data: a name, or ``folder:PATH``.
         collection: The data.
         protocol: What must be equal for two numbers to share a table.
         seed: Seed of everything.
@@ -83,6 +85,7 @@ class Plan:
     settings: MethodSettings
     task: TaskSpec
     metrics: tuple[MetricSpec, ...]
+    dataset: str
     collection: Collection
     protocol: Protocol
     seed: int
@@ -105,13 +108,32 @@ class Plan:
             f"{digest(identity, 8)}"
         )
 
+    @property
+    def command(self) -> str:
+        """A command that makes the same run; places on this machine are left to the reader."""
+        protocol = self.protocol
+        words = ["benchbed", "run", "--method", self.method.name, "--dataset", protocol.dataset]
+        words += ["--task", self.task.name, "--preset", protocol.preset]
+        words += ["--source", protocol.source, "--size", str(protocol.size)]
+        if protocol.kimg is not None:
+            words += ["--kimg", f"{protocol.kimg:g}"]
+        else:
+            words += ["--time", f"{protocol.seconds:g}s"]
+        words += ["--samples", str(protocol.samples), "--augment", protocol.augment]
+        words += ["--seed", str(self.seed), "--precision", self.precision]
+        default = method_settings(self.method, protocol.preset, {})
+        for name, value in self.settings.model_dump(mode="json").items():
+            if value != default.model_dump(mode="json")[name]:
+                words += ["--set", f"{name}={json.dumps(value)}"]
+        return shlex.join(words)
+
     def as_dict(self) -> dict[str, Any]:
         """For ``run.json``."""
         return {
             "id": self.id,
             "method": self.method.name,
             "settings": self.settings.model_dump(mode="json"),
-            "dataset": self.protocol.dataset,
+            "dataset": self.dataset,
             "task": self.task.name,
             "metrics": [spec.name for spec in self.metrics],
             "protocol": self.protocol.as_dict(),
@@ -136,6 +158,9 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     base = _preset(request)
     _check(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
+    # numpy and Pillow take their time, and a wrong word is answered without them.
+    from benchbed.data.prepare import identify
+
     collection = resolve(request.dataset, request.source, request.data_root, reporter.say)
     collection, fingerprint = identify(
         collection, skip_bad=request.skip_bad, progress=reporter.counted
@@ -144,7 +169,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     protocol = Protocol(
         preset=request.preset,
         task=task.name,
-        dataset=request.dataset,
+        dataset=_public_name(request.dataset),
         source=collection.source,
         fingerprint=fingerprint,
         size=base.size,
@@ -160,6 +185,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         settings=settings,
         task=task,
         metrics=metrics,
+        dataset=request.dataset,
         collection=collection,
         protocol=protocol,
         seed=request.seed,
@@ -181,6 +207,13 @@ def method_settings(
     parsed = parse(model, values, owner=method.name)
     assert isinstance(parsed, MethodSettings)
     return parsed
+
+
+def _public_name(dataset: str) -> str:
+    """The name in records: of a folder, its own name and not where it lies."""
+    if dataset.startswith(FOLDER):
+        return FOLDER + Path(dataset.removeprefix(FOLDER)).resolve().name
+    return dataset
 
 
 def _preset(request: Request) -> Preset:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import subprocess
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,12 +19,17 @@ from benchbed.runs.record import Provenance
 LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pytorch-fid", "pillow")
 
 
-def provenance(device: torch.device) -> Provenance:
-    """What is known of this process and machine; no user, host or path is named."""
+def provenance(command: str, device: torch.device) -> Provenance:
+    """What is known of this process and machine; no user, host or path is named.
+
+    Args:
+        command: A command that makes the same run.
+        device: Where it was computed.
+    """
     commit, dirty = _commit()
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join(["benchbed", *sys.argv[1:]]),
+        command=command,
         commit=commit,
         dirty=dirty,
         benchbed=__version__,

@@ -304,7 +304,7 @@ class _Run:
             precision=plan.precision,
             training=self._training(loop),
             metrics=[Measured(**value.as_dict()) for value in values or []],
-            provenance=provenance(self.fabric.device),
+            provenance=provenance(plan.command, self.fabric.device),
         )
 
     def _training(self, loop: Loop) -> Training:

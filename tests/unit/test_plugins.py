@@ -75,7 +75,7 @@ def test_asking_for_what_a_broken_plugin_offers_names_the_plugin(
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(BenchbedError, match="Did you mean 'dcgan'"):
+    with pytest.raises(BenchbedError, match="did you mean 'dcgan'"):
         registry().spec(MethodSpec, "dcgn")
     with pytest.raises(BenchbedError, match="benchbed list datasets"):
         registry().spec(DatasetSpec, "drvie")

@@ -24,7 +24,7 @@ def test_defaults_and_changes() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"learning_rte": 1}, ["'learning_rte'", "Did you mean 'learning_rate'?", "benchbed show"]),
+        ({"learning_rte": 1}, ["'learning_rte'", "did you mean 'learning_rate'?", "benchbed show"]),
         ({"layers": 9}, ["'layers'", "9", "less than or equal to 5"]),
         ({"learning_rate": -1}, ["'learning_rate'", "-1", "greater than 0"]),
         ({"layers": "many"}, ["'layers'", "'many'", "valid integer"]),
@@ -63,4 +63,4 @@ def test_a_settings_file_must_be_a_mapping(tmp_path: Path) -> None:
 def test_nearest_names_only_what_is_close() -> None:
     assert nearest("Alpah", ["alpha", "beta"]) == "alpha"
     assert nearest("zzz", ["alpha", "beta"]) is None
-    assert "there is none" in str(unknown("thing", "x", [], "list"))
+    assert "There is none at all" in str(unknown("thing", "x", [], "list"))

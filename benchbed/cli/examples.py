@@ -1,0 +1,19 @@
+"""Examples in help texts, with names that exist on this machine."""
+
+from __future__ import annotations
+
+from benchbed.api.specs import DatasetSpec, MethodSpec
+from benchbed.registry import registry
+
+
+def examples(*commands: str) -> str:
+    """The epilog of a help text.
+
+    Args:
+        *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` stand
+            for the first of each that the plugins offer.
+    """
+    method = next(iter(registry().specs(MethodSpec)), "METHOD")
+    dataset = next(iter(registry().specs(DatasetSpec)), "DATASET")
+    lines = [f"  benchbed {command}" for command in commands]
+    return "\n\n".join(["Examples:", *lines]).format(method=method, dataset=dataset)

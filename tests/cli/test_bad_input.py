@@ -1,0 +1,217 @@
+"""What a user gets wrong ends in one sentence and exit code 2, with nothing written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+ALLOWED_SECONDS = 0.5
+"""More than ``python -c pass`` takes, at the best of five tries, for other work disturbs it."""
+
+
+def _pictures(folder: Path, count: int = 4) -> Path:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def _refused(answer: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert answer.returncode == 2, answer.stderr
+    assert answer.stdout == ""
+    assert "Traceback" not in answer.stderr
+    for word in words:
+        assert word in answer.stderr, answer.stderr
+
+
+NAMES = [
+    (("run", "--method", "skrgn", "--dataset", "fundus"), ["'skrgn'", "did you mean 'skrgan'?"]),
+    (("run", "--method", "dcgan", "--dataset", "fundis"), ["did you mean 'fundus'?"]),
+    (("run", "--method", "dcgan", "--dataset", "drive", "--metric", "fed"), ["mean 'fid'?"]),
+    (("run", "--method", "dcgan", "--dataset", "drive", "--task", "sinthesis"), ["'synthesis'?"]),
+    (("run", "--method", "dcgan"), ["--dataset", "benchbed list datasets"]),
+    (
+        ("run", "--method", "dcgan", "--dataset", "drive", "--set", "learning_rte=1"),
+        ["did you mean 'learning_rate'?", "benchbed show dcgan"],
+    ),
+    (
+        ("run", "--method", "dcgan", "--dataset", "drive", "--set", "learning_rate=-1"),
+        ["'learning_rate'", "-1", "greater than 0"],
+    ),
+    (
+        ("run", "--method", "skrgan", "--dataset", "drive", "--size", "100"),
+        ["100 px", "32, 64, 128, 256, 512", "--size 128"],
+    ),
+    (("run", "--method", "dcgan", "--dataset", "drive", "--kimg", "-3"), ["kimg", "-3"]),
+    (("run", "--method", "dcgan", "--dataset", "drive", "--time", "soon"), ["'soon'", "1h30m"]),
+    (
+        ("run", "--method", "dcgan", "--dataset", "drive", "--time", "1m", "--kimg", "1"),
+        ["not both"],
+    ),
+    (("run", "--method", "dcgan", "--dataset", "folder:nowhere"), ["nowhere", "no folder"]),
+    (("run", "--method", "dcgan", "--dataset", "drive", "--data-root", "none"), ["--data-root"]),
+    (
+        ("run", "--method", "dcgan", "--dataset", "drive", "--source", "real"),
+        ["DRIVE/training/images", "drive.grand-challenge.org", "--data-root"],
+    ),
+    (("run", "--resume", "no-such-run"), ["'no-such-run'", "benchbed list runs"]),
+    (("show", "skrgn"), ["did you mean 'skrgan'?"]),
+    (("lst",), ["did you mean 'list'?"]),
+    (("report",), ["no record", "benchbed run"]),
+    (("sample", "no-such-run"), ["'no-such-run'"]),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), NAMES, ids=lambda value: " ".join(value)[:60])
+def test_wrong_words(words: tuple[str, ...], expected: list[str], cli: Run, tmp_path: Path) -> None:
+    _refused(cli(*words), *expected)
+    assert not list(tmp_path.rglob("*"))
+
+
+QUICK = [words for words, _ in NAMES] + [
+    ("--help",),
+    ("list", "methods"),
+    ("list", "datasets", "--json"),
+    ("list", "plugins"),
+    ("show", "skrgan"),
+    ("show", "drive"),
+    ("run", "--help"),
+]
+
+
+@pytest.mark.parametrize("words", QUICK, ids=lambda value: " ".join(value)[:60])
+def test_help_lists_and_refusals_are_quick_and_import_no_torch(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['benchbed', *{words!r}]\n"
+        "from benchbed.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "    assert 'pandas' not in sys.modules or 'report' in sys.argv, 'pandas was imported'\n"
+    )
+    environment = {**os.environ, "BENCHBED_RESULTS": str(tmp_path / "results")}
+
+    def took(*command: str) -> tuple[float, str]:
+        begun = time.monotonic()
+        answer = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+        )
+        return time.monotonic() - begun, answer.stderr
+
+    allowed = 2.0 if words == ("report",) else ALLOWED_SECONDS
+    ours, bare = [], []
+    for _ in range(5):
+        seconds, errors = took(sys.executable, "-c", code)
+        assert "was imported" not in errors
+        ours.append(seconds)
+        bare.append(took(sys.executable, "-c", "pass")[0])
+        if min(ours) - min(bare) < allowed:
+            return
+    pytest.fail(f"took {min(ours) - min(bare):.2f} s more than python -c pass")
+
+
+def test_a_picture_that_does_not_decode_is_named(cli: Run, tmp_path: Path) -> None:
+    folder = _pictures(tmp_path / "mine")
+    (folder / "bad.png").write_bytes(b"no picture")
+    answer = cli("run", "--method", "dcgan", "--dataset", f"folder:{folder}")
+    _refused(answer, "bad.png does not decode", "--skip-bad")
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_empty_folder_is_refused(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    _refused(cli("run", "--method", "dcgan", "--dataset", "folder:empty"), "holds no image")
+
+
+def test_masks_that_do_not_pair_are_named(cli: Run, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine/images")
+    _pictures(tmp_path / "mine/masks", 3)
+    answer = cli("run", "--method", "dcgan", "--dataset", "folder:mine")
+    _refused(answer, "1 of 4 images", "images/3.png", "masks/")
+
+
+def test_masks_of_another_size_are_named(cli: Run, tmp_path: Path) -> None:
+    _pictures(tmp_path / "mine/images")
+    _pictures(tmp_path / "mine/masks")
+    Image.new("L", (20, 20)).save(tmp_path / "mine/masks/2.png")
+    answer = cli("run", "--method", "dcgan", "--dataset", "folder:mine", "--size", "32")
+    _refused(answer, "masks/2.png is 20 x 20", "images/2.png is 40 x 40")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_without_the_right_to_write_is_refused(cli: Run, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    answer = cli("run", "--method", "dcgan", "--dataset", "drive", "--results", str(locked / "x"))
+    _refused(answer, "cannot be written to", "--results")
+
+
+def test_a_results_folder_that_is_a_file_is_refused(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    answer = cli("run", "--method", "dcgan", "--dataset", "drive", "--results", "file")
+    _refused(answer, "cannot be written to", "--results")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.fixture
+def done(cli: Run, with_plugin: Path, tmp_path: Path) -> str:
+    """A finished run of the example plugin."""
+    answer = cli(
+        "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "0.1",
+        "--samples", "8", "--metric", "swd", "--json",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    return str(json.loads(answer.stdout)["id"])
+
+
+def test_a_record_of_a_newer_schema_is_refused_and_kept(
+    cli: Run, done: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "results/records" / f"{done}.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "schema_version": 99}))
+    before = path.read_bytes()
+    _refused(cli("report"), "schema 99", "reads up to 1", "update benchbed")
+    assert path.read_bytes() == before
+    assert not (tmp_path / "results/leaderboards").exists()
+
+
+def test_a_checkpoint_of_another_method_is_refused(cli: Run, done: str, tmp_path: Path) -> None:
+    run = tmp_path / "results/runs" / done
+    state = json.loads((run / "run.json").read_text())
+    state["plan"]["method"] = "dcgan"
+    (run / "run.json").write_text(json.dumps(state))
+    _refused(cli("sample", done), "checkpoint of 'tiny-lsgan', not of 'dcgan'")
+
+
+def test_a_damaged_checkpoint_is_refused(cli: Run, done: str, tmp_path: Path) -> None:
+    (tmp_path / "results/runs" / done / "checkpoints/last.pt").write_bytes(b"not a checkpoint")
+    _refused(cli("sample", done), "last.pt is no checkpoint that can be read")
+
+
+def test_a_run_whose_data_changed_does_not_go_on(
+    cli: Run, with_plugin: Path, tmp_path: Path
+) -> None:
+    folder = _pictures(tmp_path / "mine", 6)
+    words = ("run", "--method", "tiny-lsgan", "--size", "16", "--samples", "4", "--metric", "kl")
+    answer = cli(*words, "--dataset", f"folder:{folder}", "--kimg", "0.05", "--json")
+    run = json.loads(answer.stdout)["id"]
+    shutil.rmtree(tmp_path / "results/records")
+    (folder / "0.png").unlink()
+    _refused(cli("run", "--resume", run), "cannot go on", "have changed")

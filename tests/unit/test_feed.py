@@ -1,0 +1,94 @@
+"""Batches: every case once a pass, the same for every method, the place in the data all state."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from benchbed.data.feed import Feed, as_batch, data_shape, to_pixels, to_signed
+from benchbed.data.prepare import Split
+
+CPU = torch.device("cpu")
+COUNT = 10
+
+
+def _split() -> Split:
+    image = np.zeros((COUNT, 1, 4, 4), np.uint8)
+    image[:] = np.arange(COUNT)[:, None, None, None] * 20
+    image[..., 0] += 5
+    mask = (image[:, 0] > 60).astype(np.uint8)
+    label = np.arange(COUNT, dtype=np.int64)
+    sketch = image.copy()
+    arrays = {"image": image, "mask": mask, "fov": mask, "label": label, "sketch": sketch}
+    return Split(tuple(map(str, range(COUNT))), arrays)
+
+
+def test_every_case_is_shown_once_a_pass_also_across_the_seam() -> None:
+    feed = Feed(_split(), seed=3, device=CPU)
+    shown = [int(label) for start in range(0, 3 * COUNT, 4) for label in feed.batch(start, 4).label]
+    for which in range(3):
+        assert Counter(shown[which * COUNT : (which + 1) * COUNT]) == Counter(range(COUNT))
+    assert shown[:COUNT] != shown[COUNT : 2 * COUNT]
+
+
+def test_the_place_in_the_data_is_all_the_state_there_is() -> None:
+    first = [Feed(_split(), 3, CPU, "flip").batch(start, 4).image for start in (0, 4, 8)]
+    feed = Feed(_split(), 3, CPU, "flip")
+    again = [feed.batch(start, 4).image for start in (0, 4, 8)]
+    assert all(map(torch.equal, first, again))
+    assert not torch.equal(Feed(_split(), 4, CPU).batch(0, 4).image, first[0])
+
+
+def test_a_batch_may_be_larger_than_the_set() -> None:
+    labels = Feed(_split(), 0, CPU).batch(0, 25).label
+    assert labels is not None
+    assert set(Counter(labels.tolist()).values()) == {2, 3}
+
+
+def test_flipping_mirrors_everything_of_a_case_alike() -> None:
+    plain, flipped = (Feed(_split(), 0, CPU, how).batch(0, COUNT) for how in ("none", "flip"))
+    mirrored = [
+        torch.equal(a.flip(-1), b) and not torch.equal(a, b)
+        for a, b in zip(plain.image, flipped.image, strict=True)
+    ]
+    assert 0 < sum(mirrored) < COUNT
+    for name, tensor in plain.tensors():
+        other = dict(flipped.tensors())[name]
+        for case, is_mirrored in enumerate(mirrored):
+            wanted = tensor[case].flip(-1) if is_mirrored and name != "label" else tensor[case]
+            assert torch.equal(other[case], wanted)
+
+
+def test_ranges() -> None:
+    batch = Feed(_split(), 0, CPU).batch(0, COUNT)
+    assert batch.image.dtype == torch.float32
+    assert batch["sketch"].min() >= -1
+    assert batch.mask is not None
+    assert batch.fov is not None
+    assert set(batch.mask.unique().tolist()) == {-1.0, 1.0}
+    assert set(batch.fov.unique().tolist()) == {0.0, 1.0}
+    assert batch.mask.shape == (COUNT, 1, 4, 4)
+
+
+def test_pixels_survive_the_way_to_the_network_and_back() -> None:
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert np.array_equal(to_pixels(to_signed(pixels)), pixels.numpy())
+    wild = torch.tensor([[-3.0, 3.0, float("nan"), 0.0]])
+    assert to_pixels(wild).tolist() == [[0, 255, 0, 128]]
+
+
+def test_data_shape_tells_what_there_is() -> None:
+    shape = data_shape(_split(), classes=10)
+    assert (shape.channels, shape.spatial, shape.mask_channels, shape.classes) == (1, (4, 4), 1, 10)
+    assert (shape.size, shape.dimensions) == (4, 2)
+
+
+def test_a_batch_keeps_its_parts_on_the_way_to_a_device() -> None:
+    batch = as_batch({"image": torch.zeros(2, 3, 4, 4, dtype=torch.uint8)})
+    assert batch.to("cpu").mask is None
+    assert len(batch) == 2
+    with pytest.raises(KeyError):
+        batch["sketch"]
