@@ -61,7 +61,7 @@ def benchbed_metrics() -> Iterable[MetricSpec]:
             title="FID-random",
             direction="down",
             implementation="benchbed.metrics.fid:fid_random",
-            recipe="Frechet distance in fp64 of features of a seeded, untrained VGG16 (64-d); no "
+            recipe="Frechet distance in fp64 of features of a seeded, untrained VGG16 (64-d, 112 px); no "
             "FID, and never beside one",
             bounds=(0, None),
             paper=NAEEM,

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from benchbed.api.metric import MetricInputs
+from benchbed.errors import BenchbedError
+from benchbed.metrics.features import (
+    fetch_inception_weights,
+    inception_weights,
+    sound_inception_weights,
+)
 from benchbed.metrics.frechet import frechet_distance
 
 
@@ -17,10 +23,18 @@ def fid_random(inputs: MetricInputs) -> float:
 
 
 def inception_there() -> bool:
-    """Whether the Inception weights are on this machine, once it has tried to get them."""
-    from benchbed.metrics.features import fetch_inception_weights, inception_weights
+    """Whether the Inception weights are on this machine, once it has tried to get them.
 
-    if inception_weights() is not None:
+    Raises:
+        BenchbedError: The file that is here is damaged or another one.
+    """
+    path = inception_weights()
+    if path is not None and not sound_inception_weights(path):
+        raise BenchbedError(
+            f"{path} is damaged or not the published Inception file; remove it, or put the right "
+            f"one there."
+        )
+    if path is not None:
         return True
     try:
         fetch_inception_weights()

@@ -161,7 +161,7 @@ def _table(
 ) -> Table:
     names = [name for name in group["metric"].dropna().unique() if name in metrics]
     ordered = tuple(metrics[name] for name in metrics if name in names)
-    rows = [_row(part, label, ordered) for label, part in _labelled(group)]
+    rows = [_row(part, label, ordered) for label, part in sorted(_labelled(group), key=_first)]
     if reference is not None:
         rows = [_beside_paper(row, shared, reference) for row in rows]
     rows = [_with_best(row, rows, ordered) for row in rows]
@@ -195,6 +195,10 @@ def _labelled(group: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
         for (_, part), values in zip(variants, settings, strict=True):
             told = ", ".join(f"{name}={values.get(name)}" for name in differing)
             yield f"{method} ({told})" if told else str(method), part
+
+
+def _first(labelled: tuple[str, pd.DataFrame]) -> str:
+    return labelled[0]
 
 
 def _row(part: pd.DataFrame, label: str, metrics: tuple[MetricSpec, ...]) -> Row:

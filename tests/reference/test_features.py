@@ -26,10 +26,8 @@ from benchbed.metrics.features import (
     extractor,
     fetch_inception_weights,
     inception_extractor,
-    inception_features,
     inception_weights,
     random_extractor,
-    random_features,
 )
 from benchbed.metrics.frechet import frechet_distance
 
@@ -139,7 +137,7 @@ def largest_error(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> flo
 
 def test_random_network_is_the_same_everywhere(random_network: Extractor) -> None:
     """The weights have the hash that they had when this was written, on every machine."""
-    assert random_network.name == "random-vgg16-64"
+    assert random_network.name == "random-vgg16-64d-112px"
     assert random_network.dims == 64
     assert random_network.weights_hash == "cd95193ff235"
 
@@ -159,7 +157,7 @@ def test_random_features_equal_torchvision(random_network: Extractor) -> None:
                 fan_in = parameter[0].numel()
                 parameter.copy_(torch.from_numpy(drawn) * (2 / fan_in) ** 0.5)
         pixels = torch.from_numpy(images(2)).float() / 255
-        pixels = F.interpolate(pixels, (224, 224), mode="bilinear", antialias=False)
+        pixels = F.interpolate(pixels, (112, 112), mode="bilinear", antialias=False)
         mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
         pixels = (pixels - mean[:, None, None]) / deviation[:, None, None]
         theirs = network.eval()(pixels).numpy()
@@ -186,7 +184,7 @@ def test_another_seed_is_another_space(random_network: Extractor) -> None:
     first, same, other = (_hash_of_weights(_he_weights(shapes, seed)) for seed in (0, 0, 1))
     assert first == same
     assert first != other
-    features = random_features(images(1), seed=1)
+    features = random_extractor(seed=1)(images(1))
     assert largest_error(features, random_network(images(2))) > 0.1
 
 
@@ -310,7 +308,7 @@ def test_weights_are_looked_for_in_three_places(empty_machine: Path) -> None:
 
 def test_missing_weights_are_named(empty_machine: Path) -> None:
     """Without the file, one sentence says which one is wanted and where; nothing is downloaded."""
-    for make in (lambda: extractor("inception"), lambda: inception_features(images(1))):
+    for make in (lambda: extractor("inception"), inception_extractor):
         with pytest.raises(FileNotFoundError, match=f"{INCEPTION_FILE}.*BENCHBED_WEIGHTS"):
             make()
     assert files_under(empty_machine) == []

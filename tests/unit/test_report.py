@@ -1,0 +1,224 @@
+"""Reports: pure functions of records, with the paper's value and a verdict beside ours."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchbed import paths
+from benchbed.api.specs import MetricSpec
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+from benchbed.report import csvfile, markdown
+from benchbed.report.frame import frame
+from benchbed.report.leaderboard import overview, paper_board
+from benchbed.report.references import ReferencePaper, read_papers
+from benchbed.report.verdict import verdict
+from benchbed.report.write import leaderboards, write
+from benchbed.runs.record import SCHEMA, Record, read_record, write_record
+
+PROVENANCE = {
+    "created": "2026-01-01T00:00:00+00:00", "command": "benchbed run", "commit": "abc",
+    "dirty": False, "benchbed": "0.1.0", "plugins": {}, "libraries": {}, "python": "3.11",
+    "system": "Linux", "processor": "x", "cores": 2, "threads": 2, "memory_bytes": 1,
+    "device": "cpu",
+}  # fmt: skip
+
+
+def _record(method: str = "dcgan", seed: int = 0, **changes: Any) -> Record:
+    protocol = {
+        "preset": "quick", "task": "synthesis", "dataset": "chest-xray", "source": "real",
+        "fingerprint": "f1", "size": 64, "channels": 3, "framing": "center", "augment": "none",
+        "kimg": 24.0, "seconds": None, "train_split": "train", "reference_split": "train",
+        "samples": 100, "selection": "last", "version": 1, **changes.pop("protocol", {}),
+    }  # fmt: skip
+    values = changes.pop("values", {"swd": 0.1, "ms-ssim-realfake": 0.3})
+    metrics = [
+        {"metric": n, "value": v, "recipe": "r", "n_real": 200, "n_fake": 100, "floor": 0.01,
+         "n_floor": 100}
+        for n, v in values.items()
+    ]  # fmt: skip
+    content = {
+        "id": f"{method}-{protocol['dataset']}-{protocol['size']}px-s{seed}", "state": "finished",
+        "method": method, "settings": {"batch_size": 16}, "dataset": protocol["dataset"],
+        "source": protocol["source"], "fingerprint": protocol["fingerprint"], "cases": {"train": 9},
+        "task": "synthesis", "protocol": protocol, "protocol_hash": json.dumps(protocol)[:99],
+        "seed": seed, "precision": "fp32",
+        "training": {"kimg": 24, "steps": 9, "seconds": 9, "images_per_second": 9},
+        "metrics": metrics, "provenance": PROVENANCE,
+    }  # fmt: skip
+    return Record.model_validate({**content, **changes})
+
+
+@pytest.fixture
+def metrics() -> dict[str, MetricSpec]:
+    return registry().specs(MetricSpec)
+
+
+@pytest.fixture
+def paper() -> ReferencePaper:
+    return read_papers(paths.benchmarks() / "papers")[0]
+
+
+def test_rows_of_different_protocols_never_share_a_table(metrics: dict[str, MetricSpec]) -> None:
+    records = [
+        _record("dcgan"),
+        _record("skrgan"),
+        _record("skrgan", protocol={"source": "phantom"}, source="phantom"),
+        _record("skrgan", protocol={"fingerprint": "f2"}, fingerprint="f2"),
+        _record("skrgan", protocol={"size": 128}),
+        _record("skrgan", precision="bf16"),
+    ]
+    board = overview(frame(records), "synthesis", metrics)
+    assert sorted(len(table.rows) for table in board.tables) == [1, 1, 1, 1, 2]
+
+
+def test_means_and_deviations_over_seeds_and_missing_seeds(metrics: dict[str, MetricSpec]) -> None:
+    records = [_record(seed=s, values={"swd": v}) for s, v in enumerate([0.1, 0.2, 0.3])]
+    records.append(_record("skrgan", values={"swd": 0.05}))
+    (table,) = overview(frame(records), "synthesis", metrics).tables
+    dcgan, skrgan = table.rows
+    assert dcgan.cells["swd"].mean == pytest.approx(0.2)
+    assert dcgan.cells["swd"].sd == pytest.approx(0.1)
+    page = markdown.render(overview(frame(records), "synthesis", metrics))
+    assert "0.2 ± 0.1" in page
+    assert "| skrgan | 1/3 |" in page
+    assert dcgan.cells["swd"].best, "a row of fewer seeds is not the best"
+    assert not skrgan.cells["swd"].best
+
+
+def test_a_diverged_seed_is_shown_and_not_averaged(metrics: dict[str, MetricSpec]) -> None:
+    records = [_record(seed=0), _record(seed=1, state="diverged", metrics=[])]
+    page = markdown.render(overview(frame(records), "synthesis", metrics))
+    assert "| dcgan | 1/2, 1 diverged | 0.3 | 0.1 |" in page
+
+
+def test_settings_that_differ_are_told_in_the_label(metrics: dict[str, MetricSpec]) -> None:
+    other = _record(settings={"batch_size": 8}).model_copy(update={"id": "other"})
+    (table,) = overview(frame([_record(), other]), "synthesis", metrics).tables
+    assert [row.label for row in table.rows] == ["dcgan (batch_size=16)", "dcgan (batch_size=8)"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "printed", "direction", "word"),
+    [
+        (0.0259, "0.025", "down", "matches"),
+        (0.0241, "0.025", "down", "matches"),
+        (0.0261, "0.025", "down", "worse"),
+        (0.0239, "0.025", "down", "better"),
+        (0.7, "0.614", "up", "better"),
+        (285.9, "285.0", "down", "worse"),
+        (285.05, "285.0", "down", "matches"),
+    ],
+)
+def test_verdicts_are_at_the_printed_digits(
+    ours: float, printed: str, direction: str, word: str
+) -> None:
+    assert verdict(ours, printed, direction, ()).word == word
+
+
+def test_a_verdict_says_why_values_do_not_compare(
+    metrics: dict[str, MetricSpec], paper: ReferencePaper
+) -> None:
+    reference = paper.tables[0]
+    same = _record("dcgan", protocol={"size": 512})
+    small = _record("dcgan")
+    phantom = _record("dcgan", protocol={"source": "phantom", "samples": 50}, source="phantom")
+    other = _record("dcgan", protocol={"dataset": "drive"}, dataset="drive")
+    words = {}
+    for name, record in {"same": same, "small": small, "phantom": phantom, "other": other}.items():
+        (table,) = paper_board(frame([record]), paper, reference, metrics).tables
+        words[name] = str(table.rows[0].cells["swd"].verdict)
+    assert words["same"] == "better"
+    assert words["small"] == "not comparable (64 px, paper 512 px)"
+    assert words["phantom"] == (
+        "not comparable (phantom; 64 px, paper 512 px; 50 samples, paper 100 samples)"
+    )
+    assert words["other"] == "not comparable (other data; 64 px, paper 512 px)"
+
+
+def test_a_random_feature_distance_never_stands_beside_a_papers_fid(
+    metrics: dict[str, MetricSpec], paper: ReferencePaper
+) -> None:
+    record = _record("dcgan", values={"fid-random": 3.0, "swd": 0.1})
+    board = paper_board(frame([record]), paper, paper.tables[0], metrics)
+    cells = board.tables[0].rows[0].cells
+    assert cells["swd"].printed == "0.118"
+    assert cells["fid-random"].printed is None
+    assert "fid" not in cells
+
+
+def test_the_papers_table_is_complete_and_its_notes_exist(paper: ReferencePaper) -> None:
+    """Table 1 has four modalities, five methods, three metrics; every note key has a text."""
+    table = paper.tables[0]
+    values = [row.values[m][k] for row in table.rows for m in table.methods for k in table.metrics]
+    assert len(values) == 60
+    keys = {key for row in table.rows for key in row.notes} | set(table.notes)
+    assert keys == paper.notes.keys()
+    by_label = {row.label: row.values for row in table.rows}
+    assert by_label["Color Fundus"]["skrgan"] == {
+        "swd": "0.025",
+        "ms_ssim": "0.614",
+        "fid": "27.59",
+    }
+    assert by_label["Brain MRI"]["pggan"]["fid"] == "33.76"
+
+
+def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
+    records = [_record(m, s) for m in ("dcgan", "skrgan") for s in (0, 1)]
+    folder = paths.benchmarks() / "papers"
+    first = write(leaderboards(records, folder), tmp_path / "a")
+    second = write(leaderboards(records[::-1], folder), tmp_path / "b")
+    assert [p.name for p in first] == [p.name for p in second]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
+    assert len(first) == 4
+
+
+def test_csv_has_a_line_for_every_number(metrics: dict[str, MetricSpec]) -> None:
+    board = overview(frame([_record("dcgan"), _record("skrgan")]), "synthesis", metrics)
+    lines = list(csv.DictReader(io.StringIO(csvfile.render(board))))
+    assert len(lines) == 4
+    swd = next(line for line in lines if (line["method"], line["metric"]) == ("dcgan", "swd"))
+    assert (swd["mean"], swd["floor"], swd["runs"]) == ("0.1", "0.01", "dcgan-chest-xray-64px-s0")
+
+
+def test_every_number_leads_to_its_record(metrics: dict[str, MetricSpec]) -> None:
+    page = markdown.render(overview(frame([_record()]), "synthesis", metrics))
+    assert "`dcgan-chest-xray-64px-s0`" in page
+    assert "fingerprint `f1`" in page
+
+
+def test_records_round_trip_and_wrong_ones_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_record(path, _record())
+    assert read_record(path) == _record()
+    content = json.loads(path.read_text())
+    for change, words in [
+        ({"schema_version": SCHEMA + 1}, "update benchbed"),
+        ({"schema_version": None}, "no schema_version"),
+        ({"seed": "x"}, "damaged at 'seed'"),
+        ({"state": "odd"}, "damaged at 'state'"),
+    ]:
+        path.write_text(json.dumps({**content, **change}))
+        with pytest.raises(BenchbedError, match=words):
+            read_record(path)
+    path.write_text("{")
+    with pytest.raises(BenchbedError, match=r"r\.json cannot be read"):
+        read_record(path)
+
+
+def test_a_later_field_does_not_break_an_older_reader(tmp_path: Path) -> None:
+    content = {**_record().model_dump(mode="json"), "added_later": 1}
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    assert read_record(tmp_path / "r.json").method == "dcgan"
+
+
+def test_a_reference_file_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("paper: x\ncitation: y\ntables: []\nnoets: {}\n")
+    with pytest.raises(BenchbedError, match="wrong at 'noets'"):
+        read_papers(tmp_path)
