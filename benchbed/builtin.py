@@ -61,8 +61,8 @@ def benchbed_metrics() -> Iterable[MetricSpec]:
             title="FID-random",
             direction="down",
             implementation="benchbed.metrics.fid:fid_random",
-            recipe="Frechet distance in fp64 of features of a seeded, untrained VGG16 (64-d, 112 px); no "
-            "FID, and never beside one",
+            recipe="Frechet distance in fp64 of features of a seeded, untrained VGG16 (64-d, at "
+            "112 px); no FID, and never beside one",
             bounds=(0, None),
             paper=NAEEM,
         ),

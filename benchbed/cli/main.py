@@ -80,7 +80,7 @@ def benchbed(
 def main() -> None:
     """Run the command line; what a user did wrong ends in one sentence and exit code 2."""
     try:
-        app()
+        app(prog_name="benchbed")
     except BenchbedError as error:
         typer.echo(f"benchbed: {error}", err=True)
         sys.exit(2)

@@ -56,6 +56,10 @@ def verify(collection: Collection, progress: Progress = quiet) -> Findings:
         cases=usable.counts(),
         fingerprint=fingerprint(usable, facts),
         undecodable={Path(path).name: reason for path, reason in bad.items()},
-        duplicates=[[case.id for case in group] for group in equal],
-        leaks=[[c.id for c in group] for group in equal if len({c.split for c in group}) > 1],
+        duplicates=[_names(group) for group in equal],
+        leaks=[_names(group) for group in equal if len({case.split for case in group}) > 1],
     )
+
+
+def _names(group: list[Case]) -> list[str]:
+    return sorted(case.id for case in group)
