@@ -132,7 +132,7 @@ def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:
     knots = rng.standard_normal((cells + 3, cells + 3), dtype=np.float32)
     weights = _spline_weights(size, cells)
     # 0.479: mean sum of squares of the four spline weights at a point, once for each axis.
-    return np.asarray(weights @ knots @ weights.T, dtype=np.float32) / np.float32(0.479)
+    return np.asarray(weights @ knots @ weights.T / 0.479, dtype=np.float32)
 
 
 @lru_cache(maxsize=4)

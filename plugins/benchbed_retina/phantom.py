@@ -1,0 +1,187 @@
+"""The fundus phantom: procedural retinal photographs with their vessel masks.
+
+An eye is drawn from its number and the seed alone; the size in pixels is only how finely it is
+looked at. Lengths are in units of the aperture's radius.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed_retina.phantom_raster import Plane, Strokes, draw, grid, noise
+from benchbed_retina.phantom_tree import Anatomy, grow
+
+Pixels = npt.NDArray[np.uint8]
+
+# Colours are linear shares of white, (red, green, blue).
+PIGMENTS = ((0.84, 0.42, 0.19), (0.80, 0.34, 0.17), (0.70, 0.32, 0.20), (0.86, 0.45, 0.26))
+DISC = (1.00, 0.86, 0.55)
+CUP = (1.00, 0.95, 0.76)
+ARTERY = (0.84, 0.54, 0.62)
+VEIN = (0.68, 0.38, 0.52)
+HAEMORRHAGE = (0.62, 0.36, 0.45)
+EXUDATE = (1.00, 0.93, 0.55)
+
+
+def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
+    """Retinal photographs and what belongs to them.
+
+    Args:
+        indices: Numbers of the cases.
+        size: Side in pixels, 16 to 1024.
+        seed: Seed of the whole collection.
+
+    Returns:
+        ``image`` ``(N, size, size, 3)`` RGB; ``mask`` (vessels) and ``fov`` (the aperture)
+        ``(N, size, size)`` in {0, 1}; all uint8.
+
+    Raises:
+        ValueError: `size` is out of range.
+    """
+    if not 16 <= size <= 1024:
+        raise ValueError(f"size is {size} but must be from 16 to 1024")
+    cases = [_eye(index, size, seed) for index in indices]
+    names = ("image", "mask", "fov")
+    return {name: np.stack([case[k] for case in cases]) for k, name in enumerate(names)}
+
+
+@dataclass(frozen=True)
+class _Eye:
+    """What is drawn, in the order in which light meets it."""
+
+    anatomy: Anatomy
+    arteries: Strokes
+    veins: Strokes
+    pigment: npt.NDArray[np.float64]
+    depth: float
+    lean: tuple[float, float]
+    oval: float
+    cup: float
+    mirrored: bool
+
+
+def _eye(index: int, size: int, seed: int) -> tuple[Pixels, Pixels, Pixels]:
+    rng = np.random.default_rng((seed, index))
+    eye = _draw_lots(rng)
+    vessels = np.maximum(draw(eye.arteries, size), draw(eye.veins, size))
+    light = _retina(eye, rng, size)
+    light = _add_disc(light, eye, size)
+    light = _add_lesions(light, eye, rng, size)
+    light = _add_vessels(light, eye, rng, size)
+    light = _photograph(light, eye, rng, size)
+    aperture = _aperture(size)
+    image = np.clip(light, 0.0, 1.0) * aperture[..., None]
+    pixels = np.round(image * 255).astype(np.uint8)
+    fov = aperture > 0.5
+    mask = (vessels > 0.5) & fov
+    planes = (pixels, mask.astype(np.uint8), fov.astype(np.uint8))
+    if eye.mirrored:
+        return tuple(np.ascontiguousarray(plane[:, ::-1]) for plane in planes)  # type: ignore[return-value]
+    return planes
+
+
+def _draw_lots(rng: np.random.Generator) -> _Eye:
+    disc = (rng.uniform(0.50, 0.68), rng.normal(0.0, 0.05))
+    radius = rng.uniform(0.135, 0.165)
+    macula = (disc[0] - rng.uniform(0.68, 0.80), disc[1] + rng.uniform(0.02, 0.10))
+    anatomy = Anatomy(disc, radius, macula)
+    arteries, veins = grow(anatomy, rng)
+    first, second = (np.asarray(PIGMENTS[k]) for k in rng.integers(0, len(PIGMENTS), 2))
+    pigment = (first + rng.uniform() * (second - first)) * rng.uniform(0.88, 1.10)
+    return _Eye(
+        anatomy=anatomy,
+        arteries=arteries,
+        veins=veins,
+        pigment=pigment,
+        depth=rng.uniform(0.75, 1.15),
+        lean=(rng.normal(0.0, 0.10), rng.normal(0.0, 0.08)),
+        oval=rng.uniform(1.02, 1.18),
+        cup=rng.uniform(0.35, 0.58),
+        mirrored=bool(rng.random() < 0.5),
+    )
+
+
+def _spot(x: float, y: float, width: float, size: int) -> Plane:
+    """A Gaussian bump of height 1."""
+    across, down = grid(size)
+    return np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * width * width))
+
+
+def _retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
+    """Pigment, its texture, and the macula."""
+    across, down = grid(size)
+    texture = 0.045 * noise(rng, 7, size) + 0.030 * noise(rng, 20, size)
+    fine = 0.016 * noise(rng, 70, size)
+    # Red is scattered by the choroid and varies least; green and blue carry the texture.
+    tint = np.stack([0.6 * texture + fine, texture + fine, texture + fine], axis=-1)
+    light = eye.pigment.astype(np.float32) * (1 + tint)
+    macula = (
+        _spot(*eye.anatomy.macula, 0.17, size) * 0.30
+        + _spot(*eye.anatomy.macula, 0.055, size) * 0.17
+    )
+    light *= 1 - macula[..., None] * np.asarray([0.75, 1.0, 0.9], np.float32)
+    glow = 0.10 * _spot(*eye.anatomy.disc, 0.42, size)
+    radius2 = across**2 + down**2
+    lean = eye.lean[0] * across + eye.lean[1] * down
+    shade = 1.06 - 0.30 * radius2**1.6 + glow + lean
+    return np.asarray(light * shade[..., None], np.float32)
+
+
+def _add_disc(light: Plane, eye: _Eye, size: int) -> Plane:
+    across, down = grid(size)
+    (x, y), radius = eye.anatomy.disc, eye.anatomy.disc_radius
+    pixel = 2.1 / size
+    for scale, colour, opacity, blur in ((1.0, DISC, 0.90, 0.010), (eye.cup, CUP, 0.8, 0.02)):
+        reach = np.hypot((across - x), (down - y) / eye.oval)
+        edge = (radius * scale - reach) / (blur + 0.5 * pixel)
+        cover = opacity / (1 + np.exp(-np.clip(edge, -30, 30)))
+        light = light + cover[..., None] * (np.asarray(colour, np.float32) - light)
+    return np.asarray(light, np.float32)
+
+
+def _add_lesions(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
+    """Small haemorrhages and hard exudates, in a third of the eyes."""
+    sick = rng.random() < 0.33
+    for colour, most, largest in ((HAEMORRHAGE, 14, 0.022), (EXUDATE, 18, 0.014)):
+        count = int(rng.integers(0, most)) if sick else 0
+        centre = np.asarray(eye.anatomy.macula) + rng.normal(0.0, 0.24, 2)
+        places = centre + rng.normal(0.0, 0.20, (count, 2))
+        radii = rng.uniform(0.006, largest, count)
+        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size)[..., None]
+        target = np.asarray(colour, np.float32)
+        lesion = light * target if colour is HAEMORRHAGE else target
+        light = light + cover * (lesion - light)
+    return light
+
+
+def _add_vessels(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
+    """Veins, then arteries with their bright reflex; blood absorbs green most."""
+    uneven = 1 + 0.10 * noise(rng, 6, size)
+    for strokes, colour, reflex in ((eye.veins, VEIN, 0.05), (eye.arteries, ARTERY, 0.16)):
+        # Thin vessels hold less blood in the line of sight.
+        strength = np.clip(0.50 + strokes.radius / 0.020 * 0.55, 0.0, 1.0) * eye.depth
+        cover = draw(strokes.restyled(weight=np.clip(strength, 0, 1)), size)
+        absorbed = 1 - np.asarray(colour, np.float32)
+        light = light * (1 - np.clip(cover * uneven, 0, 1)[..., None] * absorbed)
+        wide = strokes.subset(strokes.radius > 0.011)
+        shine = draw(wide.restyled(radius=0.30, weight=reflex), size)[..., None]
+        light = light + shine * (1 - light) * np.asarray([1.0, 0.8, 0.6], np.float32)
+    return np.asarray(light, np.float32)
+
+
+def _photograph(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
+    """Grain of the sensor."""
+    grain = np.stack([noise(rng, 180, size) for _ in range(3)], axis=-1)
+    return np.asarray(light + 0.012 * eye.depth * grain, np.float32)
+
+
+def _aperture(size: int) -> Plane:
+    """Share of each pixel inside the camera's round aperture, soft at its edge."""
+    across, down = grid(size)
+    radius = np.hypot(across, down)
+    soft = 0.008 + 1.0 / size
+    return np.asarray(np.clip(0.5 + (1 - radius) / (2 * soft), 0.0, 1.0), np.float32)
