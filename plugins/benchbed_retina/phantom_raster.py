@@ -112,7 +112,7 @@ def _spline_weights(size: int, cells: int) -> Plane:
     near = 2 / 3 - offset**2 + offset**3 / 2
     far = np.maximum(2 - offset, 0.0) ** 3 / 6
     spline = np.where(offset < 1, near, far)
-    return spline.reshape(size, inside, -1).mean(axis=1).astype(np.float32)
+    return np.asarray(spline.reshape(size, inside, -1).mean(axis=1), dtype=np.float32)
 
 
 def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:

@@ -57,16 +57,22 @@ class SkrGANSettings(MethodSettings):
         ge=16,
     )
     max_channels: int = setting(512, help="See base.", source="backbone, table 2", ge=1)
-    sketch_loss: Literal["wgan-gp", "bce"] = setting(
-        "wgan-gp",
+    sketch_loss: Literal["wasserstein", "bce"] = setting(
+        "wasserstein",
         help="The backbone's loss, or the cross-entropy that eq. 1 prints.",
-        source="section 2.2 takes the backbone, whose loss is wgan-gp",
+        source="section 2.2 takes the backbone, whose loss is Wasserstein's",
     )
     penalty_weight: float = setting(
-        10.0, help="Weight of the gradient penalty.", source="backbone, appendix A.1", ge=0
+        10.0,
+        help="Weight of the gradient penalty, under either loss.",
+        source="backbone, appendix A.1",
+        ge=0,
     )
     drift_weight: float = setting(
-        0.001, help="Weight of E[D(y)^2].", source="backbone, appendix A.1", ge=0
+        0.001,
+        help="Weight of E[D(y)^2] under the Wasserstein loss.",
+        source="backbone, appendix A.1",
+        ge=0,
     )
     sketch_learning_rate: float = setting(
         1e-3, help="Adam's step size for G_S and D_S.", source="section 3", gt=0

@@ -100,8 +100,8 @@ class SkrGAN(Method[SkrGANSettings]):
         d_loss = self.sketch_discriminator_loss(real, fake.detach(), level, alpha)
         self.update("sketch_discriminator", d_loss)
         score = self.sketch_discriminator(fake, level, alpha)
-        wasserstein = self.settings.sketch_loss == "wgan-gp"
-        g_loss = -score.mean() if wasserstein else bce_with_target(score, 1.0)
+        plain = self.settings.sketch_loss == "bce"
+        g_loss = bce_with_target(score, 1.0) if plain else -score.mean()
         self.update("sketch_generator", g_loss)
         self.update_average("sketch_generator")
         return {"sketch_discriminator": d_loss, "sketch_generator": g_loss}
@@ -114,11 +114,13 @@ class SkrGAN(Method[SkrGANSettings]):
         on_real = self.sketch_discriminator(real, level, alpha)
         on_fake = self.sketch_discriminator(fake, level, alpha)
         if s.sketch_loss == "bce":
-            return bce_with_target(on_real, 1.0) + bce_with_target(on_fake, 0.0)
-        penalty = gradient_penalty(self.sketch_discriminator, real, fake, level, alpha)
-        drift = on_real.square().mean()
-        distance = wasserstein_critic(on_real, on_fake)
-        loss: Tensor = distance + s.penalty_weight * penalty + s.drift_weight * drift
+            loss = bce_with_target(on_real, 1.0) + bce_with_target(on_fake, 0.0)
+        else:
+            drift = s.drift_weight * on_real.square().mean()
+            loss = wasserstein_critic(on_real, on_fake) + drift
+        if s.penalty_weight > 0:
+            penalty = gradient_penalty(self.sketch_discriminator, real, fake, level, alpha)
+            loss = loss + s.penalty_weight * penalty
         return loss
 
     def render(self, image: Tensor, sketch: Tensor) -> Losses:

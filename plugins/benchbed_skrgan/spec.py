@@ -49,7 +49,8 @@ SKRGAN = MethodSpec(
         ),
         Deviation(
             paper="eq. 1 is a cross-entropy; section 2.2 takes the backbone of Karras et al.",
-            here="the backbone's loss, wgan-gp with drift; sketch_loss=bce for the printed one",
+            here="the backbone's loss, Wasserstein with gradient penalty and drift; "
+            "sketch_loss=bce for the printed one, which preset quick takes",
             reason="the backbone is published with that loss and grows stably under it",
         ),
         Deviation(
