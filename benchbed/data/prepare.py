@@ -211,7 +211,7 @@ class _Builder:
         }
 
         def one(image: Pixels) -> Arrays:
-            return {name: _shrink(rule.function(image, **rule.parameters), size)}
+            return {name: _brought_to(rule.function(image, **rule.parameters), size)}
 
         def build(folder: Path) -> None:
             with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -323,13 +323,13 @@ def _planes(image: Pixels) -> Pixels:
     return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
-def _shrink(value: Pixels, size: int) -> Pixels:
-    """A derived picture as ``(C, size, size)``, area-averaged if it is larger."""
+def _brought_to(value: Pixels, size: int) -> Pixels:
+    """A derived picture as ``(C, size, size)``: area-averaged if it is larger, else enlarged."""
     picture = value if value.ndim == 3 else value[..., None]
-    if picture.shape[0] == size:
-        return _planes(picture)
+    if picture.shape[0] <= size:
+        return _planes(resize_image(picture, size))
     factor, rest = divmod(picture.shape[0], size)
-    if rest or factor < 1:
+    if rest:
         raise BenchbedError(
             f"A derived picture of {picture.shape[0]} px cannot be averaged to {size} px; "
             f"its size must be a multiple."

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +60,23 @@ def test_the_recorded_command_makes_the_same_run(cli: Run, finished: str, tmp_pa
     again = json.loads(_ok(answer))
     assert again["id"] == finished
     assert again["metrics"] == record["metrics"]
+
+
+def test_report_is_quick_and_imports_no_torch(
+    finished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "import sys\nsys.argv = ['benchbed', 'report']\n"
+        "from benchbed.cli.main import main\nmain()\n"
+        "assert 'torch' not in sys.modules"
+    )
+    seconds = []
+    for command in (code, "pass") * 3:
+        begun = time.monotonic()
+        subprocess.run([sys.executable, "-c", command], check=True, cwd=tmp_path, text=True)
+        seconds.append(time.monotonic() - begun)
+    assert min(seconds[::2]) - min(seconds[1::2]) < 2.0
+    assert (tmp_path / "results/leaderboards/synthesis.md").exists()
 
 
 def test_samples_are_pictures_and_the_same_for_a_seed(
@@ -165,8 +184,6 @@ def test_python_dash_m_and_version(cli: Run) -> None:
 
 
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
-    import sys
-
     answer = subprocess.run(
         f"{sys.executable} -m benchbed list metrics --json | head -1",
         shell=True, capture_output=True, text=True, check=True, cwd=tmp_path,

@@ -66,7 +66,7 @@ def test_initial_weights_and_rates() -> None:
     method = DCGAN(DCGANSettings())
     method.data = DataShape(3, (64, 64))
     method.build(method.data)
-    assert method.generator[4].weight.std() == pytest.approx(0.02, rel=0.05)
+    assert method.generator[4].weight.detach().std() == pytest.approx(0.02, rel=0.05)
     for optimizer in method.optimizers.values():
         assert optimizer.param_groups[0]["lr"] == 2e-4
         assert optimizer.param_groups[0]["betas"] == (0.5, 0.999)

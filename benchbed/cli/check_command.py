@@ -1,0 +1,62 @@
+"""``benchbed check``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchbed.cli.examples import examples
+from benchbed.cli.options import complete_datasets, complete_methods
+
+if TYPE_CHECKING:
+    from benchbed.testing import Outcome
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+MARK = {"passed": "[green]✓[/green]", "failed": "[red]✗[/red]", "skipped": "[dim]–[/dim]"}
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [*complete_methods(incomplete), *complete_datasets(incomplete)]
+
+
+@app.command(epilog=examples("check {method}", "check {dataset}"))
+def check(
+    name: Annotated[str, typer.Argument(help="Method or data set.", autocompletion=_complete)],
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Check that a method or data set is what its spec says; exit code 1 if it is not."""
+    from rich.console import Console
+
+    from benchbed.testing import checks_of, run_check
+
+    console = Console(stderr=as_json)
+    outcomes: list[Outcome] = []
+    for each in checks_of(name):
+        with console.status(each.name):
+            outcomes.append(run_check(each))
+        _tell(console, outcomes[-1])
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if as_json:
+        rows = [{"check": o.check.name, "state": o.state, "text": o.text} for o in outcomes]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        passed = sum(outcome.state == "passed" for outcome in outcomes)
+        skipped = len(outcomes) - passed - len(failed)
+        typer.echo(f"{name}: {passed} passed, {len(failed)} failed, {skipped} skipped.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell(console: object, outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    assert isinstance(console, Console)
+    text = f": {escape(outcome.text)}" if outcome.text else ""
+    name = outcome.check.name.replace("-", " ")
+    console.print(f"{MARK[outcome.state]} {name}{text}", highlight=False)
+    if outcome.details:
+        console.print(escape(outcome.details), style="dim", highlight=False)

@@ -1,0 +1,105 @@
+"""What a check is, and which checks a name has."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchbed.api.specs import DatasetSpec, MethodSpec
+from benchbed.errors import BenchbedError, unknown
+from benchbed.registry import registry
+
+State = Literal["passed", "failed", "skipped"]
+
+
+class Failed(Exception):
+    """The plugin is not what it says; the text says in what."""
+
+
+class Skipped(Exception):
+    """The check does not apply here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one plugin.
+
+    Attributes:
+        name: What it is about, in a few words joined by hyphens.
+        subject: The method's or data set's name.
+        purpose: What a tick means.
+        function: Raises `Failed` or `Skipped`, or returns a remark worth showing, or None.
+    """
+
+    name: str
+    subject: str
+    purpose: str
+    function: Callable[[], str | None]
+
+    def __str__(self) -> str:
+        return f"{self.subject}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found.
+
+    Attributes:
+        check: The check.
+        state: Whether it passed, failed or did not apply.
+        text: The reason, or a remark.
+        details: Traceback of an error that no check expected.
+    """
+
+    check: Check
+    state: State
+    text: str = ""
+    details: str = ""
+
+
+def checks_of(name: str) -> list[Check]:
+    """The checks of the method or data set called `name`; nothing is run yet.
+
+    Raises:
+        BenchbedError: There is no such method or data set.
+    """
+    known = registry()
+    methods, datasets = known.specs(MethodSpec), known.specs(DatasetSpec)
+    if name in methods:
+        from benchbed.testing import method_checks, method_training_checks
+        from benchbed.testing.subject import Subject
+
+        subject = Subject(methods[name])
+        modules = (method_checks, method_training_checks)
+        functions = [function for module in modules for function in module.CHECKS]
+        return [_check(function, name, subject) for function in functions]
+    if name in datasets:
+        from benchbed.testing import dataset_checks
+
+        return [_check(f, name, datasets[name]) for f in dataset_checks.CHECKS]
+    if known.broken:
+        known.spec(MethodSpec, name)
+    raise unknown("method or dataset", name, [*methods, *datasets], "benchbed list methods")
+
+
+def run_check(check: Check) -> Outcome:
+    """Run one check; whatever it meets becomes its outcome."""
+    try:
+        remark = check.function()
+    except Skipped as reason:
+        return Outcome(check, "skipped", str(reason))
+    except Failed as reason:
+        return Outcome(check, "failed", str(reason))
+    except BenchbedError as reason:
+        return Outcome(check, "failed", str(reason))
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Outcome(check, "failed", text, traceback.format_exc())
+    return Outcome(check, "passed", remark or "")
+
+
+def _check(function: Callable[[Any], str | None], name: str, subject: Any) -> Check:
+    purpose = (function.__doc__ or "").strip().splitlines()[0]
+    return Check(function.__name__.replace("_", "-"), name, purpose, lambda: function(subject))

@@ -1,0 +1,172 @@
+"""Checks of a data set: layout, pairing, splits, ranges, fingerprint, phantom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from benchbed import paths
+from benchbed.api.specs import DatasetSpec, Phantom
+from benchbed.data.collection import Collection, collect
+from benchbed.data.fingerprint import examine, fingerprint, undecodable
+from benchbed.data.prepare import Prepared, identify, prepare
+from benchbed.data.source import look
+from benchbed.registry import load, registry
+from benchbed.testing.checks import Failed, Skipped
+from benchbed.testing.method_checks import imports_no_torch
+
+SIZE = 64
+
+
+def spec_is_cheap(spec: DatasetSpec) -> None:
+    """The module of the spec imports no torch."""
+    imports_no_torch(registry().origin(spec).module)
+
+
+def spec_is_complete(spec: DatasetSpec) -> None:
+    """Licence, access and a drawing of the layout are told; what it names can be imported."""
+    for field in ("title", "modality", "licence", "access"):
+        if not getattr(spec, field).strip():
+            raise Failed(f"{field} is empty")
+    for layout in spec.layouts:
+        if not layout.picture.strip():
+            raise Failed(f"the layout of {layout.folders[0]} has no picture")
+        for split in layout.splits:
+            if split not in ("train", "test", "val"):
+                raise Failed(f"split {split!r} is none of train, test, val")
+    for target in (spec.fov, spec.phantom.render if spec.phantom else None):
+        if target is not None:
+            load(target)
+
+
+def phantom_is_deterministic(spec: DatasetSpec) -> str:
+    """A phantom's case hangs on its number and the seed alone, and cases differ."""
+    phantom = _phantom(spec)
+    render = load(phantom.render)
+    together, alone = render(range(4), SIZE, phantom.seed), render([2], SIZE, phantom.seed)
+    for name, array in together.items():
+        if not np.array_equal(array[2], alone[name][0]):
+            raise Failed(f"{name} of a case changes with the cases rendered beside it")
+    if np.array_equal(together["image"][0], together["image"][1]):
+        raise Failed("two cases are the same")
+    if np.array_equal(alone["image"], render([2], SIZE, phantom.seed + 1)["image"]):
+        raise Failed("another seed gives the same case")
+    return ", ".join(f"{count} {split}" for split, count in phantom.counts.items())
+
+
+def phantom_is_in_range(spec: DatasetSpec) -> None:
+    """A phantom gives uint8 images of the spec's channels, and masks of 0 and 1 that pair."""
+    phantom = _phantom(spec)
+    arrays = load(phantom.render)(range(3), SIZE, phantom.seed)
+    image = arrays.get("image")
+    if image is None or image.dtype != np.uint8:
+        raise Failed("it gives no uint8 image")
+    if image.shape != (3, SIZE, SIZE, spec.channels):
+        raise Failed(f"image has shape {image.shape}, not {(3, SIZE, SIZE, spec.channels)}")
+    for name in arrays.keys() & {"mask", "fov"}:
+        if arrays[name].shape != (3, SIZE, SIZE) or arrays[name].dtype != np.uint8:
+            raise Failed(f"{name} must be uint8 {(3, SIZE, SIZE)}")
+        if not set(np.unique(arrays[name])) <= {0, 1}:
+            raise Failed(f"{name} holds other values than 0 and 1")
+    if ("label" in arrays) != bool(spec.classes):
+        raise Failed("labels and classes must come together")
+
+
+def phantom_prepares(spec: DatasetSpec) -> str:
+    """A phantom goes through the preparation, its splits disjoint, its fingerprint stable."""
+    small = replace(_phantom(spec), counts={"train": 6, "test": 3})
+    cut = replace(spec, phantom=small)
+    return _prepares(Collection(cut, "phantom"))
+
+
+def real_files_pair(spec: DatasetSpec) -> str:
+    """Real images, where they lie here, match the layout, and every mask finds its image."""
+    collection = _real(spec)
+    roles = sorted({role for case in collection.cases for role in case.files})
+    counts = ", ".join(f"{n} {split}" for split, n in collection.counts().items())
+    return f"{counts}; {', '.join(roles)}"
+
+
+def real_splits_are_disjoint(spec: DatasetSpec) -> str:
+    """No case, and no patient, is in two splits."""
+    collection = _real(spec)
+    ids = [case.id for case in collection.cases]
+    if len(set(ids)) != len(ids):
+        raise Failed(f"{len(ids) - len(set(ids))} ids occur twice")
+    homes: dict[str, set[str]] = {}
+    for case in collection.cases:
+        homes.setdefault(case.patient, set()).add(case.split)
+    torn = sorted(patient for patient, splits in homes.items() if len(splits) > 1)
+    if torn:
+        raise Failed(f"patients in two splits: {', '.join(torn[:5])}")
+    return f"{len(homes)} patients"
+
+
+def real_files_decode(spec: DatasetSpec) -> str:
+    """Every real file decodes, and the fingerprint is the same twice."""
+    collection = _real(spec)
+    facts = examine(collection)
+    bad = undecodable(facts)
+    if bad:
+        raise Failed(f"{len(bad)} files do not decode: {next(iter(bad.values()))}")
+    if fingerprint(collection, facts) != fingerprint(_real(spec), examine(collection)):
+        raise Failed("two readings give two fingerprints")
+    return fingerprint(collection, facts)
+
+
+def real_files_prepare(spec: DatasetSpec) -> str:
+    """A few real cases go through the preparation."""
+    collection = _real(spec)
+    train = [case for case in collection.cases if case.split == "train"][:3]
+    others = [case for case in collection.cases if case.split != "train"][:3]
+    kept = tuple(sorted([*train, *others], key=lambda case: (case.split, case.id)))
+    return _prepares(replace(collection, cases=kept))
+
+
+def _prepares(collection: Collection) -> str:
+    collection, first = identify(collection)
+    if identify(collection)[1] != first:
+        raise Failed("two readings give two fingerprints")
+    spec = collection.spec
+    prepared = prepare(collection, first, size=SIZE, channels=spec.channels, framing=spec.framing)
+    _well_formed(prepared, spec.channels)
+    return f"fingerprint {first}"
+
+
+def _well_formed(prepared: Prepared, channels: int) -> None:
+    seen: set[str] = set()
+    for name, split in prepared.splits.items():
+        if split.image.shape != (len(split), channels, SIZE, SIZE):
+            raise Failed(f"images of {name} have shape {split.image.shape}")
+        if seen & set(split.ids):
+            raise Failed("a case is in two splits")
+        seen |= set(split.ids)
+        if int(split.image.max()) == int(split.image.min()):
+            raise Failed(f"images of {name} are of a single value")
+
+
+def _phantom(spec: DatasetSpec) -> Phantom:
+    if spec.phantom is None:
+        raise Skipped("it has no phantom")
+    return spec.phantom
+
+
+def _real(spec: DatasetSpec) -> Collection:
+    report = look(spec, paths.data_root())
+    if not report.places:
+        raise Skipped(f"no real images in {report.root}")
+    return collect(spec, report.places, report.root)
+
+
+CHECKS = (
+    spec_is_cheap,
+    spec_is_complete,
+    phantom_is_deterministic,
+    phantom_is_in_range,
+    phantom_prepares,
+    real_files_pair,
+    real_splits_are_disjoint,
+    real_files_decode,
+    real_files_prepare,
+)

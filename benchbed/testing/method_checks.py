@@ -1,0 +1,203 @@
+"""Checks of a method's form: spec, settings, networks, outputs, samples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import torch
+
+from benchbed.api.method import Method
+from benchbed.api.specs import PRESETS
+from benchbed.api.types import Batch
+from benchbed.data.feed import Feed
+from benchbed.registry import load, registry
+from benchbed.runs.plan import method_settings
+from benchbed.testing.checks import Failed, Skipped
+from benchbed.testing.subject import Subject, watched_seeds
+from benchbed.training.sampling import apart, draw
+
+HEAVY = ("torch", "torchvision", "lightning_fabric")
+
+
+def spec_is_cheap(subject: Subject) -> None:
+    """The modules of spec and settings import no torch."""
+    imports_no_torch(registry().origin(subject.spec).module)
+    imports_no_torch(subject.spec.settings.partition(":")[0])
+
+
+def imports_no_torch(module: str) -> None:
+    """Import a module in a fresh process.
+
+    Raises:
+        Failed: It cannot be imported, or it imports something heavy.
+    """
+    code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        raise Failed(f"{module} cannot be imported: {answer.stderr.strip().splitlines()[-1]}")
+    if answer.stdout.strip():
+        raise Failed(f"importing {module} imports {answer.stdout.strip().replace(' ', ', ')}")
+
+
+def spec_is_complete(subject: Subject) -> None:
+    """Paper, equations, sizes and deviations are told, and what they name can be imported."""
+    spec = subject.spec
+    for field in ("authors", "title", "venue"):
+        if not getattr(spec.paper, field).strip():
+            raise Failed(f"the paper has no {field}")
+    if not spec.equations:
+        raise Failed("equations is empty: give each formula with its place in the paper")
+    if not spec.sizes or sorted(set(spec.sizes)) != list(spec.sizes):
+        raise Failed(f"sizes must be some sizes in growing order, not {spec.sizes}")
+    for deviation in spec.deviations:
+        if not all(text.strip() for text in vars(deviation).values()):
+            raise Failed(f"a deviation lacks one of paper, here, reason: {deviation}")
+    implementation = load(spec.implementation)
+    if not (isinstance(implementation, type) and issubclass(implementation, Method)):
+        raise Failed(f"{spec.implementation} is no benchbed.Method")
+
+
+def settings_validate(subject: Subject) -> str:
+    """The defaults and every preset are valid; each setting says what it is and whence."""
+    for preset in PRESETS:
+        method_settings(subject.spec, preset, {})
+    model = load(subject.spec.settings)
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra or {}
+        if not field.description or not extra.get("source"):
+            raise Failed(f"setting {name!r} lacks its help or its source")
+    return f"{len(model.model_fields)} settings"
+
+
+def builds_at_every_size(subject: Subject) -> str:
+    """At every declared size, in 1 and 3 channels, abilities give the shapes that they must."""
+    if subject.spec.dimensions != (2,):
+        raise Skipped("no installed phantom has three dimensions")
+    for size in subject.spec.sizes:
+        for channels in (1, 3):
+            method = subject.build(size, channels)
+            for name, tensor, parts in _outputs(subject, method):
+                expected = (2, parts, size, size)
+                if tuple(tensor.shape) != expected:
+                    raise Failed(
+                        f"{name} at {size} px in {channels} channels has the shape "
+                        f"{tuple(tensor.shape)}, not {expected}"
+                    )
+    return f"{', '.join(map(str, subject.spec.sizes))} px"
+
+
+def outputs_are_in_range(subject: Subject) -> None:
+    """Images are float32 in [-1, 1], masks too, probabilities in [0, 1], all finite."""
+    method = subject.ready()
+    subject.train(method, range(10), 10)
+    for name, tensor, _ in _outputs(subject, method):
+        low = 0.0 if name == "segment" else -1.0
+        if tensor.dtype != torch.float32:
+            raise Failed(f"{name} gives {tensor.dtype}, not float32")
+        if not bool(torch.isfinite(tensor).all()):
+            raise Failed(f"{name} gives values that are no numbers")
+        if float(tensor.min()) < low or float(tensor.max()) > 1.0:
+            raise Failed(
+                f"{name} gives values from {float(tensor.min()):.3g} to "
+                f"{float(tensor.max()):.3g}, outside [{low:g}, 1]"
+            )
+
+
+def samples_follow_their_seed(subject: Subject) -> None:
+    """The same seed gives the same samples, another seed others, one by one distinct."""
+    if "sample" not in subject.spec.abilities:
+        raise Skipped("it does not sample")
+    method = subject.build(subject.smallest)
+    first, again, other = (draw(method, 3, seed).image for seed in (1, 1, 2))
+    if not torch.equal(first, again):
+        raise Failed("two draws with the same seed differ: draw all noise from rng")
+    if torch.equal(first, other):
+        raise Failed("another seed gives the same samples: draw the noise from rng")
+    if torch.equal(first[0], first[1]):
+        raise Failed("the samples of one draw are all the same")
+
+
+def conditions_are_followed(subject: Subject) -> None:
+    """Another mask gives another image, another image another mask."""
+    method = subject.build(subject.smallest)
+    batch = subject.batch(0)
+    conditional = subject.spec.abilities & {"synthesize", "segment"}
+    if not conditional:
+        raise Skipped("it is unconditional")
+    with apart(method, 0) as rng:
+        if "synthesize" in conditional:
+            assert batch.mask is not None
+            state = rng.get_state()
+            one = method.synthesize(batch.mask, rng)
+            rng.set_state(state)
+            if torch.equal(one, method.synthesize(-batch.mask, rng)):
+                raise Failed("synthesize gives the same image for another mask")
+        if "segment" in conditional and torch.equal(
+            method.segment(batch.image), method.segment(-batch.image)
+        ):
+            raise Failed("segment gives the same mask for another image")
+
+
+def globals_are_left_alone(subject: Subject) -> None:
+    """No global seed, default type or mode is set while building, training or sampling."""
+
+    def settings() -> dict[str, Any]:
+        return {
+            "the default dtype": torch.get_default_dtype(),
+            "the number of threads": torch.get_num_threads(),
+            "whether gradients are kept": torch.is_grad_enabled(),
+            "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        }
+
+    method = subject.ready()
+    fresh: Method[Any] = load(subject.spec.implementation)(subject.settings)
+    fresh.data = method.data
+    before = settings()
+    with watched_seeds() as called:
+        fresh.build(fresh.data)
+        subject.train(method, range(2), 4)
+        method.eval()
+        if "sample" in subject.spec.abilities:
+            with torch.no_grad():
+                method.sample(2, torch.Generator().manual_seed(0))
+    if called:
+        raise Failed(f"it calls {', '.join(sorted(set(called)))}; the harness owns the seeds")
+    changed = [name for name, value in settings().items() if value != before[name]]
+    if changed:
+        raise Failed(f"it changes {', '.join(changed)}")
+
+
+def _outputs(subject: Subject, method: Method[Any]) -> list[tuple[str, torch.Tensor, int]]:
+    """What each ability gives for two cases, with the channels that it must have."""
+    data = method.data
+    found: list[tuple[str, torch.Tensor, int]] = []
+    split = subject.prepared(data.size, data.channels).split("train")
+    batch: Batch = Feed(split, 0, torch.device("cpu")).batch(0, 2)
+    with apart(method, 0) as rng:
+        if "sample" in subject.spec.abilities:
+            samples = method.sample(2, rng)
+            found.append(("sample", samples.image, data.channels))
+            if samples.mask is not None:
+                found.append(("sample's mask", samples.mask, data.mask_channels))
+        if "synthesize" in subject.spec.abilities:
+            assert batch.mask is not None
+            found.append(("synthesize", method.synthesize(batch.mask, rng), data.channels))
+        if "segment" in subject.spec.abilities:
+            found.append(("segment", method.segment(batch.image), data.mask_channels))
+    return found
+
+
+CHECKS = (
+    spec_is_cheap,
+    spec_is_complete,
+    settings_validate,
+    builds_at_every_size,
+    outputs_are_in_range,
+    samples_follow_their_seed,
+    conditions_are_followed,
+    globals_are_left_alone,
+)

@@ -1,0 +1,174 @@
+"""Checks of a method's training: gradients, updates, state, precision, memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import psutil
+import torch
+
+from benchbed.api.method import Method
+from benchbed.testing.checks import Failed, Skipped
+from benchbed.testing.subject import BATCH, Subject, equal, through_file
+from benchbed.training.sampling import draw
+
+UPDATE_STEPS = 128
+"""Steps within which every optimiser must have been used: some critics take 100 to one."""
+
+FINITE_STEPS = 50
+
+
+def every_parameter_gets_a_gradient(subject: Subject) -> str:
+    """Over the whole schedule, each optimised parameter receives a gradient."""
+    method = subject.ready()
+    reached: set[int] = set()
+    total = 2 * UPDATE_STEPS
+    parameters = _parameters(method)
+    for step in range(total):
+        subject.train(method, range(step, step + 1), total)
+        reached |= {id(p) for _, p in parameters if p.grad is not None}
+        if len(reached) == len({id(p) for _, p in parameters}):
+            return f"{len(parameters)} tensors, after {step + 1} steps"
+    missed = [name for name, p in parameters if id(p) not in reached]
+    shown = ", ".join(missed[:3]) + (", ..." if len(missed) > 3 else "")
+    raise Failed(f"{len(missed)} of {len(parameters)} parameters never get one: {shown}")
+
+
+def updates_change_what_they_name(subject: Subject) -> str:
+    """Each optimiser is used, and a step changes exactly the networks whose optimisers it used."""
+    method = subject.ready()
+    if not method.optimizers:
+        raise Failed("it names no optimiser: call optimize() in build()")
+    used: set[str] = set()
+    for step in range(UPDATE_STEPS):
+        before, counts = _by_optimizer(method), dict(method.updates)
+        subject.train(method, range(step, step + 1), UPDATE_STEPS)
+        after = _by_optimizer(method)
+        for name in method.optimizers:
+            updated = method.updates[name] > counts.get(name, 0)
+            changed = not torch.equal(before[name], after[name])
+            if updated and not changed:
+                raise Failed(f"update({name!r}) was called and changed nothing")
+            if changed and not updated:
+                raise Failed(f"the parameters of {name!r} changed without update({name!r})")
+            used |= {name} if updated else set()
+        if used == method.optimizers.keys():
+            break
+    never = sorted(method.optimizers.keys() - used)
+    if never:
+        raise Failed(f"update() is never called for {', '.join(never)} in {UPDATE_STEPS} steps")
+    return ", ".join(f"{name} {count}" for name, count in sorted(method.updates.items()))
+
+
+def state_round_trips(subject: Subject) -> None:
+    """A saved state, read into fresh networks, is equal bit for bit, and is saved equal again."""
+    method = subject.ready()
+    subject.train(method, range(2), 4)
+    saved = through_file(method.state())
+    other = subject.ready(seed=1)
+    other.restore(saved)
+    if not equal(saved, through_file(other.state())):
+        raise Failed("the state read back and saved again differs from the one saved")
+    if "sample" in subject.spec.abilities:
+        first, twin = (draw(each, 2, 0).image for each in (method, other))
+        if not torch.equal(first, twin):
+            raise Failed("the restored method samples otherwise: state is kept outside networks")
+
+
+def resume_equals_uninterrupted(subject: Subject) -> None:
+    """Six steps give the same state as three, a stop, and three more."""
+    through = subject.ready()
+    subject.train(through, range(3), 6)
+    random = torch.get_rng_state()
+    saved = through_file(through.state())
+    subject.train(through, range(3, 6), 6)
+    resumed = subject.ready(seed=1)
+    resumed.restore(saved)
+    torch.set_rng_state(random)
+    subject.train(resumed, range(3, 6), 6)
+    if not equal(through.state(), resumed.state()):
+        raise Failed(
+            "a resumed run ends otherwise: something that training changes is no network, buffer, "
+            "average or optimiser"
+        )
+
+
+def losses_stay_finite(subject: Subject) -> str:
+    """Losses are numbers over 50 steps on a phantom, in fp32."""
+    return _finite(subject, subject.ready(), FINITE_STEPS)
+
+
+def bf16_trains(subject: Subject) -> str:
+    """Under bf16 mixed precision, losses are numbers too."""
+    return _finite(subject, subject.ready(precision="bf16"), 5)
+
+
+def cuda_trains(subject: Subject) -> str:
+    """On an accelerator, losses are numbers and samples come back."""
+    if not torch.cuda.is_available():
+        raise Skipped("there is no CUDA device here")
+    method = subject.ready(accelerator="cuda")
+    remark = _finite(subject, method, 5)
+    if "sample" in subject.spec.abilities:
+        draw(method, 2, 0)
+    return remark
+
+
+def memory_is_reported(subject: Subject) -> str:
+    """What a step takes is told."""
+    method = subject.ready()
+    process = psutil.Process()
+    before = process.memory_info().rss
+    subject.train(method, range(3), 4)
+    grown = max(0, process.memory_info().rss - before)
+    weights = sum(p.numel() * p.element_size() for p in method.parameters())
+    return (
+        f"{weights / 2**20:.1f} MiB of weights; {grown / 2**20:.0f} MiB more after 3 steps at "
+        f"{subject.smallest} px, batch {BATCH}"
+    )
+
+
+def _finite(subject: Subject, method: Method[Any], steps: int) -> str:
+    history = subject.train(method, range(steps), steps)
+    for step, losses in enumerate(history):
+        if not losses:
+            raise Failed("training_step returns no losses")
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise Failed(f"loss {name!r} is {value} at step {step}")
+    return ", ".join(f"{name} {value:.3g}" for name, value in history[-1].items())
+
+
+def _parameters(method: Method[Any]) -> list[tuple[str, torch.nn.Parameter]]:
+    """The parameters that some optimiser owns, with their names."""
+    owned = {
+        id(parameter)
+        for optimizer in method.optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    named = [(name, p) for name, p in method.named_parameters() if id(p) in owned]
+    return [(name, p) for name, p in named if p.requires_grad]
+
+
+def _by_optimizer(method: Method[Any]) -> dict[str, torch.Tensor]:
+    """The values of each optimiser's parameters."""
+    return {
+        name: torch.cat(
+            [p.detach().flatten().clone() for group in o.param_groups for p in group["params"]]
+        )
+        for name, o in method.optimizers.items()
+    }
+
+
+CHECKS = (
+    every_parameter_gets_a_gradient,
+    updates_change_what_they_name,
+    state_round_trips,
+    resume_equals_uninterrupted,
+    losses_stay_finite,
+    bf16_trains,
+    cuda_trains,
+    memory_is_reported,
+)

@@ -1,0 +1,178 @@
+"""A method under check: built anew as often as a check likes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from benchbed.api.method import Derived, Method
+from benchbed.api.specs import DatasetSpec, MethodSpec
+from benchbed.api.types import Batch, DataShape
+from benchbed.data.collection import Collection
+from benchbed.data.feed import Feed, data_shape
+from benchbed.data.prepare import Prepared, identify, prepare
+from benchbed.registry import load, registry
+from benchbed.runs.plan import method_settings
+from benchbed.settings import MethodSettings
+from benchbed.testing.checks import Skipped
+from benchbed.training.state import seed_everything
+
+CASES = 16
+BATCH = 4
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method and the means to try it.
+
+    Attributes:
+        spec: What the plugin declares.
+    """
+
+    spec: MethodSpec
+
+    @cached_property
+    def settings(self) -> MethodSettings:
+        """The settings of preset ``quick`` with a small batch: checks are about form, not scale."""
+        return method_settings(self.spec, "quick", {"batch_size": BATCH})
+
+    @property
+    def smallest(self) -> int:
+        """The smallest declared size."""
+        return min(self.spec.sizes)
+
+    @cached_property
+    def phantom(self) -> DatasetSpec:
+        """The first data set whose phantom has all that the method needs, cut to a few cases."""
+        for spec in registry().specs(DatasetSpec).values():
+            if spec.phantom is None:
+                continue
+            small = replace(spec.phantom, counts={"train": CASES, "test": 4})
+            shape = load(spec.phantom.render)([0], 32, spec.phantom.seed)
+            if self.spec.needs <= shape.keys():
+                return replace(spec, phantom=small)
+        needs = " and ".join(sorted(self.spec.needs)) or "images"
+        raise Skipped(f"no installed data set has a phantom with {needs}")
+
+    def prepared(self, size: int, channels: int) -> Prepared:
+        """A few phantom cases, with what the method derives from them."""
+        collection, fingerprint = identify(Collection(self.phantom, "phantom"))
+        return prepare(
+            collection,
+            fingerprint,
+            size=size,
+            channels=channels,
+            framing="center",
+            derived=self.derived(),
+        )
+
+    def derived(self) -> dict[str, Derived]:
+        """What the method derives from each image."""
+        implementation: type[Method[Any]] = load(self.spec.implementation)
+        return implementation.derived(self.settings)
+
+    def shape(self, size: int, channels: int) -> DataShape:
+        """The shape of the phantom's cases."""
+        prepared = self.prepared(size, channels)
+        return data_shape(prepared.split("train"), len(self.phantom.classes))
+
+    def build(self, size: int, channels: int = 3, *, seed: int = 0) -> Method[Any]:
+        """The method's networks on the CPU, not yet in the hands of Fabric."""
+        seed_everything(seed)
+        method: Method[Any] = load(self.spec.implementation)(self.settings)
+        method.data = self.shape(size, channels)
+        method.build(method.data)
+        return method
+
+    def ready(
+        self, *, seed: int = 0, precision: str = "fp32", accelerator: str = "cpu"
+    ) -> Method[Any]:
+        """The method at its smallest size, ready to train."""
+        method = self.build(self.smallest, seed=seed)
+        fabric = Fabric(accelerator=accelerator, devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
+        fabric.launch()
+        method.attach(fabric)
+        method.train()
+        return method
+
+    def batch(self, step: int, device: torch.device | str = "cpu") -> Batch:
+        """The training batch of one step at the smallest size."""
+        split = self.prepared(self.smallest, 3).split("train")
+        return Feed(split, 0, torch.device(device)).batch(step * BATCH, BATCH)
+
+    def train(self, method: Method[Any], steps: range, total: int) -> list[dict[str, float]]:
+        """Take some steps of a budget of `total`.
+
+        Returns:
+            The losses of each step.
+        """
+        history: list[dict[str, float]] = []
+        for step in steps:
+            batch = self.batch(step, method.device)
+            losses = method.training_step(batch, step / total)
+            method.steps += 1
+            history.append({name: float(loss.detach()) for name, loss in losses.items()})
+        return history
+
+
+def through_file(state: dict[str, Any]) -> dict[str, Any]:
+    """A state as it comes back from the disk."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    loaded: dict[str, Any] = torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
+    return loaded
+
+
+def equal(first: Any, second: Any) -> bool:
+    """Whether two states are equal bit for bit."""
+    if isinstance(first, torch.Tensor):
+        return isinstance(second, torch.Tensor) and torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(equal(first[k], second[k]) for k in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return bool(first == second)
+
+
+@contextmanager
+def watched_seeds() -> Iterator[list[str]]:
+    """Notes every call that sets a global seed.
+
+    Yields:
+        The names of the functions that were called.
+    """
+    import random
+
+    import numpy as np
+
+    called: list[str] = []
+    places: list[tuple[Any, str]] = [
+        (torch, "manual_seed"),
+        (torch.random, "manual_seed"),
+        (np.random, "seed"),
+        (random, "seed"),
+    ]
+    before = [(place, name, getattr(place, name)) for place, name in places]
+    for place, name, function in before:
+        setattr(place, name, _noting(f"{place.__name__}.{name}", function, called))
+    try:
+        yield called
+    finally:
+        for place, name, function in before:
+            setattr(place, name, function)
+
+
+def _noting(label: str, function: Any, called: list[str]) -> Any:
+    def noting(*args: Any, **keywords: Any) -> Any:
+        called.append(label)
+        return function(*args, **keywords)
+
+    return noting
