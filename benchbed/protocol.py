@@ -103,7 +103,7 @@ class Preset:
 PRESET: Mapping[str, Preset] = {
     "quick": Preset(
         size=64,
-        kimg=24,
+        kimg=16,
         samples=100,
         purpose="minutes on two CPU cores: small pictures, narrow networks",
     ),

@@ -81,9 +81,10 @@ def benchbed(
 
 def main() -> None:
     """Run the command line; what a user did wrong ends in one sentence and exit code 2."""
-    # Threads that spin while they wait take a core from their neighbours: beside one other busy
-    # process on two cores, training was seven times as slow as with threads that sleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin for milliseconds while they wait take a core from their neighbours: beside
+    # one other busy process on two cores, training was seven times as slow. Those that sleep at
+    # once make a small network alone a third slower. This is the measured middle (GNU OpenMP).
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         app(prog_name="benchbed")
     except BenchbedError as error:
