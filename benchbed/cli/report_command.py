@@ -10,9 +10,7 @@ import typer
 from benchbed.cli.examples import examples
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from benchbed.report.leaderboard import Leaderboard, Table
+    from benchbed.report.leaderboard import Leaderboard
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -51,39 +49,11 @@ def report(
 def _show(board: Leaderboard) -> None:
     from rich.console import Console
 
+    from benchbed.report import terminal
+
     console = Console()
     console.rule(board.title)
     if not board.tables:
         console.print("No run yet.")
     for table in board.tables:
-        _show_table(console, table)
-
-
-def _show_table(console: Console, table: Table) -> None:
-    from rich.table import Table as RichTable
-
-    from benchbed.report import text
-
-    title = f"{table.paper}: {table.title}" if table.paper else table.title
-    shown = RichTable(title=title, title_justify="left", caption_justify="left")
-    shown.add_column("Method", no_wrap=True)
-    shown.add_column("Seeds")
-    for spec in table.metrics:
-        shown.add_column(text.heading(spec), justify="right")
-        if table.paper:
-            shown.add_column("paper", justify="right")
-    for row in table.rows:
-        cells = [row.label, text.seeds(row, table)]
-        for spec in table.metrics:
-            cell = row.cells[spec.name]
-            value = text.value(cell)
-            cells.append(f"[bold]{value}[/bold]" if cell.best else value)
-            if table.paper:
-                word = f" {cell.verdict.word}" if cell.verdict else ""
-                cells.append(f"{cell.printed or '–'}{word}")
-        shown.add_row(*cells)
-    floors = ["real", ""]
-    for spec in table.metrics:
-        floors += [text.floor(table, spec.name)] + ([""] if table.paper else [])
-    shown.add_row(*floors, style="dim")
-    console.print(shown)
+        console.print(*terminal.render(table, console), "", sep="\n")

@@ -90,6 +90,12 @@ class Table:
     paper: str | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def printed(self) -> frozenset[str]:
+        """The metrics for which the paper printed a value of some row."""
+        cells = [(name, cell) for row in self.rows for name, cell in row.cells.items()]
+        return frozenset(name for name, cell in cells if cell.printed is not None)
+
 
 @dataclass(frozen=True)
 class Leaderboard:
@@ -159,7 +165,10 @@ def _table(
     metrics: Mapping[str, MetricSpec],
     reference: _Reference | None = None,
 ) -> Table:
-    names = [name for name in group["metric"].dropna().unique() if name in metrics]
+    names = set(group["metric"].dropna().unique())
+    if reference is not None:
+        # What the paper printed has its column, also where no run could measure it.
+        names |= {metric.metric for metric in reference[1].metrics.values()}
     ordered = tuple(metrics[name] for name in metrics if name in names)
     rows = [_row(part, label, ordered) for label, part in sorted(_labelled(group), key=_first)]
     if reference is not None:

@@ -31,24 +31,24 @@ def _intro(board: Leaderboard) -> str:
 
 
 def _table(table: Table) -> str:
-    paper = table.paper is not None
     header = ["Method", "Seeds"]
     for spec in table.metrics:
-        header += [text.heading(spec)] + (["paper", "verdict"] if paper else [])
-    rows = [_row(row, table, paper) for row in table.rows]
-    rows.append(_floor_row(table, paper))
-    lines = [f"## {table.paper}: {table.title}" if paper else f"## {table.title}"]
+        header += [text.heading(spec)]
+        header += ["paper", "verdict"] if spec.name in table.printed else []
+    rows = [_row(row, table) for row in table.rows]
+    rows.append(_floor_row(table))
+    lines = [f"## {text.title(table)}"]
     lines.append(_grid(header, rows))
     lines.append("\n".join(_footer(table)))
     return "\n\n".join(lines)
 
 
-def _row(row: Row, table: Table, paper: bool) -> list[str]:
+def _row(row: Row, table: Table) -> list[str]:
     cells = [row.label, text.seeds(row, table)]
     for spec in table.metrics:
         cell = row.cells[spec.name]
         cells.append(_value(cell))
-        if paper:
+        if spec.name in table.printed:
             cells += [cell.printed or MISSING, str(cell.verdict or MISSING)]
     return cells
 
@@ -60,11 +60,11 @@ def _value(cell: Cell) -> str:
     return f"**{shown}**" if cell.best else shown
 
 
-def _floor_row(table: Table, paper: bool) -> list[str]:
+def _floor_row(table: Table) -> list[str]:
     cells = ["*real*", ""]
     for spec in table.metrics:
         cells.append(text.floor(table, spec.name))
-        if paper:
+        if spec.name in table.printed:
             cells += ["", ""]
     return cells
 

@@ -13,6 +13,17 @@ def number(value: float) -> str:
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
 
 
+def title(table: Table) -> str:
+    """What the rows of a table share, after the paper's row where it stands beside one."""
+    return f"{table.paper}: {table.title}" if table.paper else table.title
+
+
+def reasons(table: Table) -> list[str]:
+    """Why values of a table do not compare with the paper's, each reason once."""
+    verdicts = [c.verdict for row in table.rows for c in row.cells.values() if c.verdict]
+    return list(dict.fromkeys("; ".join(v.reasons) for v in verdicts if v.reasons))
+
+
 def heading(spec: MetricSpec) -> str:
     """A metric's column heading, with the arrow towards better."""
     return spec.title + ARROW[spec.direction]

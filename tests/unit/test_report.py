@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from benchbed import paths
 from benchbed.api.specs import MetricSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry import registry
-from benchbed.report import csvfile, markdown
+from benchbed.report import csvfile, markdown, terminal
 from benchbed.report.frame import frame
 from benchbed.report.leaderboard import overview, paper_board
 from benchbed.report.references import ReferencePaper, read_papers
@@ -150,7 +151,26 @@ def test_a_random_feature_distance_never_stands_beside_a_papers_fid(
     cells = board.tables[0].rows[0].cells
     assert cells["swd"].printed == "0.118"
     assert cells["fid-random"].printed is None
-    assert "fid" not in cells
+    assert cells["fid"].mean is None
+    assert cells["fid"].printed == "260.3"
+    page = markdown.render(board)
+    header = next(line for line in page.splitlines() if line.startswith("| Method"))
+    assert "FID-random ↓ | paper" not in header
+    assert "FID ↓ | paper" in header
+
+
+def test_the_terminal_never_cuts_a_number(
+    metrics: dict[str, MetricSpec], paper: ReferencePaper
+) -> None:
+    values = {"swd": 0.0962241, "ms-ssim-realfake": 0.684765, "kl": 0.545512, "fid-random": 9.27812}
+    board = paper_board(frame([_record("dcgan", values=values)]), paper, paper.tables[0], metrics)
+    for width in (40, 80, 200):
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(*terminal.render(board.tables[0], console), sep="\n")
+        shown = console.export_text()
+        assert "…" not in shown
+        for number in ("0.09622", "0.6848", "0.5455", "9.278", "paper 0.118*", "paper 260.3"):
+            assert number in shown, f"{number} at {width} columns"
 
 
 def test_the_papers_table_is_complete_and_its_notes_exist(paper: ReferencePaper) -> None:
