@@ -29,8 +29,8 @@ class Growth(nn.Module):
 
     @property
     def level(self) -> int:
-        """The present level; the first before any step."""
-        return max(0, int(self.place[0]))
+        """The present level; before any step, the one that training starts at."""
+        return max(self.schedule.start, int(self.place[0]))
 
     @property
     def alpha(self) -> float:

@@ -19,7 +19,7 @@ class ProgressiveGenerator(nn.Module):
     """Noise to images of any size up to `size` (Karras et al. 2018, table 2).
 
     Layers at 4 * 2^level px have min(base / 2^(level + 1), max_channels) channels. Every level
-    keeps its own projection to image channels, so that it can be used at any time.
+    from `start` on keeps its own projection to image channels, so that it can be used at any time.
 
     Args:
         latent_dim: Length of the noise vector.
@@ -27,6 +27,7 @@ class ProgressiveGenerator(nn.Module):
         channels: Channels of the image.
         base: Numerator of the number of channels.
         max_channels: Most channels of a layer.
+        start: The lowest level that is ever asked for.
 
     Attributes:
         levels: Number of levels.
@@ -42,6 +43,8 @@ class ProgressiveGenerator(nn.Module):
         channels: int = 3,
         base: int = 8192,
         max_channels: int = 512,
+        *,
+        start: int = 0,
     ) -> None:
         super().__init__()
         widths = _widths(size, base, max_channels)[1:]
@@ -51,7 +54,8 @@ class ProgressiveGenerator(nn.Module):
             _Up(widths[level - 1], widths[level]) for level in range(1, self.levels)
         )
         self.to_image = nn.ModuleList(
-            EqualizedConv2d(width, channels, 1, gain=1.0) for width in widths
+            EqualizedConv2d(width, channels, 1, gain=1.0) if level >= start else nn.Identity()
+            for level, width in enumerate(widths)
         )
 
     def forward(self, z: Tensor, level: int, alpha: float = 1.0) -> Tensor:
@@ -85,6 +89,7 @@ class ProgressiveDiscriminator(nn.Module):
         channels: Channels of the image.
         base: Numerator of the number of channels.
         max_channels: Most channels of a layer.
+        start: The lowest level that is ever asked for.
 
     Attributes:
         levels: Number of levels.
@@ -94,12 +99,21 @@ class ProgressiveDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, size: int = 512, channels: int = 3, base: int = 8192, max_channels: int = 512
+        self,
+        size: int = 512,
+        channels: int = 3,
+        base: int = 8192,
+        max_channels: int = 512,
+        *,
+        start: int = 0,
     ) -> None:
         super().__init__()
         hidden, *widths = _widths(size, base, max_channels)
         self.levels = len(widths)
-        self.from_image = nn.ModuleList(EqualizedConv2d(channels, width, 1) for width in widths)
+        self.from_image = nn.ModuleList(
+            EqualizedConv2d(channels, width, 1) if level >= start else nn.Identity()
+            for level, width in enumerate(widths)
+        )
         self.blocks = nn.ModuleList(
             _Down(widths[level], widths[level - 1]) for level in range(1, self.levels)
         )

@@ -45,6 +45,11 @@ class ProgressiveSchedule:
         total = sum(weights)
         object.__setattr__(self, "_ends", tuple(end / total for end in accumulate(weights)))
 
+    @property
+    def start(self) -> int:
+        """The level that training starts at."""
+        return next(level for level, end in enumerate(self._ends) if end > 0)
+
     def at(self, progress: float) -> tuple[int, float]:
         """Where the networks stand.
 

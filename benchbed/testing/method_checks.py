@@ -10,8 +10,6 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.api.specs import PRESETS
-from benchbed.api.types import Batch
-from benchbed.data.feed import Feed
 from benchbed.registry import load, registry
 from benchbed.runs.plan import method_settings
 from benchbed.testing.checks import Failed, Skipped
@@ -175,8 +173,8 @@ def _outputs(subject: Subject, method: Method[Any]) -> list[tuple[str, torch.Ten
     """What each ability gives for two cases, with the channels that it must have."""
     data = method.data
     found: list[tuple[str, torch.Tensor, int]] = []
-    split = subject.prepared(data.size, data.channels).split("train")
-    batch: Batch = Feed(split, 0, torch.device("cpu")).batch(0, 2)
+    image = torch.zeros(2, data.channels, *data.spatial)
+    mask = torch.ones(2, data.mask_channels, *data.spatial)
     with apart(method, 0) as rng:
         if "sample" in subject.spec.abilities:
             samples = method.sample(2, rng)
@@ -184,10 +182,9 @@ def _outputs(subject: Subject, method: Method[Any]) -> list[tuple[str, torch.Ten
             if samples.mask is not None:
                 found.append(("sample's mask", samples.mask, data.mask_channels))
         if "synthesize" in subject.spec.abilities:
-            assert batch.mask is not None
-            found.append(("synthesize", method.synthesize(batch.mask, rng), data.channels))
+            found.append(("synthesize", method.synthesize(mask, rng), data.channels))
         if "segment" in subject.spec.abilities:
-            found.append(("segment", method.segment(batch.image), data.mask_channels))
+            found.append(("segment", method.segment(image), data.mask_channels))
     return found
 
 

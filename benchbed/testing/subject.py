@@ -62,14 +62,15 @@ class Subject:
         needs = " and ".join(sorted(self.spec.needs)) or "images"
         raise Skipped(f"no installed data set has a phantom with {needs}")
 
-    def prepared(self, size: int, channels: int) -> Prepared:
-        """A few phantom cases, with what the method derives from them."""
+    @cached_property
+    def prepared(self) -> Prepared:
+        """A few phantom cases at the smallest size, with what the method derives from them."""
         collection, fingerprint = identify(Collection(self.phantom, "phantom"))
         return prepare(
             collection,
             fingerprint,
-            size=size,
-            channels=channels,
+            size=self.smallest,
+            channels=3,
             framing="center",
             derived=self.derived(),
         )
@@ -80,9 +81,9 @@ class Subject:
         return implementation.derived(self.settings)
 
     def shape(self, size: int, channels: int) -> DataShape:
-        """The shape of the phantom's cases."""
-        prepared = self.prepared(size, channels)
-        return data_shape(prepared.split("train"), len(self.phantom.classes))
+        """The shape of the phantom's cases, were they of this size."""
+        known = data_shape(self.prepared.split("train"), len(self.phantom.classes))
+        return replace(known, channels=channels, spatial=(size, size))
 
     def build(self, size: int, channels: int = 3, *, seed: int = 0) -> Method[Any]:
         """The method's networks on the CPU, not yet in the hands of Fabric."""
@@ -105,7 +106,7 @@ class Subject:
 
     def batch(self, step: int, device: torch.device | str = "cpu") -> Batch:
         """The training batch of one step at the smallest size."""
-        split = self.prepared(self.smallest, 3).split("train")
+        split = self.prepared.split("train")
         return Feed(split, 0, torch.device(device)).batch(step * BATCH, BATCH)
 
     def train(self, method: Method[Any], steps: range, total: int) -> list[dict[str, float]]:

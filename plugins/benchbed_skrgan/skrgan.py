@@ -27,12 +27,12 @@ from benchbed_skrgan.sketch import sketch_draft
 class SketchGenerator(nn.Module):
     """G_S: the noise, multiplied with a latent code, to a sketch (eq. 1: z (.) l)."""
 
-    def __init__(self, settings: SkrGANSettings, size: int) -> None:
+    def __init__(self, settings: SkrGANSettings, size: int, start: int) -> None:
         super().__init__()
         learned = settings.latent_code == "learned"
         self.code = nn.Parameter(torch.ones(settings.latent_dim)) if learned else None
         self.backbone = ProgressiveGenerator(
-            settings.latent_dim, size, 1, settings.base, settings.max_channels
+            settings.latent_dim, size, 1, settings.base, settings.max_channels, start=start
         )
 
     def forward(self, noise: Tensor, level: int, alpha: float) -> Tensor:
@@ -59,11 +59,14 @@ class SkrGAN(Method[SkrGANSettings]):
     def build(self, data: DataShape) -> None:
         """G_S and D_S (section 2.2), G_P and D_P (section 2.3); rates of section 3."""
         s = self.settings
-        self.sketch_generator = SketchGenerator(s, data.size)
-        self.sketch_discriminator = ProgressiveDiscriminator(data.size, 1, s.base, s.max_channels)
+        levels = data.size.bit_length() - 2
+        schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
+        self.growth = Growth(schedule)
+        self.sketch_generator = SketchGenerator(s, data.size, schedule.start)
+        self.sketch_discriminator = ProgressiveDiscriminator(
+            data.size, 1, s.base, s.max_channels, start=schedule.start
+        )
         self.average("sketch_generator", s.average_decay)
-        levels = self.sketch_discriminator.levels
-        self.growth = Growth(ProgressiveSchedule(levels, self.level_weights(levels), s.level_fade))
         self.renderer = UNetGenerator(
             1,
             data.channels,
@@ -146,7 +149,3 @@ class SkrGAN(Method[SkrGANSettings]):
         grown = self.averaged("sketch_generator")(noise, self.growth.level, self.growth.alpha)
         sketch = F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest")
         return Batch(image=self.renderer(sketch), extra={"sketch": sketch})
-
-    def level_weights(self, levels: int) -> tuple[float, ...]:
-        """The schedule's weights for this many levels: the last ones of those that were set."""
-        return self.settings.level_weights[-levels:]

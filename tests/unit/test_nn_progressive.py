@@ -9,7 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchbed.nn import ProgressiveDiscriminator, ProgressiveGenerator, fade_reals
+from benchbed.nn import (
+    Growth,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    ProgressiveSchedule,
+    fade_reals,
+)
 from benchbed.nn.equalized import EqualizedConv2d, EqualizedLinear, minibatch_stddev, pixel_norm
 
 NARROW = {"base": 64, "max_channels": 16}
@@ -170,3 +176,17 @@ def test_sizes_that_do_not_halve_are_refused(size: int) -> None:
 def test_a_base_too_small_is_refused() -> None:
     with pytest.raises(ValueError, match="base"):
         ProgressiveGenerator(8, 64, base=16)
+
+
+def test_levels_below_the_start_have_nothing_to_train() -> None:
+    """A projection that no schedule reaches would be optimised without ever getting a gradient."""
+    generator = ProgressiveGenerator(8, 32, 1, 64, 8, start=2)
+    discriminator = ProgressiveDiscriminator(32, 1, 64, 8, start=2)
+    image = generator(torch.randn(2, 8), 2)
+    assert image.shape == (2, 1, 16, 16)
+    assert discriminator(image, 2).shape == (2,)
+    networks = (generator, discriminator)
+    names = [name for network in networks for name, _ in network.named_parameters()]
+    assert not [name for name in names if ".0." in name and "image" in name]
+    growth = Growth(ProgressiveSchedule(4, (0, 0, 1, 1)))
+    assert growth.level == 2, "samples of an untrained method are of the level it starts at"

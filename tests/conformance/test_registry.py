@@ -1,0 +1,35 @@
+"""Every method and data set that comes with benchbed is what its spec says."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchbed.api.specs import DatasetSpec, MethodSpec
+from benchbed.registry import registry
+from benchbed.testing import Check, checks_of, run_check
+
+EXCEPTIONS: dict[str, str] = {}
+"""Checks that a plugin of ours may fail, as ``name:check``, each with its reason."""
+
+CHECKS = [
+    check
+    for kind in (MethodSpec, DatasetSpec)
+    for name in registry().specs(kind)
+    for check in checks_of(name)
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+def test_what_comes_with_benchbed_passes(check: Check) -> None:
+    outcome = run_check(check)
+    if outcome.state == "skipped":
+        pytest.skip(outcome.text)
+    if str(check) in EXCEPTIONS:
+        assert outcome.state == "failed", f"{check} passes now: take it off the exceptions"
+        pytest.xfail(EXCEPTIONS[str(check)])
+    assert outcome.state == "passed", f"{outcome.text}\n{outcome.details}"
+
+
+def test_exceptions_name_checks_and_say_why() -> None:
+    assert EXCEPTIONS.keys() <= {str(check) for check in CHECKS}
+    assert all(len(reason) > 20 for reason in EXCEPTIONS.values())
