@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchbed.api.method import Method as Method
     from benchbed.api.metric import ImageSet as ImageSet
     from benchbed.api.metric import MetricInputs as MetricInputs
+    from benchbed.api.metric import MetricValue as MetricValue
     from benchbed.api.specs import DatasetSpec as DatasetSpec
     from benchbed.api.specs import Deviation as Deviation
     from benchbed.api.specs import Layout as Layout
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from benchbed.api.specs import Part as Part
     from benchbed.api.specs import Phantom as Phantom
     from benchbed.api.specs import TaskSpec as TaskSpec
+    from benchbed.api.task import Evaluation as Evaluation
+    from benchbed.api.task import Task as Task
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
     from benchbed.api.types import Losses as Losses
@@ -42,6 +45,7 @@ _HOME = {
     "DatasetSpec": "api.specs",
     "Derived": "api.method",
     "Deviation": "api.specs",
+    "Evaluation": "api.task",
     "ImageSet": "api.metric",
     "Layout": "api.specs",
     "Losses": "api.types",
@@ -50,9 +54,11 @@ _HOME = {
     "MethodSpec": "api.specs",
     "MetricInputs": "api.metric",
     "MetricSpec": "api.specs",
+    "MetricValue": "api.metric",
     "Paper": "api.specs",
     "Part": "api.specs",
     "Phantom": "api.specs",
+    "Task": "api.task",
     "TaskSpec": "api.specs",
     "hookimpl": "hookspecs",
     "setting": "settings",

@@ -23,12 +23,14 @@ ABILITIES: Mapping[str, str] = {
     "segment": "makes a mask from an image",
 }
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""What a name looks like: lower-case words joined by hyphens."""
+
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def _check(kind: str, name: str, *objects: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
     for target in objects:
         if not _OBJECT.fullmatch(target):

@@ -21,6 +21,7 @@ COMMANDS = {
     "sample": "Draw images from a finished run.",
     "evaluate": "Score any folder of pictures against another.",
     "data": "Say where real data lie, or what is wrong with them.",
+    "new": "Write a package for a new method or data set.",
     "check": "Check that a method or data set is what its spec says.",
     "doctor": "Check device, weights, data and plugins.",
 }

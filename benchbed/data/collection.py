@@ -123,14 +123,14 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
     for part in layout.parts:
         images = Pattern(part.image).matches(files)
         images = {n: f for n, f in images.items() if Path(n).suffix.lower() in IMAGE_SUFFIXES}
-        identities = _ids(part, images)
+        identities = _ids(images)
         companions = {
             role: _companions(pattern, role, images, files, folder)
             for role in ("mask", "second_mask", "fov")
             if (pattern := getattr(part, role)) is not None
         }
         for name, fields in images.items():
-            patient = _patient(layout, identities[name], part.prefix)
+            patient = part.prefix + _patient(layout, identities[name], fields)
             split = _split(layout, part, fields, patient)
             label = _label(spec, fields.get("label"), folder / name)
             paired = {role: found[name] for role, found in companions.items() if found}
@@ -139,9 +139,8 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
     return cases
 
 
-def _ids(part: Part, images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """An id for each image: its field where that tells them apart, else its path."""
-    del part
     fields = {name: found.get("id", "") for name, found in images.items()}
     repeated = {identity for identity, n in Counter(fields.values()).items() if n > 1}
     return {
@@ -170,9 +169,12 @@ def _companions(
     return {name: folder / paths[0] for name, paths in hits.items()}
 
 
-def _patient(layout: Layout, identity: str, prefix: str) -> str:
+def _patient(layout: Layout, identity: str, fields: Mapping[str, str]) -> str:
+    """Whom an image shows: the path's field, else the layout's expression, else its own case."""
+    if "patient" in fields:
+        return fields["patient"]
     hit = re.search(layout.patient, identity) if layout.patient else None
-    return prefix + (hit.group(1) if hit else identity)
+    return hit.group(1) if hit else identity
 
 
 def _split(layout: Layout, part: Part, fields: Mapping[str, str], patient: str) -> str:

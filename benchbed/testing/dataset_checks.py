@@ -12,6 +12,7 @@ from benchbed.data.collection import Collection, collect
 from benchbed.data.fingerprint import examine, fingerprint, undecodable
 from benchbed.data.prepare import Prepared, identify, prepare
 from benchbed.data.source import look
+from benchbed.errors import BenchbedError
 from benchbed.registry import load, registry
 from benchbed.testing.checks import Failed, Skipped
 from benchbed.testing.method_checks import imports_no_torch
@@ -75,6 +76,10 @@ def phantom_is_in_range(spec: DatasetSpec) -> None:
 
 def phantom_prepares(spec: DatasetSpec) -> str:
     """A phantom goes through the preparation, its splits disjoint, its fingerprint stable."""
+    try:
+        phantom_is_deterministic(spec)
+    except Failed as reason:
+        raise Skipped("it is not deterministic, which has a check of its own") from reason
     small = replace(_phantom(spec), counts={"train": 6, "test": 3})
     cut = replace(spec, phantom=small)
     return _prepares(Collection(cut, "phantom"))
@@ -82,7 +87,7 @@ def phantom_prepares(spec: DatasetSpec) -> str:
 
 def real_files_pair(spec: DatasetSpec) -> str:
     """Real images, where they lie here, match the layout, and every mask finds its image."""
-    collection = _real(spec)
+    collection = _found(spec)
     roles = sorted({role for case in collection.cases for role in case.files})
     counts = ", ".join(f"{n} {split}" for split, n in collection.counts().items())
     return f"{counts}; {', '.join(roles)}"
@@ -153,6 +158,13 @@ def _phantom(spec: DatasetSpec) -> Phantom:
 
 
 def _real(spec: DatasetSpec) -> Collection:
+    try:
+        return _found(spec)
+    except BenchbedError as reason:
+        raise Skipped("its files do not pair, which has a check of its own") from reason
+
+
+def _found(spec: DatasetSpec) -> Collection:
     report = look(spec, paths.data_root())
     if not report.places:
         raise Skipped(f"no real images in {report.root}")

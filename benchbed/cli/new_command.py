@@ -1,0 +1,59 @@
+"""``benchbed new``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchbed.cli.examples import examples
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Its name: lower-case words joined by hyphens.")]
+Into = Annotated[Path, typer.Option(help="Where to make the folder NAME.")]
+
+
+@app.callback()
+def new() -> None:
+    """Write a package for a new method or data set, which works as it is."""
+
+
+@app.command(epilog=examples("new method my-gan", "new method my-gan --into plugins"))
+def method(name: Name, into: Into = Path()) -> None:
+    """Write a package that offers a method: a small GAN whose parts are yours to replace."""
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.registry import registry
+    from benchbed.scaffold.package import create
+
+    files = create("method", name, into)
+    known = registry().specs(DatasetSpec).values()
+    partner = next((spec.name for spec in known if spec.phantom), None)
+    _tell(name, into, files, ["--method", name, "--dataset", partner])
+
+
+@app.command(epilog=examples("new dataset my-pictures", "new dataset my-pictures --into plugins"))
+def dataset(name: Name, into: Into = Path()) -> None:
+    """Write a package that offers a data set: layout, splits and a phantom."""
+    from benchbed.api.specs import MethodSpec
+    from benchbed.registry import registry
+    from benchbed.scaffold.package import create
+
+    files = create("dataset", name, into)
+    known = registry().specs(MethodSpec).values()
+    partner = next((m.name for m in known if "sample" in m.abilities and not m.needs), None)
+    _tell(name, into, files, ["--method", partner, "--dataset", name])
+
+
+def _tell(name: str, into: Path, files: Sequence[Path], run: Sequence[str | None]) -> None:
+    """Say what was written and what to do next; no run is named without a partner for it."""
+    folder = into / name
+    commands = [["pip", "install", "-e", str(folder)], ["benchbed", "check", name]]
+    if None not in run:
+        commands.append(["benchbed", "run", *(word for word in run if word)])
+    typer.echo(f"{len(files)} files in {folder}; its README.md says what to replace. Next:")
+    for command in commands:
+        typer.echo(f"  {shlex.join(command)}")

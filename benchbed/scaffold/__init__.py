@@ -1,0 +1,1 @@
+"""What ``benchbed new`` writes: an installable package for a new method or data set."""

@@ -1,0 +1,109 @@
+"""A new package from templates.
+
+``common/`` holds what every package has, ``method/`` and ``dataset/`` what only one of them has.
+The folder ``package`` in a template becomes the import package; a file that ends in ``.template``
+has its ``$names`` filled in.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from benchbed import __version__
+from benchbed.api.specs import NAME
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+
+Kind = Literal["method", "dataset"]
+
+TEMPLATES = Path(__file__).parent
+SUFFIX = ".template"
+
+
+def create(kind: Kind, name: str, into: Path) -> list[Path]:
+    """Write the package of a new method or data set; all of it, or nothing.
+
+    Args:
+        kind: What it is to offer.
+        name: The name on the command line and in every table.
+        into: Folder in which the folder `name` is made; it is made too if need be.
+
+    Returns:
+        The files, in alphabetical order.
+
+    Raises:
+        BenchbedError: The name cannot be used, or the folder is there already or cannot be made.
+    """
+    _check(kind, name)
+    folder = into / name
+    if folder.exists() or folder.is_symlink():
+        raise BenchbedError(
+            f"The folder {folder} is there already and is left as it is; remove it, take another "
+            f"name, or name another place with --into."
+        )
+    files = dict(_files(kind, name))
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}.") as temporary:
+            whole = Path(temporary) / name
+            for path, text in files.items():
+                (whole / path).parent.mkdir(parents=True, exist_ok=True)
+                (whole / path).write_text(text, encoding="utf-8")
+            whole.rename(folder)
+    except OSError as error:
+        raise BenchbedError(
+            f"The folder {folder} cannot be made ({error.strerror}); name another place with "
+            f"--into."
+        ) from error
+    return sorted(folder / path for path in files)
+
+
+def package_of(name: str) -> str:
+    """The import package of the method or data set called `name`."""
+    return f"benchbed_{name.replace('-', '_')}"
+
+
+def _check(kind: Kind, name: str) -> None:
+    """Refuse what could not be registered or would hide something that is installed."""
+    if not NAME.fullmatch(name):
+        suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or f"my-{kind}"
+        raise BenchbedError(
+            f"A {kind} cannot be called {name!r}: a name is lower-case words joined by hyphens, "
+            f"such as {suggestion!r}."
+        )
+    for plugin in registry().plugins:
+        if any(spec.name == name for spec in plugin.specs):
+            raise BenchbedError(
+                f"The name {name!r} is taken by {plugin.distribution}; take another. "
+                f"See `benchbed show {name}`."
+            )
+    if find_spec(package_of(name)) is not None:
+        raise BenchbedError(
+            f"The name {name!r} would need the import package {package_of(name)}, which is "
+            f"installed already; take another. See `benchbed list plugins`."
+        )
+
+
+def _files(kind: Kind, name: str) -> Iterator[tuple[Path, str]]:
+    """Every file of the package: its path below the package's folder, and its text."""
+    values = {
+        "name": name,
+        "package": package_of(name),
+        "distribution": f"benchbed-{name}",
+        "version": __version__,
+        "kind": "method" if kind == "method" else "data set",
+    }
+    for root in (TEMPLATES / "common", TEMPLATES / kind):
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == SUFFIX:
+                text = Template(text).substitute(values)
+            parts = path.relative_to(root).parts
+            inside = (values["package"] if part == "package" else part for part in parts)
+            yield Path(*inside).with_name(path.name.removesuffix(SUFFIX)), text

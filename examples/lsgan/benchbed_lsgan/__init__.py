@@ -1,0 +1,1 @@
+"""The method lsgan, as a plugin of benchbed."""

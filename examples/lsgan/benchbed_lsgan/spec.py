@@ -1,0 +1,50 @@
+"""The method lsgan, as declared to benchbed; imports nothing heavy."""
+
+from collections.abc import Iterable
+
+from benchbed import Deviation, MethodSpec, Paper, hookimpl
+
+SPEC = MethodSpec(
+    name="lsgan",
+    title="LSGAN",
+    paper=Paper(
+        key="mao2017-lsgan",
+        authors="Mao, Li, Xie, Lau, Wang, Smolley",
+        year=2017,
+        title="Least squares generative adversarial networks",
+        venue="ICCV",
+        url="https://arxiv.org/abs/1611.04076",
+    ),
+    implementation="benchbed_lsgan.method:LSGAN",
+    settings="benchbed_lsgan.settings:Settings",
+    sizes=(32, 64, 128, 256, 512),
+    presets={"quick": {"batch_size": 16, "features": 32, "latent_dim": 128}},
+    equations=(
+        ("eq. 2, for D", "min_D  1/2 E[(D(x) - b)^2] + 1/2 E[(D(G(z)) - a)^2]"),
+        ("eq. 2, for G", "min_G  1/2 E[(D(G(z)) - c)^2]"),
+        ("eq. 9", "a = 0, b = 1, c = 1"),
+    ),
+    deviations=(
+        Deviation(
+            paper="a deeper generator at 112 px; the authors' code has another at 64 px",
+            here="that of 64 px, with one more layer for every doubling of the size",
+            reason="it can be built at every size of the comparison",
+        ),
+        Deviation(
+            paper="the authors' code sums the losses over the batch",
+            here="means, as eq. 2 is printed",
+            reason="Adam's steps do not depend on a constant factor, but for its epsilon",
+        ),
+        Deviation(
+            paper="batch of 64, 64 channels next to the image, noise of 1024 (authors' code)",
+            here="preset quick: batch of 16, 32 channels (a factor of 2 narrower), noise of 128",
+            reason="minutes on two CPU cores",
+        ),
+    ),
+)
+
+
+@hookimpl
+def benchbed_methods() -> Iterable[MethodSpec]:
+    """The method."""
+    return [SPEC]
