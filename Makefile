@@ -1,4 +1,5 @@
 # Each target sets itself up: a bare machine needs python3 and make, nothing else.
+# The demo has a results folder of its own: what lies recorded in results/ is not computed again.
 PYTHON ?= python3
 VENV   ?= .venv
 READY  := $(VENV)/.ready
@@ -15,7 +16,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY)   ## train SkrGAN on fundus photographs (or their phantom), score it, show the pictures
-	$(BIN)/benchbed run --method skrgan --dataset fundus
+	$(BIN)/benchbed run --method skrgan --dataset fundus --results demo
 
 test: $(READY)   ## run the default tests (no GPU, no network; under 10 minutes on two cores)
 	$(BIN)/python -m pytest
