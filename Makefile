@@ -5,7 +5,7 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint clean help
+.PHONY: demo test lint docs clean help
 
 help:            ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -25,6 +25,9 @@ lint: $(READY)   ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)   ## write docs/commands.md from the help of the commands
+	$(BIN)/python -m benchbed.cli.reference > docs/commands.md
 
 clean:           ## remove the environment
 	rm -rf $(VENV)

@@ -12,7 +12,7 @@ from benchbed.cli.examples import examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-Kind = Literal["methods", "datasets", "metrics", "tasks", "runs", "plugins"]
+Kind = Literal["methods", "datasets", "metrics", "tasks", "suites", "runs", "plugins"]
 
 
 @app.command(
@@ -106,6 +106,22 @@ def _tasks() -> list[dict[str, Any]]:
     ]
 
 
+def _suites() -> list[dict[str, Any]]:
+    from benchbed.suites.suite import read_suite, shipped
+
+    suites = [read_suite(path) for path in shipped().values()]
+    return [
+        {
+            "suite": suite.name,
+            "title": suite.title,
+            "methods": len(suite.methods),
+            "datasets": ", ".join(suite.datasets),
+            "seeds": len(suite.seeds),
+        }
+        for suite in suites
+    ]
+
+
 def _plugins() -> list[dict[str, Any]]:
     from benchbed.registry import registry
 
@@ -136,5 +152,6 @@ _LISTS = {
     "datasets": _datasets,
     "metrics": _metrics,
     "tasks": _tasks,
+    "suites": _suites,
     "plugins": _plugins,
 }

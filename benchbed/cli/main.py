@@ -15,7 +15,8 @@ from benchbed.errors import BenchbedError, unknown
 
 COMMANDS = {
     "run": "Train a method on a data set, score it, and leave one record.",
-    "list": "List methods, datasets, metrics, tasks, runs or plugins.",
+    "suite": "Carry out a grid of runs, usually one table of one paper.",
+    "list": "List methods, datasets, metrics, tasks, suites, runs or plugins.",
     "show": "Say all that is known of a method, data set, metric or task.",
     "report": "Make the leaderboards from the records.",
     "sample": "Draw images from a finished run.",

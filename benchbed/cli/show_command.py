@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,16 +24,25 @@ def _complete(incomplete: str) -> list[str]:
     ]
 
 
-@app.command(epilog=examples("show {method}", "show {dataset} --json"))
+@app.command(epilog=examples("show {method}", "show {method} --size 64", "show {dataset} --json"))
 def show(
     name: Annotated[
         str,
         typer.Argument(help="A method, data set, metric or task.", autocompletion=_complete),
     ],
+    size: Annotated[
+        int | None, typer.Option(help="Count a method's parameters at this size in pixels.")
+    ] = None,
+    preset: Annotated[
+        Literal["quick", "standard", "paper"],
+        typer.Option(help="Preset whose settings the parameters are counted with."),
+    ] = "paper",
     as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
 ) -> None:
     """Say all that is known of a method, data set, metric or task."""
     facts = _facts(name)
+    if size is not None:
+        facts["parameters"] = _parameters(name, size, preset)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, default=str))
         return
@@ -85,6 +94,30 @@ def method_facts(spec: MethodSpec) -> dict[str, Any]:
         ],
         "deviations": [dict(vars(deviation)) for deviation in spec.deviations],
     }
+
+
+def _parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
+    """The networks of a method for RGB images of `size`, with their trainable parameters."""
+    from benchbed.api.specs import MethodSpec
+    from benchbed.registry import registry
+    from benchbed.runs.plan import check_size, method_settings
+
+    spec = registry().spec(MethodSpec, name)
+    check_size(spec, size)
+    settings = method_settings(spec, preset, {})
+    # Building networks takes torch; all else that this command says does not.
+    from benchbed.api.types import DataShape
+    from benchbed.runs.runner import parameters_at
+
+    spatial = (size,) * min(spec.dimensions)
+    mask_channels = 1 if "mask" in spec.needs else 0
+    shape = DataShape(channels=3, spatial=spatial, mask_channels=mask_channels)
+    counts = parameters_at(spec, settings, shape)
+    rows = {**counts, "together": sum(counts.values())}
+    return [
+        {"network": network, "parameters": count, "size": f"{size} px", "preset": preset}
+        for network, count in rows.items()
+    ]
 
 
 def _setting(name: str, field: Any, presets: Any) -> dict[str, str]:

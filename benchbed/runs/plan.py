@@ -234,12 +234,7 @@ def _preset(request: Request) -> Preset:
 def _check(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS, "benchbed run --help")
-    if size not in method.sizes:
-        close = min(method.sizes, key=lambda known: abs(known - size))
-        raise BenchbedError(
-            f"{method.name} cannot be built for {size} px, only for "
-            f"{', '.join(map(str, method.sizes))}; the nearest is --size {close}."
-        )
+    check_size(method, size)
     if not method.abilities & task.abilities:
         able = [
             s.name for s in registry().specs(MethodSpec).values() if s.abilities & task.abilities
@@ -248,6 +243,20 @@ def _check(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> Non
         raise BenchbedError(
             f"The task {task.name} needs a method that can {wanted}, which {method.name} cannot; "
             f"these can: {', '.join(able) or 'none'}."
+        )
+
+
+def check_size(method: MethodSpec, size: int) -> None:
+    """Refuse a size that the method does not declare.
+
+    Raises:
+        BenchbedError: It cannot be built for it.
+    """
+    if size not in method.sizes:
+        close = min(method.sizes, key=lambda known: abs(known - size))
+        raise BenchbedError(
+            f"{method.name} cannot be built for {size} px, only for "
+            f"{', '.join(map(str, method.sizes))}; the nearest is --size {close}."
         )
 
 

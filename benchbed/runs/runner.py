@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import shutil
 import sys
@@ -15,8 +16,9 @@ from lightning_fabric import Fabric
 
 from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
-from benchbed.api.specs import MetricSpec
+from benchbed.api.specs import MethodSpec, MetricSpec
 from benchbed.api.task import Evaluation, Task
+from benchbed.api.types import DataShape
 from benchbed.data.feed import Feed, data_shape
 from benchbed.data.prepare import Prepared, prepare
 from benchbed.errors import BenchbedError
@@ -28,6 +30,7 @@ from benchbed.runs.provenance import provenance
 from benchbed.runs.record import Measured, Record, Training
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
+from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import GRID_SEED, Budget, Diverged, Interrupted, Loop, Options
 from benchbed.training.pictures import image_grid, sample_grid, save_picture
@@ -77,6 +80,8 @@ def fabric(device: str, precision: str) -> Fabric:
             f"--device {device} is not there: torch sees {torch.cuda.device_count()} CUDA "
             f"devices. See `benchbed doctor`."
         )
+    # Its remarks on the precision are no news: a record says which it was.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     made = Fabric(
         accelerator=kind,
         devices=[int(number)] if number else 1,
@@ -318,6 +323,21 @@ class _Run:
             parameters=parameter_counts(loop.method),
             peak_memory_bytes=peak_memory(self.fabric.device),
         )
+
+
+def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
+    """Trainable parameters by network, of a method built for this shape without any memory.
+
+    Args:
+        spec: The method.
+        settings: Its settings.
+        shape: Channels and size of the images.
+    """
+    method: Method[Any] = load(spec.implementation)(settings)
+    method.data = shape
+    with torch.device("meta"):
+        method.build(shape)
+    return parameter_counts(method)
 
 
 def parameter_counts(method: Method[Any]) -> dict[str, int]:

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from benchbed.api.method import Derived, Method
 from benchbed.api.specs import DatasetSpec, MethodSpec
@@ -20,13 +19,13 @@ from benchbed.data.feed import Feed, data_shape
 from benchbed.data.prepare import Prepared, identify, prepare
 from benchbed.registry import load, registry
 from benchbed.runs.plan import method_settings
+from benchbed.runs.runner import fabric
 from benchbed.settings import MethodSettings
 from benchbed.testing.checks import Skipped
 from benchbed.training.state import seed_everything
 
 CASES = 16
 BATCH = 4
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,7 @@ class Subject:
     ) -> Method[Any]:
         """The method at its smallest size, ready to train."""
         method = self.build(self.smallest, seed=seed)
-        fabric = Fabric(accelerator=accelerator, devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
-        fabric.launch()
-        method.attach(fabric)
+        method.attach(fabric(accelerator, precision))
         method.train()
         return method
 

@@ -206,3 +206,24 @@ def test_a_broken_method_exits_with_1_and_says_where_the_traceback_is(
     assert "the plugin has a bug" in answer.stderr
     assert "log.txt" in answer.stderr.replace("\n", "")
     assert "Traceback" not in answer.stderr
+
+
+def test_show_counts_parameters_at_a_size(cli: Run) -> None:
+    """The counts are those of DCGAN's usual implementation at 64 px, for RGB."""
+    rows = json.loads(_ok(cli("show", "dcgan", "--size", "64", "--json")))["parameters"]
+    assert {row["network"]: row["parameters"] for row in rows} == {
+        "generator": 3_576_704,
+        "discriminator": 2_765_568,
+        "together": 6_342_272,
+    }
+    refused = cli("show", "dcgan", "--size", "100")
+    assert refused.returncode == 2
+    assert "the nearest is --size 128" in refused.stderr
+
+
+def test_the_precision_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    """Lightning's remark on mixed precision would stand in the middle of a list of ticks."""
+    from benchbed.runs.runner import fabric
+
+    fabric("cpu", "bf16")
+    assert capfd.readouterr() == ("", "")

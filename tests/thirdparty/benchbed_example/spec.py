@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, MethodSpec, Paper, Part, Phantom, hookimpl
+from benchbed import (
+    DatasetSpec,
+    Layout,
+    MethodSpec,
+    MetricSpec,
+    Paper,
+    Part,
+    Phantom,
+    TaskSpec,
+    hookimpl,
+)
 
 LSGAN = MethodSpec(
     name="tiny-lsgan",
@@ -37,6 +47,23 @@ DISCS = DatasetSpec(
     channels=1,
 )
 
+BRIGHTNESS = MetricSpec(
+    name="brightness-gap",
+    title="Brightness",
+    direction="down",
+    implementation="benchbed_example.glance:brightness_gap",
+    recipe="absolute difference of the mean pixel values, in grey levels",
+    bounds=(0.0, 255.0),
+)
+
+GLANCE = TaskSpec(
+    name="glance",
+    title="Is the first sample as bright as the real images?",
+    implementation="benchbed_example.glance:Glance",
+    abilities=frozenset({"sample"}),
+    metrics=("brightness-gap",),
+)
+
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
@@ -48,3 +75,15 @@ def benchbed_methods() -> Iterable[MethodSpec]:
 def benchbed_datasets() -> Iterable[DatasetSpec]:
     """The data set."""
     return [DISCS]
+
+
+@hookimpl
+def benchbed_metrics() -> Iterable[MetricSpec]:
+    """The metric."""
+    return [BRIGHTNESS]
+
+
+@hookimpl
+def benchbed_tasks() -> Iterable[TaskSpec]:
+    """The task."""
+    return [GLANCE]

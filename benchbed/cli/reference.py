@@ -1,0 +1,44 @@
+"""The reference of commands, made from their help: ``python -m benchbed.cli.reference``."""
+
+from __future__ import annotations
+
+import re
+
+from typer.testing import CliRunner
+
+from benchbed.cli.main import COMMANDS, app
+
+WIDTH = 80
+"""Columns, whatever the terminal has."""
+
+HEAD = """# Commands
+
+Made by `make docs` from the help of the commands; do not edit.
+"""
+
+
+def render() -> str:
+    """Every command's help as Markdown, the same on every terminal."""
+    parts = [HEAD, _page()]
+    for name in COMMANDS:
+        page = _page(name)
+        below = re.search(r"^Commands:\n((?:  .*\n?)+)", _help(name), re.MULTILINE)
+        names = re.findall(r"^  (\w+)  ", below.group(1), re.MULTILINE) if below else []
+        parts += [page, *(_page(name, word) for word in names)]
+    return "\n".join(parts)
+
+
+def _help(*words: str) -> str:
+    answer = CliRunner().invoke(
+        app, [*words, "--help"], prog_name="benchbed", env={"COLUMNS": str(WIDTH)}
+    )
+    assert answer.exit_code == 0, answer.output
+    return "\n".join(line.rstrip() for line in answer.output.strip().splitlines()) + "\n"
+
+
+def _page(*words: str) -> str:
+    return f"## {' '.join(['benchbed', *words])}\n\n```text\n{_help(*words)}```\n"
+
+
+if __name__ == "__main__":
+    print(render(), end="")

@@ -1,0 +1,147 @@
+"""``benchbed suite``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from benchbed.cli.examples import examples
+
+if TYPE_CHECKING:
+    from benchbed.runs.store import Store
+    from benchbed.suites.grid import Member
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+OUTCOME = {0: "finished", 3: "diverged", 130: "stopped"}
+
+EPILOG = (
+    examples(
+        "list suites",
+        "suite NAME --dry-run",
+        "suite NAME --seed 0 --seed 1 --seed 2",
+        "suite my/suite.yaml --preset standard --source real",
+    )
+    + """
+
+A suite that was stopped goes on when the same command is given again. Exit code: 0 all runs are
+done, 1 some broke, 2 wrong input, 130 stopped."""
+)
+
+
+def _complete(incomplete: str) -> list[str]:
+    from benchbed.suites.suite import shipped
+
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
+@app.command(epilog=EPILOG)
+def suite(
+    name: Annotated[
+        str, typer.Argument(help="Name of a suite, or a suite file.", autocompletion=_complete)
+    ],
+    preset: Annotated[
+        Literal["quick", "standard", "paper"], typer.Option(help="Size, budget and counts.")
+    ] = "quick",
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed, instead of the suite's.")
+    ] = None,
+    source: Annotated[
+        Literal["auto", "real", "phantom"],
+        typer.Option(help="Real images where they lie, else the phantom; or one of them."),
+    ] = "auto",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images that do not decode.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the plan for a script; run nothing.")
+    ] = False,
+) -> None:
+    """Carry out a grid of runs, those that are not done yet."""
+    from benchbed import paths
+    from benchbed.cli.console import ConsoleReporter
+    from benchbed.runs.store import Store
+    from benchbed.suites.grid import members, requests
+    from benchbed.suites.suite import find_suite
+
+    chosen = find_suite(name)
+    asked = requests(
+        chosen, preset, seeds=seed, source=source, data_root=data_root, skip_bad=skip_bad
+    )
+    store = Store(paths.results(results))
+    with ConsoleReporter() as reporter:
+        planned = members(list(asked), reporter)
+    if as_json:
+        rows = [{"run": m.plan.id, "state": m.standing(store)} for m in planned]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    todo = _tell_plan(chosen.title, planned, store)
+    if not dry_run and todo:
+        paths.writable(store.root)
+        _execute(todo, store, device)
+    elif not todo:
+        typer.echo("Next: benchbed report", err=True)
+
+
+def _tell_plan(title: str, planned: list[Member], store: Store) -> list[Member]:
+    """Say how far the suite is.
+
+    Returns:
+        The runs that are not done.
+    """
+    from benchbed.cli.console import duration, print_rows
+    from benchbed.suites.grid import expected_seconds
+
+    standings = {member.plan.id: member.standing(store) for member in planned}
+    print_rows(_grid(planned, standings), empty="No run.")
+    todo = [m for m in planned if standings[m.plan.id] in ("begun", "missing")]
+    seconds = expected_seconds(todo, store)
+    time = f"about {duration(seconds)} of training" if seconds is not None else "time not known yet"
+    rest = f", {len(todo)} to run ({time})" if todo else ""
+    typer.echo(f"{title}: {len(planned)} runs, {len(planned) - len(todo)} done{rest}.", err=True)
+    return todo
+
+
+def _grid(planned: list[Member], standings: Mapping[str, str]) -> list[dict[str, str]]:
+    """A line for each data set and method, a word for each seed."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for member in planned:
+        protocol = member.plan.protocol
+        data = f"{protocol.dataset} ({protocol.source})"
+        row = rows.setdefault(
+            (data, member.plan.method.name), {"dataset": data, "method": member.plan.method.name}
+        )
+        row[f"seed {member.plan.seed}"] = standings[member.plan.id]
+    return list(rows.values())
+
+
+def _execute(todo: list[Member], store: Store, device: str) -> None:
+    from benchbed.suites.execute import STOPPED, carry_out
+
+    outcomes: list[str] = []
+    for member, code in carry_out(todo, store, device=device):
+        outcomes.append(OUTCOME.get(code, "broken"))
+        done = f"{len(outcomes)} of {len(todo)}"
+        typer.echo(f"[{done}] {member.plan.id}: {outcomes[-1]}", err=True)
+    counts = ", ".join(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(outcomes))
+    left = len(todo) - len(outcomes) + outcomes.count("stopped")
+    typer.echo(f"{counts}{f', {left} left' if left else ''}. Next: benchbed report", err=True)
+    if "stopped" in outcomes:
+        typer.echo("Go on with the same command.", err=True)
+        raise typer.Exit(STOPPED)
+    if "broken" in outcomes:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Suites: a grid of runs, usually one table of one paper."""

@@ -1,0 +1,119 @@
+"""From a suite to its runs, and which of them are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from benchbed.data.source import Source
+from benchbed.runs.plan import Plan, Request, plan
+from benchbed.runs.store import Store
+from benchbed.suites.suite import PresetName, Suite
+from benchbed.training.events import Reporter
+
+Standing = Literal["done", "diverged", "begun", "missing"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a suite.
+
+    Attributes:
+        request: What is asked for.
+        plan: The run that it makes.
+    """
+
+    request: Request
+    plan: Plan
+
+    def standing(self, store: Store) -> Standing:
+        """How far it is: recorded, begun, or not there."""
+        record = store.record(self.plan.id)
+        if record is not None:
+            return "diverged" if record.state == "diverged" else "done"
+        return "begun" if (store.run_folder(self.plan.id) / "run.json").exists() else "missing"
+
+
+def requests(
+    suite: Suite,
+    preset: PresetName,
+    *,
+    seeds: Sequence[int] | None = None,
+    source: Source = "auto",
+    data_root: Path | None = None,
+    skip_bad: bool = False,
+) -> Iterator[Request]:
+    """What a suite asks for, seed by seed, so that an unfinished suite compares what it has.
+
+    Args:
+        suite: The suite.
+        preset: Its scale.
+        seeds: Seeds, instead of the suite's.
+        source: ``"auto"``, ``"real"`` or ``"phantom"``.
+        data_root: Where real data lie; None for the usual places.
+        skip_bad: Leave out files that do not decode.
+    """
+    scale = suite.scale(preset)
+    for seed in seeds or scale.seeds or suite.seeds:
+        for dataset in suite.datasets:
+            for method, settings in suite.methods.items():
+                yield Request(
+                    method=method,
+                    dataset=dataset,
+                    task=suite.task,
+                    preset=preset,
+                    settings={**scale.settings, **settings},
+                    seed=seed,
+                    source=source,
+                    data_root=data_root,
+                    size=scale.size,
+                    kimg=scale.kimg,
+                    samples=scale.samples,
+                    augment=scale.augment,
+                    metrics=suite.metrics,
+                    skip_bad=skip_bad,
+                )
+
+
+def members(asked: Sequence[Request], reporter: Reporter) -> list[Member]:
+    """Plan each request; a suite with a mistake in it starts nothing.
+
+    Raises:
+        BenchbedError: A request does not go together.
+    """
+    found: list[Member] = []
+    for number, request in enumerate(asked):
+        reporter.counted("planning", number, len(asked))
+        found.append(Member(request, plan(request)))
+    reporter.counted("planning", len(asked), len(asked))
+    return found
+
+
+def expected_seconds(todo: Sequence[Member], store: Store) -> float | None:
+    """How long runs will take, from the records of their like, or None where there are none.
+
+    A method's speed is the median of its records at the same size and precision; only training
+    is counted.
+    """
+    records = store.records()
+    total = 0.0
+    for member in todo:
+        protocol = member.plan.protocol
+        if protocol.seconds is not None:
+            total += protocol.seconds
+            continue
+        speeds = [
+            record.training.images_per_second
+            for record in records
+            if record.method == member.plan.method.name
+            and record.protocol["size"] == protocol.size
+            and record.precision == member.plan.precision
+            and record.training.images_per_second > 0
+        ]
+        if not speeds or protocol.kimg is None:
+            return None
+        total += protocol.kimg * 1000 / median(speeds)
+    return total

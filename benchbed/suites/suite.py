@@ -1,0 +1,139 @@
+"""A suite file: which methods on which data, with which seeds and budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchbed import paths
+from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
+from benchbed.data.source import FOLDER
+from benchbed.errors import BenchbedError, nearest, unknown
+from benchbed.registry import registry
+
+PresetName = Literal["quick", "standard", "paper"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scale(_Strict):
+    """What a suite changes of a preset.
+
+    Attributes:
+        size: In-plane size in pixels.
+        kimg: Budget in thousands of images.
+        samples: Number of samples to score.
+        augment: ``"none"`` or ``"flip"``.
+        seeds: Seeds, instead of the suite's.
+        settings: Settings of every method.
+    """
+
+    size: int | None = None
+    kimg: float | None = None
+    samples: int | None = None
+    augment: Literal["none", "flip"] | None = None
+    seeds: tuple[int, ...] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Suite(_Strict):
+    """A grid of runs.
+
+    Attributes:
+        name: What it is called; the file's name without its suffix.
+        title: What it recomputes.
+        task: How the methods are judged.
+        methods: Each method with the settings that the suite changes.
+        datasets: The data sets.
+        seeds: The seeds.
+        metrics: Metrics to report, instead of the task's.
+        presets: What changes of a preset, by its name.
+    """
+
+    name: str
+    title: str
+    task: str
+    methods: dict[str, dict[str, Any]]
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    metrics: tuple[str, ...] = ()
+    presets: dict[PresetName, Scale] = Field(default_factory=dict)
+
+    def scale(self, preset: PresetName) -> Scale:
+        """What the suite changes of a preset."""
+        return self.presets.get(preset, Scale())
+
+
+def shipped() -> dict[str, Path]:
+    """The suites that come with benchbed, by name."""
+    return {path.stem: path for path in sorted(paths.benchmarks().glob("*.yaml"))}
+
+
+def find_suite(text: str) -> Suite:
+    """The suite of a file, or the shipped one of that name.
+
+    Args:
+        text: A path, or a name as `shipped` gives them.
+
+    Raises:
+        BenchbedError: There is no such file or name, the file is no suite, or it names something
+            that does not exist.
+    """
+    path = shipped().get(text, Path(text))
+    if text not in shipped() and path.suffix not in (".yaml", ".yml") and not path.exists():
+        raise unknown("suite", text, shipped(), "benchbed list suites")
+    suite = read_suite(path)
+    _check_names(path, suite)
+    return suite
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite file; what it names may not be installed here.
+
+    Raises:
+        BenchbedError: It cannot be read, or is no suite.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise BenchbedError(f"The suite file {path} must hold 'name: value' lines.")
+        suite = Suite.model_validate({"name": path.stem, **content})
+    except OSError as error:
+        raise BenchbedError(f"The suite file {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = " ".join(str(error).split())
+        raise BenchbedError(f"The suite file {path} is no YAML: {text}.") from error
+    except ValidationError as error:
+        raise BenchbedError(_sentence(path, error)) from error
+    return suite
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    # A misspelt entry is also a missing one; the misspelling is what helps.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = [*Suite.model_fields, *Scale.model_fields, *PRESETS]
+        close = nearest(str(first["loc"][-1]), known)
+        guess = f"; did you mean {close!r}?" if close else "."
+        return f"The suite file {path} has an unknown entry {place!r}{guess}"
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return f"The suite file {path} is no suite: {place}: {reason}."
+
+
+def _check_names(path: Path, suite: Suite) -> None:
+    known = registry()
+    for empty in ("methods", "datasets", "seeds"):
+        if not getattr(suite, empty):
+            raise BenchbedError(f"The suite file {path} names no {empty}.")
+    known.spec(TaskSpec, suite.task)
+    for method in suite.methods:
+        known.spec(MethodSpec, method)
+    for dataset in suite.datasets:
+        if not dataset.startswith(FOLDER):
+            known.spec(DatasetSpec, dataset)
