@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+MANY_COLUMNS = 10_000
+"""More than a table can need."""
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
@@ -24,18 +28,34 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     for name, value in facts.items():
         if value and _records(value):
             console.print()
-            console.print(_table(name, value))
+            _print_records(console, name, value)
 
 
 def _records(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
+def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As a table where the terminal is wide enough for it, else one paragraph a record."""
+    table = _table(name, rows)
+    unbounded = console.options.update(max_width=MANY_COLUMNS)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(Text(name, style="bold"))
+    for row in rows:
+        first, *rest = [(key, str(value)) for key, value in row.items() if str(value)]
+        console.print(Text(first[1]))
+        named = len(rest) > 1
+        facts = [Text.assemble((f"{key}: " if named else "", "dim"), value) for key, value in rest]
+        console.print(Padding(Text(" · ", style="dim").join(facts), (0, 0, 0, 4)))
+
+
 def _table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
     table = Table(title=name, title_justify="left", title_style="bold", pad_edge=False, box=None)
     columns = [key for key in rows[0] if any(row[key] for row in rows)]
-    for position, key in enumerate(columns):
-        table.add_column(key, no_wrap=position == 0, overflow="fold")
+    for key in columns:
+        table.add_column(key)
     for row in rows:
         table.add_row(*(Text(str(row[key])) for key in columns))
     return table

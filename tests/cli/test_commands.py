@@ -227,3 +227,15 @@ def test_the_precision_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
 
     fabric("cpu", "bf16")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("columns", ["80", "300"])
+def test_show_breaks_no_word(columns: str, cli: Run) -> None:
+    """A table of six columns would cut most words of its sentences in an ordinary terminal."""
+    shown = _ok(cli("show", "skrgan", COLUMNS=columns)).split()
+    settings = json.loads(_ok(cli("show", "skrgan", "--json")))["settings"]
+    words = {
+        word for entry in settings for key in ("meaning", "source") for word in entry[key].split()
+    }
+    assert len(words) > 100
+    assert words - set(shown) == set()
