@@ -38,34 +38,41 @@ WANG = Paper(
     title="Multiscale structural similarity for image quality assessment",
     venue="Asilomar Conference on Signals, Systems and Computers",
 )
+BINKOWSKI = Paper(
+    key="binkowski2018-kid",
+    authors="Binkowski, Sutherland, Arbel, Gretton",
+    year=2018,
+    title="Demystifying MMD GANs",
+    venue="ICLR",
+    url="https://arxiv.org/abs/1801.01401",
+)
+KYNKAANNIEMI = Paper(
+    key="kynkaanniemi2019-precision-recall",
+    authors="Kynkaanniemi, Karras, Laine, Lehtinen, Aila",
+    year=2019,
+    title="Improved precision and recall metric for assessing generative models",
+    venue="NeurIPS",
+    url="https://arxiv.org/abs/1904.06991",
+)
+ODENA = Paper(
+    key="odena2017-conditional",
+    authors="Odena, Olah, Shlens",
+    year=2017,
+    title="Conditional image synthesis with auxiliary classifiers",
+    venue="ICML",
+    url="https://arxiv.org/abs/1610.09585",
+)
+
+INCEPTION = "Inception pool3 features (2048-d, fp32, weights of 2015-12-05 as in pytorch-fid)"
+UNTRAINED = "features of a seeded, untrained VGG16 (64-d, at 112 px)"
 
 
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
     """The metrics of the task ``synthesis``."""
     return [
-        MetricSpec(
-            name="fid",
-            title="FID",
-            direction="down",
-            implementation="benchbed.metrics.fid:fid",
-            recipe="Frechet distance in fp64 of Inception pool3 features (2048-d, fp32, weights "
-            "of 2015-12-05 as in pytorch-fid)",
-            bounds=(0, None),
-            weights="benchbed.metrics.fid:inception_there",
-            stand_in="fid-random",
-            paper=HEUSEL,
-        ),
-        MetricSpec(
-            name="fid-random",
-            title="FID-random",
-            direction="down",
-            implementation="benchbed.metrics.fid:fid_random",
-            recipe="Frechet distance in fp64 of features of a seeded, untrained VGG16 (64-d, at "
-            "112 px); no FID, and never beside one",
-            bounds=(0, None),
-            paper=NAEEM,
-        ),
+        *_distances(),
+        *(spec for name in COVERINGS for spec in _covering(name)),
         MetricSpec(
             name="swd",
             title="SWD",
@@ -87,6 +94,16 @@ def benchbed_metrics() -> Iterable[MetricSpec]:
             paper=WANG,
         ),
         MetricSpec(
+            name="ms-ssim-diversity",
+            title="MS-SSIM (diversity)",
+            direction="down",
+            implementation="benchbed.metrics.ms_ssim:ms_ssim_diversity",
+            recipe="mean MS-SSIM of disjoint, seeded pairs of samples; real images are not looked "
+            "at, and their own value is the floor",
+            bounds=(0, 1),
+            paper=ODENA,
+        ),
+        MetricSpec(
             name="kl",
             title="KL",
             direction="none",
@@ -94,6 +111,90 @@ def benchbed_metrics() -> Iterable[MetricSpec]:
             recipe="Kullback-Leibler divergence, real to fake, of 256-bin luma histograms inside "
             "the field of view, one count added to each bin, natural logarithm",
             bounds=(0, None),
+        ),
+    ]
+
+
+def _distances() -> Iterable[MetricSpec]:
+    """Frechet and kernel distance, each in two feature spaces."""
+    kernel = "squared MMD without bias under the kernel (x.y/d + 1)^3, over all images, fp64, of "
+    return [
+        MetricSpec(
+            name="fid",
+            title="FID",
+            direction="down",
+            implementation="benchbed.metrics.fid:fid",
+            recipe=f"Frechet distance in fp64 of {INCEPTION}",
+            bounds=(0, None),
+            weights="benchbed.metrics.fid:inception_there",
+            stand_in="fid-random",
+            paper=HEUSEL,
+        ),
+        MetricSpec(
+            name="fid-random",
+            title="FID-random",
+            direction="down",
+            implementation="benchbed.metrics.fid:fid_random",
+            recipe=f"Frechet distance in fp64 of {UNTRAINED}; no FID, and never beside one",
+            bounds=(0, None),
+            paper=NAEEM,
+        ),
+        MetricSpec(
+            name="kid",
+            title="KID",
+            direction="down",
+            implementation="benchbed.metrics.kid:kid",
+            recipe=kernel + INCEPTION,
+            weights="benchbed.metrics.fid:inception_there",
+            stand_in="kid-random",
+            paper=BINKOWSKI,
+        ),
+        MetricSpec(
+            name="kid-random",
+            title="KID-random",
+            direction="down",
+            implementation="benchbed.metrics.kid:kid_random",
+            recipe=f"{kernel}{UNTRAINED}; no KID, and never beside one",
+            paper=BINKOWSKI,
+        ),
+    ]
+
+
+COVERINGS: dict[str, tuple[str, int | None]] = {
+    "precision": ("share of samples inside the 5-nearest-neighbour ball of a real image", 1),
+    "recall": ("share of real images inside the 5-nearest-neighbour ball of a sample", 1),
+    "density": ("mean number of real 5-nearest-neighbour balls around a sample, over 5", None),
+    "coverage": ("share of real 5-nearest-neighbour balls that hold a sample", 1),
+}
+"""How two sets cover each other: name, what is measured, its upper bound."""
+
+
+def _covering(name: str) -> Iterable[MetricSpec]:
+    """One such metric in two feature spaces."""
+    what, high = COVERINGS[name]
+    paper = KYNKAANNIEMI if name in ("precision", "recall") else NAEEM
+    return [
+        MetricSpec(
+            name=name,
+            title=name.capitalize(),
+            direction="up",
+            implementation=f"benchbed.metrics.prdc:{name}",
+            recipe=f"{what}, in {INCEPTION}",
+            bounds=(0, high),
+            min_samples=6,
+            weights="benchbed.metrics.fid:inception_there",
+            stand_in=f"{name}-random",
+            paper=paper,
+        ),
+        MetricSpec(
+            name=f"{name}-random",
+            title=f"{name.capitalize()}-random",
+            direction="up",
+            implementation=f"benchbed.metrics.prdc:{name}_random",
+            recipe=f"{what}, in {UNTRAINED}",
+            bounds=(0, high),
+            min_samples=6,
+            paper=paper,
         ),
     ]
 

@@ -174,3 +174,15 @@ def ms_ssim_realfake(inputs: MetricInputs) -> float:
     """Mean MS-SSIM of each scored image and a seeded random real one, as a fidelity."""
     partners = np.random.default_rng(inputs.seed).integers(0, len(inputs.real), len(inputs.fake))
     return float(ms_ssim(inputs.real.images[partners], inputs.fake.images).mean())
+
+
+def ms_ssim_diversity(inputs: MetricInputs) -> float:
+    """Mean MS-SSIM of disjoint, seeded pairs of the scored images (Odena et al. 2017, section 4.2).
+
+    Karras et al. 2018 take pairs among all images, as here; no real image is looked at. Its floor
+    is the same among real images.
+    """
+    order = np.random.default_rng(inputs.seed).permutation(len(inputs.fake))
+    half = len(order) // 2
+    images = inputs.fake.images
+    return float(ms_ssim(images[order[:half]], images[order[half : 2 * half]]).mean())

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage, signal
 from skimage.metrics import structural_similarity
 
+from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.metrics import ms_ssim as module
-from benchbed.metrics.ms_ssim import gaussian_window, ms_ssim, ssim
+from benchbed.metrics.ms_ssim import gaussian_window, ms_ssim, ms_ssim_diversity, ssim
 
 Float = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -217,3 +218,18 @@ def test_refuses_what_has_no_value(
     """Images without a fifth scale, unequal sets and no pairs are refused in one sentence."""
     with pytest.raises(ValueError, match=words):
         ms_ssim(np.zeros(first, np.uint8), np.zeros(second, np.uint8))
+
+
+def test_diversity_looks_at_samples_alone_and_tells_a_collapse() -> None:
+    """Copies of one sample are alike to 1, whatever the real images are; noise is not."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (9, 1, 32, 32), dtype=np.uint8)
+    copies = np.repeat(noise[:1], 9, axis=0)
+
+    def measured(real: np.ndarray, fake: np.ndarray) -> float:
+        sets = ImageSet(real), ImageSet(fake)
+        return ms_ssim_diversity(MetricInputs(*sets, lambda *_: np.zeros((9, 1), np.float32)))
+
+    assert measured(noise, copies) == pytest.approx(1.0, abs=1e-12)
+    assert measured(copies, noise) < 0.1
+    assert measured(copies, noise) == measured(noise, noise)

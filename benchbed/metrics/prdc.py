@@ -1,0 +1,131 @@
+"""Precision, recall, density and coverage in two feature spaces, under two sets of names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+
+from benchbed.api.metric import MetricInputs
+
+Float = npt.NDArray[np.float64]
+
+NEIGHBOURS = 5
+"""k of the nearest neighbours (Naeem et al. 2020, section 4.2)."""
+
+_ROWS = 512
+"""Rows of the distance matrix that are held at once."""
+
+
+class Manifold(NamedTuple):
+    """How two sets of features cover each other.
+
+    Attributes:
+        precision: Share of fakes inside a ball around some real one, in [0, 1].
+        recall: Share of reals inside a ball around some fake one, in [0, 1].
+        density: Mean number of real balls around a fake, divided by k; 1 where the sets agree.
+        coverage: Share of real balls that hold a fake, in [0, 1].
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def manifold(
+    real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating], neighbours: int = NEIGHBOURS
+) -> Manifold:
+    """Precision, recall, density and coverage.
+
+    Precision and recall after Kynkaanniemi et al. 2019, "Improved precision and recall metric for
+    assessing generative models", eq. 1 and 2; density and coverage after Naeem et al. 2020,
+    "Reliable fidelity and diversity metrics for generative models", eq. 3 and 4. The ball around
+    a point reaches to its k-th nearest neighbour in its own set, itself not counted, and holds
+    its surface.
+
+    Args:
+        real: Features ``(n, d)``.
+        fake: Features ``(m, d)``.
+        neighbours: k.
+
+    Raises:
+        ValueError: A set has no more than k rows.
+    """
+    if min(len(real), len(fake)) <= neighbours:
+        raise ValueError(f"{len(real)} and {len(fake)} rows are too few for k = {neighbours}.")
+    x, y = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    real_radii, fake_radii = _radii(x, neighbours), _radii(y, neighbours)
+    around_fake = np.zeros(len(y), dtype=np.int64)
+    recalled = np.zeros(len(x), dtype=bool)
+    covered = np.zeros(len(x), dtype=bool)
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        distances = cdist(x[rows], y)
+        in_real_ball = distances <= real_radii[rows, None]
+        around_fake += in_real_ball.sum(0)
+        covered[rows] = in_real_ball.any(1)
+        recalled[rows] = (distances <= fake_radii[None]).any(1)
+    return Manifold(
+        precision=float((around_fake > 0).mean()),
+        recall=float(recalled.mean()),
+        density=float(around_fake.mean() / neighbours),
+        coverage=float(covered.mean()),
+    )
+
+
+def _radii(points: Float, neighbours: int) -> Float:
+    """Distance of each point to its k-th nearest neighbour."""
+    radii = np.empty(len(points))
+    for start in range(0, len(points), _ROWS):
+        distances = cdist(points[start : start + _ROWS], points)
+        # The nearest of all is the point itself.
+        radii[start : start + _ROWS] = np.partition(distances, neighbours, axis=1)[:, neighbours]
+    return radii
+
+
+def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:
+    real = inputs.features(extractor, inputs.real)
+    return manifold(real, inputs.features(extractor, inputs.fake))
+
+
+def precision(inputs: MetricInputs) -> float:
+    """Precision in Inception's features."""
+    return _manifold("inception", inputs).precision
+
+
+def recall(inputs: MetricInputs) -> float:
+    """Recall in Inception's features."""
+    return _manifold("inception", inputs).recall
+
+
+def density(inputs: MetricInputs) -> float:
+    """Density in Inception's features."""
+    return _manifold("inception", inputs).density
+
+
+def coverage(inputs: MetricInputs) -> float:
+    """Coverage in Inception's features."""
+    return _manifold("inception", inputs).coverage
+
+
+def precision_random(inputs: MetricInputs) -> float:
+    """Precision in the features of an untrained network."""
+    return _manifold("random", inputs).precision
+
+
+def recall_random(inputs: MetricInputs) -> float:
+    """Recall in the features of an untrained network."""
+    return _manifold("random", inputs).recall
+
+
+def density_random(inputs: MetricInputs) -> float:
+    """Density in the features of an untrained network."""
+    return _manifold("random", inputs).density
+
+
+def coverage_random(inputs: MetricInputs) -> float:
+    """Coverage in the features of an untrained network."""
+    return _manifold("random", inputs).coverage

@@ -1,0 +1,70 @@
+"""Precision, recall, density and coverage against their definitions written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchbed.metrics.prdc import Manifold, manifold
+
+
+def by_definition(real: np.ndarray, fake: np.ndarray, k: int) -> Manifold:
+    """Kynkaanniemi et al. 2019, eq. 1 and 2, and Naeem et al. 2020, eq. 3 and 4, point by point."""
+
+    def far(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True))))
+
+    def radius(index: int, points: np.ndarray) -> float:
+        others = [far(points[index], p) for i, p in enumerate(points) if i != index]
+        return sorted(others)[k - 1]
+
+    real_radii = [radius(i, real) for i in range(len(real))]
+    fake_radii = [radius(j, fake) for j in range(len(fake))]
+    inside = [[far(x, y) <= r for x, r in zip(real, real_radii, strict=True)] for y in fake]
+    recalled = [any(far(x, y) <= r for y, r in zip(fake, fake_radii, strict=True)) for x in real]
+    return Manifold(
+        precision=sum(map(any, inside)) / len(fake),
+        recall=sum(recalled) / len(real),
+        density=sum(map(sum, inside)) / (k * len(fake)),
+        coverage=sum(map(any, zip(*inside, strict=True))) / len(real),
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "d", "shift"), [(30, 20, 2, 0.5), (12, 40, 5, 0.0), (25, 25, 64, 1)]
+)
+def test_equals_the_definition(n: int, m: int, d: int, shift: float) -> None:
+    rng = np.random.default_rng(n)
+    real, fake = rng.standard_normal((n, d)), 0.8 * rng.standard_normal((m, d)) + shift
+    assert manifold(real, fake) == pytest.approx(by_definition(real, fake, 5), rel=1e-12)
+
+
+def test_a_worked_line() -> None:
+    """Reals at 0, 1, 3 and fakes at 0.5, 2.5, 9 with k = 1: radii 1, 1, 2 and 2, 2, 6.5.
+
+    The real balls hold 0.5 twice, 2.5 once, 9 never; the fake balls hold every real one; each real
+    ball holds a fake one.
+    """
+    real, fake = np.array([[0.0], [1.0], [3.0]]), np.array([[0.5], [2.5], [9.0]])
+    assert manifold(real, fake, 1) == pytest.approx(Manifold(2 / 3, 1.0, 1.0, 1.0))
+
+
+def test_rows_taken_in_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, fake = np.random.default_rng(0).standard_normal((2, 60, 4))
+    whole = manifold(real, fake)
+    monkeypatch.setattr("benchbed.metrics.prdc._ROWS", 7)
+    assert manifold(real, fake) == whole
+
+
+def test_a_collapsed_generator_is_precise_and_covers_nothing() -> None:
+    real = np.random.default_rng(0).standard_normal((200, 2))
+    fake = real[:1] + 1e-3 * np.random.default_rng(1).standard_normal((200, 2))
+    found = manifold(real, fake)
+    assert found.precision == 1.0
+    assert found.recall < 0.05
+    assert found.coverage < 0.1
+
+
+def test_too_few_are_refused() -> None:
+    with pytest.raises(ValueError, match="too few for k = 5"):
+        manifold(np.zeros((5, 2)), np.zeros((9, 2)))
