@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -41,9 +43,19 @@ class Generator(nn.Sequential):
 
 
 class Discriminator(nn.Sequential):
-    """Images ``(B, channels, size, size)`` to logits ``(B,)``."""
+    """Images ``(B, channels, size, size)`` to logits ``(B,)``.
 
-    def __init__(self, channels: int, size: int, features: int, max_features: int) -> None:
+    `norm` makes the normalisation of the layers between the first and the last.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        features: int,
+        max_features: int,
+        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+    ) -> None:
         first, *rest = widths(size, features, max_features)[::-1]
         layers: list[nn.Module] = [
             nn.Conv2d(channels, first, 4, 2, 1, bias=False),
@@ -52,7 +64,7 @@ class Discriminator(nn.Sequential):
         for narrow, wide in zip([first, *rest], rest, strict=False):
             layers += [
                 nn.Conv2d(narrow, wide, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(wide),
+                norm(wide),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         last = [first, *rest][-1]

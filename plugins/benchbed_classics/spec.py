@@ -4,54 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import Deviation, MethodSpec, Paper, hookimpl
-
-DCGAN = MethodSpec(
-    name="dcgan",
-    title="DCGAN",
-    paper=Paper(
-        key="radford2016-dcgan",
-        authors="Radford, Metz, Chintala",
-        year=2016,
-        title="Unsupervised representation learning with deep convolutional generative "
-        "adversarial networks",
-        venue="ICLR",
-        url="https://arxiv.org/abs/1511.06434",
-    ),
-    implementation="benchbed_classics.dcgan:DCGAN",
-    settings="benchbed_classics.settings:DCGANSettings",
-    sizes=(32, 64, 128, 256, 512),
-    presets={"quick": {"batch_size": 32, "features": 32, "max_features": 256}},
-    equations=(
-        ("discriminator, section 3", "max_D  E[log D(x)] + E[log(1 - D(G(z)))]"),
-        ("generator, non-saturating", "max_G  E[log D(G(z))]"),
-    ),
-    deviations=(
-        Deviation(
-            paper="5 x 5 kernels in the authors' code; the paper does not say",
-            here="4 x 4 kernels with stride 2",
-            reason="the usual implementation; every output pixel is covered equally often",
-        ),
-        Deviation(
-            paper="64 px only",
-            here="one more layer for every doubling of the size, channels doubling up to 512",
-            reason="the comparisons of later papers are at 512 px and do not say how",
-        ),
-        Deviation(
-            paper="authors' code adds an L2 penalty of 1e-5",
-            here="none",
-            reason="the paper does not mention it",
-        ),
-        Deviation(
-            paper="batch of 128, 64 channels next to the image",
-            here="preset quick: batch of 32, 32 channels (a factor of 2 narrower)",
-            reason="minutes on two CPU cores",
-        ),
-    ),
-)
+from benchbed import MethodSpec, hookimpl
+from benchbed_classics.specs.acgan import ACGAN
+from benchbed_classics.specs.dcgan import DCGAN
+from benchbed_classics.specs.pggan import PGGAN
+from benchbed_classics.specs.wgan import WGAN
+from benchbed_classics.specs.wgan_gp import WGAN_GP
 
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The classical GANs."""
-    return [DCGAN]
+    """The classical GANs, by year."""
+    return [DCGAN, WGAN, ACGAN, WGAN_GP, PGGAN]

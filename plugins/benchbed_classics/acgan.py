@@ -1,0 +1,163 @@
+"""ACGAN (Odena, Olah, Shlens 2017, arXiv:1610.09585)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbed import Batch, BenchbedError, DataShape, Losses, Method
+from benchbed.nn import adam, bce_with_target, normal_init
+from benchbed_classics.settings import ACGANSettings
+
+PAPER_SIZE = 128
+
+GENERATOR_WIDTHS = (768, 384, 256, 192, 64)
+"""Channels from the noise on, of 1 x 1, 5 x 5, 13 x 13, 29 x 29 and 61 x 61 px (appendix A)."""
+
+DISCRIMINATOR_WIDTHS = (16, 32, 64, 128, 256, 512)
+"""Channels from the image on; every other layer halves the size (appendix A)."""
+
+
+def doublings(size: int) -> int:
+    """How often `size` is twice the paper's; negative below it."""
+    return size.bit_length() - PAPER_SIZE.bit_length()
+
+
+class Generator(nn.Module):
+    """Noise and class to images ``(B, channels, size, size)`` in [-1, 1] (appendix A, table 1).
+
+    Unpadded 5 x 5 layers lead from 1 px to size / 2 - 3, the last one, 8 x 8, to the size. A
+    smaller image has the first of the paper's layers, a larger one repeats the last of them.
+    """
+
+    class_counts: Tensor
+
+    def __init__(
+        self, latent_dim: int, classes: int, channels: int, size: int, width: float
+    ) -> None:
+        super().__init__()
+        more = doublings(size)
+        paper = GENERATOR_WIDTHS[: len(GENERATOR_WIDTHS) + min(more, 0)]
+        widths = [round(width * w) for w in (*paper, *[paper[-1]] * max(more, 0))]
+        self.classes = classes
+        layers: list[nn.Module] = [
+            nn.Linear(latent_dim + classes, widths[0]),
+            nn.ReLU(inplace=True),
+            nn.Unflatten(1, (widths[0], 1, 1)),
+        ]
+        for wide, narrow in pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(wide, narrow, 5, 2, bias=False),
+                nn.BatchNorm2d(narrow),
+                nn.ReLU(inplace=True),
+            ]
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 8, 2, bias=False), nn.Tanh()]
+        self.body = nn.Sequential(*layers)
+        # How often each class was met: the p_c that classes of samples are drawn from.
+        self.register_buffer("class_counts", torch.zeros(classes, dtype=torch.int64))
+
+    def forward(self, noise: Tensor, label: Tensor) -> Tensor:
+        """G(c, z), from ``(B, latent_dim)`` and ``(B,)``."""
+        condition = F.one_hot(label, self.classes).to(noise.dtype)
+        image: Tensor = self.body(torch.cat([noise, condition], 1))
+        return image
+
+
+class Discriminator(nn.Module):
+    """Images to the logits of P(S | X), ``(B,)``, and of P(C | X), ``(B, classes)``.
+
+    Pairs of 3 x 3 layers, the first of a pair with stride 2, the second unpadded; every layer
+    with dropout (appendix A, table 1). Beyond the paper's size, one more pair a doubling.
+    """
+
+    def __init__(
+        self, classes: int, channels: int, size: int, width: float, dropout: float
+    ) -> None:
+        super().__init__()
+        more = 2 * max(doublings(size), 0)
+        paper = (*DISCRIMINATOR_WIDTHS, *[DISCRIMINATOR_WIDTHS[-1]] * more)
+        widths = [channels, *[round(width * w) for w in paper]]
+        layers: list[nn.Module] = []
+        for number, (before, after) in enumerate(pairwise(widths)):
+            stride, padding = (2, 1) if number % 2 == 0 else (1, 0)
+            layers += [
+                nn.Conv2d(before, after, 3, stride, padding, bias=False),
+                nn.BatchNorm2d(after) if number else nn.Identity(),
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.Dropout(dropout),
+            ]
+            size = (size + 1) // 2 if stride == 2 else size - 2
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.source = nn.Linear(widths[-1] * size**2, 1)
+        self.category = nn.Linear(widths[-1] * size**2, classes)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Real or generated, and which class."""
+        features = self.body(image)
+        return self.source(features).squeeze(1), self.category(features)
+
+
+class ACGAN(Method[ACGANSettings]):
+    """Auxiliary classifier GAN."""
+
+    def build(self, data: DataShape) -> None:
+        """Networks and their optimisers (appendix A); one class where the data have none."""
+        s = self.settings
+        self.classes = max(1, data.classes)
+        self.generator = Generator(
+            s.latent_dim, self.classes, data.channels, data.size, s.generator_width
+        )
+        self.discriminator = Discriminator(
+            self.classes, data.channels, data.size, s.discriminator_width, s.dropout
+        )
+        normal_init(self)
+        betas = (s.beta1, 0.999)
+        self.optimize(
+            generator=adam(self.generator, s.learning_rate, betas),
+            discriminator=adam(self.discriminator, s.learning_rate, betas),
+        )
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One update of D, which maximises L_S + L_C, one of G, which maximises L_C - L_S."""
+        del progress
+        label = self.labels(batch)
+        self.generator.class_counts.index_add_(0, label, torch.ones_like(label))
+        # The classes of a batch are a draw from p_c.
+        fake = self.generator(self.noise(len(batch), self.settings.latent_dim), label)
+        real_source, real_class = self.discriminator(batch.image)
+        fake_source, fake_class = self.discriminator(fake.detach())
+        l_s = -bce_with_target(real_source, 1.0) - bce_with_target(fake_source, 0.0)
+        l_c = -F.cross_entropy(real_class, label) - F.cross_entropy(fake_class, label)
+        self.update("discriminator", -(l_s + l_c))
+        fake_source, fake_class = self.discriminator(fake)
+        # Non-saturating: G raises log P(S = real) rather than lower log P(S = fake).
+        g_loss = bce_with_target(fake_source, 1.0) + F.cross_entropy(fake_class, label)
+        self.update("generator", g_loss)
+        return {"discriminator": -l_s, "classification": -l_c, "generator": g_loss}
+
+    def labels(self, batch: Batch) -> Tensor:
+        """The class of each image, ``(B,)``; 0 for all where the data have none.
+
+        Raises:
+            BenchbedError: The data set has classes but this image has no label.
+        """
+        if self.classes == 1:
+            return torch.zeros(len(batch), dtype=torch.int64, device=batch.image.device)
+        if batch.label is None:
+            raise BenchbedError(
+                f"acgan needs a label with every image, since this data set has {self.classes} "
+                f"classes; some images here have none. See `benchbed data verify`."
+            )
+        return batch.label
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Images from noise, of classes as frequent as among the training images."""
+        noise = self.noise(count, self.settings.latent_dim, rng=rng)
+        counts = self.generator.class_counts.cpu().float()
+        known = counts if counts.any() else torch.ones_like(counts)
+        label = torch.multinomial(known, count, replacement=True, generator=rng)
+        label = label.to(self.device)
+        return Batch(image=self.generator(noise, label), label=label)

@@ -1,0 +1,81 @@
+"""PGGAN (Karras, Aila, Laine, Lehtinen 2018, arXiv:1710.10196)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbed import Batch, BenchbedError, DataShape, Losses, Method
+from benchbed.nn import (
+    Growth,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    ProgressiveSchedule,
+    adam,
+    fade_reals,
+    gradient_penalty,
+    wasserstein_critic,
+)
+from benchbed_classics.settings import PGGANSettings
+
+
+class PGGAN(Method[PGGANSettings]):
+    """Progressive growing of GANs."""
+
+    def build(self, data: DataShape) -> None:
+        """Networks (table 2), schedule, Adam and the averaged generator (appendix A.1)."""
+        s = self.settings
+        try:
+            self.generator = ProgressiveGenerator(
+                s.latent_dim, data.size, data.channels, s.base, s.max_channels
+            )
+            self.discriminator = ProgressiveDiscriminator(
+                data.size, data.channels, s.base, s.max_channels
+            )
+            levels = self.generator.levels
+            schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
+        except ValueError as error:
+            raise BenchbedError(
+                f"pggan cannot be built for {data.size} px with these settings: {error}. "
+                f"See `benchbed show pggan`."
+            ) from error
+        self.growth = Growth(schedule)
+        self.average("generator", s.average_decay)
+        self.optimize(
+            generator=adam(self.generator, s.learning_rate, s.betas),
+            discriminator=adam(self.discriminator, s.learning_rate, s.betas),
+        )
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One update of the discriminator, one of the generator, at the present resolution."""
+        if self.growth.advance(progress):
+            self.forget("generator")
+            self.forget("discriminator")
+        level, alpha = self.growth.level, self.growth.alpha
+        real = fade_reals(batch.image, level, alpha, self.growth.levels)
+        noise = self.noise(len(batch), self.settings.latent_dim)
+        fake = self.generator(noise, level, alpha)
+        d_loss = self.discriminator_loss(real, fake.detach(), level, alpha)
+        self.update("discriminator", d_loss)
+        g_loss = -self.discriminator(fake, level, alpha).mean()
+        self.update("generator", g_loss)
+        self.update_average("generator")
+        return {"discriminator": d_loss, "generator": g_loss}
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor, level: int, alpha: float) -> Tensor:
+        """WGAN-GP with drift: L' = L + epsilon_drift E[D(x)^2] (appendix A.1)."""
+        s = self.settings
+        on_real = self.discriminator(real, level, alpha)
+        on_fake = self.discriminator(fake, level, alpha)
+        penalty = gradient_penalty(self.discriminator, real, fake, level, alpha)
+        drift = on_real.square().mean()
+        distance = wasserstein_critic(on_real, on_fake)
+        loss: Tensor = distance + s.penalty_weight * penalty + s.drift_weight * drift
+        return loss
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Images from noise by the averaged generator, enlarged while it still grows."""
+        noise = self.noise(count, self.settings.latent_dim, rng=rng)
+        grown = self.averaged("generator")(noise, self.growth.level, self.growth.alpha)
+        return Batch(image=F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest"))

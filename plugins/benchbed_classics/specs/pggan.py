@@ -1,0 +1,64 @@
+"""PGGAN, as declared to benchbed."""
+
+from benchbed import Deviation, MethodSpec, Paper
+
+PGGAN = MethodSpec(
+    name="pggan",
+    title="PGGAN",
+    paper=Paper(
+        key="karras2018-pggan",
+        authors="Karras, Aila, Laine, Lehtinen",
+        year=2018,
+        title="Progressive growing of GANs for improved quality, stability, and variation",
+        venue="ICLR",
+        url="https://arxiv.org/abs/1710.10196",
+    ),
+    implementation="benchbed_classics.pggan:PGGAN",
+    settings="benchbed_classics.settings:PGGANSettings",
+    sizes=(32, 64, 128, 256, 512),
+    presets={
+        "quick": {
+            "batch_size": 4,
+            "latent_dim": 64,
+            "base": 256,
+            "max_channels": 32,
+            "level_weights": (0, 0, 0, 0, 1, 1, 2, 2),
+            "level_fade": 0.3,
+            "average_decay": 0.99,
+        }
+    },
+    equations=(
+        (
+            "discriminator, appendix A.1",
+            "min_D  E[D(G(z))] - E[D(x)] + 10 E[(|grad D(y)|_2 - 1)^2] + 0.001 E[D(x)^2]",
+        ),
+        ("generator, appendix A.1", "min_G  -E[D(G(z))]"),
+        ("equalised learning rate, section 4.1", "w' = w sqrt(2 / fan_in)"),
+        ("pixel norm, section 4.2", "b = a / sqrt(mean_j (a_j)^2 + 1e-8)"),
+        ("fade-in, figure 2", "x = (1 - alpha) up(x_old) + alpha x_new"),
+    ),
+    deviations=(
+        Deviation(
+            paper="section 3: the standard deviation over the whole minibatch",
+            here="over groups of 4 images",
+            reason="as the authors' code",
+        ),
+        Deviation(
+            paper="appendix A.1: minibatches of 16, from 256 px on of 14, 6 and 3",
+            here="of 16 at every size",
+            reason="the paper lowers it to fit its GPUs' memory alone",
+        ),
+        Deviation(
+            paper="appendix A.1: each phase, fading in or stable, takes 800 thousand images",
+            here="each takes an equal share of the budget",
+            reason="a comparison fixes the budget; 12,000 kimg at 512 px, as in preset paper, make "
+            "800 thousand images a phase",
+        ),
+        Deviation(
+            paper="latent of 512, at most 512 channels, 32 of them at 512 px",
+            here="preset quick: latent of 64, at most 32 channels and 8 at 64 px, growth from 8 px "
+            "on, 30 % of a level's time to fade in, batch of 4, decay of 0.99",
+            reason="minutes on two CPU cores",
+        ),
+    ),
+)

@@ -1,0 +1,77 @@
+"""WGAN (Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.optim import RMSprop
+
+from benchbed import Batch, DataShape, Losses, Method
+from benchbed.nn import normal_init, wasserstein_critic
+from benchbed_classics.dcgan import Discriminator, Generator
+from benchbed_classics.settings import WGANSettings
+
+
+def critic_updates_due(generator_updates: int, settings: WGANSettings) -> int:
+    """Critic updates that precede the generator's next one, all since the start.
+
+    Args:
+        generator_updates: Generator updates done.
+        settings: How many critic updates each generator update waits for.
+    """
+    s, number = settings, generator_updates
+    long = min(number + 1, s.warmup_updates)
+    if s.long_every:
+        first = (s.warmup_updates - 1) // s.long_every
+        long += max(0, number // s.long_every - first)
+    return s.critic_steps * (number + 1 - long) + s.long_critic_steps * long
+
+
+class WGAN(Method[WGANSettings]):
+    """Wasserstein GAN with weight clipping."""
+
+    def build(self, data: DataShape) -> None:
+        """DCGAN's networks, the critic without a sigmoid (section 4.1), and RMSProp."""
+        s = self.settings
+        self.generator = Generator(
+            s.latent_dim, data.channels, data.size, s.features, s.max_features
+        )
+        self.critic = Discriminator(data.channels, data.size, s.features, s.max_features)
+        normal_init(self)
+        self.clip()
+        self.optimize(
+            generator=RMSprop(self.generator.parameters(), s.learning_rate, foreach=True),
+            critic=RMSprop(self.critic.parameters(), s.learning_rate, foreach=True),
+        )
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """Algorithm 1: lines 3 to 6 for this batch; lines 9 to 11 when the critic has caught up.
+
+        The generator's loss that is returned is taken on the critic's noise, so that every step
+        has one.
+        """
+        del progress
+        with torch.no_grad():
+            fake = self.generator(self.draw_noise(len(batch)))
+        on_real, on_fake = self.critic(batch.image), self.critic(fake)
+        c_loss = wasserstein_critic(on_real, on_fake)
+        self.update("critic", c_loss)
+        self.clip()
+        if self.updates["critic"] == critic_updates_due(self.updates["generator"], self.settings):
+            fake = self.generator(self.draw_noise(len(batch)))
+            self.update("generator", -self.critic(fake).mean())
+        return {"critic": c_loss, "generator": -on_fake.mean()}
+
+    @torch.no_grad()
+    def clip(self) -> None:
+        """Bring every parameter of the critic into [-c, c] (line 7)."""
+        for parameter in self.critic.parameters():
+            parameter.clamp_(-self.settings.clip, self.settings.clip)
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Images from noise."""
+        return Batch(image=self.generator(self.draw_noise(count, rng)))
+
+    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+        """``(count, latent_dim)``, N(0, 1)."""
+        return self.noise(count, self.settings.latent_dim, rng=rng)

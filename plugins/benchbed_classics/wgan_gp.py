@@ -1,0 +1,61 @@
+"""WGAN-GP (Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, arXiv:1704.00028)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchbed import Batch, DataShape, Losses, Method
+from benchbed.nn import adam, gradient_penalty, normal_init, wasserstein_critic
+from benchbed_classics.dcgan import Discriminator, Generator
+from benchbed_classics.settings import WGANGPSettings
+
+
+def layer_norm(width: int) -> nn.Module:
+    """Layer normalisation over channels and positions, a gain and a bias a channel."""
+    return nn.GroupNorm(1, width)
+
+
+class WGANGP(Method[WGANGPSettings]):
+    """Wasserstein GAN with gradient penalty."""
+
+    def build(self, data: DataShape) -> None:
+        """DCGAN's networks, the critic without batch normalisation (section 4), and Adam."""
+        s = self.settings
+        self.generator = Generator(
+            s.latent_dim, data.channels, data.size, s.features, s.max_features
+        )
+        norm = layer_norm if s.critic_norm == "layer" else nn.Identity
+        self.critic = Discriminator(data.channels, data.size, s.features, s.max_features, norm)
+        normal_init(self)
+        self.optimize(
+            generator=adam(self.generator, s.learning_rate, s.betas),
+            critic=adam(self.critic, s.learning_rate, s.betas),
+        )
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """Algorithm 1: lines 3 to 9 for this batch; lines 11 and 12 after every n-th.
+
+        The generator's loss that is returned is taken on the critic's noise, so that every step
+        has one.
+        """
+        del progress
+        s, real = self.settings, batch.image
+        with torch.no_grad():
+            fake = self.generator(self.draw_noise(len(batch)))
+        on_real, on_fake = self.critic(real), self.critic(fake)
+        penalty = gradient_penalty(self.critic, real, fake)
+        c_loss = wasserstein_critic(on_real, on_fake) + s.penalty_weight * penalty
+        self.update("critic", c_loss)
+        if self.updates["critic"] % s.critic_steps == 0:
+            fake = self.generator(self.draw_noise(len(batch)))
+            self.update("generator", -self.critic(fake).mean())
+        return {"critic": c_loss, "generator": -on_fake.mean(), "penalty": penalty}
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Images from noise."""
+        return Batch(image=self.generator(self.draw_noise(count, rng)))
+
+    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+        """``(count, latent_dim)``, N(0, 1)."""
+        return self.noise(count, self.settings.latent_dim, rng=rng)
