@@ -10,6 +10,8 @@ from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.cli import reference
 from benchbed.cli.main import COMMANDS
 from benchbed.registry import registry
+from benchbed.suites.grid import requests
+from benchbed.suites.suite import find_suite
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,3 +34,12 @@ def test_the_readme_names_all_that_comes_with_benchbed(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_names_every_command(command: str) -> None:
     assert f"benchbed {command}" in README
+
+
+def test_the_suite_of_the_readme_is_one(tmp_path: Path) -> None:
+    block = README.split("## Suites")[1].split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "retinas.yaml").write_text(block)
+    suite = find_suite(str(tmp_path / "retinas.yaml"))
+    asked = list(requests(suite, "quick"))
+    assert len(asked) == len(suite.methods) * len(suite.datasets) * len(suite.seeds)
+    assert {request.kimg for request in asked} == {8}
