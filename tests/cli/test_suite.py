@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,3 +44,26 @@ def test_a_suite_runs_what_is_missing(cli: Run, with_plugin: Path, tmp_path: Pat
     assert "2 runs, 1 done, 1 to run" in second.stderr
     third = cli("suite", "small.yaml")
     assert "2 runs, 2 done." in third.stderr
+
+
+def test_ctrl_c_saves_the_run_at_hand_and_starts_no_other(
+    cli: Run, with_plugin: Path, tmp_path: Path
+) -> None:
+    """The signal goes to the whole group, as from a terminal; the same command goes on."""
+    slow = SUITE.replace("{fail_at: 3}", "{step_ms: 100}").replace("kimg: 0.2", "kimg: 4")
+    (tmp_path / "small.yaml").write_text(slow)
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchbed", "suite", "small.yaml"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        runs = tmp_path / "results/runs"
+        while not list(runs.glob("*/run.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "1 stopped, 2 left" in rest
+    states = [row["state"] for row in json.loads(cli("suite", "small.yaml", "--json").stdout)]
+    assert states == ["begun", "missing"]
