@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchbed_retina.phantom_raster import Plane, Strokes, draw, grid, noise
+from benchbed.phantoms import Plane, Strokes, draw, grid, noise, spot
 from benchbed_retina.phantom_tree import Anatomy, grow
 
 Pixels = npt.NDArray[np.uint8]
+
+HALF = 565.0 / 540.0
+"""Half the frame's width in radii: DRIVE's circle spans 540 of 565 pixels."""
 
 # Colours are linear shares of white, (red, green, blue).
 PIGMENTS = ((0.84, 0.42, 0.19), (0.80, 0.34, 0.17), (0.70, 0.32, 0.20), (0.86, 0.45, 0.26))
@@ -67,7 +70,7 @@ class _Eye:
 def _eye(index: int, size: int, seed: int) -> tuple[Pixels, Pixels, Pixels]:
     rng = np.random.default_rng((seed, index))
     eye = _draw_lots(rng)
-    vessels = np.maximum(draw(eye.arteries, size), draw(eye.veins, size))
+    vessels = np.maximum(draw(eye.arteries, size, HALF), draw(eye.veins, size, HALF))
     light = _retina(eye, rng, size)
     light = _add_disc(light, eye, size)
     light = _add_lesions(light, eye, rng, size)
@@ -105,26 +108,20 @@ def _draw_lots(rng: np.random.Generator) -> _Eye:
     )
 
 
-def _spot(x: float, y: float, width: float, size: int) -> Plane:
-    """A Gaussian bump of height 1."""
-    across, down = grid(size)
-    return np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * width * width))
-
-
 def _retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
     """Pigment, its texture, and the macula."""
-    across, down = grid(size)
+    across, down = grid(size, HALF)
     texture = 0.045 * noise(rng, 7, size) + 0.030 * noise(rng, 20, size)
     fine = 0.016 * noise(rng, 70, size)
     # Red is scattered by the choroid and varies least; green and blue carry the texture.
     tint = np.stack([0.6 * texture + fine, texture + fine, texture + fine], axis=-1)
     light = eye.pigment.astype(np.float32) * (1 + tint)
     macula = (
-        _spot(*eye.anatomy.macula, 0.17, size) * 0.30
-        + _spot(*eye.anatomy.macula, 0.055, size) * 0.17
+        spot(*eye.anatomy.macula, 0.17, size, HALF) * 0.30
+        + spot(*eye.anatomy.macula, 0.055, size, HALF) * 0.17
     )
     light *= 1 - macula[..., None] * np.asarray([0.75, 1.0, 0.9], np.float32)
-    glow = 0.10 * _spot(*eye.anatomy.disc, 0.42, size)
+    glow = 0.10 * spot(*eye.anatomy.disc, 0.42, size, HALF)
     radius2 = across**2 + down**2
     lean = eye.lean[0] * across + eye.lean[1] * down
     shade = 1.06 - 0.30 * radius2**1.6 + glow + lean
@@ -132,7 +129,7 @@ def _retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
 
 
 def _add_disc(light: Plane, eye: _Eye, size: int) -> Plane:
-    across, down = grid(size)
+    across, down = grid(size, HALF)
     (x, y), radius = eye.anatomy.disc, eye.anatomy.disc_radius
     pixel = 2.1 / size
     for scale, colour, opacity, blur in ((1.0, DISC, 0.90, 0.010), (eye.cup, CUP, 0.8, 0.02)):
@@ -151,7 +148,7 @@ def _add_lesions(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
         centre = np.asarray(eye.anatomy.macula) + rng.normal(0.0, 0.24, 2)
         places = centre + rng.normal(0.0, 0.20, (count, 2))
         radii = rng.uniform(0.006, largest, count)
-        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size)[..., None]
+        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size, HALF)[..., None]
         target = np.asarray(colour, np.float32)
         lesion = light * target if colour is HAEMORRHAGE else target
         light = light + cover * (lesion - light)
@@ -164,11 +161,11 @@ def _add_vessels(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
     for strokes, colour, reflex in ((eye.veins, VEIN, 0.05), (eye.arteries, ARTERY, 0.16)):
         # Thin vessels hold less blood in the line of sight.
         strength = np.clip(0.50 + strokes.radius / 0.020 * 0.55, 0.0, 1.0) * eye.depth
-        cover = draw(strokes.restyled(weight=np.clip(strength, 0, 1)), size)
+        cover = draw(strokes.restyled(weight=np.clip(strength, 0, 1)), size, HALF)
         absorbed = 1 - np.asarray(colour, np.float32)
         light = light * (1 - np.clip(cover * uneven, 0, 1)[..., None] * absorbed)
         wide = strokes.subset(strokes.radius > 0.011)
-        shine = draw(wide.restyled(radius=0.30, weight=reflex), size)[..., None]
+        shine = draw(wide.restyled(radius=0.30, weight=reflex), size, HALF)[..., None]
         light = light + shine * (1 - light) * np.asarray([1.0, 0.8, 0.6], np.float32)
     return np.asarray(light, np.float32)
 
@@ -181,7 +178,7 @@ def _photograph(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) ->
 
 def _aperture(size: int) -> Plane:
     """Share of each pixel inside the camera's round aperture, soft at its edge."""
-    across, down = grid(size)
+    across, down = grid(size, HALF)
     radius = np.hypot(across, down)
     soft = 0.008 + 1.0 / size
     return np.asarray(np.clip(0.5 + (1 - radius) / (2 * soft), 0.0, 1.0), np.float32)

@@ -1,7 +1,7 @@
 """Vessel trees that grow from the optic disc.
 
-Lengths are in units of the aperture's radius, as in :mod:`benchbed_retina.phantom_raster`; the eye
-is a right one seen by the camera, with the disc on the right of the picture, until it is mirrored.
+Lengths are in units of the aperture's radius; the eye is a right one seen by the camera, with the
+disc on the right of the picture, until it is mirrored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchbed_retina.phantom_raster import Array, Strokes
+from benchbed.phantoms import Array, Strokes
 
 STEP = 0.022
 THINNEST = 0.0062

@@ -1,7 +1,7 @@
-"""Resolution-independent drawing: strokes by distance to a segment, noise from coarse knots.
+"""Drawing for phantoms, independent of resolution: strokes, filled outlines, bumps, noise.
 
-Lengths are in units of the aperture's radius, with the origin at the middle of the frame, x to the
-right and y down; the frame's half width is :data:`HALF_FRAME` of them. A pixel's value is its area
+Lengths are in units of the plugin's choice, with the origin at the middle of the frame, x to the
+right and y down; ``half`` is the frame's half width in these units. A pixel's value is its area
 average, so a small picture is what a large one of the same content shrinks to.
 """
 
@@ -12,12 +12,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
 
 Array = NDArray[np.float64]
 Plane = NDArray[np.float32]
-
-#: Half the frame's width over the aperture's radius: DRIVE's circle spans 540 of 565 pixels.
-HALF_FRAME = 565.0 / 540.0
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class Strokes:
     """Straight capsules.
 
     Attributes:
-        start: (N, 2) first end points (x, y).
-        end: (N, 2) last end points; equal to ``start`` for a round dot.
-        radius: (N,) half widths.
-        weight: (N,) opacities in [0, 1].
+        start: ``(N, 2)`` first end points (x, y).
+        end: ``(N, 2)`` last end points; equal to `start` for a round dot.
+        radius: ``(N,)`` half widths.
+        weight: ``(N,)`` opacities in [0, 1].
     """
 
     start: Array
@@ -37,19 +36,19 @@ class Strokes:
     weight: Array
 
     def subset(self, keep: NDArray[np.bool_]) -> Strokes:
-        """The capsules where ``keep`` (N,) is true."""
+        """The capsules where `keep` ``(N,)`` is true."""
         return Strokes(self.start[keep], self.end[keep], self.radius[keep], self.weight[keep])
 
     def restyled(self, *, radius: float = 1.0, weight: Array | float = 1.0) -> Strokes:
-        """The same lines with radii multiplied by ``radius`` and opacities set to ``weight``."""
+        """The same lines with radii multiplied by `radius` and opacities set to `weight`."""
         opacity = np.broadcast_to(np.asarray(weight, dtype=np.float64), self.radius.shape)
         return Strokes(self.start, self.end, self.radius * radius, opacity)
 
 
-def _subdivided(strokes: Strokes, size: int) -> tuple[Array, Array, Array, Array]:
+def _subdivided(strokes: Strokes, size: int, half: float) -> tuple[Array, Array, Array, Array]:
     """Pixel coordinates of pieces that are at most about as long as they are wide."""
-    scale = size / (2 * HALF_FRAME)
-    start = (strokes.start + HALF_FRAME) * scale - 0.5
+    scale = size / (2 * half)
+    start = (strokes.start + half) * scale - 0.5
     step = (strokes.end - strokes.start) * scale
     radius = strokes.radius * scale
     pieces = np.ceil(np.hypot(step[:, 0], step[:, 1]) / np.maximum(radius, 1.0)).astype(np.intp)
@@ -60,28 +59,29 @@ def _subdivided(strokes: Strokes, size: int) -> tuple[Array, Array, Array, Array
     return start[row] + order[:, None] * piece, piece, radius[row], strokes.weight[row]
 
 
-def draw(strokes: Strokes, size: int) -> Plane:
-    """Opacity of ``strokes`` on a ``size`` x ``size`` frame.
+def draw(strokes: Strokes, size: int, half: float = 1.0) -> Plane:
+    """Opacity of strokes on a ``size`` x ``size`` frame.
 
     Each pixel takes the largest, over the strokes, of weight x share of the pixel covered. The
     share is that of a pixel-wide box across the line, so that a line thinner than a pixel fades
     in proportion to its width instead of breaking up or growing.
 
     Args:
-        strokes: what to draw, in units of the aperture's radius.
-        size: side of the frame in pixels.
+        strokes: What to draw.
+        size: Side of the frame in pixels.
+        half: Half the frame's width in the units of the strokes.
 
     Returns:
-        (size, size) float32 in [0, 1].
+        ``(size, size)`` float32 in [0, 1].
     """
     canvas = np.zeros(size * size, dtype=np.float32)
-    start, piece, radius, weight = _subdivided(strokes, size)
+    start, piece, radius, weight = _subdivided(strokes, size, half)
     middle = np.rint(start + piece / 2).astype(np.intp)
     # 1.2: half a pixel of rounding, half of soft edge, and the diagonal's share.
     reach = np.ceil(radius + np.hypot(piece[:, 0], piece[:, 1]) / 2 + 1.2).astype(np.intp)
-    for half in np.unique(reach):
-        rows = reach == half
-        side = np.arange(-half, half + 1)
+    for span in np.unique(reach):
+        rows = reach == span
+        side = np.arange(-span, span + 1)
         x = middle[rows, 0, None, None] + side[None, None, :]
         y = middle[rows, 1, None, None] + side[None, :, None]
         distance = _distance(x, y, start[rows], piece[rows])
@@ -122,12 +122,12 @@ def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:
     pixel. Draws (cells + 3)^2 normal values from ``rng``.
 
     Args:
-        rng: source of the knots.
-        cells: number of knot intervals across the frame.
-        size: side of the frame in pixels.
+        rng: Source of the knots.
+        cells: Number of knot intervals across the frame.
+        size: Side of the frame in pixels.
 
     Returns:
-        (size, size) float32 of mean 0 and, where pixels resolve the grain, of variance about 1.
+        ``(size, size)`` float32 of mean 0 and, where pixels resolve the grain, of variance about 1.
     """
     knots = rng.standard_normal((cells + 3, cells + 3), dtype=np.float32)
     weights = _spline_weights(size, cells)
@@ -135,9 +135,65 @@ def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:
     return np.asarray(weights @ knots @ weights.T / 0.479, dtype=np.float32)
 
 
-@lru_cache(maxsize=4)
-def grid(size: int) -> tuple[Plane, Plane]:
-    """Coordinates of the pixel centres: x (1, size) and y (size, 1), in aperture radii."""
-    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * HALF_FRAME
+@lru_cache(maxsize=8)
+def grid(size: int, half: float = 1.0) -> tuple[Plane, Plane]:
+    """Coordinates of the pixel centres: x ``(1, size)`` and y ``(size, 1)``, in [-half, half]."""
+    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * half
     line = axis.astype(np.float32)
     return line[None, :], line[:, None]
+
+
+def spot(x: float, y: float, width: float, size: int, half: float = 1.0) -> Plane:
+    """A round Gaussian bump of height 1 and standard deviation `width`, ``(size, size)``."""
+    across, down = grid(size, half)
+    return np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * width * width))
+
+
+def curve(knots: Array, *, closed: bool = True, steps: int = 12) -> Array:
+    """A smooth line through its knots (uniform Catmull-Rom splines).
+
+    Args:
+        knots: ``(N, 2)`` points (x, y), at least three.
+        closed: Whether the line runs back from the last knot to the first.
+        steps: Points on each stretch between two knots.
+
+    Returns:
+        ``(N * steps, 2)`` points; of an open line ``((N - 1) * steps + 1, 2)``.
+    """
+    if closed:
+        around = np.concatenate([knots[-1:], knots, knots[:2]])
+    else:
+        around = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    t = (np.arange(steps) / steps)[None, :, None]
+    p, q, r, s = (around[k : len(around) - 3 + k, None, :] for k in range(4))
+    line = 0.5 * (
+        2 * q + (r - p) * t + (2 * p - 5 * q + 4 * r - s) * t**2 + (3 * (q - r) + s - p) * t**3
+    )
+    points = line.reshape(-1, 2)
+    return np.asarray(points if closed else np.concatenate([points, knots[-1:]]), dtype=np.float64)
+
+
+def fill(outline: Array, size: int, half: float = 1.0, *, soft: float = 0.0) -> Plane:
+    """The share of each pixel inside a closed outline.
+
+    Args:
+        outline: ``(N, 2)`` corners (x, y) in order; it may reach beyond the frame.
+        size: Side of the frame in pixels.
+        half: Half the frame's width in the units of the outline.
+        soft: Standard deviation of a blur of the edge, in the same units.
+
+    Returns:
+        ``(size, size)`` float32 in [0, 1].
+    """
+    finer = max(4, -(-256 // size))
+    corners = (outline + half) * (size * finer / (2 * half)) - 0.5
+    canvas = Image.new("L", (size * finer, size * finer))
+    ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in corners], fill=255)
+    share = np.asarray(canvas.reduce(finer), dtype=np.float32) / np.float32(255)
+    return blur(share, soft, half) if soft > 0 else share
+
+
+def blur(plane: Plane, width: float, half: float = 1.0) -> Plane:
+    """A Gaussian blur whose standard deviation `width` is in units of the frame, not of pixels."""
+    sigma = width * plane.shape[0] / (2 * half)
+    return np.asarray(ndimage.gaussian_filter(plane, sigma, mode="nearest"), dtype=np.float32)
