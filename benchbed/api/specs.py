@@ -125,8 +125,9 @@ class Part:
 
     Paths are relative to the layout's folder and may hold the fields ``{id}``, ``{patient}``,
     ``{label}`` and ``{split}``, each standing for part of one path component, ``*`` for anything
-    within a component and ``**`` for any folders. A companion's fields are filled in from the
-    image's, and its path may hold a ``*`` that matches exactly one file.
+    within a component and ``**/`` for any folders. A field may have a shape, such as
+    ``{id:im????}``, where ``?`` is one character and ``*`` any. A companion's fields are filled in
+    from the image's, and its path may hold a ``*`` that matches exactly one file.
 
     Attributes:
         image: Pattern of the images.

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from benchbed.api.specs import DatasetSpec, Layout, Part
-from benchbed.data.patterns import Pattern, listing
+from benchbed.data.patterns import PACKED, Pattern, listing
 from benchbed.errors import BenchbedError
 
 TEST_SHARE = 20
 """Per cent of the patients that form the test split where there is no official one."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
+"""Suffixes of pictures; each may be followed by that of a packed file."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Case:
         second_mask: The second annotator's, or None.
         fov: Its field of view, or None.
         label: Number of its class, or None.
+        official: Whether the split is the data set's own; False where the hash of the patient's
+            name decided.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Case:
     second_mask: Path | None = None
     fov: Path | None = None
     label: int | None = None
+    official: bool = True
 
     @property
     def files(self) -> dict[str, Path]:
@@ -61,6 +65,7 @@ class Collection:
         root: Folder of the files, or None for a phantom.
         cases: Its cases, sorted by split and id; of a phantom, none.
         skipped: Files that were left out because they do not decode.
+        copies: Ids of cases that were left out because their image is another's, byte for byte.
     """
 
     spec: DatasetSpec
@@ -68,6 +73,7 @@ class Collection:
     root: Path | None = None
     cases: tuple[Case, ...] = ()
     skipped: tuple[str, ...] = field(default=())
+    copies: tuple[str, ...] = field(default=())
 
     def counts(self) -> dict[str, int]:
         """Number of cases by split."""
@@ -85,16 +91,24 @@ class Collection:
 
 def found(spec: DatasetSpec, root: Path) -> list[tuple[Layout, Path]]:
     """The layouts of `spec` that lie under `root`, each with its folder."""
-    present = {p.name.lower(): p for p in sorted(root.iterdir())} if root.is_dir() else {}
     places: list[tuple[Layout, Path]] = []
     for layout in spec.layouts:
-        names = [name.lower() for name in layout.folders]
-        folder = next((present[n] for n in names if n in present and present[n].is_dir()), None)
-        if folder is None and root.name.lower() in names and root.is_dir():
-            folder = root
+        inside = [name.partition("/") for name in layout.folders]
+        itself = [rest for first, _, rest in inside if first.lower() == root.name.lower()]
+        tried = (_below(root, name) for name in (*layout.folders, *itself))
+        folder = next((place for place in tried if place is not None), None)
         if folder is not None:
             places.append((layout, folder))
     return places
+
+
+def _below(root: Path, name: str) -> Path | None:
+    """The folder of this name or path, in any letter case; of an empty name, the root."""
+    place: Path | None = root
+    for part in name.lower().split("/") if name else ():
+        inside = sorted(place.iterdir()) if place is not None and place.is_dir() else []
+        place = next((entry for entry in inside if entry.name.lower() == part), None)
+    return place if place is not None and place.is_dir() else None
 
 
 def collect(spec: DatasetSpec, places: Sequence[tuple[Layout, Path]], root: Path) -> Collection:
@@ -121,8 +135,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
     files = listing(folder)
     cases: list[Case] = []
     for part in layout.parts:
-        images = Pattern(part.image).matches(files)
-        images = {n: f for n, f in images.items() if Path(n).suffix.lower() in IMAGE_SUFFIXES}
+        images = {n: f for n, f in Pattern(part.image).matches(files).items() if _is_image(n)}
         identities = _ids(images)
         companions = {
             role: _companions(pattern, role, images, files, folder)
@@ -131,20 +144,39 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
         }
         for name, fields in images.items():
             patient = part.prefix + _patient(layout, identities[name], fields)
-            split = _split(layout, part, fields, patient)
+            official = _official_split(layout, part, fields)
             label = _label(spec, fields.get("label"), folder / name)
             paired = {role: found[name] for role, found in companions.items() if found}
             identity = part.prefix + identities[name]
-            cases.append(Case(identity, split, patient, folder / name, label=label, **paired))
+            cases.append(
+                Case(
+                    identity,
+                    official or split_of(patient),
+                    patient,
+                    folder / name,
+                    label=label,
+                    official=official is not None,
+                    **paired,
+                )
+            )
     return cases
 
 
+def _is_image(name: str) -> bool:
+    return name.lower().removesuffix(PACKED).endswith(IMAGE_SUFFIXES)
+
+
 def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """An id for each image: its field where that tells them apart, else its path."""
+    """An id for each image: its field where that tells them apart, else its path.
+
+    The path stands without its suffix where that tells them apart.
+    """
     fields = {name: found.get("id", "") for name, found in images.items()}
-    repeated = {identity for identity, n in Counter(fields.values()).items() if n > 1}
+    alone = {identity for identity, n in Counter(fields.values()).items() if identity and n == 1}
+    stems = {name: str(Path(name).with_suffix("")) for name in fields}
+    shared = {stem for stem, n in Counter(stems.values()).items() if n > 1}
     return {
-        name: identity if identity and identity not in repeated else str(Path(name).with_suffix(""))
+        name: identity if identity in alone else name if stems[name] in shared else stems[name]
         for name, identity in fields.items()
     }
 
@@ -177,7 +209,7 @@ def _patient(layout: Layout, identity: str, fields: Mapping[str, str]) -> str:
     return hit.group(1) if hit else identity
 
 
-def _split(layout: Layout, part: Part, fields: Mapping[str, str], patient: str) -> str:
+def _official_split(layout: Layout, part: Part, fields: Mapping[str, str]) -> str | None:
     if part.split is not None:
         return part.split
     if "split" in fields:
@@ -185,7 +217,7 @@ def _split(layout: Layout, part: Part, fields: Mapping[str, str], patient: str) 
     for split, members in layout.splits.items():
         if fields.get("id") in members:
             return split
-    return split_of(patient)
+    return None
 
 
 def split_of(patient: str) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import re
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from benchbed.data.patterns import PACKED
 from benchbed.errors import BenchbedError
 
 Pixels = npt.NDArray[np.uint8]
@@ -16,13 +21,16 @@ Pixels = npt.NDArray[np.uint8]
 ROBUST = (0.5, 99.5)
 """Percentiles that become black and white in pictures of more than 8 bits a channel."""
 
+UNPACKED_LIMIT = 2**28
+"""Most bytes that a packed picture may unpack to: the most pixels of a picture, in 8-bit RGB."""
+
 
 def read_image(path: Path, channels: int) -> Pixels:
     """A picture as uint8, upright as its camera held it.
 
-    Palettes are looked up, transparency is laid on black, CMYK is converted, the first frame of
-    an animation is taken. Grey pictures of 16 bits or of floats carry no agreed range, so their
-    0.5th to 99.5th percentile becomes 0 to 255.
+    A file packed with gzip is unpacked. Palettes are looked up, transparency is laid on black, CMYK
+    is converted, the first frame of an animation is taken. Grey pictures of 16 bits or of floats
+    carry no agreed range, so their 0.5th to 99.5th percentile becomes 0 to 255.
 
     Args:
         path: The file.
@@ -32,8 +40,8 @@ def read_image(path: Path, channels: int) -> Pixels:
         ``(H, W, channels)`` in [0, 255].
 
     Raises:
-        BenchbedError: The file does not decode, is too large to be a picture, or has no pixels
-            that are numbers.
+        BenchbedError: The file does not decode or unpack, is too large to be a picture, or has no
+            pixels that are numbers.
     """
     with _opened(path) as picture:
         if picture.mode.startswith(("I", "F")):
@@ -66,11 +74,38 @@ def read_mask(path: Path) -> npt.NDArray[np.bool_]:
     return np.asarray(grey > (low + high) / 2 if high > low else grey > 0)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture in pixels, as stored.
+
+    Raises:
+        BenchbedError: The file is packed and does not unpack.
+    """
+    with Image.open(_source(path)) as picture:
+        return picture.size
+
+
+def _source(path: Path) -> Path | io.BytesIO:
+    """The file itself, or what it unpacks to."""
+    if path.suffix.lower() != PACKED:
+        return path
+    try:
+        with gzip.open(path) as packed:
+            content = packed.read(UNPACKED_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BenchbedError(f"{path} does not unpack with gzip: {_reason(error)}.") from error
+    if len(content) > UNPACKED_LIMIT:
+        raise BenchbedError(
+            f"{path} unpacks to more than {UNPACKED_LIMIT} bytes, which no picture has."
+        )
+    return io.BytesIO(content)
+
+
 def _opened(path: Path) -> Image.Image:
+    source = _source(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            with Image.open(source) as picture:
                 picture.load()
                 return ImageOps.exif_transpose(picture)
     except (OSError, SyntaxError, ValueError) as error:
@@ -82,7 +117,7 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).split(" '")[0].rstrip(".")
+    text = re.split(" ['<]", str(error))[0].rstrip(".")
     return text or type(error).__name__
 
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
 from benchbed.api.metric import ImageSet
 from benchbed.data.collection import Collection
+from benchbed.data.decode import picture_size
 from benchbed.data.prepare import Progress, identify, prepare, quiet
 from benchbed.data.source import FOLDER, resolve
 from benchbed.errors import BenchbedError
@@ -44,7 +43,7 @@ class Folder:
     @property
     def smallest(self) -> int:
         """The shortest side of any picture, in pixels."""
-        return min(min(_size(case.image)) for case in self.collection.cases)
+        return min(min(picture_size(case.image)) for case in self.collection.cases)
 
 
 def open_folder(path: Path, skip_bad: bool, progress: Progress = quiet) -> Folder:
@@ -54,7 +53,8 @@ def open_folder(path: Path, skip_bad: bool, progress: Progress = quiet) -> Folde
         BenchbedError: There is no such folder, it is empty, or a picture does not decode.
     """
     collection = resolve(f"{FOLDER}{path}")
-    together = tuple(replace(case, split="train") for case in collection.cases)
+    # Equal pictures are all kept: samples that repeat themselves are to be scored as they are.
+    together = tuple(replace(case, split="train", official=True) for case in collection.cases)
     collection = replace(collection, cases=tuple(sorted(together, key=lambda case: case.id)))
     return Folder(*identify(collection, skip_bad=skip_bad, progress=progress))
 
@@ -73,8 +73,3 @@ def common_size(folders: Sequence[Folder]) -> int:
             f"choose a size with --size."
         )
     return fitting[-1]
-
-
-def _size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as picture:
-        return picture.size

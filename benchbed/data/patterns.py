@@ -8,14 +8,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_TOKEN = re.compile(r"\{(\w+)\}|\*\*/|\*")
+PACKED = ".gz"
+"""Suffix of files that are packed with gzip."""
+
+_TOKEN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")
+_SHAPE = {"?": "[^/]", "*": "[^/]*?"}
 _HIDDEN = ("__MACOSX",)
 
 
 def listing(folder: Path) -> list[str]:
     """Every file below `folder`, relative, with forward slashes, sorted; hidden ones left out.
 
-    Links to folders are followed once; a loop ends where it closes.
+    Links to folders are followed once; a loop ends where it closes. A packed file that lies beside
+    what it unpacks to is left out.
     """
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
@@ -28,7 +33,13 @@ def listing(folder: Path) -> list[str]:
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _HIDDEN)
         relative = Path(current).relative_to(folder)
         found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
-    return sorted(found)
+    unpacked = set(found)
+    return sorted(name for name in found if not _packed_from(name) & unpacked)
+
+
+def _packed_from(name: str) -> set[str]:
+    """The name of what a packed file unpacks to, if it is one."""
+    return {name[: -len(PACKED)]} if name.lower().endswith(PACKED) else set()
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,8 @@ class Pattern:
 
     Attributes:
         text: The pattern. A field or ``*`` stands for part of one component, ``**/`` for any
-            folders. Letter case does not matter, for suffixes in real sets are mixed.
+            folders. A field may have a shape, as in ``{id:im????}``, with ``?`` for one character
+            and ``*`` for any. Letter case does not matter, for suffixes in real sets are mixed.
     """
 
     text: str
@@ -78,4 +90,5 @@ def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str]) -> st
     if field in named:
         return f"(?P={field})"
     named.add(field)
-    return f"(?P<{field}>[^/]+?)"
+    shape = "".join(_SHAPE.get(sign, re.escape(sign)) for sign in hit[2]) if hit[2] else "[^/]+?"
+    return f"(?P<{field}>{shape})"

@@ -20,6 +20,7 @@ from benchbed.data import fingerprint as prints
 from benchbed.data.cache import cached, read_array, write_arrays
 from benchbed.data.collection import Case, Collection
 from benchbed.data.decode import Pixels, read_image, read_mask
+from benchbed.data.duplicates import equal_images, told, without_copies
 from benchbed.data.framing import Mask, cut, resize_image, resize_mask, window
 from benchbed.errors import BenchbedError
 from benchbed.files import digest
@@ -97,14 +98,21 @@ class Prepared:
 
 
 def identify(
-    collection: Collection, *, skip_bad: bool = False, progress: Progress = quiet
+    collection: Collection,
+    *,
+    skip_bad: bool = False,
+    progress: Progress = quiet,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Collection, str]:
     """Examine real files and name the data by their fingerprint; a phantom by its recipe.
+
+    Images that are equal byte for byte are kept once, unless their split is official.
 
     Args:
         collection: The cases.
         skip_bad: Leave out files that do not decode, instead of refusing them.
         progress: Told how far it is.
+        say: Told in one line what was left out for being equal to another, if anything was.
 
     Returns:
         The cases that can be used, and the fingerprint.
@@ -125,6 +133,10 @@ def identify(
             f"{next(iter(bad.values()))}{more} Mend the files, or leave them out with --skip-bad."
         )
     collection = collection.without(bad) if bad else collection
+    equal = equal_images(collection, facts)
+    if line := told(collection, equal):
+        say(line)
+    collection = without_copies(collection, equal)
     if not any(case.split == "train" for case in collection.cases):
         raise BenchbedError(f"{collection.root} holds no picture to train on.")
     return collection, prints.fingerprint(collection, facts)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchbed.data.collection import Case, Collection
+from benchbed.data.collection import Collection
+from benchbed.data.duplicates import equal_images, without_copies
 from benchbed.data.fingerprint import examine, fingerprint, undecodable
 from benchbed.data.prepare import Progress, quiet
 
@@ -21,13 +21,17 @@ class Findings:
         fingerprint: Hash of the cases that can be used.
         undecodable: Files that do not decode, with the reason.
         duplicates: Groups of cases whose images are equal byte for byte.
-        leaks: Those groups that reach over more than one split.
+        classes: Those groups that reach over more than one class.
+        copies: Cases that a run leaves out, for their image is another's.
+        leaks: Those groups that, after that, reach over more than one split.
     """
 
     cases: dict[str, int]
     fingerprint: str
     undecodable: dict[str, str]
     duplicates: list[list[str]]
+    classes: list[list[str]]
+    copies: tuple[str, ...]
     leaks: list[list[str]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,6 +41,8 @@ class Findings:
             "fingerprint": self.fingerprint,
             "do not decode": list(self.undecodable.values()) or "none",
             "equal images": [" = ".join(group) for group in self.duplicates] or "none",
+            "equal images in two classes": [" = ".join(group) for group in self.classes] or "none",
+            "left out as copies": list(self.copies) or "none",
             "equal images in two splits": [" = ".join(group) for group in self.leaks] or "none",
         }
 
@@ -48,18 +54,14 @@ def verify(collection: Collection, progress: Progress = quiet) -> Findings:
     facts = examine(collection, lambda: progress("checking files", next(done), total))
     bad = undecodable(facts)
     usable = collection.without(bad)
-    groups: dict[str, list[Case]] = defaultdict(list)
-    for case in usable.cases:
-        groups[facts[case.image]["sha256"]].append(case)
-    equal = [group for group in groups.values() if len(group) > 1]
+    equal = equal_images(usable, facts)
+    usable = without_copies(usable, equal)
     return Findings(
         cases=usable.counts(),
         fingerprint=fingerprint(usable, facts),
         undecodable={Path(path).name: reason for path, reason in bad.items()},
-        duplicates=[_names(group) for group in equal],
-        leaks=[_names(group) for group in equal if len({case.split for case in group}) > 1],
+        duplicates=[group.ids for group in equal],
+        classes=[group.ids for group in equal if len(group.labels) > 1],
+        copies=usable.copies,
+        leaks=[group.ids for group in equal if len({case.split for case in group.kept}) > 1],
     )
-
-
-def _names(group: list[Case]) -> list[str]:
-    return sorted(case.id for case in group)

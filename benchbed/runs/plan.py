@@ -163,7 +163,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
 
     collection = resolve(request.dataset, request.source, request.data_root, reporter.say)
     collection, fingerprint = identify(
-        collection, skip_bad=request.skip_bad, progress=reporter.counted
+        collection, skip_bad=request.skip_bad, progress=reporter.counted, say=reporter.say
     )
     _check_needs(method, collection)
     protocol = Protocol(

@@ -78,6 +78,7 @@ class Record(_Part):
     fingerprint: str
     cases: dict[str, int]
     skipped: list[str] = Field(default_factory=list)
+    copies: list[str] = Field(default_factory=list)
     task: str
     protocol: dict[str, Any]
     protocol_hash: str

@@ -302,6 +302,7 @@ class _Run:
             fingerprint=plan.protocol.fingerprint,
             cases={name: len(split) for name, split in prepared.splits.items()},
             skipped=[Path(name).name for name in plan.collection.skipped],
+            copies=list(plan.collection.copies),
             task=plan.task.name,
             protocol=plan.protocol.as_dict(),
             protocol_hash=plan.protocol.hash,

@@ -9,7 +9,7 @@ import numpy as np
 from benchbed import paths
 from benchbed.api.specs import DatasetSpec, Phantom
 from benchbed.data.collection import Collection, collect
-from benchbed.data.fingerprint import examine, fingerprint, undecodable
+from benchbed.data.fingerprint import examine, undecodable
 from benchbed.data.prepare import Prepared, identify, prepare
 from benchbed.data.source import look
 from benchbed.errors import BenchbedError
@@ -115,9 +115,10 @@ def real_files_decode(spec: DatasetSpec) -> str:
     bad = undecodable(facts)
     if bad:
         raise Failed(f"{len(bad)} files do not decode: {next(iter(bad.values()))}")
-    if fingerprint(collection, facts) != fingerprint(_real(spec), examine(collection)):
+    usable, first = identify(collection)
+    if identify(_real(spec))[1] != first:
         raise Failed("two readings give two fingerprints")
-    return fingerprint(collection, facts)
+    return f"{first}; {len(usable.copies)} copies left out" if usable.copies else first
 
 
 def real_files_prepare(spec: DatasetSpec) -> str:

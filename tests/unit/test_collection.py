@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,33 @@ def test_equal_names_in_two_folders_stay_two_cases(tmp_path: Path) -> None:
     assert [c.id for c in collect(spec, found(spec, tmp_path), tmp_path).cases] == ["a/1", "b/1"]
 
 
+def test_equal_names_that_differ_in_their_suffix_stay_two_cases(tmp_path: Path) -> None:
+    layout = Layout(
+        folders=("x",),
+        parts=(Part(image="{label}/{id}.*"),),
+        patient=r"([^/.]+)[^/]*$",
+        picture="  x/a/1.png",
+    )
+    for name in ("a/1.png", "a/1.tif", "a/2.png"):
+        _picture(tmp_path / "x" / name)
+    spec = _spec(layout, classes=("a",))
+    cases = collect(spec, found(spec, tmp_path), tmp_path).cases
+    assert {case.id: case.patient for case in cases} == {"2": "2", "a/1.png": "1", "a/1.tif": "1"}
+
+
+def test_a_packed_picture_counts_once_beside_its_unpacked_copy(tmp_path: Path) -> None:
+    layout = Layout(folders=("x",), parts=(Part(image="{id}.ppm*"),), picture="  x/1.ppm.gz")
+    _picture(tmp_path / "x/1.ppm")
+    for name in ("1.ppm.gz", "2.ppm.gz", "3.ppm.txt"):
+        (tmp_path / "x" / name).write_bytes(gzip.compress((tmp_path / "x/1.ppm").read_bytes()))
+    spec = _spec(layout)
+    cases = collect(spec, found(spec, tmp_path), tmp_path).cases
+    assert sorted((case.id, case.image.name) for case in cases) == [
+        ("1", "1.ppm"),
+        ("2", "2.ppm.gz"),
+    ]
+
+
 def test_hidden_files_and_link_loops_are_passed_over(tmp_path: Path) -> None:
     _picture(tmp_path / "x/1.png")
     _picture(tmp_path / "x/._1.png")
@@ -143,6 +171,12 @@ def test_patterns_fill_and_match_without_regard_to_case() -> None:
     assert Pattern("m/{id}*.gif").find(["m/01_x.gif", "m/02.gif"], {"id": "01"}) == ["m/01_x.gif"]
     assert pattern.fill({"id": "7"}) == "a/7_test.TIF"
     assert Pattern("a.b/{id}.png").matches(["aXb/1.png"]) == {}
+    shaped = Pattern("{id:im??}.ppm*")
+    assert shaped.matches(["im01.ppm", "im01.ah.ppm", "im1.ppm"]) == {"im01.ppm": {"id": "im01"}}
+    assert Pattern("{id:p*}_{label}.png").matches(["p_1_a.png", "q_1_a.png"]) == {
+        "p_1_a.png": {"id": "p", "label": "1_a"}
+    }
+    assert shaped.fill({"id": "im07"}) == "im07.ppm*"
 
 
 def test_the_fingerprint_changes_with_content_name_and_split(tmp_path: Path) -> None:

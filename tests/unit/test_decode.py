@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.data.decode import read_image, read_mask
+from benchbed.data import decode
+from benchbed.data.decode import picture_size, read_image, read_mask
 from benchbed.errors import BenchbedError
 
 RNG = np.random.default_rng(0)
@@ -84,6 +86,46 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     path = _save(tmp_path / "bomb.png", Image.new("1", (14_000, 14_000)))
     with pytest.raises(BenchbedError, match="too many pixels"):
         read_image(path, 1)
+
+
+def _packed(path: Path, picture: Path) -> Path:
+    path.write_bytes(gzip.compress(picture.read_bytes()))
+    return path
+
+
+def test_a_packed_picture_is_the_picture(tmp_path: Path) -> None:
+    image = _packed(tmp_path / "a.ppm.GZ", _save(tmp_path / "a.ppm", Image.fromarray(RGB)))
+    assert np.array_equal(read_image(image, 3), RGB)
+    assert picture_size(image) == picture_size(tmp_path / "a.ppm") == (30, 20)
+    truth = RNG.random((20, 30)) > 0.7
+    grey = Image.fromarray(np.where(truth, 255, 0).astype(np.uint8))
+    mask = _packed(tmp_path / "m.pgm.gz", _save(tmp_path / "m.pgm", grey))
+    assert np.array_equal(read_mask(mask), truth)
+
+
+def test_a_broken_packed_picture_is_named(tmp_path: Path) -> None:
+    """No gzip at all, cut off, damaged inside, and sound gzip of what is no picture."""
+    whole = gzip.compress(_save(tmp_path / "a.ppm", Image.fromarray(RGB)).read_bytes())
+    damaged = whole[:40] + bytes([whole[40] ^ 255]) + whole[41:]
+    path = tmp_path / "a.ppm.gz"
+    for content in (b"no gzip", whole[:-30], damaged, b""):
+        path.write_bytes(content)
+        with pytest.raises(BenchbedError, match=r"a\.ppm\.gz does not (unpack|decode)"):
+            read_image(path, 3)
+    path.write_bytes(gzip.compress(b"no picture"))
+    with pytest.raises(BenchbedError, match=r"a\.ppm\.gz does not decode.*image file\.$"):
+        read_image(path, 3)
+
+
+def test_a_packed_picture_cannot_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = _packed(tmp_path / "a.ppm.gz", _save(tmp_path / "a.ppm", Image.fromarray(RGB)))
+    monkeypatch.setattr(decode, "UNPACKED_LIMIT", (tmp_path / "a.ppm").stat().st_size)
+    assert read_image(image, 3).shape == RGB.shape
+    monkeypatch.setattr(decode, "UNPACKED_LIMIT", 1000)
+    with pytest.raises(BenchbedError, match="more than 1000 bytes"):
+        read_image(image, 3)
 
 
 @pytest.mark.parametrize("levels", [(0, 255), (0, 1), (3, 253), (0, 7)])

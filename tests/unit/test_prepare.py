@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed import Derived
+from benchbed import DatasetSpec, Derived, Layout, Part
 from benchbed.data.cache import cached
-from benchbed.data.collection import Collection
+from benchbed.data.collection import Collection, collect, found
+from benchbed.data.folder import open_folder
 from benchbed.data.prepare import identify, prepare
 from benchbed.data.source import dataset_spec, resolve
+from benchbed.data.verify import verify
 from benchbed.errors import BenchbedError
 
 CALLS: list[int] = []
@@ -115,6 +118,88 @@ def test_real_pictures_of_any_shape_come_out_square(tmp_path: Path) -> None:
         prepared = prepare(collection, fingerprint, size=32, channels=channels, framing="center")
         shapes = {split.image.shape[1:] for split in prepared.splits.values()}
         assert shapes == {(channels, 32, 32)}
+
+
+def _pictures(folder: Path, contents: dict[str, int]) -> None:
+    """Pictures by path; equal numbers are equal pictures."""
+    for name, number in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (24, 24), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+
+
+def _folders(tmp_path: Path, image: str, **more: object) -> Collection:
+    layout = Layout(folders=("x",), parts=(Part(image=image),), picture="  x/1.png")
+    spec = DatasetSpec(
+        name="example", title="Example", modality="x", licence="x", access="ask", layouts=(layout,),
+        **more,
+    )  # type: ignore[arg-type]  # fmt: skip
+    return collect(spec, found(spec, tmp_path), tmp_path)
+
+
+def test_equal_images_are_kept_once_and_it_is_said(tmp_path: Path) -> None:
+    """Left alone, the hash of the names puts some of the copies into another split."""
+    _pictures(tmp_path / "x", {f"{k:02d}.png": k // 2 for k in range(40)})
+    collection = _folders(tmp_path, "{id}.png")
+    assert len(verify(collection).duplicates) == 20
+    split = {case.id: case.split for case in collection.cases}
+    assert any(split[f"{k:02d}"] != split[f"{k + 1:02d}"] for k in range(0, 40, 2))
+    said: list[str] = []
+    usable, fingerprint = identify(collection, say=said.append)
+    assert sorted(case.id for case in usable.cases) == [f"{k:02d}" for k in range(0, 40, 2)]
+    assert usable.copies == tuple(f"{k:02d}" for k in range(1, 40, 2))
+    assert len(said) == 1
+    assert "20 of 40 images are left out" in said[0]
+    assert re.search(r"\(first \d\d = \d\d\)\.$", said[0])
+    findings = verify(collection)
+    assert (findings.leaks, findings.fingerprint) == ([], fingerprint)
+    assert findings.cases == usable.counts()
+
+
+def test_nothing_is_said_where_no_two_images_are_equal(tmp_path: Path) -> None:
+    _pictures(tmp_path / "x", {f"{k}.png": k for k in range(8)})
+    said: list[str] = []
+    collection, _ = identify(_folders(tmp_path, "{id}.png"), say=said.append)
+    assert (len(collection.cases), collection.copies, said) == (8, (), [])
+
+
+def test_equal_images_of_two_classes_are_named(tmp_path: Path) -> None:
+    _pictures(tmp_path / "x", {"no/1.png": 1, "yes/2.png": 1, "yes/3.png": 3, "no/4.png": 4})
+    collection = _folders(tmp_path, "{label}/{id}.png", classes=("no", "yes"))
+    said: list[str] = []
+    usable, _ = identify(collection, say=said.append)
+    assert {case.id: case.label for case in usable.cases} == {"1": 0, "3": 1, "4": 0}
+    assert len(said) == 1
+    assert "different classes, and the class of the one that stays counts: 1 = 2." in said[0]
+    assert verify(collection).classes == [["1", "2"]]
+
+
+def test_official_splits_keep_equal_images_and_their_leaks_are_reported(tmp_path: Path) -> None:
+    _pictures(tmp_path / "x", {"train/1.png": 1, "test/2.png": 1, "train/3.png": 1})
+    collection = _folders(tmp_path, "{split}/{id}.png")
+    usable, _ = identify(collection)
+    assert usable.cases == collection.cases
+    findings = verify(collection)
+    assert findings.leaks == [["1", "2", "3"]]
+    assert findings.copies == ()
+
+
+def test_an_image_that_an_official_split_holds_is_not_taken_in_again(tmp_path: Path) -> None:
+    """Else a test image of one set could be a training image of the next."""
+    _pictures(tmp_path / "x", {"test/2.png": 1, "0.png": 1, "4.png": 7})
+    parts = (Part(image="test/{id}.png", split="test"), Part(image="{id}.png"))
+    layout = Layout(folders=("x",), parts=parts, picture="  x/1.png")
+    spec = replace(_folders(tmp_path, "{id}.png").spec, layouts=(layout,))
+    usable, _ = identify(collect(spec, found(spec, tmp_path), tmp_path))
+    assert {case.id: case.split for case in usable.cases} == {"2": "test", "4": "train"}
+    assert usable.copies == ("0",)
+
+
+def test_a_folder_that_is_scored_keeps_equal_pictures(tmp_path: Path) -> None:
+    """A generator that repeats itself must not look better for it."""
+    _pictures(tmp_path / "made", {f"{k}.png": 0 for k in range(6)})
+    assert len(open_folder(tmp_path / "made", skip_bad=False).images(16)) == 6
 
 
 def test_the_retinal_sets_lie_in_their_official_layouts(real_data: Path) -> None:
