@@ -151,7 +151,8 @@ class Layout:
     """An official folder layout.
 
     Attributes:
-        folders: Names under which the folder is looked for in the data root, tried in order.
+        folders: Names, or paths such as ``"name/inner"``, under which the folder is looked for in
+            the data root; the first that is there is taken.
         parts: Its image folders.
         picture: The layout as a short drawing for a user who has to build it.
         patient: Regular expression over ``id`` whose first group names the patient; None where
@@ -205,6 +206,9 @@ class DatasetSpec:
             view), ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
         fov: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
             ``(H, W)``, for images that come without one; None where every pixel counts.
+        intensity_window: What becomes black and what white in pictures of more than 8 bits a
+            channel, in their own units, such as ``(-1000, 400)`` Hounsfield units; None where
+            they have no agreed range and each is stretched between its own percentiles.
     """
 
     name: str
@@ -219,8 +223,12 @@ class DatasetSpec:
     classes: tuple[str, ...] = ()
     framing: Literal["fov", "center", "pad", "stretch"] = "center"
     fov: str | None = None
+    intensity_window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        low, high = self.intensity_window or (0, 1)
+        if low >= high:
+            raise ValueError(f"dataset {self.name!r}: intensity_window {low} to {high} must rise")
         functions = [self.fov] if self.fov else []
         if self.phantom is not None:
             functions.append(self.phantom.render)

@@ -25,27 +25,29 @@ UNPACKED_LIMIT = 2**28
 """Most bytes that a packed picture may unpack to: the most pixels of a picture, in 8-bit RGB."""
 
 
-def read_image(path: Path, channels: int) -> Pixels:
+def read_image(path: Path, channels: int, window: tuple[float, float] | None = None) -> Pixels:
     """A picture as uint8, upright as its camera held it.
 
-    A file packed with gzip is unpacked. Palettes are looked up, transparency is laid on black, CMYK
-    is converted, the first frame of an animation is taken. Grey pictures of 16 bits or of floats
-    carry no agreed range, so their 0.5th to 99.5th percentile becomes 0 to 255.
+    A file packed with gzip is unpacked. Palettes are looked up, transparency is laid on black,
+    CMYK is converted, the first frame of an animation is taken. Grey pictures of 16 bits or of
+    floats carry no agreed range, so their 0.5th to 99.5th percentile becomes 0 to 255, unless a
+    window is given.
 
     Args:
         path: The file.
         channels: 1 for grey, 3 for RGB.
+        window: What becomes 0 and what 255 in pictures of more than 8 bits, in their own units.
 
     Returns:
         ``(H, W, channels)`` in [0, 255].
 
     Raises:
         BenchbedError: The file does not decode or unpack, is too large to be a picture, or has no
-            pixels that are numbers.
+            pixels that are numbers; or the window begins below 0 and no value lies there.
     """
     with _opened(path) as picture:
         if picture.mode.startswith(("I", "F")):
-            grey = _from_deep(np.asarray(picture), path)
+            grey = _from_deep(np.asarray(picture), path, window)
             pixels = np.repeat(grey[..., None], channels, axis=2)
         else:
             flat = _flat(picture).convert("L" if channels == 1 else "RGB")
@@ -132,12 +134,19 @@ def _flat(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _from_deep(values: npt.NDArray[np.generic], path: Path) -> Pixels:
+def _from_deep(
+    values: npt.NDArray[np.generic], path: Path, window: tuple[float, float] | None
+) -> Pixels:
     numbers = values.astype(np.float64)
     finite = numbers[np.isfinite(numbers)]
     if finite.size == 0:
         raise BenchbedError(f"{path} does not decode as a picture: no pixel is a number.")
-    low, high = np.percentile(finite, ROBUST)
+    if window is not None and window[0] < 0 <= finite.min():
+        raise BenchbedError(
+            f"{path} holds no value below 0, but its data set takes values from {window[0]:g} to "
+            f"{window[1]:g}: they were shifted or rescaled; take the original file."
+        )
+    low, high = window or np.percentile(finite, ROBUST)
     if high <= low:
         return np.zeros(numbers.shape, np.uint8)
     scaled = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)

@@ -177,6 +177,7 @@ def prepare(
         "size": size,
         "channels": channels,
         "framing": framing,
+        "intensity_window": collection.spec.intensity_window,
         "version": PREPROCESSING,
     }
     builder = _Builder(collection, channels, framing, progress)
@@ -277,10 +278,12 @@ class _Builder:
     def _real(self, size: int) -> Iterator[Arrays]:
         roles = {role for case in self.collection.cases for role in case.files}
         labelled = all(case.label is not None for case in self.collection.cases)
-        detect = load(self.collection.spec.fov) if self.collection.spec.fov else None
+        spec = self.collection.spec
+        detect = load(spec.fov) if spec.fov else None
 
         def read(case: Case) -> Arrays:
-            arrays = _read(case, self.channels, size, self.framing, detect)
+            image = read_image(case.image, self.channels, spec.intensity_window)
+            arrays = _framed(case, image, size, self.framing, detect)
             for role in roles - arrays.keys():
                 arrays[role] = np.zeros((size, size), np.uint8)
             if labelled:
@@ -291,15 +294,14 @@ class _Builder:
             yield from pool.map(read, self.collection.cases)
 
 
-def _read(
+def _framed(
     case: Case,
-    channels: int,
+    image: Pixels,
     size: int,
     framing: Framing,
     detect: Callable[[Pixels], Mask] | None,
 ) -> Arrays:
     """One case, framed and resized."""
-    image = read_image(case.image, channels)
     masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
