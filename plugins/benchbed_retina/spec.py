@@ -5,68 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, Paper, Phantom, hookimpl
+from benchbed_retina.layouts import (
+    ANY_LAYOUT,
+    CHASEDB1_LAYOUT,
+    DR_LAYOUT,
+    DRIVE_LAYOUT,
+    HRF_LAYOUT,
+    MESSIDOR_LAYOUT,
+    STARE_LAYOUT,
+)
 
 RENDER = "benchbed_retina.phantom:render"
 FOV = "benchbed_retina.fov:detect"
-
-DRIVE_LAYOUT = Layout(
-    folders=("DRIVE",),
-    parts=(
-        Part(
-            image="training/images/{id}_training.tif",
-            mask="training/1st_manual/{id}_manual1.gif",
-            fov="training/mask/{id}_training_mask.gif",
-            split="train",
-        ),
-        Part(
-            image="test/images/{id}_test.tif",
-            mask="test/1st_manual/{id}_manual1.gif",
-            second_mask="test/2nd_manual/{id}_manual2.gif",
-            fov="test/mask/{id}_test_mask.gif",
-            split="test",
-        ),
-    ),
-    picture="""\
-  DRIVE/training/images/21_training.tif      DRIVE/test/images/01_test.tif
-  DRIVE/training/1st_manual/21_manual1.gif   DRIVE/test/1st_manual/01_manual1.gif
-  DRIVE/training/mask/21_training_mask.gif   DRIVE/test/2nd_manual/01_manual2.gif
-                                             DRIVE/test/mask/01_test_mask.gif""",
-)
-
-# No official split; the usual one takes the first 20 images (children 01 to 10) for training.
-_CHASE_TRAIN = tuple(f"{child:02d}{eye}" for child in range(1, 11) for eye in "LR")
-_CHASE_TEST = tuple(f"{child:02d}{eye}" for child in range(11, 15) for eye in "LR")
-
-CHASEDB1_LAYOUT = Layout(
-    folders=("CHASEDB1", "CHASE_DB1", "CHASE"),
-    parts=(
-        Part(
-            image="Image_{id}.jpg",
-            mask="Image_{id}_1stHO.png",
-            second_mask="Image_{id}_2ndHO.png",
-        ),
-    ),
-    patient=r"(\d+)[LR]",
-    splits={"train": _CHASE_TRAIN, "test": _CHASE_TEST},
-    picture="""\
-  CHASEDB1/Image_01L.jpg  Image_01L_1stHO.png  Image_01L_2ndHO.png  ...  Image_14R_2ndHO.png""",
-)
-
-DR_LAYOUT = Layout(
-    folders=("fundus-extra", "DR-image-dataset"),
-    parts=(Part(image="**/{id}.jpg"),),
-    patient=r"(Patient\d+)",
-    picture="""\
-  DR-image-dataset/DR and maculopathy 10 classes/1 - .../Patient001_L.jpg""",
-)
-
-ANY_LAYOUT = Layout(
-    folders=("fundus",),
-    parts=(Part(image="**/{id}.*"),),
-    picture="""\
-  fundus/ANY/FOLDER/NAME.jpg (or .png, .tif, ...): any further photographs of your own""",
-)
 
 _DRIVE_PAPER = Paper(
     key="staal2004-drive",
@@ -82,6 +33,31 @@ _CHASE_PAPER = Paper(
     year=2012,
     title="An ensemble classification-based approach applied to retinal blood vessel segmentation",
     venue="IEEE Transactions on Biomedical Engineering 59(9)",
+)
+
+_STARE_PAPER = Paper(
+    key="hoover2000-stare",
+    authors="Hoover, Kouznetsova, Goldbaum",
+    year=2000,
+    title="Locating blood vessels in retinal images by piecewise threshold probing of a matched "
+    "filter response",
+    venue="IEEE Transactions on Medical Imaging 19(3)",
+)
+
+_HRF_PAPER = Paper(
+    key="budai2013-hrf",
+    authors="Budai, Bock, Maier, Hornegger, Michelson",
+    year=2013,
+    title="Robust vessel segmentation in fundus images",
+    venue="International Journal of Biomedical Imaging 2013",
+)
+
+_MESSIDOR_PAPER = Paper(
+    key="decenciere2014-messidor",
+    authors="Decencière et al.",
+    year=2014,
+    title="Feedback on a publicly distributed image database: the Messidor database",
+    venue="Image Analysis & Stereology 33(3)",
 )
 
 
@@ -120,18 +96,69 @@ CHASEDB1 = DatasetSpec(
     fov=FOV,
 )
 
+STARE = DatasetSpec(
+    name="stare",
+    title="STARE",
+    modality="fundus photography",
+    paper=_STARE_PAPER,
+    licence="not stated; offered for research",
+    access=(
+        "download stare-images.tar, labels-ah.tar and labels-vk.tar from the STARE project "
+        "(cecas.clemson.edu/~ahoover/stare) and unpack them into STARE/."
+    ),
+    layouts=(STARE_LAYOUT,),
+    phantom=Phantom(render=RENDER, counts={"train": 10, "test": 10}, seed=2000),
+    framing="fov",
+    fov=FOV,
+)
+
+HRF = DatasetSpec(
+    name="hrf",
+    title="HRF",
+    modality="fundus photography",
+    paper=_HRF_PAPER,
+    licence="CC BY 4.0",
+    access=(
+        "download all.zip of the High-Resolution Fundus image database from the University of "
+        "Erlangen-Nuremberg and unpack it as HRF/."
+    ),
+    layouts=(HRF_LAYOUT,),
+    phantom=Phantom(render=RENDER, counts={"train": 15, "test": 30}, seed=2013),
+    framing="fov",
+    fov=FOV,
+)
+
+MESSIDOR = DatasetSpec(
+    name="messidor",
+    title="MESSIDOR",
+    modality="fundus photography",
+    paper=_MESSIDOR_PAPER,
+    licence="research and education; agreed to at the source",
+    access=(
+        "ask for it at adcis.net (Messidor) and unpack its twelve zip files into MESSIDOR/; the "
+        "annotation tables are not needed."
+    ),
+    layouts=(MESSIDOR_LAYOUT,),
+    phantom=Phantom(render=RENDER, counts={"train": 400, "test": 100}, seed=2014),
+    framing="fov",
+    fov=FOV,
+)
+
 FUNDUS = DatasetSpec(
     name="fundus",
     title="Fundus photographs",
     modality="fundus photography",
     licence="that of each set",
     access=(
-        "put any of DRIVE, CHASE_DB1, the DR-image-dataset, or a folder fundus/ of your own "
-        "photographs into the data root; every one that is found is used."
+        "put any of DRIVE, CHASE_DB1, STARE, HRF, MESSIDOR, the DR-image-dataset, or a folder "
+        "fundus/ of your own photographs into the data root; every one that is found is used."
     ),
     layouts=(
         _within(DRIVE_LAYOUT, "drive-"),
         _within(CHASEDB1_LAYOUT, "chasedb1-"),
+        _within(STARE_LAYOUT, "stare-"),
+        _within(HRF_LAYOUT, "hrf-"),
+        _within(MESSIDOR_LAYOUT, "messidor-"),
         _within(DR_LAYOUT, "dr-"),
         _within(ANY_LAYOUT, "own-"),
     ),
@@ -144,4 +171,4 @@ FUNDUS = DatasetSpec(
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
     """The retinal data sets."""
-    return [FUNDUS, DRIVE, CHASEDB1]
+    return [FUNDUS, DRIVE, CHASEDB1, STARE, HRF, MESSIDOR]
