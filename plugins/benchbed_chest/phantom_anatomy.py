@@ -1,0 +1,228 @@
+"""The anatomy of a frontal chest radiograph: outlines and bones.
+
+The frame reaches from -1 to 1, x to the right and y down; the patient's left is on the right. All
+shapes are those of a middling child, laid over the patient's own pose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchbed.phantoms import Array, Strokes, curve
+
+WALL_Y = (-0.90, -0.78, -0.62, -0.30, 0.00, 0.30, 0.60, 1.00)
+WALL_X = (0.14, 0.30, 0.47, 0.63, 0.71, 0.76, 0.78, 0.76)
+"""The inner side of the rib cage, from the neck to the flank."""
+
+LUNG = ((0.28, -0.78), (0.72, 0.55), (0.56, 0.43), (0.36, 0.36), (0.17, 0.42), (0.13, 0.10),
+        (0.11, -0.25), (0.10, -0.55), (0.15, -0.72))  # fmt: skip
+"""A lung from its apex; along the chest wall to the second point it follows the rib cage."""
+
+HEART = ((-0.06, -0.40), (0.10, -0.42), (0.15, -0.32), (0.12, -0.20), (0.20, -0.06), (0.33, 0.12),
+         (0.42, 0.30), (0.37, 0.46), (0.10, 0.52), (-0.14, 0.47), (-0.19, 0.30), (-0.16, 0.10),
+         (-0.09, -0.12))  # fmt: skip
+
+BODY = ((0.17, -1.30), (0.18, -0.96), (0.34, -0.88), (0.64, -0.82), (0.94, -0.66), (1.16, -0.20),
+        (0.95, -0.08), (0.88, 0.30), (0.86, 0.70), (0.88, 1.40))  # fmt: skip
+"""Skin on one side, from the neck over the shoulder and the armpit to the flank."""
+
+ARM = ((0.80, -0.72), (0.93, -0.55), (1.10, -0.25))
+BLADE = ((0.66, -0.70), (0.80, -0.46), (0.78, -0.20), (0.68, -0.02))
+WINDPIPE = ((0.00, -1.20), (0.00, -0.70), (-0.02, -0.36))
+CLAVICLE = ((0.05, -0.60), (0.14, -0.67), (0.34, -0.69), (0.52, -0.74), (0.68, -0.84))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the patient lies before the detector.
+
+    Attributes:
+        turn: Rotation in radians.
+        scale: Magnification across and down.
+        shift: Offset (x, y).
+    """
+
+    turn: float
+    scale: tuple[float, float]
+    shift: tuple[float, float]
+
+    def place(self, points: Array) -> Array:
+        """Points ``(N, 2)`` of the middling patient where this one has them."""
+        sine, cosine = np.sin(self.turn), np.cos(self.turn)
+        turned = points * np.asarray(self.scale) @ np.asarray([[cosine, sine], [-sine, cosine]])
+        return np.asarray(turned + np.asarray(self.shift))
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What is drawn; outlines are closed, ``(N, 2)``.
+
+    Attributes:
+        body: The skin.
+        lungs: Right and left lung.
+        heart: Heart and great vessels.
+        abdomen: What lies below the diaphragm.
+        ribs: Ten pairs of ribs, paler towards the breastbone, where they become cartilage.
+        clavicles: Both clavicles.
+        vertebrae: The vertebral bodies.
+        arms: The upper arms.
+        blades: Borders of the shoulder blades.
+        windpipe: The trachea.
+        vessels: Vessels of both lungs.
+        hila: Where these begin, one on each side.
+    """
+
+    body: Array
+    lungs: tuple[Array, Array]
+    heart: Array
+    abdomen: Array
+    ribs: Strokes
+    clavicles: Strokes
+    vertebrae: Strokes
+    arms: Strokes
+    blades: Strokes
+    windpipe: Strokes
+    vessels: Strokes
+    hila: Array
+
+
+def draw_lots(rng: np.random.Generator, pose: Pose) -> Anatomy:
+    """One patient.
+
+    Args:
+        rng: Source of the shapes.
+        pose: Where the patient lies.
+    """
+    breath = rng.normal(0.0, 0.05)
+    width = rng.normal(1.0, 0.04)
+    slope = rng.uniform(0.75, 1.25)
+    lungs = tuple(pose.place(_lung(side, breath, width, rng)) for side in (-1.0, 1.0))
+    ribs = [_rib(k, side, slope, width, rng) for k in range(10) for side in (-1.0, 1.0)]
+    hila = np.asarray([[-0.17, -0.08], [0.19, -0.12]]) + rng.normal(0.0, 0.02, (2, 2))
+    large = np.asarray([rng.uniform(1.0, 1.35), rng.uniform(0.95, 1.08)])
+    return Anatomy(
+        body=pose.place(_body(width, rng)),
+        lungs=(lungs[0], lungs[1]),
+        heart=pose.place(curve(np.asarray(HEART) * large + rng.normal(0.0, 0.008, (13, 2)))),
+        abdomen=pose.place(_abdomen(breath)),
+        ribs=_ribs([pose.place(rib) for rib in ribs]),
+        clavicles=_chain([pose.place(_clavicle(s, rng)) for s in (-1.0, 1.0)], 0.026),
+        vertebrae=_vertebrae(pose, rng),
+        arms=_both_sides(ARM, 0.065, pose, rng),
+        blades=_both_sides(BLADE, 0.045, pose, rng),
+        windpipe=_chain([pose.place(curve(np.asarray(WINDPIPE), closed=False))], 0.042),
+        vessels=_vessels(pose, hila, rng),
+        hila=pose.place(hila),
+    )
+
+
+def _wall(y: Array) -> Array:
+    return np.asarray(np.interp(y, WALL_Y, WALL_X))
+
+
+def _lung(side: float, breath: float, width: float, rng: np.random.Generator) -> Array:
+    """One lung; the right dome stands higher, for the liver is below it."""
+    down = np.linspace(-0.70, 0.42, 6)
+    wall = np.stack([_wall(down) * width - 0.025, down], axis=1)
+    knots = np.concatenate([np.asarray(LUNG[:1]), wall, np.asarray(LUNG[1:])])
+    knots = knots + rng.normal(0.0, 0.008, knots.shape)
+    low = knots[:, 1] > 0.2
+    knots[low, 1] += breath + (0.04 if side > 0 else -0.01)
+    return curve(knots * (side, 1.0))
+
+
+def _abdomen(breath: float) -> Array:
+    """The diaphragm's two domes, and all below them between the flanks."""
+    dome = np.asarray(
+        [(-0.80, 0.68), (-0.74, 0.55), (-0.56, 0.41), (-0.36, 0.34), (-0.17, 0.38), (0.02, 0.42),
+         (0.19, 0.41), (0.36, 0.40), (0.56, 0.46), (0.74, 0.59), (0.80, 0.72)]
+    )  # fmt: skip
+    dome[:, 1] += breath
+    return np.concatenate([curve(dome, closed=False), [(0.86, 1.6), (-0.86, 1.6)]])
+
+
+def _body(width: float, rng: np.random.Generator) -> Array:
+    stout = rng.normal(1.0, 0.05) * width
+    sides = []
+    for side in (1.0, -1.0):
+        knots = np.asarray(BODY) * (stout, 1.0)
+        # An arm that is raised or spread moves the outline of shoulder and armpit.
+        knots[3:7, 1] += rng.normal(0.0, 0.06)
+        knots[6, 0] += rng.normal(0.0, 0.05)
+        sides.append(curve(knots, closed=False) * (side, 1.0))
+    return np.concatenate([sides[0], sides[1][::-1]])
+
+
+def _rib(number: int, side: float, slope: float, width: float, rng: np.random.Generator) -> Array:
+    """A rib from the spine around the flank and forward, as it falls."""
+    y = -0.76 + 0.128 * number + rng.normal(0.0, 0.006)
+    fall = slope * min(0.60 + 0.11 * number, 1.15)
+    flank = float(_wall(np.asarray(y + 0.15 * fall))) * width + 0.01
+    knots = [(0.05, y), (0.20, y - 0.035), (0.62 * flank, y - 0.005),
+             (0.90 * flank, y + 0.07 * fall), (flank, y + 0.17 * fall),
+             (0.93 * flank, y + 0.27 * fall), (0.72 * flank, y + 0.36 * fall),
+             (0.46 * flank, y + 0.42 * fall)]  # fmt: skip
+    return curve(np.asarray(knots) * (side, 1.0), closed=False, steps=6)
+
+
+def _ribs(lines: list[Array]) -> Strokes:
+    along = np.linspace(0.0, 1.0, len(lines[0]) - 1)
+    # At the flank a rib is seen edge-on and is at its brightest.
+    weight = np.interp(along, (0.0, 0.40, 0.60, 1.0), (0.80, 0.80, 1.0, 0.30))
+    ribs = _chain(lines, 0.025)
+    return ribs.restyled(weight=np.tile(weight, len(lines)))
+
+
+def _clavicle(side: float, rng: np.random.Generator) -> Array:
+    knots = np.asarray(CLAVICLE)
+    knots[:, 1] += np.asarray([0.0, 0.4, 0.8, 1.0, 1.2]) * rng.normal(0.0, 0.04)
+    return curve(knots * (side, 1.0), closed=False)
+
+
+def _vertebrae(pose: Pose, rng: np.random.Generator) -> Strokes:
+    height = np.arange(-1.0, 1.1, 0.105) + rng.uniform(0.0, 0.1)
+    half = np.interp(height, (-1.0, 1.0), (0.045, 0.075))
+    left = pose.place(np.stack([-half, height], axis=1))
+    right = pose.place(np.stack([half, height], axis=1))
+    return Strokes(left, right, np.full(len(height), 0.040), np.ones(len(height)))
+
+
+def _both_sides(
+    knots: tuple[tuple[float, float], ...], radius: float, pose: Pose, rng: np.random.Generator
+) -> Strokes:
+    lines = []
+    for side in (-1.0, 1.0):
+        moved = np.asarray(knots) + np.asarray([0.0, rng.normal(0.0, 0.05)])
+        lines.append(pose.place(curve(moved * (side, 1.0), closed=False, steps=6)))
+    return _chain(lines, radius)
+
+
+def _vessels(pose: Pose, hila: Array, rng: np.random.Generator) -> Strokes:
+    """Branching lines that leave each hilum towards the lung's edge, thinner as they go."""
+    starts, ends, radii = [], [], []
+    for side, hilum in zip((-1.0, 1.0), hila, strict=True):
+        for angle in np.linspace(-1.25, 1.35, 9) + rng.normal(0.0, 0.12, 9):
+            tips = [(hilum, angle, rng.uniform(0.011, 0.017))]
+            while tips:
+                place, heading, radius = tips.pop()
+                heading = heading + rng.normal(0.0, 0.22)
+                step = 0.075 * np.asarray([side * np.cos(heading), np.sin(heading)])
+                starts.append(place)
+                ends.append(place + step)
+                radii.append(radius)
+                if radius > 0.0035:
+                    tips.append((place + step, heading, radius * 0.80))
+                if radius > 0.006 and rng.random() < 0.45:
+                    fork = rng.choice((-0.7, 0.7))
+                    tips.append((place + step, heading + fork, radius * 0.65))
+    start, end = pose.place(np.asarray(starts)), pose.place(np.asarray(ends))
+    return Strokes(start, end, np.asarray(radii), np.ones(len(radii)))
+
+
+def _chain(lines: list[Array], radius: float) -> Strokes:
+    """Lines ``(N, 2)`` as strokes of one width."""
+    start = np.concatenate([line[:-1] for line in lines])
+    end = np.concatenate([line[1:] for line in lines])
+    return Strokes(start, end, np.full(len(start), radius), np.ones(len(start)))

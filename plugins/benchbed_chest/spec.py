@@ -1,0 +1,64 @@
+"""The chest radiographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+
+LAYOUT = Layout(
+    # The official archive holds the tree twice, in chest_xray and again in a chest_xray inside it.
+    # The inner one comes first, so that either is found, and never both.
+    folders=(
+        "chest_xray/chest_xray",
+        "chest_xray",
+        "chest-xray/chest_xray/chest_xray",
+        "chest-xray/chest_xray",
+        "chest-xray-pneumonia/chest_xray/chest_xray",
+        "chest-xray-pneumonia/chest_xray",
+    ),
+    parts=(Part(image="{split}/{label}/{id}.jpeg"),),
+    # Bacterial and viral cases are numbered apart: person101_virus_187 is in the training part and
+    # person101_bacteria_483, another child, in the test part.
+    patient=r"(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)",
+    picture="""\
+  chest_xray/train/NORMAL/IM-0115-0001.jpeg   chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg
+  chest_xray/val/NORMAL/...                   chest_xray/val/PNEUMONIA/...
+  chest_xray/test/NORMAL/...                  chest_xray/test/PNEUMONIA/...""",
+)
+
+CHEST_XRAY = DatasetSpec(
+    name="chest-xray",
+    title="Chest X-Ray Images (Pneumonia)",
+    modality="chest radiography",
+    paper=Paper(
+        key="kermany2018-chest-xray",
+        authors="Kermany, Goldbaum, Cai, et al.",
+        year=2018,
+        title="Identifying medical diagnoses and treatable diseases by image-based deep learning",
+        venue="Cell 172(5)",
+    ),
+    licence="CC BY 4.0",
+    access=(
+        "download paultimothymooney/chest-xray-pneumonia from Kaggle, or rscbjbr9sj from Mendeley "
+        "Data, and unpack it into the data root."
+    ),
+    layouts=(LAYOUT,),
+    phantom=Phantom(
+        render="benchbed_chest.phantom:render",
+        counts={"train": 400, "val": 16, "test": 100},
+        seed=2018,
+    ),
+    channels=1,
+    classes=("NORMAL", "PNEUMONIA"),
+    # Width over height runs from 0.8 to 2.5 and is larger in pneumonia (median 1.5, against 1.2).
+    # The central square would cut the outer lung off the wide pictures, and black bars would tell
+    # the class; the whole picture, stretched, is also what users of this set feed to networks.
+    framing="stretch",
+)
+
+
+@hookimpl
+def benchbed_datasets() -> Iterable[DatasetSpec]:
+    """The data set."""
+    return [CHEST_XRAY]

@@ -1,0 +1,1 @@
+"""CT slices of the lungs, and their phantom."""
