@@ -1,0 +1,251 @@
+"""The head of the brain phantom: its outline, and the lines along which the brain is drawn.
+
+Lengths are in units of half the brain's length, with the origin at the brain's middle, x to the
+right of the picture and y to the back of the head; a slice is seen from below or above, forehead
+up, as radiologists hang it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.phantoms import Array, Strokes
+
+Level = Literal["thalamus", "bodies", "vertex"]
+"""Where the slice is taken: through the thalami, the bodies of the ventricles, or above them."""
+
+Line = tuple[tuple[float, float, float], ...]
+"""Points x, y and half width of a stroke, on the right side."""
+
+# Half widths are those of a young adult; the case's own size of the ventricles scales them.
+VENTRICLES: dict[Level, tuple[Line, ...]] = {
+    "thalamus": (
+        ((0.040, -0.17, 0.012), (0.055, -0.28, 0.026), (0.095, -0.38, 0.036), (0.15, -0.46, 0.012)),
+        ((0.115, 0.20, 0.010), (0.17, 0.28, 0.024), (0.225, 0.38, 0.038), (0.235, 0.50, 0.012)),
+    ),
+    "bodies": (
+        ((0.070, -0.44, 0.010), (0.060, -0.34, 0.030), (0.060, -0.18, 0.036), (0.075, 0.0, 0.034)),
+        ((0.075, 0.0, 0.034), (0.115, 0.15, 0.036), (0.185, 0.29, 0.040), (0.225, 0.43, 0.010)),
+    ),
+    "vertex": (),
+}
+MIDLINE_CSF: dict[Level, tuple[Line, ...]] = {
+    "thalamus": (
+        ((0.0, -0.10, 0.010), (0.0, 0.10, 0.012)),
+        ((-0.05, 0.235, 0.012), (0.0, 0.22, 0.018), (0.05, 0.235, 0.012)),
+    ),
+    "bodies": (),
+    "vertex": (),
+}
+NUCLEI: dict[Level, tuple[Line, ...]] = {
+    "thalamus": (
+        ((0.150, -0.36, 0.038), (0.165, -0.26, 0.036), (0.16, -0.18, 0.020)),
+        ((0.300, -0.25, 0.040), (0.310, -0.12, 0.055), (0.285, 0.04, 0.030)),
+        ((0.085, -0.03, 0.055), (0.120, 0.07, 0.085), (0.15, 0.14, 0.060)),
+    ),
+    "bodies": (((0.135, -0.26, 0.024), (0.150, -0.08, 0.026), (0.175, 0.06, 0.018)),),
+    "vertex": (),
+}
+SYLVIAN: dict[Level, tuple[Line, ...]] = {
+    "thalamus": (
+        ((0.80, -0.18, 0.022), (0.62, -0.15, 0.018), (0.47, -0.17, 0.014)),
+        ((0.455, -0.33, 0.010), (0.43, -0.18, 0.012), (0.435, -0.02, 0.011), (0.48, 0.12, 0.009)),
+    ),
+    "bodies": (((0.80, -0.05, 0.016), (0.64, -0.02, 0.012), (0.53, 0.02, 0.009)),),
+    "vertex": (),
+}
+# Where the fissure between the hemispheres begins and ends: corpus callosum in between.
+FISSURE: dict[Level, tuple[tuple[float, float], ...]] = {
+    "thalamus": ((-1.0, -0.56), (0.34, 1.0)),
+    "bodies": ((-1.0, -0.52), (0.42, 1.0)),
+    "vertex": ((-1.0, 1.0),),
+}
+SULCUS = 0.0085
+STEP = 0.028
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The brain's outline: an egg, blunter than an ellipse.
+
+    Attributes:
+        width: Half its width.
+        egg: How much wider it is behind than in front.
+        bluntness: Exponent of the superellipse; 2 is an ellipse.
+        lean: By how much the two halves differ.
+    """
+
+    width: float
+    egg: float
+    bluntness: float
+    lean: float
+
+    def reach(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Array:
+        """0 in the middle and 1 on the outline, growing in proportion along (almost) every ray."""
+        side = self.width * (1 + self.egg * y - 0.10 * y * y + self.lean * x)
+        power = self.bluntness
+        return np.asarray((np.abs(x / side) ** power + np.abs(y) ** power) ** (1 / power))
+
+    def edge(self, angle: Array) -> Array:
+        """Points ``(N, 2)`` of the outline; an angle of 0 is the forehead, pi the back."""
+        ray = np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
+        distance = np.ones_like(angle)
+        for _ in range(6):
+            distance = distance / self.reach(ray[:, 0] * distance, ray[:, 1] * distance)
+        return ray * distance[:, None]
+
+
+@dataclass(frozen=True)
+class Brain:
+    """One slice of a brain, as lines.
+
+    Attributes:
+        outline: Its outline.
+        sulci: Clefts of the cortex, filled with fluid, with their own half widths.
+        fissure: The cleft between the hemispheres.
+        fluid: Ventricles and cisterns.
+        nuclei: Grey matter in the depth.
+        veins: Round vessels on the surface, that of the sinus at the back first.
+    """
+
+    outline: Outline
+    sulci: Strokes
+    fissure: Strokes
+    fluid: Strokes
+    nuclei: Strokes
+    veins: Strokes
+
+
+def brain(level: Level, rng: np.random.Generator) -> Brain:
+    """A slice at `level`; ventricles and sulci of all ages."""
+    outline = Outline(
+        width=rng.uniform(0.76, 0.87),
+        egg=rng.uniform(0.02, 0.10),
+        bluntness=rng.uniform(2.2, 2.7),
+        lean=rng.normal(0.0, 0.02),
+    )
+    age = rng.beta(1.3, 2.2)
+    wide = 0.75 + 1.1 * age
+    fissure = _fissure(level, wide, rng)
+    sulci = [_convexity(outline, side, wide, rng) for side in (-1.0, 1.0)]
+    sulci += [_medial(level, side, wide, rng) for side in (-1.0, 1.0)]
+    sulci.append(_paired(SYLVIAN[level], 0.6 + 0.6 * wide, rng))
+    ventricles = _paired(VENTRICLES[level], rng.uniform(0.6, 1.0) + 1.0 * age, rng)
+    midline = _strokes([_smoothed(line) for line in MIDLINE_CSF[level]], 0.8 + 0.8 * age)
+    return Brain(
+        outline=outline,
+        sulci=joined(sulci),
+        fissure=fissure,
+        fluid=joined([ventricles, midline]),
+        nuclei=_paired(NUCLEI[level], rng.uniform(0.9, 1.1), rng),
+        veins=_veins(outline, rng),
+    )
+
+
+def joined(parts: Sequence[Strokes]) -> Strokes:
+    """All strokes in one."""
+    fields = ("start", "end", "radius", "weight")
+    return Strokes(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+
+
+def _strokes(lines: Sequence[Array], scale: float = 1.0) -> Strokes:
+    """Lines ``(N, 3)`` of x, y and half width as capsules; none where there is no line."""
+    pairs = [np.concatenate([line[:-1], line[1:]], axis=1) for line in lines]
+    table = np.concatenate([*pairs, np.empty((0, 6))])
+    radius = scale * (table[:, 2] + table[:, 5]) / 2
+    return Strokes(table[:, :2], table[:, 3:5], radius, np.ones(len(table)))
+
+
+def _cut(lines: Sequence[Array], wide: float, rng: np.random.Generator) -> Strokes:
+    """Sulci; those that the slice cuts at a slant are faint."""
+    strokes = _strokes(lines, wide)
+    faint = [np.full(len(line) - 1, rng.uniform(0.2, 1.1)) for line in lines]
+    return strokes.restyled(weight=np.clip(np.concatenate(faint), 0, 1))
+
+
+def _smoothed(line: Line, pieces: int = 5) -> Array:
+    """The line at more points, its half width growing evenly from one to the next."""
+    knots = np.asarray(line)
+    position = np.linspace(0, len(knots) - 1, pieces * (len(knots) - 1) + 1)
+    columns = [np.interp(position, np.arange(len(knots)), column) for column in knots.T]
+    return np.stack(columns, axis=-1)
+
+
+def _paired(lines: Sequence[Line], scale: float, rng: np.random.Generator) -> Strokes:
+    """The same lines on both sides, each side a little its own."""
+    sides: list[Strokes] = []
+    for side in (-1.0, 1.0):
+        moved = [_smoothed(line) for line in lines]
+        for line in moved:
+            line[:, :2] += rng.normal(0.0, 0.008, 2)
+            line[:, :2] += np.cumsum(rng.normal(0.0, 0.003, (len(line), 2)), axis=0)
+            line[:, 0] *= side
+        sides.append(_strokes(moved, scale * rng.uniform(0.88, 1.12)))
+    return joined(sides)
+
+
+def _fissure(level: Level, wide: float, rng: np.random.Generator) -> Strokes:
+    lines: list[Array] = []
+    for begin, end in FISSURE[level]:
+        y = np.arange(begin, end + 1e-6, STEP)
+        wander = np.cumsum(rng.normal(0.0, 0.0035, len(y)))
+        x = (wander - np.linspace(wander[0], wander[-1], len(y))) * 0.8
+        width = SULCUS * (0.75 + 0.45 * rng.random(len(y)))
+        lines.append(np.stack([x, y, width], axis=-1))
+    return _strokes(lines, wide)
+
+
+def _convexity(outline: Outline, side: float, wide: float, rng: np.random.Generator) -> Strokes:
+    """Sulci that come in from the surface, every second one shallow, the deep ones forked."""
+    count = int(rng.integers(19, 25))
+    angles = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count * np.pi * side
+    lines: list[Array] = []
+    for number, start in enumerate(outline.edge(angles)):
+        deep = rng.uniform(0.16, 0.34) if number % 2 else rng.uniform(0.05, 0.20)
+        inward = np.arctan2(-start[1], -start[0]) + rng.normal(0.0, 0.25)
+        line = _wander(start, inward, deep, rng)
+        lines.append(line)
+        if deep > 0.2 and rng.random() < 0.6:
+            at = int(rng.integers(len(line) // 3, len(line) - 1))
+            turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.5, 1.0)
+            lines.append(_wander(line[at, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8))
+    return _cut(lines, wide, rng)
+
+
+def _medial(level: Level, side: float, wide: float, rng: np.random.Generator) -> Strokes:
+    """Sulci that leave the fissure between the hemispheres."""
+    lines: list[Array] = []
+    for begin, end in FISSURE[level]:
+        for y in np.arange(begin + rng.uniform(0.08, 0.2), end - 0.05, 0.19):
+            start = np.asarray([0.0, y + rng.uniform(-0.07, 0.07)])
+            heading = side * rng.normal(0.0, 0.6) + (0.0 if side > 0 else np.pi)
+            lines.append(_wander(start, heading, rng.uniform(0.04, 0.22), rng, 1.0))
+    return _cut(lines, wide, rng)
+
+
+def _wander(
+    start: Array, heading: float, length: float, rng: np.random.Generator, width: float = 1.5
+) -> Array:
+    """A winding line ``(N, 3)`` that is widest where it begins."""
+    steps = max(2, round(length / STEP))
+    bend = rng.normal(0.0, 2.5) * STEP
+    turns = heading + np.cumsum(bend + rng.normal(0.0, 0.16, steps))
+    moves = STEP * np.stack([np.cos(turns), np.sin(turns)], axis=-1)
+    points = np.concatenate([start[None], start + np.cumsum(moves, axis=0)])
+    share = np.linspace(1, 0, len(points))
+    half = SULCUS * (0.55 + (width - 0.55) * share**2) * rng.uniform(0.7, 1.3)
+    return np.concatenate([points, half[:, None]], axis=1)
+
+
+def _veins(outline: Outline, rng: np.random.Generator) -> Strokes:
+    """The sagittal sinus at both ends of the midline, and veins over the convexity."""
+    count = int(rng.integers(5, 14))
+    angles = np.concatenate([[np.pi, 0.0], rng.uniform(-2.9, 2.9, count)])
+    places = outline.edge(angles) * np.concatenate([[1.0, 1.0], np.full(count, 0.995)])[:, None]
+    radius = np.concatenate([[0.036, 0.020], rng.uniform(0.006, 0.014, count)])
+    return Strokes(places, places, radius, np.ones(len(places)))

@@ -1,0 +1,131 @@
+"""The brain phantom: procedural axial slices of heads, with a tumour or without one.
+
+A head is drawn from its number and the seed alone; the size in pixels is only how finely it is
+looked at. Lines and their lengths are those of :mod:`benchbed_brain.anatomy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.phantoms import Plane, blur, grid, noise
+from benchbed_brain.anatomy import Level, brain
+from benchbed_brain.tissue import OUTER_TABLE, Head, tissue
+from benchbed_brain.tumour import pushed, tumours
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Weighting = Literal["T1", "T1c", "T2", "FLAIR"]
+
+FINEST = 128
+"""Smaller pictures are drawn at a multiple of their size of at least this, and averaged."""
+
+LEVELS: tuple[Level, ...] = ("thalamus", "bodies", "vertex")
+WEIGHTINGS: tuple[Weighting, ...] = ("T1", "T1c", "T2", "FLAIR")
+
+# Shares of white. Core, rim, solid and oedema are a tumour's; glioma is one that does not enhance.
+# fmt: off
+SIGNALS: dict[Weighting, dict[str, float]] = {
+    "T1":    {"fluid": 0.09, "grey": 0.40, "white": 0.60, "fat": 0.98, "bone": 0.05,
+              "marrow": 0.50, "vein": 0.20, "dura": 0.30, "core": 0.20, "rim": 0.44,
+              "solid": 0.40, "glioma": 0.32, "oedema": 0.38},
+    "T1c":   {"fluid": 0.09, "grey": 0.34, "white": 0.44, "fat": 0.95, "bone": 0.05,
+              "marrow": 0.42, "vein": 0.88, "dura": 0.62, "core": 0.16, "rim": 0.95,
+              "solid": 0.86, "glioma": 0.26, "oedema": 0.30},
+    "T2":    {"fluid": 0.98, "grey": 0.45, "white": 0.28, "fat": 0.60, "bone": 0.02,
+              "marrow": 0.30, "vein": 0.06, "dura": 0.20, "core": 0.90, "rim": 0.42,
+              "solid": 0.60, "glioma": 0.82, "oedema": 0.80},
+    "FLAIR": {"fluid": 0.08, "grey": 0.47, "white": 0.37, "fat": 0.85, "bone": 0.03,
+              "marrow": 0.30, "vein": 0.15, "dura": 0.35, "core": 0.42, "rim": 0.74,
+              "solid": 0.70, "glioma": 0.86, "oedema": 0.90},
+}
+# fmt: on
+
+
+def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels | Labels]:
+    """Slices of heads, and whether there is a tumour.
+
+    Args:
+        indices: Numbers of the cases.
+        size: Side in pixels, 16 to 1024.
+        seed: Seed of the whole collection.
+
+    Returns:
+        ``image`` uint8 ``(N, size, size, 1)``; ``label`` int64 ``(N,)``, 1 with a tumour.
+
+    Raises:
+        ValueError: `size` is out of range.
+    """
+    if not 16 <= size <= 1024:
+        raise ValueError(f"size is {size} but must be from 16 to 1024")
+    cases = [_case(index, size, seed) for index in indices]
+    return {
+        "image": np.stack([image for image, _ in cases])[..., None],
+        "label": np.asarray([label for _, label in cases], dtype=np.int64),
+    }
+
+
+def _case(index: int, size: int, seed: int) -> tuple[Pixels, int]:
+    rng = np.random.default_rng((seed, index))
+    head = _draw_lots(rng)
+    finer = -(-FINEST // size)
+    light = _photograph(tissue(head, rng, size * finer), head, rng)
+    averaged = light.reshape(size, finer, size, finer).mean(axis=(1, 3))
+    return np.round(np.clip(averaged, 0, 1) * 255).astype(np.uint8), int(bool(head.growths))
+
+
+def _draw_lots(rng: np.random.Generator) -> Head:
+    sick = rng.random() < 0.6
+    level: Level = LEVELS[int(rng.choice(3, p=(0.45, 0.33, 0.22)))]
+    # Tumours are most often shown with contrast agent, healthy heads without.
+    odds = (0.12, 0.46, 0.24, 0.18) if sick else (0.26, 0.10, 0.36, 0.28)
+    weighting = WEIGHTINGS[int(rng.choice(4, p=odds))]
+    slice_ = brain(level, rng)
+    growths = tuple(tumours(slice_.outline, rng)) if sick else ()
+    scalp = rng.uniform(0.035, 0.085)
+    height = rng.uniform(0.86, 1.01) if rng.random() < 0.72 else rng.uniform(0.62, 0.86)
+    narrow = rng.random() < 0.55
+    return Head(
+        brain=pushed(slice_, growths),
+        growths=growths,
+        signals=_signals(weighting, rng),
+        scale=height / (1 + OUTER_TABLE + scalp),
+        angle=rng.normal(0.0, 0.07),
+        place=(rng.normal(0.0, 0.02), rng.normal(0.0, 0.015)),
+        scalp=scalp,
+        muscle=rng.uniform(0.02, 0.07) if level == "thalamus" else 0.0,
+        field=rng.uniform(0.80, 0.95) if narrow else 1.0,
+    )
+
+
+def _signals(weighting: Weighting, rng: np.random.Generator) -> dict[str, float]:
+    """Tissues of one scanner: each a little off, and grey and white matter more or less alike."""
+    signals = {
+        name: value * float(np.exp(rng.normal(0.0, 0.06)))
+        for name, value in SIGNALS[weighting].items()
+    }
+    alike = rng.uniform(0.0, 0.35)
+    mean = (signals["grey"] + signals["white"]) / 2
+    for name in ("grey", "white"):
+        signals[name] += alike * (mean - signals[name])
+    return signals
+
+
+def _photograph(light: Plane, head: Head, rng: np.random.Generator) -> Plane:
+    """The coil's uneven reach, the scanner's blur and noise, and the window of the viewer."""
+    size = len(light)
+    across, down = grid(size)
+    near = rng.uniform(-0.10, 0.28) * (across**2 + down**2)
+    lean = rng.normal(0.0, 0.10) * across + rng.normal(0.0, 0.10) * down
+    light = blur(light * (1 + near + lean + 0.05 * noise(rng, 2, size)), rng.uniform(0.003, 0.007))
+    strength = rng.uniform(0.008, 0.030)
+    real, imaginary = (strength * noise(rng, 150, size) for _ in range(2))
+    magnitude = np.hypot(light + real, imaginary)
+    # The share of each column of pixels inside the picture's borders.
+    inside = np.clip(0.5 + (head.field - abs(across)) * size / 2, 0, 1)
+    shown = rng.uniform(0.85, 1.12) * np.maximum(magnitude, 0) ** rng.uniform(0.85, 1.25)
+    return np.asarray(shown * inside, np.float32)

@@ -1,0 +1,119 @@
+"""Tumours of the brain phantom: where they sit, what shape they have, and what they push aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from benchbed.phantoms import Array, Plane, Strokes
+from benchbed_brain.anatomy import Brain, Outline
+
+Kind = Literal["glioblastoma", "glioma", "meningioma", "metastasis"]
+
+KINDS: tuple[Kind, ...] = ("glioblastoma", "glioma", "meningioma", "metastasis")
+SHARES = (0.42, 0.18, 0.25, 0.15)
+LOBES = np.arange(2, 8)
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """One tumour; lengths are in units of half the brain's length.
+
+    Attributes:
+        kind: What it is.
+        centre: Its centre (x, y).
+        radius: Its mean radius.
+        lobes: Amplitudes and phases ``(6, 2)`` of its outline's waves, 2 to 7 a turn.
+        rim: Share of its radius that enhances; 1 is all of it.
+        oedema: How far the oedema reaches beyond its outline, in radii.
+    """
+
+    kind: Kind
+    centre: tuple[float, float]
+    radius: float
+    lobes: Array
+    rim: float
+    oedema: float
+
+    def depth(self, x: Plane, y: Plane) -> Plane:
+        """Distance to the centre over that of the outline: 0 to 1 inside, 1 on it."""
+        dx, dy = x - self.centre[0], y - self.centre[1]
+        angle = np.arctan2(dy, dx)
+        edge = np.ones_like(angle)
+        for wave, (height, phase) in zip(LOBES, self.lobes, strict=True):
+            edge += height * np.cos(wave * angle + phase)
+        return np.asarray(np.hypot(dx, dy) / (self.radius * edge), np.float32)
+
+
+def tumours(outline: Outline, rng: np.random.Generator) -> list[Tumour]:
+    """What one patient has: one tumour, or up to three metastases."""
+    kind: Kind = KINDS[int(rng.choice(len(KINDS), p=SHARES))]
+    count = int(rng.integers(1, 4)) if kind == "metastasis" else 1
+    return [_tumour(kind, outline, rng) for _ in range(count)]
+
+
+def _tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tumour:
+    least, most = {
+        "glioblastoma": (0.17, 0.34),
+        "glioma": (0.16, 0.32),
+        "meningioma": (0.16, 0.32),
+        "metastasis": (0.06, 0.14),
+    }[kind]
+    radius = rng.uniform(least, most)
+    angle = rng.uniform(0.25, np.pi - 0.25) * rng.choice((-1.0, 1.0))
+    edge = outline.edge(np.asarray([angle]))[0]
+    reach = float(np.hypot(*edge))
+    # A meningioma hangs from the dura; the others lie in the brain.
+    inwards = 0.72 * radius if kind == "meningioma" else radius + rng.uniform(0.0, 0.45) * reach
+    centre = edge * max(1 - inwards / reach, 0.25)
+    rough = {"glioblastoma": 0.14, "glioma": 0.14, "meningioma": 0.05, "metastasis": 0.05}[kind]
+    heights = rng.normal(0.0, rough, len(LOBES)) * (2 / LOBES) ** 1.3
+    lobes = np.stack([heights, rng.uniform(0, 2 * np.pi, len(LOBES))], axis=-1)
+    return Tumour(
+        kind=kind,
+        centre=(float(centre[0]), float(centre[1])),
+        radius=radius,
+        lobes=lobes,
+        rim=1.0 if kind in ("meningioma", "glioma") else rng.uniform(0.18, 0.45),
+        oedema={
+            "glioblastoma": rng.uniform(0.3, 1.1),
+            "glioma": rng.uniform(0.0, 0.25),
+            "meningioma": rng.uniform(0.0, 0.7),
+            "metastasis": rng.uniform(0.8, 2.4),
+        }[kind],
+    )
+
+
+def pushed(slice_: Brain, growths: Sequence[Tumour]) -> Brain:
+    """The brain with what lies around the tumours moved away from them.
+
+    A point at distance d from the centre goes to the cube root of d^3 + (0.8 r)^3, with r the
+    radius, less so near the skull, which does not yield.
+    """
+
+    def moved(points: Array) -> Array:
+        reach = slice_.outline.reach
+        furthest = np.maximum(reach(points[:, 0], points[:, 1]), 0.98)
+        for growth in growths:
+            away = points - growth.centre
+            distance = np.hypot(away[:, 0], away[:, 1])
+            room = np.clip(1 - reach(points[:, 0], points[:, 1]) ** 6, 0, 1)
+            goal = np.cbrt(distance**3 + (0.8 * growth.radius) ** 3)
+            shift = (goal - distance) * room * np.exp(-((distance / 0.9) ** 2))
+            points = points + away * (shift / np.maximum(distance, 1e-6))[:, None]
+        beyond = reach(points[:, 0], points[:, 1]) / furthest
+        return np.asarray(points / np.maximum(beyond, 1)[:, None], np.float64)
+
+    def shifted(strokes: Strokes) -> Strokes:
+        return replace(strokes, start=moved(strokes.start), end=moved(strokes.end))
+
+    return replace(
+        slice_,
+        sulci=shifted(slice_.sulci),
+        fissure=shifted(slice_.fissure),
+        fluid=shifted(slice_.fluid),
+        nuclei=shifted(slice_.nuclei),
+    )
