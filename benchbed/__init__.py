@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchbed.api.metric import ImageSet as ImageSet
     from benchbed.api.metric import MetricInputs as MetricInputs
     from benchbed.api.metric import MetricValue as MetricValue
+    from benchbed.api.metric import Unseen as Unseen
     from benchbed.api.specs import DatasetSpec as DatasetSpec
     from benchbed.api.specs import Deviation as Deviation
     from benchbed.api.specs import Layout as Layout
@@ -60,6 +61,7 @@ _HOME = {
     "Phantom": "api.specs",
     "Task": "api.task",
     "TaskSpec": "api.specs",
+    "Unseen": "api.metric",
     "hookimpl": "hookspecs",
     "setting": "settings",
 }

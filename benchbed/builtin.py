@@ -54,6 +54,14 @@ KYNKAANNIEMI = Paper(
     venue="NeurIPS",
     url="https://arxiv.org/abs/1904.06991",
 )
+MEEHAN = Paper(
+    key="meehan2020-copying",
+    authors="Meehan, Chaudhuri, Dasgupta",
+    year=2020,
+    title="A non-parametric test to detect data-copying in generative models",
+    venue="AISTATS",
+    url="https://arxiv.org/abs/2004.05675",
+)
 ODENA = Paper(
     key="odena2017-conditional",
     authors="Odena, Olah, Shlens",
@@ -102,6 +110,19 @@ def benchbed_metrics() -> Iterable[MetricSpec]:
             "at, and their own value is the floor",
             bounds=(0, 1),
             paper=ODENA,
+        ),
+        MetricSpec(
+            name="memorisation",
+            title="Memorisation",
+            direction="none",
+            implementation="benchbed.metrics.memorisation:memorisation",
+            recipe="probability that a sample lies nearer to its nearest training image than a "
+            "held-out real image does to its own (root mean square of pixels at 32 px, mirror "
+            "images included, ties half); 0.5 as new images, 1 copies",
+            bounds=(0, 1),
+            min_samples=5,
+            held_out=True,
+            paper=MEEHAN,
         ),
         MetricSpec(
             name="kl",
@@ -208,6 +229,6 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
             title="are the samples like the real images?",
             implementation="benchbed.tasks.synthesis:Synthesis",
             abilities=frozenset({"sample"}),
-            metrics=("fid", "swd", "ms-ssim-realfake", "kl"),
+            metrics=("fid", "kid", "swd", "ms-ssim-realfake", "memorisation", "kl"),
         )
     ]

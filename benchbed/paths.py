@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
 
 from benchbed.errors import BenchbedError
-from benchbed.files import whole
 
 
 def cache() -> Path:
@@ -57,9 +57,8 @@ def writable(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with whole(folder / ".probe"):
+        with tempfile.TemporaryFile(dir=folder):
             pass
-        (folder / ".probe").unlink()
     except OSError as error:
         raise BenchbedError(
             f"The folder {folder} cannot be written to ({error.strerror}); "

@@ -55,23 +55,42 @@ class Features(Protocol):
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """What tells copying from learning.
+
+    Attributes:
+        train: The images that the method was trained on.
+        held_out: Real images that it never saw.
+    """
+
+    train: ImageSet
+    held_out: ImageSet
+
+
+@dataclass(frozen=True)
 class MetricInputs:
-    """What a metric's function is called with; it returns a float.
+    """What a metric's function is called with; it returns a float, or `Terms`.
 
     Attributes:
         real: The reference images.
         fake: The images to be scored.
         features: Extractor name and image set to features ``(N, d)``.
         seed: Seed of what the metric draws (patches, pairs).
+        unseen: The training images and real images that were held out of training, or None where
+            nothing was held out.
     """
 
     real: ImageSet
     fake: ImageSet
     features: Features
     seed: int = 0
+    unseen: Unseen | None = None
 
 
-MetricFunction = Callable[[MetricInputs], float]
+Terms = npt.NDArray[np.float64]
+"""Independent contributions ``(N,)``, of an image or a pair each, whose mean is the value."""
+
+MetricFunction = Callable[[MetricInputs], float | Terms]
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,9 @@ class MetricValue:
         n_fake: Scored images used.
         floor: The same metric between two disjoint parts of the reference, or None.
         n_floor: Images in each of these parts.
+        low: Lower end of the 95 % bootstrap interval over the scored images; None for a metric
+            that is no mean over them.
+        high: Its upper end.
         note: What a reader must know.
     """
 
@@ -96,6 +118,8 @@ class MetricValue:
     n_fake: int
     floor: float | None = None
     n_floor: int = 0
+    low: float | None = None
+    high: float | None = None
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:

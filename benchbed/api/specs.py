@@ -247,6 +247,7 @@ class MetricSpec:
         recipe: The definition in one line: what a change of would need another name.
         bounds: Least and largest possible value, None where there is none.
         min_samples: Fewest images a side for which the value means anything.
+        held_out: Whether it needs real images that were held out of training.
         weights: ``"module:function"`` that returns whether the pretrained weights are there, once
             it has tried to get them; None where none are needed.
         stand_in: Name of the metric that is reported instead, under its own name, where the
@@ -261,6 +262,7 @@ class MetricSpec:
     recipe: str
     bounds: tuple[float | None, float | None] = (None, None)
     min_samples: int = 2
+    held_out: bool = False
     weights: str | None = None
     stand_in: str | None = None
     paper: Paper | None = None

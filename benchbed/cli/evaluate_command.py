@@ -24,6 +24,10 @@ def evaluate(
             help="Size that all are brought to; else the largest that needs no blowing up."
         ),
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of real pictures that the method was not trained on."),
+    ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="Metric to report.", autocompletion=complete_metrics),
@@ -36,6 +40,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the values for a script.")] = False,
 ) -> None:
     """Score any folder of pictures against another, whoever made them."""
+    from benchbed.api.metric import Unseen
     from benchbed.api.specs import MetricSpec, TaskSpec
     from benchbed.cli.console import ConsoleReporter
     from benchbed.data.folder import common_size, open_folder
@@ -44,16 +49,26 @@ def evaluate(
     names = metric or registry().spec(TaskSpec, "synthesis").metrics
     specs = tuple(registry().spec(MetricSpec, name) for name in names)
     with ConsoleReporter() as reporter:
-        folders = [open_folder(path, skip_bad, reporter.counted) for path in (real, fake)]
+        given = [path for path in (real, fake, held_out) if path is not None]
+        folders = [open_folder(path, skip_bad, reporter.counted) for path in given]
         chosen = size or common_size(folders)
-        photographs, made = (folder.images(chosen, reporter.counted) for folder in folders)
+        photographs, made, *rest = (folder.images(chosen, reporter.counted) for folder in folders)
+        unseen = Unseen(photographs, rest[0]) if rest else None
         from benchbed.metrics.feature_cache import FeatureCache
         from benchbed.runs.runner import fabric, obtainable
         from benchbed.tasks.scoring import score
 
         specs = obtainable(specs, reporter)
         features = FeatureCache(fabric(device, "fp32").device, reporter.counted)
-        values = score(specs, photographs, made, features, seed=seed, counted=reporter.counted)
+        values = score(
+            specs,
+            photographs,
+            made,
+            features,
+            seed=seed,
+            unseen=unseen,
+            counted=reporter.counted,
+        )
     if as_json:
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
         return

@@ -23,6 +23,7 @@ EPILOG = (
     examples(
         "list suites",
         "suite NAME --dry-run",
+        "suite NAME --jobs 2",
         "suite NAME --seed 0 --seed 1 --seed 2",
         "suite my/suite.yaml --preset standard --source real",
     )
@@ -57,6 +58,15 @@ def suite(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
     ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Method, instead of all of the suite's.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Data set, instead of the suite's.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Runs that go on at a time; they share the cores.")
+    ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     results: Annotated[
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
@@ -76,9 +86,10 @@ def suite(
     from benchbed.cli.console import ConsoleReporter
     from benchbed.runs.store import Store
     from benchbed.suites.grid import members, requests
-    from benchbed.suites.suite import find_suite
+    from benchbed.suites.suite import check_names, find_suite
 
-    chosen = find_suite(name)
+    chosen = find_suite(name).narrowed(method or (), dataset or ())
+    check_names(chosen)
     asked = requests(
         chosen, preset, seeds=seed, source=source, data_root=data_root, skip_bad=skip_bad
     )
@@ -92,7 +103,7 @@ def suite(
     todo = _tell_plan(chosen.title, planned, store)
     if not dry_run and todo:
         paths.writable(store.root)
-        _execute(todo, store, device)
+        _execute(todo, store, device, jobs)
     elif not todo:
         typer.echo("Next: benchbed report", err=True)
 
@@ -129,14 +140,17 @@ def _grid(planned: list[Member], standings: Mapping[str, str]) -> list[dict[str,
     return list(rows.values())
 
 
-def _execute(todo: list[Member], store: Store, device: str) -> None:
-    from benchbed.suites.execute import STOPPED, carry_out
+def _execute(todo: list[Member], store: Store, device: str, jobs: int) -> None:
+    from benchbed.cli.suite_watch import Watch
+    from benchbed.suites.execute import STOPPED, carry_out, said
 
     outcomes: list[str] = []
-    for member, code in carry_out(todo, store, device=device):
-        outcomes.append(OUTCOME.get(code, "broken"))
-        done = f"{len(outcomes)} of {len(todo)}"
-        typer.echo(f"[{done}] {member.plan.id}: {outcomes[-1]}", err=True)
+    with Watch(store, len(todo), beside=jobs > 1) as watch:
+        for member, code in carry_out(todo, store, device=device, jobs=jobs, watch=watch.show):
+            outcomes.append(OUTCOME.get(code, "broken"))
+            watch.over(member, outcomes[-1])
+            if outcomes[-1] == "broken" and jobs > 1:
+                watch.say(said(member, store))
     counts = ", ".join(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(outcomes))
     left = len(todo) - len(outcomes) + outcomes.count("stopped")
     typer.echo(f"{counts}{f', {left} left' if left else ''}. Next: benchbed report", err=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from benchbed.api.specs import MetricSpec
 from benchbed.registry import registry
-from benchbed.report.text import heading, number
+from benchbed.report.text import heading, interval, number
 
 
 class Value(Protocol):
@@ -19,6 +19,10 @@ class Value(Protocol):
     def value(self) -> float | None: ...  # noqa: D102
     @property
     def floor(self) -> float | None: ...  # noqa: D102
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
     @property
     def n_real(self) -> int: ...  # noqa: D102
     @property
@@ -36,6 +40,7 @@ def value_rows(values: Sequence[Value]) -> list[dict[str, str]]:
         {
             "metric": heading(specs[m.metric]) if m.metric in specs else m.metric,
             "value": "–" if m.value is None else number(m.value),
+            "95 %": "" if m.low is None or m.high is None else interval(m.low, m.high),
             "real vs real": "–" if m.floor is None else f"{number(m.floor)} (n={m.n_floor})",
             "images": f"{m.n_real} real, {m.n_fake} made",
             "note": m.note,

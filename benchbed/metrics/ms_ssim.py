@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbed.api.metric import MetricInputs
+from benchbed.api.metric import MetricInputs, Terms
 
 Float = npt.NDArray[np.float64]
 
@@ -170,14 +170,14 @@ def _halved(planes: Tensor) -> Tensor:
     return F.avg_pool2d(planes[:, None], 2, ceil_mode=True)[:, 0]
 
 
-def ms_ssim_realfake(inputs: MetricInputs) -> float:
-    """Mean MS-SSIM of each scored image and a seeded random real one, as a fidelity."""
+def ms_ssim_realfake(inputs: MetricInputs) -> Terms:
+    """MS-SSIM of each scored image and a seeded random real one, as a fidelity."""
     partners = np.random.default_rng(inputs.seed).integers(0, len(inputs.real), len(inputs.fake))
-    return float(ms_ssim(inputs.real.images[partners], inputs.fake.images).mean())
+    return ms_ssim(inputs.real.images[partners], inputs.fake.images)
 
 
-def ms_ssim_diversity(inputs: MetricInputs) -> float:
-    """Mean MS-SSIM of disjoint, seeded pairs of the scored images (Odena et al. 2017, section 4.2).
+def ms_ssim_diversity(inputs: MetricInputs) -> Terms:
+    """MS-SSIM of disjoint, seeded pairs of the scored images (Odena et al. 2017, section 4.2).
 
     Karras et al. 2018 take pairs among all images, as here; no real image is looked at. Its floor
     is the same among real images.
@@ -185,4 +185,4 @@ def ms_ssim_diversity(inputs: MetricInputs) -> float:
     order = np.random.default_rng(inputs.seed).permutation(len(inputs.fake))
     half = len(order) // 2
     images = inputs.fake.images
-    return float(ms_ssim(images[order[:half]], images[order[half : 2 * half]]).mean())
+    return ms_ssim(images[order[:half]], images[order[half : 2 * half]])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from benchbed.api.metric import MetricInputs
+from benchbed.api.metric import MetricInputs, Terms
 
 Float = npt.NDArray[np.float64]
 
@@ -20,19 +20,20 @@ _ROWS = 512
 
 
 class Manifold(NamedTuple):
-    """How two sets of features cover each other.
+    """How two sets of features cover each other; each measure is the mean of its terms.
 
     Attributes:
-        precision: Share of fakes inside a ball around some real one, in [0, 1].
-        recall: Share of reals inside a ball around some fake one, in [0, 1].
-        density: Mean number of real balls around a fake, divided by k; 1 where the sets agree.
-        coverage: Share of real balls that hold a fake, in [0, 1].
+        precision: 1 for a fake inside a ball around some real one, else 0; ``(m,)``.
+        recall: 1 for a real one inside a ball around some fake one, else 0; ``(n,)``.
+        density: Number of real balls around a fake, divided by k; ``(m,)``. Its mean is 1 where
+            the sets agree.
+        coverage: 1 for a real ball that holds a fake, else 0; ``(n,)``.
     """
 
-    precision: float
-    recall: float
-    density: float
-    coverage: float
+    precision: Terms
+    recall: Terms
+    density: Terms
+    coverage: Terms
 
 
 def manifold(
@@ -69,10 +70,10 @@ def manifold(
         covered[rows] = in_real_ball.any(1)
         recalled[rows] = (distances <= fake_radii[None]).any(1)
     return Manifold(
-        precision=float((around_fake > 0).mean()),
-        recall=float(recalled.mean()),
-        density=float(around_fake.mean() / neighbours),
-        coverage=float(covered.mean()),
+        precision=(around_fake > 0).astype(np.float64),
+        recall=recalled.astype(np.float64),
+        density=around_fake / neighbours,
+        coverage=covered.astype(np.float64),
     )
 
 
@@ -91,41 +92,41 @@ def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:
     return manifold(real, inputs.features(extractor, inputs.fake))
 
 
-def precision(inputs: MetricInputs) -> float:
+def precision(inputs: MetricInputs) -> Terms:
     """Precision in Inception's features."""
     return _manifold("inception", inputs).precision
 
 
-def recall(inputs: MetricInputs) -> float:
+def recall(inputs: MetricInputs) -> Terms:
     """Recall in Inception's features."""
     return _manifold("inception", inputs).recall
 
 
-def density(inputs: MetricInputs) -> float:
+def density(inputs: MetricInputs) -> Terms:
     """Density in Inception's features."""
     return _manifold("inception", inputs).density
 
 
-def coverage(inputs: MetricInputs) -> float:
+def coverage(inputs: MetricInputs) -> Terms:
     """Coverage in Inception's features."""
     return _manifold("inception", inputs).coverage
 
 
-def precision_random(inputs: MetricInputs) -> float:
+def precision_random(inputs: MetricInputs) -> Terms:
     """Precision in the features of an untrained network."""
     return _manifold("random", inputs).precision
 
 
-def recall_random(inputs: MetricInputs) -> float:
+def recall_random(inputs: MetricInputs) -> Terms:
     """Recall in the features of an untrained network."""
     return _manifold("random", inputs).recall
 
 
-def density_random(inputs: MetricInputs) -> float:
+def density_random(inputs: MetricInputs) -> Terms:
     """Density in the features of an untrained network."""
     return _manifold("random", inputs).density
 
 
-def coverage_random(inputs: MetricInputs) -> float:
+def coverage_random(inputs: MetricInputs) -> Terms:
     """Coverage in the features of an untrained network."""
     return _manifold("random", inputs).coverage

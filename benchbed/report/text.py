@@ -13,6 +13,11 @@ def number(value: float) -> str:
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
 
 
+def interval(low: float, high: float) -> str:
+    """A confidence interval."""
+    return f"[{number(low)}, {number(high)}]"
+
+
 def title(table: Table) -> str:
     """What the rows of a table share, after the paper's row where it stands beside one."""
     return f"{table.paper}: {table.title}" if table.paper else table.title

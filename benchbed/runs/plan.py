@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     task = registry().spec(TaskSpec, request.task)
     metrics = tuple(registry().spec(MetricSpec, n) for n in request.metrics or task.metrics)
     base = _preset(request)
+    _check_samples(metrics, base.samples)
     _check(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
     # numpy and Pillow take their time, and a wrong word is answered without them.
@@ -229,6 +230,17 @@ def _preset(request: Request) -> Preset:
         samples=request.samples,
         augment=request.augment,
     )
+
+
+def _check_samples(metrics: Sequence[MetricSpec], samples: int) -> None:
+    """Refuse before hours of training what could not be scored after them."""
+    wanting = [spec for spec in metrics if samples < spec.min_samples]
+    if wanting:
+        names = ", ".join(f"{spec.name} ({spec.min_samples})" for spec in wanting)
+        raise BenchbedError(
+            f"--samples was given as {samples}, too few for {names}; give --samples "
+            f"{max(spec.min_samples for spec in wanting)}, or name other metrics with --metric."
+        )
 
 
 def _check(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:

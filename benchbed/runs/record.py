@@ -30,6 +30,8 @@ class Measured(_Part):
     n_fake: int
     floor: float | None = None
     n_floor: int = 0
+    low: float | None = None
+    high: float | None = None
     note: str = ""
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 
@@ -23,6 +25,7 @@ from benchbed.data.feed import Feed, data_shape
 from benchbed.data.prepare import Prepared, prepare
 from benchbed.errors import BenchbedError
 from benchbed.metrics.feature_cache import FeatureCache
+from benchbed.protocol import Protocol
 from benchbed.registry import load, registry
 from benchbed.runs.logbook import Logbook
 from benchbed.runs.plan import Plan
@@ -38,6 +41,9 @@ from benchbed.training.sampling import draw
 from benchbed.training.state import seed_everything
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
+
+HELD_OUT = "test"
+"""The split that is held out of training, where a data set has it."""
 
 SAMPLE_SEED = 100_000
 """Added to the run's seed for the samples that are scored, which no training draw shares."""
@@ -262,6 +268,11 @@ class _Run:
         save_picture(path, sample_grid(draw(method, rows * columns, GRID_SEED), columns))
         self.reporter.picture(path)
 
+    def _picture_called(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
+        path = self.folder / "samples" / f"{name}.png"
+        save_picture(path, pixels)
+        self.reporter.picture(path)
+
     def _evaluate(
         self, method: Method[Any], prepared: Prepared, metrics: tuple[MetricSpec, ...]
     ) -> list[MetricValue]:
@@ -273,12 +284,15 @@ class _Run:
                 real={
                     n: ImageSet(s.image, s.arrays.get("fov")) for n, s in prepared.splits.items()
                 },
+                train_split=protocol.train_split,
                 reference_split=protocol.reference_split,
+                held_out_split=_held_out(protocol, prepared),
                 samples=protocol.samples,
                 metrics=metrics,
                 features=FeatureCache(self.fabric.device, self.reporter.counted),
                 seed=SAMPLE_SEED + self.plan.seed,
                 counted=self.reporter.counted,
+                picture=self._picture_called,
             )
         )
 
@@ -324,6 +338,11 @@ class _Run:
             parameters=parameter_counts(loop.method),
             peak_memory_bytes=peak_memory(self.fabric.device),
         )
+
+
+def _held_out(protocol: Protocol, prepared: Prepared) -> str | None:
+    """The split that no training image of this run is from, or None."""
+    return HELD_OUT if HELD_OUT in prepared.splits and protocol.train_split != HELD_OUT else None
 
 
 def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:

@@ -13,6 +13,7 @@ from benchbed.runs.plan import Plan, Request, plan
 from benchbed.runs.store import Store
 from benchbed.suites.suite import PresetName, Suite
 from benchbed.training.events import Reporter
+from benchbed.training.history import History
 
 Standing = Literal["done", "diverged", "begun", "missing"]
 
@@ -35,6 +36,18 @@ class Member:
         if record is not None:
             return "diverged" if record.state == "diverged" else "done"
         return "begun" if (store.run_folder(self.plan.id) / "run.json").exists() else "missing"
+
+    def share(self, store: Store) -> float:
+        """Share of the budget that its history says was spent, in [0, 1]."""
+        protocol = self.plan.protocol
+        history = History(store.run_folder(self.plan.id) / "history.csv")
+        history.read()
+        if not history.rows:
+            return 0.0
+        last = history.rows[-1]
+        if protocol.kimg is not None:
+            return min(1.0, float(last["kimg"]) / protocol.kimg)
+        return min(1.0, float(last["seconds"]) / (protocol.seconds or 1.0))
 
 
 def requests(

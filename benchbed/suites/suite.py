@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,15 @@ class Suite(_Strict):
         """What the suite changes of a preset."""
         return self.presets.get(preset, Scale())
 
+    def narrowed(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
+        """The suite with other methods or data sets; none given leaves them as they are.
+
+        A method keeps the settings that the suite gives it.
+        """
+        chosen = {name: self.methods.get(name, {}) for name in methods} or self.methods
+        changes = {"methods": chosen, "datasets": tuple(datasets) or self.datasets}
+        return self.model_copy(update=changes)
+
 
 def shipped() -> dict[str, Path]:
     """The suites that come with benchbed, by name."""
@@ -88,7 +98,10 @@ def find_suite(text: str) -> Suite:
     if text not in shipped() and path.suffix not in (".yaml", ".yml") and not path.exists():
         raise unknown("suite", text, shipped(), "benchbed list suites")
     suite = read_suite(path)
-    _check_names(path, suite)
+    for empty in ("methods", "datasets", "seeds"):
+        if not getattr(suite, empty):
+            raise BenchbedError(f"The suite file {path} names no {empty}.")
+    check_names(suite)
     return suite
 
 
@@ -126,11 +139,13 @@ def _sentence(path: Path, error: ValidationError) -> str:
     return f"The suite file {path} is no suite: {place}: {reason}."
 
 
-def _check_names(path: Path, suite: Suite) -> None:
+def check_names(suite: Suite) -> None:
+    """Refuse what no plugin offers.
+
+    Raises:
+        BenchbedError: The suite names a task, method or data set that does not exist.
+    """
     known = registry()
-    for empty in ("methods", "datasets", "seeds"):
-        if not getattr(suite, empty):
-            raise BenchbedError(f"The suite file {path} names no {empty}.")
     known.spec(TaskSpec, suite.task)
     for method in suite.methods:
         known.spec(MethodSpec, method)

@@ -6,8 +6,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchbed.api.metric import Features, ImageSet, MetricFunction, MetricInputs, MetricValue
+from benchbed.api.metric import (
+    Features,
+    ImageSet,
+    MetricFunction,
+    MetricInputs,
+    MetricValue,
+    Unseen,
+)
 from benchbed.api.specs import MetricSpec
+from benchbed.metrics.interval import interval
 from benchbed.registry import load
 
 FLOOR_SEED = 7
@@ -20,6 +28,7 @@ def score(
     features: Features,
     *,
     seed: int = 0,
+    unseen: Unseen | None = None,
     counted: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[MetricValue]:
     """Every metric between `real` and `fake`.
@@ -33,6 +42,7 @@ def score(
         fake: What is scored.
         features: Gives features of image sets.
         seed: Seed of what the metrics draw.
+        unseen: Training and held-out images, or None where nothing was held out.
         counted: Told how far it is.
     """
     halves = _parts(real, len(fake))
@@ -40,7 +50,8 @@ def score(
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
         function: MetricFunction = load(spec.implementation)
-        values.append(_one(spec, function, MetricInputs(real, fake, features, seed), halves))
+        inputs = MetricInputs(real, fake, features, seed, unseen)
+        values.append(_one(spec, function, inputs, halves))
     counted("scoring", len(metrics), len(metrics))
     return values
 
@@ -52,17 +63,38 @@ def _one(
     halves: tuple[ImageSet, ImageSet],
 ) -> MetricValue:
     n_real, n_fake, n_floor = len(inputs.real), len(inputs.fake), len(halves[0])
-    fewest = min(n_real, n_fake)
-    if fewest < spec.min_samples:
-        note = f"needs {spec.min_samples} images a side, there were {fewest}"
-        return MetricValue(spec.name, None, spec.recipe, n_real, n_fake, note=note)
-    value = function(inputs)
+    reason = _refusal(spec, inputs)
+    if reason:
+        return MetricValue(spec.name, None, spec.recipe, n_real, n_fake, note=reason)
+    measured = function(inputs)
+    ends = interval(measured, inputs.seed) if isinstance(measured, np.ndarray) else None
     floor = None
-    if n_floor >= spec.min_samples:
-        floor = function(MetricInputs(*halves, inputs.features, inputs.seed))
+    # Held-out images are real ones already: what they give is the metric's own yardstick.
+    if n_floor >= spec.min_samples and not spec.held_out:
+        floor = float(np.mean(function(MetricInputs(*halves, inputs.features, inputs.seed))))
     return MetricValue(
-        spec.name, value, spec.recipe, n_real, n_fake, floor, n_floor if floor is not None else 0
+        metric=spec.name,
+        value=float(np.mean(measured)),
+        recipe=spec.recipe,
+        n_real=n_real,
+        n_fake=n_fake,
+        floor=floor,
+        n_floor=n_floor if floor is not None else 0,
+        low=ends[0] if ends else None,
+        high=ends[1] if ends else None,
     )
+
+
+def _refusal(spec: MetricSpec, inputs: MetricInputs) -> str:
+    """Why a metric cannot be had from these images, or an empty string."""
+    fewest = min(len(inputs.real), len(inputs.fake))
+    if spec.held_out:
+        if inputs.unseen is None:
+            return "needs real images that were held out of training, there were none"
+        fewest = min(fewest, len(inputs.unseen.held_out))
+    if fewest < spec.min_samples:
+        return f"needs {spec.min_samples} images a side, there were {fewest}"
+    return ""
 
 
 def _parts(real: ImageSet, wanted: int) -> tuple[ImageSet, ImageSet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class History:
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())
 
-    def read(self, until_step: int) -> None:
+    def read(self, until_step: float = math.inf) -> None:
         """Read the file, dropping rows after `until_step`, which are about to be made again."""
         if not self.path.exists():
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,15 @@ def sample_grid(samples: Batch, columns: int) -> Pixels:
     return np.concatenate(strips, axis=0)
 
 
+def image_rows(rows: Sequence[Pixels], columns: int) -> Pixels:
+    """Rows of images, each ``(N, C, H, W)`` uint8 with N of at most `columns`, as one picture."""
+    return np.concatenate([_strip(row, columns) for row in rows], axis=0)
+
+
 def image_grid(images: Pixels, columns: int) -> Pixels:
     """Images ``(N, C, H, W)`` uint8 as a grid ``(H', W', 3)``."""
-    rows = range(0, len(images), columns)
-    return np.concatenate([_strip(images[r : r + columns], columns) for r in rows], axis=0)
+    starts = range(0, len(images), columns)
+    return image_rows([images[start : start + columns] for start in starts], columns)
 
 
 def save_picture(path: Path, pixels: Pixels) -> None:

@@ -46,6 +46,28 @@ def test_a_suite_runs_what_is_missing(cli: Run, with_plugin: Path, tmp_path: Pat
     assert "2 runs, 2 done." in third.stderr
 
 
+def test_runs_beside_each_other_on_the_command_line(
+    cli: Run, with_plugin: Path, tmp_path: Path
+) -> None:
+    """Two at a time: what breaks is told with its last words, the other leaves its record."""
+    (tmp_path / "small.yaml").write_text(SUITE)
+    answer = cli("suite", "small.yaml", "--jobs", "2")
+    assert answer.returncode == 1
+    assert "1 broken" in answer.stderr
+    assert "1 finished" in answer.stderr
+    assert "log.txt" in answer.stderr
+    assert len(list((tmp_path / "results/records").glob("*.json"))) == 1
+
+
+def test_a_misspelt_method_instead_of_the_suites(
+    cli: Run, with_plugin: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "small.yaml").write_text(SUITE)
+    answer = cli("suite", "small.yaml", "--method", "dcgn")
+    assert answer.returncode == 2
+    assert "did you mean 'dcgan'" in answer.stderr
+
+
 def test_ctrl_c_saves_the_run_at_hand_and_starts_no_other(
     cli: Run, with_plugin: Path, tmp_path: Path
 ) -> None:

@@ -228,7 +228,8 @@ def test_diversity_looks_at_samples_alone_and_tells_a_collapse() -> None:
 
     def measured(real: np.ndarray, fake: np.ndarray) -> float:
         sets = ImageSet(real), ImageSet(fake)
-        return ms_ssim_diversity(MetricInputs(*sets, lambda *_: np.zeros((9, 1), np.float32)))
+        inputs = MetricInputs(*sets, lambda *_: np.zeros((9, 1), np.float32))
+        return float(ms_ssim_diversity(inputs).mean())
 
     assert measured(noise, copies) == pytest.approx(1.0, abs=1e-12)
     assert measured(copies, noise) < 0.1

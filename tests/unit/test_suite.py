@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,9 +84,58 @@ def test_a_broken_or_diverged_run_does_not_stop_the_others_and_a_stop_does(
     planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = iter([0, 1, 3, 130, 0])
-    monkeypatch.setattr(execute, "_wait", lambda words: next(codes))
+    monkeypatch.setattr(execute, "command", lambda *_: exits(next(codes)))
     outcomes = [code for _, code in execute.carry_out(planned, Store(tmp_path))]
     assert outcomes == [0, 1, 3, 130]
+
+
+def exits(code: int, seconds: float = 0.0) -> list[str]:
+    """The command line of a process that says something and ends."""
+    text = f"import sys, time; print('I was here'); time.sleep({seconds}); sys.exit({code})"
+    return [sys.executable, "-c", text]
+
+
+def test_runs_go_on_beside_each_other_and_never_more_than_asked_for(
+    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Watched from outside: two at a time while there are two, all of them over in the end."""
+    monkeypatch.setattr(execute, "command", lambda *_: exits(0, 0.5))
+    widths: list[int] = []
+    store = Store(tmp_path)
+    over = [
+        member.plan.id
+        for member, _ in execute.carry_out(
+            planned[:5], store, jobs=2, watch=lambda running: widths.append(len(running))
+        )
+    ]
+    assert max(widths) == 2
+    assert sorted(over) == sorted(member.plan.id for member in planned[:5])
+    assert execute.said(planned[0], store) == "I was here"
+
+
+def test_a_stop_waits_for_the_run_beside_it_and_starts_no_other(
+    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = iter([exits(130), exits(0, 1.0), exits(0)])
+    monkeypatch.setattr(execute, "command", lambda *_: next(commands))
+    outcomes = [code for _, code in execute.carry_out(planned, Store(tmp_path), jobs=2)]
+    assert outcomes == [130, 0]
+
+
+def test_how_far_a_run_is_comes_from_its_history(planned: list[Member], tmp_path: Path) -> None:
+    store, member = Store(tmp_path), planned[0]
+    assert member.share(store) == 0.0
+    folder = store.run_folder(member.plan.id)
+    folder.mkdir(parents=True)
+    (folder / "history.csv").write_text("step,kimg,seconds\n4,0.032,1.0\n8,0.064,2.0\n")
+    assert member.share(store) == pytest.approx(0.64)
+
+
+def test_other_methods_and_data_sets_keep_what_the_suite_says_of_them(suite: Suite) -> None:
+    chosen = suite.narrowed(["dcgan", "wgan"], ["chasedb1"])
+    assert chosen.methods == {"dcgan": {"features": 8}, "wgan": {}}
+    assert chosen.datasets == ("chasedb1",)
+    assert suite.narrowed() == suite
 
 
 def test_time_is_expected_from_records_of_the_same_method_and_size(

@@ -209,7 +209,18 @@ def test_an_unknown_device_is_refused() -> None:
             fabric("cuda:7", "fp32")
 
 
-def test_a_metric_that_needs_more_images_refuses_in_words(tmp_path: Path) -> None:
-    record, _ = _run(tmp_path, samples=4, metrics=("swd",))
-    assert record.metrics[0].value is None
-    assert "needs 8 images a side, there were 4" in record.metrics[0].note
+def test_a_metric_that_needs_more_images_refuses_in_words_before_training(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"too few for swd \(8\); give --samples 8"):
+        _run(tmp_path, samples=4, metrics=("swd",))
+
+
+def test_memorisation_is_measured_and_shown(tmp_path: Path) -> None:
+    """The phantom holds out its test split; the picture has two rows of each side."""
+    record, folder = _run(tmp_path, samples=16, metrics=("memorisation",))
+    found = record.metrics[0]
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    with Image.open(folder / "samples" / "nearest.png") as picture:
+        assert picture.size == (8 * 130, 4 * 130)

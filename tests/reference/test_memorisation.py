@@ -1,0 +1,84 @@
+"""Memorisation against the definition written out, and on sets whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from benchbed.api.metric import ImageSet, MetricInputs, Unseen
+from benchbed.metrics.memorisation import memorisation, nearest
+
+Pixels = np.ndarray
+
+
+def images(rng: np.random.Generator, count: int, size: int = 32, channels: int = 1) -> Pixels:
+    return rng.integers(0, 256, (count, channels, size, size), dtype=np.uint8)
+
+
+def measured(fake: Pixels, train: Pixels, held_out: Pixels) -> float:
+    sets = ImageSet(train), ImageSet(fake)
+    unseen = Unseen(ImageSet(train), ImageSet(held_out))
+    inputs = MetricInputs(*sets, lambda *_: np.zeros((1, 1), np.float32), unseen=unseen)
+    return float(np.mean(memorisation(inputs)))
+
+
+def by_hand(queries: Pixels, train: Pixels) -> list[float]:
+    """Distance of each to its nearest, image by image, in a mirror too."""
+
+    def apart(one: Pixels, other: Pixels) -> float:
+        return float(np.sqrt(np.mean((one.astype(float) - other.astype(float)) ** 2)))
+
+    both = [*train, *(image[..., ::-1] for image in train)]
+    return [min(apart(query, known) for known in both) for query in queries]
+
+
+def test_distances_are_those_of_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    queries, train = images(rng, 7, 16, 3), images(rng, 11, 16, 3)
+    found = nearest(ImageSet(queries), ImageSet(train))
+    np.testing.assert_allclose(found.distance, by_hand(queries, train), rtol=1e-9)
+
+
+def test_the_value_is_the_statistic_of_mann_and_whitney() -> None:
+    """scipy's U over n m, for distances with and without ties."""
+    rng = np.random.default_rng(1)
+    train, held_out = images(rng, 20, 16), images(rng, 9, 16)
+    fake = np.concatenate([images(rng, 5, 16), held_out[:3]])
+    far, near = by_hand(held_out, train), by_hand(fake, train)
+    expected = mannwhitneyu(far, near).statistic / (len(far) * len(near))
+    assert measured(fake, train, held_out) == pytest.approx(expected, abs=1e-12)
+
+
+def test_copies_are_told_and_new_images_are_not() -> None:
+    """Copies, mirrored copies and copies under a little noise give 1; unseen images about 0.5."""
+    rng = np.random.default_rng(2)
+    train, held_out, new = images(rng, 60), images(rng, 40), images(rng, 40)
+    noisy = np.clip(train[:40].astype(int) + rng.integers(-3, 4, (40, 1, 32, 32)), 0, 255)
+    for copies in (train[:40], train[:40, :, :, ::-1], noisy.astype(np.uint8)):
+        assert measured(copies, train, held_out) == 1.0
+    assert measured(new, train, held_out) == pytest.approx(0.5, abs=0.15)
+
+
+def test_large_images_are_compared_by_area_means() -> None:
+    """Two pictures that differ only in what lies below 32 px are the same picture."""
+    rng = np.random.default_rng(3)
+    train = images(rng, 5, 64)
+    swapped = train.reshape(5, 1, 32, 2, 32, 2)[:, :, :, ::-1].reshape(train.shape)
+    found = nearest(ImageSet(swapped), ImageSet(train))
+    assert found.distance.max() < 1e-9
+    assert found.place.tolist() == list(range(5))
+
+
+def test_the_mirror_is_said() -> None:
+    rng = np.random.default_rng(4)
+    train = images(rng, 6)
+    found = nearest(ImageSet(train[2:4, :, :, ::-1]), ImageSet(train))
+    assert found.place.tolist() == [2, 3]
+    assert found.mirrored.all()
+
+
+def test_without_training_images_there_is_no_nearest() -> None:
+    rng = np.random.default_rng(5)
+    with pytest.raises(ValueError, match="among 0"):
+        nearest(ImageSet(images(rng, 2)), ImageSet(images(rng, 0)))
