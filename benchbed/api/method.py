@@ -234,7 +234,8 @@ class Method(nn.Module, ABC, Generic[S]):
     @property
     def device(self) -> torch.device:
         """The device that the networks are on."""
-        return next(self.parameters()).device
+        parameter = next(self.parameters(), None)
+        return torch.device("cpu") if parameter is None else parameter.device
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -87,10 +87,33 @@ class MetricInputs:
     unseen: Unseen | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class MaskInputs:
+    """What the function of a metric that judges masks is called with.
+
+    Attributes:
+        scores: For each case the probability of the foreground, float32 ``(H, W)`` in [0, 1], at
+            the case's own size.
+        truth: For each case its mask, bool ``(H, W)``.
+        fov: For each case the pixels that count, bool ``(H, W)``.
+    """
+
+    scores: Sequence[npt.NDArray[np.float32]]
+    truth: Sequence[npt.NDArray[np.bool_]]
+    fov: Sequence[npt.NDArray[np.bool_]]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
 Terms = npt.NDArray[np.float64]
 """Independent contributions ``(N,)``, of an image or a pair each, whose mean is the value."""
 
 MetricFunction = Callable[[MetricInputs], float | Terms]
+
+MaskFunction = Callable[[MaskInputs, npt.NDArray[np.int64]], npt.NDArray[np.float64]]
+"""A metric that judges masks: called with how often each case counts, ``(R, N)``, one row a
+resample, it returns a value for each row, ``(R,)``."""
 
 
 @dataclass(frozen=True)

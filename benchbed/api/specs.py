@@ -14,6 +14,9 @@ from typing import Any, Literal
 Direction = Literal["up", "down", "none"]
 """Whether a larger value is better (``up``), a smaller one (``down``), or neither is."""
 
+Judged = Literal["images", "masks"]
+"""What a task scores: made images against real ones, or predicted masks against true ones."""
+
 PRESETS = ("quick", "standard", "paper")
 """The names of the protocol presets, from the smallest to the paper's own scale."""
 
@@ -21,12 +24,15 @@ ABILITIES: Mapping[str, str] = {
     "sample": "makes images from noise (and masks, where the method makes pairs)",
     "synthesize": "makes an image from a mask",
     "segment": "makes a mask from an image",
+    "annotate": "repeats the mask that a second annotator drew",
 }
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a name looks like: lower-case words joined by hyphens."""
 
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_ADDRESS = re.compile(r"https?://\S+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def _check(kind: str, name: str, *objects: str) -> None:
@@ -92,6 +98,7 @@ class MethodSpec:
         sizes: In-plane sizes in pixels for which the networks can be built.
         dimensions: Spatial dimensions, of 2 and 3, for which they can be built.
         needs: Parts of a case beside the image that training needs, such as ``"mask"``.
+        trains: Whether there is anything to train; False for a reference such as an annotator.
         presets: Settings that a preset changes, by preset name; what it does not name keeps its
             default, which is the paper's value.
         equations: The method's formulas, as pairs of place in the paper and formula.
@@ -107,6 +114,7 @@ class MethodSpec:
     sizes: tuple[int, ...]
     dimensions: tuple[int, ...] = (2,)
     needs: frozenset[str] = frozenset()
+    trains: bool = True
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()
     deviations: tuple[Deviation, ...] = ()
@@ -188,6 +196,34 @@ class Phantom:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Download:
+    """An archive that anybody may download, with no account and no form.
+
+    Attributes:
+        url: Its address, ``http`` or ``https``.
+        sha256: SHA-256 of the archive, 64 hexadecimal digits; None where nobody has stated it.
+            Then the first fetch says it, and nothing else tells a wrong file from the right one.
+        target: Folder below the data root that the archive is unpacked to, such as ``"NAME"`` or
+            ``"NAME/masks"``.
+    """
+
+    url: str
+    target: str
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        parts = self.target.split("/")
+        if not _ADDRESS.fullmatch(self.url):
+            raise ValueError(f"download {self.url!r} must be an http or https address")
+        if any(part in ("", ".", "..") for part in parts) or "\\" in self.target:
+            raise ValueError(
+                f"download target {self.target!r} must be a folder below the data root"
+            )
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"download sha256 {self.sha256!r} must be 64 hexadecimal digits")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
     """A data set, as a plugin declares it.
 
@@ -199,6 +235,8 @@ class DatasetSpec:
         licence: Licence of the data, as far as known.
         access: How to get the data: where to go and what to do, in one or two sentences.
         layouts: Official layouts; the cases of every one that is found are put together.
+        downloads: The archives that make up the data set, where they are open to all; none where
+            its source asks for a registration or an account.
         phantom: Its stand-in, or None.
         channels: 1 (grey) or 3 (RGB); images are converted.
         classes: Names of the image-level labels, in the order of their numbers.
@@ -218,6 +256,7 @@ class DatasetSpec:
     licence: str
     access: str
     layouts: tuple[Layout, ...]
+    downloads: tuple[Download, ...] = ()
     phantom: Phantom | None = None
     channels: int = 3
     classes: tuple[str, ...] = ()
@@ -243,10 +282,12 @@ class MetricSpec:
         name: The name in records and tables.
         title: Column heading.
         direction: Which way is better.
-        implementation: ``"module:function"``, called with `MetricInputs`.
+        implementation: ``"module:function"``, called with `MetricInputs`, or with `MaskInputs`
+            where it judges masks.
         recipe: The definition in one line: what a change of would need another name.
         bounds: Least and largest possible value, None where there is none.
         min_samples: Fewest images a side for which the value means anything.
+        judges: ``"images"`` or ``"masks"``.
         held_out: Whether it needs real images that were held out of training.
         weights: ``"module:function"`` that returns whether the pretrained weights are there, once
             it has tried to get them; None where none are needed.
@@ -262,6 +303,7 @@ class MetricSpec:
     recipe: str
     bounds: tuple[float | None, float | None] = (None, None)
     min_samples: int = 2
+    judges: Judged = "images"
     held_out: bool = False
     weights: str | None = None
     stand_in: str | None = None
@@ -281,6 +323,10 @@ class TaskSpec:
         implementation: ``"module:Class"`` of the `Task`.
         abilities: The method must have one of these abilities.
         metrics: Names of the metrics that it reports unless told otherwise.
+        judges: ``"images"`` or ``"masks"``; its metrics judge the same.
+        reference_split: The split that it compares with.
+        samples: Whether it draws samples, so that their number belongs to the protocol.
+        parameters: Keyword arguments that its class is made with.
     """
 
     name: str
@@ -288,6 +334,10 @@ class TaskSpec:
     implementation: str
     abilities: frozenset[str]
     metrics: tuple[str, ...]
+    judges: Judged = "images"
+    reference_split: str = "train"
+    samples: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check("task", self.name, self.implementation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,38 @@ import numpy.typing as npt
 
 from benchbed.api.metric import Features, ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
+from benchbed.api.types import Window
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 if TYPE_CHECKING:
     from benchbed.api.method import Method
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a prediction is judged by.
+
+    Attributes:
+        id: Name of the case.
+        image: The prepared image ``(C, size, size)`` uint8.
+        mask: The first annotator's mask, bool ``(H, W)``, at the case's own size.
+        second_mask: The second annotator's, or None.
+        fov: The pixels that count, bool ``(H, W)``.
+        part: The window of the case that the prepared image shows.
+    """
+
+    id: str
+    image: Pixels
+    mask: Mask
+    second_mask: Mask | None
+    fov: Mask
+    part: Window
+
+
+References = Callable[[str], Iterator[Reference]]
+"""From the name of a split to its cases."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +52,12 @@ class Evaluation:
 
     Attributes:
         method: The trained method.
+        abilities: What it can do.
         real: The data set's images by split.
         train_split: The split that the method was trained on.
         reference_split: The split that samples are compared with.
         held_out_split: A split that it never saw, or None.
+        references: From the name of a split to its cases with their masks at their own size.
         samples: Number of samples to score.
         metrics: The metrics to report.
         features: Gives features of image sets.
@@ -36,10 +67,12 @@ class Evaluation:
     """
 
     method: Method[Any]
+    abilities: frozenset[str]
     real: Mapping[str, ImageSet]
     train_split: str
     reference_split: str
     held_out_split: str | None
+    references: References
     samples: int
     metrics: Sequence[MetricSpec]
     features: Features

@@ -15,6 +15,23 @@ Losses: TypeAlias = "Mapping[str, Tensor]"
 
 
 @dataclass(frozen=True)
+class Window:
+    """The part of a picture that is kept; it may reach beyond the picture's edge.
+
+    Attributes:
+        top: First row.
+        left: First column.
+        height: Rows.
+        width: Columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
 class DataShape:
     """The shape of the data that a method is built for.
 

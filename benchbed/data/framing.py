@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchbed.api.types import Window
 from benchbed.protocol import Framing
 
 Pixels = npt.NDArray[np.uint8]
-P = TypeVar("P", np.uint8, np.bool_)
+Scores = npt.NDArray[np.float32]
+P = TypeVar("P", np.uint8, np.bool_, np.float32)
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Window:
-    """The part of a picture that is kept; it may reach beyond the picture's edge.
-
-    Attributes:
-        top: First row.
-        left: First column.
-        height: Rows.
-        width: Columns.
-    """
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 def window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> Window:
@@ -68,6 +52,23 @@ def cut(picture: npt.NDArray[P], part: Window) -> npt.NDArray[P]:
     row, column = top - part.top, left - part.left
     result[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     return result
+
+
+def put_back(values: Scores, part: Window, shape: tuple[int, int]) -> Scores:
+    """A square of the run's size back in its picture: the reverse of `cut` and of the resizing.
+
+    Args:
+        values: ``(size, size)`` float32.
+        part: The window that the square shows.
+        shape: Height and width of the picture.
+
+    Returns:
+        ``(H, W)`` float32, bilinear; 0 where the window does not reach.
+    """
+    if values.shape != (part.height, part.width):
+        size = (part.width, part.height)
+        values = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR))
+    return cut(values, Window(-part.top, -part.left, *shape))
 
 
 def resize_image(picture: Pixels, size: int) -> Pixels:

@@ -19,9 +19,10 @@ from benchbed.api.specs import DatasetSpec
 from benchbed.data import fingerprint as prints
 from benchbed.data.cache import cached, read_array, write_arrays
 from benchbed.data.collection import Case, Collection
-from benchbed.data.decode import Pixels, read_image, read_mask
+from benchbed.data.decode import Pixels
 from benchbed.data.duplicates import equal_images, told, without_copies
-from benchbed.data.framing import Mask, cut, resize_image, resize_mask, window
+from benchbed.data.framing import cut, resize_image, resize_mask
+from benchbed.data.native import Native, in_channels, read_native
 from benchbed.errors import BenchbedError
 from benchbed.files import digest
 from benchbed.protocol import Framing
@@ -272,18 +273,17 @@ class _Builder:
             for cases in pool.map(lambda numbers: render(numbers, size, phantom.seed), chunks):
                 for position in range(len(cases["image"])):
                     case = {name: array[position] for name, array in cases.items()}
-                    case["image"] = _planes(_channels(case["image"], self.channels))
+                    case["image"] = _planes(in_channels(case["image"], self.channels))
                     yield {name: np.asarray(value) for name, value in case.items()}
 
     def _real(self, size: int) -> Iterator[Arrays]:
         roles = {role for case in self.collection.cases for role in case.files}
         labelled = all(case.label is not None for case in self.collection.cases)
         spec = self.collection.spec
-        detect = load(spec.fov) if spec.fov else None
 
         def read(case: Case) -> Arrays:
-            image = read_image(case.image, self.channels, spec.intensity_window)
-            arrays = _framed(case, image, size, self.framing, detect)
+            native = read_native(case, spec, channels=self.channels, framing=self.framing)
+            arrays = _framed(native, size)
             for role in roles - arrays.keys():
                 arrays[role] = np.zeros((size, size), np.uint8)
             if labelled:
@@ -294,42 +294,12 @@ class _Builder:
             yield from pool.map(read, self.collection.cases)
 
 
-def _framed(
-    case: Case,
-    image: Pixels,
-    size: int,
-    framing: Framing,
-    detect: Callable[[Pixels], Mask] | None,
-) -> Arrays:
+def _framed(native: Native, size: int) -> Arrays:
     """One case, framed and resized."""
-    masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
-    for role, mask in masks.items():
-        if mask.shape != image.shape[:2]:
-            raise BenchbedError(
-                f"{case.files[role]} is {_size(mask)} pixels, but its image {case.image} is "
-                f"{_size(image)}; a mask must have the size of its image."
-            )
-    if "fov" not in masks and detect is not None:
-        masks["fov"] = detect(_channels(image, 3))
-    part = window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
-    arrays: Arrays = {"image": _planes(resize_image(cut(image, part), size))}
-    for role, mask in masks.items():
-        arrays[role] = resize_mask(cut(mask, part), size).astype(np.uint8)
+    arrays: Arrays = {"image": _planes(resize_image(cut(native.image, native.part), size))}
+    for role, mask in native.masks.items():
+        arrays[role] = resize_mask(cut(mask, native.part), size).astype(np.uint8)
     return arrays
-
-
-def _size(picture: npt.NDArray[Any]) -> str:
-    return f"{picture.shape[1]} x {picture.shape[0]}"
-
-
-def _channels(image: Pixels, channels: int) -> Pixels:
-    """``(H, W, C)`` with the channels asked for; grey by the usual luma weights."""
-    if image.shape[2] == channels:
-        return image
-    if channels == 3:
-        return np.repeat(image, 3, axis=2)
-    luma = image.astype(np.float32) @ np.asarray([0.299, 0.587, 0.114], np.float32)
-    return np.round(luma).astype(np.uint8)[..., None]
 
 
 def _planes(image: Pixels) -> Pixels:

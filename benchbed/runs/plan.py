@@ -156,7 +156,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     task = registry().spec(TaskSpec, request.task)
     metrics = tuple(registry().spec(MetricSpec, n) for n in request.metrics or task.metrics)
     base = _preset(request)
-    _check_samples(metrics, base.samples)
+    _check_metrics(task, metrics, base.samples)
     _check(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
     # numpy and Pillow take their time, and a wrong word is answered without them.
@@ -166,7 +166,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     collection, fingerprint = identify(
         collection, skip_bad=request.skip_bad, progress=reporter.counted, say=reporter.say
     )
-    _check_needs(method, collection)
+    _check_needs(method, task, collection)
     protocol = Protocol(
         preset=request.preset,
         task=task.name,
@@ -179,7 +179,8 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         augment=base.augment,
         kimg=base.kimg,
         seconds=base.seconds,
-        samples=base.samples,
+        reference_split=task.reference_split,
+        samples=base.samples if task.samples else 0,
     )
     return Plan(
         method=method,
@@ -232,8 +233,19 @@ def _preset(request: Request) -> Preset:
     )
 
 
-def _check_samples(metrics: Sequence[MetricSpec], samples: int) -> None:
+def _check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -> None:
     """Refuse before hours of training what could not be scored after them."""
+    for spec in metrics:
+        if spec.judges != task.judges:
+            fitting = [
+                m.name for m in registry().specs(MetricSpec).values() if m.judges == task.judges
+            ]
+            raise BenchbedError(
+                f"The metric {spec.name} judges {spec.judges}, but the task {task.name} judges "
+                f"{task.judges}; these do: {', '.join(fitting)}."
+            )
+    if not task.samples:
+        return
     wanting = [spec for spec in metrics if samples < spec.min_samples]
     if wanting:
         names = ", ".join(f"{spec.name} ({spec.min_samples})" for spec in wanting)
@@ -272,9 +284,16 @@ def check_size(method: MethodSpec, size: int) -> None:
         )
 
 
-def _check_needs(method: MethodSpec, collection: Collection) -> None:
+def _check_needs(method: MethodSpec, task: TaskSpec, collection: Collection) -> None:
     if collection.source == "phantom":
         return
+    split = task.reference_split
+    judged = [case for case in collection.cases if case.split == split]
+    if task.judges == "masks" and not any(case.mask is not None for case in judged):
+        raise BenchbedError(
+            f"The task {task.name} judges masks, and no image in the split {split} of "
+            f"{collection.spec.name} has one here."
+        )
     roles = {role for case in collection.cases for role in case.files}
     lacking = method.needs - roles - ({"label"} if collection.spec.classes else set())
     if lacking:

@@ -23,6 +23,7 @@ from benchbed.api.task import Evaluation, Task
 from benchbed.api.types import DataShape
 from benchbed.data.feed import Feed, data_shape
 from benchbed.data.prepare import Prepared, prepare
+from benchbed.data.references import references
 from benchbed.errors import BenchbedError
 from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
@@ -35,9 +36,9 @@ from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter, Silent
-from benchbed.training.loop import GRID_SEED, Budget, Diverged, Interrupted, Loop, Options
-from benchbed.training.pictures import image_grid, sample_grid, save_picture
-from benchbed.training.sampling import draw
+from benchbed.training.loop import Budget, Diverged, Interrupted, Loop, Options
+from benchbed.training.pictures import image_grid, save_picture
+from benchbed.training.preview import Preview
 from benchbed.training.state import seed_everything
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
@@ -230,19 +231,25 @@ class _Run:
         metrics = obtainable(self.plan.metrics, self.reporter)
         prepared = prepare_plan(self.plan, self.reporter)
         method = build(self.plan, prepared, self.fabric)
-        loop = self._loop(method, prepared)
-        self._picture_real(prepared)
+        preview = self._preview(method, prepared)
+        loop = self._loop(method, prepared, preview)
+        self._picture_real(prepared, preview.grid)
         try:
-            with self.stop.training():
-                loop.train()
+            if self.plan.method.trains:
+                with self.stop.training():
+                    loop.train()
         except Diverged as error:
             self.reporter.say(f"Diverged: {error}.")
             return self._record(loop, prepared, "diverged", f"{error}")
-        self._picture(method)
+        self._picture("final", preview())
         values = self._evaluate(method, prepared, metrics)
         return self._record(loop, prepared, "finished", "", values)
 
-    def _loop(self, method: Method[Any], prepared: Prepared) -> Loop:
+    def _preview(self, method: Method[Any], prepared: Prepared) -> Preview:
+        shown = prepared.split(self.plan.protocol.reference_split)
+        return Preview(method, self.plan.method.abilities, shown)
+
+    def _loop(self, method: Method[Any], prepared: Prepared, preview: Preview) -> Loop:
         protocol = self.plan.protocol
         split = prepared.split(protocol.train_split)
         return Loop(
@@ -253,22 +260,17 @@ class _Run:
             budget=Budget(protocol.kimg, protocol.seconds),
             folder=self.folder,
             reporter=self.reporter,
+            preview=preview,
             stop=self.stop,
             options=self.options,
         )
 
-    def _picture_real(self, prepared: Prepared) -> None:
-        rows, columns = self.options.grid
+    def _picture_real(self, prepared: Prepared, grid: tuple[int, int]) -> None:
+        rows, columns = grid
         images = prepared.split(self.plan.protocol.train_split).image[: rows * columns]
         save_picture(self.folder / "samples" / "real.png", image_grid(images, columns))
 
-    def _picture(self, method: Method[Any]) -> None:
-        rows, columns = self.options.grid
-        path = self.folder / "samples" / "final.png"
-        save_picture(path, sample_grid(draw(method, rows * columns, GRID_SEED), columns))
-        self.reporter.picture(path)
-
-    def _picture_called(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
+    def _picture(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
         path = self.folder / "samples" / f"{name}.png"
         save_picture(path, pixels)
         self.reporter.picture(path)
@@ -277,22 +279,24 @@ class _Run:
         self, method: Method[Any], prepared: Prepared, metrics: tuple[MetricSpec, ...]
     ) -> list[MetricValue]:
         protocol = self.plan.protocol
-        task: Task = load(self.plan.task.implementation)()
+        task: Task = load(self.plan.task.implementation)(**self.plan.task.parameters)
         return task.evaluate(
             Evaluation(
                 method=method,
+                abilities=self.plan.method.abilities,
                 real={
                     n: ImageSet(s.image, s.arrays.get("fov")) for n, s in prepared.splits.items()
                 },
                 train_split=protocol.train_split,
                 reference_split=protocol.reference_split,
                 held_out_split=_held_out(protocol, prepared),
+                references=lambda split: references(prepared, split, protocol.framing),
                 samples=protocol.samples,
                 metrics=metrics,
                 features=FeatureCache(self.fabric.device, self.reporter.counted),
                 seed=SAMPLE_SEED + self.plan.seed,
                 counted=self.reporter.counted,
-                picture=self._picture_called,
+                picture=self._picture,
             )
         )
 

@@ -72,8 +72,9 @@ def checks_of(name: str) -> list[Check]:
         from benchbed.testing.subject import Subject
 
         subject = Subject(methods[name])
-        modules = (method_checks, method_training_checks)
-        functions = [function for module in modules for function in module.CHECKS]
+        functions = list(method_checks.CHECKS)
+        if methods[name].trains:
+            functions += method_training_checks.CHECKS
         return [_check(function, name, subject) for function in functions]
     if name in datasets:
         from benchbed.testing import dataset_checks

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from benchbed.api.method import Method
@@ -16,8 +18,7 @@ from benchbed.api.types import Losses
 from benchbed.data.feed import Feed
 from benchbed.training.events import Progress, Reporter
 from benchbed.training.history import History
-from benchbed.training.pictures import sample_grid, save_picture
-from benchbed.training.sampling import draw
+from benchbed.training.pictures import save_picture
 from benchbed.training.state import (
     Position,
     load_checkpoint,
@@ -34,9 +35,6 @@ LOG_STEPS = 25
 
 EXPLODED = 1e6
 """A loss beyond this has left every range that the methods' losses have."""
-
-GRID_SEED = 20
-"""Seed of the samples that are shown while a run trains: the same noise every time."""
 
 
 class Diverged(Exception):
@@ -79,13 +77,11 @@ class Options:
 
     Attributes:
         checkpoint_seconds: Time between checkpoints.
-        pictures: Number of sample grids while training.
-        grid: Rows and columns of a sample grid.
+        pictures: Number of pictures while training.
     """
 
     checkpoint_seconds: float = 60.0
     pictures: int = 10
-    grid: tuple[int, int] = (4, 8)
 
 
 @dataclass
@@ -100,6 +96,7 @@ class Loop:
         budget: How long.
         folder: Folder of the run.
         reporter: Told how far it is.
+        preview: Draws what the method can do so far.
         stop: Asked after every step whether to stop.
         options: What does not change the result.
     """
@@ -111,6 +108,7 @@ class Loop:
     budget: Budget
     folder: Path
     reporter: Reporter
+    preview: Callable[[], npt.NDArray[np.uint8]]
     stop: Callable[[], bool] = lambda: False
     options: Options = field(default_factory=Options)
     position: Position = field(default_factory=Position)
@@ -214,10 +212,8 @@ class Loop:
         if due <= self._pictured or due >= self.options.pictures:
             return
         self._pictured = due
-        rows, columns = self.options.grid
-        samples = draw(self.method, rows * columns, GRID_SEED)
         path = self.folder / "samples" / f"{self.position.shown / 1000:09.3f}-kimg.png"
-        save_picture(path, sample_grid(samples, columns))
+        save_picture(path, self.preview())
         self.reporter.picture(path)
 
     def _save(self) -> None:

@@ -6,10 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from benchbed.api.method import Method
 from benchbed.api.types import Batch
+from benchbed.data.feed import to_signed
 from benchbed.training.state import random_states, restore_random_states, seed_everything
 
 CHUNK_PIXELS = 64 * 128 * 128
@@ -63,6 +66,33 @@ def draw(
             parts.append(method.sample(min(chunk, count - start), rng).to("cpu"))
             advance(min(start + chunk, count))
     return concatenate(parts)
+
+
+def probabilities(
+    method: Method[Any],
+    images: npt.NDArray[np.uint8],
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> npt.NDArray[np.float32]:
+    """The probability of the foreground in images.
+
+    Args:
+        method: A built method with the ability ``segment``.
+        images: uint8 ``(N, C, H, W)``.
+        seed: Seed of whatever the method draws.
+        advance: Told how many are done so far.
+
+    Returns:
+        float32 ``(N, H, W)`` in [0, 1].
+    """
+    chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _pixels(method)))
+    parts: list[torch.Tensor] = []
+    with apart(method, seed):
+        for start in range(0, len(images), chunk):
+            batch = to_signed(torch.from_numpy(np.array(images[start : start + chunk])))
+            parts.append(method.segment(batch.to(method.device)).float().cpu())
+            advance(min(start + chunk, len(images)))
+    return np.asarray(torch.cat(parts)[:, 0].numpy())
 
 
 def concatenate(parts: list[Batch]) -> Batch:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -186,6 +187,7 @@ def test_a_stop_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
             budget=Budget(kimg=0.4),
             folder=tmp_path,
             reporter=Silent(),
+            preview=lambda: np.zeros((8, 8, 3), np.uint8),
             stop=lambda: method.steps >= stop_after,
         )
 

@@ -1,11 +1,10 @@
-"""The plugin that benchbed itself is: its metrics and tasks."""
+"""The metrics of made images, as benchbed declares them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed.api.specs import MetricSpec, Paper, TaskSpec
-from benchbed.hookspecs import hookimpl
+from benchbed.api.specs import MetricSpec, Paper
 
 HEUSEL = Paper(
     key="heusel2017-fid",
@@ -75,9 +74,8 @@ INCEPTION = "Inception pool3 features (2048-d, fp32, weights of 2015-12-05 as in
 UNTRAINED = "features of a seeded, untrained VGG16 (64-d, at 112 px)"
 
 
-@hookimpl
-def benchbed_metrics() -> Iterable[MetricSpec]:
-    """The metrics of the task ``synthesis``."""
+def image_metrics() -> list[MetricSpec]:
+    """Every metric that compares made images with real ones."""
     return [
         *_distances(),
         *(spec for name in COVERINGS for spec in _covering(name)),
@@ -217,18 +215,4 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             min_samples=6,
             paper=paper,
         ),
-    ]
-
-
-@hookimpl
-def benchbed_tasks() -> Iterable[TaskSpec]:
-    """The tasks."""
-    return [
-        TaskSpec(
-            name="synthesis",
-            title="are the samples like the real images?",
-            implementation="benchbed.tasks.synthesis:Synthesis",
-            abilities=frozenset({"sample"}),
-            metrics=("fid", "kid", "swd", "ms-ssim-realfake", "memorisation", "kl"),
-        )
     ]

@@ -1,0 +1,48 @@
+"""The plugin that benchbed itself is: its metrics and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchbed.api.specs import MetricSpec, TaskSpec
+from benchbed.builtin.image_metrics import image_metrics
+from benchbed.builtin.mask_metrics import mask_metrics
+from benchbed.hookspecs import hookimpl
+
+
+@hookimpl
+def benchbed_metrics() -> Iterable[MetricSpec]:
+    """The metrics."""
+    return [*image_metrics(), *mask_metrics()]
+
+
+@hookimpl
+def benchbed_tasks() -> Iterable[TaskSpec]:
+    """The tasks."""
+    return [
+        TaskSpec(
+            name="synthesis",
+            title="are the samples like the real images?",
+            implementation="benchbed.tasks.synthesis:Synthesis",
+            abilities=frozenset({"sample"}),
+            metrics=("fid", "kid", "swd", "ms-ssim-realfake", "memorisation", "kl"),
+        ),
+        TaskSpec(
+            name="segmentation",
+            title="are masks found in unseen images?",
+            implementation="benchbed.tasks.segmentation:Segmentation",
+            abilities=frozenset({"segment", "annotate"}),
+            metrics=(
+                "dice-otsu",
+                "dice-best",
+                "auc-roc",
+                "auc-pr",
+                "sensitivity",
+                "specificity",
+                "accuracy",
+            ),
+            judges="masks",
+            reference_split="test",
+            samples=False,
+        ),
+    ]

@@ -1,0 +1,77 @@
+"""Cases at their own size: where predictions are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.api.specs import DatasetSpec
+from benchbed.api.types import Window
+from benchbed.data.collection import Case
+from benchbed.data.decode import Pixels, read_image, read_mask
+from benchbed.data.framing import Mask, window
+from benchbed.errors import BenchbedError
+from benchbed.protocol import Framing
+from benchbed.registry import load
+
+Detect = Callable[[Pixels], Mask]
+
+
+@dataclass(frozen=True)
+class Native:
+    """A case as its files have it.
+
+    Attributes:
+        image: ``(H, W, C)`` uint8.
+        masks: ``mask``, ``second_mask`` and ``fov``, each bool ``(H, W)``, those that there are.
+        part: The window that becomes the square.
+    """
+
+    image: Pixels
+    masks: Mapping[str, Mask]
+    part: Window
+
+
+def read_native(case: Case, spec: DatasetSpec, *, channels: int, framing: Framing) -> Native:
+    """Read the files of a case.
+
+    Args:
+        case: The case.
+        spec: Its data set, which says how intensities are read and how a field of view is found
+            where an image comes without one.
+        channels: Image channels, 1 or 3.
+        framing: How a picture becomes square.
+
+    Raises:
+        BenchbedError: A file does not decode, or a mask is not of its image's size.
+    """
+    image = read_image(case.image, channels, window=spec.intensity_window)
+    masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
+    for role, mask in masks.items():
+        if mask.shape != image.shape[:2]:
+            raise BenchbedError(
+                f"{case.files[role]} is {_size(mask)} pixels, but its image {case.image} is "
+                f"{_size(image)}; a mask must have the size of its image."
+            )
+    if "fov" not in masks and spec.fov is not None:
+        detect: Detect = load(spec.fov)
+        masks["fov"] = detect(in_channels(image, 3))
+    part = window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
+    return Native(image, masks, part)
+
+
+def in_channels(image: Pixels, channels: int) -> Pixels:
+    """``(H, W, C)`` with the channels asked for; grey by the usual luma weights."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    luma = image.astype(np.float32) @ np.asarray([0.299, 0.587, 0.114], np.float32)
+    return np.round(luma).astype(np.uint8)[..., None]
+
+
+def _size(picture: npt.NDArray[np.generic]) -> str:
+    return f"{picture.shape[1]} x {picture.shape[0]}"

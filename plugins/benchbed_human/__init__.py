@@ -1,0 +1,1 @@
+"""The human annotator as a row among the methods."""

@@ -1,0 +1,148 @@
+"""Metrics of predicted masks against scikit-learn, and against numbers worked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from skimage.filters import threshold_otsu
+from sklearn import metrics as sklearn
+
+from benchbed.api.metric import MaskInputs
+from benchbed.metrics import masks
+
+Function = Callable[[MaskInputs, np.ndarray], np.ndarray]
+
+
+def inputs(cases: int = 3, size: int = 40, seed: int = 0) -> MaskInputs:
+    """Random masks with scores that know something of them, and a round field of view."""
+    rng = np.random.default_rng(seed)
+    truth = [rng.random((size, size)) < 0.15 for _ in range(cases)]
+    noise = [rng.normal(0, 1.5, (size, size)) for _ in range(cases)]
+    scores = [1 / (1 + np.exp(-(4 * t - 3 + n))) for t, n in zip(truth, noise, strict=True)]
+    down, across = np.mgrid[:size, :size] - size / 2
+    fov = np.hypot(down, across) < size / 2.2
+    return MaskInputs([s.astype(np.float32) for s in scores], truth, [fov] * cases)
+
+
+def value(function: Function, given: MaskInputs) -> float:
+    return float(function(given, np.ones((1, len(given)), np.int64))[0])
+
+
+def pooled(given: MaskInputs) -> tuple[np.ndarray, np.ndarray]:
+    scores = np.concatenate([s[f] for s, f in zip(given.scores, given.fov, strict=True)])
+    truth = np.concatenate([t[f] for t, f in zip(given.truth, given.fov, strict=True)])
+    return truth, scores
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_curves_equal_scikit_learns(seed: int) -> None:
+    """To 1e-4: the scores are ranked in 65,536 steps."""
+    given = inputs(seed=seed)
+    truth, scores = pooled(given)
+    precision, recall, _ = sklearn.precision_recall_curve(truth, scores)
+    assert value(masks.auc_roc, given) == pytest.approx(
+        sklearn.roc_auc_score(truth, scores), abs=1e-4
+    )
+    assert value(masks.auc_pr, given) == pytest.approx(sklearn.auc(recall, precision), abs=1e-4)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    assert value(masks.dice_best, given) == pytest.approx(f1.max(), abs=1e-4)
+
+
+def test_thresholded_metrics_equal_scikit_learns() -> None:
+    given = inputs()
+    truth, scores = pooled(given)
+    predicted = scores > 0.5
+    expected = {
+        masks.dice: sklearn.f1_score(truth, predicted),
+        masks.f1_macro: sklearn.f1_score(truth, predicted, average="macro"),
+        masks.sensitivity: sklearn.recall_score(truth, predicted),
+        masks.specificity: sklearn.recall_score(~truth, ~predicted),
+        masks.accuracy: sklearn.accuracy_score(truth, predicted),
+    }
+    for function, number in expected.items():
+        assert value(function, given) == pytest.approx(number, abs=1e-12)
+
+
+def test_otsu_is_each_images_own_inside_its_field() -> None:
+    given = inputs()
+    hit = missed = wrong = 0
+    for score, truth, fov in zip(given.scores, given.truth, given.fov, strict=True):
+        predicted = score[fov] > threshold_otsu(score[fov])
+        hit += np.count_nonzero(predicted & truth[fov])
+        wrong += np.count_nonzero(predicted & ~truth[fov])
+        missed += np.count_nonzero(~predicted & truth[fov])
+    assert value(masks.dice_otsu, given) == pytest.approx(2 * hit / (2 * hit + wrong + missed))
+
+
+ROWS = ("1100 0100 0000 0001", "1000 0110 0000 0001")
+
+
+@pytest.mark.parametrize(
+    ("last_row", "expected"),
+    [
+        (True, {"dice": 0.75, "f1_macro": 0.833333, "accuracy": 0.875, "sensitivity": 0.75}),
+        (
+            False,
+            {
+                "dice": 0.666667,
+                "f1_macro": 0.777778,
+                "accuracy": 0.833333,
+                "sensitivity": 0.666667,
+                "specificity": 0.888889,
+            },
+        ),
+    ],
+)
+def test_a_worked_square(last_row: bool, expected: dict[str, float]) -> None:
+    """Four by four pixels, counted by hand, with and without the last row in the field of view."""
+    truth, predicted = (
+        np.array([[int(c) for c in row] for row in text.split()]) > 0 for text in ROWS
+    )
+    fov = np.ones((4, 4), bool)
+    fov[3] = last_row
+    given = MaskInputs([predicted.astype(np.float32)], [truth], [fov])
+    for name, number in expected.items():
+        assert value(getattr(masks, name), given) == pytest.approx(number, abs=1e-6)
+
+
+def test_a_worked_curve() -> None:
+    """Six pixels: ROC 5/6, PR 0.877778 by trapezoids, best F1 0.8."""
+    truth = np.array([[0, 0, 1, 1, 0, 1]]) > 0
+    scores = np.array([[0.1, 0.4, 0.35, 0.8, 0.35, 0.9]], np.float32)
+    given = MaskInputs([scores], [truth], [np.ones((1, 6), bool)])
+    assert value(masks.auc_roc, given) == pytest.approx(0.833333, abs=1e-6)
+    assert value(masks.auc_pr, given) == pytest.approx(0.877778, abs=1e-6)
+    assert value(masks.dice_best, given) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_scores_near_0_and_1_keep_their_order() -> None:
+    """A sigmoid crowds its scores at the ends; ranks are taken where they still differ."""
+    truth = np.array([[0, 1, 0, 1]]) > 0
+    scores = np.array([[1e-6, 2e-6, 1 - 2e-6, 1 - 1e-6]], np.float32)
+    given = MaskInputs([scores], [truth], [np.ones((1, 4), bool)])
+    assert value(masks.auc_roc, given) == pytest.approx(0.75)
+
+
+def test_weights_are_repeated_cases() -> None:
+    """A case that counts twice is a case that is there twice: so the bootstrap resamples."""
+    given = inputs()
+    doubled = MaskInputs(
+        [*given.scores, given.scores[1]], [*given.truth, given.truth[1]], [*given.fov, given.fov[1]]
+    )
+    for function in (masks.dice_otsu, masks.dice_best, masks.auc_roc, masks.auc_pr, masks.accuracy):
+        weighted = function(given, np.array([[1, 2, 1], [1, 1, 1]]))
+        assert weighted[0] == pytest.approx(value(function, doubled), abs=1e-9)
+        assert weighted[1] == pytest.approx(value(function, given), abs=1e-9)
+
+
+def test_what_has_no_answer() -> None:
+    """Nothing to find and nothing found is agreement; a curve needs both classes."""
+    nothing = MaskInputs(
+        [np.zeros((4, 4), np.float32)], [np.zeros((4, 4), bool)], [np.ones((4, 4), bool)]
+    )
+    assert value(masks.dice, nothing) == 1.0
+    assert value(masks.dice_otsu, nothing) == 1.0
+    assert np.isnan(value(masks.auc_roc, nothing))
+    assert np.isnan(value(masks.sensitivity, nothing))

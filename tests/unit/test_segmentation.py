@@ -1,0 +1,158 @@
+"""The task ``segmentation``: judged at the cases' own size, inside the field of view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchbed.api.metric import MaskInputs
+from benchbed.api.specs import MetricSpec
+from benchbed.api.types import Window
+from benchbed.data.framing import cut, put_back
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+from benchbed.runs.plan import Request, plan
+from benchbed.runs.record import Record
+from benchbed.runs.runner import carry_out
+from benchbed.runs.store import Store
+from benchbed.tasks.mask_scoring import score_masks
+
+
+def test_putting_back_undoes_cutting() -> None:
+    """A window that reaches over the edges: inside it comes back, outside is 0."""
+    plane = np.random.default_rng(0).random((20, 30)).astype(np.float32)
+    for part in (Window(-3, 4, 24, 24), Window(2, -5, 10, 10), Window(0, 0, 20, 30)):
+        square = cut(plane, part)
+        back = put_back(square, part, (20, 30))
+        inside = cut(
+            np.ones((part.height, part.width), np.float32), Window(-part.top, -part.left, 20, 30)
+        )
+        np.testing.assert_array_equal(back, plane * inside)
+
+
+def test_an_enlarged_square_lands_where_it_came_from() -> None:
+    """A block of the picture that is seen at half its size is found again in its place."""
+    small = np.zeros((16, 16), np.float32)
+    small[4:8, 8:12] = 1
+    back = put_back(small, Window(5, 3, 32, 32), (50, 40))
+    assert back[5 + 10, 3 + 20] == 1
+    assert back[:12].max() == 0
+    assert back[25:].max() == 0
+    assert back.shape == (50, 40)
+
+
+def _drive(folder: Path, test_masks: bool = True) -> Path:
+    """DRIVE's layout with pictures of 72 x 80: vessels are dark stripes, the field a circle."""
+    rng = np.random.default_rng(0)
+    down, across = np.mgrid[:80, :72]
+    fov = np.hypot(down - 40, across - 36) < 34
+    for split, suffix, numbers in (("training", "training", (21, 22)), ("test", "test", (1, 2))):
+        for name in ("images", "1st_manual", "2nd_manual", "mask"):
+            (folder / "DRIVE" / split / name).mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            vessels = (across + rng.integers(0, 9)) % 12 < 3
+            image = np.where(vessels, 60, 180) * fov
+            base = folder / "DRIVE" / split
+            Image.fromarray(np.stack([image] * 3, -1).astype(np.uint8)).save(
+                base / "images" / f"{number:02d}_{suffix}.tif"
+            )
+            Image.fromarray((fov * 255).astype(np.uint8)).save(
+                base / "mask" / f"{number:02d}_{suffix}_mask.gif"
+            )
+            if split == "test" and not test_masks:
+                continue
+            truth = vessels & fov
+            Image.fromarray((truth * 255).astype(np.uint8)).save(
+                base / "1st_manual" / f"{number:02d}_manual1.gif"
+            )
+            second = truth & (down % 2 == 0)
+            Image.fromarray((second * 255).astype(np.uint8)).save(
+                base / "2nd_manual" / f"{number:02d}_manual2.gif"
+            )
+    return folder
+
+
+def _human(root: Path | None, store: Store) -> Record:
+    request = Request(
+        method="human-expert",
+        dataset="drive",
+        task="segmentation",
+        settings={},
+        size=32,
+        source="real" if root else "phantom",
+        data_root=root,
+    )
+    return carry_out(plan(request), store).record
+
+
+def test_the_second_annotator_is_judged_at_the_files_own_size(tmp_path: Path) -> None:
+    """Every other row of each vessel is missing: sensitivity one half, no false alarm."""
+    store = Store(tmp_path / "results")
+    record = _human(_drive(tmp_path), store)
+    found = {value.metric: value for value in record.metrics}
+    sensitivity = found["sensitivity"]
+    assert sensitivity.value == pytest.approx(0.5, abs=0.01)
+    assert found["specificity"].value == 1.0
+    assert found["dice-otsu"].value == pytest.approx(2 / 3, abs=0.01)
+    assert sensitivity.low is not None
+    assert sensitivity.low <= sensitivity.value
+    assert record.training.kimg == 0
+    assert (store.run_folder(record.id) / "samples" / "segmentation.png").exists()
+    assert record.protocol["reference_split"] == "test"
+
+
+def test_a_phantom_has_no_second_annotator(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match="has no second annotator's mask"):
+        _human(None, Store(tmp_path))
+
+
+def test_a_split_without_masks_is_refused_before_training(tmp_path: Path) -> None:
+    root = _drive(tmp_path, test_masks=False)
+    request = Request(
+        method="human-expert", dataset="drive", task="segmentation", settings={}, size=32,
+        source="real", data_root=root,
+    )  # fmt: skip
+    with pytest.raises(BenchbedError, match="no image in the split test of drive has one"):
+        plan(request)
+
+
+def test_metrics_of_images_and_of_masks_are_not_mixed_up() -> None:
+    request = Request(
+        method="human-expert", dataset="drive", task="segmentation", settings={}, size=32,
+        source="phantom", metrics=("fid",),
+    )  # fmt: skip
+    with pytest.raises(BenchbedError, match=r"fid judges images, .* these do: .*dice-otsu"):
+        plan(request)
+
+
+def test_the_human_expert_of_drive_is_the_published_one(real_data: Path, tmp_path: Path) -> None:
+    """Dice 0.791 is what MI-GAN's Table 2 prints; sensitivity and accuracy are the usual ones."""
+    request = Request(
+        method="human-expert", dataset="drive", task="segmentation", settings={}, size=64,
+        source="real", data_root=real_data,
+    )  # fmt: skip
+    record = carry_out(plan(request), Store(tmp_path)).record
+    found = {value.metric: value.value for value in record.metrics}
+    assert found["dice-otsu"] == pytest.approx(0.7891, abs=5e-5)
+    assert found["sensitivity"] == pytest.approx(0.7746, abs=5e-5)
+    assert found["specificity"] == pytest.approx(0.9725, abs=5e-5)
+    assert found["accuracy"] == pytest.approx(0.9473, abs=5e-5)
+
+
+def test_intervals_are_over_cases() -> None:
+    """Nineteen cases found and one missed: the interval holds the value and has a width."""
+    rng = np.random.default_rng(0)
+    truth = [rng.random((16, 16)) < 0.3 for _ in range(20)]
+    scores = [mask.astype(np.float32) for mask in truth[:19]] + [np.zeros((16, 16), np.float32)]
+    given = MaskInputs(scores, truth, [np.ones((16, 16), bool)] * 20)
+    specs = [registry().spec(MetricSpec, name) for name in ("sensitivity", "auc-roc")]
+    for found in score_masks(specs, given):
+        assert found.value is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low < found.value <= found.high
+    alone = score_masks(specs, MaskInputs(scores[:1], truth[:1], [np.ones((16, 16), bool)]))
+    assert alone[0].low is None
