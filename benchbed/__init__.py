@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchbed.api.metric import Unseen as Unseen
     from benchbed.api.specs import DatasetSpec as DatasetSpec
     from benchbed.api.specs import Deviation as Deviation
+    from benchbed.api.specs import Download as Download
     from benchbed.api.specs import Layout as Layout
     from benchbed.api.specs import MethodSpec as MethodSpec
     from benchbed.api.specs import MetricSpec as MetricSpec
@@ -46,6 +47,7 @@ _HOME = {
     "DatasetSpec": "api.specs",
     "Derived": "api.method",
     "Deviation": "api.specs",
+    "Download": "api.specs",
     "Evaluation": "api.task",
     "ImageSet": "api.metric",
     "Layout": "api.specs",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,20 @@ Json = Annotated[bool, typer.Option("--json", help="For a script.")]
 
 @app.callback()
 def data() -> None:
-    """Say where real data lie, or what is wrong with them."""
+    """Fetch real data, say where they lie, or what is wrong with them."""
+
+
+def _open_to_all() -> str:
+    """A data set that the command `fetch` can get, for its help."""
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.registry import registry
+
+    specs = registry().specs(DatasetSpec).values()
+    return next((spec.name for spec in specs if spec.downloads), "DATASET")
+
+
+def _complete_named(incomplete: str) -> list[str]:
+    return [name for name in complete_datasets(incomplete) if not name.endswith(":")]
 
 
 @app.command(epilog=examples("data status", "data status --data-root my/data"))
@@ -82,3 +97,47 @@ def verify(
         print_facts(findings.as_dict())
     if findings.undecodable:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog=examples(
+        f"data fetch {_open_to_all()}", f"data fetch {_open_to_all()} --data-root my/data"
+    )
+)
+def fetch(
+    name: Annotated[str, typer.Argument(help="The data set.", autocompletion=_complete_named)],
+    data_root: Root = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Fetch it even where it lies; the old folder is kept aside."),
+    ] = False,
+) -> None:
+    """Download a data set into the data root, or say where to go and what to put where.
+
+    What was stopped or broke off goes on when the same command is given again. Exit code: 0 it is
+    there, 1 the source cannot be reached or gives something else, 2 it cannot be had this way, 130
+    stopped.
+    """
+    from benchbed import paths
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.cli.console import ConsoleReporter, print_rows
+    from benchbed.data.fetch import FetchFailed
+    from benchbed.data.fetch import fetch as bring
+    from benchbed.registry import registry
+
+    spec = registry().spec(DatasetSpec, name)
+    root = paths.data_root(data_root)
+    try:
+        with ConsoleReporter() as reporter:
+            # An address or a folder that is broken into two lines cannot be copied.
+            say = partial(reporter.console.print, soft_wrap=True, markup=False, highlight=False)
+            bring(spec, root, force=force, say=say, counted=reporter.counted)
+    except FetchFailed as error:
+        typer.echo(f"benchbed: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        typer.echo("Stopped. What has come is kept; the same command goes on from there.", err=True)
+        raise typer.Exit(130) from error
+    print_rows([_status(spec, root)], empty="")
+    place = f" --data-root {shlex.quote(str(data_root))}" if data_root else ""
+    typer.echo(f"Next: benchbed data verify {name}{place}", err=True)

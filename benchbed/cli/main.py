@@ -21,7 +21,7 @@ COMMANDS = {
     "report": "Make the leaderboards from the records.",
     "sample": "Draw images from a finished run.",
     "evaluate": "Score any folder of pictures against another.",
-    "data": "Say where real data lie, or what is wrong with them.",
+    "data": "Fetch real data, say where they lie, or what is wrong with them.",
     "new": "Write a package for a new method or data set.",
     "check": "Check that a method or data set is what its spec says.",
     "doctor": "Check device, weights, data and plugins.",

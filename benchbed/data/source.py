@@ -93,11 +93,12 @@ def missing(report: Report) -> str:
     spec = report.spec
     folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
     pictures = "\n".join(layout.picture for layout in spec.layouts)
+    command = f"`benchbed data fetch {spec.name}`, or by hand: " if spec.downloads else ""
     return (
         f"{spec.title} was looked for in {report.root} (as {folders}) and is not there; "
         f"change the place with --data-root or $BENCHBED_DATA.\n"
         f"Expected layout:\n{pictures}\n"
-        f"How to get it: {spec.access}"
+        f"How to get it: {command}{spec.access}"
     )
 
 

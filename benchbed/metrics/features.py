@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchbed.data.download import Downloader
 from benchbed.files import whole
 from benchbed.paths import cache
 
@@ -227,14 +225,13 @@ def fetch_inception_weights(
     if path.is_file() and _sha256(path).startswith(hash_prefix):
         return path
     try:
-        with urlopen(url or _published_url(), timeout=timeout) as answer, whole(path) as temporary:
-            with temporary.open("wb") as file:
-                shutil.copyfileobj(answer, file)
+        with whole(path) as temporary, TemporaryDirectory(dir=path.parent) as folder:
+            download = Downloader(Path(folder) / "part", tries=1, timeout=timeout)
+            download(url or _published_url(), temporary)
             if not _sha256(temporary).startswith(hash_prefix):
                 raise ConnectionError("what came is not the published file")
-    except (OSError, HTTPException) as error:
-        reason = error.reason if isinstance(error, URLError) else error
-        raise ConnectionError(f"The Inception weights cannot be downloaded: {reason}.") from error
+    except OSError as error:
+        raise ConnectionError(f"The Inception weights cannot be downloaded: {error}.") from error
     return path
 
 

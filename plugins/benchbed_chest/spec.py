@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, Download, Layout, Paper, Part, Phantom, hookimpl
 
 LAYOUT = Layout(
     # The official archive holds the tree twice, in chest_xray and again in a chest_xray inside it.
@@ -41,9 +41,17 @@ CHEST_XRAY = DatasetSpec(
     licence="CC BY 4.0",
     access=(
         "download paultimothymooney/chest-xray-pneumonia from Kaggle, or rscbjbr9sj from Mendeley "
-        "Data, and unpack it into the data root."
+        "Data (ChestXRay2017.zip, version 2), and unpack it into the data root. The copy there has "
+        "no val folder; the 16 pictures are in train."
     ),
     layouts=(LAYOUT,),
+    downloads=(
+        Download(
+            url="https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
+            "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded",
+            target="chest_xray",
+        ),
+    ),
     phantom=Phantom(
         render="benchbed_chest.phantom:render",
         counts={"train": 400, "val": 16, "test": 100},

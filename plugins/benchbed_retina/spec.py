@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchbed import DatasetSpec, Layout, Paper, Phantom, hookimpl
+from benchbed import DatasetSpec, Download, Layout, Paper, Phantom, hookimpl
 from benchbed_retina.layouts import (
     ANY_LAYOUT,
     CHASEDB1_LAYOUT,
@@ -18,6 +18,8 @@ from benchbed_retina.layouts import (
 
 RENDER = "benchbed_retina.phantom:render"
 FOV = "benchbed_retina.fov:detect"
+
+_STARE = "http://cecas.clemson.edu/~ahoover/stare/probing"
 
 _DRIVE_PAPER = Paper(
     key="staal2004-drive",
@@ -107,6 +109,25 @@ STARE = DatasetSpec(
         "(cecas.clemson.edu/~ahoover/stare) and unpack them into STARE/."
     ),
     layouts=(STARE_LAYOUT,),
+    # Plain http, for the server's certificate is not accepted everywhere; the hashes, which users
+    # of the set recorded independently of each other, say that nothing was changed on the way.
+    downloads=(
+        Download(
+            url=f"{_STARE}/stare-images.tar",
+            target="STARE/stare-images",
+            sha256="5f7b509b6067cad4f1be84933145d783de9ec087b3eaaf4db0103dd0144dd433",
+        ),
+        Download(
+            url=f"{_STARE}/labels-ah.tar",
+            target="STARE/labels-ah",
+            sha256="ebf2f1e17ca955f24579d9edd990e2dae79a5c82def69f0985d8e24f826ddd2f",
+        ),
+        Download(
+            url=f"{_STARE}/labels-vk.tar",
+            target="STARE/labels-vk",
+            sha256="47474a701536b0cfdb369fdce012be36141e9f44d80387f0179446b5cb0f5576",
+        ),
+    ),
     phantom=Phantom(render=RENDER, counts={"train": 10, "test": 10}, seed=2000),
     framing="fov",
     fov=FOV,
@@ -123,6 +144,13 @@ HRF = DatasetSpec(
         "Erlangen-Nuremberg and unpack it as HRF/."
     ),
     layouts=(HRF_LAYOUT,),
+    downloads=(
+        Download(
+            url="https://www5.cs.fau.de/fileadmin/research/datasets/fundus-images/all.zip",
+            target="HRF",
+            sha256="a914d02cda161b7f33f25d0397c276d50e9a6cbc705e9b364a54f0adafed57e4",
+        ),
+    ),
     phantom=Phantom(render=RENDER, counts={"train": 15, "test": 30}, seed=2013),
     framing="fov",
     fov=FOV,
@@ -151,7 +179,8 @@ FUNDUS = DatasetSpec(
     licence="that of each set",
     access=(
         "put any of DRIVE, CHASE_DB1, STARE, HRF, MESSIDOR, the DR-image-dataset, or a folder "
-        "fundus/ of your own photographs into the data root; every one that is found is used."
+        "fundus/ of your own photographs into the data root; every one that is found is used. "
+        "`benchbed data fetch stare` and `benchbed data fetch hrf` get two of them."
     ),
     layouts=(
         _within(DRIVE_LAYOUT, "drive-"),

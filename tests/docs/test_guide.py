@@ -128,7 +128,13 @@ def test_the_spectrum_of_a_wave_stands_at_its_frequency(spectrum: str) -> None:
 
 CONTRACTS = {
     "A method": (benchbed.MethodSpec, benchbed.Paper, benchbed.Batch, benchbed.DataShape),
-    "A data set": (benchbed.DatasetSpec, benchbed.Layout, benchbed.Part, benchbed.Phantom),
+    "A data set": (
+        benchbed.DatasetSpec,
+        benchbed.Layout,
+        benchbed.Part,
+        benchbed.Download,
+        benchbed.Phantom,
+    ),
     "A metric": (benchbed.MetricSpec, benchbed.MetricInputs),
     "A task": (benchbed.TaskSpec, benchbed.Evaluation),
     "Where a paper leaves something open": (benchbed.Deviation,),

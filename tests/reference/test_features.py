@@ -100,6 +100,7 @@ def serve() -> Iterator[Callable[[bytes, int], str]]:
             def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Length", str(claimed))
+                self.send_header("ETag", '"one"')
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -1,0 +1,166 @@
+"""Archives from elsewhere, unpacked without trust."""
+
+from __future__ import annotations
+
+import lzma
+import re
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MOST_TIMES = 100
+"""How many times its own size an archive may unpack to: pictures, even of masks, stay far below."""
+
+ALWAYS_BYTES = 10_000_000
+"""So much is unpacked of any archive, whatever its own size."""
+
+LEFT_OUT = "__MACOSX"
+"""What macOS adds to archives beside their content."""
+
+# What the readers raise for bytes that are no archive, and for archives that contradict themselves.
+_DAMAGED = (
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+)
+
+
+class Refused(Exception):
+    """An archive that cannot be read, or that nobody should unpack; the text says why."""
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    counted: Callable[[int, int], None],
+    room: Callable[[int], None],
+) -> None:
+    """Unpack a zip or tar file, packed in any of the usual ways.
+
+    All members are looked at before the first is written. Only files and folders are taken; what
+    macOS adds (``__MACOSX``) is left out.
+
+    Args:
+        archive: The file; its content tells what it is, not its name.
+        folder: Where to; made if need be.
+        counted: Called with the members that are done and how many there are.
+        room: Called with the bytes that will be written; raises where there is no room.
+
+    Raises:
+        Refused: It is no archive, cannot be read, holds a link, a device or a path that leads out
+            of `folder`, or is a bomb.
+        OSError: The files cannot be written.
+    """
+    with _damage_told():
+        if tarfile.is_tarfile(archive):
+            _unpack_tar(archive, folder, counted, room)
+        elif zipfile.is_zipfile(archive):
+            _unpack_zip(archive, folder, counted, room)
+        else:
+            raise Refused("it is neither a zip nor a tar file")
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise Refused(f"it cannot be read ({error})") from error
+    except OSError as error:
+        if error.errno is None:  # what gzip and bzip2 raise for bytes that are none of theirs
+            raise Refused(f"it cannot be read ({error})") from error
+        raise
+
+
+def _unpack_zip(
+    path: Path,
+    folder: Path,
+    counted: Callable[[int, int], None],
+    room: Callable[[int], None],
+) -> None:
+    most = _most(path)
+    with zipfile.ZipFile(path) as archive:
+        total = 0
+        for entry in archive.infolist():
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            _demand_plain(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            total += entry.file_size
+            _demand_small(total, most)
+        room(total)
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = [entry for entry in archive.infolist() if _wanted(entry.filename)]
+        for number, entry in enumerate(wanted, 1):
+            archive.extract(entry, folder)
+            counted(number, len(wanted))
+
+
+def _unpack_tar(
+    path: Path,
+    folder: Path,
+    counted: Callable[[int, int], None],
+    room: Callable[[int], None],
+) -> None:
+    most = _most(path)
+    with tarfile.open(path) as archive:
+        # Python 3.11 has the filter from its fourth release on; what it would refuse is refused
+        # below with any. It also keeps owners and rights of the archive off the files.
+        if hasattr(tarfile, "data_filter"):
+            archive.extraction_filter = tarfile.data_filter
+        members = []
+        total = 0
+        for member in archive:
+            _demand_plain(member.name, member.isreg() or member.isdir())
+            total += _size(member)
+            _demand_small(total, most)
+            members.append(member)
+        room(total)
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = [member for member in members if _wanted(member.name)]
+        for number, member in enumerate(wanted, 1):
+            archive.extract(member, folder)
+            counted(number, len(wanted))
+
+
+def _size(member: tarfile.TarInfo) -> int:
+    if member.size < 0:  # the header can say so, and would take the sum below any bound
+        raise Refused(f"it cannot be read (the size of {member.name!r} is below zero)")
+    return member.size
+
+
+def _wanted(name: str) -> bool:
+    return LEFT_OUT not in re.split(r"[/\\]", name)
+
+
+def _demand_plain(name: str, plain: bool) -> None:
+    """Raise unless a member is a file or folder that stays inside."""
+    parts = re.split(r"[/\\]", name)
+    if parts[0] == "" or re.match(r"[A-Za-z]:", name):
+        raise Refused(f"it holds {name!r}, an absolute path")
+    if ".." in parts:
+        raise Refused(f"it holds {name!r}, which leads out of its folder")
+    if not plain:
+        raise Refused(f"it holds {name!r}, which is a link or a device and no file")
+
+
+def _most(path: Path) -> int:
+    return max(ALWAYS_BYTES, MOST_TIMES * path.stat().st_size)
+
+
+def _demand_small(total: int, most: int) -> None:
+    if total > most:
+        raise Refused(f"it unpacks to more than {MOST_TIMES} times its size")
