@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchbed.nn.augmentation import augment_batch as augment_batch
+    from benchbed.nn.augmentation import crop_batch as crop_batch
     from benchbed.nn.growth import Growth as Growth
     from benchbed.nn.init import normal_init as normal_init
     from benchbed.nn.losses import bce_with_target as bce_with_target
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from benchbed.nn.progressive import ProgressiveGenerator as ProgressiveGenerator
     from benchbed.nn.progressive import fade_reals as fade_reals
     from benchbed.nn.schedule import ProgressiveSchedule as ProgressiveSchedule
-    from benchbed.nn.unet import UNetGenerator as UNetGenerator
+    from benchbed.nn.segmenter import SegmentationUNet as SegmentationUNet
+    from benchbed.nn.translator import UNetGenerator as UNetGenerator
 
 _HOME = {
     "Growth": "growth",
@@ -26,9 +29,12 @@ _HOME = {
     "ProgressiveDiscriminator": "progressive",
     "ProgressiveGenerator": "progressive",
     "ProgressiveSchedule": "schedule",
-    "UNetGenerator": "unet",
+    "SegmentationUNet": "segmenter",
+    "UNetGenerator": "translator",
     "adam": "optim",
+    "augment_batch": "augmentation",
     "bce_with_target": "losses",
+    "crop_batch": "augmentation",
     "fade_reals": "progressive",
     "gradient_penalty": "penalties",
     "normal_init": "init",

@@ -1,0 +1,96 @@
+"""A fully convolutional network from an image to a mask (Ronneberger et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Literal, cast
+
+from torch import Tensor, cat, nn
+from torch.nn import functional as F
+
+Block = Callable[[int, int], nn.Module]
+"""From the channels before and after to the layers of one resolution."""
+
+
+def double_convolution(before: int, after: int) -> nn.Sequential:
+    """Twice a convolution with kernel 3, batch normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(after, after, 3, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    )
+
+
+class SegmentationUNet(nn.Module):
+    """U-Net for segmentation (Ronneberger et al. 2015, figure 1), with padded convolutions.
+
+    Each of `depth` max poolings halves the image and doubles the channels; on the way back it is
+    doubled again and joined to the encoder's output of its size. Weights are N(0, 2 / fan-in)
+    (section 3) and biases 0.
+
+    Args:
+        in_channels: Channels of the image.
+        out_channels: Channels of the mask.
+        base: Channels of the outermost layers; they double with every halving of size.
+        depth: Number of halvings.
+        block: Makes the layers of one resolution.
+        upsampling: By transposed convolutions of 2 x 2 that halve the channels, as in the paper,
+            or by repeating each pixel.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        base: int = 64,
+        *,
+        depth: int = 4,
+        block: Block = double_convolution,
+        upsampling: Literal["transposed", "nearest"] = "transposed",
+    ) -> None:
+        super().__init__()
+        widths = [base * 2**level for level in range(depth + 1)]
+        self.multiple = 2**depth
+        self.encoders = nn.ModuleList(
+            block(before, after) for before, after in pairwise([in_channels, *widths])
+        )
+        self.ups, self.decoders = nn.ModuleList(), nn.ModuleList()
+        for wide, narrow in pairwise(reversed(widths)):
+            if upsampling == "transposed":
+                self.ups.append(nn.ConvTranspose2d(wide, narrow, 2, 2))
+                self.decoders.append(block(2 * narrow, narrow))
+            else:
+                self.ups.append(nn.Upsample(scale_factor=2, mode="nearest"))
+                self.decoders.append(block(wide + narrow, narrow))
+        self.head = nn.Conv2d(base, out_channels, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Segment an image of any size.
+
+        Args:
+            image: ``(B, in_channels, H, W)``. Where 2^depth does not divide H or W, the image is
+                continued by reflection and the mask cut back.
+
+        Returns:
+            ``(B, out_channels, H, W)`` logits.
+        """
+        height, width = image.shape[-2:]
+        below, right = -height % self.multiple, -width % self.multiple
+        x = F.pad(image, (0, right, 0, below), mode="reflect") if below or right else image
+        skips: list[Tensor] = []
+        for encoder in self.encoders:
+            x = encoder(F.max_pool2d(x, 2) if skips else x)
+            skips.append(x)
+        skips.pop()
+        for up, decoder in zip(self.ups, self.decoders, strict=True):
+            x = decoder(cat([up(x), skips.pop()], dim=1))
+        return cast(Tensor, self.head(x))[..., :height, :width]

@@ -1,0 +1,1 @@
+"""U-Net, the baseline of segmentation."""

@@ -1,0 +1,38 @@
+"""Settings of U-Net."""
+
+from __future__ import annotations
+
+from benchbed import MethodSettings, setting
+
+
+class UNetSettings(MethodSettings):
+    """Settings of U-Net; the defaults are the paper's, or stand where it is departed from."""
+
+    batch_size: int = setting(
+        4,
+        help="Images a step.",
+        source="section 3 has one, with a momentum of 0.99 in place of more",
+        ge=1,
+        le=4096,
+    )
+    features: int = setting(
+        64,
+        help="Channels of the outermost layers, doubled with every halving of size.",
+        source="figure 1",
+        ge=1,
+    )
+    learning_rate: float = setting(
+        1e-3, help="Adam's step size.", source="unstated; chosen, with Adam", gt=0
+    )
+    augment: bool = setting(
+        True,
+        help="Whether images are turned, mirrored and recoloured at random, masks alike.",
+        source="section 3.1, which deforms them elastically too",
+    )
+    crop: int = setting(
+        0,
+        help="Side in pixels of the random square of each image that is trained on; 0 for all.",
+        source="figure 1 has tiles of 572 px",
+        ge=0,
+        multiple_of=16,
+    )

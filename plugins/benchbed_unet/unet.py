@@ -1,0 +1,36 @@
+"""U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbed import Batch, DataShape, Losses, Method
+from benchbed.nn import SegmentationUNet, adam, augment_batch, crop_batch
+from benchbed_unet.settings import UNetSettings
+
+
+class UNet(Method[UNetSettings]):
+    """U-Net, trained with cross-entropy."""
+
+    def build(self, data: DataShape) -> None:
+        """The network of figure 1 and its optimiser."""
+        s = self.settings
+        self.network = SegmentationUNet(data.channels, data.mask_channels, s.features)
+        self.optimize(network=adam(self.network, s.learning_rate))
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One step down eq. 1: the cross-entropy of every pixel, all of one weight."""
+        del progress
+        s = self.settings
+        batch = crop_batch(augment_batch(batch) if s.augment else batch, s.crop)
+        assert batch.mask is not None  # the spec says that it needs one
+        truth = (batch.mask + 1) / 2
+        loss = F.binary_cross_entropy_with_logits(self.network(batch.image), truth)
+        self.update("network", loss)
+        return {"cross_entropy": loss}
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Probabilities by sigmoid."""
+        logits: Tensor = self.network(image)
+        return logits.sigmoid()

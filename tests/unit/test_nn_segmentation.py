@@ -1,0 +1,125 @@
+"""What segmentation methods share: the network, and changes that masks go along with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchbed import Batch
+from benchbed.nn import SegmentationUNet, augment_batch, crop_batch
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+@pytest.mark.parametrize("shape", [(32, 48), (37, 50), (17, 33)])
+def test_the_mask_has_the_size_of_any_image(upsampling: str, shape: tuple[int, int]) -> None:
+    network = SegmentationUNet(3, 2, 4, upsampling=upsampling).eval()  # type: ignore[arg-type]
+    assert network(torch.rand(2, 3, *shape)).shape == (2, 2, *shape)
+
+
+def test_padding_is_by_reflection_and_only_where_it_must_be() -> None:
+    """A size that 16 divides is not padded; another gives what its reflection by hand gives."""
+    torch.manual_seed(0)
+    network = SegmentationUNet(1, 1, 4).eval()
+    entered: list[torch.Size] = []
+    network.encoders[0].register_forward_pre_hook(lambda _, given: entered.append(given[0].shape))
+    image = torch.rand(1, 1, 41, 48)
+    with torch.no_grad():
+        padded = network(image)
+        by_hand = network(F.pad(image, (0, 0, 0, 7), mode="reflect"))
+        network(image[..., :32, :])
+    assert torch.equal(padded, by_hand[..., :41, :])
+    assert [tuple(shape) for shape in entered] == [(1, 1, 48, 48), (1, 1, 48, 48), (1, 1, 32, 48)]
+
+
+def test_initial_weights_keep_the_scale() -> None:
+    """Section 3: N(0, 2 / N), N the inputs of a neuron."""
+    network = SegmentationUNet(3, 1, 32)
+    weight = network.encoders[2][3].weight
+    assert weight.shape == (128, 128, 3, 3)
+    assert weight.detach().std() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.02)
+    assert all(not m.bias.any() for m in network.modules() if isinstance(m, nn.ConvTranspose2d))
+
+
+def _marked(count: int = 6, size: int = 33) -> Batch:
+    """Images that are light exactly where their masks are, with no symmetry whatever."""
+    mask = -torch.ones(count, 1, size, size)
+    mask[:, :, 6:16, 8:12] = 1
+    mask[:, :, 6:10, 8:26] = 1
+    image = (0.8 * mask).expand(-1, 3, -1, -1).clone()
+    return Batch(image, mask, (mask + 1) / 2, torch.arange(count), {"edge": mask.clone()})
+
+
+def test_mask_field_of_view_and_derived_go_where_their_image_goes() -> None:
+    """A turn or flip of one of them alone would leave a third of the light pixels unmatched."""
+    torch.manual_seed(0)
+    before = _marked()
+    after = augment_batch(before)
+    assert after.mask is not None
+    assert after.fov is not None
+    light = after.image.mean(1, keepdim=True) > 0
+    apart = (light != (after.mask > 0)).float().sum((1, 2, 3)) / (after.mask > 0).sum((1, 2, 3))
+    assert apart.max() < 0.2  # what the two interpolations do along the border
+    assert torch.equal(after.fov, (after.mask + 1) / 2)
+    assert ((after["edge"] > 0) == light).float().mean() > 0.99
+    assert torch.equal(after.label, before.label)  # type: ignore[arg-type]
+    # The check above is one: the mask of another case, turned otherwise, does not fit.
+    others = (light != (after.mask.roll(1, 0) > 0)).float().sum((1, 2, 3))
+    assert (others / (after.mask > 0).sum((1, 2, 3))).min() > 0.3
+
+
+def test_augmented_batches_keep_their_ranges_and_differ() -> None:
+    torch.manual_seed(0)
+    batch = _marked(24)
+    batch.image += 0.2 * torch.rand_like(batch.image)
+    first, second = augment_batch(batch), augment_batch(batch)
+    assert not torch.equal(first.image, second.image)
+    assert first.image.shape == batch.image.shape
+    assert first.image.abs().max() <= 1
+    assert first.mask is not None
+    assert first.fov is not None
+    assert set(first.mask.unique().tolist()) == {-1.0, 1.0}
+    assert set(first.fov.unique().tolist()) == {0.0, 1.0}
+    levels = first.image[:, :, 4:-4, 4:-4].amax((1, 2, 3))
+    assert levels.std() > 0.02  # brightness and contrast were changed, case by case
+
+
+def test_flips_are_left_to_right_in_half_of_the_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the angle at 0 every case is either itself or its mirror image."""
+    torch.manual_seed(0)
+    draws = iter([torch.zeros(40), torch.rand(40)])
+    monkeypatch.setattr(torch, "rand", lambda *_: next(draws))
+    batch = _marked(40)
+    after = augment_batch(batch)
+    assert after.mask is not None
+    assert batch.mask is not None
+    kept = [torch.equal(a, b) for a, b in zip(after.mask, batch.mask, strict=True)]
+    mirrored = [torch.equal(a, b.flip(-1)) for a, b in zip(after.mask, batch.mask, strict=True)]
+    assert all(k != m for k, m in zip(kept, mirrored, strict=True))
+    assert 10 < sum(mirrored) < 30
+
+
+def test_the_same_seed_augments_alike() -> None:
+    """So a resumed run goes on like one that was never stopped."""
+    results = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        results.append(augment_batch(_marked()).image)
+    assert torch.equal(*results)
+
+
+def test_crops_show_the_same_window_of_everything() -> None:
+    torch.manual_seed(0)
+    place = torch.arange(40 * 40.0).view(1, 1, 40, 40).expand(2, -1, -1, -1)
+    batch = Batch(place.expand(-1, 3, -1, -1), place, place, None, {"edge": place})
+    corners = set()
+    for _ in range(20):
+        cropped = crop_batch(batch, 16)
+        assert cropped.image.shape == (2, 3, 16, 16)
+        for tensor in (cropped.image[:, 1:2], cropped.fov, cropped["edge"]):
+            assert torch.equal(tensor, cropped.mask)  # type: ignore[arg-type]
+        corners.add(float(cropped.image[0, 0, 0, 0]))
+    assert len(corners) > 10
+    assert crop_batch(batch, 0) is batch
+    assert crop_batch(batch, 48) is batch
