@@ -116,7 +116,7 @@ class Downloader:
 
     def _take(self, answer: Response) -> None:
         start, total = self._span(answer)
-        if total is not None and start == total:
+        if start and start == total:
             return
         if total is not None:
             self.room(total - start, total)

@@ -410,13 +410,14 @@ def test_a_file_with_another_hash_is_refused_and_removed(server: Server, fetched
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
+        (b"", "neither a zip nor a tar"),
         (b"<html>moved</html>", "neither a zip nor a tar"),
         (_zipped(PICTURES)[:-3000] + b"x" * 3000, "neither a zip nor a tar"),
         (_zipped({"other/a.png": b"x"}), "holds no image"),
         (_zipped({**PICTURES, "images/e.png": b"x"}), "1 of 5 images"),
         (_tarred({}), "holds no image"),
     ],
-    ids=["page", "cut", "other", "unpaired", "empty"],
+    ids=["nothing", "page", "cut", "other", "unpaired", "empty"],
 )
 def test_what_is_not_the_data_set_leaves_the_data_root_as_it_was(
     body: bytes, reason: str, server: Server, fetched: Fetched
