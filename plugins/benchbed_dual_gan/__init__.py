@@ -1,0 +1,1 @@
+"""Dual GAN: the geometry first, then the photograph."""

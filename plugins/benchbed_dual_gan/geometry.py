@@ -1,0 +1,87 @@
+"""Stage I: the networks that draw and judge masks (section 6), and the cut to two values."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from skimage.filters import threshold_otsu
+from torch import Tensor, nn
+
+from benchbed.nn import normal_init
+
+HALVINGS = 4
+"""Layers of stride 2, at every size: those of the authors' code, at 64 px and at 512 alike."""
+
+
+def widths(features: int) -> list[int]:
+    """Channels from the outermost layer to the innermost."""
+    return [features * 2**level for level in range(HALVINGS)]
+
+
+class MaskGenerator(nn.Sequential):
+    """Noise ``(B, latent_dim)`` to masks ``(B, channels, size, size)`` in [-1, 1].
+
+    A linear layer to size / 16 px, then four transposed convolutions of 5 x 5 and stride 2.
+    """
+
+    def __init__(self, latent_dim: int, channels: int, size: int, features: int) -> None:
+        wide, *narrower = widths(features)[::-1]
+        first = size // 2**HALVINGS
+        layers: list[nn.Module] = [
+            nn.Linear(latent_dim, wide * first**2),
+            nn.Unflatten(1, (wide, first, first)),
+            nn.BatchNorm2d(wide),
+            nn.ReLU(inplace=True),
+        ]
+        for before, after in pairwise([wide, *narrower]):
+            layers += [
+                nn.ConvTranspose2d(before, after, 5, 2, 2, output_padding=1),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        last = nn.ConvTranspose2d(features, channels, 5, 2, 2, output_padding=1)
+        super().__init__(*layers, last, nn.Tanh())
+        normal_init(self)
+
+
+class MaskDiscriminator(nn.Sequential):
+    """Masks ``(B, channels, size, size)`` to logits ``(B,)``: four 5 x 5 layers, one linear."""
+
+    def __init__(self, channels: int, size: int, features: int) -> None:
+        narrow, *wider = widths(features)
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels, narrow, 5, 2, 2),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+        for before, after in pairwise([narrow, *wider]):
+            layers += [
+                nn.Conv2d(before, after, 5, 2, 2),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        last = nn.Linear(wider[-1] * (size // 2**HALVINGS) ** 2, 1)
+        super().__init__(*layers, nn.Flatten(), last, nn.Flatten(0))
+        normal_init(self)
+
+
+def binarize(drawn: Tensor, threshold: Literal["zero", "otsu"] = "zero") -> Tensor:
+    """Masks of two values from what the generator draws.
+
+    Args:
+        drawn: ``(B, M, H, W)`` in [-1, 1].
+        threshold: ``"zero"``, or ``"otsu"`` for the threshold that separates the values of each
+            mask best (Otsu 1979).
+
+    Returns:
+        The same shape, -1 or 1; 1 above the threshold.
+    """
+    if threshold == "zero":
+        cut = torch.zeros_like(drawn[..., :1, :1])
+    else:
+        planes = drawn.detach().float().cpu().numpy().reshape(-1, *drawn.shape[2:])
+        cuts = np.asarray([threshold_otsu(plane) for plane in planes], dtype=np.float32)
+        cut = torch.from_numpy(cuts).view(*drawn.shape[:2], 1, 1).to(drawn.device)
+    return torch.where(drawn > cut, 1.0, -1.0)

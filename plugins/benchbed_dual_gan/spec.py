@@ -1,0 +1,111 @@
+"""The dual GAN, as declared to benchbed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchbed import Deviation, MethodSpec, Paper, hookimpl
+
+DUAL_GAN = MethodSpec(
+    name="dual-gan",
+    title="Dual GAN",
+    paper=Paper(
+        key="guibas2017-dual-gan",
+        authors="Guibas, Virdi, Li",
+        year=2017,
+        title="Synthetic medical images from dual generative adversarial networks",
+        venue="arXiv",
+        url="https://arxiv.org/abs/1709.01872",
+    ),
+    implementation="benchbed_dual_gan.dual_gan:DualGAN",
+    settings="benchbed_dual_gan.settings:DualGANSettings",
+    abilities=frozenset({"sample", "synthesize"}),
+    sizes=(32, 64, 128, 256, 512),
+    needs=frozenset({"mask"}),
+    presets={"quick": {"batch_size": 8, "mask_features": 16, "photo_features": 16}},
+    equations=(
+        ("section 6, l_D, as meant", "min_D  -1/m sum [log D(x) + log(1 - D(G(z)))]"),
+        ("section 6, l_G, non-saturating", "min_G  -1/m sum log D(G(z))"),
+        (
+            "section 7, with the L1 distance of vess2ret",
+            "min_G max_D  E[log D(x, y)] + E[log(1 - D(G(z, y), y))] + lambda |G(z, y) - x|_1",
+        ),
+        ("section 4", "a sample: y = G_I(z), cut to two values; x = G_II(y)"),
+    ),
+    deviations=(
+        Deviation(
+            paper="section 6 prints l_D with real and generated exchanged, and D(x) in l_G where "
+            "D(G(z)) is meant; the bracket of section 7 closes too early",
+            here="real images are labelled real; G's loss is the non-saturating one",
+            reason="as printed D would be trained to be wrong; the authors' code has this loss",
+        ),
+        Deviation(
+            paper="section 5: D has two convolutional layers of 5 x 5 and fully connected ones",
+            here="stage I has the four 5 x 5 layers and the linear one of the authors' code",
+            reason="no network of that code has two",
+        ),
+        Deviation(
+            paper="the resolution is not given; 512 px in the authors' code",
+            here="at 512 px its tables, layer by layer. At other sizes stage I keeps its four "
+            "layers and starts from size / 16 px; stage II has a layer less of the innermost "
+            "wide ones for each halving; its D stays",
+            reason="at 64 px stage I is so the original DCGAN of the code that the authors took; "
+            "stage II always reaches 2 px",
+        ),
+        Deviation(
+            paper="section 7 names vess2ret (Costa et al. 2017); the authors' code has another "
+            "network, pix2pix's with the first and last layer normalised, and RMSProp",
+            here="vess2ret; stage2=authors for the other",
+            reason="the paper's text decides",
+        ),
+        Deviation(
+            paper="vess2ret trains D on 20 pairs, then G on 20; the authors' code compares D's "
+            "patches with a target of a fixed size that does not fit 512 px",
+            here="D and G in turn, batch by batch; a target for each patch that there is",
+            reason="both are accidents of the code",
+        ),
+        Deviation(
+            paper="batches of 7 in stage I, of 1 (vess2ret) or 32 (authors' code) in stage II",
+            here="batches of 7 in both",
+            reason="one batch size a run; normalising one case at one pixel leaves nothing of it",
+        ),
+        Deviation(
+            paper="how long each stage is trained is not given",
+            here="stage I has the first half of the budget (stage1_share), stage II the second; "
+            "none changes the other",
+            reason="one budget a method, and no reason to prefer one",
+        ),
+        Deviation(
+            paper="section 3: stage I learns masks of DRIVE, stage II photographs of MESSIDOR with "
+            "masks from a segmentation network",
+            here="both learn from the pairs of one data set",
+            reason="a comparison gives every method the same data",
+        ),
+        Deviation(
+            paper="how a drawn mask gets its two values is not said",
+            here="above 0 of [-1, 1] is vessel; threshold=otsu for a threshold of each mask",
+            reason="0 lies between the two values",
+        ),
+        Deviation(
+            paper="section 7: G(z, y) has noise; both codes have dropout in its place",
+            here="dropout while training, none while sampling: a mask has one image",
+            reason="so both codes sample; what varies is the mask",
+        ),
+        Deviation(
+            paper="the initial weights of stage II are not given",
+            here="N(0, 0.02^2), gains N(1, 0.02^2), biases 0, in both stages",
+            reason="those of Radford et al. 2016 and Isola et al. 2017",
+        ),
+        Deviation(
+            paper="64 channels in the outermost layers, batch of 7",
+            here="preset quick: 16 channels (a factor of 4 narrower), batch of 8",
+            reason="minutes on two CPU cores",
+        ),
+    ),
+)
+
+
+@hookimpl
+def benchbed_methods() -> Iterable[MethodSpec]:
+    """The dual GAN."""
+    return [DUAL_GAN]
