@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchbed.api.method import Derived as Derived
     from benchbed.api.method import Method as Method
     from benchbed.api.metric import ImageSet as ImageSet
+    from benchbed.api.metric import MaskInputs as MaskInputs
     from benchbed.api.metric import MetricInputs as MetricInputs
     from benchbed.api.metric import MetricValue as MetricValue
     from benchbed.api.metric import Unseen as Unseen
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from benchbed.api.specs import Phantom as Phantom
     from benchbed.api.specs import TaskSpec as TaskSpec
     from benchbed.api.task import Evaluation as Evaluation
+    from benchbed.api.task import Reference as Reference
     from benchbed.api.task import Task as Task
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
@@ -52,6 +54,7 @@ _HOME = {
     "ImageSet": "api.metric",
     "Layout": "api.specs",
     "Losses": "api.types",
+    "MaskInputs": "api.metric",
     "Method": "api.method",
     "MethodSettings": "settings",
     "MethodSpec": "api.specs",
@@ -61,6 +64,7 @@ _HOME = {
     "Paper": "api.specs",
     "Part": "api.specs",
     "Phantom": "api.specs",
+    "Reference": "api.task",
     "Task": "api.task",
     "TaskSpec": "api.specs",
     "Unseen": "api.metric",
