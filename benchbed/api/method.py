@@ -52,8 +52,8 @@ class Method(nn.Module, ABC, Generic[S]):
     2. ``training_step`` for every batch until the budget is spent; it updates networks with
        ``update`` alone and returns the losses as scalar tensors without reading them, so that
        the device is never waited for;
-    3. the abilities that the spec declares: ``sample``, ``synthesize``, ``segment``. The harness
-       seeds the global generator around them, so that dropout noise is reproducible too.
+    3. the abilities that the spec declares: ``sample``, ``pair``, ``synthesize``, ``segment``. The
+       harness seeds the global generator around them, so that dropout noise is reproducible too.
 
     All state lives in networks, buffers, averages and optimisers; it is saved and restored by
     the harness. ``self.steps`` counts training steps, ``self.updates`` the updates by name.
@@ -118,6 +118,16 @@ class Method(nn.Module, ABC, Generic[S]):
             TypeError: The method has no such ability.
         """
         raise self._unable("sample")
+
+    def pair(self, count: int, rng: torch.Generator) -> Batch:
+        """Make `count` images with their masks, for a segmentation network to learn from.
+
+        What ``sample`` makes, unless a method has another way to a mask.
+
+        Returns:
+            ``image`` ``(count, C, ...)`` in [-1, 1] and ``mask`` ``(count, M, ...)`` in {-1, 1}.
+        """
+        return self.sample(count, rng)
 
     def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
         """Make an image for each mask.

@@ -17,11 +17,20 @@ Direction = Literal["up", "down", "none"]
 Judged = Literal["images", "masks"]
 """What a task scores: made images against real ones, or predicted masks against true ones."""
 
+REGIMES: Mapping[str, str] = {
+    "real": "real pairs alone",
+    "synthetic": "synthetic pairs alone",
+    "mixed": "real and synthetic pairs as one set",
+    "finetuned": "synthetic pairs for the first half of the budget, then real ones",
+}
+"""What a segmentation network may be trained on."""
+
 PRESETS = ("quick", "standard", "paper")
 """The names of the protocol presets, from the smallest to the paper's own scale."""
 
 ABILITIES: Mapping[str, str] = {
     "sample": "makes images from noise (and masks, where the method makes pairs)",
+    "pairs": "makes images from noise, each with its mask",
     "synthesize": "makes an image from a mask",
     "segment": "makes a mask from an image",
     "annotate": "repeats the mask that a second annotator drew",
@@ -325,6 +334,8 @@ class TaskSpec:
         metrics: Names of the metrics that it reports unless told otherwise.
         judges: ``"images"`` or ``"masks"``; its metrics judge the same.
         reference_split: The split that it compares with.
+        regimes: What the training set may be made of, where that is the question; keys of
+            `REGIMES`.
         samples: Whether it draws samples, so that their number belongs to the protocol.
         parameters: Keyword arguments that its class is made with.
     """
@@ -336,6 +347,7 @@ class TaskSpec:
     metrics: tuple[str, ...]
     judges: Judged = "images"
     reference_split: str = "train"
+    regimes: tuple[str, ...] = ()
     samples: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed.api.specs import MetricSpec, TaskSpec
+from benchbed.api.specs import REGIMES, MetricSpec, TaskSpec
 from benchbed.builtin.image_metrics import image_metrics
 from benchbed.builtin.mask_metrics import mask_metrics
 from benchbed.hookspecs import hookimpl
@@ -43,6 +43,26 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
             ),
             judges="masks",
             reference_split="test",
+            samples=False,
+        ),
+        TaskSpec(
+            name="augmentation",
+            title="what does a segmentation network learn from synthetic pairs?",
+            implementation="benchbed.tasks.segmentation:Segmentation",
+            abilities=frozenset({"segment"}),
+            metrics=(
+                "dice-otsu",
+                "dice-best",
+                "f1-macro",
+                "auc-roc",
+                "auc-pr",
+                "sensitivity",
+                "specificity",
+                "accuracy",
+            ),
+            judges="masks",
+            reference_split="test",
+            regimes=tuple(REGIMES),
             samples=False,
         ),
     ]

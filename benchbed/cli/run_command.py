@@ -72,6 +72,21 @@ def run(
         list[str] | None,
         typer.Option(help="Metric to report.", autocompletion=complete_metrics),
     ] = None,
+    regime: Annotated[
+        Literal["real", "synthetic", "mixed", "finetuned"] | None,
+        typer.Option(help="What a segmentation network is trained on."),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(help="Method that makes synthetic pairs.", autocompletion=complete_methods),
+    ] = None,
+    generator_dataset: Annotated[
+        str | None, typer.Option(help="What the generator is trained on, if not --dataset.")
+    ] = None,
+    generator_kimg: Annotated[
+        float | None, typer.Option(help="The generator's budget, if not the preset's.")
+    ] = None,
+    pairs: Annotated[int | None, typer.Option(help="Number of synthetic pairs.")] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision.")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     results: Annotated[
@@ -122,6 +137,11 @@ def run(
             metrics=tuple(metric or ()),
             precision=precision,
             skip_bad=skip_bad,
+            regime=regime,
+            generator=generator,
+            generator_dataset=generator_dataset,
+            generator_kimg=generator_kimg,
+            pairs=pairs,
         )
     _carry_out(request, store, every, device=device, force=force, resume=resume, as_json=as_json)
 
@@ -134,6 +154,7 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
     made = content["plan"]
     protocol = made["protocol"]
     root = Path(made["root"]) if made["root"] else None
+    mixed = made.get("pairs") or {}
     return Request(
         method=made["method"],
         dataset=made["dataset"],
@@ -151,6 +172,11 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
         metrics=tuple(made["metrics"]),
         precision=made["precision"],
         skip_bad=made["skip_bad"],
+        regime=mixed.get("regime"),
+        generator=mixed.get("generator"),
+        generator_dataset=mixed.get("dataset"),
+        generator_kimg=mixed.get("kimg"),
+        pairs=mixed.get("count"),
     )
 
 

@@ -133,9 +133,7 @@ def _grid(planned: list[Member], standings: Mapping[str, str]) -> list[dict[str,
     for member in planned:
         protocol = member.plan.protocol
         data = f"{protocol.dataset} ({protocol.source})"
-        row = rows.setdefault(
-            (data, member.plan.method.name), {"dataset": data, "method": member.plan.method.name}
-        )
+        row = rows.setdefault((data, member.row), {"dataset": data, "method": member.row})
         row[f"seed {member.plan.seed}"] = standings[member.plan.id]
     return list(rows.values())
 

@@ -84,6 +84,32 @@ class Feed:
         return torch.from_numpy(np.asarray(array[indices])).to(self.device)
 
 
+@dataclass(frozen=True)
+class StagedFeed:
+    """One stream after the other.
+
+    Attributes:
+        first: The stream that comes first.
+        then: The stream that follows it.
+        switch: Cases that the first one shows; a batch does not straddle the two.
+    """
+
+    first: Feed
+    then: Feed
+    switch: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are."""
+        return self.first.device
+
+    def batch(self, shown: int, count: int) -> Batch:
+        """The `count` cases that come after `shown` cases."""
+        if shown < self.switch:
+            return self.first.batch(shown, count)
+        return self.then.batch(shown - self.switch, count)
+
+
 @lru_cache(maxsize=128)
 def _order(
     seed: int, which: int, total: int

@@ -10,7 +10,8 @@ from benchbed.files import digest
 from benchbed.runs.record import Record
 
 COLUMNS = (
-    "run", "state", "method", "settings", "settings_hash", "dataset", "source", "fingerprint",
+    "run", "state", "method", "pairs", "settings", "settings_hash",
+    "dataset", "source", "fingerprint",
     "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
     "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "recipe", "note",
     "images_per_second", "seconds", "peak_memory_bytes",
@@ -33,6 +34,7 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "run": record.id,
         "state": record.state,
         "method": record.method,
+        "pairs": "" if record.pairs is None else record.pairs.label,
         "settings": record.settings,
         "settings_hash": digest(record.settings),
         "dataset": record.dataset,

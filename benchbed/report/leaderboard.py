@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,11 +47,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method.
+    """One method, or a line of the paper's table for which nothing here stands.
 
     Attributes:
         label: Its name, with the settings that tell it from its namesakes in the table.
-        method: Its name.
+        method: Its name; empty where nothing here stands for it.
         seeds: Seeds that finished.
         diverged: Seeds that diverged.
         runs: The runs behind the row.
@@ -64,6 +64,11 @@ class Row:
     diverged: tuple[int, ...]
     runs: tuple[str, ...]
     cells: Mapping[str, Cell]
+
+    @property
+    def published(self) -> bool:
+        """Whether the paper's values are all that it has."""
+        return not self.runs
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ def paper_board(
     metrics: Mapping[str, MetricSpec],
 ) -> Leaderboard:
     """The leaderboard that stands beside one printed table."""
-    mine = table[(table["task"] == reference.task) & table["method"].isin(list(reference.methods))]
+    runs = table.to_dict("records")
+    mine = table.loc[[r["task"] == reference.task and _line(reference, r) is not None for r in runs]]
     tables: list[Table] = []
     absent: list[str] = []
     for row in reference.rows:
@@ -156,6 +162,11 @@ def _groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]
         yield dict(zip(SHARED, values, strict=True)), group
 
 
+def _line(reference: ReferenceTable, run: Mapping[Any, Any]) -> str | None:
+    """The key of the printed line that a run stands beside."""
+    return reference.key(run["method"], run["settings"], run.get("regime"))
+
+
 _Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]
 
 
@@ -170,12 +181,17 @@ def _table(
         # What the paper printed has its column, also where no run could measure it.
         names |= {metric.metric for metric in reference[1].metrics.values()}
     ordered = tuple(metrics[name] for name in metrics if name in names)
-    rows = [_row(part, label, ordered) for label, part in sorted(_labelled(group), key=_first)]
+    told = reference[1].told if reference is not None else {}
+    parts = sorted(_labelled(group, told), key=_first)
+    rows = [_row(part, label, ordered) for label, part in parts]
     if reference is not None:
-        rows = [_beside_paper(row, shared, reference) for row in rows]
+        lines = [_line(reference[1], part.iloc[0].to_dict()) for _, part in parts]
+        both = zip(rows, lines, strict=True)
+        rows = [_beside_paper(row, line, shared, reference) for row, line in both]
     rows = [_with_best(row, rows, ordered) for row in rows]
     notes: tuple[str, ...] = ()
     if reference is not None:
+        rows += _published(ordered, reference)
         paper, _, printed = reference
         notes = (f"The paper's data: {printed.data}.", *(paper.notes[k] for k in printed.notes))
     return Table(
@@ -194,15 +210,27 @@ def _table(
     )
 
 
-def _labelled(group: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
-    """A method's rows; where its settings differ within the table, the label says in what."""
-    for method, of_method in group.groupby("method", sort=True):
+def _labelled(
+    group: pd.DataFrame, told: Mapping[str, Collection[str]]
+) -> Iterable[tuple[str, pd.DataFrame]]:
+    """A method's rows; the label says in what its settings differ within the table.
+
+    Args:
+        group: The table's records.
+        told: By method, settings that the label says in any case.
+    """
+    for (method, pairs), of_method in group.groupby(["method", "pairs"], sort=True):
         variants = list(of_method.groupby("settings_hash", sort=True))
         settings = [dict(part["settings"].iloc[0]) for _, part in variants]
         names = {name for values in settings for name in values}
-        differing = sorted(n for n in names if len({repr(v.get(n)) for v in settings}) > 1)
+        always = told.get(str(method), ())
+        differing = sorted(
+            n for n in names if n in always or len({repr(v.get(n)) for v in settings}) > 1
+        )
         for (_, part), values in zip(variants, settings, strict=True):
-            told = ", ".join(f"{name}={values.get(name)}" for name in differing)
+            told = ", ".join(
+                [*([str(pairs)] if pairs else []), *(f"{n}={values.get(n)}" for n in differing)]
+            )
             yield f"{method} ({told})" if told else str(method), part
 
 
@@ -231,12 +259,14 @@ def _cell(values: pd.DataFrame) -> Cell:
     return Cell(by_seed, note="; ".join(notes))
 
 
-def _beside_paper(row: Row, shared: Mapping[str, Any], reference: _Reference) -> Row:
+def _beside_paper(
+    row: Row, line: str | None, shared: Mapping[str, Any], reference: _Reference
+) -> Row:
     _, table, printed_row = reference
     reasons = differences(table, printed_row, shared)
     cells = dict(row.cells)
     for key, metric in table.metrics.items():
-        printed = printed_row.values.get(row.method, {}).get(key)
+        printed = printed_row.values.get(line or "", {}).get(key)
         cell = cells.get(metric.metric)
         if printed is None or cell is None:
             continue
@@ -245,6 +275,20 @@ def _beside_paper(row: Row, shared: Mapping[str, Any], reference: _Reference) ->
             word = verdict(cell.mean, printed, metric.direction, reasons)
         cells[metric.metric] = Cell(cell.values, printed, word, note=cell.note)
     return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
+
+
+def _published(metrics: tuple[MetricSpec, ...], reference: _Reference) -> list[Row]:
+    """The printed lines for which nothing here stands."""
+    _, table, printed_row = reference
+    rows: list[Row] = []
+    for key, line in table.methods.items():
+        if line.method is not None or key not in printed_row.values:
+            continue
+        cells = {spec.name: Cell({}) for spec in metrics}
+        for name, value in printed_row.values[key].items():
+            cells[table.metrics[name].metric] = Cell({}, value)
+        rows.append(Row(f"{line.label} (as published)", "", (), (), (), cells))
+    return rows
 
 
 def _with_best(row: Row, rows: list[Row], metrics: tuple[MetricSpec, ...]) -> Row:

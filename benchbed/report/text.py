@@ -44,6 +44,8 @@ def value(cell: Cell) -> str:
 
 def seeds(row: Row, table: Table) -> str:
     """How many of the table's seeds a row has, and how many diverged."""
+    if row.published:
+        return MISSING
     total = len(table.seeds)
     text = f"{len(row.seeds)}/{total}"
     return f"{text}, {len(row.diverged)} diverged" if row.diverged else text

@@ -22,6 +22,9 @@ from benchbed.training.events import Reporter, Silent
 
 PRECISIONS = ("fp32", "bf16")
 
+PAIRS = 200
+"""Synthetic pairs that are made unless told otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -44,6 +47,11 @@ class Request:
         metrics: Metrics to report, instead of the task's.
         precision: ``"fp32"`` or ``"bf16"``.
         skip_bad: Leave out files that do not decode.
+        regime: What the training set is made of; a key of `REGIMES`, or None.
+        generator: Name of the method that makes synthetic pairs.
+        generator_dataset: What the generator is trained on, instead of `dataset`.
+        generator_kimg: Its budget in thousands of images, instead of the preset's.
+        pairs: Number of pairs that it makes.
     """
 
     method: str
@@ -62,6 +70,39 @@ class Request:
     metrics: tuple[str, ...] = ()
     precision: str = "fp32"
     skip_bad: bool = False
+    regime: str | None = None
+    generator: str | None = None
+    generator_dataset: str | None = None
+    generator_kimg: float | None = None
+    pairs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairPlan:
+    """What a segmentation network is to be trained on.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        generator: The run of the generator, or None under the regime ``"real"``.
+        count: Number of pairs that it makes.
+    """
+
+    regime: str
+    generator: Plan | None = None
+    count: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``run.json`` and the identity."""
+        if self.generator is None:
+            return {"regime": self.regime}
+        return {
+            "regime": self.regime,
+            "generator": self.generator.method.name,
+            "run": self.generator.id,
+            "dataset": self.generator.dataset,
+            "kimg": self.generator.protocol.kimg,
+            "count": self.count,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +120,7 @@ class Plan:
         seed: Seed of everything.
         precision: ``"fp32"`` or ``"bf16"``.
         skip_bad: Whether files that do not decode were left out.
+        pairs: What the training set is made of, where that is the task's question.
     """
 
     method: MethodSpec
@@ -91,6 +133,7 @@ class Plan:
     seed: int
     precision: str
     skip_bad: bool
+    pairs: PairPlan | None = None
 
     @property
     def id(self) -> str:
@@ -102,6 +145,8 @@ class Plan:
             "seed": self.seed,
             "precision": self.precision,
         }
+        if self.pairs is not None:
+            identity["pairs"] = self.pairs.as_dict()
         dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
         return (
             f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-"
@@ -125,6 +170,12 @@ class Plan:
         for name, value in self.settings.model_dump(mode="json").items():
             if value != default.model_dump(mode="json")[name]:
                 words += ["--set", f"{name}={json.dumps(value)}"]
+        if self.pairs is not None:
+            words += ["--regime", self.pairs.regime]
+            if (generator := self.pairs.generator) is not None:
+                words += ["--generator", generator.method.name, "--pairs", str(self.pairs.count)]
+                words += ["--generator-dataset", generator.protocol.dataset]
+                words += ["--generator-kimg", f"{generator.protocol.kimg:g}"]
         return shlex.join(words)
 
     def as_dict(self) -> dict[str, Any]:
@@ -140,6 +191,7 @@ class Plan:
             "seed": self.seed,
             "precision": self.precision,
             "skip_bad": self.skip_bad,
+            "pairs": None if self.pairs is None else self.pairs.as_dict(),
             "root": None if self.collection.root is None else str(self.collection.root),
         }
 
@@ -193,7 +245,67 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         seed=request.seed,
         precision=request.precision,
         skip_bad=request.skip_bad,
+        pairs=plan_pairs(request, task, reporter),
     )
+
+
+def plan_pairs(request: Request, task: TaskSpec, reporter: Reporter) -> PairPlan | None:
+    """What the training set is to be made of, and the run of the generator.
+
+    Raises:
+        BenchbedError: The task asks for a regime and none is given, or the other way round; the
+            generator makes no pairs, or its own request does not go together.
+    """
+    regime = request.regime
+    if not task.regimes:
+        if regime is not None or request.generator is not None:
+            raise BenchbedError(
+                f"The task {task.name} trains on real pairs alone; --regime and --generator belong "
+                f"to: {', '.join(_with_regimes()) or 'no task'}."
+            )
+        return None
+    if regime is None:
+        raise BenchbedError(f"The task {task.name} needs --regime: {', '.join(task.regimes)}.")
+    if regime not in task.regimes:
+        raise unknown("regime", regime, task.regimes, f"benchbed show {task.name}")
+    if regime == "real":
+        return PairPlan(regime=regime)
+    makers = [s.name for s in registry().specs(MethodSpec).values() if "pairs" in s.abilities]
+    if request.generator is None:
+        raise BenchbedError(
+            f"The regime {regime} needs --generator, a method that makes pairs: "
+            f"{', '.join(makers)}."
+        )
+    spec = registry().spec(MethodSpec, request.generator)
+    if "pairs" not in spec.abilities:
+        raise BenchbedError(
+            f"{spec.name} makes no pairs of image and mask; these do: {', '.join(makers)}."
+        )
+    if regime == "finetuned" and request.seconds is not None:
+        raise BenchbedError("The regime finetuned divides a budget in images; give --kimg.")
+    generator = plan(
+        Request(
+            method=spec.name,
+            dataset=request.generator_dataset or request.dataset,
+            preset=request.preset,
+            settings={},
+            seed=request.seed,
+            source=request.source,
+            data_root=request.data_root,
+            size=request.size,
+            kimg=request.generator_kimg,
+            skip_bad=request.skip_bad,
+        ),
+        reporter,
+    )
+    count = request.pairs if request.pairs is not None else PAIRS
+    if count < 1:
+        raise BenchbedError(f"--pairs was given as {count}, but must be 1 or more.")
+    return PairPlan(regime=regime, generator=generator, count=count)
+
+
+def _with_regimes() -> list[str]:
+    return [spec.name for spec in registry().specs(TaskSpec).values() if spec.regimes]
 
 
 def method_settings(

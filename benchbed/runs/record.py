@@ -47,6 +47,29 @@ class Training(_Part):
     peak_memory_bytes: int | None = None
 
 
+class Pairs(_Part):
+    """What a segmentation network was trained on beside, or instead of, real pairs.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        generator: Method that made the pairs; None under the regime ``"real"``.
+        run: Its run.
+        count: Number of pairs.
+    """
+
+    regime: str
+    generator: str | None = None
+    run: str | None = None
+    count: int = 0
+
+    @property
+    def label(self) -> str:
+        """In a few words, for a table."""
+        if self.generator is None:
+            return self.regime
+        return f"{self.regime}, {self.count} of {self.generator}"
+
+
 class Provenance(_Part):
     """Where and with what it was made."""
 
@@ -82,6 +105,7 @@ class Record(_Part):
     skipped: list[str] = Field(default_factory=list)
     copies: list[str] = Field(default_factory=list)
     task: str
+    pairs: Pairs | None = None
     protocol: dict[str, Any]
     protocol_hash: str
     seed: int

@@ -7,6 +7,7 @@ import resource
 import shutil
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.specs import MethodSpec, MetricSpec
 from benchbed.api.task import Evaluation, Task
 from benchbed.api.types import DataShape
-from benchbed.data.feed import Feed, data_shape
+from benchbed.data.feed import data_shape
 from benchbed.data.prepare import Prepared, prepare
 from benchbed.data.references import references
 from benchbed.errors import BenchbedError
@@ -29,17 +30,18 @@ from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
 from benchbed.registry import load, registry
 from benchbed.runs.logbook import Logbook
+from benchbed.runs.pairs import Mixture, synthetic_pairs
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
-from benchbed.runs.record import Measured, Record, Training
+from benchbed.runs.record import Measured, Pairs, Record, Training
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import Budget, Diverged, Interrupted, Loop, Options
-from benchbed.training.pictures import image_grid, save_picture
+from benchbed.training.pictures import image_grid, image_rows, save_picture
 from benchbed.training.preview import Preview
-from benchbed.training.state import seed_everything
+from benchbed.training.state import load_checkpoint, seed_everything
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
@@ -109,6 +111,27 @@ def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
     return method
 
 
+def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
+    """The plan's method with the weights of a checkpoint; no data are needed.
+
+    Raises:
+        BenchbedError: The checkpoint is of another method.
+    """
+    saved = load_checkpoint(checkpoint, plan.method.name)
+    method: Method[Any] = load(plan.method.implementation)(plan.settings)
+    return with_weights(method, saved, lightning)
+
+
+def with_weights(method: Method[Any], saved: Mapping[str, Any], lightning: Fabric) -> Method[Any]:
+    """A method built for the data of a checkpoint, with its weights."""
+    shape = {**saved["data"], "spatial": tuple(saved["data"]["spatial"])}
+    method.data = DataShape(**shape)
+    method.build(method.data)
+    method.attach(lightning)
+    method.restore(saved["state"])
+    return method
+
+
 def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
     """The plan's data as arrays, with what its method derives from them."""
     derived = load(plan.method.implementation).derived(plan.settings)
@@ -149,6 +172,7 @@ def carry_out(
     *,
     device: str = "auto",
     force: bool = False,
+    weights: bool = False,
     options: Options | None = None,
 ) -> Outcome:
     """Carry out a run, or go on with it, unless it is done.
@@ -159,6 +183,8 @@ def carry_out(
         reporter: Told how far it is.
         device: Where to compute.
         force: Start anew, whatever is there.
+        weights: Its weights are wanted: a record without them, such as a committed one, is not
+            enough, and another process that is at work on the run is waited for.
         options: What does not change the result.
 
     Raises:
@@ -168,15 +194,29 @@ def carry_out(
     """
     reporter = reporter or Silent()
     folder = store.run_folder(plan.id)
-    done = None if force else store.record(plan.id)
-    if done is not None:
+    if (done := _done(plan, store, force=force, weights=weights)) is not None:
         return Outcome(done, folder, fresh=False)
     lightning = fabric(device, plan.precision)
-    with store.locked(plan.id) as folder:
+    with store.locked(plan.id, wait=weights) as folder:
+        # Whoever was waited for may have done it.
+        if weights and (done := _done(plan, store, force=force, weights=True)) is not None:
+            return Outcome(done, folder, fresh=False)
         _tidy(folder, everything=force)
         logbook = Logbook(folder / "log.txt", reporter)
-        run = _Run(plan, store, folder, logbook, lightning, options or Options())
+        run = _Run(plan, store, folder, logbook, lightning, device, options or Options())
         return run.guarded()
+
+
+def _done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | None:
+    """The record of a run that need not be computed again."""
+    if force or (weights and not checkpoint_of(plan, store).exists()):
+        return None
+    return store.record(plan.id)
+
+
+def checkpoint_of(plan: Plan, store: Store) -> Path:
+    """The file that holds a run's weights."""
+    return store.run_folder(plan.id) / "checkpoints" / "last.pt"
 
 
 def _tidy(folder: Path, *, everything: bool) -> None:
@@ -198,6 +238,7 @@ class _Run:
     folder: Path
     reporter: Logbook
     fabric: Fabric
+    device: str
     options: Options
     stop: Stop = field(init=False)
 
@@ -230,9 +271,10 @@ class _Run:
     def _carry_out(self) -> Record:
         metrics = obtainable(self.plan.metrics, self.reporter)
         prepared = prepare_plan(self.plan, self.reporter)
+        mixture = self._mixture(prepared)
         method = build(self.plan, prepared, self.fabric)
         preview = self._preview(method, prepared)
-        loop = self._loop(method, prepared, preview)
+        loop = self._loop(method, mixture, preview)
         self._picture_real(prepared, preview.grid)
         try:
             if self.plan.method.trains:
@@ -249,14 +291,48 @@ class _Run:
         shown = prepared.split(self.plan.protocol.reference_split)
         return Preview(method, self.plan.method.abilities, shown)
 
-    def _loop(self, method: Method[Any], prepared: Prepared, preview: Preview) -> Loop:
+    def _mixture(self, prepared: Prepared) -> Mixture:
+        """The training set; a generator that it needs is trained first."""
+        real = prepared.split(self.plan.protocol.train_split)
+        pairs = self.plan.pairs
+        if pairs is None or pairs.generator is None:
+            return Mixture("real", real, None)
+        made = synthetic_pairs(
+            self._generator(pairs.generator),
+            pairs.count,
+            self.plan.seed,
+            real,
+            self.reporter.counted,
+        )
+        columns = 8
+        shown = [made.arrays["mask"][:columns, None] * np.uint8(255), made.image[:columns]]
+        self._picture("pairs", image_rows(shown, columns))
+        return Mixture(pairs.regime, real, made)
+
+    def _generator(self, generator: Plan) -> Method[Any]:
+        self.reporter.say(f"Pairs come from the run {generator.id}, which comes first.")
+        outcome = carry_out(
+            generator,
+            self.store,
+            self.reporter.listener,
+            device=self.device,
+            weights=True,
+            options=self.options,
+        )
+        if outcome.record.state == "diverged":
+            raise BenchbedError(
+                f"The generator's run {generator.id} diverged ({outcome.record.message}): there "
+                f"are no pairs to learn from."
+            )
+        return restored(generator, checkpoint_of(generator, self.store), self.fabric)
+
+    def _loop(self, method: Method[Any], mixture: Mixture, preview: Preview) -> Loop:
         protocol = self.plan.protocol
-        split = prepared.split(protocol.train_split)
         return Loop(
             method=method,
             name=self.plan.method.name,
             run=self.plan.id,
-            feed=Feed(split, self.plan.seed, self.fabric.device, protocol.augment),
+            feed=mixture.feed(self.plan.seed, self.fabric.device, protocol),
             budget=Budget(protocol.kimg, protocol.seconds),
             folder=self.folder,
             reporter=self.reporter,
@@ -322,6 +398,7 @@ class _Run:
             skipped=[Path(name).name for name in plan.collection.skipped],
             copies=list(plan.collection.copies),
             task=plan.task.name,
+            pairs=_pairs(plan),
             protocol=plan.protocol.as_dict(),
             protocol_hash=plan.protocol.hash,
             seed=plan.seed,
@@ -342,6 +419,20 @@ class _Run:
             parameters=parameter_counts(loop.method),
             peak_memory_bytes=peak_memory(self.fabric.device),
         )
+
+
+def _pairs(plan: Plan) -> Pairs | None:
+    if plan.pairs is None:
+        return None
+    generator = plan.pairs.generator
+    if generator is None:
+        return Pairs(regime=plan.pairs.regime)
+    return Pairs(
+        regime=plan.pairs.regime,
+        generator=generator.method.name,
+        run=generator.id,
+        count=plan.pairs.count,
+    )
 
 
 def _held_out(protocol: Protocol, prepared: Prepared) -> str | None:

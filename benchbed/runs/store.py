@@ -89,8 +89,12 @@ class Store:
         write_json(self.run_folder(run) / "run.json", {"state": state, **content})
 
     @contextmanager
-    def locked(self, run: str) -> Iterator[Path]:
+    def locked(self, run: str, *, wait: bool = False) -> Iterator[Path]:
         """Hold a run for this process alone.
+
+        Args:
+            run: Its name.
+            wait: Wait for another process that holds it, instead of refusing.
 
         Yields:
             The run's folder.
@@ -99,7 +103,7 @@ class Store:
             BenchbedError: Another process holds it, or the folder cannot be written to.
         """
         folder = paths.writable(self.run_folder(run))
-        lock = FileLock(folder / ".lock", timeout=0)
+        lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except Timeout as error:

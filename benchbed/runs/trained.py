@@ -6,10 +6,9 @@ from typing import Any
 
 from benchbed.api.method import Method
 from benchbed.api.specs import MethodSpec
-from benchbed.api.types import DataShape
 from benchbed.errors import BenchbedError
 from benchbed.registry import load, registry
-from benchbed.runs.runner import fabric
+from benchbed.runs.runner import fabric, with_weights
 from benchbed.runs.store import Store
 from benchbed.settings import parse
 from benchbed.training.state import load_checkpoint
@@ -42,9 +41,4 @@ def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[A
     method: Method[Any] = load(spec.implementation)(
         parse(load(spec.settings), made["settings"], owner=spec.name)
     )
-    shape = {**saved["data"], "spatial": tuple(saved["data"]["spatial"])}
-    method.data = DataShape(**shape)
-    method.build(method.data)
-    method.attach(fabric(device, made["precision"]))
-    method.restore(saved["state"])
-    return folder.name, method
+    return folder.name, with_weights(method, saved, fabric(device, made["precision"]))

@@ -119,6 +119,11 @@ def command(request: Request, results: Path, device: str) -> list[str]:
         "--kimg": request.kimg,
         "--samples": request.samples,
         "--augment": request.augment,
+        "--regime": request.regime,
+        "--generator": request.generator,
+        "--generator-dataset": request.generator_dataset,
+        "--generator-kimg": request.generator_kimg,
+        "--pairs": request.pairs,
         "--results": results,
         "--device": device,
     }

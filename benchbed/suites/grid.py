@@ -30,6 +30,14 @@ class Member:
     request: Request
     plan: Plan
 
+    @property
+    def row(self) -> str:
+        """The method, with what tells its rows from each other."""
+        told = [f"{name}={value}" for name, value in self.request.settings.items()]
+        told += [self.request.regime] if self.request.regime else []
+        told += [f"of {self.request.generator}"] if self.request.generator else []
+        return f"{self.request.method} ({', '.join(told)})" if told else self.request.method
+
     def standing(self, store: Store) -> Standing:
         """How far it is: recorded, begun, or not there."""
         record = store.record(self.plan.id)
@@ -72,13 +80,13 @@ def requests(
     scale = suite.scale(preset)
     for seed in seeds or scale.seeds or suite.seeds:
         for dataset in suite.datasets:
-            for method, settings in suite.methods.items():
+            for entry in suite.methods:
                 yield Request(
-                    method=method,
+                    method=entry.method,
                     dataset=dataset,
                     task=suite.task,
                     preset=preset,
-                    settings={**scale.settings, **settings},
+                    settings={**scale.settings, **entry.settings},
                     seed=seed,
                     source=source,
                     data_root=data_root,
@@ -88,6 +96,11 @@ def requests(
                     augment=scale.augment,
                     metrics=suite.metrics,
                     skip_bad=skip_bad,
+                    regime=entry.regime,
+                    generator=entry.generator,
+                    generator_dataset=entry.generator_dataset,
+                    generator_kimg=entry.generator_kimg,
+                    pairs=entry.pairs,
                 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbed import paths
 from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
@@ -42,6 +42,28 @@ class Scale(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
+class Entry(_Strict):
+    """A method in a suite: one row of its table.
+
+    Attributes:
+        method: Its name.
+        settings: Settings that the suite changes.
+        regime: What it is trained on, for a task that asks.
+        generator: Method that makes synthetic pairs.
+        generator_dataset: What that is trained on.
+        generator_kimg: Its budget in thousands of images.
+        pairs: Number of synthetic pairs.
+    """
+
+    method: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    regime: str | None = None
+    generator: str | None = None
+    generator_dataset: str | None = None
+    generator_kimg: float | None = None
+    pairs: int | None = None
+
+
 class Suite(_Strict):
     """A grid of runs.
 
@@ -49,7 +71,8 @@ class Suite(_Strict):
         name: What it is called; the file's name without its suffix.
         title: What it recomputes.
         task: How the methods are judged.
-        methods: Each method with the settings that the suite changes.
+        methods: Its rows: a list of entries, or each method's name with the settings that the
+            suite changes.
         datasets: The data sets.
         seeds: The seeds.
         metrics: Metrics to report, instead of the task's.
@@ -59,11 +82,19 @@ class Suite(_Strict):
     name: str
     title: str
     task: str
-    methods: dict[str, dict[str, Any]]
+    methods: tuple[Entry, ...]
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
     metrics: tuple[str, ...] = ()
     presets: dict[PresetName, Scale] = Field(default_factory=dict)
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """Names with their settings, as the entries that they stand for."""
+        if not isinstance(value, dict):
+            return value
+        return [{"method": name, "settings": settings} for name, settings in value.items()]
 
     def scale(self, preset: PresetName) -> Scale:
         """What the suite changes of a preset."""
@@ -72,10 +103,17 @@ class Suite(_Strict):
     def narrowed(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
         """The suite with other methods or data sets; none given leaves them as they are.
 
-        A method keeps the settings that the suite gives it.
+        A method keeps the rows that the suite gives it.
         """
-        chosen = {name: self.methods.get(name, {}) for name in methods} or self.methods
-        changes = {"methods": chosen, "datasets": tuple(datasets) or self.datasets}
+        rows = [
+            entry
+            for name in methods
+            for entry in ([e for e in self.methods if e.method == name] or [Entry(method=name)])
+        ]
+        changes: dict[str, Any] = {
+            "methods": tuple(rows) or self.methods,
+            "datasets": tuple(datasets) or self.datasets,
+        }
         return self.model_copy(update=changes)
 
 
@@ -131,7 +169,7 @@ def _sentence(path: Path, error: ValidationError) -> str:
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [*Suite.model_fields, *Scale.model_fields, *PRESETS]
+        known = [*Suite.model_fields, *Entry.model_fields, *Scale.model_fields, *PRESETS]
         close = nearest(str(first["loc"][-1]), known)
         guess = f"; did you mean {close!r}?" if close else "."
         return f"The suite file {path} has an unknown entry {place!r}{guess}"
@@ -147,8 +185,10 @@ def check_names(suite: Suite) -> None:
     """
     known = registry()
     known.spec(TaskSpec, suite.task)
-    for method in suite.methods:
-        known.spec(MethodSpec, method)
+    for entry in suite.methods:
+        for method in (entry.method, entry.generator):
+            if method is not None:
+                known.spec(MethodSpec, method)
     for dataset in suite.datasets:
         if not dataset.startswith(FOLDER):
             known.spec(DatasetSpec, dataset)

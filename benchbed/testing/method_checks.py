@@ -184,6 +184,12 @@ def _outputs(subject: Subject, method: Method[Any]) -> list[tuple[str, torch.Ten
             found.append(("sample", samples.image, data.channels))
             if samples.mask is not None:
                 found.append(("sample's mask", samples.mask, data.mask_channels))
+        if "pairs" in subject.spec.abilities:
+            pairs = method.pair(2, rng)
+            if pairs.mask is None:
+                raise Failed("pair() returns no mask, though the spec declares pairs")
+            found.append(("pair", pairs.image, data.channels))
+            found.append(("pair's mask", pairs.mask, max(data.mask_channels, 1)))
         if "synthesize" in subject.spec.abilities:
             found.append(("synthesize", method.synthesize(mask, rng), data.channels))
         if "segment" in subject.spec.abilities:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchbed.api.method import Method
 from benchbed.api.types import Losses
-from benchbed.data.feed import Feed
+from benchbed.data.feed import Feed, StagedFeed
 from benchbed.training.events import Progress, Reporter
 from benchbed.training.history import History
 from benchbed.training.pictures import save_picture
@@ -104,7 +104,7 @@ class Loop:
     method: Method[Any]
     name: str
     run: str
-    feed: Feed
+    feed: Feed | StagedFeed
     budget: Budget
     folder: Path
     reporter: Reporter

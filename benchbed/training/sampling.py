@@ -47,23 +47,27 @@ def draw(
     count: int,
     seed: int,
     advance: Callable[[int], None] = lambda _: None,
+    *,
+    pairs: bool = False,
 ) -> Batch:
     """Draw `count` samples.
 
     Args:
-        method: A built method with the ability ``sample``.
+        method: A built method with the ability ``sample``, or ``pairs``.
         count: Number of samples.
         seed: The same seed gives the same samples.
         advance: Told how many there are so far.
+        pairs: Draw images with masks.
 
     Returns:
         Samples on the CPU.
     """
     chunk = max(1, min(count, 64, CHUNK_PIXELS // _pixels(method)))
+    make = method.pair if pairs else method.sample
     parts: list[Batch] = []
     with apart(method, seed) as rng:
         for start in range(0, count, chunk):
-            parts.append(method.sample(min(chunk, count - start), rng).to("cpu"))
+            parts.append(make(min(chunk, count - start), rng).to("cpu"))
             advance(min(start + chunk, count))
     return concatenate(parts)
 

@@ -19,7 +19,7 @@ DUAL_GAN = MethodSpec(
     ),
     implementation="benchbed_dual_gan.dual_gan:DualGAN",
     settings="benchbed_dual_gan.settings:DualGANSettings",
-    abilities=frozenset({"sample", "synthesize"}),
+    abilities=frozenset({"sample", "pairs", "synthesize"}),
     sizes=(32, 64, 128, 256, 512),
     needs=frozenset({"mask"}),
     presets={"quick": {"batch_size": 8, "mask_features": 16, "photo_features": 16}},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from skimage.filters import threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -149,3 +151,16 @@ class SkrGAN(Method[SkrGANSettings]):
         grown = self.averaged("sketch_generator")(noise, self.growth.level, self.growth.alpha)
         sketch = F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest")
         return Batch(image=self.renderer(sketch), extra={"sketch": sketch})
+
+    def pair(self, count: int, rng: torch.Generator) -> Batch:
+        """A sample whose mask is its sketch above Otsu's threshold.
+
+        Section 3.2 pre-trains a segmentation network on pictures and sketches; how a sketch
+        becomes a mask of vessels is not said.
+        """
+        made = self.sample(count, rng)
+        planes = made["sketch"].float().cpu().numpy()
+        thresholds = [threshold_otsu(plane) if np.ptp(plane) > 0 else 1.0 for plane in planes]
+        levels = torch.tensor(thresholds, device=self.device).view(-1, 1, 1, 1)
+        made.mask = torch.where(made["sketch"] > levels, 1.0, -1.0)
+        return made

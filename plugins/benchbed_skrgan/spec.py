@@ -20,6 +20,7 @@ SKRGAN = MethodSpec(
     ),
     implementation="benchbed_skrgan.skrgan:SkrGAN",
     settings="benchbed_skrgan.settings:SkrGANSettings",
+    abilities=frozenset({"sample", "pairs"}),
     sizes=(32, 64, 128, 256, 512),
     presets={
         "quick": {
@@ -79,6 +80,12 @@ SKRGAN = MethodSpec(
             paper="section 2.3 names a U-Net and a conditional discriminator, no layers",
             here="those of Isola et al. 2017, patches of 70 px",
             reason="the paper builds on it",
+        ),
+        Deviation(
+            paper="section 3.2 trains a segmentation network on pictures and sketches, and does "
+            "not say how a sketch becomes a mask",
+            here="a pair's mask is its sketch above Otsu's threshold",
+            reason="the usual way to split a picture of two kinds of pixels",
         ),
         Deviation(
             paper="the schedule of the two stages is not given",

@@ -1,0 +1,104 @@
+"""Training sets that hold synthetic pairs: drawn from a generator that was trained first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchbed.api.method import Method
+from benchbed.data.feed import Feed, StagedFeed, to_pixels
+from benchbed.data.prepare import Split
+from benchbed.errors import BenchbedError
+from benchbed.protocol import Protocol
+from benchbed.training.sampling import draw
+
+PAIR_SEED = 200_000
+"""Added to the run's seed for the pairs that are trained on, which no scored sample shares."""
+
+Counted = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A training set of real and synthetic pairs.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        real: The real pairs.
+        synthetic: The synthetic pairs, or None under the regime ``"real"``.
+    """
+
+    regime: str
+    real: Split
+    synthetic: Split | None
+
+    def feed(self, seed: int, device: torch.device, protocol: Protocol) -> Feed | StagedFeed:
+        """The stream of training cases.
+
+        Args:
+            seed: Seed of the order.
+            device: Where batches are wanted.
+            protocol: Says what is done to a case, and the budget that a regime divides.
+        """
+        if self.regime == "real" or self.synthetic is None:
+            return Feed(self.real, seed, device, protocol.augment)
+        if self.regime == "synthetic":
+            return Feed(self.synthetic, seed, device, protocol.augment)
+        if self.regime == "mixed":
+            return Feed(joined(self.real, self.synthetic), seed, device, protocol.augment)
+        assert protocol.kimg is not None
+        first, then = (Feed(s, seed, device, protocol.augment) for s in (self.synthetic, self.real))
+        return StagedFeed(first, then, round(protocol.kimg * 1000 / 2))
+
+
+def synthetic_pairs(
+    method: Method[Any], count: int, seed: int, real: Split, counted: Counted
+) -> Split:
+    """Draw pairs from a trained generator.
+
+    They get the field of view that most real cases share; what lies outside belongs to no mask.
+
+    Args:
+        method: A trained method with the ability ``pairs``.
+        count: Number of pairs.
+        seed: The run's seed.
+        real: The real pairs of the same size.
+        counted: Told how far it is.
+
+    Raises:
+        BenchbedError: The method made no masks.
+    """
+    made = draw(
+        method,
+        count,
+        PAIR_SEED + seed,
+        lambda done: counted("making pairs", done, count),
+        pairs=True,
+    )
+    if made.mask is None:
+        raise BenchbedError(
+            f"{type(method).__name__} made images without masks, though it declares pairs."
+        )
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "image": to_pixels(made.image),
+        "mask": (made.mask[:, 0] > 0).to(torch.uint8).numpy(),
+    }
+    if "fov" in real.arrays:
+        common = (np.mean(real.arrays["fov"], axis=0) > 0.5).astype(np.uint8)
+        arrays["fov"] = np.repeat(common[None], count, axis=0)
+        arrays["mask"] *= arrays["fov"]
+    return Split(tuple(f"synthetic-{number:05d}" for number in range(count)), arrays)
+
+
+def joined(first: Split, second: Split) -> Split:
+    """Two splits as one, with the arrays that both have."""
+    names = first.arrays.keys() & second.arrays.keys()
+    arrays = {
+        name: np.concatenate([first.arrays[name], second.arrays[name]]) for name in sorted(names)
+    }
+    return Split((*first.ids, *second.ids), arrays)
