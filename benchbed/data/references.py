@@ -55,7 +55,9 @@ def _of_phantom(prepared: Prepared, split: str) -> Iterator[Reference]:
     found = prepared.split(split)
     whole = Window(0, 0, prepared.size, prepared.size)
     fovs = found.arrays.get("fov", np.ones_like(found.arrays["mask"]))
-    for identity, image, mask, fov in zip(
-        found.ids, found.image, found.arrays["mask"], fovs, strict=True
+    seconds = found.arrays.get("second_mask", [None] * len(found))
+    for identity, image, mask, second, fov in zip(
+        found.ids, found.image, found.arrays["mask"], seconds, fovs, strict=True
     ):
-        yield Reference(identity, image, mask > 0, None, fov > 0, whole)
+        other = None if second is None else second > 0
+        yield Reference(identity, image, mask > 0, other, fov > 0, whole)

