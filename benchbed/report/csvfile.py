@@ -26,7 +26,9 @@ def render(board: Leaderboard) -> str:
 
 
 def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]]:
-    shared = {name: table.protocol[name] for name in FIELDS if name in table.protocol}
+    # The protocol is that of our runs; a published row keeps what says which table it is in.
+    kept = ("dataset", "protocol") if row.published else FIELDS
+    shared = {name: table.protocol[name] for name in kept if name in table.protocol}
     common: dict[str, object] = {
         "leaderboard": board.name,
         "paper_row": table.paper or "",

@@ -10,7 +10,8 @@ from benchbed.files import digest
 from benchbed.runs.record import Record
 
 COLUMNS = (
-    "run", "state", "method", "pairs", "settings", "settings_hash",
+    "run", "state", "method", "pairs", "regime", "generator", "pair_count",
+    "settings", "settings_hash",
     "dataset", "source", "fingerprint",
     "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
     "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "recipe", "note",
@@ -35,6 +36,9 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "state": record.state,
         "method": record.method,
         "pairs": "" if record.pairs is None else record.pairs.label,
+        "regime": "" if record.pairs is None else record.pairs.regime,
+        "generator": "" if record.pairs is None else record.pairs.generator or "",
+        "pair_count": 0 if record.pairs is None else record.pairs.count,
         "settings": record.settings,
         "settings_hash": digest(record.settings),
         "dataset": record.dataset,

@@ -139,8 +139,8 @@ def paper_board(
     metrics: Mapping[str, MetricSpec],
 ) -> Leaderboard:
     """The leaderboard that stands beside one printed table."""
-    runs = table.to_dict("records")
-    mine = table.loc[[r["task"] == reference.task and _line(reference, r) is not None for r in runs]]
+    mine = table[table["task"] == reference.task]
+    mine = mine.loc[[reference.key(run) is not None for run in _runs(mine)]]
     tables: list[Table] = []
     absent: list[str] = []
     for row in reference.rows:
@@ -162,9 +162,9 @@ def _groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]
         yield dict(zip(SHARED, values, strict=True)), group
 
 
-def _line(reference: ReferenceTable, run: Mapping[Any, Any]) -> str | None:
-    """The key of the printed line that a run stands beside."""
-    return reference.key(run["method"], run["settings"], run.get("regime"))
+def _runs(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of the frame, each by column."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 _Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]
@@ -181,13 +181,12 @@ def _table(
         # What the paper printed has its column, also where no run could measure it.
         names |= {metric.metric for metric in reference[1].metrics.values()}
     ordered = tuple(metrics[name] for name in metrics if name in names)
-    told = reference[1].told if reference is not None else {}
-    parts = sorted(_labelled(group, told), key=_first)
+    always = reference[1].told if reference is not None else {}
+    parts = sorted(_labelled(group, always), key=_first)
     rows = [_row(part, label, ordered) for label, part in parts]
     if reference is not None:
-        lines = [_line(reference[1], part.iloc[0].to_dict()) for _, part in parts]
-        both = zip(rows, lines, strict=True)
-        rows = [_beside_paper(row, line, shared, reference) for row, line in both]
+        both = zip(rows, parts, strict=True)
+        rows = [_beside_paper(row, _runs(part)[0], reference) for row, (_, part) in both]
     rows = [_with_best(row, rows, ordered) for row in rows]
     notes: tuple[str, ...] = ()
     if reference is not None:
@@ -211,21 +210,21 @@ def _table(
 
 
 def _labelled(
-    group: pd.DataFrame, told: Mapping[str, Collection[str]]
+    group: pd.DataFrame, always: Mapping[str, Collection[str]]
 ) -> Iterable[tuple[str, pd.DataFrame]]:
     """A method's rows; the label says in what its settings differ within the table.
 
     Args:
         group: The table's records.
-        told: By method, settings that the label says in any case.
+        always: By method, settings that the label says in any case.
     """
     for (method, pairs), of_method in group.groupby(["method", "pairs"], sort=True):
         variants = list(of_method.groupby("settings_hash", sort=True))
         settings = [dict(part["settings"].iloc[0]) for _, part in variants]
         names = {name for values in settings for name in values}
-        always = told.get(str(method), ())
+        fixed = always.get(str(method), ())
         differing = sorted(
-            n for n in names if n in always or len({repr(v.get(n)) for v in settings}) > 1
+            n for n in names if n in fixed or len({repr(v.get(n)) for v in settings}) > 1
         )
         for (_, part), values in zip(variants, settings, strict=True):
             told = ", ".join(
@@ -259,11 +258,10 @@ def _cell(values: pd.DataFrame) -> Cell:
     return Cell(by_seed, note="; ".join(notes))
 
 
-def _beside_paper(
-    row: Row, line: str | None, shared: Mapping[str, Any], reference: _Reference
-) -> Row:
+def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference) -> Row:
     _, table, printed_row = reference
-    reasons = differences(table, printed_row, shared)
+    line = table.key(run)
+    reasons = differences(table, printed_row, run)
     cells = dict(row.cells)
     for key, metric in table.metrics.items():
         printed = printed_row.values.get(line or "", {}).get(key)

@@ -2,17 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from benchbed.api.specs import REGIMES
 from benchbed.errors import BenchbedError
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _number(printed: str) -> str:
+    try:
+        finite = Decimal(printed).is_finite()
+    except InvalidOperation:
+        finite = False
+    if not finite:
+        raise ValueError(f"{printed!r} is no number")
+    return printed
+
+
+Printed = Annotated[str, AfterValidator(_number)]
+"""A value as it stands in the paper, kept as text for its digits."""
+
+
+def _regime(name: str) -> str:
+    if name not in REGIMES:
+        raise ValueError(f"the regime {name!r} is none of {', '.join(REGIMES)}")
+    return name
+
+
+class ReferencePairs(_Strict):
+    """What a line's training set was made of.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        generator: Method here that made the synthetic pairs; empty under the regime ``"real"``.
+        count: Number of synthetic pairs.
+    """
+
+    regime: Annotated[str, AfterValidator(_regime)]
+    generator: str = ""
+    count: int = 0
+
+
+class ReferenceMethod(_Strict):
+    """One line of a printed table, and which runs stand beside it.
+
+    Attributes:
+        label: Its name in the paper.
+        method: The method here; None where nothing here stands for it, so that its values are
+            shown as published alone.
+        settings: Settings that a run of the method must have to stand here.
+        pairs: The regime and the generator that it must have; None where that is no question.
+            With another count it stands here, and does not compare.
+    """
+
+    label: str
+    method: str | None = None
+    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    pairs: ReferencePairs | None = None
+
+    def stands_for(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run, given as a row of the frame, stands beside it."""
+        pairs = (self.pairs.regime, self.pairs.generator) if self.pairs else ("", "")
+        return (
+            self.method == run["method"]
+            and all(run["settings"].get(name) == value for name, value in self.settings.items())
+            and pairs == (run["regime"], run["generator"])
+        )
 
 
 class ReferenceMetric(_Strict):
@@ -38,7 +102,7 @@ class ReferenceRow(_Strict):
         data: What the paper used.
         same_data: Those of them that are the very data of the paper.
         notes: Keys of the notes that belong to every cell of the row.
-        values: Method and metric to the printed value, kept as text for its digits.
+        values: Keys of the table's methods and metrics to the printed value.
     """
 
     label: str
@@ -46,7 +110,7 @@ class ReferenceRow(_Strict):
     data: str
     same_data: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    values: dict[str, dict[str, str]]
+    values: dict[str, dict[str, Printed]]
 
 
 class ReferenceTable(_Strict):
@@ -56,7 +120,7 @@ class ReferenceTable(_Strict):
         name: Such as ``"table1"``.
         title: Heading of the leaderboard.
         task: The task that recomputes it.
-        methods: Method here to its name in the paper.
+        methods: Its lines, by keys that its rows use.
         metrics: Metric in the paper to what measures it here.
         conditions: Fields of the protocol that the paper states.
         rows: Its rows.
@@ -66,11 +130,33 @@ class ReferenceTable(_Strict):
     name: str
     title: str
     task: str
-    methods: dict[str, str]
+    methods: dict[str, ReferenceMethod]
     metrics: dict[str, ReferenceMetric]
     conditions: dict[str, int | str] = Field(default_factory=dict)
     rows: tuple[ReferenceRow, ...]
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> ReferenceTable:
+        for row in self.rows:
+            _known("method", row.values, self.methods)
+            for values in row.values.values():
+                _known("metric", values, self.metrics)
+            _known("data set", row.same_data, row.datasets)
+        return self
+
+    @property
+    def told(self) -> dict[str, set[str]]:
+        """By method, the settings that tell its lines apart."""
+        names: dict[str, set[str]] = {}
+        for line in self.methods.values():
+            if line.method is not None:
+                names.setdefault(line.method, set()).update(line.settings)
+        return names
+
+    def key(self, run: Mapping[str, Any]) -> str | None:
+        """The line that a run, given as a row of the frame, stands beside, or None."""
+        return next((key for key, line in self.methods.items() if line.stands_for(run)), None)
 
 
 class ReferencePaper(_Strict):
@@ -87,6 +173,21 @@ class ReferencePaper(_Strict):
     citation: str
     tables: tuple[ReferenceTable, ...]
     notes: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> ReferencePaper:
+        for table in self.tables:
+            _known("note", table.notes, self.notes)
+            for row in table.rows:
+                _known("note", row.notes, self.notes)
+        return self
+
+
+def _known(kind: str, used: Iterable[str], declared: Iterable[str]) -> None:
+    allowed = list(declared)
+    for name in used:
+        if name not in allowed:
+            raise ValueError(f"the {kind} {name!r} is none of {', '.join(allowed) or 'none'}")
 
 
 def read_papers(folder: Path) -> list[ReferencePaper]:
@@ -106,4 +207,5 @@ def _read(path: Path) -> ReferencePaper:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise BenchbedError(f"{path} is wrong at {place!r}: {first['msg']}.") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise BenchbedError(f"{path} is wrong at {place!r}: {reason}.") from error

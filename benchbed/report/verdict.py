@@ -29,24 +29,27 @@ class Verdict:
 
 
 def differences(
-    table: ReferenceTable, row: ReferenceRow, protocol: Mapping[str, Any]
+    table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """In what a protocol differs from what the paper states.
+    """In what a run differs from what the paper states.
 
     Args:
         table: The printed table.
         row: The row of it.
-        protocol: Fields ``dataset``, ``source`` and those that the table's conditions name.
+        run: A row of the frame.
     """
     found: list[str] = []
-    if protocol["source"] == "phantom":
+    if run["source"] == "phantom":
         found.append("phantom")
-    elif protocol["dataset"] not in row.same_data:
+    elif run["dataset"] not in row.same_data:
         found.append("other data")
     for name, stated in table.conditions.items():
-        here = protocol[name]
+        here = run[name]
         if here != stated:
             found.append(f"{_words(name, here)}, paper {_words(name, stated)}")
+    line = table.methods.get(table.key(run) or "")
+    if line is not None and line.pairs is not None and run["pair_count"] != line.pairs.count:
+        found.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
     return tuple(found)
 
 
