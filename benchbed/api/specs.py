@@ -193,8 +193,8 @@ class Phantom:
         render: ``"module:function"``; called with ``indices`` (sequence of case numbers),
             ``size`` (pixels) and ``seed``, it returns arrays whose first axis counts the cases:
             ``image`` uint8 ``(N, size, size, C)``, and where there are any ``mask``,
-            ``second_mask`` and ``fov`` uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)``. A case depends on
-            its number and the seed alone.
+            ``second_mask`` and ``fov`` uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64
+            ``(N,)``. A case depends on its number and the seed alone.
         counts: Number of cases by split.
         seed: The seed; part of what the phantom is.
     """

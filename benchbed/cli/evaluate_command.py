@@ -55,7 +55,8 @@ def evaluate(
         photographs, made, *rest = (folder.images(chosen, reporter.counted) for folder in folders)
         unseen = Unseen(photographs, rest[0]) if rest else None
         from benchbed.metrics.feature_cache import FeatureCache
-        from benchbed.runs.runner import fabric, obtainable
+        from benchbed.runs.device import fabric
+        from benchbed.runs.obtain import obtainable
         from benchbed.tasks.scoring import score
 
         specs = obtainable(specs, reporter)

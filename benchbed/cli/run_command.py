@@ -12,7 +12,8 @@ from benchbed.cli.options import complete_datasets, complete_methods, complete_m
 
 if TYPE_CHECKING:
     from benchbed.cli.console import ConsoleReporter
-    from benchbed.runs.plan import Plan, Request
+    from benchbed.runs.plan import Plan
+    from benchbed.runs.request import Request
     from benchbed.runs.runner import Outcome
     from benchbed.runs.store import Store
 
@@ -104,7 +105,7 @@ def run(
     from benchbed import paths
     from benchbed.cli.options import seconds
     from benchbed.errors import BenchbedError
-    from benchbed.runs.plan import Request
+    from benchbed.runs.request import Request
     from benchbed.runs.store import Store
     from benchbed.settings import assignments, read_file
 
@@ -148,7 +149,7 @@ def run(
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
     """The request that made a run."""
-    from benchbed.runs.plan import Request
+    from benchbed.runs.request import Request
 
     _, content = store.find(run)
     made = content["plan"]

@@ -100,14 +100,15 @@ def _parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
     """The networks of a method for RGB images of `size`, with their trainable parameters."""
     from benchbed.api.specs import MethodSpec
     from benchbed.registry import registry
-    from benchbed.runs.plan import check_size, method_settings
+    from benchbed.runs.plan import method_settings
+    from benchbed.runs.plan_checks import check_size
 
     spec = registry().spec(MethodSpec, name)
     check_size(spec, size)
     settings = method_settings(spec, preset, {})
     # Building networks takes torch; all else that this command says does not.
     from benchbed.api.types import DataShape
-    from benchbed.runs.runner import parameters_at
+    from benchbed.runs.assemble import parameters_at
 
     spatial = (size,) * min(spec.dimensions)
     mask_channels = 1 if "mask" in spec.needs else 0

@@ -5,76 +5,25 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchbed.api.specs import ABILITIES, MethodSpec, MetricSpec, TaskSpec
+from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
-from benchbed.data.source import FOLDER, Source, dataset_spec, resolve
+from benchbed.data.source import FOLDER, dataset_spec, resolve
 from benchbed.errors import BenchbedError, unknown
 from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
 from benchbed.registry import load, registry
+from benchbed.runs.plan_checks import check_method, check_metrics, check_needs
+from benchbed.runs.request import Request
 from benchbed.settings import MethodSettings, parse
 from benchbed.training.events import Reporter, Silent
 
-PRECISIONS = ("fp32", "bf16")
-
 PAIRS = 200
 """Synthetic pairs that are made unless told otherwise."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a user asks for.
-
-    Attributes:
-        method: Name of the method.
-        dataset: Name of the data set, or ``folder:PATH``.
-        task: Name of the task.
-        preset: Name of the preset.
-        settings: Settings that are changed.
-        seed: Seed of everything.
-        source: ``"auto"``, ``"real"`` or ``"phantom"``.
-        data_root: Where real data lie; None for the usual places.
-        size: In-plane size in pixels, instead of the preset's.
-        kimg: Budget in thousands of images, instead of the preset's.
-        seconds: Budget in seconds of training, instead of the preset's.
-        samples: Number of samples to score, instead of the preset's.
-        augment: ``"none"`` or ``"flip"``, instead of the preset's.
-        metrics: Metrics to report, instead of the task's.
-        precision: ``"fp32"`` or ``"bf16"``.
-        skip_bad: Leave out files that do not decode.
-        regime: What the training set is made of; a key of `REGIMES`, or None.
-        generator: Name of the method that makes synthetic pairs.
-        generator_dataset: What the generator is trained on, instead of `dataset`.
-        generator_kimg: Its budget in thousands of images, instead of the preset's.
-        pairs: Number of pairs that it makes.
-    """
-
-    method: str
-    dataset: str
-    task: str = "synthesis"
-    preset: str = "quick"
-    settings: Mapping[str, Any]
-    seed: int = 0
-    source: Source = "auto"
-    data_root: Path | None = None
-    size: int | None = None
-    kimg: float | None = None
-    seconds: float | None = None
-    samples: int | None = None
-    augment: str | None = None
-    metrics: tuple[str, ...] = ()
-    precision: str = "fp32"
-    skip_bad: bool = False
-    regime: str | None = None
-    generator: str | None = None
-    generator_dataset: str | None = None
-    generator_kimg: float | None = None
-    pairs: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +157,8 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     task = registry().spec(TaskSpec, request.task)
     metrics = tuple(registry().spec(MetricSpec, n) for n in request.metrics or task.metrics)
     base = _preset(request)
-    _check_metrics(task, metrics, base.samples)
-    _check(method, task, base.size, request.precision)
+    check_metrics(task, metrics, base.samples)
+    check_method(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
     # numpy and Pillow take their time, and a wrong word is answered without them.
     from benchbed.data.prepare import identify
@@ -218,7 +167,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     collection, fingerprint = identify(
         collection, skip_bad=request.skip_bad, progress=reporter.counted, say=reporter.say
     )
-    _check_needs(method, task, collection)
+    check_needs(method, task, collection)
     protocol = Protocol(
         preset=request.preset,
         task=task.name,
@@ -343,73 +292,3 @@ def _preset(request: Request) -> Preset:
         samples=request.samples,
         augment=request.augment,
     )
-
-
-def _check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -> None:
-    """Refuse before hours of training what could not be scored after them."""
-    for spec in metrics:
-        if spec.judges != task.judges:
-            fitting = [
-                m.name for m in registry().specs(MetricSpec).values() if m.judges == task.judges
-            ]
-            raise BenchbedError(
-                f"The metric {spec.name} judges {spec.judges}, but the task {task.name} judges "
-                f"{task.judges}; these do: {', '.join(fitting)}."
-            )
-    if not task.samples:
-        return
-    wanting = [spec for spec in metrics if samples < spec.min_samples]
-    if wanting:
-        names = ", ".join(f"{spec.name} ({spec.min_samples})" for spec in wanting)
-        raise BenchbedError(
-            f"--samples was given as {samples}, too few for {names}; give --samples "
-            f"{max(spec.min_samples for spec in wanting)}, or name other metrics with --metric."
-        )
-
-
-def _check(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS, "benchbed run --help")
-    check_size(method, size)
-    if not method.abilities & task.abilities:
-        able = [
-            s.name for s in registry().specs(MethodSpec).values() if s.abilities & task.abilities
-        ]
-        wanted = " or ".join(f"{ability} ({ABILITIES[ability]})" for ability in task.abilities)
-        raise BenchbedError(
-            f"The task {task.name} needs a method that can {wanted}, which {method.name} cannot; "
-            f"these can: {', '.join(able) or 'none'}."
-        )
-
-
-def check_size(method: MethodSpec, size: int) -> None:
-    """Refuse a size that the method does not declare.
-
-    Raises:
-        BenchbedError: It cannot be built for it.
-    """
-    if size not in method.sizes:
-        close = min(method.sizes, key=lambda known: abs(known - size))
-        raise BenchbedError(
-            f"{method.name} cannot be built for {size} px, only for "
-            f"{', '.join(map(str, method.sizes))}; the nearest is --size {close}."
-        )
-
-
-def _check_needs(method: MethodSpec, task: TaskSpec, collection: Collection) -> None:
-    if collection.source == "phantom":
-        return
-    split = task.reference_split
-    judged = [case for case in collection.cases if case.split == split]
-    if task.judges == "masks" and not any(case.mask is not None for case in judged):
-        raise BenchbedError(
-            f"The task {task.name} judges masks, and no image in the split {split} of "
-            f"{collection.spec.name} has one here."
-        )
-    roles = {role for case in collection.cases for role in case.files}
-    lacking = method.needs - roles - ({"label"} if collection.spec.classes else set())
-    if lacking:
-        raise BenchbedError(
-            f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
-            f"{collection.spec.name} does not have here."
-        )

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-import logging
-import resource
 import shutil
-import sys
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from lightning_fabric import Fabric
 
 from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
-from benchbed.api.specs import MethodSpec, MetricSpec
+from benchbed.api.specs import MetricSpec
 from benchbed.api.task import Evaluation, Task
-from benchbed.api.types import DataShape
-from benchbed.data.feed import data_shape
-from benchbed.data.prepare import Prepared, prepare
+from benchbed.data.prepare import Prepared
 from benchbed.data.references import references
 from benchbed.errors import BenchbedError
 from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
-from benchbed.registry import load, registry
+from benchbed.registry import load
+from benchbed.runs.assemble import build, parameter_counts, prepare_plan, restored
+from benchbed.runs.device import fabric, peak_memory
 from benchbed.runs.logbook import Logbook
+from benchbed.runs.obtain import obtainable
 from benchbed.runs.pairs import Mixture, synthetic_pairs
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
 from benchbed.runs.record import Measured, Pairs, Record, Training
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
-from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import Budget, Diverged, Interrupted, Loop, Options
 from benchbed.training.pictures import image_grid, image_rows, save_picture
 from benchbed.training.preview import Preview
-from benchbed.training.state import load_checkpoint, seed_everything
-
-PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 HELD_OUT = "test"
 """The split that is held out of training, where a data set has it."""
@@ -69,100 +61,6 @@ class Outcome:
     record: Record
     folder: Path
     fresh: bool
-
-
-def fabric(device: str, precision: str) -> Fabric:
-    """Fabric on one device.
-
-    Args:
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        precision: ``"fp32"`` or ``"bf16"``.
-
-    Raises:
-        BenchbedError: There is no such device.
-    """
-    kind, _, number = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
-        raise BenchbedError(f"--device takes auto, cpu, cuda or cuda:N, not {device!r}.")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise BenchbedError(
-            f"--device {device} is not there: torch sees {torch.cuda.device_count()} CUDA "
-            f"devices. See `benchbed doctor`."
-        )
-    # Its remarks on the precision are no news: a record says which it was.
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    made = Fabric(
-        accelerator=kind,
-        devices=[int(number)] if number else 1,
-        precision=PRECISION[precision],  # type: ignore[arg-type]
-    )
-    made.launch()
-    return made
-
-
-def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
-    """The plan's method: built from its seed, on the device."""
-    shape = data_shape(prepared.split(plan.protocol.train_split), len(plan.collection.spec.classes))
-    seed_everything(plan.seed)
-    method: Method[Any] = load(plan.method.implementation)(plan.settings)
-    method.data = shape
-    method.build(shape)
-    method.attach(lightning)
-    return method
-
-
-def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
-    """The plan's method with the weights of a checkpoint; no data are needed.
-
-    Raises:
-        BenchbedError: The checkpoint is of another method.
-    """
-    saved = load_checkpoint(checkpoint, plan.method.name)
-    method: Method[Any] = load(plan.method.implementation)(plan.settings)
-    return with_weights(method, saved, lightning)
-
-
-def with_weights(method: Method[Any], saved: Mapping[str, Any], lightning: Fabric) -> Method[Any]:
-    """A method built for the data of a checkpoint, with its weights."""
-    shape = {**saved["data"], "spatial": tuple(saved["data"]["spatial"])}
-    method.data = DataShape(**shape)
-    method.build(method.data)
-    method.attach(lightning)
-    method.restore(saved["state"])
-    return method
-
-
-def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
-    """The plan's data as arrays, with what its method derives from them."""
-    derived = load(plan.method.implementation).derived(plan.settings)
-    protocol = plan.protocol
-    return prepare(
-        plan.collection,
-        protocol.fingerprint,
-        size=protocol.size,
-        channels=protocol.channels,
-        framing=protocol.framing,
-        derived=derived,
-        progress=reporter.counted,
-    )
-
-
-def obtainable(metrics: tuple[MetricSpec, ...], reporter: Reporter) -> tuple[MetricSpec, ...]:
-    """The metrics, each whose weights cannot be had replaced by its stand-in, and said so."""
-    chosen: list[MetricSpec] = []
-    for spec in metrics:
-        if spec.weights is None or load(spec.weights)():
-            chosen.append(spec)
-        elif spec.stand_in is not None:
-            stand_in = registry().spec(MetricSpec, spec.stand_in)
-            reporter.say(
-                f"The weights that {spec.title} needs are neither here nor to be had; "
-                f"{stand_in.title} is reported instead, which compares with no {spec.title}."
-            )
-            chosen.append(stand_in)
-        else:
-            reporter.say(f"The weights that {spec.title} needs cannot be had; it is left out.")
-    return tuple(dict.fromkeys(chosen))
 
 
 def carry_out(
@@ -438,34 +336,3 @@ def _pairs(plan: Plan) -> Pairs | None:
 def _held_out(protocol: Protocol, prepared: Prepared) -> str | None:
     """The split that no training image of this run is from, or None."""
     return HELD_OUT if HELD_OUT in prepared.splits and protocol.train_split != HELD_OUT else None
-
-
-def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
-    """Trainable parameters by network, of a method built for this shape without any memory.
-
-    Args:
-        spec: The method.
-        settings: Its settings.
-        shape: Channels and size of the images.
-    """
-    method: Method[Any] = load(spec.implementation)(settings)
-    method.data = shape
-    with torch.device("meta"):
-        method.build(shape)
-    return parameter_counts(method)
-
-
-def parameter_counts(method: Method[Any]) -> dict[str, int]:
-    """Trainable parameters by network."""
-    return {
-        name: sum(p.numel() for p in network.parameters() if p.requires_grad)
-        for name, network in method.networks.items()
-    }
-
-
-def peak_memory(device: torch.device) -> int:
-    """The most memory held so far: of the device, or of the process on a CPU, in bytes."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -8,7 +8,8 @@ from benchbed.api.method import Method
 from benchbed.api.specs import MethodSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry import load, registry
-from benchbed.runs.runner import fabric, with_weights
+from benchbed.runs.assemble import with_weights
+from benchbed.runs.device import fabric
 from benchbed.runs.store import Store
 from benchbed.settings import parse
 from benchbed.training.state import load_checkpoint

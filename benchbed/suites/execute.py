@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchbed.runs.plan import Request
+from benchbed.runs.request import Request
 from benchbed.runs.store import Store
 from benchbed.suites.grid import Member
 

@@ -9,7 +9,8 @@ from statistics import median
 from typing import Literal
 
 from benchbed.data.source import Source
-from benchbed.runs.plan import Plan, Request, plan
+from benchbed.runs.plan import Plan, plan
+from benchbed.runs.request import Request
 from benchbed.runs.store import Store
 from benchbed.suites.suite import PresetName, Suite
 from benchbed.training.events import Reporter

@@ -18,8 +18,8 @@ from benchbed.data.collection import Collection
 from benchbed.data.feed import Feed, data_shape
 from benchbed.data.prepare import Prepared, identify, prepare
 from benchbed.registry import load, registry
+from benchbed.runs.device import fabric
 from benchbed.runs.plan import method_settings
-from benchbed.runs.runner import fabric
 from benchbed.settings import MethodSettings
 from benchbed.testing.checks import Skipped
 from benchbed.training.state import seed_everything

@@ -15,7 +15,8 @@ from benchbed.errors import BenchbedError
 from benchbed.protocol import Protocol
 from benchbed.report.frame import frame
 from benchbed.runs.pairs import Mixture, joined
-from benchbed.runs.plan import Plan, Request, plan
+from benchbed.runs.plan import Plan, plan
+from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out, checkpoint_of
 from benchbed.runs.store import Store
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchbed import DataShape
-from benchbed.runs.runner import parameter_counts
+from benchbed.runs.assemble import parameter_counts
 from benchbed_classics.dcgan import DCGAN, Discriminator, Generator
 from benchbed_classics.settings import DCGANSettings
 

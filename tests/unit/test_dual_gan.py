@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.runs.runner import parameters_at
+from benchbed.runs.assemble import parameters_at
 from benchbed.training.sampling import apart
 from benchbed_dual_gan.dual_gan import DualGAN
 from benchbed_dual_gan.geometry import binarize

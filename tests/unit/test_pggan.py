@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
 from benchbed.nn import fade_reals
-from benchbed.runs.runner import parameter_counts
+from benchbed.runs.assemble import parameter_counts
 from benchbed_classics.pggan import PGGAN
 from benchbed_classics.settings import PGGANSettings
 

@@ -14,8 +14,9 @@ from benchbed.api.types import Window
 from benchbed.data.framing import cut, put_back
 from benchbed.errors import BenchbedError
 from benchbed.registry import registry
-from benchbed.runs.plan import Request, plan
+from benchbed.runs.plan import plan
 from benchbed.runs.record import Record
+from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out
 from benchbed.runs.store import Store
 from benchbed.tasks.mask_scoring import score_masks

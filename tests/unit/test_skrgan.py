@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from benchbed import Batch, DataShape
-from benchbed.runs.runner import parameter_counts
+from benchbed.runs.assemble import parameter_counts
 from benchbed_skrgan.settings import SkrGANSettings
 from benchbed_skrgan.sketch import edges, low_pass, open_close, sketch_draft, stretch
 from benchbed_skrgan.skrgan import SkrGAN

@@ -13,8 +13,11 @@ import torch
 from PIL import Image
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import Plan, Request, plan
-from benchbed.runs.runner import RunFailed, build, carry_out, fabric, prepare_plan
+from benchbed.runs.assemble import build, prepare_plan
+from benchbed.runs.device import fabric
+from benchbed.runs.plan import Plan, plan
+from benchbed.runs.request import Request
+from benchbed.runs.runner import RunFailed, carry_out
 from benchbed.runs.store import Store
 from benchbed.training.events import Progress, Silent
 from benchbed.training.loop import Budget, Interrupted, Loop, Options

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from benchbed import Batch, DataShape
 from benchbed.data.feed import Feed
 from benchbed.data.prepare import Prepared
-from benchbed.runs.runner import fabric, parameter_counts
+from benchbed.runs.assemble import parameter_counts
+from benchbed.runs.device import fabric
 from benchbed_unet.settings import UNetSettings
 from benchbed_unet.unet import UNet
 

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.runner import parameter_counts
+from benchbed.runs.assemble import parameter_counts
 from benchbed_classics.settings import WGANSettings
 from benchbed_classics.wgan import WGAN, critic_updates_due
 

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.runner import parameter_counts
+from benchbed.runs.assemble import parameter_counts
 from benchbed_classics.settings import WGANGPSettings
 from benchbed_classics.wgan_gp import WGANGP, layer_norm
 

@@ -1,0 +1,91 @@
+"""A plan's data and method, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from benchbed.api.method import Method
+from benchbed.api.specs import MethodSpec
+from benchbed.api.types import DataShape
+from benchbed.data.feed import data_shape
+from benchbed.data.prepare import Prepared, prepare
+from benchbed.registry import load
+from benchbed.runs.plan import Plan
+from benchbed.settings import MethodSettings
+from benchbed.training.events import Reporter
+from benchbed.training.state import load_checkpoint, seed_everything
+
+
+def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
+    """The plan's data as arrays, with what its method derives from them."""
+    derived = load(plan.method.implementation).derived(plan.settings)
+    protocol = plan.protocol
+    return prepare(
+        plan.collection,
+        protocol.fingerprint,
+        size=protocol.size,
+        channels=protocol.channels,
+        framing=protocol.framing,
+        derived=derived,
+        progress=reporter.counted,
+    )
+
+
+def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
+    """The plan's method: built from its seed, on the device."""
+    shape = data_shape(prepared.split(plan.protocol.train_split), len(plan.collection.spec.classes))
+    seed_everything(plan.seed)
+    method: Method[Any] = load(plan.method.implementation)(plan.settings)
+    method.data = shape
+    method.build(shape)
+    method.attach(lightning)
+    return method
+
+
+def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
+    """The plan's method with the weights of a checkpoint; no data are needed.
+
+    Raises:
+        BenchbedError: The checkpoint is of another method.
+    """
+    saved = load_checkpoint(checkpoint, plan.method.name)
+    method: Method[Any] = load(plan.method.implementation)(plan.settings)
+    return with_weights(method, saved, lightning)
+
+
+def with_weights(method: Method[Any], saved: Mapping[str, Any], lightning: Fabric) -> Method[Any]:
+    """A method built for the data of a checkpoint, with its weights."""
+    shape = {**saved["data"], "spatial": tuple(saved["data"]["spatial"])}
+    method.data = DataShape(**shape)
+    method.build(method.data)
+    method.attach(lightning)
+    method.restore(saved["state"])
+    return method
+
+
+def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
+    """Trainable parameters by network, of a method built for this shape without any memory.
+
+    Args:
+        spec: The method.
+        settings: Its settings.
+        shape: Channels and size of the images.
+    """
+    method: Method[Any] = load(spec.implementation)(settings)
+    method.data = shape
+    with torch.device("meta"):
+        method.build(shape)
+    return parameter_counts(method)
+
+
+def parameter_counts(method: Method[Any]) -> dict[str, int]:
+    """Trainable parameters by network."""
+    return {
+        name: sum(p.numel() for p in network.parameters() if p.requires_grad)
+        for name, network in method.networks.items()
+    }

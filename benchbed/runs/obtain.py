@@ -1,0 +1,25 @@
+"""Which metrics can be had on this machine."""
+
+from __future__ import annotations
+
+from benchbed.api.specs import MetricSpec
+from benchbed.registry import load, registry
+from benchbed.training.events import Reporter
+
+
+def obtainable(metrics: tuple[MetricSpec, ...], reporter: Reporter) -> tuple[MetricSpec, ...]:
+    """The metrics, each whose weights cannot be had replaced by its stand-in, and said so."""
+    chosen: list[MetricSpec] = []
+    for spec in metrics:
+        if spec.weights is None or load(spec.weights)():
+            chosen.append(spec)
+        elif spec.stand_in is not None:
+            stand_in = registry().spec(MetricSpec, spec.stand_in)
+            reporter.say(
+                f"The weights that {spec.title} needs are neither here nor to be had; "
+                f"{stand_in.title} is reported instead, which compares with no {spec.title}."
+            )
+            chosen.append(stand_in)
+        else:
+            reporter.say(f"The weights that {spec.title} needs cannot be had; it is left out.")
+    return tuple(dict.fromkeys(chosen))

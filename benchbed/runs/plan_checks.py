@@ -1,0 +1,96 @@
+"""What is refused before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchbed.api.specs import ABILITIES, MethodSpec, MetricSpec, TaskSpec
+from benchbed.data.collection import Collection
+from benchbed.errors import BenchbedError, unknown
+from benchbed.registry import registry
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
+    """Refuse a method that the task, the size or the precision is not for.
+
+    Raises:
+        BenchbedError: They do not go together.
+    """
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS, "benchbed run --help")
+    check_size(method, size)
+    if not method.abilities & task.abilities:
+        able = [
+            s.name for s in registry().specs(MethodSpec).values() if s.abilities & task.abilities
+        ]
+        wanted = " or ".join(f"{ability} ({ABILITIES[ability]})" for ability in task.abilities)
+        raise BenchbedError(
+            f"The task {task.name} needs a method that can {wanted}, which {method.name} cannot; "
+            f"these can: {', '.join(able) or 'none'}."
+        )
+
+
+def check_size(method: MethodSpec, size: int) -> None:
+    """Refuse a size that the method does not declare.
+
+    Raises:
+        BenchbedError: It cannot be built for it.
+    """
+    if size not in method.sizes:
+        close = min(method.sizes, key=lambda known: abs(known - size))
+        raise BenchbedError(
+            f"{method.name} cannot be built for {size} px, only for "
+            f"{', '.join(map(str, method.sizes))}; the nearest is --size {close}."
+        )
+
+
+def check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -> None:
+    """Refuse before hours of training what could not be scored after them.
+
+    Raises:
+        BenchbedError: A metric judges something else, or needs more samples.
+    """
+    for spec in metrics:
+        if spec.judges != task.judges:
+            fitting = [
+                m.name for m in registry().specs(MetricSpec).values() if m.judges == task.judges
+            ]
+            raise BenchbedError(
+                f"The metric {spec.name} judges {spec.judges}, but the task {task.name} judges "
+                f"{task.judges}; these do: {', '.join(fitting)}."
+            )
+    if not task.samples:
+        return
+    wanting = [spec for spec in metrics if samples < spec.min_samples]
+    if wanting:
+        names = ", ".join(f"{spec.name} ({spec.min_samples})" for spec in wanting)
+        raise BenchbedError(
+            f"--samples was given as {samples}, too few for {names}; give --samples "
+            f"{max(spec.min_samples for spec in wanting)}, or name other metrics with --metric."
+        )
+
+
+def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection) -> None:
+    """Refuse real data that lack what the method learns from or the task judges by.
+
+    Raises:
+        BenchbedError: Something is missing.
+    """
+    if collection.source == "phantom":
+        return
+    split = task.reference_split
+    judged = [case for case in collection.cases if case.split == split]
+    if task.judges == "masks" and not any(case.mask is not None for case in judged):
+        raise BenchbedError(
+            f"The task {task.name} judges masks, and no image in the split {split} of "
+            f"{collection.spec.name} has one here."
+        )
+    roles = {role for case in collection.cases for role in case.files}
+    lacking = method.needs - roles - ({"label"} if collection.spec.classes else set())
+    if lacking:
+        raise BenchbedError(
+            f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
+            f"{collection.spec.name} does not have here."
+        )
