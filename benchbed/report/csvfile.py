@@ -10,7 +10,8 @@ from benchbed.report.leaderboard import Leaderboard, Row, Table
 FIELDS = (
     "leaderboard", "paper_row", "dataset", "source", "fingerprint", "protocol", "preset", "size",
     "budget", "samples", "precision", "method", "label", "seeds", "diverged", "metric",
-    "direction", "mean", "sd", "floor", "best", "paper_value", "verdict", "reasons", "runs",
+    "direction", "mean", "sd", "low", "high",
+    "floor", "best", "paper_value", "verdict", "reasons", "runs",
 )  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
                 "direction": spec.direction,
                 "mean": "" if cell.mean is None else repr(cell.mean),
                 "sd": "" if cell.sd is None else repr(cell.sd),
+                "low": "" if cell.interval is None else repr(cell.interval[0]),
+                "high": "" if cell.interval is None else repr(cell.interval[1]),
                 "floor": "" if floor is None else repr(floor[0]),
                 "best": "yes" if cell.best else "",
                 "paper_value": cell.printed or "",

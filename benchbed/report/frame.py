@@ -14,7 +14,8 @@ COLUMNS = (
     "settings", "settings_hash",
     "dataset", "source", "fingerprint",
     "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
-    "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "recipe", "note",
+    "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "low", "high",
+    "recipe", "note",
     "images_per_second", "seconds", "peak_memory_bytes",
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -26,6 +26,8 @@ class Cell:
         verdict: What may be concluded, where both are there.
         best: Whether no other mean of the column is better.
         note: Why there is no value.
+        interval: The 95 % interval of the one value that there is, where the metric has one; over
+            several seeds the standard deviation says more.
     """
 
     values: Mapping[int, float]
@@ -33,6 +35,7 @@ class Cell:
     verdict: Verdict | None = None
     best: bool = False
     note: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def mean(self) -> float | None:
@@ -255,7 +258,10 @@ def _cell(values: pd.DataFrame) -> Cell:
     known = values.dropna(subset=["value"])
     notes = [str(note) for note in values["note"].dropna().unique() if note]
     by_seed = {int(s): float(v) for s, v in zip(known["seed"], known["value"], strict=True)}
-    return Cell(by_seed, note="; ".join(notes))
+    ends = known[["low", "high"]].dropna()
+    alone = len(by_seed) == 1 and len(ends) == 1
+    interval = (float(ends["low"].iloc[0]), float(ends["high"].iloc[0])) if alone else None
+    return Cell(by_seed, note="; ".join(notes), interval=interval)
 
 
 def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference) -> Row:
@@ -271,7 +277,7 @@ def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference) -> Ro
         word = None
         if cell.mean is not None:
             word = verdict(cell.mean, printed, metric.direction, reasons)
-        cells[metric.metric] = Cell(cell.values, printed, word, note=cell.note)
+        cells[metric.metric] = replace(cell, printed=printed, verdict=word)
     return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
 
 
@@ -304,7 +310,7 @@ def _with_best(row: Row, rows: list[Row], metrics: tuple[MetricSpec, ...]) -> Ro
             continue
         best = min(means) if spec.direction == "down" else max(means)
         marked = cell.mean is not None and cell.mean == best
-        cells[spec.name] = Cell(cell.values, cell.printed, cell.verdict, marked, cell.note)
+        cells[spec.name] = replace(cell, best=marked)
     return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
 
 

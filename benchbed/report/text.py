@@ -35,9 +35,11 @@ def heading(spec: MetricSpec) -> str:
 
 
 def value(cell: Cell) -> str:
-    """Mean, with the standard deviation where there are several seeds."""
+    """Mean, with the standard deviation over seeds; of one seed, the interval of its value."""
     if cell.mean is None:
         return MISSING
+    if cell.interval is not None:
+        return f"{number(cell.mean)} {interval(*cell.interval)}"
     spread = f" ± {number(cell.sd)}" if cell.sd is not None else ""
     return number(cell.mean) + spread
 

@@ -241,3 +241,23 @@ def test_a_reference_file_with_an_unknown_field_is_refused(tmp_path: Path) -> No
     (tmp_path / "x.yaml").write_text("paper: x\ncitation: y\ntables: []\nnoets: {}\n")
     with pytest.raises(BenchbedError, match="wrong at 'noets'"):
         read_papers(tmp_path)
+
+
+def test_one_seed_shows_its_interval_and_several_their_spread(
+    metrics: dict[str, MetricSpec],
+) -> None:
+    """Records from before there were intervals load, and show none."""
+    values = [
+        {"metric": "swd", "value": 0.1, "recipe": "r", "n_real": 9, "n_fake": 9},
+        {"metric": "ms-ssim-realfake", "value": 0.3, "recipe": "r", "n_real": 9, "n_fake": 9,
+         "low": 0.25, "high": 0.35},
+    ]  # fmt: skip
+    one = overview(frame([_record(metrics=values)]), "synthesis", metrics)
+    page = markdown.render(one)
+    assert "| 0.3 [0.25, 0.35] |" in page
+    assert "| 0.1 |" in page
+    lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csvfile.render(one)))}
+    assert (lines["ms-ssim-realfake"]["low"], lines["ms-ssim-realfake"]["high"]) == ("0.25", "0.35")
+    assert lines["swd"]["low"] == ""
+    two = [_record(metrics=values), _record(metrics=values, seed=1)]
+    assert "| 0.3 ± 0 |" in markdown.render(overview(frame(two), "synthesis", metrics))
