@@ -157,34 +157,58 @@ def dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
         "plugin": registry().origin(spec).distribution,
         "licence": spec.licence,
         "access": spec.access,
+        "downloads": [f"{each.url} into {each.target}/" for each in spec.downloads]
+        or ["none that is open to all"],
         "layout": "\n".join(layout.picture for layout in spec.layouts),
         "classes": list(spec.classes),
         "framing": spec.framing,
+        "intensities": _intensities(spec),
         "phantom": [f"{split}: {count} cases" for split, count in phantom.items()],
     }
+
+
+def _intensities(spec: DatasetSpec) -> str:
+    if spec.intensity_window is None:
+        return "as stored; of more than 8 bits, the 0.5th to the 99.5th percentile"
+    low, high = spec.intensity_window
+    return f"{low:g} becomes black and {high:g} white, in pictures of more than 8 bits"
 
 
 def metric_facts(spec: MetricSpec) -> dict[str, Any]:
     """All that a metric's spec knows."""
     better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}
     low, high = spec.bounds
+    unit = "images a side" if spec.judges == "images" else "case"
     return {
         "metric": spec.name,
         "title": spec.title,
         "direction": better[spec.direction],
         "range": f"{'-inf' if low is None else low} to {'inf' if high is None else high}",
         "recipe": spec.recipe,
-        "needs": f"at least {spec.min_samples} images a side",
+        "judges": f"{spec.judges} (the tasks {', '.join(_tasks_judging(spec)) or 'none'})",
+        "needs": f"at least {spec.min_samples} {unit}"
+        + (", and real images held out of training" if spec.held_out else ""),
         "instead": spec.stand_in or "",
         "paper": spec.paper.citation if spec.paper else "",
     }
 
 
+def _tasks_judging(spec: MetricSpec) -> list[str]:
+    from benchbed.api.specs import TaskSpec
+    from benchbed.registry import registry
+
+    return [t.name for t in registry().specs(TaskSpec).values() if t.judges == spec.judges]
+
+
 def task_facts(spec: TaskSpec) -> dict[str, Any]:
     """All that a task's spec knows."""
+    from benchbed.api.specs import REGIMES
+
     return {
         "task": spec.name,
         "question": spec.title,
-        "needs": " or ".join(sorted(spec.abilities)),
+        "needs": f"a method with the ability {' or '.join(sorted(spec.abilities))}",
+        "compares with": f"the split {spec.reference_split}",
+        "regimes": [f"{name}: {REGIMES[name]}" for name in spec.regimes] or ["real cases alone"],
         "metrics": list(spec.metrics),
     }

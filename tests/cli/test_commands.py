@@ -210,6 +210,22 @@ def test_a_broken_method_exits_with_1_and_says_where_the_traceback_is(
     assert "Traceback" not in answer.stderr
 
 
+def test_show_tells_what_a_task_a_metric_and_a_data_set_ask_for(cli: Run) -> None:
+    task = json.loads(_ok(cli("show", "augmentation", "--json")))
+    assert [line.partition(":")[0] for line in task["regimes"]] == [
+        "real", "synthetic", "mixed", "finetuned",
+    ]  # fmt: skip
+    assert task["compares with"] == "the split test"
+    metric = json.loads(_ok(cli("show", "memorisation", "--json")))
+    assert metric["judges"] == "images (the tasks synthesis)"
+    assert "held out" in metric["needs"]
+    assert json.loads(_ok(cli("show", "auc-roc", "--json")))["needs"] == "at least 1 case"
+    lung = json.loads(_ok(cli("show", "lung-ct", "--json")))
+    assert lung["intensities"].startswith("-1000 becomes black and 400 white")
+    stare = json.loads(_ok(cli("show", "stare", "--json")))
+    assert any("labels-ah.tar" in line for line in stare["downloads"])
+
+
 def test_show_counts_parameters_at_a_size(cli: Run) -> None:
     """The counts are those of DCGAN's usual implementation at 64 px, for RGB."""
     rows = json.loads(_ok(cli("show", "dcgan", "--size", "64", "--json")))["parameters"]
