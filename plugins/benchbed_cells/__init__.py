@@ -1,0 +1,1 @@
+"""Cells under the phase-contrast microscope, and their phantom."""

@@ -1,0 +1,57 @@
+"""The smooth-muscle cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+
+BU_BIL_LAYOUT = Layout(
+    folders=("BU-BIL",),
+    parts=(
+        # Masks bear the image's name, in some of the library's sets after a prefix.
+        Part(image="RawImages/{id}.png", mask="GoldStandard/*{id}.png"),
+        # A sub-folder is a sequence of the same cell, which no split may divide.
+        Part(image="RawImages/{patient}/{id}.png", mask="GoldStandard/{patient}/*{id}.png"),
+    ),
+    picture="""\
+  BU-BIL/RawImages/NAME.png      BU-BIL/RawImages/SEQUENCE/NAME.png
+  BU-BIL/GoldStandard/NAME.png   BU-BIL/GoldStandard/SEQUENCE/NAME.png
+  (a mask's name may have a prefix, as in seg_NAME.png; white is the cell)""",
+)
+
+BU_BIL = DatasetSpec(
+    name="bu-bil",
+    title="BU-BIL, rat smooth-muscle cells",
+    modality="phase-contrast microscopy",
+    paper=Paper(
+        key="gurari2015-bu-bil",
+        authors="Gurari, Theriault, Sameki, Isenberg, Pham, Purwada, Solski, Walker, Zhang, Wong, "
+        "Betke",
+        year=2015,
+        title="How to collect segmentations for biomedical images? A benchmark evaluating the "
+        "performance of experts, crowdsourced non-experts, and algorithms",
+        venue="WACV",
+    ),
+    licence="as stated at the source",
+    access=(
+        "download the Boston University Biomedical Image Library, take the one of its folders "
+        "BU-BIL_Dataset1, BU-BIL_Dataset2, ... whose RawImages number 35 (which number it has is "
+        "not known here) and put it into the data root under the name BU-BIL. Whether its masks "
+        "are white in the cell was not seen either: invert them if they are black there."
+    ),
+    layouts=(BU_BIL_LAYOUT,),
+    phantom=Phantom(
+        render="benchbed_cells.phantom:render", counts={"train": 400, "test": 100}, seed=2015
+    ),
+    channels=1,
+    # A cell may lie anywhere and reach from edge to edge: the central square would cut it, and
+    # black borders are nothing that a microscope shows.
+    framing="stretch",
+)
+
+
+@hookimpl
+def benchbed_datasets() -> Iterable[DatasetSpec]:
+    """The data set."""
+    return [BU_BIL]
