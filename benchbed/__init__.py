@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
     from benchbed.api.types import Losses as Losses
+    from benchbed.data.weights import PublishedWeights as PublishedWeights
     from benchbed.errors import BenchbedError as BenchbedError
     from benchbed.errors import BenchbedWarning as BenchbedWarning
     from benchbed.hookspecs import hookimpl as hookimpl
@@ -64,6 +65,7 @@ _HOME = {
     "Paper": "api.specs",
     "Part": "api.specs",
     "Phantom": "api.specs",
+    "PublishedWeights": "data.weights",
     "Reference": "api.task",
     "Task": "api.task",
     "TaskSpec": "api.specs",

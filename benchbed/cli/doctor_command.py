@@ -50,10 +50,10 @@ def _machine() -> dict[str, Any]:
         import torch
     except Exception as error:
         return {"torch": f"broken: {type(error).__name__}: {error}"}
-    from benchbed.metrics.features import inception_weights
+    from benchbed.metrics.features import INCEPTION
 
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    weights = inception_weights()
+    weights = INCEPTION.find()
     return {
         "torch": torch.__version__,
         "device": ", ".join(cuda) or "cpu",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,26 +15,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbed.data.download import Downloader
-from benchbed.files import whole
-from benchbed.paths import cache
+from benchbed.data.weights import PublishedWeights, sha256
 
 Pixels = npt.NDArray[np.uint8]
 FeatureArray = npt.NDArray[np.float32]
 Counted = Callable[[str, int, int], None]
 """Told what is being done, how much is done and how much there is."""
 
-INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
-INCEPTION_HASH = "6726825d"
-"""How the SHA-256 of the published file begins, by the naming rule of torch's hub."""
+INCEPTION = PublishedWeights(
+    "Inception",
+    "pt_inception-2015-12-05-6726825d.pth",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+    "6726825d",
+)
+"""pytorch-fid's port of the network that the distance is defined with."""
 
 INCEPTION_DIMS = 2048
 RANDOM_DIMS = 64
 RANDOM_SIZE = 112
 """Pixels to which images are brought for the untrained network."""
-
-TIMEOUT = 5.0
-"""Seconds after which a silent network counts as none."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def inception_extractor(
     weights: Path | None = None,
     device: torch.device | str = "cpu",
     batch_size: int = 16,
-    hash_prefix: str = INCEPTION_HASH,
+    hash_prefix: str = INCEPTION.hash_prefix,
 ) -> Extractor:
     """The Inception network of the Fréchet inception distance, up to its last pooling.
 
@@ -115,7 +113,7 @@ def inception_extractor(
     by pytorch-fid: bilinear resize to 299 pixels without antialiasing, scaled to [-1, 1].
 
     Args:
-        weights: The published file; None: where `inception_weights` finds it.
+        weights: The published file; None: where `INCEPTION` finds it.
         device: Where to compute.
         batch_size: Images at once.
         hash_prefix: How the file's SHA-256 must begin.
@@ -124,13 +122,13 @@ def inception_extractor(
         FileNotFoundError: The weights are not on this machine.
         ValueError: The file is damaged or another one.
     """
-    path = weights or inception_weights()
+    path = weights or INCEPTION.find()
     if path is None:
         raise FileNotFoundError(
-            f"The Inception weights are not on this machine; put {INCEPTION_FILE} into a folder "
+            f"The Inception weights are not on this machine; put {INCEPTION.file} into a folder "
             f"and name that in $BENCHBED_WEIGHTS."
         )
-    digest = _sha256(path)
+    digest = sha256(path)
     if not digest.startswith(hash_prefix):
         raise ValueError(f"{path} is damaged or not the published Inception file; remove it.")
     network = _empty_inception()
@@ -183,67 +181,6 @@ def random_extractor(
         where,
         batch_size,
     )
-
-
-def inception_weights() -> Path | None:
-    """Where the Inception file lies on this machine, or None; no network is asked.
-
-    Looked for in ``$BENCHBED_WEIGHTS``, in the cache, and in torch's hub.
-    """
-    named = os.environ.get("BENCHBED_WEIGHTS")
-    folders = [
-        *([Path(named).expanduser()] if named else []),
-        cache() / "weights",
-        Path(torch.hub.get_dir()) / "checkpoints",
-    ]
-    paths = (folder / INCEPTION_FILE for folder in folders)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def sound_inception_weights(path: Path) -> bool:
-    """Whether a file is the published one, by its hash."""
-    return _sha256(path).startswith(INCEPTION_HASH)
-
-
-def fetch_inception_weights(
-    url: str | None = None, *, hash_prefix: str = INCEPTION_HASH, timeout: float = TIMEOUT
-) -> Path:
-    """Download the Inception file into the cache, once.
-
-    Args:
-        url: Where from; None: where pytorch-fid publishes it.
-        hash_prefix: How the file's SHA-256 must begin.
-        timeout: Seconds without an answer after which to give up.
-
-    Returns:
-        The file, whole and checked. One that is already there and sound is kept.
-
-    Raises:
-        OSError: No answer, or something else than the file came; nothing is left behind.
-    """
-    path = cache() / "weights" / INCEPTION_FILE
-    if path.is_file() and _sha256(path).startswith(hash_prefix):
-        return path
-    try:
-        with whole(path) as temporary, TemporaryDirectory(dir=path.parent) as folder:
-            download = Downloader(Path(folder) / "part", tries=1, timeout=timeout)
-            download(url or _published_url(), temporary)
-            if not _sha256(temporary).startswith(hash_prefix):
-                raise ConnectionError("what came is not the published file")
-    except OSError as error:
-        raise ConnectionError(f"The Inception weights cannot be downloaded: {error}.") from error
-    return path
-
-
-def _published_url() -> str:
-    from pytorch_fid.inception import FID_WEIGHTS_URL
-
-    return str(FID_WEIGHTS_URL)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_of_weights(weights: Mapping[str, Tensor]) -> str:

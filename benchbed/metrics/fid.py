@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from benchbed.api.metric import MetricInputs
-from benchbed.errors import BenchbedError
-from benchbed.metrics.features import (
-    fetch_inception_weights,
-    inception_weights,
-    sound_inception_weights,
-)
+from benchbed.metrics.features import INCEPTION
 from benchbed.metrics.frechet import frechet_distance
 
 
@@ -28,16 +23,8 @@ def inception_there() -> bool:
     Raises:
         BenchbedError: The file that is here is damaged or another one.
     """
-    path = inception_weights()
-    if path is not None and not sound_inception_weights(path):
-        raise BenchbedError(
-            f"{path} is damaged or not the published Inception file; remove it, or put the right "
-            f"one there."
-        )
-    if path is not None:
-        return True
     try:
-        fetch_inception_weights()
+        INCEPTION.obtain()
     except OSError:
         return False
     return True

@@ -18,20 +18,28 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from benchbed.metrics.features import (
-    INCEPTION_FILE,
+    INCEPTION,
     Extractor,
     _empty_inception,
     _hash_of_weights,
     _he_weights,
     extractor,
-    fetch_inception_weights,
     inception_extractor,
-    inception_weights,
     random_extractor,
 )
 from benchbed.metrics.frechet import frechet_distance
 
 Pixels = NDArray[np.uint8]
+
+INCEPTION_FILE = INCEPTION.file
+inception_weights = INCEPTION.find
+
+
+def fetch_inception_weights(
+    url: str, hash_prefix: str = INCEPTION.hash_prefix, timeout: float = 5.0
+) -> Path:
+    """What is fetched from another address, or with another hash."""
+    return dataclasses.replace(INCEPTION, url=url, hash_prefix=hash_prefix).fetch(timeout)
 
 
 def images(count: int, size: int = 48, seed: int = 0) -> Pixels:

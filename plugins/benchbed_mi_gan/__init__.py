@@ -1,0 +1,1 @@
+"""MI-GAN: pictures from vessel masks, and vessel masks from pictures."""

@@ -1,0 +1,79 @@
+"""MI-GAN (Iqbal & Ali 2018): images from vessel masks and noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbed import Batch, DataShape, Losses, Method
+from benchbed.nn import adam, bce_with_target
+from benchbed_mi_gan.mask_store import MaskStore
+from benchbed_mi_gan.networks import Discriminator, Generator
+from benchbed_mi_gan.settings import MIGANSettings
+from benchbed_mi_gan.style import StyleLoss
+
+
+class MIGAN(Method[MIGANSettings]):
+    """Images from masks; G is updated twice as often as D."""
+
+    def build(self, data: DataShape) -> None:
+        """G and D (figures 2 and 3), their optimisers, and room for masks to sample from."""
+        s = self.settings
+        self.generator = Generator(
+            s.latent_dim, data.mask_channels, data.channels, data.size, s.features
+        )
+        self.discriminator = Discriminator(
+            data.channels + data.mask_channels, data.size, s.discriminator_features
+        )
+        self.masks = MaskStore(s.stored_masks, data.mask_channels, *data.spatial)
+        self.style = StyleLoss(s) if s.loss == "style" else None
+        betas = (s.beta1, 0.999)
+        self.optimize(
+            generator=adam(self.generator, s.learning_rate, betas),
+            discriminator=adam(self.discriminator, s.learning_rate, betas),
+        )
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One update of D by eq. 4, then two of G by eq. 3, each with noise of its own."""
+        del progress
+        image, mask = batch.image, batch.mask
+        assert mask is not None  # the spec says that it needs one
+        if self.style is not None:
+            self.style.prepare(image.device)  # or refuse before anything is learned
+        self.masks.add(mask)
+        with torch.no_grad():
+            fake = self.generator(mask, self.draw_noise(len(batch)))
+        d_loss = bce_with_target(self.discriminator(image, mask), 1.0) + bce_with_target(
+            self.discriminator(fake, mask), 0.0
+        )
+        self.update("discriminator", d_loss)
+        for _ in range(self.settings.generator_updates):
+            fake = self.generator(mask, self.draw_noise(len(batch)))
+            adversarial = bce_with_target(self.discriminator(fake, mask), 1.0)
+            deviation, terms = self.deviation(fake, batch)
+            self.update("generator", adversarial + deviation)
+        return {"discriminator": d_loss, "adversarial": adversarial, **terms}
+
+    def deviation(self, fake: Tensor, batch: Batch) -> tuple[Tensor, Losses]:
+        """Lambda L_DEV (eq. 2), or L_ST (eq. 11), and what is worth logging of it."""
+        if self.style is not None:
+            return self.style(fake, batch.image, batch.fov)
+        l1 = F.l1_loss(fake, batch.image)
+        return self.settings.l1_weight * l1, {"l1": l1}
+
+    def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
+        """An image for each mask."""
+        image: Tensor = self.generator(mask, self.draw_noise(len(mask), rng))
+        return image
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Pairs of a training mask and an image made for it."""
+        mask = self.masks.draw(count, rng).to(self.device)
+        return Batch(image=self.synthesize(mask, rng), mask=mask)
+
+    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+        """``(count, latent_dim)``: faint in training, full in evaluation."""
+        s = self.settings
+        std = s.training_noise if rng is None else s.sampling_noise
+        return self.noise(count, s.latent_dim, rng=rng, std=std)

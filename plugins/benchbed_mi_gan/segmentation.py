@@ -1,0 +1,90 @@
+"""MI-GAN's segmentation (Iqbal & Ali 2018): a U-Net that a discriminator corrects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbed import Batch, DataShape, Losses, Method
+from benchbed.nn import adam, augment_batch, bce_with_target, crop_batch
+from benchbed_mi_gan.segmentation_networks import discriminator, segmenter
+from benchbed_mi_gan.segmentation_settings import MIGANSegSettings
+
+DARK = 40 / 127.5 - 1
+"""Pixels that are no redder than this are no part of the retina (V-GAN's code: 40 of 255)."""
+
+
+def z_scored(image: Tensor) -> Tensor:
+    """Images with mean 0 and deviation 1 in each channel, over the pixels of the retina.
+
+    The retina is what is redder than `DARK`, or all of an image that has no such pixel.
+
+    Args:
+        image: ``(B, C, H, W)`` in [-1, 1].
+    """
+    inside = (image[:, :1] > DARK).float()
+    inside = torch.where(inside.sum((2, 3), keepdim=True) > 0, inside, torch.ones_like(inside))
+    pixels = inside.sum((2, 3), keepdim=True)
+    mean = (image * inside).sum((2, 3), keepdim=True) / pixels
+    centred = image - mean
+    variance = (centred.square() * inside).sum((2, 3), keepdim=True) / pixels
+    return centred / (variance + 1e-4).sqrt()
+
+
+class MIGANSeg(Method[MIGANSegSettings]):
+    """Vessels from pictures; G is the segmenter."""
+
+    def build(self, data: DataShape) -> None:
+        """G, and the D that the settings name."""
+        s = self.settings
+        self.generator = segmenter(data.channels, data.mask_channels, s.features)
+        betas = (s.beta1, 0.999)
+        self.optimize(generator=adam(self.generator, s.learning_rate, betas))
+        if s.discriminator != "none":
+            self.discriminator = discriminator(
+                s.discriminator,
+                data.channels + data.mask_channels,
+                s.discriminator_features,
+                min(s.crop or data.size, data.size),
+            )
+            self.optimize(discriminator=adam(self.discriminator, s.learning_rate, betas))
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One update of D by eq. 4, one of G by eq. 6 over lambda."""
+        del progress
+        s = self.settings
+        batch = augment_batch(batch) if s.augment else batch
+        # Scored before it is cut, as whole images are when they are segmented.
+        batch = crop_batch(replace(batch, image=z_scored(batch.image)), s.crop)
+        assert batch.mask is not None  # the spec says that it needs one
+        image, truth = batch.image, (batch.mask + 1) / 2
+        logits = self.generator(image)
+        segmentation = F.binary_cross_entropy_with_logits(logits, truth)
+        if s.discriminator == "none":
+            self.update("generator", segmentation)
+            return {"segmentation": segmentation}
+        guess = logits.sigmoid()
+        d_loss = bce_with_target(self.judge(image, truth), 1.0) + bce_with_target(
+            self.judge(image, guess.detach()), 0.0
+        )
+        self.update("discriminator", d_loss)
+        adversarial = bce_with_target(self.judge(image, guess), 1.0)
+        self.update("generator", segmentation + s.adversarial_weight * adversarial)
+        return {
+            "discriminator": d_loss,
+            "adversarial": adversarial,
+            "segmentation": segmentation,
+        }
+
+    def judge(self, image: Tensor, vessels: Tensor) -> Tensor:
+        """D(x, y)."""
+        logits: Tensor = self.discriminator(torch.cat([image, vessels], 1))
+        return logits
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Probabilities of vessels."""
+        logits: Tensor = self.generator(z_scored(image))
+        return logits.sigmoid()

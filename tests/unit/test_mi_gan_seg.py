@@ -1,0 +1,151 @@
+"""MI-GAN's segmentation: the five discriminators of its table 1, the losses, the z-scores."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchbed import Batch, DataShape
+from benchbed.runs.runner import fabric, parameter_counts
+from benchbed_mi_gan.segmentation import MIGANSeg, z_scored
+from benchbed_mi_gan.segmentation_networks import BlockDiscriminator, discriminator
+from benchbed_mi_gan.segmentation_settings import MIGANSegSettings
+
+KINDS = ("pixel", "patch1", "patch2", "image")
+
+
+def _built(size: int = 64, **settings: Any) -> MIGANSeg:
+    torch.manual_seed(0)
+    method = MIGANSeg(MIGANSegSettings(**settings))
+    method.data = DataShape(3, (size, size), 1)
+    method.build(method.data)
+    return method
+
+
+def _ready(size: int = 64, **settings: Any) -> MIGANSeg:
+    method = _built(size, **{"features": 2, "discriminator_features": 2, **settings})
+    method.attach(fabric("cpu", "fp32"))
+    return method
+
+
+def _batch(size: int = 64) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(2, 3, size, size, generator=generator) * 2 - 1
+    return Batch(image=image, mask=torch.where(image[:, :1] > 0.6, 1.0, -1.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("none", None), ("patch2", 4_715_009), ("image", 4_715_009)]
+)
+def test_the_networks_have_their_parameters(kind: str, count: int | None) -> None:
+    with torch.device("meta"):
+        counts = parameter_counts(_built(512, discriminator=kind))
+    assert counts["generator"] == 7_849_601
+    assert counts.get("discriminator") == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "grid"), [("pixel", 640), ("patch1", 80), ("patch2", 10), ("image", 1)]
+)
+def test_the_grids_of_logits_at_640_px(kind: str, grid: int) -> None:
+    with torch.device("meta"):
+        network = discriminator(kind, 4, 2, 640).eval()
+        assert network(torch.empty(1, 4, 640, 640)).shape == (1, 1, grid, grid)
+
+
+@pytest.mark.parametrize(("kind", "pixels"), [("pixel", 7), ("patch1", 61), ("patch2", 537)])
+def test_the_receptive_fields(kind: str, pixels: int) -> None:
+    """Of one logit, from the kernels and strides of the layers."""
+    field, jump = 1, 1
+    for layer in discriminator(kind, 4, 2, 640).modules():
+        if isinstance(layer, nn.Conv2d):
+            field, jump = field + (layer.kernel_size[0] - 1) * jump, jump * layer.stride[0]
+        elif isinstance(layer, nn.MaxPool2d):
+            field, jump = field + jump, jump * 2
+    assert field == pixels
+
+
+@pytest.mark.parametrize(("size", "side"), [(32, 2), (64, 2), (128, 2), (256, 4), (512, 8)])
+def test_small_images_are_halved_less_often_and_never_to_one_pixel(size: int, side: int) -> None:
+    """From 128 px on six times, as the paper's 512 px."""
+    with torch.device("meta"):
+        network = BlockDiscriminator(4, 1, size, blocks=5, strided=2, whole=False).eval()
+        assert network(torch.empty(1, 4, size, size)).shape[-2:] == (side, side)
+
+
+def test_normalisation_has_no_gain_to_learn() -> None:
+    names = [name for name, _ in _built(features=2, discriminator="none").named_parameters()]
+    assert not any(name.endswith(("1.weight", "4.weight")) for name in names if "coders" in name)
+    assert any(name.endswith("1.bias") for name in names)
+
+
+def test_scores_have_mean_0_and_deviation_1_inside_the_field() -> None:
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.3
+    image[0, :, :10] = -1  # dark: outside
+    scored = z_scored(image)
+    inside = scored[0, :, 10:]
+    torch.testing.assert_close(inside.mean((1, 2)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(inside.std((1, 2), correction=0), torch.ones(3), atol=1e-2, rtol=0)
+    assert scored[0, :, :10].max() < -2
+    torch.testing.assert_close(
+        scored[1], z_scored(image[1:] * 0.5)[0], atol=2e-2, rtol=0
+    )  # contrast is taken out
+    assert torch.isfinite(z_scored(torch.full((1, 3, 32, 32), -1.0))).all()
+
+
+@pytest.mark.parametrize("kind", ["none", *KINDS])
+def test_a_step_updates_each_network_once(kind: str) -> None:
+    method = _ready(discriminator=kind)
+    losses = method.training_step(_batch(), 0.0)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    expected = {"generator": 1} if kind == "none" else {"generator": 1, "discriminator": 1}
+    assert dict(method.updates) == expected
+
+
+def test_the_losses_at_indifference() -> None:
+    """D that says one half of all: 2 ln 2 and ln 2; G that says one half: ln 2."""
+    method = _ready(discriminator="patch1", augment=False)
+    for network in (method.generator.module.head, method.discriminator.module.body[-1]):
+        nn.init.zeros_(network.weight)
+        nn.init.zeros_(network.bias)
+    method.update = lambda *_: None  # type: ignore[method-assign]
+    losses = {k: float(v.detach()) for k, v in method.training_step(_batch(), 0.0).items()}
+    assert losses["discriminator"] == pytest.approx(2 * math.log(2))
+    assert losses["adversarial"] == pytest.approx(math.log(2))
+    assert losses["segmentation"] == pytest.approx(math.log(2))
+
+
+def test_the_cross_entropy_weighs_ten_times_the_adversarial_loss() -> None:
+    """Eq. 6 over lambda: what G is updated with."""
+    method = _ready(discriminator="patch1", augment=False)
+    given: dict[str, float] = {}
+    method.update = lambda name, loss: given.update({name: loss.item()})  # type: ignore[method-assign]
+    losses = {k: float(v.detach()) for k, v in method.training_step(_batch(), 0.0).items()}
+    expected = losses["segmentation"] + losses["adversarial"] / 10
+    assert given["generator"] == pytest.approx(expected)
+
+
+def test_the_discriminator_reaches_the_generator() -> None:
+    """With the weight of the cross-entropy's rival at 0 the step of G is another one."""
+    heads = []
+    for weight in (0.0, 0.1):
+        method = _ready(discriminator="image", adversarial_weight=weight, augment=False)
+        method.training_step(_batch(), 0.0)
+        heads.append(method.generator.module.encoders[0][0].weight.detach().clone())
+    assert not torch.equal(*heads)
+
+
+def test_crops_are_trained_on_and_whole_images_segmented() -> None:
+    method = _ready(discriminator="image", crop=32)
+    seen: list[int] = []
+    method.generator.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[-1]))
+    method.training_step(_batch(), 0.0)
+    with torch.no_grad():
+        probabilities = method.eval().segment(torch.zeros(1, 3, 50, 64))
+    assert seen == [32, 64]
+    assert probabilities.shape == (1, 1, 50, 64)
+    assert 0 <= float(probabilities.min()) <= float(probabilities.max()) <= 1
