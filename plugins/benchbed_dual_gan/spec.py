@@ -110,7 +110,7 @@ DUAL_GAN = MethodSpec(
             here="preset quick: 24 channels in stage I (a factor of 2.7 narrower) and 16 in stage "
             "II (a factor of 4), batch of 16, step sizes of 5e-4 and 1e-3, 65 % of the budget for "
             "stage I",
-            reason="minutes on two CPU cores. One pixel in twelve is vessel at 64 px: after 8 "
+            reason="minutes on two CPU cores. One pixel in twelve is vessel at 64 px: after 10 "
             "kimg the arcades are drawn, the thin branches are specks, and masks differ little "
             "but in which eye they show; 1e-3 in stage I, or batches of 4 to 8, left more specks "
             "or one mask for all noise. Stage II follows its mask after 4 kimg",
