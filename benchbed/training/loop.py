@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -116,7 +117,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.history = History(self.folder / "history.csv")
         self._sums: dict[str, Tensor] = {}
-        self._summed = 0
+        self._summed: Counter[str] = Counter()
         self._pictured = 0
         self._log_steps = self.budget.log_steps(self.batch_size)
 
@@ -179,11 +180,12 @@ class Loop:
         for name, loss in losses.items():
             value = loss.detach().float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
-        self._summed += 1
+            self._summed[name] += 1
 
     def _log(self) -> None:
-        means = {name: float(total) / self._summed for name, total in self._sums.items()}
-        self._sums, self._summed = {}, 0
+        # A method of several stages reports other losses in each: every loss has its own count.
+        means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
+        self._sums, self._summed = {}, Counter()
         self.history.add(self.method.steps, self.position, means)
         for name, mean in means.items():
             if not math.isfinite(mean) or abs(mean) > EXPLODED:
@@ -225,7 +227,7 @@ class Loop:
             "shown": self.position.shown,
             "seconds": self.position.seconds,
             "sums": self._sums,
-            "summed": self._summed,
+            "summed": dict(self._summed),
             "pictured": self._pictured,
         }
         save_checkpoint(self.checkpoint, self.name, self.run, content)
@@ -237,7 +239,7 @@ class Loop:
         self.position = Position(content["shown"], content["seconds"])
         device = self.feed.device
         self._sums = {name: total.to(device) for name, total in content["sums"].items()}
-        self._summed, self._pictured = content["summed"], content["pictured"]
+        self._summed, self._pictured = Counter(content["summed"]), content["pictured"]
         self.history.read(self.method.steps)
         self.reporter.say(
             f"Going on from {self.position.shown / 1000:.1f} kimg "

@@ -18,8 +18,8 @@ MI_GAN = MethodSpec(
         ("deviation, eq. 2", "L_DEV(G) = E[|x - G(y, z)|_1],   lambda = 10"),
         ("generator, eq. 3", "L_G = -sum log D(G(y, z), y) + lambda |x - G(y, z)|_1"),
         ("discriminator, eq. 4", "max_D  sum log D(x, y) + log(1 - D(G(y, z), y))"),
-        ("Gram matrix, eq. 7", "G_ij = sum_k phi_ik phi_jk"),
-        ("style, eq. 8", "l_sty = sum 0.2 / (W H) |G(x_s) - G(G(y, z))|_F^2,   relu1_1 to relu5_1"),
+        ("Gram matrix, eq. 7", "M_ij = sum_k phi_ik phi_jk"),
+        ("style, eq. 8", "l_sty = sum 0.2 / (W H) |M(x_s) - M(G(y, z))|_F^2,   relu1_1 to relu5_1"),
         ("content, eq. 9", "l_cont = 1 / (W H) |phi(x) - phi(G(y, z))|_F^2,   relu4_2"),
         ("total variation, eq. 10", "l_tv = sum |x_(w,h+1) - x_(w,h)|^2 + |x_(w+1,h) - x_(w,h)|^2"),
         (

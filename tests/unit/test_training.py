@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchbed.data.feed import Feed
 from benchbed.errors import BenchbedError
 from benchbed.runs.assemble import build, prepare_plan
 from benchbed.runs.device import fabric
@@ -180,7 +181,6 @@ def test_a_stop_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
 
     def loop(stop_after: int) -> Loop:
         method = build(planned, prepared, fabric("cpu", "fp32"))
-        from benchbed.data.feed import Feed
 
         return Loop(
             method=method,
@@ -229,3 +229,32 @@ def test_memorisation_is_measured_and_shown(tmp_path: Path) -> None:
     assert 0 <= found.low <= found.value <= found.high <= 1
     with Image.open(folder / "samples" / "nearest.png") as picture:
         assert picture.size == (8 * 130, 4 * 130)
+
+
+def test_the_mean_of_a_loss_is_over_the_steps_that_had_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method of two stages reports other losses in each; a row that holds both dilutes none."""
+    planned = _plan()
+    prepared = prepare_plan(planned, Silent())
+    method = build(planned, prepared, fabric("cpu", "fp32"))
+
+    def stages(batch: Any, progress: float) -> dict[str, torch.Tensor]:
+        return {"first": torch.tensor(4.0)} if progress < 0.5 else {"second": torch.tensor(8.0)}
+
+    monkeypatch.setattr(method, "training_step", stages)
+    loop = Loop(
+        method=method,
+        name="tiny-lsgan",
+        run=planned.id,
+        feed=Feed(prepared.split("train"), 0, torch.device("cpu")),
+        budget=Budget(kimg=0.4),
+        folder=tmp_path,
+        reporter=Silent(),
+        preview=lambda: np.zeros((8, 8, 3), np.uint8),
+    )
+    loop._log_steps = 20
+    loop.train()
+    with (tmp_path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["first"], row["second"]) for row in rows] == [("4", ""), ("4", "8"), ("", "8")]
