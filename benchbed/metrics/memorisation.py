@@ -70,7 +70,9 @@ def memorisation(inputs: MetricInputs) -> Terms:
     generative models", section 3.1, the statistic of Mann and Whitney over the whole space: the
     probability that a sample's distance to its nearest training image is below that of a held-out
     image, ties counted half. 0.5 is what new images give, 1 what copies give; below 0.5 the
-    samples are further from the training images than real ones are.
+    samples are further from the training images than real ones are. Blurred samples without detail
+    of their own lie near to every image and come out above 0.5 too: the picture ``nearest`` tells
+    them from copies.
 
     Returns:
         For each sample, the share of held-out images that lie further away, ``(N,)``.
