@@ -42,8 +42,14 @@ def value_rows(values: Sequence[Value]) -> list[dict[str, str]]:
             "value": "–" if m.value is None else number(m.value),
             "95 %": "" if m.low is None or m.high is None else interval(m.low, m.high),
             "real vs real": "–" if m.floor is None else f"{number(m.floor)} (n={m.n_floor})",
-            "images": f"{m.n_real} real, {m.n_fake} made",
+            "of": _counts(m, specs.get(m.metric)),
             "note": m.note,
         }
         for m in values
     ]
+
+
+def _counts(value: Value, spec: MetricSpec | None) -> str:
+    if spec is not None and spec.judges == "masks":
+        return f"{value.n_real} cases"
+    return f"{value.n_real} real, {value.n_fake} made"
