@@ -14,9 +14,9 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageSet:
-    """A set of images to be scored.
+    """A set of images to be scored; it is equal to itself alone.
 
     Attributes:
         images: uint8 ``(N, C, H, W)``, C of 1 or 3; may be a read-only memory map.

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.specs import DatasetSpec
 from benchbed.data import fingerprint as prints
 from benchbed.data.cache import cached, read_array, write_arrays
 from benchbed.data.collection import Case, Collection
@@ -23,6 +22,7 @@ from benchbed.data.decode import Pixels
 from benchbed.data.duplicates import equal_images, told, without_copies
 from benchbed.data.framing import cut, resize_image, resize_mask
 from benchbed.data.native import Native, in_channels, read_native
+from benchbed.data.rendered import phantom_fingerprint
 from benchbed.errors import BenchbedError
 from benchbed.files import digest
 from benchbed.protocol import Framing
@@ -123,7 +123,8 @@ def identify(
             left to train on.
     """
     if collection.source == "phantom":
-        return collection, _phantom_fingerprint(collection.spec)
+        assert collection.spec.phantom is not None
+        return collection, phantom_fingerprint(collection.spec.phantom)
     total = sum(len(case.files) for case in collection.cases)
     done = iter(range(1, total + 1))
     facts = prints.examine(collection, lambda: progress("checking files", next(done), total))
@@ -141,15 +142,6 @@ def identify(
     if not any(case.split == "train" for case in collection.cases):
         raise BenchbedError(f"{collection.root} holds no picture to train on.")
     return collection, prints.fingerprint(collection, facts)
-
-
-def _phantom_fingerprint(spec: DatasetSpec) -> str:
-    """Hash of a few rendered cases, the recipe's counts and its seed."""
-    phantom = spec.phantom
-    assert phantom is not None
-    arrays = load(phantom.render)(range(3), 64, phantom.seed)
-    chunks = [np.ascontiguousarray(array).tobytes() for _, array in sorted(arrays.items())]
-    return prints.content_fingerprint(f"{phantom.counts}{phantom.seed}", chunks)
 
 
 def prepare(

@@ -66,9 +66,8 @@ def tally(inputs: MaskInputs) -> Tally:
         positive.append(np.bincount(rank[true], minlength=BINS).astype(np.int32))
         negative.append(np.bincount(rank[~true], minlength=BINS).astype(np.int32))
         half.append(_counts(score > HALF, true))
-        # A map of one value has no threshold: nothing in it stands out.
-        threshold = threshold_otsu(score) if score.min() < score.max() else score.max()
-        otsu.append(_counts(score > threshold, true))
+        # Of a map of one value the threshold is that value: nothing in it stands out.
+        otsu.append(_counts(score > threshold_otsu(score), true))
     return Tally(np.stack(positive), np.stack(negative), _columns(half), _columns(otsu))
 
 

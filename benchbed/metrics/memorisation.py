@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ SIDE = 32
 
 _ROWS = 256
 """Images whose distances are held at once."""
+
+_VALUES = 2**24
+"""Pixel values that are shrunk at once."""
 
 
 class Neighbours(NamedTuple):
@@ -32,8 +36,11 @@ class Neighbours(NamedTuple):
     mirrored: npt.NDArray[np.bool_]
 
 
+@lru_cache(maxsize=2)
 def nearest(images: ImageSet, train: ImageSet) -> Neighbours:
     """The nearest training image of each image, in pixels, mirrored ones counted too.
+
+    The picture and the metric both ask, and the last two answers are kept.
 
     Pixels are those of area means at 32 px: a copy stays one under a little noise, and no network
     says what counts as alike.
@@ -93,10 +100,11 @@ def memorisation(inputs: MetricInputs) -> Terms:
 def _small(images: npt.NDArray[np.uint8]) -> torch.Tensor:
     """``(N, C, h, w)`` of at most 32 px a side, float64 so that equal images have distance 0."""
     side = (min(SIDE, images.shape[2]), min(SIDE, images.shape[3]))
+    rows = max(1, _VALUES // max(1, images[:1].size))
     parts = [
         F.adaptive_avg_pool2d(
-            torch.from_numpy(np.array(images[start : start + _ROWS])).double(), side
+            torch.from_numpy(np.array(images[start : start + rows])).double(), side
         )
-        for start in range(0, len(images), _ROWS)
+        for start in range(0, len(images), rows)
     ]
     return torch.cat(parts)

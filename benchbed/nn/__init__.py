@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchbed.nn.progressive import fade_reals as fade_reals
     from benchbed.nn.schedule import ProgressiveSchedule as ProgressiveSchedule
     from benchbed.nn.segmenter import SegmentationUNet as SegmentationUNet
+    from benchbed.nn.thresholds import above_otsu as above_otsu
     from benchbed.nn.translator import UNetGenerator as UNetGenerator
 
 _HOME = {
@@ -31,6 +32,7 @@ _HOME = {
     "ProgressiveSchedule": "schedule",
     "SegmentationUNet": "segmenter",
     "UNetGenerator": "translator",
+    "above_otsu": "thresholds",
     "adam": "optim",
     "augment_batch": "augmentation",
     "bce_with_target": "losses",

@@ -278,7 +278,7 @@ def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference) -> Ro
         if cell.mean is not None:
             word = verdict(cell.mean, printed, metric.direction, reasons)
         cells[metric.metric] = replace(cell, printed=printed, verdict=word)
-    return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
+    return replace(row, cells=cells)
 
 
 def _published(metrics: tuple[MetricSpec, ...], reference: _Reference) -> list[Row]:
@@ -311,7 +311,7 @@ def _with_best(row: Row, rows: list[Row], metrics: tuple[MetricSpec, ...]) -> Ro
         best = min(means) if spec.direction == "down" else max(means)
         marked = cell.mean is not None and cell.mean == best
         cells[spec.name] = replace(cell, best=marked)
-    return Row(row.label, row.method, row.seeds, row.diverged, row.runs, cells)
+    return replace(row, cells=cells)
 
 
 def _floors(group: pd.DataFrame) -> dict[str, tuple[float, int]]:

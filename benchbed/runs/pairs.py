@@ -12,6 +12,7 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.data.feed import Feed, StagedFeed, to_pixels
+from benchbed.data.fov import common_fov
 from benchbed.data.prepare import Split
 from benchbed.errors import BenchbedError
 from benchbed.protocol import Protocol
@@ -89,8 +90,7 @@ def synthetic_pairs(
         "mask": (made.mask[:, 0] > 0).to(torch.uint8).numpy(),
     }
     if "fov" in real.arrays:
-        common = (np.mean(real.arrays["fov"], axis=0) > 0.5).astype(np.uint8)
-        arrays["fov"] = np.repeat(common[None], count, axis=0)
+        arrays["fov"] = common_fov(real.arrays["fov"], count)
         arrays["mask"] *= arrays["fov"]
     return Split(tuple(f"synthetic-{number:05d}" for number in range(count)), arrays)
 

@@ -160,6 +160,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     check_metrics(task, metrics, base.samples)
     check_method(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
+    pairs = plan_pairs(request, task, reporter)
     # numpy and Pillow take their time, and a wrong word is answered without them.
     from benchbed.data.prepare import identify
 
@@ -194,7 +195,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         seed=request.seed,
         precision=request.precision,
         skip_bad=request.skip_bad,
-        pairs=plan_pairs(request, task, reporter),
+        pairs=pairs,
     )
 
 

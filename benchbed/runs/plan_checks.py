@@ -73,24 +73,31 @@ def check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -
 
 
 def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection) -> None:
-    """Refuse real data that lack what the method learns from or the task judges by.
+    """Refuse data that lack what the method learns from or the task judges by.
 
     Raises:
         BenchbedError: Something is missing.
     """
-    if collection.source == "phantom":
-        return
     split = task.reference_split
-    judged = [case for case in collection.cases if case.split == split]
-    if task.judges == "masks" and not any(case.mask is not None for case in judged):
+    if task.judges == "masks" and "mask" not in _roles(collection, split):
         raise BenchbedError(
             f"The task {task.name} judges masks, and no image in the split {split} of "
             f"{collection.spec.name} has one here."
         )
-    roles = {role for case in collection.cases for role in case.files}
-    lacking = method.needs - roles - ({"label"} if collection.spec.classes else set())
+    lacking = method.needs - _roles(collection) - ({"label"} if collection.spec.classes else set())
     if lacking:
         raise BenchbedError(
             f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
             f"{collection.spec.name} does not have here."
         )
+
+
+def _roles(collection: Collection, split: str | None = None) -> frozenset[str]:
+    """What some case of the split, or of all, has beside its image."""
+    if collection.spec.phantom is not None and collection.source == "phantom":
+        # Rendering loads numpy, and what is refused before it is refused without.
+        from benchbed.data.rendered import phantom_roles
+
+        return phantom_roles(collection.spec.phantom)
+    cases = (case for case in collection.cases if split in (None, case.split))
+    return frozenset(role for case in cases for role in case.files)

@@ -54,12 +54,16 @@ class Pairs(_Part):
         regime: A key of `REGIMES`.
         generator: Method that made the pairs; None under the regime ``"real"``.
         run: Its run.
+        dataset: What it was trained on.
+        kimg: Its budget in thousands of images.
         count: Number of pairs.
     """
 
     regime: str
     generator: str | None = None
     run: str | None = None
+    dataset: str | None = None
+    kimg: float | None = None
     count: int = 0
 
     @property

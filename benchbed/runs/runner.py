@@ -32,10 +32,12 @@ from benchbed.runs.provenance import provenance
 from benchbed.runs.record import Measured, Pairs, Record, Training
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
+from benchbed.training.budget import Budget
 from benchbed.training.events import Reporter, Silent
-from benchbed.training.loop import Budget, Diverged, Interrupted, Loop, Options
+from benchbed.training.loop import Diverged, Interrupted, Loop, Options
 from benchbed.training.pictures import image_grid, image_rows, save_picture
 from benchbed.training.preview import Preview
+from benchbed.training.state import checkpoint_in
 
 HELD_OUT = "test"
 """The split that is held out of training, where a data set has it."""
@@ -114,7 +116,7 @@ def _done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | N
 
 def checkpoint_of(plan: Plan, store: Store) -> Path:
     """The file that holds a run's weights."""
-    return store.run_folder(plan.id) / "checkpoints" / "last.pt"
+    return checkpoint_in(store.run_folder(plan.id))
 
 
 def _tidy(folder: Path, *, everything: bool) -> None:
@@ -296,7 +298,7 @@ class _Run:
             skipped=[Path(name).name for name in plan.collection.skipped],
             copies=list(plan.collection.copies),
             task=plan.task.name,
-            pairs=_pairs(plan),
+            pairs=None if plan.pairs is None else Pairs.model_validate(plan.pairs.as_dict()),
             protocol=plan.protocol.as_dict(),
             protocol_hash=plan.protocol.hash,
             seed=plan.seed,
@@ -317,20 +319,6 @@ class _Run:
             parameters=parameter_counts(loop.method),
             peak_memory_bytes=peak_memory(self.fabric.device),
         )
-
-
-def _pairs(plan: Plan) -> Pairs | None:
-    if plan.pairs is None:
-        return None
-    generator = plan.pairs.generator
-    if generator is None:
-        return Pairs(regime=plan.pairs.regime)
-    return Pairs(
-        regime=plan.pairs.regime,
-        generator=generator.method.name,
-        run=generator.id,
-        count=plan.pairs.count,
-    )
 
 
 def _held_out(protocol: Protocol, prepared: Prepared) -> str | None:

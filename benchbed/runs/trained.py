@@ -12,7 +12,7 @@ from benchbed.runs.assemble import with_weights
 from benchbed.runs.device import fabric
 from benchbed.runs.store import Store
 from benchbed.settings import parse
-from benchbed.training.state import load_checkpoint
+from benchbed.training.state import checkpoint_in, load_checkpoint
 
 
 def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[Any]]:
@@ -32,7 +32,7 @@ def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[A
     folder, content = store.find(run)
     made = content["plan"]
     spec = registry().spec(MethodSpec, made["method"])
-    path = folder / "checkpoints" / "last.pt"
+    path = checkpoint_in(folder)
     if not path.exists():
         raise BenchbedError(
             f"The run {folder.name} has no checkpoint here ({path}); its record may come from "

@@ -13,6 +13,7 @@ from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.store import Store
 from benchbed.suites.suite import PresetName, Suite
+from benchbed.training.budget import Budget
 from benchbed.training.events import Reporter
 from benchbed.training.history import History
 
@@ -51,12 +52,7 @@ class Member:
         protocol = self.plan.protocol
         history = History(store.run_folder(self.plan.id) / "history.csv")
         history.read()
-        if not history.rows:
-            return 0.0
-        last = history.rows[-1]
-        if protocol.kimg is not None:
-            return min(1.0, float(last["kimg"]) / protocol.kimg)
-        return min(1.0, float(last["seconds"]) / (protocol.seconds or 1.0))
+        return Budget(protocol.kimg, protocol.seconds).share(history.position)
 
 
 def requests(

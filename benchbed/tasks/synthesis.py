@@ -8,6 +8,7 @@ import numpy.typing as npt
 from benchbed.api.metric import ImageSet, MetricValue, Unseen
 from benchbed.api.task import Evaluation, Task
 from benchbed.data.feed import to_pixels
+from benchbed.data.fov import common_fov
 from benchbed.metrics.memorisation import nearest
 from benchbed.tasks.scoring import score
 from benchbed.training.pictures import image_rows
@@ -37,7 +38,8 @@ class Synthesis(Task):
             lambda done: evaluation.counted("sampling", done, total),
         )
         real = evaluation.real[evaluation.reference_split]
-        fake = ImageSet(to_pixels(samples.image), common_fov(real, total))
+        fov = None if real.fov is None else common_fov(real.fov, total)
+        fake = ImageSet(to_pixels(samples.image), fov)
         train = evaluation.real[evaluation.train_split]
         held_out = evaluation.held_out_split
         unseen = Unseen(train, evaluation.real[held_out]) if held_out is not None else None
@@ -73,13 +75,3 @@ def _beside_nearest(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
     partners = train.images[found.place[closest]]
     mirrored = found.mirrored[closest, None, None, None]
     return images.images[closest], np.where(mirrored, partners[..., ::-1], partners)
-
-
-def common_fov(
-    real: ImageSet, count: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None:
-    """The pixels inside the field of view of most real images, once for each of `count` images."""
-    if real.fov is None:
-        return None
-    common = (np.mean(real.fov, axis=0) > 0.5).astype(np.uint8)
-    return np.broadcast_to(common, (count, *common.shape))

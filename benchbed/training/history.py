@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchbed.files import write_text
-from benchbed.training.state import Position
+from benchbed.training.budget import Position
 
 FIXED = ("step", "kimg", "seconds")
 
@@ -25,6 +25,14 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, str]] = []
+
+    @property
+    def position(self) -> Position:
+        """Where the last row stands."""
+        if not self.rows:
+            return Position()
+        last = self.rows[-1]
+        return Position(round(float(last["kimg"]) * 1000), float(last["seconds"]))
 
     @property
     def last_losses(self) -> Mapping[str, float]:

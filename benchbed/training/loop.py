@@ -17,22 +17,17 @@ from torch import Tensor
 from benchbed.api.method import Method
 from benchbed.api.types import Losses
 from benchbed.data.feed import Feed, StagedFeed
+from benchbed.training.budget import Budget, Position
 from benchbed.training.events import Progress, Reporter
 from benchbed.training.history import History
 from benchbed.training.pictures import save_picture
 from benchbed.training.state import (
-    Position,
+    checkpoint_in,
     load_checkpoint,
     random_states,
     restore_random_states,
     save_checkpoint,
 )
-
-LOG_ROWS = 200
-"""Rows of the history of a run with a budget in images."""
-
-LOG_STEPS = 25
-"""Steps between rows of the history of a run with a budget by the clock."""
 
 EXPLODED = 1e6
 """A loss beyond this has left every range that the methods' losses have."""
@@ -44,32 +39,6 @@ class Diverged(Exception):
 
 class Interrupted(Exception):
     """Somebody asked to stop; everything is saved."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train; one of the two is given.
-
-    Attributes:
-        kimg: Thousands of images to be shown.
-        seconds: Seconds of training.
-    """
-
-    kimg: float | None = None
-    seconds: float | None = None
-
-    def share(self, position: Position) -> float:
-        """The share that is spent, in [0, 1]."""
-        if self.kimg is not None:
-            return min(1.0, position.shown / (self.kimg * 1000))
-        assert self.seconds is not None
-        return min(1.0, position.seconds / self.seconds)
-
-    def log_steps(self, batch_size: int) -> int:
-        """Steps between rows of the history: a matter of the budget, never of the machine."""
-        if self.kimg is None:
-            return LOG_STEPS
-        return max(1, math.ceil(self.kimg * 1000 / batch_size / LOG_ROWS))
 
 
 @dataclass(frozen=True)
@@ -129,7 +98,7 @@ class Loop:
     @property
     def checkpoint(self) -> Path:
         """The file that a stopped run goes on from."""
-        return self.folder / "checkpoints" / "last.pt"
+        return checkpoint_in(self.folder)
 
     def train(self) -> Position:
         """Spend the budget, from the last checkpoint if there is one.

@@ -6,7 +6,6 @@ import io
 import pickle
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,6 @@ from benchbed.files import whole
 
 FORMAT = 1
 """Version of the checkpoint's content."""
-
-
-@dataclass
-class Position:
-    """How far a run has come.
-
-    Attributes:
-        shown: Images shown; also the place in the data.
-        seconds: Seconds of training.
-    """
-
-    shown: int = 0
-    seconds: float = 0.0
 
 
 def seed_everything(seed: int) -> None:
@@ -64,6 +50,11 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if "cuda" in states and torch.cuda.device_count() == len(states["cuda"]):
         torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def checkpoint_in(folder: Path) -> Path:
+    """The file that a run in `folder` goes on from, and that holds its weights."""
+    return folder / "checkpoints" / "last.pt"
 
 
 def save_checkpoint(path: Path, method: str, run: str, content: Mapping[str, Any]) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
 import torch
-from skimage.filters import threshold_otsu
 from torch import Tensor, nn
 
-from benchbed.nn import normal_init
+from benchbed.nn import above_otsu, normal_init
 
 HALVINGS = 4
 """Layers of stride 2, at every size: those of the authors' code, at 64 px and at 512 alike."""
@@ -78,10 +76,5 @@ def binarize(drawn: Tensor, threshold: Literal["zero", "otsu"] = "zero") -> Tens
     Returns:
         The same shape, -1 or 1; 1 above the threshold.
     """
-    if threshold == "zero":
-        cut = torch.zeros_like(drawn[..., :1, :1])
-    else:
-        planes = drawn.detach().float().cpu().numpy().reshape(-1, *drawn.shape[2:])
-        cuts = np.asarray([threshold_otsu(plane) for plane in planes], dtype=np.float32)
-        cut = torch.from_numpy(cuts).view(*drawn.shape[:2], 1, 1).to(drawn.device)
-    return torch.where(drawn > cut, 1.0, -1.0)
+    above = drawn > 0 if threshold == "zero" else above_otsu(drawn)
+    return torch.where(above, 1.0, -1.0)

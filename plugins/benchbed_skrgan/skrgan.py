@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from skimage.filters import threshold_otsu
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +14,7 @@ from benchbed.nn import (
     ProgressiveGenerator,
     ProgressiveSchedule,
     UNetGenerator,
+    above_otsu,
     adam,
     bce_with_target,
     fade_reals,
@@ -159,8 +158,5 @@ class SkrGAN(Method[SkrGANSettings]):
         becomes a mask of vessels is not said.
         """
         made = self.sample(count, rng)
-        planes = made["sketch"].float().cpu().numpy()
-        thresholds = [threshold_otsu(plane) if np.ptp(plane) > 0 else 1.0 for plane in planes]
-        levels = torch.tensor(thresholds, device=self.device).view(-1, 1, 1, 1)
-        made.mask = torch.where(made["sketch"] > levels, 1.0, -1.0)
+        made.mask = torch.where(above_otsu(made["sketch"]), 1.0, -1.0)
         return made

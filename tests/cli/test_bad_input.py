@@ -88,6 +88,7 @@ QUICK = [words for words, _ in NAMES] + [
     ("show", "skrgan"),
     ("show", "drive"),
     ("run", "--help"),
+    ("suite", "--help"),
 ]
 
 

@@ -26,6 +26,21 @@ presets:
 """
 
 
+def test_the_plan_of_a_suite_loads_no_torch(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.argv = ["benchbed", "suite", "guibas-kl", "--source", "phantom", "--dry-run"]
+from benchbed.cli.main import main
+try:
+    main()
+finally:
+    print("torch" in sys.modules)
+"""
+    words = [sys.executable, "-c", code]
+    answer = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.stdout.splitlines()[-1] == "False", answer.stderr
+
+
 def test_a_suite_runs_what_is_missing(cli: Run, with_plugin: Path, tmp_path: Path) -> None:
     """A run that breaks does not stop the next; a second call runs only what is not done."""
     (tmp_path / "small.yaml").write_text(SUITE)

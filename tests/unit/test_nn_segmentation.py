@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbed import Batch
-from benchbed.nn import SegmentationUNet, augment_batch, crop_batch
+from benchbed.nn import SegmentationUNet, above_otsu, augment_batch, crop_batch
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
@@ -123,3 +123,12 @@ def test_crops_show_the_same_window_of_everything() -> None:
     assert len(corners) > 10
     assert crop_batch(batch, 0) is batch
     assert crop_batch(batch, 48) is batch
+
+
+def test_otsu_cuts_each_map_by_itself() -> None:
+    """A map of two values is parted between them, at any scale; in one value nothing stands out."""
+    maps = torch.tensor([[0.1, 0.2], [10.0, 70.0], [5.0, 5.0]]).repeat_interleave(8, dim=1)
+    found = above_otsu(maps.view(3, 1, 4, 4)).flatten(1)
+    assert found[:2, 8:].all()
+    assert not found[:, :8].any()
+    assert not found[2].any()

@@ -132,6 +132,16 @@ def test_a_split_without_masks_is_refused_before_training(tmp_path: Path) -> Non
         plan(request)
 
 
+@pytest.mark.parametrize(
+    ("method", "task", "wanted"),
+    [("unet", "segmentation", "has one here"), ("dual-gan", "synthesis", "needs a mask")],
+)
+def test_a_phantom_without_masks_is_refused_likewise(method: str, task: str, wanted: str) -> None:
+    request = Request(method=method, dataset="chest-xray", task=task, settings={}, source="phantom")
+    with pytest.raises(BenchbedError, match=wanted):
+        plan(request)
+
+
 def test_metrics_of_images_and_of_masks_are_not_mixed_up() -> None:
     request = Request(
         method="human-expert", dataset="drive", task="segmentation", settings={}, size=32,

@@ -1,0 +1,22 @@
+"""From maps to masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from skimage.filters import threshold_otsu
+from torch import Tensor
+
+
+def above_otsu(maps: Tensor) -> Tensor:
+    """Which pixels exceed the threshold that separates the values of each map best (Otsu 1979).
+
+    Args:
+        maps: ``(B, C, H, W)``.
+
+    Returns:
+        The same shape, bool; False everywhere in a map of one value.
+    """
+    planes = maps.detach().float().cpu().numpy().reshape(-1, *maps.shape[2:])
+    levels = np.asarray([threshold_otsu(plane) for plane in planes], dtype=np.float32)
+    return maps > torch.from_numpy(levels).view(*maps.shape[:2], 1, 1).to(maps.device)
