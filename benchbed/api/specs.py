@@ -107,6 +107,8 @@ class MethodSpec:
         sizes: In-plane sizes in pixels for which the networks can be built.
         dimensions: Spatial dimensions, of 2 and 3, for which they can be built.
         needs: Parts of a case beside the image that training needs, such as ``"mask"``.
+        mask_stage: Name of the setting that is the share of the budget in which it learns masks
+            alone, before it learns what their images look like; None where it has no such stage.
         trains: Whether there is anything to train; False for a reference such as an annotator.
         presets: Settings that a preset changes, by preset name; what it does not name keeps its
             default, which is the paper's value.
@@ -123,6 +125,7 @@ class MethodSpec:
     sizes: tuple[int, ...]
     dimensions: tuple[int, ...] = (2,)
     needs: frozenset[str] = frozenset()
+    mask_stage: str | None = None
     trains: bool = True
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()

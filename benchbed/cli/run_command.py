@@ -88,6 +88,19 @@ def run(
         float | None, typer.Option(help="The generator's budget, if not the preset's.")
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Number of synthetic pairs.")] = None,
+    masks_from: Annotated[
+        str | None, typer.Option(help="Data set with masks, where the data set has none.")
+    ] = None,
+    annotator: Annotated[
+        str | None,
+        typer.Option(
+            help="Method that learns those masks and draws the missing ones.",
+            autocompletion=complete_methods,
+        ),
+    ] = None,
+    annotator_kimg: Annotated[
+        float | None, typer.Option(help="The annotator's budget, if not the preset's.")
+    ] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision.")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     results: Annotated[
@@ -143,6 +156,9 @@ def run(
             generator_dataset=generator_dataset,
             generator_kimg=generator_kimg,
             pairs=pairs,
+            masks_from=masks_from,
+            annotator=annotator,
+            annotator_kimg=annotator_kimg,
         )
     _carry_out(request, store, every, device=device, force=force, resume=resume, as_json=as_json)
 
@@ -156,6 +172,7 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
     protocol = made["protocol"]
     root = Path(made["root"]) if made["root"] else None
     mixed = made.get("pairs") or {}
+    lent = made.get("masks") or {}
     return Request(
         method=made["method"],
         dataset=made["dataset"],
@@ -178,6 +195,9 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
         generator_dataset=mixed.get("dataset"),
         generator_kimg=mixed.get("kimg"),
         pairs=mixed.get("count"),
+        masks_from=lent.get("dataset"),
+        annotator=lent.get("annotator"),
+        annotator_kimg=lent.get("kimg"),
     )
 
 

@@ -10,7 +10,7 @@ from benchbed.files import digest
 from benchbed.runs.record import Record
 
 COLUMNS = (
-    "run", "state", "method", "pairs", "regime", "generator", "pair_count",
+    "run", "state", "method", "trained_on", "regime", "generator", "pair_count",
     "settings", "settings_hash",
     "dataset", "source", "fingerprint",
     "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
@@ -36,7 +36,7 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "run": record.id,
         "state": record.state,
         "method": record.method,
-        "pairs": "" if record.pairs is None else record.pairs.label,
+        "trained_on": ", ".join(p.label for p in (record.pairs, record.masks) if p is not None),
         "regime": "" if record.pairs is None else record.pairs.regime,
         "generator": "" if record.pairs is None else record.pairs.generator or "",
         "pair_count": 0 if record.pairs is None else record.pairs.count,

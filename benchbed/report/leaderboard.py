@@ -221,7 +221,7 @@ def _labelled(
         group: The table's records.
         always: By method, settings that the label says in any case.
     """
-    for (method, pairs), of_method in group.groupby(["method", "pairs"], sort=True):
+    for (method, trained_on), of_method in group.groupby(["method", "trained_on"], sort=True):
         variants = list(of_method.groupby("settings_hash", sort=True))
         settings = [dict(part["settings"].iloc[0]) for _, part in variants]
         names = {name for values in settings for name in values}
@@ -231,7 +231,10 @@ def _labelled(
         )
         for (_, part), values in zip(variants, settings, strict=True):
             told = ", ".join(
-                [*([str(pairs)] if pairs else []), *(f"{n}={values.get(n)}" for n in differing)]
+                [
+                    *([str(trained_on)] if trained_on else []),
+                    *(f"{n}={values.get(n)}" for n in differing),
+                ]
             )
             yield f"{method} ({told})" if told else str(method), part
 

@@ -13,45 +13,16 @@ from typing import Any
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
 from benchbed.data.source import FOLDER, dataset_spec, resolve
-from benchbed.errors import BenchbedError, unknown
+from benchbed.errors import unknown
 from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
 from benchbed.registry import load, registry
 from benchbed.runs.plan_checks import check_method, check_metrics, check_needs
+from benchbed.runs.plan_masks import MaskPlan, plan_masks
+from benchbed.runs.plan_pairs import PairPlan, plan_pairs
 from benchbed.runs.request import Request
 from benchbed.settings import MethodSettings, parse
 from benchbed.training.events import Reporter, Silent
-
-PAIRS = 200
-"""Synthetic pairs that are made unless told otherwise."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairPlan:
-    """What a segmentation network is to be trained on.
-
-    Attributes:
-        regime: A key of `REGIMES`.
-        generator: The run of the generator, or None under the regime ``"real"``.
-        count: Number of pairs that it makes.
-    """
-
-    regime: str
-    generator: Plan | None = None
-    count: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """For ``run.json`` and the identity."""
-        if self.generator is None:
-            return {"regime": self.regime}
-        return {
-            "regime": self.regime,
-            "generator": self.generator.method.name,
-            "run": self.generator.id,
-            "dataset": self.generator.dataset,
-            "kimg": self.generator.protocol.kimg,
-            "count": self.count,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +41,7 @@ class Plan:
         precision: ``"fp32"`` or ``"bf16"``.
         skip_bad: Whether files that do not decode were left out.
         pairs: What the training set is made of, where that is the task's question.
+        masks: Where the masks come from, where the data set has none of its own.
     """
 
     method: MethodSpec
@@ -83,6 +55,7 @@ class Plan:
     precision: str
     skip_bad: bool
     pairs: PairPlan | None = None
+    masks: MaskPlan | None = None
 
     @property
     def id(self) -> str:
@@ -96,6 +69,8 @@ class Plan:
         }
         if self.pairs is not None:
             identity["pairs"] = self.pairs.as_dict()
+        if self.masks is not None:
+            identity["masks"] = self.masks.as_dict()
         dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
         return (
             f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-"
@@ -125,7 +100,19 @@ class Plan:
                 words += ["--generator", generator.method.name, "--pairs", str(self.pairs.count)]
                 words += ["--generator-dataset", generator.protocol.dataset]
                 words += ["--generator-kimg", f"{generator.protocol.kimg:g}"]
+        if (masks := self.borrowed) is not None:
+            annotator = masks.annotator
+            words += ["--masks-from", annotator.protocol.dataset]
+            words += ["--annotator", annotator.method.name]
+            words += ["--annotator-kimg", f"{annotator.protocol.kimg:g}"]
         return shlex.join(words)
+
+    @property
+    def borrowed(self) -> MaskPlan | None:
+        """The masks that this run, or the run of its generator, has from another data set."""
+        if self.pairs is not None and self.pairs.generator is not None:
+            return self.pairs.generator.masks
+        return self.masks
 
     def as_dict(self) -> dict[str, Any]:
         """For ``run.json``."""
@@ -141,6 +128,7 @@ class Plan:
             "precision": self.precision,
             "skip_bad": self.skip_bad,
             "pairs": None if self.pairs is None else self.pairs.as_dict(),
+            "masks": None if self.borrowed is None else self.borrowed.as_dict(),
             "root": None if self.collection.root is None else str(self.collection.root),
         }
 
@@ -160,7 +148,10 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     check_metrics(task, metrics, base.samples)
     check_method(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
-    pairs = plan_pairs(request, task, reporter)
+    pairs = plan_pairs(request, task, lambda other: plan(other, reporter))
+    masks = None
+    if pairs is None or pairs.generator is None:
+        masks = plan_masks(request, method, lambda other: plan(other, reporter))
     # numpy and Pillow take their time, and a wrong word is answered without them.
     from benchbed.data.prepare import identify
 
@@ -168,7 +159,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     collection, fingerprint = identify(
         collection, skip_bad=request.skip_bad, progress=reporter.counted, say=reporter.say
     )
-    check_needs(method, task, collection)
+    check_needs(method, task, collection, lent=masks is not None)
     protocol = Protocol(
         preset=request.preset,
         task=task.name,
@@ -196,66 +187,8 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         precision=request.precision,
         skip_bad=request.skip_bad,
         pairs=pairs,
+        masks=masks,
     )
-
-
-def plan_pairs(request: Request, task: TaskSpec, reporter: Reporter) -> PairPlan | None:
-    """What the training set is to be made of, and the run of the generator.
-
-    Raises:
-        BenchbedError: The task asks for a regime and none is given, or the other way round; the
-            generator makes no pairs, or its own request does not go together.
-    """
-    regime = request.regime
-    if not task.regimes:
-        if regime is not None or request.generator is not None:
-            raise BenchbedError(
-                f"The task {task.name} trains on real pairs alone; --regime and --generator belong "
-                f"to: {', '.join(_with_regimes()) or 'no task'}."
-            )
-        return None
-    if regime is None:
-        raise BenchbedError(f"The task {task.name} needs --regime: {', '.join(task.regimes)}.")
-    if regime not in task.regimes:
-        raise unknown("regime", regime, task.regimes, f"benchbed show {task.name}")
-    if regime == "real":
-        return PairPlan(regime=regime)
-    makers = [s.name for s in registry().specs(MethodSpec).values() if "pairs" in s.abilities]
-    if request.generator is None:
-        raise BenchbedError(
-            f"The regime {regime} needs --generator, a method that makes pairs: "
-            f"{', '.join(makers)}."
-        )
-    spec = registry().spec(MethodSpec, request.generator)
-    if "pairs" not in spec.abilities:
-        raise BenchbedError(
-            f"{spec.name} makes no pairs of image and mask; these do: {', '.join(makers)}."
-        )
-    if regime == "finetuned" and request.seconds is not None:
-        raise BenchbedError("The regime finetuned divides a budget in images; give --kimg.")
-    generator = plan(
-        Request(
-            method=spec.name,
-            dataset=request.generator_dataset or request.dataset,
-            preset=request.preset,
-            settings={},
-            seed=request.seed,
-            source=request.source,
-            data_root=request.data_root,
-            size=request.size,
-            kimg=request.generator_kimg,
-            skip_bad=request.skip_bad,
-        ),
-        reporter,
-    )
-    count = request.pairs if request.pairs is not None else PAIRS
-    if count < 1:
-        raise BenchbedError(f"--pairs was given as {count}, but must be 1 or more.")
-    return PairPlan(regime=regime, generator=generator, count=count)
-
-
-def _with_regimes() -> list[str]:
-    return [spec.name for spec in registry().specs(TaskSpec).values() if spec.regimes]
 
 
 def method_settings(

@@ -72,8 +72,14 @@ def check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -
         )
 
 
-def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection) -> None:
+def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool) -> None:
     """Refuse data that lack what the method learns from or the task judges by.
+
+    Args:
+        method: The method.
+        task: The task.
+        collection: The data.
+        lent: Whether masks come from another data set.
 
     Raises:
         BenchbedError: Something is missing.
@@ -84,7 +90,17 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection) -> N
             f"The task {task.name} judges masks, and no image in the split {split} of "
             f"{collection.spec.name} has one here."
         )
-    lacking = method.needs - _roles(collection) - ({"label"} if collection.spec.classes else set())
+    if lent and "mask" in _roles(collection):
+        raise BenchbedError(f"{collection.spec.name} has masks of its own; leave --masks-from out.")
+    given = {"mask"} if lent else set()
+    given |= {"label"} if collection.spec.classes else set()
+    lacking = method.needs - given - _roles(collection)
+    if lacking == {"mask"}:
+        raise BenchbedError(
+            f"{method.name} needs a mask with every image, which {collection.spec.name} does not "
+            f"have here; --masks-from lets a segmentation network draw them that learnt from "
+            f"another data set."
+        )
     if lacking:
         raise BenchbedError(
             f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "

@@ -47,6 +47,27 @@ class Training(_Part):
     peak_memory_bytes: int | None = None
 
 
+class LentMasks(_Part):
+    """Masks that a segmentation network drew, having learnt from another data set.
+
+    Attributes:
+        dataset: The data set that has masks.
+        annotator: The method that drew them.
+        run: Its run.
+        kimg: Its budget in thousands of images.
+    """
+
+    dataset: str
+    annotator: str
+    run: str
+    kimg: float | None = None
+
+    @property
+    def label(self) -> str:
+        """In a few words, for a table."""
+        return f"masks of {self.dataset} by {self.annotator}"
+
+
 class Pairs(_Part):
     """What a segmentation network was trained on beside, or instead of, real pairs.
 
@@ -57,6 +78,7 @@ class Pairs(_Part):
         dataset: What it was trained on.
         kimg: Its budget in thousands of images.
         count: Number of pairs.
+        masks: Where the masks that it learnt from came from; None for its own data set.
     """
 
     regime: str
@@ -65,13 +87,15 @@ class Pairs(_Part):
     dataset: str | None = None
     kimg: float | None = None
     count: int = 0
+    masks: LentMasks | None = None
 
     @property
     def label(self) -> str:
         """In a few words, for a table."""
         if self.generator is None:
             return self.regime
-        return f"{self.regime}, {self.count} of {self.generator}"
+        lent = "" if self.masks is None else f", {self.masks.label}"
+        return f"{self.regime}, {self.count} of {self.generator}{lent}"
 
 
 class Provenance(_Part):
@@ -110,6 +134,7 @@ class Record(_Part):
     copies: list[str] = Field(default_factory=list)
     task: str
     pairs: Pairs | None = None
+    masks: LentMasks | None = None
     protocol: dict[str, Any]
     protocol_hash: str
     seed: int

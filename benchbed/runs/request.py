@@ -36,6 +36,10 @@ class Request:
         generator_dataset: What the generator is trained on, instead of `dataset`.
         generator_kimg: Its budget in thousands of images, instead of the preset's.
         pairs: Number of pairs that it makes.
+        masks_from: A data set with masks, where `dataset`, or the generator's, has none.
+        annotator: Name of the segmentation method that learns from its masks and then draws those
+            that are missing.
+        annotator_kimg: Its budget in thousands of images, instead of the preset's.
     """
 
     method: str
@@ -59,3 +63,6 @@ class Request:
     generator_dataset: str | None = None
     generator_kimg: float | None = None
     pairs: int | None = None
+    masks_from: str | None = None
+    annotator: str | None = None
+    annotator_kimg: float | None = None

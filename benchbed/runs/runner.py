@@ -16,26 +16,27 @@ from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import Evaluation, Task
+from benchbed.data.feed import Feed, StagedFeed
 from benchbed.data.prepare import Prepared
 from benchbed.data.references import references
 from benchbed.errors import BenchbedError
 from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
 from benchbed.registry import load
-from benchbed.runs.assemble import build, parameter_counts, prepare_plan, restored
+from benchbed.runs.assemble import build, parameter_counts, restored
 from benchbed.runs.device import fabric, peak_memory
 from benchbed.runs.logbook import Logbook
 from benchbed.runs.obtain import obtainable
-from benchbed.runs.pairs import Mixture, synthetic_pairs
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
-from benchbed.runs.record import Measured, Pairs, Record, Training
+from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
+from benchbed.runs.training_set import TrainingSet
 from benchbed.training.budget import Budget
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import Diverged, Interrupted, Loop, Options
-from benchbed.training.pictures import image_grid, image_rows, save_picture
+from benchbed.training.pictures import image_grid, save_picture
 from benchbed.training.preview import Preview
 from benchbed.training.state import checkpoint_in
 
@@ -170,11 +171,14 @@ class _Run:
 
     def _carry_out(self) -> Record:
         metrics = obtainable(self.plan.metrics, self.reporter)
-        prepared = prepare_plan(self.plan, self.reporter)
-        mixture = self._mixture(prepared)
+        training_set = TrainingSet(
+            self.plan, self.fabric.device, self.reporter, self._picture, self._trained
+        )
+        prepared = training_set.prepared()
+        feed = training_set.feed(prepared)
         method = build(self.plan, prepared, self.fabric)
         preview = self._preview(method, prepared)
-        loop = self._loop(method, mixture, preview)
+        loop = self._loop(method, feed, preview)
         self._picture_real(prepared, preview.grid)
         try:
             if self.plan.method.trains:
@@ -191,28 +195,11 @@ class _Run:
         shown = prepared.split(self.plan.protocol.reference_split)
         return Preview(method, self.plan.method.abilities, shown)
 
-    def _mixture(self, prepared: Prepared) -> Mixture:
-        """The training set; a generator that it needs is trained first."""
-        real = prepared.split(self.plan.protocol.train_split)
-        pairs = self.plan.pairs
-        if pairs is None or pairs.generator is None:
-            return Mixture("real", real, None)
-        made = synthetic_pairs(
-            self._generator(pairs.generator),
-            pairs.count,
-            self.plan.seed,
-            real,
-            self.reporter.counted,
-        )
-        columns = 8
-        shown = [made.arrays["mask"][:columns, None] * np.uint8(255), made.image[:columns]]
-        self._picture("pairs", image_rows(shown, columns))
-        return Mixture(pairs.regime, real, made)
-
-    def _generator(self, generator: Plan) -> Method[Any]:
-        self.reporter.say(f"Pairs come from the run {generator.id}, which comes first.")
+    def _trained(self, other: Plan, what: str) -> Method[Any]:
+        """The method of another run that this one builds on."""
+        self.reporter.say(f"{what} come from the run {other.id}, which comes first.")
         outcome = carry_out(
-            generator,
+            other,
             self.store,
             self.reporter.listener,
             device=self.device,
@@ -221,18 +208,18 @@ class _Run:
         )
         if outcome.record.state == "diverged":
             raise BenchbedError(
-                f"The generator's run {generator.id} diverged ({outcome.record.message}): there "
-                f"are no pairs to learn from."
+                f"The run {other.id} diverged ({outcome.record.message}): there are no "
+                f"{what.lower()} to learn from."
             )
-        return restored(generator, checkpoint_of(generator, self.store), self.fabric)
+        return restored(other, checkpoint_of(other, self.store), self.fabric)
 
-    def _loop(self, method: Method[Any], mixture: Mixture, preview: Preview) -> Loop:
+    def _loop(self, method: Method[Any], feed: Feed | StagedFeed, preview: Preview) -> Loop:
         protocol = self.plan.protocol
         return Loop(
             method=method,
             name=self.plan.method.name,
             run=self.plan.id,
-            feed=mixture.feed(self.plan.seed, self.fabric.device, protocol),
+            feed=feed,
             budget=Budget(protocol.kimg, protocol.seconds),
             folder=self.folder,
             reporter=self.reporter,
@@ -299,6 +286,7 @@ class _Run:
             copies=list(plan.collection.copies),
             task=plan.task.name,
             pairs=None if plan.pairs is None else Pairs.model_validate(plan.pairs.as_dict()),
+            masks=None if plan.masks is None else LentMasks.model_validate(plan.masks.as_dict()),
             protocol=plan.protocol.as_dict(),
             protocol_hash=plan.protocol.hash,
             seed=plan.seed,

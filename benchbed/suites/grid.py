@@ -38,6 +38,7 @@ class Member:
         told = [f"{name}={value}" for name, value in self.request.settings.items()]
         told += [self.request.regime] if self.request.regime else []
         told += [f"of {self.request.generator}"] if self.request.generator else []
+        told += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
         return f"{self.request.method} ({', '.join(told)})" if told else self.request.method
 
     def standing(self, store: Store) -> Standing:
@@ -98,6 +99,9 @@ def requests(
                     generator_dataset=entry.generator_dataset,
                     generator_kimg=entry.generator_kimg,
                     pairs=entry.pairs,
+                    masks_from=entry.masks_from,
+                    annotator=entry.annotator,
+                    annotator_kimg=entry.annotator_kimg,
                 )
 
 

@@ -53,6 +53,9 @@ class Entry(_Strict):
         generator_dataset: What that is trained on.
         generator_kimg: Its budget in thousands of images.
         pairs: Number of synthetic pairs.
+        masks_from: Data set with masks, where the data set has none.
+        annotator: Method that learns those masks and draws the missing ones.
+        annotator_kimg: Its budget in thousands of images.
     """
 
     method: str
@@ -62,6 +65,9 @@ class Entry(_Strict):
     generator_dataset: str | None = None
     generator_kimg: float | None = None
     pairs: int | None = None
+    masks_from: str | None = None
+    annotator: str | None = None
+    annotator_kimg: float | None = None
 
 
 class Suite(_Strict):
@@ -186,7 +192,7 @@ def check_names(suite: Suite) -> None:
     known = registry()
     known.spec(TaskSpec, suite.task)
     for entry in suite.methods:
-        for method in (entry.method, entry.generator):
+        for method in (entry.method, entry.generator, entry.annotator):
             if method is not None:
                 known.spec(MethodSpec, method)
     for dataset in suite.datasets:

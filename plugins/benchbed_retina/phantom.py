@@ -57,6 +57,11 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
     return {name: np.stack([case[k] for case in cases]) for k, name in enumerate(names)}
 
 
+def render_unmasked(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
+    """The same without vessel masks, for data sets that have none."""
+    return {name: pixels for name, pixels in render(indices, size, seed).items() if name != "mask"}
+
+
 def render_annotated(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
     """The same with a second annotator, for the sets that have one.
 

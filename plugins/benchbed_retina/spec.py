@@ -18,6 +18,7 @@ from benchbed_retina.layouts import (
 
 RENDER = "benchbed_retina.phantom:render"
 RENDER_ANNOTATED = "benchbed_retina.phantom:render_annotated"
+RENDER_UNMASKED = "benchbed_retina.phantom:render_unmasked"
 FOV = "benchbed_retina.fov:detect"
 
 _STARE = "http://cecas.clemson.edu/~ahoover/stare/probing"
@@ -168,7 +169,7 @@ MESSIDOR = DatasetSpec(
         "annotation tables are not needed."
     ),
     layouts=(MESSIDOR_LAYOUT,),
-    phantom=Phantom(render=RENDER, counts={"train": 400, "test": 100}, seed=2014),
+    phantom=Phantom(render=RENDER_UNMASKED, counts={"train": 400, "test": 100}, seed=2014),
     framing="fov",
     fov=FOV,
 )

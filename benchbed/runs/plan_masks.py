@@ -1,0 +1,89 @@
+"""Masks for a data set that has none, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchbed.api.specs import MethodSpec
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+from benchbed.runs.request import Request
+
+if TYPE_CHECKING:
+    from benchbed.runs.plan import Plan
+
+SEGMENTATION = "segmentation"
+"""The task that an annotator is trained for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskPlan:
+    """Where masks come from that a data set lacks.
+
+    Attributes:
+        annotator: The run of a segmentation network on a data set that has masks.
+    """
+
+    annotator: Plan
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``run.json`` and the identity."""
+        return {
+            "dataset": self.annotator.dataset,
+            "annotator": self.annotator.method.name,
+            "run": self.annotator.id,
+            "kimg": self.annotator.protocol.kimg,
+        }
+
+
+def plan_masks(
+    request: Request, method: MethodSpec, planned: Callable[[Request], Plan]
+) -> MaskPlan | None:
+    """The run of the annotator, where the request names a data set for masks.
+
+    Args:
+        request: What is asked for.
+        method: The method that wants the masks.
+        planned: Plans the annotator's run.
+
+    Raises:
+        BenchbedError: The method learns from no masks, the annotator is missing or draws none, or
+            its own request does not go together.
+    """
+    if request.masks_from is None:
+        if request.annotator is not None:
+            raise BenchbedError("--annotator needs --masks-from, a data set with masks.")
+        return None
+    if "mask" not in method.needs:
+        raise BenchbedError(f"{method.name} learns from no masks; leave --masks-from out.")
+    if method.mask_stage is not None and request.seconds is not None:
+        raise BenchbedError(
+            f"{method.name} learns from {request.masks_from} for a share of a budget in images; "
+            f"give --kimg."
+        )
+    able = [s.name for s in registry().specs(MethodSpec).values() if "segment" in s.abilities]
+    if request.annotator is None:
+        raise BenchbedError(
+            f"--masks-from needs --annotator, a method that draws masks: {', '.join(able)}."
+        )
+    spec = registry().spec(MethodSpec, request.annotator)
+    if "segment" not in spec.abilities:
+        raise BenchbedError(f"{spec.name} draws no masks; these do: {', '.join(able)}.")
+    annotator = planned(
+        Request(
+            method=spec.name,
+            dataset=request.masks_from,
+            task=SEGMENTATION,
+            preset=request.preset,
+            settings={},
+            seed=request.seed,
+            source=request.source,
+            data_root=request.data_root,
+            size=request.size,
+            kimg=request.annotator_kimg,
+            skip_bad=request.skip_bad,
+        )
+    )
+    return MaskPlan(annotator=annotator)

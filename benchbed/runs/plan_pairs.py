@@ -1,0 +1,121 @@
+"""What a segmentation network is to learn from, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchbed.api.specs import MethodSpec, TaskSpec
+from benchbed.errors import BenchbedError, unknown
+from benchbed.registry import registry
+from benchbed.runs.request import Request
+
+if TYPE_CHECKING:
+    from benchbed.runs.plan import Plan
+
+PAIRS = 200
+"""Synthetic pairs that are made unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairPlan:
+    """What a segmentation network is to be trained on.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        generator: The run of the generator, or None under the regime ``"real"``.
+        count: Number of pairs that it makes.
+    """
+
+    regime: str
+    generator: Plan | None = None
+    count: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``run.json`` and the identity."""
+        if self.generator is None:
+            return {"regime": self.regime}
+        masks = self.generator.masks
+        return {
+            "regime": self.regime,
+            "generator": self.generator.method.name,
+            "run": self.generator.id,
+            "dataset": self.generator.dataset,
+            "kimg": self.generator.protocol.kimg,
+            "count": self.count,
+            **({} if masks is None else {"masks": masks.as_dict()}),
+        }
+
+
+def plan_pairs(
+    request: Request, task: TaskSpec, planned: Callable[[Request], Plan]
+) -> PairPlan | None:
+    """What the training set is to be made of, and the run of the generator.
+
+    Args:
+        request: What is asked for.
+        task: Its task.
+        planned: Plans the generator's run.
+
+    Raises:
+        BenchbedError: The task asks for a regime and none is given, or the other way round; the
+            generator makes no pairs, or its own request does not go together.
+    """
+    regime = request.regime
+    if not task.regimes:
+        if regime is not None or request.generator is not None:
+            raise BenchbedError(
+                f"The task {task.name} trains on real pairs alone; --regime and --generator belong "
+                f"to: {', '.join(_with_regimes()) or 'no task'}."
+            )
+        return None
+    if regime is None:
+        raise BenchbedError(f"The task {task.name} needs --regime: {', '.join(task.regimes)}.")
+    if regime not in task.regimes:
+        raise unknown("regime", regime, task.regimes, f"benchbed show {task.name}")
+    if regime == "real":
+        return PairPlan(regime=regime)
+    spec = _maker(request, regime)
+    if regime == "finetuned" and request.seconds is not None:
+        raise BenchbedError("The regime finetuned divides a budget in images; give --kimg.")
+    count = request.pairs if request.pairs is not None else PAIRS
+    if count < 1:
+        raise BenchbedError(f"--pairs was given as {count}, but must be 1 or more.")
+    generator = planned(
+        Request(
+            method=spec.name,
+            dataset=request.generator_dataset or request.dataset,
+            preset=request.preset,
+            settings={},
+            seed=request.seed,
+            source=request.source,
+            data_root=request.data_root,
+            size=request.size,
+            kimg=request.generator_kimg,
+            skip_bad=request.skip_bad,
+            masks_from=request.masks_from,
+            annotator=request.annotator,
+            annotator_kimg=request.annotator_kimg,
+        )
+    )
+    return PairPlan(regime=regime, generator=generator, count=count)
+
+
+def _maker(request: Request, regime: str) -> MethodSpec:
+    makers = [s.name for s in registry().specs(MethodSpec).values() if "pairs" in s.abilities]
+    if request.generator is None:
+        raise BenchbedError(
+            f"The regime {regime} needs --generator, a method that makes pairs: "
+            f"{', '.join(makers)}."
+        )
+    spec = registry().spec(MethodSpec, request.generator)
+    if "pairs" not in spec.abilities:
+        raise BenchbedError(
+            f"{spec.name} makes no pairs of image and mask; these do: {', '.join(makers)}."
+        )
+    return spec
+
+
+def _with_regimes() -> list[str]:
+    return [spec.name for spec in registry().specs(TaskSpec).values() if spec.regimes]
