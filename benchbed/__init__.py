@@ -70,6 +70,7 @@ _HOME = {
     "Task": "api.task",
     "TaskSpec": "api.specs",
     "Unseen": "api.metric",
+    "Volumes": "api.specs",
     "hookimpl": "hookspecs",
     "setting": "settings",
 }

@@ -106,10 +106,26 @@ class MaskInputs:
         return len(self.scores)
 
 
+@dataclass(frozen=True, eq=False)
+class PairedInputs:
+    """What the function of a metric that compares image with image is called with.
+
+    Attributes:
+        real: The real images, float32 ``(N, C, ...)`` in [-1, 1].
+        fake: The images made for the same cases, likewise.
+    """
+
+    real: npt.NDArray[np.float32]
+    fake: npt.NDArray[np.float32]
+
+
 Terms = npt.NDArray[np.float64]
 """Independent contributions ``(N,)``, of an image or a pair each, whose mean is the value."""
 
 MetricFunction = Callable[[MetricInputs], float | Terms]
+
+PairedFunction = Callable[[PairedInputs], Terms]
+"""A metric that compares image with image: a value for each case."""
 
 MaskFunction = Callable[[MaskInputs, npt.NDArray[np.int64]], npt.NDArray[np.float64]]
 """A metric that judges masks: called with how often each case counts, ``(R, N)``, one row a

@@ -14,8 +14,9 @@ from typing import Any, Literal
 Direction = Literal["up", "down", "none"]
 """Whether a larger value is better (``up``), a smaller one (``down``), or neither is."""
 
-Judged = Literal["images", "masks"]
-"""What a task scores: made images against real ones, or predicted masks against true ones."""
+Judged = Literal["images", "masks", "pairs"]
+"""What a task scores: a set of made images against a set of real ones, predicted masks against true
+ones, or each made image against the real one of its case."""
 
 REGIMES: Mapping[str, str] = {
     "real": "real pairs alone",
@@ -154,6 +155,10 @@ class Part:
         mask: Pattern of the mask that belongs to an image (the first annotator's).
         second_mask: Pattern of the second annotator's mask.
         fov: Pattern of the field-of-view mask.
+        sequences: Of volumes, the patterns of all sequences in the order of the channels, one of
+            which is ``image``; none where one file holds them all.
+        order: Which of a 4-D file's volumes are the channels; none for all, in its order.
+        codes: What a mask's numbers stand for: from a file's number to that of the structure.
         split: The split of all these images, where the pattern does not tell.
         prefix: What is set before the id, to keep ids of different parts apart.
     """
@@ -162,8 +167,36 @@ class Part:
     mask: str | None = None
     second_mask: str | None = None
     fov: str | None = None
+    sequences: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
+    codes: Mapping[int, int] = field(default_factory=dict)
     split: str | None = None
     prefix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volumes:
+    """What there is to say of a data set whose cases are volumes.
+
+    Axes are ``(D, H, W)``, growing towards superior, anterior and right.
+
+    Attributes:
+        sequences: Names of the image channels, in their order.
+        structures: Names of the mask's classes 1, 2, ..., in their order.
+        depth: Slices for each in-plane pixel: a run of size S has ``round(depth * S)`` slices.
+        slices: Central axial slices that are kept; None for all of them.
+        framing: ``"plane"`` keeps the whole plane, ``"cube"`` the smallest cube around everything.
+    """
+
+    sequences: tuple[str, ...]
+    structures: tuple[str, ...]
+    depth: float = 1.0
+    slices: int | None = None
+    framing: Literal["plane", "cube"] = "plane"
+
+    def spatial(self, size: int) -> tuple[int, int, int]:
+        """``(D, H, W)`` of a run of this in-plane size."""
+        return (round(self.depth * size), size, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +230,9 @@ class Phantom:
             ``size`` (pixels) and ``seed``, it returns arrays whose first axis counts the cases:
             ``image`` uint8 ``(N, size, size, C)``, and where there are any ``mask``,
             ``second_mask`` and ``fov`` uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64
-            ``(N,)``. A case depends on its number and the seed alone.
+            ``(N,)``. Of volumes, ``image`` is float32 ``(N, C, D, size, size)`` in [-1, 1] and
+            ``mask`` uint8 ``(N, D, size, size)``, numbers of structures. A case depends
+            on its number and the seed alone.
         counts: Number of cases by split.
         seed: The seed; part of what the phantom is.
     """
@@ -250,8 +285,9 @@ class DatasetSpec:
         downloads: The archives that make up the data set, where they are open to all; none where
             its source asks for a registration or an account.
         phantom: Its stand-in, or None.
-        channels: 1 (grey) or 3 (RGB); images are converted.
+        channels: 1 (grey) or 3 (RGB); images are converted. Of volumes, the number of sequences.
         classes: Names of the image-level labels, in the order of their numbers.
+        volumes: What there is to say where cases are volumes; None where they are pictures.
         framing: How a picture becomes square: ``"fov"`` (the bounding square of the field of
             view), ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
         fov: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
@@ -272,14 +308,27 @@ class DatasetSpec:
     phantom: Phantom | None = None
     channels: int = 3
     classes: tuple[str, ...] = ()
+    volumes: Volumes | None = None
     framing: Literal["fov", "center", "pad", "stretch"] = "center"
     fov: str | None = None
     intensity_window: tuple[float, float] | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Spatial dimensions of a case, 2 or 3."""
+        return 2 if self.volumes is None else 3
+
+    @property
+    def structures(self) -> int:
+        """Number of classes that a mask tells apart, its background not counted."""
+        return 1 if self.volumes is None else len(self.volumes.structures)
 
     def __post_init__(self) -> None:
         low, high = self.intensity_window or (0, 1)
         if low >= high:
             raise ValueError(f"dataset {self.name!r}: intensity_window {low} to {high} must rise")
+        if self.volumes is not None and self.channels != len(self.volumes.sequences):
+            raise ValueError(f"dataset {self.name!r}: channels must be the number of sequences")
         functions = [self.fov] if self.fov else []
         if self.phantom is not None:
             functions.append(self.phantom.render)
@@ -294,12 +343,12 @@ class MetricSpec:
         name: The name in records and tables.
         title: Column heading.
         direction: Which way is better.
-        implementation: ``"module:function"``, called with `MetricInputs`, or with `MaskInputs`
-            where it judges masks.
+        implementation: ``"module:function"``, called with `MetricInputs`, with `MaskInputs` where
+            it judges masks, or with `PairedInputs` where it judges pairs.
         recipe: The definition in one line: what a change of would need another name.
         bounds: Least and largest possible value, None where there is none.
         min_samples: Fewest images a side for which the value means anything.
-        judges: ``"images"`` or ``"masks"``.
+        judges: ``"images"``, ``"masks"`` or ``"pairs"``.
         held_out: Whether it needs real images that were held out of training.
         weights: ``"module:function"`` that returns whether the pretrained weights are there, once
             it has tried to get them; None where none are needed.
@@ -335,7 +384,8 @@ class TaskSpec:
         implementation: ``"module:Class"`` of the `Task`.
         abilities: The method must have one of these abilities.
         metrics: Names of the metrics that it reports unless told otherwise.
-        judges: ``"images"`` or ``"masks"``; its metrics judge the same.
+        volume_metrics: Those that it reports of volumes; none where it is for pictures alone.
+        judges: ``"images"``, ``"masks"`` or ``"pairs"``; its metrics judge the same.
         reference_split: The split that it compares with.
         regimes: What the training set may be made of, where that is the question; keys of
             `REGIMES`.
@@ -348,6 +398,7 @@ class TaskSpec:
     implementation: str
     abilities: frozenset[str]
     metrics: tuple[str, ...]
+    volume_metrics: tuple[str, ...] = ()
     judges: Judged = "images"
     reference_split: str = "train"
     regimes: tuple[str, ...] = ()

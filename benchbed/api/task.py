@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from benchbed.api.metric import Features, ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
-from benchbed.api.types import Window
+from benchbed.api.types import Box, Window
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 if TYPE_CHECKING:
     from benchbed.api.method import Method
+    from benchbed.api.types import Batch
 
 
 @dataclass(frozen=True)
@@ -27,23 +28,29 @@ class Reference:
 
     Attributes:
         id: Name of the case.
-        image: The prepared image ``(C, size, size)`` uint8.
-        mask: The first annotator's mask, bool ``(H, W)``, at the case's own size.
+        image: The prepared image: ``(C, size, size)`` uint8, or of a volume
+            ``(C, D, size, size)`` float16.
+        mask: The first annotator's mask, bool ``(H, W)`` or ``(D, H, W)``, at the case's own size;
+            of a volume, any structure.
         second_mask: The second annotator's, or None.
-        fov: The pixels that count, bool ``(H, W)``.
-        part: The window of the case that the prepared image shows.
+        fov: The pixels that count, bool, of the same shape.
+        part: The part of the case that the prepared image shows.
     """
 
     id: str
-    image: Pixels
+    image: npt.NDArray[Any]
     mask: Mask
     second_mask: Mask | None
     fov: Mask
-    part: Window
+    part: Window | Box
 
 
 References = Callable[[str], Iterator[Reference]]
 """From the name of a split to its cases."""
+
+
+Batches = Callable[[str], "Iterator[tuple[Batch, int]]"]
+"""From the name of a split to its cases as tensors on the CPU, and how many cases it has."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Evaluation:
         reference_split: The split that samples are compared with.
         held_out_split: A split that it never saw, or None.
         references: From the name of a split to its cases with their masks at their own size.
+        batches: From the name of a split to its cases as a method sees them, in their order, each
+            few with the number of all.
         samples: Number of samples to score.
         metrics: The metrics to report.
         features: Gives features of image sets.
@@ -73,6 +82,7 @@ class Evaluation:
     reference_split: str
     held_out_split: str | None
     references: References
+    batches: Batches
     samples: int
     metrics: Sequence[MetricSpec]
     features: Features

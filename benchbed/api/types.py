@@ -32,6 +32,19 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Box:
+    """The part of a volume that is kept; it may reach beyond the volume's edge.
+
+    Attributes:
+        start: First slice, row and column.
+        shape: Slices, rows and columns.
+    """
+
+    start: tuple[int, int, int]
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class DataShape:
     """The shape of the data that a method is built for.
 

@@ -88,6 +88,9 @@ def run(
         float | None, typer.Option(help="The generator's budget, if not the preset's.")
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Number of synthetic pairs.")] = None,
+    real_share: Annotated[
+        float | None, typer.Option(help="Share of the real cases that a regime uses, such as 0.1.")
+    ] = None,
     masks_from: Annotated[
         str | None, typer.Option(help="Data set with masks, where the data set has none.")
     ] = None,
@@ -156,6 +159,7 @@ def run(
             generator_dataset=generator_dataset,
             generator_kimg=generator_kimg,
             pairs=pairs,
+            real_share=real_share,
             masks_from=masks_from,
             annotator=annotator,
             annotator_kimg=annotator_kimg,
@@ -195,6 +199,7 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
         generator_dataset=mixed.get("dataset"),
         generator_kimg=mixed.get("kimg"),
         pairs=mixed.get("count"),
+        real_share=mixed.get("real_share"),
         masks_from=lent.get("dataset"),
         annotator=lent.get("annotator"),
         annotator_kimg=lent.get("kimg"),

@@ -50,6 +50,6 @@ def value_rows(values: Sequence[Value]) -> list[dict[str, str]]:
 
 
 def _counts(value: Value, spec: MetricSpec | None) -> str:
-    if spec is not None and spec.judges == "masks":
+    if spec is not None and spec.judges != "images":
         return f"{value.n_real} cases"
     return f"{value.n_real} real, {value.n_fake} made"

@@ -17,6 +17,9 @@ from benchbed.errors import BenchbedError
 TEST_SHARE = 20
 """Per cent of the patients that form the test split where there is no official one."""
 
+VOLUME_SUFFIXES = (".nii", ".nii.gz")
+"""Suffixes of volumes."""
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
 """Suffixes of pictures; each may be followed by that of a packed file."""
 
@@ -34,6 +37,10 @@ class Case:
         second_mask: The second annotator's, or None.
         fov: Its field of view, or None.
         label: Number of its class, or None.
+        sequences: Of a volume, the files of its channels in their order; none where its image
+            holds them all.
+        order: Which of a 4-D image's volumes are the channels; none for all, in its order.
+        codes: What the numbers of its mask stand for; none where they are the structures'.
         official: Whether the split is the data set's own; False where the hash of the patient's
             name decided.
     """
@@ -46,13 +53,18 @@ class Case:
     second_mask: Path | None = None
     fov: Path | None = None
     label: int | None = None
+    sequences: tuple[Path, ...] = ()
+    order: tuple[int, ...] = ()
+    codes: Mapping[int, int] = field(default_factory=dict, hash=False)
     official: bool = True
 
     @property
     def files(self) -> dict[str, Path]:
         """The files of the case by role."""
         roles = ("image", "mask", "second_mask", "fov")
-        return {role: path for role in roles if (path := getattr(self, role)) is not None}
+        files = {role: path for role in roles if (path := getattr(self, role)) is not None}
+        others = [path for path in self.sequences if path != self.image]
+        return files | {f"sequence{number}": path for number, path in enumerate(others)}
 
 
 @dataclass(frozen=True)
@@ -135,13 +147,17 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
     files = listing(folder)
     cases: list[Case] = []
     for part in layout.parts:
-        images = {n: f for n, f in Pattern(part.image).matches(files).items() if _is_image(n)}
+        images = {n: f for n, f in Pattern(part.image).matches(files).items() if _is_image(n, spec)}
         identities = _ids(images)
         companions = {
             role: _companions(pattern, role, images, files, folder)
             for role in ("mask", "second_mask", "fov")
             if (pattern := getattr(part, role)) is not None
         }
+        sequences = [
+            _companions(pattern, _sequence(spec, n), images, files, folder, always=True)
+            for n, pattern in enumerate(part.sequences)
+        ]
         for name, fields in images.items():
             patient = part.prefix + _patient(layout, identities[name], fields)
             official = _official_split(layout, part, fields)
@@ -155,6 +171,9 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
                     patient,
                     folder / name,
                     label=label,
+                    sequences=tuple(found[name] for found in sequences),
+                    order=part.order,
+                    codes=part.codes,
                     official=official is not None,
                     **paired,
                 )
@@ -162,7 +181,9 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
     return cases
 
 
-def _is_image(name: str) -> bool:
+def _is_image(name: str, spec: DatasetSpec) -> bool:
+    if spec.volumes is not None:
+        return name.lower().endswith(VOLUME_SUFFIXES)
     return name.lower().removesuffix(PACKED).endswith(IMAGE_SUFFIXES)
 
 
@@ -182,13 +203,19 @@ def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def _companions(
-    text: str, role: str, images: Mapping[str, Mapping[str, str]], files: list[str], folder: Path
+    text: str,
+    role: str,
+    images: Mapping[str, Mapping[str, str]],
+    files: list[str],
+    folder: Path,
+    *,
+    always: bool = False,
 ) -> dict[str, Path]:
-    """The file of this role for every image; all of them have one, or none."""
+    """The file of this role for every image; all of them have one, or none unless `always`."""
     pattern = Pattern(text)
     hits = {name: pattern.find(files, fields) for name, fields in images.items()}
     missing = [name for name, paths in hits.items() if len(paths) != 1]
-    if len(missing) == len(images) and not any(hits.values()):
+    if len(missing) == len(images) and not any(hits.values()) and not always:
         return {}
     if missing:
         first = missing[0]
@@ -199,6 +226,10 @@ def _companions(
             f"{pattern.fill(images[first])}."
         )
     return {name: folder / paths[0] for name, paths in hits.items()}
+
+
+def _sequence(spec: DatasetSpec, number: int) -> str:
+    return spec.volumes.sequences[number] if spec.volumes is not None else "sequence"
 
 
 def _patient(layout: Layout, identity: str, fields: Mapping[str, str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +23,25 @@ _KNOWN = ("image", "mask", "fov", "label")
 _UNUSED = ("second_mask",)
 
 
-def to_signed(pixels: Tensor) -> Tensor:
-    """uint8 in [0, 255] to float32 in [-1, 1]."""
-    return pixels.float().div_(127.5).sub_(1.0)
+def to_signed(stored: Tensor) -> Tensor:
+    """Stored images as float32 in [-1, 1]: uint8 in [0, 255], or float16 that is so already."""
+    if stored.dtype != torch.uint8:
+        return stored.float()
+    return stored.float().div_(127.5).sub_(1.0)
+
+
+def to_channels(codes: Tensor, structures: int) -> Tensor:
+    """Numbers of structures ``(B, ...)`` as one channel each ``(B, K, ...)``, in {-1, 1}."""
+    numbers = torch.arange(1, structures + 1, device=codes.device)
+    numbers = numbers.view(1, -1, *(1,) * (codes.ndim - 1))
+    return (codes.unsqueeze(1) == numbers).float().mul_(2.0).sub_(1.0)
+
+
+def to_codes(mask: Tensor) -> npt.NDArray[np.uint8]:
+    """The reverse of `to_channels`: the number of the strongest structure, 0 where none is > 0."""
+    strongest = mask.detach().max(dim=1)
+    codes = torch.where(strongest.values > 0, strongest.indices + 1, 0)
+    return np.asarray(codes.to(torch.uint8).cpu().numpy())
 
 
 def to_pixels(images: Tensor) -> npt.NDArray[np.uint8]:
@@ -33,6 +51,13 @@ def to_pixels(images: Tensor) -> npt.NDArray[np.uint8]:
     """
     scaled = images.detach().float().nan_to_num(nan=-1.0).add(1.0).mul(127.5)
     return np.asarray(scaled.round().clamp(0, 255).to(torch.uint8).cpu().numpy())
+
+
+def stored(images: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Images in [-1, 1] as prepared data keep them: the reverse of `to_signed`."""
+    if dtype == np.uint8:
+        return to_pixels(images)
+    return np.asarray(images.detach().float().clamp(-1.0, 1.0).cpu().numpy(), dtype)
 
 
 @dataclass
@@ -75,7 +100,7 @@ class Feed:
         if self.augment == "flip":
             mirrored = torch.from_numpy(flips).to(self.device)
             tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
-        return as_batch(tensors)
+        return as_batch(tensors, self.split.structures)
 
     def _gather(self, name: str, indices: npt.NDArray[np.int64]) -> Tensor:
         array = self._arrays[name]
@@ -110,6 +135,15 @@ class StagedFeed:
         return self.then.batch(shown - self.switch, count)
 
 
+def in_order(split: Split, count: int = 4) -> Iterator[tuple[Batch, int]]:
+    """The cases of a split on the CPU, `count` at a time, and how many there are."""
+    arrays = {name: array for name, array in split.arrays.items() if name not in _UNUSED}
+    for start in range(0, len(split), count):
+        part = slice(start, start + count)
+        tensors = {n: torch.from_numpy(np.array(array[part])) for n, array in arrays.items()}
+        yield as_batch(tensors, split.structures), len(split)
+
+
 @lru_cache(maxsize=128)
 def _order(
     seed: int, which: int, total: int
@@ -119,13 +153,13 @@ def _order(
     return rng.permutation(total), rng.random(total) < 0.5
 
 
-def as_batch(tensors: dict[str, Tensor]) -> Batch:
+def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:
     """Stored tensors as a batch: images and derived arrays in [-1, 1], masks in {-1, 1}."""
     extra = {n: to_signed(t) for n, t in tensors.items() if n not in _KNOWN}
     mask, fov = tensors.get("mask"), tensors.get("fov")
     return Batch(
         image=to_signed(tensors["image"]),
-        mask=None if mask is None else mask.float().unsqueeze(1).mul_(2.0).sub_(1.0),
+        mask=None if mask is None else to_channels(mask, structures),
         fov=None if fov is None else fov.float().unsqueeze(1),
         label=tensors.get("label"),
         extra=extra,
@@ -135,7 +169,7 @@ def as_batch(tensors: dict[str, Tensor]) -> Batch:
 def data_shape(split: Split, classes: int) -> DataShape:
     """The shape of a split's cases."""
     _, channels, *spatial = split.image.shape
-    masks = 1 if "mask" in split.arrays else 0
+    masks = split.structures if "mask" in split.arrays else 0
     return DataShape(channels, tuple(spatial), masks, classes)
 
 

@@ -53,11 +53,15 @@ class Split:
         ids: Names of the cases.
         arrays: ``image`` uint8 ``(N, C, size, size)``; ``mask``, ``second_mask`` and ``fov``
             uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)`` where the data set
-            has them; derived arrays uint8 ``(N, C, size, size)``. Read-only memory maps.
+            has them; derived arrays uint8 ``(N, C, size, size)``. Of volumes, ``image`` float16
+            ``(N, C, D, size, size)`` in [-1, 1] and ``mask`` uint8 ``(N, D, size, size)``, numbers
+            of structures. Read-only memory maps.
+        structures: Number of classes that a mask tells apart, its background not counted.
     """
 
     ids: tuple[str, ...]
     arrays: Mapping[str, npt.NDArray[Any]]
+    structures: int = 1
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -183,6 +187,7 @@ def prepare(
         split: Split(
             tuple(index["ids"][start:stop]),
             {name: array[start:stop] for name, array in arrays.items()},
+            collection.spec.structures,
         )
         for split, (start, stop) in index["splits"].items()
     }
@@ -265,8 +270,14 @@ class _Builder:
             for cases in pool.map(lambda numbers: render(numbers, size, phantom.seed), chunks):
                 for position in range(len(cases["image"])):
                     case = {name: array[position] for name, array in cases.items()}
-                    case["image"] = _planes(in_channels(case["image"], self.channels))
+                    case["image"] = self._rendered(case["image"])
                     yield {name: np.asarray(value) for name, value in case.items()}
+
+    def _rendered(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A phantom's image as it is stored."""
+        if self.collection.spec.volumes is not None:
+            return image.astype(np.float16)
+        return _planes(in_channels(image, self.channels))
 
     def _real(self, size: int) -> Iterator[Arrays]:
         roles = {role for case in self.collection.cases for role in case.files}

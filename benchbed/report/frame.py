@@ -10,7 +10,7 @@ from benchbed.files import digest
 from benchbed.runs.record import Record
 
 COLUMNS = (
-    "run", "state", "method", "trained_on", "regime", "generator", "pair_count",
+    "run", "state", "method", "trained_on", "regime", "generator", "pair_count", "real_share",
     "settings", "settings_hash",
     "dataset", "source", "fingerprint",
     "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
@@ -40,6 +40,7 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "regime": "" if record.pairs is None else record.pairs.regime,
         "generator": "" if record.pairs is None else record.pairs.generator or "",
         "pair_count": 0 if record.pairs is None else record.pairs.count,
+        "real_share": 1.0 if record.pairs is None else record.pairs.real_share,
         "settings": record.settings,
         "settings_hash": digest(record.settings),
         "dataset": record.dataset,

@@ -45,11 +45,17 @@ class ReferencePairs(_Strict):
         regime: A key of `REGIMES`.
         generator: Method here that made the synthetic pairs; empty under the regime ``"real"``.
         count: Number of synthetic pairs.
+        real_share: Share of the real pairs that were used.
     """
 
     regime: Annotated[str, AfterValidator(_regime)]
     generator: str = ""
     count: int = 0
+    real_share: float = 1.0
+
+
+_NO_PAIRS = ReferencePairs.model_construct(regime="")
+"""What a run of another task has in the frame."""
 
 
 class ReferenceMethod(_Strict):
@@ -60,8 +66,8 @@ class ReferenceMethod(_Strict):
         method: The method here; None where nothing here stands for it, so that its values are
             shown as published alone.
         settings: Settings that a run of the method must have to stand here.
-        pairs: The regime and the generator that it must have; None where that is no question.
-            With another count it stands here, and does not compare.
+        pairs: The regime, the generator and the share of real pairs that it must have; None where
+            that is no question. With another count it stands here, and does not compare.
     """
 
     label: str
@@ -71,11 +77,12 @@ class ReferenceMethod(_Strict):
 
     def stands_for(self, run: Mapping[str, Any]) -> bool:
         """Whether a run, given as a row of the frame, stands beside it."""
-        pairs = (self.pairs.regime, self.pairs.generator) if self.pairs else ("", "")
+        known = self.pairs or _NO_PAIRS
+        pairs = (known.regime, known.generator, known.real_share)
         return (
             self.method == run["method"]
             and all(run["settings"].get(name) == value for name, value in self.settings.items())
-            and pairs == (run["regime"], run["generator"])
+            and pairs == (run["regime"], run["generator"], run["real_share"])
         )
 
 

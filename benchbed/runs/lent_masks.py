@@ -1,4 +1,4 @@
-"""Masks for a data set that has none: drawn by a network that learnt from another data set."""
+"""Masks, or structures, that a data set lacks: drawn by a network that learnt from another."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from benchbed.api.method import Method
 from benchbed.data.feed import Feed, StagedFeed
-from benchbed.data.prepare import Prepared, Split
-from benchbed.training.sampling import probabilities
+from benchbed.data.prepare import Prepared
+from benchbed.training.sampling import foreground, probabilities
 
 ANNOTATION_SEED = 300_000
 """Added to the run's seed for whatever the annotator draws."""
@@ -26,27 +26,37 @@ def annotated(
     seed: int,
     counted: Callable[[str, int, int], None],
 ) -> Prepared:
-    """The data with masks in one split; the others are for judging and get none.
+    """The data with drawn masks in one split; the others are for judging and get none.
+
+    Where the cases have masks of their own, as brains have of tumours, the drawn structures come
+    before those and give way to them.
 
     Args:
-        prepared: The data set that has no masks.
+        prepared: The data set that lacks masks or structures.
         split: Name of the split.
         annotator: A trained method with the ability ``segment``.
         seed: The run's seed.
         counted: Told how far it is.
     """
     cases = prepared.split(split)
+    image = cases.arrays["image"]
+    # Of the sequences, the annotator knows those that its own data had, which come first.
     scores = probabilities(
         annotator,
-        cases.image,
+        image[:, : annotator.data.channels],
         ANNOTATION_SEED + seed,
         lambda done: counted("drawing masks", done, len(cases)),
     )
-    mask = (scores > 0.5).astype(np.uint8)
+    mask = np.where(foreground(scores) > 0.5, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
+    drawn, own = scores.shape[1], cases.arrays.get("mask")
+    if own is not None:
+        mask = np.where(own > 0, own + np.uint8(drawn), mask)
+    if "fov" in cases.arrays:
+        mask *= cases.arrays["fov"]
     arrays: dict[str, npt.NDArray[Any]] = {**cases.arrays, "mask": mask}
-    if "fov" in arrays:
-        mask *= arrays["fov"]
-    return replace(prepared, splits={**prepared.splits, split: Split(cases.ids, arrays)})
+    structures = drawn if own is None else drawn + cases.structures
+    completed = replace(cases, arrays=arrays, structures=structures)
+    return replace(prepared, splits={**prepared.splits, split: completed})
 
 
 def masks_first(masks: Feed, then: Feed, share: float, kimg: float) -> StagedFeed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from benchbed.api.method import Method
-from benchbed.data.feed import Feed, StagedFeed, to_pixels
+from benchbed.data.feed import Feed, StagedFeed, stored, to_codes
 from benchbed.data.fov import common_fov
 from benchbed.data.prepare import Split
 from benchbed.errors import BenchbedError
@@ -86,13 +86,31 @@ def synthetic_pairs(
             f"{type(method).__name__} made images without masks, though it declares pairs."
         )
     arrays: dict[str, npt.NDArray[Any]] = {
-        "image": to_pixels(made.image),
-        "mask": (made.mask[:, 0] > 0).to(torch.uint8).numpy(),
+        "image": stored(made.image, real.image.dtype),
+        # Structures that the generator's data were lent come before the data set's own.
+        "mask": to_codes(made.mask[:, made.mask.shape[1] - real.structures :]),
     }
     if "fov" in real.arrays:
         arrays["fov"] = common_fov(real.arrays["fov"], count)
         arrays["mask"] *= arrays["fov"]
-    return Split(tuple(f"synthetic-{number:05d}" for number in range(count)), arrays)
+    ids = tuple(f"synthetic-{number:05d}" for number in range(count))
+    return Split(ids, arrays, real.structures)
+
+
+def share_of(real: Split, share: float, seed: int) -> Split:
+    """Some of the real cases; of one seed, a smaller share is part of every larger one.
+
+    Args:
+        real: All of them.
+        share: In (0, 1]; at least one case is kept.
+        seed: The run's seed.
+    """
+    if share == 1.0:
+        return real
+    order = np.random.default_rng(PAIR_SEED + seed).permutation(len(real))
+    kept = np.sort(order[: max(1, round(share * len(real)))])
+    arrays = {name: np.asarray(array[kept]) for name, array in real.arrays.items()}
+    return replace(real, ids=tuple(real.ids[place] for place in kept), arrays=arrays)
 
 
 def joined(first: Split, second: Split) -> Split:
@@ -101,4 +119,4 @@ def joined(first: Split, second: Split) -> Split:
     arrays = {
         name: np.concatenate([first.arrays[name], second.arrays[name]]) for name in sorted(names)
     }
-    return Split((*first.ids, *second.ids), arrays)
+    return Split((*first.ids, *second.ids), arrays, first.structures)

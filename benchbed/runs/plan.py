@@ -17,7 +17,7 @@ from benchbed.errors import unknown
 from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
 from benchbed.registry import load, registry
-from benchbed.runs.plan_checks import check_method, check_metrics, check_needs
+from benchbed.runs.plan_checks import check_dimensions, check_method, check_metrics, check_needs
 from benchbed.runs.plan_masks import MaskPlan, plan_masks
 from benchbed.runs.plan_pairs import PairPlan, plan_pairs
 from benchbed.runs.request import Request
@@ -96,6 +96,8 @@ class Plan:
                 words += ["--set", f"{name}={json.dumps(value)}"]
         if self.pairs is not None:
             words += ["--regime", self.pairs.regime]
+            if self.pairs.real_share != 1.0:
+                words += ["--real-share", f"{self.pairs.real_share:g}"]
             if (generator := self.pairs.generator) is not None:
                 words += ["--generator", generator.method.name, "--pairs", str(self.pairs.count)]
                 words += ["--generator-dataset", generator.protocol.dataset]
@@ -141,9 +143,11 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     """
     reporter = reporter or Silent()
     method = registry().spec(MethodSpec, request.method)
-    dataset_spec(request.dataset)
+    dataset = dataset_spec(request.dataset)
     task = registry().spec(TaskSpec, request.task)
-    metrics = tuple(registry().spec(MetricSpec, n) for n in request.metrics or task.metrics)
+    check_dimensions(method, task, dataset)
+    usual = task.metrics if dataset.volumes is None else task.volume_metrics
+    metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or usual)
     base = _preset(request)
     check_metrics(task, metrics, base.samples)
     check_method(method, task, base.size, request.precision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchbed.api.specs import ABILITIES, MethodSpec, MetricSpec, TaskSpec
+from benchbed.api.specs import ABILITIES, DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
 from benchbed.errors import BenchbedError, unknown
 from benchbed.registry import registry
@@ -29,6 +29,31 @@ def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) 
         raise BenchbedError(
             f"The task {task.name} needs a method that can {wanted}, which {method.name} cannot; "
             f"these can: {', '.join(able) or 'none'}."
+        )
+
+
+def check_dimensions(method: MethodSpec, task: TaskSpec, dataset: DatasetSpec) -> None:
+    """Refuse pictures where volumes are wanted, and the other way round.
+
+    Raises:
+        BenchbedError: The method cannot be built for the data, or the task does not judge them.
+    """
+    kind = "volumes" if dataset.dimensions == 3 else "pictures"
+    if dataset.dimensions not in method.dimensions:
+        able = [
+            s.name
+            for s in registry().specs(MethodSpec).values()
+            if dataset.dimensions in s.dimensions and s.abilities & task.abilities
+        ]
+        raise BenchbedError(
+            f"{method.name} is not for {kind}, which {dataset.name} has; for {kind} and the task "
+            f"{task.name} there are: {', '.join(able) or 'none'}."
+        )
+    if dataset.dimensions == 3 and not task.volume_metrics:
+        able = [s.name for s in registry().specs(TaskSpec).values() if s.volume_metrics]
+        raise BenchbedError(
+            f"The task {task.name} judges no volumes, which {dataset.name} has; these tasks do: "
+            f"{', '.join(able)}."
         )
 
 
@@ -90,7 +115,7 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
             f"The task {task.name} judges masks, and no image in the split {split} of "
             f"{collection.spec.name} has one here."
         )
-    if lent and "mask" in _roles(collection):
+    if lent and "mask" in _roles(collection) and collection.spec.volumes is None:
         raise BenchbedError(f"{collection.spec.name} has masks of its own; leave --masks-from out.")
     given = {"mask"} if lent else set()
     given |= {"label"} if collection.spec.classes else set()

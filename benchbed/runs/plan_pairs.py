@@ -26,19 +26,24 @@ class PairPlan:
         regime: A key of `REGIMES`.
         generator: The run of the generator, or None under the regime ``"real"``.
         count: Number of pairs that it makes.
+        real_share: Share of the real training cases that are used, in (0, 1].
     """
 
     regime: str
     generator: Plan | None = None
     count: int = 0
+    real_share: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """For ``run.json`` and the identity."""
+        # A share of one is what there was before shares could be told: it stays unsaid.
+        share = {} if self.real_share == 1.0 else {"real_share": self.real_share}
         if self.generator is None:
-            return {"regime": self.regime}
+            return {"regime": self.regime, **share}
         masks = self.generator.masks
         return {
             "regime": self.regime,
+            **share,
             "generator": self.generator.method.name,
             "run": self.generator.id,
             "dataset": self.generator.dataset,
@@ -64,18 +69,23 @@ def plan_pairs(
     """
     regime = request.regime
     if not task.regimes:
-        if regime is not None or request.generator is not None:
+        if any(o is not None for o in (regime, request.generator, request.real_share)):
             raise BenchbedError(
-                f"The task {task.name} trains on real pairs alone; --regime and --generator belong "
-                f"to: {', '.join(_with_regimes()) or 'no task'}."
+                f"The task {task.name} trains on all real pairs and no others; --regime, "
+                f"--generator and --real-share belong to: {', '.join(_with_regimes())}."
             )
         return None
     if regime is None:
         raise BenchbedError(f"The task {task.name} needs --regime: {', '.join(task.regimes)}.")
     if regime not in task.regimes:
         raise unknown("regime", regime, task.regimes, f"benchbed show {task.name}")
+    share = 1.0 if request.real_share is None else request.real_share
+    if not 0 < share <= 1:
+        raise BenchbedError(f"--real-share was given as {share:g}, but must be above 0, up to 1.")
+    if regime == "synthetic" and share != 1.0:
+        raise BenchbedError("The regime synthetic has no real cases; leave --real-share out.")
     if regime == "real":
-        return PairPlan(regime=regime)
+        return PairPlan(regime=regime, real_share=share)
     spec = _maker(request, regime)
     if regime == "finetuned" and request.seconds is not None:
         raise BenchbedError("The regime finetuned divides a budget in images; give --kimg.")
@@ -99,7 +109,7 @@ def plan_pairs(
             annotator_kimg=request.annotator_kimg,
         )
     )
-    return PairPlan(regime=regime, generator=generator, count=count)
+    return PairPlan(regime=regime, generator=generator, count=count, real_share=share)
 
 
 def _maker(request: Request, regime: str) -> MethodSpec:

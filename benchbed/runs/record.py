@@ -78,6 +78,7 @@ class Pairs(_Part):
         dataset: What it was trained on.
         kimg: Its budget in thousands of images.
         count: Number of pairs.
+        real_share: Share of the real training cases that were used.
         masks: Where the masks that it learnt from came from; None for its own data set.
     """
 
@@ -87,15 +88,17 @@ class Pairs(_Part):
     dataset: str | None = None
     kimg: float | None = None
     count: int = 0
+    real_share: float = 1.0
     masks: LentMasks | None = None
 
     @property
     def label(self) -> str:
         """In a few words, for a table."""
+        share = "" if self.real_share == 1.0 else f", {self.real_share:.0%} of the real"
         if self.generator is None:
-            return self.regime
+            return f"{self.regime}{share}"
         lent = "" if self.masks is None else f", {self.masks.label}"
-        return f"{self.regime}, {self.count} of {self.generator}{lent}"
+        return f"{self.regime}, {self.count} of {self.generator}{share}{lent}"
 
 
 class Provenance(_Part):

@@ -36,6 +36,7 @@ class Request:
         generator_dataset: What the generator is trained on, instead of `dataset`.
         generator_kimg: Its budget in thousands of images, instead of the preset's.
         pairs: Number of pairs that it makes.
+        real_share: Share of the real training cases that a regime uses, instead of all.
         masks_from: A data set with masks, where `dataset`, or the generator's, has none.
         annotator: Name of the segmentation method that learns from its masks and then draws those
             that are missing.
@@ -63,6 +64,7 @@ class Request:
     generator_dataset: str | None = None
     generator_kimg: float | None = None
     pairs: int | None = None
+    real_share: float | None = None
     masks_from: str | None = None
     annotator: str | None = None
     annotator_kimg: float | None = None

@@ -16,7 +16,7 @@ from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import Evaluation, Task
-from benchbed.data.feed import Feed, StagedFeed
+from benchbed.data.feed import Feed, StagedFeed, in_order
 from benchbed.data.prepare import Prepared
 from benchbed.data.references import references
 from benchbed.errors import BenchbedError
@@ -254,6 +254,7 @@ class _Run:
                 reference_split=protocol.reference_split,
                 held_out_split=_held_out(protocol, prepared),
                 references=lambda split: references(prepared, split, protocol.framing),
+                batches=lambda split: in_order(prepared.split(split)),
                 samples=protocol.samples,
                 metrics=metrics,
                 features=FeatureCache(self.fabric.device, self.reporter.counted),

@@ -15,7 +15,7 @@ from benchbed.data.feed import Feed, StagedFeed
 from benchbed.data.prepare import Prepared, Split
 from benchbed.runs.assemble import prepare_plan
 from benchbed.runs.lent_masks import annotated, masks_first
-from benchbed.runs.pairs import Mixture, synthetic_pairs
+from benchbed.runs.pairs import Mixture, share_of, synthetic_pairs
 from benchbed.runs.plan import Plan
 from benchbed.training.events import Reporter
 from benchbed.training.pictures import image_rows
@@ -75,7 +75,10 @@ class TrainingSet:
         """Real pairs, and those of a generator."""
         real = prepared.split(self.plan.protocol.train_split)
         pairs = self.plan.pairs
-        if pairs is None or pairs.generator is None:
+        if pairs is None:
+            return Mixture("real", real, None)
+        real = share_of(real, pairs.real_share, self.plan.seed)
+        if pairs.generator is None:
             return Mixture("real", real, None)
         made = synthetic_pairs(
             self.trained(pairs.generator, "Pairs"),

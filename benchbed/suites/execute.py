@@ -124,6 +124,7 @@ def command(request: Request, results: Path, device: str) -> list[str]:
         "--generator-dataset": request.generator_dataset,
         "--generator-kimg": request.generator_kimg,
         "--pairs": request.pairs,
+        "--real-share": request.real_share,
         "--masks-from": request.masks_from,
         "--annotator": request.annotator,
         "--annotator-kimg": request.annotator_kimg,

@@ -37,6 +37,7 @@ class Member:
         """The method, with what tells its rows from each other."""
         told = [f"{name}={value}" for name, value in self.request.settings.items()]
         told += [self.request.regime] if self.request.regime else []
+        told += [f"{share:.0%} of the real"] if (share := self.request.real_share) else []
         told += [f"of {self.request.generator}"] if self.request.generator else []
         told += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
         return f"{self.request.method} ({', '.join(told)})" if told else self.request.method
@@ -99,6 +100,7 @@ def requests(
                     generator_dataset=entry.generator_dataset,
                     generator_kimg=entry.generator_kimg,
                     pairs=entry.pairs,
+                    real_share=entry.real_share,
                     masks_from=entry.masks_from,
                     annotator=entry.annotator,
                     annotator_kimg=entry.annotator_kimg,

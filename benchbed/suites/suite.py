@@ -53,6 +53,7 @@ class Entry(_Strict):
         generator_dataset: What that is trained on.
         generator_kimg: Its budget in thousands of images.
         pairs: Number of synthetic pairs.
+        real_share: Share of the real cases that the regime uses.
         masks_from: Data set with masks, where the data set has none.
         annotator: Method that learns those masks and draws the missing ones.
         annotator_kimg: Its budget in thousands of images.
@@ -65,6 +66,7 @@ class Entry(_Strict):
     generator_dataset: str | None = None
     generator_kimg: float | None = None
     pairs: int | None = None
+    real_share: float | None = None
     masks_from: str | None = None
     annotator: str | None = None
     annotator_kimg: float | None = None

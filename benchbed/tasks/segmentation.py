@@ -11,11 +11,13 @@ import numpy.typing as npt
 from benchbed.api.method import Method
 from benchbed.api.metric import MaskInputs, MetricValue
 from benchbed.api.task import Evaluation, Reference, Task
-from benchbed.data.framing import cut, put_back, resize_image
+from benchbed.api.types import Box
+from benchbed.data.boxes import put_back_box
+from benchbed.data.framing import put_back
 from benchbed.errors import BenchbedError
+from benchbed.tasks.mask_pictures import comparison
 from benchbed.tasks.mask_scoring import score_masks
-from benchbed.training.pictures import image_rows
-from benchbed.training.sampling import probabilities
+from benchbed.training.sampling import foreground, probabilities
 
 SHOWN = 8
 """Cases that are shown with their masks."""
@@ -60,31 +62,19 @@ def predict(
     total = len(cases)
     images = np.stack([case.image for case in cases])
     found = probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
-    return [
-        put_back(values, case.part, (case.mask.shape[0], case.mask.shape[1]))
-        for values, case in zip(found, cases, strict=True)
-    ]
+    return [_native(values, case) for values, case in zip(foreground(found), cases, strict=True)]
 
 
-def comparison(cases: Sequence[Reference], scores: Sequence[Scores]) -> npt.NDArray[np.uint8]:
-    """Rows of images, true masks and scores, as the methods saw them; ``(H, W, 3)`` uint8."""
-    size = cases[0].image.shape[-1]
-    truth = [case.mask.astype(np.float32) for case in cases]
-    rows = [
-        np.stack([case.image for case in cases]),
-        np.stack([_shown(mask, case, size) for mask, case in zip(truth, cases, strict=True)]),
-        np.stack([_shown(score, case, size) for score, case in zip(scores, cases, strict=True)]),
-    ]
-    return image_rows(rows, len(cases))
+def _native(values: Scores, case: Reference) -> Scores:
+    """A prediction of the run's size, at the case's own."""
+    if isinstance(case.part, Box):
+        depth, height, width = case.mask.shape
+        return put_back_box(values, case.part, (depth, height, width))
+    height, width = case.mask.shape
+    return put_back(values, case.part, (height, width))
 
 
 def _annotated(case: Reference) -> Scores:
     if case.second_mask is None:
         raise BenchbedError(f"The case {case.id} has no second annotator's mask.")
     return case.second_mask.astype(np.float32)
-
-
-def _shown(plane: Scores, case: Reference, size: int) -> npt.NDArray[np.uint8]:
-    """A plane of a case's own size as the square that the method saw, ``(1, size, size)``."""
-    pixels = np.round(cut(plane, case.part) * 255).astype(np.uint8)
-    return resize_image(pixels[..., None], size)[None, ..., 0]

@@ -18,6 +18,7 @@ from benchbed.testing.checks import Failed, Skipped
 from benchbed.testing.method_checks import imports_no_torch
 
 SIZE = 64
+VOLUME_SIZE = 32
 
 
 def spec_is_cheap(spec: DatasetSpec) -> None:
@@ -45,31 +46,38 @@ def phantom_is_deterministic(spec: DatasetSpec) -> str:
     """A phantom's case hangs on its number and the seed alone, and cases differ."""
     phantom = _phantom(spec)
     render = load(phantom.render)
-    together, alone = render(range(4), SIZE, phantom.seed), render([2], SIZE, phantom.seed)
+    size = _size(spec)
+    together, alone = render(range(4), size, phantom.seed), render([2], size, phantom.seed)
     for name, array in together.items():
         if not np.array_equal(array[2], alone[name][0]):
             raise Failed(f"{name} of a case changes with the cases rendered beside it")
     if np.array_equal(together["image"][0], together["image"][1]):
         raise Failed("two cases are the same")
-    if np.array_equal(alone["image"], render([2], SIZE, phantom.seed + 1)["image"]):
+    if np.array_equal(alone["image"], render([2], size, phantom.seed + 1)["image"]):
         raise Failed("another seed gives the same case")
     return ", ".join(f"{count} {split}" for split, count in phantom.counts.items())
 
 
 def phantom_is_in_range(spec: DatasetSpec) -> None:
-    """A phantom gives uint8 images of the spec's channels, and masks of 0 and 1 that pair."""
+    """A phantom gives images of the spec's channels, and masks of its structures that pair."""
     phantom = _phantom(spec)
-    arrays = load(phantom.render)(range(3), SIZE, phantom.seed)
+    size = _size(spec)
+    arrays = load(phantom.render)(range(3), size, phantom.seed)
+    shape, dtype = _form(spec, size)
     image = arrays.get("image")
-    if image is None or image.dtype != np.uint8:
-        raise Failed("it gives no uint8 image")
-    if image.shape != (3, SIZE, SIZE, spec.channels):
-        raise Failed(f"image has shape {image.shape}, not {(3, SIZE, SIZE, spec.channels)}")
+    if image is None or image.dtype != dtype:
+        raise Failed(f"it gives no {dtype} image")
+    if image.shape != (3, *shape):
+        raise Failed(f"image has shape {image.shape}, not {(3, *shape)}")
+    if image.dtype != np.uint8 and not (image.min() >= -1 and image.max() <= 1):
+        raise Failed("image has values outside [-1, 1]")
+    spatial = (3, size, size) if spec.volumes is None else (3, *spec.volumes.spatial(size))
     for name in arrays.keys() & {"mask", "fov"}:
-        if arrays[name].shape != (3, SIZE, SIZE) or arrays[name].dtype != np.uint8:
-            raise Failed(f"{name} must be uint8 {(3, SIZE, SIZE)}")
-        if not set(np.unique(arrays[name])) <= {0, 1}:
-            raise Failed(f"{name} holds other values than 0 and 1")
+        if arrays[name].shape != spatial or arrays[name].dtype != np.uint8:
+            raise Failed(f"{name} must be uint8 {spatial}")
+        most = spec.structures if name == "mask" else 1
+        if not set(np.unique(arrays[name])) <= set(range(most + 1)):
+            raise Failed(f"{name} holds other values than 0 to {most}")
     if ("label" in arrays) != bool(spec.classes):
         raise Failed("labels and classes must come together")
 
@@ -135,21 +143,35 @@ def _prepares(collection: Collection) -> str:
     if identify(collection)[1] != first:
         raise Failed("two readings give two fingerprints")
     spec = collection.spec
-    prepared = prepare(collection, first, size=SIZE, channels=spec.channels, framing=spec.framing)
-    _well_formed(prepared, spec.channels)
+    size = _size(spec)
+    prepared = prepare(collection, first, size=size, channels=spec.channels, framing=spec.framing)
+    _well_formed(prepared)
     return f"fingerprint {first}"
 
 
-def _well_formed(prepared: Prepared, channels: int) -> None:
+def _well_formed(prepared: Prepared) -> None:
+    spec, size = prepared.collection.spec, prepared.size
+    spatial = (size, size) if spec.volumes is None else spec.volumes.spatial(size)
     seen: set[str] = set()
     for name, split in prepared.splits.items():
-        if split.image.shape != (len(split), channels, SIZE, SIZE):
+        if split.image.shape != (len(split), spec.channels, *spatial):
             raise Failed(f"images of {name} have shape {split.image.shape}")
         if seen & set(split.ids):
             raise Failed("a case is in two splits")
         seen |= set(split.ids)
-        if int(split.image.max()) == int(split.image.min()):
+        if split.image.max() == split.image.min():
             raise Failed(f"images of {name} are of a single value")
+
+
+def _size(spec: DatasetSpec) -> int:
+    return SIZE if spec.volumes is None else VOLUME_SIZE
+
+
+def _form(spec: DatasetSpec, size: int) -> tuple[tuple[int, ...], str]:
+    """Shape and type of a phantom's image."""
+    if spec.volumes is None:
+        return (size, size, spec.channels), "uint8"
+    return (spec.channels, *spec.volumes.spatial(size)), "float32"
 
 
 def _phantom(spec: DatasetSpec) -> Phantom:

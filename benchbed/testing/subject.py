@@ -17,6 +17,7 @@ from benchbed.api.types import Batch, DataShape
 from benchbed.data.collection import Collection
 from benchbed.data.feed import Feed, data_shape
 from benchbed.data.prepare import Prepared, identify, prepare
+from benchbed.data.rendered import phantom_roles
 from benchbed.registry import load, registry
 from benchbed.runs.device import fabric
 from benchbed.runs.plan import method_settings
@@ -26,6 +27,8 @@ from benchbed.training.state import seed_everything
 
 CASES = 16
 BATCH = 4
+
+LARGEST_VOLUME = 64
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ class Subject:
         """The smallest declared size."""
         return min(self.spec.sizes)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes that it is built at: of volumes, those that a laptop has the memory for."""
+        if self.phantom.volumes is None:
+            return self.spec.sizes
+        return tuple(size for size in self.spec.sizes if size <= LARGEST_VOLUME)
+
     @cached_property
     def phantom(self) -> DatasetSpec:
         """The first data set whose phantom has all that the method needs, cut to a few cases."""
@@ -55,10 +65,12 @@ class Subject:
             if spec.phantom is None:
                 continue
             small = replace(spec.phantom, counts={"train": CASES, "test": 4})
-            shape = load(spec.phantom.render)([0], 32, spec.phantom.seed)
-            if self.spec.needs <= shape.keys():
+            if spec.dimensions not in self.spec.dimensions:
+                continue
+            if self.spec.needs <= {*phantom_roles(spec.phantom), "image"}:
                 return replace(spec, phantom=small)
-        needs = " and ".join(sorted(self.spec.needs)) or "images"
+        kind = "volumes" if self.spec.dimensions == (3,) else "images"
+        needs = " and ".join(sorted({kind, *self.spec.needs}))
         raise Skipped(f"no installed data set has a phantom with {needs}")
 
     @cached_property
@@ -69,7 +81,7 @@ class Subject:
             collection,
             fingerprint,
             size=self.smallest,
-            channels=3,
+            channels=self.channels[-1],
             framing="center",
             derived=self.derived(),
         )
@@ -79,16 +91,24 @@ class Subject:
         implementation: type[Method[Any]] = load(self.spec.implementation)
         return implementation.derived(self.settings)
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The numbers of image channels that the method must be built for."""
+        volumes = self.phantom.volumes
+        return (1, 3) if volumes is None else (1, len(volumes.sequences))
+
     def shape(self, size: int, channels: int) -> DataShape:
         """The shape of the phantom's cases, were they of this size."""
         known = data_shape(self.prepared.split("train"), len(self.phantom.classes))
-        return replace(known, channels=channels, spatial=(size, size))
+        volumes = self.phantom.volumes
+        spatial = (size, size) if volumes is None else volumes.spatial(size)
+        return replace(known, channels=channels, spatial=spatial)
 
-    def build(self, size: int, channels: int = 3, *, seed: int = 0) -> Method[Any]:
+    def build(self, size: int, channels: int | None = None, *, seed: int = 0) -> Method[Any]:
         """The method's networks on the CPU, not yet in the hands of Fabric."""
         seed_everything(seed)
         method: Method[Any] = load(self.spec.implementation)(self.settings)
-        method.data = self.shape(size, channels)
+        method.data = self.shape(size, self.channels[-1] if channels is None else channels)
         method.build(method.data)
         return method
 

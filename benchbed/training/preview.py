@@ -13,7 +13,7 @@ from benchbed.api.method import Method
 from benchbed.data.feed import to_pixels, to_signed
 from benchbed.data.prepare import Split
 from benchbed.training.pictures import image_grid, image_rows, sample_grid
-from benchbed.training.sampling import apart, draw, probabilities
+from benchbed.training.sampling import apart, draw, foreground, probabilities
 
 SEED = 1234
 """Seed of what is shown while a run trains: the same noise every time."""
@@ -49,7 +49,7 @@ class Preview:
         if "synthesize" in self.abilities:
             return image_rows([masks, self._synthesized(masks), images], columns)
         if "segment" in self.abilities:
-            scores = probabilities(self.method, images, SEED)[:, None]
+            scores = foreground(probabilities(self.method, images, SEED))[:, None]
             return image_rows([images, np.round(scores * 255).astype(np.uint8), masks], columns)
         return image_rows([images, masks], columns)
 

@@ -74,20 +74,20 @@ def draw(
 
 def probabilities(
     method: Method[Any],
-    images: npt.NDArray[np.uint8],
+    images: npt.NDArray[Any],
     seed: int,
     advance: Callable[[int], None] = lambda _: None,
 ) -> npt.NDArray[np.float32]:
-    """The probability of the foreground in images.
+    """The probability of each structure in images.
 
     Args:
         method: A built method with the ability ``segment``.
-        images: uint8 ``(N, C, H, W)``.
+        images: As they are stored: uint8 ``(N, C, H, W)``, or float16 ``(N, C, D, H, W)``.
         seed: Seed of whatever the method draws.
         advance: Told how many are done so far.
 
     Returns:
-        float32 ``(N, H, W)`` in [0, 1].
+        float32 ``(N, K, ...)`` in [0, 1].
     """
     chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _pixels(method)))
     parts: list[torch.Tensor] = []
@@ -96,7 +96,17 @@ def probabilities(
             batch = to_signed(torch.from_numpy(np.array(images[start : start + chunk])))
             parts.append(method.segment(batch.to(method.device)).float().cpu())
             advance(min(start + chunk, len(images)))
-    return np.asarray(torch.cat(parts)[:, 0].numpy())
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The probability of any structure: ``(N, K, ...)`` to ``(N, ...)``.
+
+    A pixel is of one structure at most, so their probabilities add up.
+    """
+    if scores.shape[1] == 1:
+        return scores[:, 0]
+    return np.asarray(scores.sum(axis=1).clip(0.0, 1.0), np.float32)
 
 
 def concatenate(parts: list[Batch]) -> Batch:

@@ -14,7 +14,7 @@ from benchbed.data.prepare import Split
 from benchbed.errors import BenchbedError
 from benchbed.protocol import Protocol
 from benchbed.report.frame import frame
-from benchbed.runs.pairs import Mixture, joined
+from benchbed.runs.pairs import Mixture, joined, share_of
 from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out, checkpoint_of
@@ -47,7 +47,9 @@ def _plan(**changes: Any) -> Plan:
         ({"generator": None}, r"needs --generator, a method that makes pairs: .*dual-gan"),
         ({"generator": "dcgan"}, r"dcgan makes no pairs .* these do: .*dual-gan"),
         ({"pairs": 0}, r"--pairs was given as 0"),
-        ({"task": "segmentation"}, r"--regime and --generator belong to: augmentation"),
+        ({"task": "segmentation"}, r"--generator and --real-share belong to: augmentation"),
+        ({"real_share": 0.5}, r"The regime synthetic has no real cases"),
+        ({"regime": "mixed", "real_share": 1.5}, r"--real-share was given as 1.5"),
         ({"method": "dcgan"}, r"needs a method that can segment"),
         ({"regime": "finetuned", "kimg": None, "seconds": 5.0}, r"give --kimg"),
     ],
@@ -64,6 +66,7 @@ def test_what_a_network_learns_from_is_part_of_its_identity() -> None:
         _plan(regime="mixed"),
         _plan(generator_kimg=0.1),
         _plan(regime="real"),
+        _plan(regime="real", real_share=0.5),
         _plan(seed=1),
     ]
     assert len({planned.id for planned in plans}) == len(plans)
@@ -99,6 +102,16 @@ def test_each_regime_shows_what_it_says() -> None:
     assert set(_shown("synthetic", 24)) == {0}
     assert _shown("mixed", 24).count(255) == 8
     assert _shown("finetuned", 24) == [0] * 12 + [255] * 12
+
+
+def test_a_share_of_the_real_cases_is_drawn_by_seed_and_nested() -> None:
+    real = _split(255, 40)
+    few, more = (set(share_of(real, share, 3).ids) for share in (0.1, 0.25))
+    assert (len(few), len(more)) == (4, 10)
+    assert few < more
+    assert set(share_of(real, 0.1, 4).ids) != few
+    assert len(share_of(real, 0.001, 0)) == 1
+    assert share_of(real, 1.0, 0) is real
 
 
 def test_joined_splits_keep_what_both_have() -> None:

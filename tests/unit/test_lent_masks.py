@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchbed.api.method import Method
+from benchbed.api.types import DataShape
 from benchbed.cli.run_command import _request_of
 from benchbed.data.feed import StagedFeed
 from benchbed.errors import BenchbedError
@@ -69,7 +70,7 @@ def test_who_draws_the_masks_is_part_of_the_identity_and_of_the_command() -> Non
 class _Left(torch.nn.Module):
     """Calls the left half of every image a vessel."""
 
-    data = type("Shape", (), {"spatial": (32, 32)})
+    data = DataShape(channels=3, spatial=(32, 32), mask_channels=1)
 
     def segment(self, image: torch.Tensor) -> torch.Tensor:
         score = torch.zeros_like(image[:, :1])

@@ -1,0 +1,83 @@
+"""Task ``translation``: is the image made from a mask the one that the mask belongs to?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchbed.api.metric import MetricValue, PairedFunction, PairedInputs
+from benchbed.api.specs import MetricSpec
+from benchbed.api.task import Evaluation, Task
+from benchbed.metrics.interval import interval
+from benchbed.registry import load
+from benchbed.training.sampling import apart
+
+Images = npt.NDArray[np.float32]
+
+
+class Translation(Task):
+    """Makes an image from the mask of every case of the reference split, and compares the two."""
+
+    def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
+        """Score the images at the run's size, each against the real one of its case."""
+        real, fake = _translated(evaluation)
+        inputs = PairedInputs(real, fake)
+        return score_pairs(
+            evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.counted
+        )
+
+
+def _translated(evaluation: Evaluation) -> tuple[Images, Images]:
+    """Real images and those made from their masks, ``(N, C, ...)`` in [-1, 1]."""
+    method = evaluation.method
+    real: list[torch.Tensor] = []
+    fake: list[torch.Tensor] = []
+    done = 0
+    with apart(method, evaluation.seed) as rng:
+        for batch, total in evaluation.batches(evaluation.reference_split):
+            assert batch.mask is not None
+            real.append(batch.image)
+            fake.append(method.synthesize(batch.mask.to(method.device), rng).float().cpu())
+            done += len(batch)
+            evaluation.counted("translating masks", done, total)
+    return torch.cat(real).numpy(), torch.cat(fake).clamp(-1.0, 1.0).numpy()
+
+
+def score_pairs(
+    metrics: Sequence[MetricSpec],
+    inputs: PairedInputs,
+    *,
+    seed: int = 0,
+    counted: Callable[[str, int, int], None] = lambda *_: None,
+) -> list[MetricValue]:
+    """Every metric between made images and the real ones that they stand for.
+
+    Args:
+        metrics: What to compute.
+        inputs: The images.
+        seed: Seed of the bootstrap.
+        counted: Told how far it is.
+    """
+    count = len(inputs.real)
+    values: list[MetricValue] = []
+    for position, spec in enumerate(metrics):
+        counted(f"scoring {spec.title}", position, len(metrics))
+        function: PairedFunction = load(spec.implementation)
+        terms = function(inputs)
+        ends = interval(terms, seed)
+        values.append(
+            MetricValue(
+                metric=spec.name,
+                value=float(np.mean(terms)),
+                recipe=spec.recipe,
+                n_real=count,
+                n_fake=count,
+                low=ends[0] if ends else None,
+                high=ends[1] if ends else None,
+            )
+        )
+    counted("scoring", len(metrics), len(metrics))
+    return values
