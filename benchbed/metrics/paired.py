@@ -1,0 +1,213 @@
+"""How near a made image is to the real one of its case, in the plane or in space.
+
+Intensities are taken to [0, 1], so that the data range is 1 whatever an image holds. scikit-image
+gives SSIM and PSNR, one definition for two and for three dimensions.
+
+Each metric stands twice. Over the whole image the empty background, which any method gets right,
+counts as well. Inside the foreground it does not: so challenges of synthesis judge, which average
+the map of SSIM over a mask and take errors inside it (Kofler et al. 2023, "The brain tumor
+segmentation (BraTS) challenge: local synthesis of healthy brain tissue via inpainting",
+arXiv:2305.08992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from benchbed.api.metric import PairedInputs, Terms
+
+Float = npt.NDArray[np.float64]
+Inside = npt.NDArray[np.bool_]
+_Measure = Callable[[Float, Float, Inside | None], float]
+
+WINDOW = 11
+SIGMA = 1.5
+
+BEST_PSNR = 100.0
+"""Decibels of equal images: without a bound theirs, and every mean with it, would be infinite."""
+
+_BLACK = 0.5 / 255
+"""What rounds to 0 in 8 bits is background."""
+
+
+def ssim(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None = None
+) -> npt.NDArray[np.float64]:
+    """Structural similarity.
+
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
+    equation 13, with their window: Gaussian, 11 pixels on every axis, sigma 1.5; K1 0.01, K2 0.03.
+    Windows that reach over the border are left out. Where an axis is shorter than 11 the window
+    shrinks on all axes to the longest odd side s that fits, with sigma ``1.5 s / 11``.
+
+    Args:
+        real: ``(N, C, H, W)`` or ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
+        fake: The images made for the same cases, likewise.
+        inside: Where windows are centred that count, bool ``(N, ...)``; None for everywhere.
+
+    Returns:
+        ``(N, C)`` in [-1, 1]; 1 for equal images.
+
+    Raises:
+        ValueError: Shapes differ, or are of other axes.
+    """
+    return _each(_ssim, real, fake, inside)
+
+
+def psnr(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None = None
+) -> npt.NDArray[np.float64]:
+    """Peak signal-to-noise ratio, ``-10 log10`` of the mean squared error of the range [0, 1].
+
+    Args:
+        real: As for `ssim`.
+        fake: As for `ssim`.
+        inside: The pixels that count, bool ``(N, ...)``; None for all of them.
+
+    Returns:
+        ``(N, C)`` in decibels, at most 100.
+
+    Raises:
+        ValueError: Shapes differ, or are of other axes.
+    """
+    return _each(_psnr, real, fake, inside)
+
+
+def mae(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None = None
+) -> npt.NDArray[np.float64]:
+    """Mean absolute error as a share of the intensity range.
+
+    Args:
+        real: As for `ssim`.
+        fake: As for `ssim`.
+        inside: The pixels that count, bool ``(N, ...)``; None for all of them.
+
+    Returns:
+        ``(N, C)`` in [0, 1].
+
+    Raises:
+        ValueError: Shapes differ, or are of other axes.
+    """
+    return _each(_mae, real, fake, inside)
+
+
+def foreground(real: npt.NDArray[Any]) -> Inside:
+    """Where any channel of a real image is not black: of a skull-stripped volume, the brain.
+
+    An image that is black all over counts as a whole.
+
+    Args:
+        real: ``(N, C, ...)``; float in [-1, 1] or uint8.
+
+    Returns:
+        ``(N, ...)``.
+    """
+    cases = (np.any(_unit(image) > _BLACK, axis=0) for image in real)
+    return np.stack([case if case.any() else ~case for case in cases])
+
+
+def paired_ssim(inputs: PairedInputs) -> Terms:
+    """`ssim` of each case, the mean over its channels."""
+    return _terms(ssim(inputs.real, inputs.fake))
+
+
+def paired_psnr(inputs: PairedInputs) -> Terms:
+    """`psnr` of each case, the mean over its channels."""
+    return _terms(psnr(inputs.real, inputs.fake))
+
+
+def paired_mae(inputs: PairedInputs) -> Terms:
+    """`mae` of each case, the mean over its channels."""
+    return _terms(mae(inputs.real, inputs.fake))
+
+
+def foreground_ssim(inputs: PairedInputs) -> Terms:
+    """`ssim` inside the `foreground` of the real image, the mean over channels."""
+    return _terms(ssim(inputs.real, inputs.fake, foreground(inputs.real)))
+
+
+def foreground_psnr(inputs: PairedInputs) -> Terms:
+    """`psnr` inside the `foreground` of the real image, the mean over channels."""
+    return _terms(psnr(inputs.real, inputs.fake, foreground(inputs.real)))
+
+
+def foreground_mae(inputs: PairedInputs) -> Terms:
+    """`mae` inside the `foreground` of the real image, the mean over channels."""
+    return _terms(mae(inputs.real, inputs.fake, foreground(inputs.real)))
+
+
+def _each(
+    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None
+) -> Float:
+    """A measure of every channel of every case, ``(N, C)``."""
+    if real.ndim not in (4, 5) or real.shape != fake.shape or real.size == 0:
+        raise ValueError(
+            f"The pairs have shapes {real.shape} and {fake.shape}; give two equal "
+            f"(N, C, H, W) or (N, C, D, H, W)."
+        )
+    if inside is not None and inside.shape != (len(real), *real.shape[2:]):
+        raise ValueError(f"The masks have shape {inside.shape}, the images {real.shape}.")
+    return np.array(
+        [
+            [measure(one, other, within) for one, other in _channels(first, second)]
+            for first, second, within in zip(
+                real, fake, [None] * len(real) if inside is None else inside, strict=True
+            )
+        ],
+        np.float64,
+    )
+
+
+def _channels(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[tuple[Float, Float]]:
+    """Channel by channel: volumes in float64 are large."""
+    for one, other in zip(first, second, strict=True):
+        yield _unit(one), _unit(other)
+
+
+def _unit(values: npt.NDArray[Any]) -> Float:
+    """uint8, or float in [-1, 1], to [0, 1]."""
+    wide = values.astype(np.float64)
+    if values.dtype == np.uint8:
+        return np.asarray(wide / 255)
+    return np.asarray(((wide + 1) / 2).clip(0, 1))
+
+
+def _ssim(real: Float, fake: Float, inside: Inside | None) -> float:
+    side = min(WINDOW, *real.shape)
+    side -= 1 - side % 2
+    _, similarity = structural_similarity(
+        real,
+        fake,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=SIGMA * side / WINDOW,
+        use_sample_covariance=False,
+        full=True,
+    )
+    margin = side // 2
+    whole = tuple(slice(margin, length - margin) for length in real.shape)
+    if inside is None or not inside[whole].any():
+        return float(similarity[whole].mean())
+    return float(similarity[whole][inside[whole]].mean())
+
+
+def _psnr(real: Float, fake: Float, inside: Inside | None) -> float:
+    first, second = (real, fake) if inside is None else (real[inside], fake[inside])
+    with np.errstate(divide="ignore"):
+        value = peak_signal_noise_ratio(first, second, data_range=1.0)
+    return min(float(value), BEST_PSNR)
+
+
+def _mae(real: Float, fake: Float, inside: Inside | None) -> float:
+    apart = np.abs(real - fake)
+    return float(apart.mean() if inside is None else apart[inside].mean())
+
+
+def _terms(values: Float) -> Terms:
+    return np.asarray(values.mean(axis=1), np.float64)

@@ -1,0 +1,196 @@
+"""Paired metrics against piq, windows written out with scipy, and numbers worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import piq
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+
+from benchbed.api.metric import PairedInputs
+from benchbed.metrics import paired
+from benchbed.metrics.interval import interval
+
+Float = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+
+def images(shape: tuple[int, ...], noise: float = 0.2, seed: int = 0) -> tuple[Images, Images]:
+    """Smooth random images in [-1, 1], and the same under noise."""
+    rng = np.random.default_rng(seed)
+    sigma = (0, 0, *(2.0,) * (len(shape) - 2))
+    smooth = ndimage.gaussian_filter(rng.standard_normal(shape), sigma)
+    real = np.clip(smooth / np.abs(smooth).max(), -1, 1)
+    fake = np.clip(real + noise * rng.standard_normal(shape), -1, 1)
+    return real.astype(np.float32), fake.astype(np.float32)
+
+
+def unit(values: Images) -> Float:
+    return (values.astype(np.float64) + 1) / 2
+
+
+def map_by_hand(first: Float, second: Float, size: int) -> Float:
+    """SSIM of every whole window of two images in [0, 1], the window a product of Gaussians."""
+    offsets = np.arange(size) - (size - 1) / 2
+    taps = np.exp(-(offsets**2) / (2 * (1.5 * size / 11) ** 2))
+    window = taps
+    for _ in range(first.ndim - 1):
+        window = np.multiply.outer(window, taps)
+    window /= window.sum()
+
+    def blurred(values: Float) -> Float:
+        return np.asarray(signal.fftconvolve(values, window, mode="valid"))
+
+    mean1, mean2 = blurred(first), blurred(second)
+    variance1, variance2 = blurred(first**2) - mean1**2, blurred(second**2) - mean2**2
+    covariance = blurred(first * second) - mean1 * mean2
+    luminance = (2 * mean1 * mean2 + 1e-4) / (mean1**2 + mean2**2 + 1e-4)
+    return luminance * (2 * covariance + 9e-4) / (variance1 + variance2 + 9e-4)
+
+
+def test_pictures_equal_piqs() -> None:
+    """SSIM to 1e-9, PSNR to 1e-4: piq adds 1e-8 to the error."""
+    real, fake = images((3, 2, 40, 48))
+    found_ssim, found_psnr = paired.ssim(real, fake), paired.psnr(real, fake)
+    for case in range(3):
+        for channel in range(2):
+            one, other = (
+                torch.from_numpy(unit(side[case : case + 1, channel : channel + 1]))
+                for side in (real, fake)
+            )
+            expected = piq.ssim(one, other, data_range=1.0, downsample=False)
+            assert found_ssim[case, channel] == pytest.approx(float(expected), abs=1e-9)
+            decibels = piq.psnr(one, other, data_range=1.0)
+            assert found_psnr[case, channel] == pytest.approx(float(decibels), abs=1e-4)
+
+
+def test_a_worked_picture() -> None:
+    """Two luma gratings in [0, 255] whose SSIM with whole windows is 0.724647."""
+    row, column = np.mgrid[:256, :256]
+    first = 127.5 + 100 * np.sin(2 * np.pi * row / 32) * np.cos(2 * np.pi * column / 48)
+    second = first + 20 * np.sin(2 * np.pi * (row + 2 * column) / 8)
+    signed = [(side / 127.5 - 1)[None, None] for side in (first, second)]
+    assert paired.ssim(*signed)[0, 0] == pytest.approx(0.724647, abs=5e-7)
+
+
+@pytest.mark.parametrize(("depth", "size"), [(16, 11), (11, 11), (10, 9), (8, 7)])
+def test_volumes_equal_windows_written_out(depth: int, size: int) -> None:
+    """To 1e-9, also where the window shrinks to the depth."""
+    real, fake = images((1, 2, depth, 20, 24))
+    for channel in range(2):
+        expected = map_by_hand(unit(real[0, channel]), unit(fake[0, channel]), size).mean()
+        assert paired.ssim(real, fake)[0, channel] == pytest.approx(expected, abs=1e-9)
+
+
+def test_worked_errors() -> None:
+    """A tenth of the range everywhere: 20 dB; half of the pixels off by a fifth: 16.9897 dB."""
+    real = np.full((1, 1, 12, 12, 12), -0.5, np.float32)
+    tenth = real + 0.2
+    assert paired.psnr(real, tenth)[0, 0] == pytest.approx(20.0, abs=1e-5)
+    assert paired.mae(real, tenth)[0, 0] == pytest.approx(0.1, abs=1e-7)
+    half = real.copy()
+    half[..., ::2] += 0.4
+    assert paired.psnr(real, half)[0, 0] == pytest.approx(-10 * np.log10(0.02), abs=1e-5)
+    assert paired.mae(real, half)[0, 0] == pytest.approx(0.1, abs=1e-7)
+
+
+def test_equal_images_have_the_best_values() -> None:
+    real, _ = images((2, 1, 12, 16, 16))
+    for inside in (None, paired.foreground(real)):
+        assert paired.ssim(real, real, inside) == pytest.approx(np.ones((2, 1)))
+        assert (paired.psnr(real, real, inside) == 100.0).all()
+        assert (paired.mae(real, real, inside) == 0.0).all()
+
+
+def test_bytes_and_floats_of_one_picture_agree() -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (2, 2, 3, 32, 32), dtype=np.uint8)
+    signed = (pixels / 127.5 - 1).astype(np.float32)
+    for measure in (paired.ssim, paired.psnr, paired.mae):
+        np.testing.assert_allclose(measure(*pixels), measure(*signed), atol=1e-6)
+    np.testing.assert_array_equal(paired.foreground(pixels[0]), paired.foreground(signed[0]))
+
+
+def test_what_lies_outside_the_range_is_clipped() -> None:
+    real = np.full((1, 1, 16, 16), 1.0, np.float32)
+    assert paired.mae(real, real + 0.5)[0, 0] == 0.0
+
+
+def in_darkness(values: Images, margin: int) -> Images:
+    width = ((0, 0), (0, 0), *((margin, margin),) * (values.ndim - 2))
+    return np.pad(values, width, constant_values=-1.0)
+
+
+def test_more_background_changes_the_whole_and_not_the_foreground() -> None:
+    """Twelve black voxels around a brain: its own errors stay as they are."""
+    real, fake = images((1, 1, 16, 16, 16))
+    real = np.maximum(real, -0.9)
+    dark_real, dark_fake = in_darkness(real, 12), in_darkness(fake, 12)
+    inside = paired.foreground(dark_real)
+    assert np.count_nonzero(inside) == 16**3
+    assert paired.psnr(dark_real, dark_fake) > paired.psnr(real, fake) + 5
+    for measure in (paired.psnr, paired.mae):
+        np.testing.assert_allclose(measure(dark_real, dark_fake, inside), measure(real, fake))
+    more = paired.foreground(in_darkness(dark_real, 5))
+    np.testing.assert_allclose(
+        paired.ssim(in_darkness(dark_real, 5), in_darkness(dark_fake, 5), more),
+        paired.ssim(dark_real, dark_fake, inside),
+        rtol=1e-9,
+    )
+
+
+def test_foreground_similarity_is_the_mean_of_the_map_there() -> None:
+    """To 1e-9, against the windows written out."""
+    real, fake = images((1, 1, 24, 24, 24))
+    real[:, :, :, :9] = -1.0
+    inside = paired.foreground(real)
+    whole = map_by_hand(unit(real[0, 0]), unit(fake[0, 0]), 11)
+    expected = whole[inside[0, 5:-5, 5:-5, 5:-5]].mean()
+    assert paired.ssim(real, fake, inside)[0, 0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_foreground_is_what_any_channel_shows() -> None:
+    real = np.full((2, 2, 4, 4), -1.0, np.float32)
+    real[0, 0, 1, 1] = real[0, 1, 2, 3] = 0.0
+    real[0, 0, 3, 3] = -0.999
+    found = paired.foreground(real)
+    assert np.argwhere(found[0]).tolist() == [[1, 1], [2, 3]]
+    assert found[1].all(), "an image that is black all over counts as a whole"
+
+
+def test_a_value_for_each_case_with_an_interval() -> None:
+    """Cases of growing noise come out worse one after the other; the mean has an interval."""
+    sides = [images((1, 2, 12, 24, 24), noise, seed=5) for noise in (0.05, 0.1, 0.2, 0.4)]
+    inputs = PairedInputs(*(np.concatenate(side) for side in zip(*sides, strict=True)))
+    functions = {
+        paired.paired_ssim: -1,
+        paired.paired_psnr: -1,
+        paired.paired_mae: 1,
+        paired.foreground_ssim: -1,
+        paired.foreground_psnr: -1,
+        paired.foreground_mae: 1,
+    }
+    for function, direction in functions.items():
+        terms = function(inputs)
+        assert terms.shape == (4,)
+        assert terms.dtype == np.float64
+        assert (np.diff(terms) * direction > 0).all(), function.__name__
+        ends = interval(terms, seed=0)
+        assert ends is not None
+        assert ends[0] < terms.mean() < ends[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((2, 1, 8, 8), (2, 1, 8, 9)), ((2, 8, 8), (2, 8, 8)), ((0, 1, 8, 8),) * 2]
+)
+def test_what_does_not_pair_is_refused(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="give two equal"):
+        paired.ssim(np.zeros(first, np.float32), np.zeros(second, np.float32))
+
+
+def test_masks_of_another_shape_are_refused() -> None:
+    real = np.zeros((2, 1, 8, 8), np.float32)
+    with pytest.raises(ValueError, match="masks have shape"):
+        paired.mae(real, real, np.ones((2, 8, 9), bool))

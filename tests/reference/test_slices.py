@@ -1,0 +1,106 @@
+"""Volumes as sets of slices: which slices, what they hold, and what metrics make of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchbed.api.metric import ImageSet, MetricInputs
+from benchbed.metrics.frechet import frechet_distance
+from benchbed.metrics.kid import kernel_distance
+from benchbed.metrics.slices import (
+    axial_slices,
+    fid_random_slices,
+    fid_slices,
+    kid_random_slices,
+    kid_slices,
+    places,
+    sliced,
+)
+
+
+def volumes(count: int, seed: int = 0, depth: int = 16) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (count, 2, depth, 6, 5)).astype(np.float32)
+
+
+def features(extractor: str, images: ImageSet) -> np.ndarray:
+    """Means of columns and of rows, weighted differently for each space; parts as `Features`."""
+    if images.parent is not None:
+        return features(extractor, images.parent)[images.indices]
+    wide = images.images[:, 0].astype(np.float32)
+    power = {"inception": 1.0, "random": 2.0}[extractor]
+    return np.concatenate([wide.mean(1), wide.mean(2)], axis=1) ** power
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        (54, [14, 18, 21, 24, 28, 31, 34, 38]),
+        (16, [4, 5, 6, 7, 8, 9, 10, 11]),
+        (8, [2, 3, 4, 5]),
+        (1, [0]),
+    ],
+)
+def test_slices_lie_evenly_in_the_central_half(depth: int, expected: list[int]) -> None:
+    assert places(depth).tolist() == expected
+
+
+def test_slices_are_those_of_one_sequence_volume_by_volume() -> None:
+    given = volumes(3)
+    found = axial_slices(given, 1)
+    assert (found.dtype, found.shape) == (np.uint8, (3 * 8, 1, 6, 5))
+    expected = np.round((given[2, 1, 4] + 1) * 127.5)
+    np.testing.assert_array_equal(found[16, 0], expected)
+
+
+def test_bytes_and_half_floats_give_the_slices_of_floats() -> None:
+    """Stored volumes are float16, made ones uint8: to a grey level they are the same pictures."""
+    given = volumes(2)
+    pixels = np.round((given + 1) * 127.5).astype(np.uint8)
+    np.testing.assert_array_equal(axial_slices(pixels, 0), axial_slices(given, 0))
+    stored = axial_slices(given.astype(np.float16), 0).astype(int)
+    assert np.abs(stored - axial_slices(given, 0)).max() <= 1
+
+
+def test_a_part_of_the_volumes_is_a_part_of_their_slices() -> None:
+    """So halves of the real set hold whole volumes, and features are taken once."""
+    whole = ImageSet(volumes(4))
+    part = sliced(whole.subset(np.array([1, 3])), 0)
+    assert part.parent is not None
+    np.testing.assert_array_equal(part.images, sliced(ImageSet(whole.images[[1, 3]]), 0).images)
+    np.testing.assert_array_equal(part.images, part.parent.images[part.indices])
+
+
+def test_distances_are_means_over_the_sequences() -> None:
+    """Each the distance between slices cut by hand, under both extractors."""
+    real, fake = volumes(6), volumes(5, seed=1) ** 3
+    inputs = MetricInputs(ImageSet(real), ImageSet(fake), features)
+    functions = {
+        fid_slices: ("inception", frechet_distance),
+        fid_random_slices: ("random", frechet_distance),
+        kid_slices: ("inception", kernel_distance),
+        kid_random_slices: ("random", kernel_distance),
+    }
+    for function, (space, distance) in functions.items():
+        expected = []
+        for sequence in range(2):
+            cut = [
+                ImageSet(np.round((side[:, sequence, 4:12].reshape(-1, 1, 6, 5) + 1) * 127.5))
+                for side in (real, fake)
+            ]
+            expected.append(distance(*(features(space, side) for side in cut)))
+        assert function(inputs) == pytest.approx(np.mean(expected), rel=1e-6)
+
+
+def test_halves_of_one_set_lie_nearer_than_a_brighter_set() -> None:
+    whole = ImageSet(volumes(12))
+    halves = whole.subset(np.arange(6)), whole.subset(np.arange(6, 12))
+    same = fid_slices(MetricInputs(*halves, features))
+    other = fid_slices(MetricInputs(whole, ImageSet(np.abs(volumes(6, seed=2))), features))
+    assert 0 <= same < other / 2
+
+
+def test_pictures_are_no_volumes() -> None:
+    with pytest.raises(ValueError, match="give \\(N, C, D, H, W\\)"):
+        axial_slices(np.zeros((2, 1, 8, 8), np.uint8), 0)

@@ -1,0 +1,120 @@
+"""Dice per case against scikit-learn and worked numbers; pooled metrics on volumes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from benchbed.api.metric import MaskInputs
+from benchbed.metrics import masks
+from benchbed.metrics.volume_dice import dice_of_cases, dice_per_case, dice_per_case_sd
+
+
+def case(shared: int, found: int, true: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and truth of a volume of 10 x 10 x 10: `found` and `true` voxels, `shared` in both."""
+    scores, truth = np.zeros(1000, np.float32), np.zeros(1000, bool)
+    scores[:found] = 0.9
+    truth[found - shared : found - shared + true] = True
+    return scores.reshape(10, 10, 10), truth.reshape(10, 10, 10)
+
+
+def inputs(*cases: tuple[np.ndarray, np.ndarray]) -> MaskInputs:
+    scores, truth = zip(*cases, strict=True)
+    return MaskInputs(scores, truth, [np.ones((10, 10, 10), bool)] * len(cases))
+
+
+ONCE = np.ones((1, 3), np.int64)
+# Twice the shared voxels over all: 0.9, 0.6 and 0.75.
+WORKED = inputs(case(90, 100, 100), case(30, 20 + 30, 50), case(75, 100, 100))
+
+
+def random_inputs(seed: int = 0) -> MaskInputs:
+    rng = np.random.default_rng(seed)
+    truth = [rng.random((6, 20, 24)) < share for share in (0.3, 0.05, 0.15)]
+    scores = [np.clip(0.5 * t + rng.random(t.shape) * 0.6, 0, 1).astype(np.float32) for t in truth]
+    fov = [rng.random(t.shape) < 0.8 for t in truth]
+    return MaskInputs(scores, truth, fov)
+
+
+def test_the_worked_cases() -> None:
+    """0.9, 0.6 and 0.75 have mean 0.75 and, over all there are, deviation 0.122474 (not 0.15)."""
+    assert dice_of_cases(WORKED) == pytest.approx([0.9, 0.6, 0.75])
+    assert dice_per_case(WORKED, ONCE) == pytest.approx([0.75])
+    assert dice_per_case_sd(WORKED, ONCE) == pytest.approx([0.122474], abs=5e-7)
+
+
+def test_nothing_to_find_and_nothing_found_is_agreement() -> None:
+    given = inputs(case(0, 0, 0), case(0, 0, 10), case(0, 10, 0))
+    assert dice_of_cases(given).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_the_published_formula_gives_the_same() -> None:
+    """(2 |A and B| + 1e-10) / (|A| + |B| + 1e-10), as the comparator's code has it, to 1e-9."""
+    given = inputs(case(90, 100, 100), case(0, 0, 0), case(3, 700, 3))
+    expected = [
+        (2 * np.sum((s > 0.5) & t) + 1e-10) / (np.sum(s > 0.5) + np.sum(t) + 1e-10)
+        for s, t in zip(given.scores, given.truth, strict=True)
+    ]
+    assert dice_of_cases(given) == pytest.approx(expected, abs=1e-9)
+
+
+def test_each_case_equals_scikit_learns_f1_inside_its_field() -> None:
+    given = random_inputs()
+    expected = [
+        f1_score(t[f], s[f] > 0.5)
+        for s, t, f in zip(given.scores, given.truth, given.fov, strict=True)
+    ]
+    assert dice_of_cases(given) == pytest.approx(expected, abs=1e-12)
+    assert dice_per_case(given, ONCE)[0] == pytest.approx(np.mean(expected))
+    assert dice_per_case_sd(given, ONCE)[0] == pytest.approx(np.std(expected))
+
+
+def test_weights_are_repeated_cases() -> None:
+    """A case that counts twice is a case that is there twice: so the bootstrap resamples."""
+    weights = np.array([[1, 2, 0], [1, 1, 1], [3, 0, 0]])
+    drawn = [np.repeat([0.9, 0.6, 0.75], row) for row in weights]
+    assert dice_per_case(WORKED, weights) == pytest.approx([np.mean(row) for row in drawn])
+    assert dice_per_case_sd(WORKED, weights) == pytest.approx([np.std(row) for row in drawn])
+
+
+def test_a_large_case_does_not_outweigh_a_small_one() -> None:
+    """Pooled, the case of 800 voxels decides; case by case, both count the same."""
+    given = inputs(case(800, 800, 800), case(0, 2, 2))
+    assert dice_per_case(given, ONCE[:, :2]) == pytest.approx([0.5])
+    assert masks.dice(given, ONCE[:, :2])[0] > 0.99
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dice",
+        "dice_otsu",
+        "dice_best",
+        "f1_macro",
+        "auc_roc",
+        "auc_pr",
+        "sensitivity",
+        "specificity",
+        "accuracy",
+    ],
+)
+def test_pooled_metrics_take_volumes_as_they_take_pictures(name: str) -> None:
+    """The same voxels laid out as a picture give the same value, bit for bit."""
+    given = random_inputs(seed=4)
+    flat = MaskInputs(
+        *([volume.reshape(6 * 20, 24) for volume in side] for side in vars(given).values())
+    )
+    weights = np.array([[1, 1, 1], [0, 2, 1]])
+    function = getattr(masks, name)
+    np.testing.assert_array_equal(function(given, weights), function(flat, weights))
+
+
+def test_what_is_kept_of_a_volume_does_not_grow_with_it() -> None:
+    """Its histogram of scores is all that the curves need, however many voxels it has."""
+    small, large = random_inputs(), WORKED
+    sizes = {
+        sum(array.nbytes for array in (kept.positive, kept.negative))
+        for kept in (masks.tally(small), masks.tally(large))
+    }
+    assert sizes == {3 * 2 * masks.BINS * 4}

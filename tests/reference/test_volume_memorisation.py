@@ -1,0 +1,87 @@
+"""Memorisation of volumes against distances written out, and on sets whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchbed.api.metric import ImageSet, MetricInputs, Unseen
+from benchbed.metrics.volume_memorisation import (
+    coarse,
+    memorisation_of_volumes,
+    nearest_volumes,
+)
+
+
+def volumes(rng: np.random.Generator, count: int, spatial: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, 256, (count, 2, *spatial), dtype=np.uint8)
+
+
+def measured(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
+    unseen = Unseen(ImageSet(train), ImageSet(held_out))
+    features = np.zeros((1, 1), np.float32)
+    inputs = MetricInputs(ImageSet(train), ImageSet(fake), lambda *_: features, unseen=unseen)
+    return float(np.mean(memorisation_of_volumes(inputs)))
+
+
+def test_distances_are_those_of_the_definition() -> None:
+    """Root mean square over the voxels of both sequences, in a mirror too, where none shrinks."""
+    rng = np.random.default_rng(0)
+    queries, train = volumes(rng, 3, (5, 8, 6)), volumes(rng, 7, (5, 8, 6))
+    both = np.concatenate([train, train[..., ::-1]]).astype(float)
+    expected = [
+        np.sqrt(((both - query) ** 2).mean(axis=(1, 2, 3, 4))).min()
+        for query in queries.astype(float)
+    ]
+    found = nearest_volumes(ImageSet(queries), ImageSet(train))
+    np.testing.assert_allclose(found.distance, expected, rtol=1e-9)
+
+
+def test_a_mirrored_copy_is_told_with_its_place() -> None:
+    """Left and right are the last axis; a volume turned upside down is no copy."""
+    rng = np.random.default_rng(1)
+    train = volumes(rng, 6, (8, 16, 16))
+    copies = np.stack([train[4][..., ::-1], train[2], train[1][:, ::-1]])
+    found = nearest_volumes(ImageSet(copies), ImageSet(train))
+    assert found.place[:2].tolist() == [4, 2]
+    assert found.mirrored[:2].tolist() == [True, False]
+    assert found.distance[:2].tolist() == [0.0, 0.0]
+    assert found.distance[2] > 50
+
+
+def test_large_volumes_are_compared_by_area_means() -> None:
+    """Voxels swapped inside blocks of 2 x 2 x 2 change nothing at 16 x 32 x 32 but a rounding."""
+    rng = np.random.default_rng(2)
+    train = volumes(rng, 3, (32, 64, 64))
+    swapped = train.reshape(3, 2, 16, 2, 32, 2, 32, 2)[:, :, :, ::-1, :, ::-1]
+    found = nearest_volumes(ImageSet(swapped.reshape(train.shape)), ImageSet(train))
+    assert coarse(ImageSet(train)).images.shape == (3, 2 * 16, 32, 32)
+    assert found.place.tolist() == [0, 1, 2]
+    assert found.distance.max() < 0.5
+
+
+def test_stored_half_floats_are_found_among_bytes() -> None:
+    rng = np.random.default_rng(3)
+    train = volumes(rng, 4, (8, 16, 16))
+    stored = ImageSet((train / 127.5 - 1).astype(np.float16))
+    found = nearest_volumes(ImageSet(train[2:]), stored)
+    assert found.place.tolist() == [2, 3]
+    assert found.distance.max() < 1
+
+
+def test_copies_give_one_and_new_volumes_about_half() -> None:
+    rng = np.random.default_rng(4)
+    train, held_out, new = (volumes(rng, count, (8, 8, 8)) for count in (40, 30, 30))
+    assert measured(train[:20], train, held_out) == 1.0
+    assert measured(new, train, held_out) == pytest.approx(0.5, abs=0.15)
+
+
+def test_what_cannot_be_answered_is_refused() -> None:
+    rng = np.random.default_rng(5)
+    some = ImageSet(volumes(rng, 2, (4, 4, 4)))
+    with pytest.raises(ValueError, match="among 0"):
+        nearest_volumes(some, ImageSet(some.images[:0]))
+    with pytest.raises(ValueError, match="give \\(N, C, D, H, W\\)"):
+        coarse(ImageSet(some.images[:, 0]))
+    with pytest.raises(ValueError, match="held out"):
+        memorisation_of_volumes(MetricInputs(some, some, lambda *_: np.zeros((1, 1), np.float32)))
