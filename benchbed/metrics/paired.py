@@ -5,9 +5,7 @@ gives SSIM and PSNR, one definition for two and for three dimensions.
 
 Each metric stands twice. Over the whole image the empty background, which any method gets right,
 counts as well. Inside the foreground it does not: so challenges of synthesis judge, which average
-the map of SSIM over a mask and take errors inside it (Kofler et al. 2023, "The brain tumor
-segmentation (BraTS) challenge: local synthesis of healthy brain tissue via inpainting",
-arXiv:2305.08992).
+the map of SSIM over a mask and take errors inside it (Kofler et al. 2023, arXiv:2305.08992).
 """
 
 from __future__ import annotations
