@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchbed.nn.segmenter import SegmentationUNet as SegmentationUNet
     from benchbed.nn.thresholds import above_otsu as above_otsu
     from benchbed.nn.translator import UNetGenerator as UNetGenerator
+    from benchbed.nn.volume_augmentation import augment_volumes as augment_volumes
 
 _HOME = {
     "Growth": "growth",
@@ -35,6 +36,7 @@ _HOME = {
     "above_otsu": "thresholds",
     "adam": "optim",
     "augment_batch": "augmentation",
+    "augment_volumes": "volume_augmentation",
     "bce_with_target": "losses",
     "crop_batch": "augmentation",
     "fade_reals": "progressive",

@@ -1,0 +1,104 @@
+"""Random changes of training volumes that their masks go along with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from benchbed.api.types import Batch
+
+REFERENCE = 128
+"""In-plane size in pixels for which the lengths below are meant; they shrink with the volume."""
+
+ANGLE = 10.0
+"""Largest rotation about each axis, in degrees."""
+
+SHIFT = 8.0
+"""Largest translation along each axis, in voxels."""
+
+SMALLEST_CROP = 0.9
+"""Smallest side of the part that is cut out and enlarged to the whole, as a share of it."""
+
+ELASTIC_SIGMA = 4.0
+"""Standard deviation in voxels of the Gaussian that smooths the elastic displacements."""
+
+ELASTIC_AMPLITUDE = 6.0
+"""Three standard deviations of an elastic displacement along each axis, in voxels."""
+
+OUTSIDE = {"fov": 0.0}
+"""What lies beyond the border; -1, which is nothing, for all others."""
+
+CRISP = ("mask", "fov")
+
+
+def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
+    """Turn, shift, crop and deform each volume of a batch at random.
+
+    Each of the four is done to a case with the same probability, independently; what is done is
+    one change of coordinates, so that a volume is interpolated once: linearly, masks and fields
+    of view by the nearest neighbour. Mask, field of view and derived tensors go along.
+
+    Args:
+        batch: Images ``(B, C, D, H, W)`` in [-1, 1] and what belongs to them.
+        probability: Of each of rotation, translation, crop and elastic deformation.
+
+    Returns:
+        A new batch of the same shapes and ranges; random numbers come from torch's global CPU
+        generator.
+    """
+    cases = [
+        _changed({n: t[place] for n, t in batch.tensors() if n != "label"}, probability)
+        for place in range(len(batch))
+    ]
+    parts = {name: torch.stack([case[name] for case in cases]) for name in cases[0]}
+    extra = {name: parts.pop(name) for name in batch.extra}
+    return replace(batch, **parts, extra=extra)
+
+
+def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
+    """The tensors ``(C, D, H, W)`` of one case, all changed alike."""
+    # Slow to import, and needed by few.
+    from monai.transforms.spatial.dictionary import Rand3DElasticd
+
+    rotated, moved, cropped, deformed = (torch.rand(4) < probability).tolist()
+    cut, seed = float(torch.rand(())), int(torch.randint(2**31, ()))
+    if not (rotated or moved or cropped or deformed):
+        return case
+    spatial = case["image"].shape[1:]
+    unit = spatial[-1] / REFERENCE
+    lost = (1 - SMALLEST_CROP) * cut if cropped else 0.0
+    sigma = ELASTIC_SIGMA * unit
+    magnitude = _magnitude(sigma, ELASTIC_AMPLITUDE * unit) if deformed else 0.0
+    change = Rand3DElasticd(
+        keys=list(case),
+        sigma_range=(sigma, sigma),
+        magnitude_range=(magnitude, magnitude),
+        prob=1.0,
+        rotate_range=[math.radians(ANGLE) if rotated else 0.0] * 3,
+        translate_range=_reach(spatial, SHIFT * unit if moved else 0.0, lost),
+        scale_range=[(-lost, -lost)] * 3,
+        mode=["nearest" if name in CRISP else "bilinear" for name in case],
+        padding_mode="zeros",
+    ).set_random_state(seed)
+    outside = {name: OUTSIDE.get(name, -1.0) for name in case}
+    # Beyond the border there are zeros, so values are counted from what is outside.
+    made = change({name: tensor - outside[name] for name, tensor in case.items()})
+    # Clamped, for the weights of an interpolation add up to 1 in rounded numbers only.
+    return {n: (made[n].as_tensor() + outside[n]).clamp(-1.0, 1.0) for n in case}
+
+
+def _reach(spatial: Sequence[int], shift: float, lost: float) -> list[float]:
+    """How far the centre may move along each axis: by the translation and within the crop."""
+    return [shift + length * lost / 2 for length in spatial]
+
+
+def _magnitude(sigma: float, amplitude: float) -> float:
+    """The factor of smoothed noise, uniform in [-1, 1], whose amplitude is to be `amplitude`.
+
+    Smoothing by a Gaussian in three dimensions divides the variance, 1/3, by (2 sqrt(pi) sigma)^3.
+    """
+    return amplitude / 3 * math.sqrt(3.0 * (2 * math.sqrt(math.pi) * sigma) ** 3)

@@ -1,0 +1,1 @@
+"""Anisotropic networks for the segmentation of brain tumours, in three views."""

@@ -1,0 +1,67 @@
+"""Lengths that can be halved until nothing is left to halve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Triple = tuple[int, int, int]
+
+
+def padded_shape(spatial: Sequence[int]) -> Triple:
+    """Each of three lengths as the next power of two."""
+    depth, height, width = (1 << (length - 1).bit_length() for length in spatial)
+    return depth, height, width
+
+
+def strides(shape: Triple, shortest: int = 1, layers: int | None = None) -> list[Triple]:
+    """The strides of successive layers: each halves the axes that are longer than `shortest`.
+
+    Args:
+        shape: Lengths, powers of two.
+        shortest: Length at which an axis is left as it is.
+        layers: Number of layers; as many as it takes where it is None.
+    """
+    depth, height, width = shape
+    if layers is None:
+        layers = (max(shape) // shortest).bit_length() - 1
+    found: list[Triple] = []
+    for _ in range(layers):
+        z, y, x = (2 if length > shortest else 1 for length in (depth, height, width))
+        depth, height, width = depth // z, height // y, width // x
+        found.append((z, y, x))
+    return found
+
+
+class Frame(nn.Module):
+    """Brings volumes to lengths that are powers of two, and cuts them back.
+
+    Args:
+        spatial: The true lengths ``(D, H, W)``.
+        empty: What each channel has where there is nothing.
+    """
+
+    empty: Tensor
+
+    def __init__(self, spatial: Sequence[int], empty: Sequence[float]) -> None:
+        super().__init__()
+        self.shape = padded_shape(spatial)
+        missing = [full - length for full, length in zip(self.shape, spatial, strict=True)]
+        self.pads = [n for m in reversed(missing) for n in (m // 2, m - m // 2)]
+        self.kept = [slice(m // 2, m // 2 + n) for m, n in zip(missing, spatial, strict=True)]
+        values = torch.tensor(empty, dtype=torch.float32).view(1, -1, 1, 1, 1)
+        self.register_buffer("empty", values, persistent=False)
+
+    def pad(self, volume: Tensor) -> Tensor:
+        """``(B, C, D, H, W)`` in the middle of nothing."""
+        if not any(self.pads):
+            return volume
+        return F.pad(volume - self.empty, self.pads) + self.empty
+
+    def cut(self, volume: Tensor) -> Tensor:
+        """The reverse of `pad`, for any number of channels."""
+        depth, height, width = self.kept
+        return volume[..., depth, height, width]

@@ -1,0 +1,15 @@
+"""Pix2pix for volumes, as declared to benchbed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchbed import MethodSpec, hookimpl
+from benchbed_pix2pix3d.segmentation_spec import PIX2PIX_3D_SEG
+from benchbed_pix2pix3d.synthesis_spec import PIX2PIX_3D
+
+
+@hookimpl
+def benchbed_methods() -> Iterable[MethodSpec]:
+    """Both directions."""
+    return [PIX2PIX_3D, PIX2PIX_3D_SEG]

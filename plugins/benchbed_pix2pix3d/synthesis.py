@@ -1,0 +1,76 @@
+"""Brain MRI from label maps (Shin et al. 2018, figure 1 b), and pairs with altered tumours."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchbed import Batch, DataShape, Losses
+from benchbed_pix2pix3d.label_store import LabelStore
+from benchbed_pix2pix3d.labels import empty_labels, one_hot, to_codes, to_mask
+from benchbed_pix2pix3d.settings import SynthesisSettings
+from benchbed_pix2pix3d.surgery import ALONE, Codes, alter, transplant
+from benchbed_pix2pix3d.translation import Translation
+
+AIR = -0.99
+"""Images have -1 where there is nothing; what exceeds this in any sequence is part of the head."""
+
+
+class Pix2Pix3D(Translation[SynthesisSettings]):
+    """From label maps to MRI in all sequences."""
+
+    def build(self, data: DataShape) -> None:
+        """The networks, and room for label maps to make pairs from."""
+        s = self.settings
+        self.build_networks(empty_labels(data.mask_channels), [-1.0] * data.channels, data.spatial)
+        first = data.mask_channels - min(s.tumour_classes, data.mask_channels) + 1
+        self.labels = LabelStore(s.stored_maps, first, *data.spatial)
+
+    def training_step(self, batch: Batch, progress: float) -> Losses:
+        """One update of D and of G; label maps are kept while there is room."""
+        del progress
+        assert batch.mask is not None  # the spec says that it needs one
+        codes = to_codes(batch.mask)
+        self.labels.add(codes, self.brain(codes, batch.image))
+        return self.translation_step(one_hot(batch.mask), batch.image)
+
+    def brain(self, codes: Tensor, image: Tensor) -> Tensor:
+        """Where a tumour may be: what has a label; without tissue labels what is no air either."""
+        labelled = codes > 0
+        if self.labels.first > 1:
+            return labelled
+        return labelled | (image > AIR).any(1)
+
+    def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
+        """MRI for each label map; the noise is dropout's, from the global generator."""
+        del rng
+        image: Tensor = self.generator(one_hot(mask))
+        return image
+
+    def sample(self, count: int, rng: torch.Generator) -> Batch:
+        """Pairs of a training label map with an altered tumour, and MRI made for it."""
+        numbers = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
+        codes = np.stack([self.altered(numbers) for _ in range(count)])
+        mask = to_mask(torch.from_numpy(codes).to(self.device), self.data.mask_channels)
+        return Batch(image=self.synthesize(mask, rng), mask=mask)
+
+    def altered(self, rng: np.random.Generator) -> Codes:
+        """One of the kept label maps with its tumour altered; empty before any training."""
+        s, store = self.settings, self.labels
+        if len(store) == 0:
+            return np.zeros(self.data.spatial, np.uint8)
+        sick, sound = store.numbers(sick=True), store.numbers(sick=False)
+        if not s.alter_tumours or len(sick) == 0:
+            return store[int(rng.integers(len(store)))].codes
+        case = store[int(rng.choice(sick))]
+        how = rng.integers(len(ALONE) + (len(sound) > 0))
+        if how == len(ALONE):
+            return transplant(case, store[int(rng.choice(sound))])
+        return alter(
+            case,
+            ALONE[how],
+            rng,
+            largest_shift=s.largest_shift,
+            largest_scaling=s.largest_scaling,
+        )

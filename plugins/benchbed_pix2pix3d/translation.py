@@ -1,0 +1,58 @@
+"""What both directions share: pix2pix's networks, losses and updates for volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchbed import Losses, Method
+from benchbed.nn import adam, bce_with_target
+from benchbed_pix2pix3d.networks import Discriminator, Generator
+from benchbed_pix2pix3d.settings import TranslationSettings
+
+T = TypeVar("T", bound=TranslationSettings)
+
+
+class Translation(Method[T]):
+    """From a volume to another one of the same case (Isola et al. 2017)."""
+
+    def build_networks(
+        self, source: Sequence[float], target: Sequence[float], spatial: Sequence[int]
+    ) -> None:
+        """G, D and their optimisers.
+
+        Args:
+            source: What each channel of the source has where there is nothing.
+            target: Likewise of the target.
+            spatial: ``(D, H, W)``.
+        """
+        s = self.settings
+        self.generator = Generator(
+            source,
+            len(target),
+            spatial,
+            features=s.features,
+            dropout=s.dropout,
+            lasting=s.inference_dropout,
+        )
+        self.discriminator = Discriminator([*source, *target], spatial, s.discriminator_features)
+        betas = (s.beta1, 0.999)
+        self.optimize(
+            generator=adam(self.generator, s.learning_rate, betas),
+            discriminator=adam(self.discriminator, s.learning_rate, betas),
+        )
+
+    def translation_step(self, source: Tensor, target: Tensor) -> Losses:
+        """One update of D and one of G, by eq. 4 of pix2pix, from one output of G."""
+        fake = self.generator(source)
+        d_loss = bce_with_target(self.discriminator(source, target), 1.0) + bce_with_target(
+            self.discriminator(source, fake.detach()), 0.0
+        )
+        self.update("discriminator", d_loss)
+        adversarial = bce_with_target(self.discriminator(source, fake), 1.0)
+        l1 = F.l1_loss(fake, target)
+        self.update("generator", adversarial + self.settings.l1_weight * l1)
+        return {"discriminator": d_loss, "adversarial": adversarial, "l1": l1}

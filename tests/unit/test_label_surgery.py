@@ -1,0 +1,209 @@
+"""Tumours moved in label maps: nothing invalid, nothing outside the brain, nothing left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchbed_pix2pix3d.label_store import LabelStore
+from benchbed_pix2pix3d.labels import one_hot, probabilities, to_codes, to_mask
+from benchbed_pix2pix3d.surgery import ALONE, LabelMap, alter, scale, shift, transplant
+
+SHAPE = (12, 24, 24)
+
+
+def _ball(radius: float, centre: tuple[float, float, float] = (6, 12, 12)) -> np.ndarray[Any, Any]:
+    grid = np.indices(SHAPE).astype(float)
+    return ((grid - np.reshape(centre, (3, 1, 1, 1))) ** 2).sum(0) <= radius**2
+
+
+def _case(centre: tuple[float, float, float] = (6, 10, 10), *, tumour: bool = True) -> LabelMap:
+    """Grey matter (2) around white (3), with oedema (5) around a core (4) and a spot (6)."""
+    codes = np.zeros(SHAPE, np.uint8)
+    brain = _ball(10) & (np.indices(SHAPE)[0] > 0) & (np.indices(SHAPE)[0] < 11)
+    codes[brain] = 2
+    codes[_ball(6) & brain] = 3
+    if tumour:
+        for radius, code in ((3, 5), (2, 4), (1, 6)):
+            codes[_ball(radius, centre) & brain] = code
+    return LabelMap(codes, codes > 0, 4)
+
+
+def _structure() -> LabelMap:
+    """Two foreground classes and no tissue, as the hippocampus has."""
+    codes = np.where(_ball(3), 1, 0).astype(np.uint8)
+    codes[:6] *= 2
+    return LabelMap(codes, _ball(11), 1)
+
+
+@pytest.mark.parametrize("case", [_case(), _structure()], ids=["tumour", "structure"])
+def test_no_shift_and_a_factor_of_one_are_the_identity(case: LabelMap) -> None:
+    assert np.array_equal(shift(case, (0, 0, 0)), case.codes)
+    assert np.array_equal(scale(case, 1.0), case.codes)
+
+
+def test_a_shifted_tumour_is_the_same_tumour_elsewhere() -> None:
+    case = _case()
+    moved = shift(case, (0, 3, 2))
+    assert np.array_equal(np.where(moved >= 4, moved, 0), np.roll(case.tumour, (3, 2), (1, 2)))
+
+
+def test_what_a_tumour_uncovers_is_the_tissue_around_it() -> None:
+    """A tumour in the middle of white matter leaves white matter; without tissue, background."""
+    case = _case((6, 12, 12))
+    uncovered = (case.tumour > 0) & (shift(case, (0, 6, 0)) < 4)
+    assert uncovered.any()
+    assert set(shift(case, (0, 6, 0))[uncovered]) == {3}
+    structure = _structure()
+    moved = shift(structure, (0, 5, 0))
+    assert set(moved[(structure.codes > 0) & (moved == 0)]) == {0}
+    assert (moved > 0).sum() == (structure.codes > 0).sum()
+
+
+def test_healthy_labels_far_from_the_tumour_stay() -> None:
+    case = _case()
+    far = case.codes < 4
+    assert np.array_equal(case.healthy()[far], case.codes[far])
+    assert set(np.unique(case.healthy())) == {0, 2, 3}
+
+
+def test_a_tumour_is_cut_off_at_the_border_of_the_brain() -> None:
+    case = _case()
+    moved = shift(case, (0, -7, 0))
+    assert 0 < (moved >= 4).sum() < (case.codes >= 4).sum()
+    assert not moved[~case.brain].any()
+    assert (moved[case.brain] > 0).all()
+
+
+@pytest.mark.parametrize(("factor", "least", "most"), [(1.25, 1.7, 2.2), (0.75, 0.34, 0.5)])
+def test_the_volume_of_a_tumour_goes_with_the_cube_of_the_factor(
+    factor: float, least: float, most: float
+) -> None:
+    codes = np.where(_ball(4.6), 4, 1).astype(np.uint8)
+    case = LabelMap(codes, codes > 0, 4)
+    ratio = (scale(case, factor) >= 4).sum() / (case.codes >= 4).sum()
+    assert least < ratio < most
+    old, new = (np.argwhere(codes >= 4).mean(0) for codes in (case.codes, scale(case, factor)))
+    assert np.abs(old - new).max() < 0.3
+
+
+def test_a_transplant_puts_the_tumour_into_the_tissue_of_the_other() -> None:
+    donor, host = _case(), _case(tumour=False)
+    host.codes[:4] = 0  # a smaller brain
+    host = LabelMap(host.codes, host.codes > 0, 4)
+    grown = transplant(donor, host)
+    assert np.array_equal(
+        grown[host.brain & (donor.codes >= 4)], donor.codes[host.brain & (donor.codes >= 4)]
+    )
+    assert np.array_equal(grown[donor.codes < 4], host.codes[donor.codes < 4])
+    assert not grown[~host.brain].any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    how=st.sampled_from(ALONE),
+    centre=st.tuples(st.integers(2, 9), st.integers(6, 18), st.integers(6, 18)),
+    tissue=st.booleans(),
+)
+def test_whatever_is_drawn_labels_stay_valid_and_inside_the_brain(
+    seed: int, how: Any, centre: tuple[int, int, int], tissue: bool
+) -> None:
+    case = _case(centre) if tissue else _structure()
+    change = {"largest_shift": 80.0, "largest_scaling": 0.25}
+    codes = alter(case, how, np.random.default_rng(seed), **change)
+    assert codes.dtype == np.uint8
+    assert codes.shape == SHAPE
+    assert set(np.unique(codes)) <= set(np.unique(case.codes)) | {2, 3}
+    assert not codes[~case.brain].any()
+    assert (codes >= case.first).any() == (case.codes >= case.first).any()
+    assert np.array_equal(codes, alter(case, how, np.random.default_rng(seed), **change))
+
+
+def test_a_shift_is_within_its_reach_which_grows_with_the_volume() -> None:
+    """10 voxels at 128 px are 2 at 24 px; all steps occur."""
+    case = _case((6, 12, 12))
+    steps = set()
+    for seed in range(60):
+        codes = alter(
+            case, "shift", np.random.default_rng(seed), largest_shift=10, largest_scaling=0
+        )
+        moved = np.argwhere(codes >= 4).mean(0) - np.argwhere(case.codes >= 4).mean(0)
+        steps |= set(np.rint(moved).astype(int))
+    assert steps == {-2, -1, 0, 1, 2}
+
+
+def test_enlarging_never_shrinks_and_shrinking_never_enlarges() -> None:
+    case = _case((6, 12, 12))
+    size = (case.codes >= 4).sum()
+    for seed in range(20):
+        grown, shrunk = (
+            (
+                alter(case, how, np.random.default_rng(seed), largest_shift=0, largest_scaling=0.25)
+                >= 4
+            ).sum()
+            for how in ("enlarge", "shrink")
+        )
+        assert shrunk <= size <= grown
+
+
+def test_without_a_tumour_nothing_is_altered() -> None:
+    case = _case(tumour=False)
+    rng = np.random.default_rng(0)
+    assert alter(case, "shift", rng, largest_shift=10, largest_scaling=0) is case.codes
+
+
+# --- what is kept of training
+
+
+def test_label_maps_are_kept_with_their_brains_as_long_as_there_is_room() -> None:
+    cases = [_case(), _case(tumour=False), _case((5, 14, 14))]
+    store = LabelStore(2, 4, *SHAPE)
+    for case in cases:
+        store.add(torch.from_numpy(case.codes[None]), torch.from_numpy(case.brain[None]))
+    assert len(store) == 2
+    for place in range(2):
+        assert np.array_equal(store[place].codes, cases[place].codes)
+        assert np.array_equal(store[place].brain, cases[place].brain)
+    assert store.numbers(sick=True).tolist() == [0]
+    assert store.numbers(sick=False).tolist() == [1]
+
+
+def test_the_store_travels_with_a_state() -> None:
+    store, other = LabelStore(3, 4, *SHAPE), LabelStore(3, 4, *SHAPE)
+    store.add(torch.from_numpy(_case().codes[None]), torch.from_numpy(_case().brain[None]))
+    other.load_state_dict(store.state_dict())
+    assert len(other) == 1
+    assert np.array_equal(other[0].codes, _case().codes)
+
+
+# --- forms of labels
+
+
+def test_masks_codes_and_one_hot_labels_say_the_same() -> None:
+    codes = torch.from_numpy(_case().codes[None])
+    mask = to_mask(codes, 6)
+    assert torch.equal(to_codes(mask), codes)
+    hot = one_hot(mask)
+    assert hot.shape == (1, 7, *SHAPE)
+    assert torch.equal(hot.argmax(1), codes.long())
+    assert torch.equal(hot.sum(1), torch.full((1, *SHAPE), -5.0))  # one is 1, six are -1
+
+
+def test_the_sum_of_probabilities_exceeds_one_half_where_the_background_is_not_the_largest() -> (
+    None
+):
+    drawn = torch.rand(3, 5, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = probabilities(drawn)
+    assert found.shape == (3, 4, 4, 8, 8)
+    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+    argmax = drawn.argmax(1)
+    assert torch.equal(found.sum(1) > 0.5, argmax > 0)
+    assert torch.equal(to_codes(found * 2 - 1).long(), argmax)
+    certain = probabilities(torch.tensor([-1.0, 1.0, -1.0]).view(1, 3, 1, 1, 1))
+    assert certain.flatten().tolist() == [1.0, 0.0]

@@ -1,0 +1,334 @@
+"""pix2pix for volumes: its layers, its losses, its noise, pairs with altered tumours."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchbed import Batch, DataShape
+from benchbed.runs.device import fabric
+from benchbed_pix2pix3d.labels import one_hot, to_codes
+from benchbed_pix2pix3d.networks import Discriminator, Generator
+from benchbed_pix2pix3d.segmentation import Pix2Pix3DSeg
+from benchbed_pix2pix3d.settings import SegmentationSettings, SynthesisSettings
+from benchbed_pix2pix3d.shapes import Frame, padded_shape, strides
+from benchbed_pix2pix3d.synthesis import Pix2Pix3D
+
+SMALL = (9, 16, 16)
+NARROW = {"features": 4, "discriminator_features": 4}
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _ready(
+    direction: str, spatial: tuple[int, int, int] = SMALL, classes: int = 6, **settings: Any
+) -> Any:
+    torch.manual_seed(0)
+    narrow = {**NARROW, **settings}
+    method: Any
+    if direction == "synthesis":
+        method = Pix2Pix3D(SynthesisSettings(**narrow))
+    else:
+        method = Pix2Pix3DSeg(SegmentationSettings(**{"augment": False, **narrow}))
+    method.data = DataShape(2, spatial, classes)
+    method.build(method.data)
+    method.attach(fabric("cpu", "fp32"))
+    method.train()
+    return method
+
+
+def _batch(count: int = 1, spatial: tuple[int, int, int] = SMALL, classes: int = 6) -> Batch:
+    """A box in a box: every class in a layer of its own, brighter the higher its number."""
+    grid = torch.stack(torch.meshgrid(*(torch.linspace(-1, 1, n) for n in spatial), indexing="ij"))
+    depth = (1 - grid.abs().amax(0)) * (classes + 1)
+    codes = depth.floor().clamp(0, classes).to(torch.uint8).expand(count, *spatial)
+    numbers = torch.arange(1, classes + 1).view(1, -1, 1, 1, 1)
+    mask = (codes.unsqueeze(1) == numbers).float() * 2 - 1
+    bright = codes.float() / classes * 1.6 - 1
+    return Batch(image=torch.stack([bright, -bright.clamp(min=-0.5)], 1), mask=mask)
+
+
+def _rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# --- networks
+
+
+@pytest.mark.parametrize(
+    ("features", "count"), [(64, 167_321_220), (32, 41_848_644), (16, 10_471_332)]
+)
+def test_the_generator_has_its_parameters_at_the_papers_size(features: int, count: int) -> None:
+    with torch.device("meta"):
+        network = Generator([-1.0] * 8, 4, (54, 128, 128), features=features).eval()
+        made = network(torch.empty(1, 8, 54, 128, 128))
+    assert _parameters(network) == count
+    assert made.shape == (1, 4, 54, 128, 128)
+
+
+@pytest.mark.parametrize(("features", "count"), [(64, 11_093_825), (32, 2_794_401)])
+def test_the_discriminator_has_its_parameters_and_its_grid(features: int, count: int) -> None:
+    with torch.device("meta"):
+        network = Discriminator([-1.0] * 12, (54, 128, 128), features).eval()
+        logits = network(torch.empty(1, 8, 54, 128, 128), torch.empty(1, 4, 54, 128, 128))
+    assert _parameters(network) == count
+    assert logits.shape == (1, 1, 6, 14, 14)
+
+
+def test_strides_at_the_papers_size() -> None:
+    assert padded_shape((54, 128, 128)) == (64, 128, 128)
+    assert strides((64, 128, 128)) == [(2, 2, 2)] * 6 + [(1, 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("spatial", "layers"),
+    [((14, 32, 32), 5), ((27, 64, 64), 6), ((32, 32, 32), 5), ((8, 32, 32), 5), ((9, 20, 16), 5)],
+)
+def test_other_sizes_are_halved_to_one_voxel_and_judged_in_patches(
+    spatial: tuple[int, int, int], layers: int
+) -> None:
+    with torch.device("meta"):
+        generator = Generator([-1.0] * 3, 2, spatial, features=2)
+        code: list[tuple[int, ...]] = []
+        generator.downs[-1].register_forward_hook(lambda *given: code.append(given[2].shape[2:]))
+        made = generator(torch.empty(1, 3, *spatial))
+        judge = Discriminator([-1.0] * 5, spatial, 2)
+        logits = judge(torch.empty(1, 3, *spatial), made)
+    assert len(generator.downs) == layers
+    assert code == [(1, 1, 1)]
+    assert made.shape == (1, 2, *spatial)
+    assert min(logits.shape[2:]) >= 2
+
+
+def test_a_volume_stands_in_the_middle_of_what_is_empty() -> None:
+    """54 slices become 64: five before, five after, of the background of each channel."""
+    frame = Frame((54, 4, 4), [1.0, -1.0])
+    volume = torch.zeros(1, 2, 54, 4, 4)
+    padded = frame.pad(volume)
+    assert padded.shape == (1, 2, 64, 4, 4)
+    for outside in (padded[:, :, :5], padded[:, :, -5:]):
+        assert (outside[:, 0] == 1).all()
+        assert (outside[:, 1] == -1).all()
+    assert torch.equal(frame.cut(padded), volume)
+
+
+def test_normalisation_is_everywhere_but_first_innermost_and_last() -> None:
+    network = Generator([-1.0] * 2, 2, (16, 32, 32), features=2)
+    downs = [any(isinstance(m, nn.InstanceNorm3d) for m in d.modules()) for d in network.downs]
+    ups = [any(isinstance(m, nn.InstanceNorm3d) for m in u.modules()) for u in network.ups]
+    drops = [any(isinstance(m, nn.Dropout) for m in u.modules()) for u in network.ups]
+    assert downs == [False, True, True, True, False]
+    assert ups == [True] * 4
+    assert drops == [True, True, True, False]
+
+
+def test_weights_begin_as_in_pix2pix() -> None:
+    network = Generator([-1.0] * 4, 4, (16, 32, 32), features=16)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
+            assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+
+
+# --- training
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
+def test_a_step_updates_each_network_once_from_one_output(direction: str) -> None:
+    method = _ready(direction)
+    forwards: list[int] = []
+    method.generator.register_forward_hook(lambda *_: forwards.append(1))
+    for _ in range(2):
+        losses = method.training_step(_batch(), 0.0)
+    assert dict(method.updates) == {"discriminator": 2, "generator": 2}
+    assert len(forwards) == 2
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
+def test_l1_falls_in_ten_steps(direction: str) -> None:
+    method = _ready(direction, learning_rate=2e-3)
+    history = [float(method.training_step(_batch(), 0.0)["l1"].detach()) for _ in range(10)]
+    assert np.mean(history[-2:]) < 0.8 * history[0]
+
+
+def test_the_losses_at_indifference_and_the_weight_of_l1() -> None:
+    """D that says one half of all: 2 ln 2 and ln 2; G is updated with ln 2 + 100 L1."""
+    method = _ready("synthesis")
+    nn.init.zeros_(method.discriminator.module.body[-1].weight)
+    nn.init.zeros_(method.discriminator.module.body[-1].bias)
+    given: dict[str, float] = {}
+    method.update = lambda name, loss: given.update({name: loss.item()})
+    losses = {k: float(v.detach()) for k, v in method.training_step(_batch(), 0.0).items()}
+    assert given["discriminator"] == pytest.approx(2 * math.log(2))
+    assert given["generator"] == pytest.approx(math.log(2) + 100 * losses["l1"])
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
+def test_the_optimisers_are_pix2pixs(direction: str) -> None:
+    for optimizer in _ready(direction).optimizers.values():
+        group = optimizer.param_groups[0]
+        assert (group["lr"], group["betas"]) == (2e-4, (0.5, 0.999))
+
+
+def test_both_directions_have_one_architecture() -> None:
+    """Label maps of 6 + 1 classes and 2 sequences change places, and nothing else."""
+    there, back = _ready("synthesis"), _ready("segmentation")
+    shapes = [sorted(tuple(p.shape[2:]) for p in m.generator.parameters()) for m in (there, back)]
+    assert shapes[0] == shapes[1]
+    assert there.generator.module.downs[0][1].in_channels == 7
+    assert back.generator.module.last.conv.out_channels == 7
+
+
+def test_the_target_of_segmentation_has_a_background_channel() -> None:
+    method = _ready("segmentation")
+    seen: list[torch.Tensor] = []
+    method.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    batch = _batch()
+    method.training_step(batch, 0.0)
+    assert batch.mask is not None
+    assert torch.equal(seen[0], one_hot(batch.mask))
+    assert torch.equal(seen[0].argmax(1), to_codes(batch.mask).long())
+
+
+def test_augmentation_changes_what_segmentation_learns_from() -> None:
+    given: list[torch.Tensor] = []
+    method = _ready("segmentation", augment=True)
+    method.generator.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    batch = _batch()
+    for _ in range(3):
+        method.training_step(batch, 0.0)
+    assert any(not torch.equal(image, batch.image) for image in given)
+
+
+# --- noise
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
+def test_two_passes_differ_by_dropout_and_agree_under_one_seed(direction: str) -> None:
+    """In evaluation mode, as the harness samples."""
+    for lasting in (True, False):
+        method = _ready(direction, inference_dropout=lasting).eval()
+        batch = _batch()
+        made = []
+        with torch.no_grad():
+            for seed in (1, 1, 2):
+                torch.manual_seed(seed)
+                made.append(
+                    method.synthesize(batch.mask, _rng())
+                    if direction == "synthesis"
+                    else method.segment(batch.image)
+                )
+        assert torch.equal(made[0], made[1])
+        assert torch.equal(made[0], made[2]) != lasting
+
+
+def test_a_volume_does_not_depend_on_those_made_beside_it_nor_on_the_mode() -> None:
+    """Statistics of each volume by itself, in training and at test time."""
+    method = _ready("synthesis", dropout=0.0)
+    mask = torch.cat([_batch().mask, -torch.ones(1, 6, *SMALL)])  # type: ignore[list-item]
+    with torch.no_grad():
+        together = method.generator(one_hot(mask))
+        alone = method.eval().generator(one_hot(mask[:1]))
+    torch.testing.assert_close(together[:1], alone)
+
+
+# --- abilities
+
+
+def test_segmentation_gives_probabilities_of_every_class() -> None:
+    method = _ready("segmentation")
+    with torch.no_grad():
+        found = method.eval().segment(_batch(2).image)
+    assert found.shape == (2, 6, *SMALL)
+    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+
+
+def test_before_training_samples_are_of_empty_label_maps() -> None:
+    method = _ready("synthesis").eval()
+    with torch.no_grad():
+        made = method.sample(2, _rng())
+    assert made.image.shape == (2, 2, *SMALL)
+    assert torch.equal(made.mask, -torch.ones(2, 6, *SMALL))
+
+
+def _trained(**settings: Any) -> Any:
+    """A method that was shown a case with a tumour and one without."""
+    method = _ready("synthesis", (9, 32, 32), **settings)
+    batch = _batch(2, (9, 32, 32))
+    assert batch.mask is not None
+    tissue = to_codes(batch.mask)[1].clamp(max=2)  # other tissue, too, where the tumour was
+    numbers = torch.arange(1, 7).view(-1, 1, 1, 1)
+    batch.mask[1] = (tissue == numbers).float() * 2 - 1
+    method.training_step(batch, 0.0)
+    return method.eval()
+
+
+def test_pairs_have_altered_tumours_and_the_image_made_for_them() -> None:
+    method = _trained()
+    known = [method.labels[place].codes for place in range(2)]
+    with torch.no_grad():
+        pairs = method.pair(12, _rng())
+        torch.manual_seed(3)
+        again = method.pair(12, _rng())
+        torch.manual_seed(3)
+        assert torch.equal(method.synthesize(again.mask, _rng()), again.image)
+    codes = to_codes(pairs.mask).numpy()
+    assert torch.equal(again.mask, pairs.mask)
+    assert (codes > 3).any((1, 2, 3)).all()  # every one has a tumour
+    assert np.unique(codes.reshape(12, -1), axis=0).shape[0] > 4
+    assert not all(any(np.array_equal(c, k) for k in known) for c in codes)
+    with torch.no_grad():
+        assert not torch.equal(method.pair(12, _rng(1)).mask, pairs.mask)
+
+
+def test_a_tumour_is_transplanted_where_training_showed_a_case_without() -> None:
+    """The grafted maps are the second case's tissue outside the first case's tumour."""
+    method = _trained(largest_shift=0.0, largest_scaling=0.0)
+    donor, host = (method.labels[place].codes for place in range(2))
+    with torch.no_grad():
+        codes = to_codes(method.sample(30, _rng()).mask).numpy()
+    grafted = [c for c in codes if not np.array_equal(c, donor)]
+    assert 0 < len(grafted) < 30
+    for graft in grafted:
+        assert np.array_equal(graft[donor < 4], host[donor < 4])
+
+
+def test_label_maps_are_shown_as_they_are_where_nothing_is_to_be_altered() -> None:
+    method = _trained(alter_tumours=False)
+    known = [method.labels[place].codes for place in range(2)]
+    with torch.no_grad():
+        codes = to_codes(method.sample(20, _rng()).mask).numpy()
+    matches = [[np.array_equal(c, k) for k in known].index(True) for c in codes]
+    assert set(matches) == {0, 1}
+
+
+def test_without_tissue_labels_the_brain_is_where_the_image_is_not_empty() -> None:
+    method = _ready("synthesis", classes=2)
+    batch = _batch(1, classes=2)
+    batch.image[:] = -1
+    batch.image[:, 1, :, 2:-2, 2:-2] = 0.3
+    method.training_step(batch, 0.0)
+    case = method.labels[0]
+    assert case.first == 1
+    expected = (batch.image[0] > -0.99).any(0).numpy() | (case.codes > 0)
+    assert np.array_equal(case.brain, expected)
+    assert not case.brain.all()
+
+
+def test_a_state_brings_the_label_maps_back() -> None:
+    method, other = _trained(), _ready("synthesis", (9, 32, 32)).eval()
+    other.restore(method.state())
+    made = []
+    for each in (method, other):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            made.append(each.sample(2, _rng()))
+    assert torch.equal(made[0].mask, made[1].mask)
+    assert torch.equal(made[0].image, made[1].image)
