@@ -10,6 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchbed.api.layouts import Download as Download
+    from benchbed.api.layouts import Layout as Layout
+    from benchbed.api.layouts import Part as Part
+    from benchbed.api.layouts import Phantom as Phantom
+    from benchbed.api.layouts import Volumes as Volumes
     from benchbed.api.method import Derived as Derived
     from benchbed.api.method import Method as Method
     from benchbed.api.metric import ImageSet as ImageSet
@@ -19,13 +24,9 @@ if TYPE_CHECKING:
     from benchbed.api.metric import Unseen as Unseen
     from benchbed.api.specs import DatasetSpec as DatasetSpec
     from benchbed.api.specs import Deviation as Deviation
-    from benchbed.api.specs import Download as Download
-    from benchbed.api.specs import Layout as Layout
     from benchbed.api.specs import MethodSpec as MethodSpec
     from benchbed.api.specs import MetricSpec as MetricSpec
     from benchbed.api.specs import Paper as Paper
-    from benchbed.api.specs import Part as Part
-    from benchbed.api.specs import Phantom as Phantom
     from benchbed.api.specs import TaskSpec as TaskSpec
     from benchbed.api.task import Evaluation as Evaluation
     from benchbed.api.task import Reference as Reference
@@ -50,10 +51,10 @@ _HOME = {
     "DatasetSpec": "api.specs",
     "Derived": "api.method",
     "Deviation": "api.specs",
-    "Download": "api.specs",
+    "Download": "api.layouts",
     "Evaluation": "api.task",
     "ImageSet": "api.metric",
-    "Layout": "api.specs",
+    "Layout": "api.layouts",
     "Losses": "api.types",
     "MaskInputs": "api.metric",
     "Method": "api.method",
@@ -63,14 +64,14 @@ _HOME = {
     "MetricSpec": "api.specs",
     "MetricValue": "api.metric",
     "Paper": "api.specs",
-    "Part": "api.specs",
-    "Phantom": "api.specs",
+    "Part": "api.layouts",
+    "Phantom": "api.layouts",
     "PublishedWeights": "data.weights",
     "Reference": "api.task",
     "Task": "api.task",
     "TaskSpec": "api.specs",
     "Unseen": "api.metric",
-    "Volumes": "api.specs",
+    "Volumes": "api.layouts",
     "hookimpl": "hookspecs",
     "setting": "settings",
 }

@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from benchbed.api.specs import REGIMES, MetricSpec, TaskSpec
 from benchbed.builtin.image_metrics import image_metrics
 from benchbed.builtin.mask_metrics import mask_metrics
+from benchbed.builtin.pair_metrics import pair_metrics
 from benchbed.hookspecs import hookimpl
+
+VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "auc-pr")
+"""What tasks that judge masks report of volumes."""
 
 
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
     """The metrics."""
-    return [*image_metrics(), *mask_metrics()]
+    return [*image_metrics(), *mask_metrics(), *pair_metrics()]
 
 
 @hookimpl
@@ -41,6 +45,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
                 "specificity",
                 "accuracy",
             ),
+            volume_metrics=VOLUME_METRICS,
             judges="masks",
             reference_split="test",
             samples=False,
@@ -60,9 +65,21 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
                 "specificity",
                 "accuracy",
             ),
+            volume_metrics=VOLUME_METRICS,
             judges="masks",
             reference_split="test",
             regimes=tuple(REGIMES),
+            samples=False,
+        ),
+        TaskSpec(
+            name="translation",
+            title="is the image made from a mask the one that it belongs to?",
+            implementation="benchbed.tasks.translation:Translation",
+            abilities=frozenset({"synthesize"}),
+            metrics=tuple(metric.name for metric in pair_metrics()),
+            volume_metrics=tuple(metric.name for metric in pair_metrics()),
+            judges="pairs",
+            reference_split="test",
             samples=False,
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchbed.api.specs import MetricSpec
+from benchbed.api.specs import Direction, MetricSpec
 
 MASK_METRICS: dict[str, tuple[str, str]] = {
     "dice-otsu": (
@@ -21,9 +21,20 @@ MASK_METRICS: dict[str, tuple[str, str]] = {
 """Metrics of predicted masks: name, column heading, what is measured."""
 
 
+CASE_METRICS: dict[str, tuple[str, Direction, str]] = {
+    "dice-per-case": ("Dice (per case)", "up", "mean over cases of the Dice coefficient above 0.5"),
+    "dice-per-case-sd": (
+        "sd of Dice",
+        "none",
+        "standard deviation over cases (ddof 0) of the Dice coefficient above 0.5",
+    ),
+}
+"""Metrics that give every case the same weight: name, column heading, direction, definition."""
+
+
 def mask_metrics() -> list[MetricSpec]:
     """Every metric that compares predicted masks with true ones."""
-    return [_of_masks(name) for name in MASK_METRICS]
+    return [*map(_of_masks, MASK_METRICS), *map(_of_cases, CASE_METRICS)]
 
 
 def _of_masks(name: str) -> MetricSpec:
@@ -34,6 +45,20 @@ def _of_masks(name: str) -> MetricSpec:
         direction="up",
         implementation=f"benchbed.metrics.masks:{name.replace('-', '_')}",
         recipe=f"{what}; pixels inside the field of view of all cases pooled, at their own size",
+        bounds=(0, 1),
+        min_samples=1,
+        judges="masks",
+    )
+
+
+def _of_cases(name: str) -> MetricSpec:
+    title, direction, what = CASE_METRICS[name]
+    return MetricSpec(
+        name=name,
+        title=title,
+        direction=direction,
+        implementation=f"benchbed.metrics.volume_dice:{name.replace('-', '_')}",
+        recipe=f"{what}, inside the field of view, at the case's own size; any structure counts",
         bounds=(0, 1),
         min_samples=1,
         judges="masks",

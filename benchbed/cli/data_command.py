@@ -76,7 +76,10 @@ def _status(spec: Any, root: Path) -> dict[str, str]:
 @app.command(epilog=examples("data verify {dataset}", "data verify folder:mine"))
 def verify(
     name: Annotated[
-        str, typer.Argument(help="The data set, or folder:PATH.", autocompletion=complete_datasets)
+        str,
+        typer.Argument(
+            help="The data set, folder:PATH or nifti:PATH.", autocompletion=complete_datasets
+        ),
     ],
     data_root: Root = None,
     as_json: Json = False,

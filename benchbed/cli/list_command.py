@@ -66,12 +66,13 @@ def _datasets() -> list[dict[str, Any]]:
         for spec in registry().specs(DatasetSpec).values()
     ] + [
         {
-            "dataset": "folder:PATH",
-            "title": "a folder of your own pictures",
+            "dataset": name,
+            "title": f"a folder of your own {content}",
             "modality": "any",
             "phantom": "no",
             "plugin": "benchbed",
         }
+        for name, content in (("folder:PATH", "pictures"), ("nifti:PATH", "volumes"))
     ]
 
 

@@ -43,7 +43,8 @@ def run(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="Name of the data set, or folder:PATH.", autocompletion=complete_datasets
+            help="Name of the data set, folder:PATH or nifti:PATH.",
+            autocompletion=complete_datasets,
         ),
     ] = None,
     task: Annotated[str, typer.Option(help="How the method is judged.")] = "synthesis",

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from benchbed.api.specs import DatasetSpec, Layout, Part
+from benchbed.api.layouts import Layout, Part
+from benchbed.api.specs import DatasetSpec
 from benchbed.data.patterns import PACKED, Pattern, listing
 from benchbed.errors import BenchbedError
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from benchbed.api.specs import DatasetSpec, Download
+from benchbed.api.layouts import Download
+from benchbed.api.specs import DatasetSpec
 from benchbed.data.collection import collect, found
 from benchbed.data.download import Downloader, DownloadFailed
 from benchbed.data.source import Report, look, missing

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchbed import paths
-from benchbed.data.collection import Collection
+from benchbed.data.collection import VOLUME_SUFFIXES, Collection
 from benchbed.data.decode import read_image, read_mask
 from benchbed.errors import BenchbedError
 from benchbed.files import digest, write_json
@@ -99,7 +99,20 @@ class _Memory:
 def _facts(role: str, path: Path) -> Facts:
     facts = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     try:
-        pixels = read_image(path, 3) if role == "image" else read_mask(path)
+        shape = _shape(role, path)
     except BenchbedError as error:
         return {**facts, "error": str(error)}
-    return {**facts, "shape": "x".join(map(str, pixels.shape[:2]))}
+    return {**facts, "shape": "x".join(map(str, shape))}
+
+
+def _shape(role: str, path: Path) -> tuple[int, ...]:
+    """Of a picture ``(H, W)``, of a volume ``(C, D, H, W)``; the file is read to its end."""
+    if path.name.lower().endswith(VOLUME_SUFFIXES):
+        # nibabel takes its time to load, and pictures need none of it.
+        from benchbed.data.volume_files import read_codes, read_volume
+
+        if role == "mask":
+            return read_codes(path, {}).shape
+        return read_volume(path).shape
+    pixels = read_image(path, 3) if role == "image" else read_mask(path)
+    return pixels.shape[:2]

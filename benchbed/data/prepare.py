@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,7 +169,7 @@ def prepare(
         derived: What else to compute from each image: name to `Derived`.
         progress: Told how far it is.
     """
-    recipe = {
+    recipe: dict[str, Any] = {
         "fingerprint": fingerprint,
         "size": size,
         "channels": channels,
@@ -177,6 +177,8 @@ def prepare(
         "intensity_window": collection.spec.intensity_window,
         "version": PREPROCESSING,
     }
+    if collection.spec.volumes is not None:
+        recipe["volumes"] = asdict(collection.spec.volumes)
     builder = _Builder(collection, channels, framing, progress)
     folder = cached(f"{collection.spec.name}-{digest(recipe)}", lambda p: builder.build(p, size))
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
@@ -285,6 +287,10 @@ class _Builder:
         spec = self.collection.spec
 
         def read(case: Case) -> Arrays:
+            if spec.volumes is not None:
+                from benchbed.data.volume_cases import volume_arrays
+
+                return volume_arrays(case, spec, size)
             native = read_native(case, spec, channels=self.channels, framing=self.framing)
             arrays = _framed(native, size)
             for role in roles - arrays.keys():

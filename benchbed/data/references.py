@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from benchbed.api.specs import DatasetSpec
 from benchbed.api.task import Reference
-from benchbed.api.types import Window
+from benchbed.api.types import Box, Window
+from benchbed.data.boxes import inside
+from benchbed.data.collection import Case
 from benchbed.data.native import read_native
 from benchbed.data.prepare import Prepared
 from benchbed.errors import BenchbedError
@@ -37,6 +42,9 @@ def references(prepared: Prepared, split: str, framing: Framing) -> Iterator[Ref
     for case, image in zip(cases, arrays["image"], strict=True):
         if case.mask is None:
             continue
+        if prepared.collection.spec.volumes is not None:
+            yield _of_volume(case, image, prepared.collection.spec)
+            continue
         native = read_native(
             case, prepared.collection.spec, channels=image.shape[0], framing=framing
         )
@@ -51,9 +59,22 @@ def references(prepared: Prepared, split: str, framing: Framing) -> Iterator[Ref
         )
 
 
+def _of_volume(case: Case, image: npt.NDArray[Any], spec: DatasetSpec) -> Reference:
+    # nibabel takes its time to load, and pictures need none of it.
+    from benchbed.data.volume_cases import read_labels
+
+    codes, box = read_labels(case, spec)
+    depth, height, width = codes.shape
+    # What the box leaves out no method has seen: slices above and below the central ones.
+    seen = inside(box, (depth, height, width))
+    return Reference(case.id, image, codes > 0, None, seen, box)
+
+
 def _of_phantom(prepared: Prepared, split: str) -> Iterator[Reference]:
     found = prepared.split(split)
-    whole = Window(0, 0, prepared.size, prepared.size)
+    whole: Window | Box = Window(0, 0, prepared.size, prepared.size)
+    if (volumes := prepared.collection.spec.volumes) is not None:
+        whole = Box((0, 0, 0), volumes.spatial(prepared.size))
     fovs = found.arrays.get("fov", np.ones_like(found.arrays["mask"]))
     seconds = found.arrays.get("second_mask", [None] * len(found))
     for identity, image, mask, second, fov in zip(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.specs import Phantom
+from benchbed.api.layouts import Phantom
 from benchbed.data import fingerprint as prints
 from benchbed.registry import load
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from benchbed import paths
-from benchbed.api.specs import DatasetSpec, Layout, Part
+from benchbed.api.layouts import Layout, Part
+from benchbed.api.specs import DatasetSpec
 from benchbed.data.collection import Collection, collect, found
 from benchbed.errors import BenchbedError
 from benchbed.registry import registry
@@ -17,6 +18,9 @@ Source = Literal["auto", "real", "phantom"]
 
 FOLDER = "folder:"
 """Prefix of a data set that is simply a folder of pictures."""
+
+NIFTI = "nifti:"
+"""Prefix of a data set that is simply a folder of volumes."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,30 @@ class Report:
 
 
 def dataset_spec(name: str) -> DatasetSpec:
-    """The spec of a named data set, or of ``folder:PATH``.
+    """The spec of a named data set, of ``folder:PATH`` or of ``nifti:PATH``.
 
     Raises:
         BenchbedError: There is no such data set or folder.
     """
+    path = path_of(name)
+    if path is None:
+        return registry().spec(DatasetSpec, name)
+    if not path.is_dir():
+        raise BenchbedError(f"{name.partition(':')[0]}: was given {path}, which is no folder.")
     if name.startswith(FOLDER):
-        return _folder_spec(Path(name.removeprefix(FOLDER)).expanduser())
-    return registry().spec(DatasetSpec, name)
+        return _folder_spec(path)
+    # nibabel takes its time to load, and pictures need none of it.
+    from benchbed.data.nifti_folder import nifti_spec
+
+    return nifti_spec(path)
+
+
+def path_of(name: str) -> Path | None:
+    """The folder of ``folder:PATH`` or ``nifti:PATH``; None for a named data set."""
+    for prefix in (FOLDER, NIFTI):
+        if name.startswith(prefix):
+            return Path(name.removeprefix(prefix)).expanduser()
+    return None
 
 
 def look(spec: DatasetSpec, root: Path) -> Report:
@@ -59,7 +79,7 @@ def resolve(
     """The cases of a data set from the source that was asked for.
 
     Args:
-        name: Name of the data set, or ``folder:PATH``.
+        name: Name of the data set, ``folder:PATH`` or ``nifti:PATH``.
         source: ``"auto"`` takes real data where they lie, else the phantom.
         data_root: Where to look; None for the usual places.
         say: Told in one line which source was taken.
@@ -69,9 +89,9 @@ def resolve(
             phantom.
     """
     spec = dataset_spec(name)
-    if name.startswith(FOLDER):
-        folder = Path(name.removeprefix(FOLDER)).expanduser()
-        say(f"Data: the pictures in {folder}.")
+    folder = path_of(name)
+    if folder is not None:
+        say(f"Data: the {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
         return collect(spec, [(spec.layouts[0], folder)], folder)
     root = paths.data_root(data_root)
     report = look(spec, root) if source != "phantom" else Report(spec, root, ())
@@ -103,8 +123,6 @@ def missing(report: Report) -> str:
 
 
 def _folder_spec(folder: Path) -> DatasetSpec:
-    if not folder.is_dir():
-        raise BenchbedError(f"{FOLDER} was given {folder}, which is no folder.")
     masks = folder / "masks"
     images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
     layout = Layout(

@@ -7,12 +7,11 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
-from benchbed.data.source import FOLDER, dataset_spec, resolve
+from benchbed.data.source import dataset_spec, path_of, resolve
 from benchbed.errors import unknown
 from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
@@ -148,7 +147,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     check_dimensions(method, task, dataset)
     usual = task.metrics if dataset.volumes is None else task.volume_metrics
     metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or usual)
-    base = _preset(request)
+    base = _preset(request, dataset.dimensions)
     check_metrics(task, metrics, base.samples)
     check_method(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
@@ -212,18 +211,18 @@ def method_settings(
 
 def _public_name(dataset: str) -> str:
     """The name in records: of a folder, its own name and not where it lies."""
-    if dataset.startswith(FOLDER):
-        return FOLDER + Path(dataset.removeprefix(FOLDER)).resolve().name
-    return dataset
+    path = path_of(dataset)
+    return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve().name}"
 
 
-def _preset(request: Request) -> Preset:
+def _preset(request: Request, dimensions: int) -> Preset:
     if request.augment not in (None, "none", "flip"):
         raise unknown("augmentation", str(request.augment), ("none", "flip"), "benchbed run --help")
     if request.preset not in PRESET:
         raise unknown("preset", request.preset, PRESET, "benchbed run --help")
     return preset(
         request.preset,
+        dimensions,
         size=request.size,
         kimg=request.kimg,
         seconds=request.seconds,

@@ -110,9 +110,11 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
         BenchbedError: Something is missing.
     """
     split = task.reference_split
-    if task.judges == "masks" and "mask" not in _roles(collection, split):
+    if "mask" not in _roles(collection, split) and (
+        task.judges == "masks" or (task.judges == "pairs" and not lent)
+    ):
         raise BenchbedError(
-            f"The task {task.name} judges masks, and no image in the split {split} of "
+            f"The task {task.name} needs masks to judge by, and no image in the split {split} of "
             f"{collection.spec.name} has one here."
         )
     if lent and "mask" in _roles(collection) and collection.spec.volumes is None:

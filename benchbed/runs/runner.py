@@ -34,9 +34,10 @@ from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.runs.training_set import TrainingSet
 from benchbed.training.budget import Budget
+from benchbed.training.case_pictures import real_picture
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import Diverged, Interrupted, Loop, Options
-from benchbed.training.pictures import image_grid, save_picture
+from benchbed.training.pictures import save_picture
 from benchbed.training.preview import Preview
 from benchbed.training.state import checkpoint_in
 
@@ -229,9 +230,8 @@ class _Run:
         )
 
     def _picture_real(self, prepared: Prepared, grid: tuple[int, int]) -> None:
-        rows, columns = grid
-        images = prepared.split(self.plan.protocol.train_split).image[: rows * columns]
-        save_picture(self.folder / "samples" / "real.png", image_grid(images, columns))
+        shown = real_picture(prepared.split(self.plan.protocol.train_split), grid)
+        save_picture(self.folder / "samples" / "real.png", shown)
 
     def _picture(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
         path = self.folder / "samples" / f"{name}.png"

@@ -12,16 +12,13 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.data.feed import Feed, StagedFeed
-from benchbed.data.prepare import Prepared, Split
+from benchbed.data.prepare import Prepared
 from benchbed.runs.assemble import prepare_plan
 from benchbed.runs.lent_masks import annotated, masks_first
 from benchbed.runs.pairs import Mixture, share_of, synthetic_pairs
 from benchbed.runs.plan import Plan
+from benchbed.training.case_pictures import pairs_picture
 from benchbed.training.events import Reporter
-from benchbed.training.pictures import image_rows
-
-COLUMNS = 8
-"""Pairs that are shown."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,11 @@ class TrainingSet:
         if plan.masks is None:
             return prepared
         annotator = self.trained(plan.masks.annotator, "Masks")
-        split = plan.protocol.train_split
-        prepared = annotated(prepared, split, annotator, plan.seed, self.reporter.counted)
-        self._show("masks", prepared.split(split))
+        train, judged = plan.protocol.train_split, plan.protocol.reference_split
+        # An image is made from a mask where that is judged; elsewhere drawn masks judge nothing.
+        for split in {train, judged} if plan.task.judges == "pairs" else {train}:
+            prepared = annotated(prepared, split, annotator, plan.seed, self.reporter.counted)
+        self.picture("masks", pairs_picture(prepared.split(train)))
         return prepared
 
     def feed(self, prepared: Prepared) -> Feed | StagedFeed:
@@ -87,9 +86,5 @@ class TrainingSet:
             real,
             self.reporter.counted,
         )
-        self._show("pairs", made)
+        self.picture("pairs", pairs_picture(made))
         return Mixture(pairs.regime, real, made)
-
-    def _show(self, name: str, split: Split) -> None:
-        masks = split.arrays["mask"][:COLUMNS, None] * np.uint8(255)
-        self.picture(name, image_rows([masks, split.image[:COLUMNS]], COLUMNS))

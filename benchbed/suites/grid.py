@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 from benchbed.data.source import Source
 from benchbed.runs.plan import Plan, plan
@@ -16,6 +16,8 @@ from benchbed.suites.suite import PresetName, Suite
 from benchbed.training.budget import Budget
 from benchbed.training.events import Reporter
 from benchbed.training.history import History
+
+N = TypeVar("N", int, float)
 
 Standing = Literal["done", "diverged", "begun", "missing"]
 
@@ -98,13 +100,20 @@ def requests(
                     regime=entry.regime,
                     generator=entry.generator,
                     generator_dataset=entry.generator_dataset,
-                    generator_kimg=entry.generator_kimg,
-                    pairs=entry.pairs,
+                    generator_kimg=_scaled(entry.generator, scale.generator_kimg)
+                    or entry.generator_kimg,
+                    pairs=_scaled(entry.generator, scale.pairs) or entry.pairs,
                     real_share=entry.real_share,
                     masks_from=entry.masks_from,
                     annotator=entry.annotator,
-                    annotator_kimg=entry.annotator_kimg,
+                    annotator_kimg=_scaled(entry.annotator, scale.annotator_kimg)
+                    or entry.annotator_kimg,
                 )
+
+
+def _scaled(made_by: str | None, value: N | None) -> N | None:
+    """What a scale says of all rows, for a row that has somebody to make it."""
+    return None if made_by is None else value
 
 
 def members(asked: Sequence[Request], reporter: Reporter) -> list[Member]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from benchbed import paths
 from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
-from benchbed.data.source import FOLDER
+from benchbed.data.source import path_of
 from benchbed.errors import BenchbedError, nearest, unknown
 from benchbed.registry import registry
 
@@ -29,6 +29,9 @@ class Scale(_Strict):
         size: In-plane size in pixels.
         kimg: Budget in thousands of images.
         samples: Number of samples to score.
+        pairs: Number of synthetic pairs, of every row that has some.
+        generator_kimg: Budget of the generators in thousands of images.
+        annotator_kimg: Budget of the annotators in thousands of images.
         augment: ``"none"`` or ``"flip"``.
         seeds: Seeds, instead of the suite's.
         settings: Settings of every method.
@@ -37,6 +40,9 @@ class Scale(_Strict):
     size: int | None = None
     kimg: float | None = None
     samples: int | None = None
+    pairs: int | None = None
+    generator_kimg: float | None = None
+    annotator_kimg: float | None = None
     augment: Literal["none", "flip"] | None = None
     seeds: tuple[int, ...] | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -198,5 +204,5 @@ def check_names(suite: Suite) -> None:
             if method is not None:
                 known.spec(MethodSpec, method)
     for dataset in suite.datasets:
-        if not dataset.startswith(FOLDER):
+        if path_of(dataset) is None:
             known.spec(DatasetSpec, dataset)

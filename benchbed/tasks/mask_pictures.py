@@ -8,16 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.task import Reference
-from benchbed.api.types import Window
+from benchbed.api.types import Box, Window
+from benchbed.data.boxes import cut_box, resample_codes
 from benchbed.data.framing import cut, resize_image
+from benchbed.training.montage import Layer, montage
 from benchbed.training.pictures import image_rows
 
 Scores = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
+HALF = 0.5
+
 
 def comparison(cases: Sequence[Reference], scores: Sequence[Scores]) -> Pixels:
-    """Rows of images, true masks and scores; ``(H, W, 3)`` uint8."""
+    """Rows of images, true masks and scores; ``(H, W, 3)`` uint8.
+
+    Of volumes, each with its true foreground, and below with what was found.
+    """
+    if cases[0].image.ndim == 4:
+        return _volumes(cases, scores)
     size = cases[0].image.shape[-1]
     truth = [case.mask.astype(np.float32) for case in cases]
     rows = [
@@ -26,6 +35,22 @@ def comparison(cases: Sequence[Reference], scores: Sequence[Scores]) -> Pixels:
         np.stack([_shown(score, case, size) for score, case in zip(scores, cases, strict=True)]),
     ]
     return image_rows(rows, len(cases))
+
+
+def _volumes(cases: Sequence[Reference], scores: Sequence[Scores]) -> Pixels:
+    images = np.stack([case.image for case in cases])
+    layers = [
+        np.stack([_block(mask, case) for mask, case in zip(masks, cases, strict=True)])
+        for masks in ([case.mask for case in cases], [score > HALF for score in scores])
+    ]
+    return montage([Layer(images, codes) for codes in layers])
+
+
+def _block(mask: npt.NDArray[np.bool_], case: Reference) -> Pixels:
+    """A mask of a case's own size as the block that the method saw, ``(D, size, size)``."""
+    assert isinstance(case.part, Box)
+    depth, height, width = case.image.shape[1:]
+    return resample_codes(cut_box(mask.astype(np.uint8), case.part), (depth, height, width))
 
 
 def _shown(plane: Scores, case: Reference, size: int) -> Pixels:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from benchbed import paths
-from benchbed.api.specs import DatasetSpec, Phantom
+from benchbed.api.layouts import Phantom
+from benchbed.api.specs import DatasetSpec
 from benchbed.data.collection import Collection, collect
 from benchbed.data.fingerprint import examine, undecodable
 from benchbed.data.prepare import Prepared, identify, prepare

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+from benchbed_brain.volume_spec import ADNI, BRATS, HIPPOCAMPUS
 
 # The zip file holds the two folders twice, once more in brain_tumor_dataset/; the pattern reaches
 # the outer ones alone. Whom a picture shows is not told, so each counts as a patient; two files
@@ -49,4 +50,4 @@ BRAIN_MRI = DatasetSpec(
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
     """The brain's data sets."""
-    return [BRAIN_MRI]
+    return [BRAIN_MRI, BRATS, ADNI, HIPPOCAMPUS]

@@ -134,6 +134,7 @@ CONTRACTS = {
         benchbed.Part,
         benchbed.Download,
         benchbed.Phantom,
+        benchbed.Volumes,
     ),
     "A metric": (benchbed.MetricSpec, benchbed.MetricInputs),
     "A task": (benchbed.TaskSpec, benchbed.Evaluation),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.api.specs import Volumes
+from benchbed.api.layouts import Volumes
 from benchbed.api.types import Box
 from benchbed.data.boxes import box_of, cut_box, put_back_box, resample, resample_codes
 

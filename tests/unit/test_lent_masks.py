@@ -49,7 +49,10 @@ def _plan(**changes: Any) -> Plan:
         ({"annotator": "dcgan"}, r"dcgan draws no masks; these do: .*unet"),
         ({"masks_from": None}, r"--annotator needs --masks-from"),
         ({"masks_from": "driv"}, r"did you mean 'drive'"),
-        ({"masks_from": "chest-xray"}, r"judges masks, and no image .* of chest-xray has one"),
+        (
+            {"masks_from": "chest-xray"},
+            r"needs masks to judge by, .* of chest-xray has one",
+        ),
         ({"dataset": "drive"}, r"drive has masks of its own"),
         ({"kimg": None, "seconds": 5.0}, r"give --kimg"),
         ({"masks_from": None, "annotator": None}, r"needs a mask with every .* --masks-from"),

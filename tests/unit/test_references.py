@@ -36,6 +36,7 @@ def test_every_papers_tables_are_there() -> None:
         ("guibas2017-dual-gan", "kl"),
         ("iqbal2018-mi-gan", "table1"),
         ("iqbal2018-mi-gan", "table2"),
+        ("shin2018-pix2pix-3d", "table1"),
         ("zhang2019-skrgan", "table1"),
         ("zhang2019-skrgan", "table2"),
     }

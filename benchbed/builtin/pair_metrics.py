@@ -1,0 +1,57 @@
+"""The metrics of a made image beside the real one of its case, as benchbed declares them."""
+
+from __future__ import annotations
+
+from benchbed.api.specs import Direction, MetricSpec, Paper
+
+WANG = Paper(
+    key="wang2004-ssim",
+    authors="Wang, Bovik, Sheikh, Simoncelli",
+    year=2004,
+    title="Image quality assessment: from error visibility to structural similarity",
+    venue="IEEE Transactions on Image Processing",
+    url="https://doi.org/10.1109/TIP.2003.819861",
+)
+
+MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
+    "ssim": (
+        "SSIM",
+        "up",
+        (-1, 1),
+        "structural similarity, Gaussian window of 11 pixels (shorter where an axis is), sigma 1.5",
+    ),
+    "psnr": ("PSNR", "up", (0, 100), "peak signal-to-noise ratio in decibels, at most 100"),
+    "mae": ("MAE", "down", (0, 1), "mean absolute error, as a share of the intensity range"),
+}
+"""Name, column heading, direction, range, what is measured."""
+
+PLACES = {
+    "paired": ("", "", "the whole image"),
+    "foreground": (
+        "-foreground",
+        " (foreground)",
+        "the foreground, where any real channel is not black in 8 bits",
+    ),
+}
+"""Prefix of the function: suffix of the name, suffix of the heading, where it is measured."""
+
+
+def pair_metrics() -> list[MetricSpec]:
+    """SSIM, PSNR and MAE, over the whole image and inside its foreground."""
+    return [_of_pairs(place, measure) for place in PLACES for measure in MEASURES]
+
+
+def _of_pairs(place: str, measure: str) -> MetricSpec:
+    title, direction, bounds, what = MEASURES[measure]
+    suffix, heading, where = PLACES[place]
+    return MetricSpec(
+        name=f"{measure}{suffix}",
+        title=f"{title}{heading}",
+        direction=direction,
+        implementation=f"benchbed.metrics.paired:{place}_{measure}",
+        recipe=f"{what}; intensities in [0, 1], over {where}, mean of channels, at the run's size",
+        bounds=bounds,
+        min_samples=1,
+        judges="pairs",
+        paper=WANG if measure == "ssim" else None,
+    )

@@ -1,0 +1,57 @@
+"""Any folder of volumes as a data set."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from benchbed.api.layouts import Layout, Part, Volumes
+from benchbed.api.specs import DatasetSpec
+from benchbed.data.collection import VOLUME_SUFFIXES
+from benchbed.data.patterns import listing
+from benchbed.data.volume_files import read_codes, read_volume
+from benchbed.errors import BenchbedError
+
+PICTURE = """\
+  FOLDER/images/CASE.nii.gz   one file a case, of four axes where it has several sequences
+  FOLDER/masks/CASE.nii.gz    where there are any: 0 for the background, 1, 2, ... for structures"""
+
+
+@lru_cache
+def nifti_spec(folder: Path) -> DatasetSpec:
+    """The spec of a folder of volumes; how many sequences and structures they have is looked up.
+
+    Args:
+        folder: It holds ``images`` and, where there are any, ``masks``.
+
+    Raises:
+        BenchbedError: There is no volume in it, or a file does not read.
+    """
+    files = [name for name in listing(folder) if name.lower().endswith(VOLUME_SUFFIXES)]
+    images = [name for name in files if name.startswith("images/")]
+    masks = [name for name in files if name.startswith("masks/")]
+    if not images:
+        raise BenchbedError(
+            f"{folder} holds no volume where one is expected; the layout is:\n{PICTURE}"
+        )
+    sequences = len(read_volume(folder / images[0]))
+    most = max((int(read_codes(folder / name, {}).max()) for name in masks), default=0)
+    layout = Layout(
+        folders=(folder.name,),
+        parts=(Part(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None),),
+        picture=PICTURE,
+    )
+    return DatasetSpec(
+        name="nifti",
+        title=f"the folder {folder.name}",
+        modality="volumes",
+        licence="the user's own",
+        access="it is the user's own.",
+        layouts=(layout,),
+        channels=sequences,
+        volumes=Volumes(
+            sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
+            structures=tuple(f"structure {n}" for n in range(1, max(most, 1) + 1)),
+            framing="cube",
+        ),
+    )

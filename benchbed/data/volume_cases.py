@@ -1,0 +1,91 @@
+"""Cases that are volumes, at their own size and as blocks of the run's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.api.specs import DatasetSpec
+from benchbed.api.types import Box
+from benchbed.data.boxes import box_of, cut_box, resample, resample_codes
+from benchbed.data.collection import Case
+from benchbed.data.volume_files import Codes, Voxels, read_codes, read_volume, robust_range
+from benchbed.errors import BenchbedError
+
+
+def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
+    """The sequences of a case ``(C, D, H, W)``, each in [-1, 1].
+
+    Raises:
+        BenchbedError: A file does not read, or there are not as many sequences as there should be.
+    """
+    assert spec.volumes is not None
+    raw = [read_volume(path) for path in case.sequences or (case.image,)]
+    shapes = {volume.shape[1:] for volume in raw}
+    if len(shapes) > 1:
+        sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes))
+        raise BenchbedError(f"The sequences of {case.id} differ in size: {sizes}.")
+    volumes = np.concatenate(raw)
+    wanted = len(spec.volumes.sequences)
+    if len(volumes) != wanted:
+        raise BenchbedError(
+            f"{case.image} has {len(volumes)} sequences, but {spec.name} has {wanted}: "
+            f"{', '.join(spec.volumes.sequences)}."
+        )
+    ordered = volumes[list(case.order)] if case.order else volumes
+    return np.stack([robust_range(volume) for volume in ordered])
+
+
+def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, Box]:
+    """The labels of a case, and which part of it becomes the block.
+
+    Args:
+        case: A case that has a mask.
+        spec: Its data set.
+
+    Returns:
+        Numbers of structures ``(D, H, W)``, and the box.
+
+    Raises:
+        BenchbedError: The labels do not read, or stand for nothing.
+    """
+    assert spec.volumes is not None
+    assert case.mask is not None
+    codes = read_codes(case.mask, case.codes)
+    if int(codes.max()) > spec.structures:
+        raise BenchbedError(
+            f"{case.mask} has a structure {codes.max()}, but {spec.name} has {spec.structures}."
+        )
+    depth, height, width = codes.shape
+    return codes, box_of((depth, height, width), spec.volumes)
+
+
+def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDArray[Any]]:
+    """A case as it is prepared: ``image`` float16 and, where there is one, ``mask`` uint8.
+
+    Args:
+        case: The case.
+        spec: Its data set.
+        size: In-plane size in pixels.
+
+    Raises:
+        BenchbedError: Its files do not read, or do not fit together.
+    """
+    assert spec.volumes is not None
+    image = read_sequences(case, spec)
+    _, depth, height, width = image.shape
+    box, spatial = box_of((depth, height, width), spec.volumes), spec.volumes.spatial(size)
+    block = resample(cut_box(image, box, fill=-1.0), spatial)
+    arrays: dict[str, npt.NDArray[Any]] = {"image": block.astype(np.float16)}
+    if case.mask is not None:
+        codes, _ = read_labels(case, spec)
+        if codes.shape != image.shape[1:]:
+            raise BenchbedError(
+                f"{case.mask} is {'x'.join(map(str, codes.shape))} voxels, but its image "
+                f"{case.image} is {'x'.join(map(str, image.shape[1:]))}; a mask must have the size "
+                f"of its image."
+            )
+        arrays["mask"] = resample_codes(cut_box(codes, box), spatial)
+    return arrays

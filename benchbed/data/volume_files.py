@@ -1,0 +1,164 @@
+"""NIfTI files to arrays: oriented, named and in range."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+from nibabel import as_closest_canonical
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import OrientationError
+from nibabel.spatialimages import HeaderDataError
+
+from benchbed.data.patterns import PACKED
+from benchbed.errors import BenchbedError
+
+Voxels = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.uint8]
+
+MOST_VOXELS = 2**30
+"""A header that speaks of more is damaged: a whole-body CT has a quarter of this."""
+
+_AT_ONCE = 2**20
+"""Bytes that are unpacked at once where only their checksum is wanted."""
+
+# What the reader raises for headers that contradict themselves, and for bytes that are none.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    zlib.error,
+    np.linalg.LinAlgError,
+    ImageFileError,
+    HeaderDataError,
+    OrientationError,
+)
+
+ROBUST = (0.5, 99.5)
+"""Percentiles of the foreground that become -1 and 1."""
+
+BACKGROUND = 0.05
+"""Share of the voxels that hold one and the same value where there is a background."""
+
+
+def read_volume(path: Path) -> Voxels:
+    """A volume in the order of its axes here, whatever that of the file is.
+
+    The file's axes are turned and exchanged to the nearest of right, anterior, superior; oblique
+    volumes are not resampled.
+
+    Args:
+        path: A NIfTI file of three axes, or of four with the sequences last.
+
+    Returns:
+        ``(C, D, H, W)``, C of 1 for three axes.
+
+    Raises:
+        BenchbedError: The file does not read, has other axes, or holds values that are no numbers
+            or, in one of its sequences, all the same.
+    """
+    values = _values(path)
+    for number, sequence in enumerate(values, 1):
+        if sequence.min() == sequence.max():
+            place = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
+            raise BenchbedError(f"{path} holds nothing but the value {sequence.flat[0]:g}{place}.")
+    return values
+
+
+def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
+    """A volume of labels.
+
+    Args:
+        path: A NIfTI file of three axes.
+        codes: From a number in the file to that of the structure; 0 is background anyway. Empty
+            for numbers that are the structures' already.
+
+    Returns:
+        ``(D, H, W)``; all 0 where the file shows none of the structures.
+
+    Raises:
+        BenchbedError: The file does not read, or holds a number that stands for nothing.
+    """
+    values = _values(path)
+    if len(values) != 1:
+        raise BenchbedError(f"{path} has {len(values)} volumes, but a mask is one.")
+    found = [float(value) for value in np.unique(values)]
+    known = {0: 0, **codes} if codes else {n: n for n in range(256)}
+    wrong = [f"{value:g}" for value in found if value not in known]
+    if wrong:
+        raise BenchbedError(
+            f"{path} holds the label{'s' if len(wrong) > 1 else ''} {', '.join(wrong[:5])}; known "
+            f"are {', '.join(str(number) for number in known) if codes else '0 to 255'}."
+        )
+    table = np.zeros(max(known) + 1, np.uint8)
+    table[list(known)] = list(known.values())
+    return np.asarray(table[values[0].astype(np.intp)])
+
+
+def robust_range(volume: Voxels) -> Voxels:
+    """A sequence in [-1, 1]: files of the same set may differ in range by a factor of thousands.
+
+    The background is the value 0, or the least value, where one voxel in twenty holds it; it
+    becomes -1. Of the rest, the 0.5th percentile becomes -1 and the 99.5th 1.
+
+    Args:
+        volume: ``(D, H, W)`` in any unit.
+    """
+    least = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND), None)
+    # Standardised brains lie on both sides of a background of 0.
+    inside = np.ones(volume.shape, bool) if least is None else volume != least
+    low, high = np.percentile(volume[inside], ROBUST)
+    if high <= low:
+        return np.where(inside, np.float32(1), np.float32(-1))
+    scaled = ((volume - low) / (high - low) * 2 - 1).clip(-1, 1)
+    return np.where(inside, scaled, -1).astype(np.float32)
+
+
+def _values(path: Path) -> Voxels:
+    """What a file holds, ``(C, D, H, W)``."""
+    if not path.is_file():
+        raise BenchbedError(f"{path} is not there.")
+    try:
+        if path.suffix.lower() == PACKED:
+            _unpack(path)
+        image: Any = nibabel.load(path)
+        _check(path, image.shape, image.get_data_dtype())
+        image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
+        with np.errstate(over="ignore"):  # what float32 does not hold is refused below
+            values = np.asarray(image.dataobj, dtype=np.float32)
+    except _DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise BenchbedError(f"{path} does not read as a NIfTI volume: {reason}.") from error
+    if not np.isfinite(values).all():
+        raise BenchbedError(f"{path} holds voxels that are no numbers.")
+    channels_last = values if values.ndim == 4 else values[..., None]
+    return np.ascontiguousarray(channels_last.transpose(3, 2, 1, 0))
+
+
+def _unpack(path: Path) -> None:
+    """Read a packed file to its end, where its checksum is: the reader stops before it."""
+    with gzip.open(path) as packed:
+        while packed.read(_AT_ONCE):
+            pass
+
+
+def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:
+    """Raise where the header alone tells that this is no volume."""
+    size = "x".join(map(str, shape))
+    if len(shape) not in (3, 4) or min(shape) < 1:
+        raise BenchbedError(
+            f"{path} has the shape {size}; a volume has three axes, and a fourth for its sequences "
+            f"where there are several."
+        )
+    if np.prod(shape, dtype=float) > MOST_VOXELS:
+        raise BenchbedError(f"{path} claims the shape {size}, which is too large for a volume.")
+    if kind.kind not in "iuf":
+        raise BenchbedError(f"{path} holds colours or complex numbers; a volume is of plain ones.")

@@ -1,0 +1,257 @@
+"""Volumes as pictures: three planes of each case, with labels laid over them.
+
+Volumes have the axes ``(D, H, W)``, growing towards superior, anterior and right. They are shown as
+radiologists hang them: superior is up, in the axial plane anterior is up, the patient's right is on
+the left, and a sagittal slice looks to the left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from benchbed.data.feed import to_pixels
+from benchbed.training.pictures import GAP, TILE, image_rows
+
+Pixels = npt.NDArray[np.uint8]
+Volumes = Tensor | npt.NDArray[Any]
+Place = tuple[int, int, int]
+Plane = Literal["axial", "coronal", "sagittal"]
+Overlay = Literal["fill", "contour"]
+
+PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
+AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+
+PALETTE: Pixels = np.asarray(
+    [
+        (0, 0, 0),
+        (213, 94, 0),
+        (86, 180, 233),
+        (240, 228, 66),
+        (0, 158, 115),
+        (204, 121, 167),
+        (230, 159, 0),
+        (0, 114, 178),
+    ],
+    dtype=np.uint8,
+)
+"""Colours of the codes 0, 1, 2, ..., told apart by colour-blind readers too: Okabe and Ito, "Color
+universal design", 2008, the lighter ones first. Codes beyond the last begin again at 1."""
+
+OPACITY = 0.5
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is shown of every case in one strip.
+
+    Attributes:
+        image: ``(N, C, D, H, W)``, uint8 or floating point in [-1, 1]; the C sequences stand side
+            by side.
+        mask: Codes ``(N, D, H, W)`` laid over it; 0 is transparent.
+        overlay: Whether a structure is filled, half transparent, or outlined.
+    """
+
+    image: Volumes
+    mask: Volumes | None = None
+    overlay: Overlay = "fill"
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A slice as it is displayed.
+
+    Attributes:
+        plane: Its plane.
+        place: A voxel in it.
+        aspect: Distance between slices over distance between pixels.
+    """
+
+    plane: Plane
+    place: Place
+    aspect: float
+
+    def of(self, volume: Pixels, how: Image.Resampling) -> Pixels:
+        """The slice of a volume, enlarged like pictures are and stretched across the slices."""
+        factor = max(1, TILE // max(volume.shape[1:]))
+        depth, height, width = (n * factor for n in volume.shape)
+        lengths = [max(1, round(depth * self.aspect)), height, width]
+        down, across = (n for axis, n in enumerate(lengths) if axis != AXIS[self.plane])
+        picture = Image.fromarray(np.ascontiguousarray(shown(volume, self.plane, self.place)))
+        return np.asarray(picture.resize((across, down), how))
+
+
+def montage(
+    layers: Sequence[Layer],
+    *,
+    aspect: float = 1.0,
+    focus: Sequence[int] = (),
+    planes: Sequence[Plane] = PLANES,
+) -> Pixels:
+    """Cases below one another, the layers of a case together; slices of all planes in a strip.
+
+    The slices of a case go through the centroid of its first mask that is not empty, the same in
+    all its layers; through the middle where no mask says anything.
+
+    Args:
+        layers: What to show of each case, from above down; all of the same cases.
+        aspect: Distance between slices over distance between pixels.
+        focus: Codes whose centroid is meant; none for all codes.
+        planes: Which planes, from left to right.
+
+    Returns:
+        ``(H', W', 3)`` uint8.
+    """
+    images = [_pixels(layer.image) for layer in layers]
+    masks = [None if layer.mask is None else _codes(layer.mask) for layer in layers]
+    rows: list[Pixels] = []
+    for case in range(len(images[0])):
+        own = [None if mask is None else mask[case] for mask in masks]
+        place = _common_place(own, images[0].shape[2:], focus)
+        for layer, image, mask in zip(layers, images, own, strict=True):
+            tiles = [
+                _tile(sequence, mask, _Cut(plane, place, aspect), layer.overlay)
+                for plane in planes
+                for sequence in image[case]
+            ]
+            rows.append(_beside(tiles))
+    return _stacked(rows)
+
+
+def surgery_figure(
+    masks: Sequence[Volumes],
+    images: Sequence[Volumes],
+    *,
+    aspect: float = 1.0,
+    focus: Sequence[int] = (),
+    plane: Plane = "axial",
+) -> Pixels:
+    """Changed labels and what was made of them, a row each, as in Shin et al. 2018, Fig. 3.
+
+    A row shows the mask in its colours and then the sequences, in the slice through the centroid
+    of that row's own mask, since a shifted or transplanted tumour lies elsewhere.
+
+    Args:
+        masks: Codes ``(D, H, W)``, such as unchanged, shifted, enlarged, shrunk, transplanted.
+        images: ``(C, D, H, W)`` for each mask, uint8 or floating point in [-1, 1].
+        aspect: Distance between slices over distance between pixels.
+        focus: Codes whose centroid is meant, such as those of a tumour; none for all codes.
+        plane: The plane.
+
+    Returns:
+        ``(H', W', 3)`` uint8.
+    """
+    rows: list[Pixels] = []
+    for volume, labels in zip(images, masks, strict=True):
+        image, mask = _pixels(volume), _codes(labels)
+        place = centroid(mask, focus) or _middle(mask.shape)
+        cut = _Cut(plane, place, aspect)
+        tiles = [_tile(sequence, None, cut) for sequence in image]
+        rows.append(_beside([_colours(cut.of(mask, Image.Resampling.NEAREST)), *tiles]))
+    return _stacked(rows)
+
+
+def centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> Place | None:
+    """The voxel nearest to the centre of what is labelled in ``(D, H, W)``, None if nothing is.
+
+    Args:
+        mask: Codes.
+        focus: Codes that count; none for all but 0.
+    """
+    counted = np.isin(mask, list(focus)) if focus else mask > 0
+    found = np.argwhere(counted)
+    if not len(found):
+        return None
+    z, y, x = np.round(found.mean(axis=0)).astype(int).tolist()
+    return z, y, x
+
+
+def shown(volume: npt.NDArray[Any], plane: Plane, place: Place) -> npt.NDArray[Any]:
+    """The slice of ``(D, H, W)`` through a voxel, turned as it hangs: rows down, columns right."""
+    axis = AXIS[plane]
+    # What grows upwards and to the patient's right, or forwards, is drawn upwards and leftwards.
+    return np.asarray(volume.take(place[axis], axis=axis)[::-1, ::-1])
+
+
+def overlaid(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
+    """Structures in colour over a grey picture.
+
+    Args:
+        grey: ``(H, W)`` uint8.
+        codes: ``(H, W)``; 0 is transparent.
+        overlay: Filled, half transparent; or outlined, opaque.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float64)
+    where = codes > 0 if overlay == "fill" else _edges(codes)
+    share = OPACITY if overlay == "fill" else 1.0
+    picture[where] += share * (_colours(codes[where]) - picture[where])
+    return np.asarray(np.round(picture), np.uint8)
+
+
+def _edges(codes: Pixels) -> npt.NDArray[np.bool_]:
+    """Pixels of a structure that border on another code."""
+    least, most = ndimage.minimum_filter(codes, 3), ndimage.maximum_filter(codes, 3)
+    return np.asarray((codes > 0) & (least != most))
+
+
+def _colours(codes: Pixels) -> Pixels:
+    cycled = np.where(codes > 0, (codes.astype(np.intp) - 1) % (len(PALETTE) - 1) + 1, 0)
+    return np.asarray(PALETTE[cycled])
+
+
+def _common_place(
+    masks: Sequence[Pixels | None], shape: tuple[int, ...], focus: Sequence[int]
+) -> Place:
+    places = (centroid(mask, focus) for mask in masks if mask is not None)
+    return next((place for place in places if place is not None), _middle(shape))
+
+
+def _middle(shape: tuple[int, ...]) -> Place:
+    z, y, x = (length // 2 for length in shape)
+    return z, y, x
+
+
+def _tile(sequence: Pixels, mask: Pixels | None, cut: _Cut, overlay: Overlay = "fill") -> Pixels:
+    """A slice at its displayed size, with its labels."""
+    grey = cut.of(sequence, Image.Resampling.BICUBIC)
+    if mask is None:
+        return np.repeat(grey[..., None], 3, axis=2)
+    return overlaid(grey, cut.of(mask, Image.Resampling.NEAREST), overlay)
+
+
+def _beside(tiles: Sequence[Pixels]) -> Pixels:
+    """Tiles in a row, the lower ones in the middle of its height."""
+    height = max(len(tile) for tile in tiles)
+    row = np.zeros((height, sum(tile.shape[1] + GAP for tile in tiles) - GAP, 3), np.uint8)
+    left = 0
+    for tile in tiles:
+        top = (height - len(tile)) // 2
+        row[top : top + len(tile), left : left + tile.shape[1]] = tile
+        left += tile.shape[1] + GAP
+    return row
+
+
+def _stacked(rows: Sequence[Pixels]) -> Pixels:
+    return image_rows([np.moveaxis(row, -1, 0)[None] for row in rows], columns=1)
+
+
+def _pixels(volumes: Volumes) -> Pixels:
+    tensor = torch.as_tensor(volumes)
+    if tensor.dtype == torch.uint8:
+        return np.asarray(tensor.cpu().numpy())
+    return to_pixels(tensor)
+
+
+def _codes(mask: Volumes) -> Pixels:
+    return np.asarray(torch.as_tensor(mask).cpu().numpy()).astype(np.uint8)

@@ -1,0 +1,238 @@
+"""Drawing in three dimensions, for the phantoms of volumes: solids, smooth noise, lattices.
+
+Coordinates are in millimetres, in the order x (to the patient's right), y (forwards), z (upwards);
+arrays have the axes z, y, x. A solid is a signed distance, negative inside; that of an ellipsoid
+is right near its surface and proportional elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+Field = npt.NDArray[np.float32]
+Point = tuple[float, float, float]
+Which = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Places, as three arrays of shapes that broadcast."""
+
+    x: Field
+    y: Field
+    z: Field
+
+    def at(self, which: Which) -> Points:
+        """Those of a grid's places, as flat arrays; `which` numbers them along z, y and x."""
+        k, j, i = which
+        return Points(self.x.ravel()[i], self.y.ravel()[j], self.z.ravel()[k])
+
+    @property
+    def axes(self) -> tuple[Field, Field, Field]:
+        """x, y and z."""
+        return self.x, self.y, self.z
+
+    @property
+    def mirrored(self) -> Points:
+        """Both halves laid on the right one."""
+        return Points(np.abs(self.x), self.y, self.z)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Where voxels are looked at: each of a frame's voxels at several points.
+
+    Attributes:
+        points: Coordinates of the points: x ``(1, 1, nx)``, y ``(1, ny, 1)`` and z ``(nz, 1, 1)``.
+        finer: Points along each edge of a voxel.
+        spacing: Distance between points of a slice.
+    """
+
+    points: Points
+    finer: int
+    spacing: float
+
+    def averaged(self, fine: Field) -> Field:
+        """Means over the points of each voxel: ``(..., nz, ny, nx)`` to that of the voxels."""
+        f = self.finer
+        if f == 1:
+            return fine
+        # One axis after the other: several times as fast as one mean over three.
+        for axis in (-3, -2, -1):
+            shape = list(fine.shape)
+            shape[axis : axis + 1 or None] = [shape[axis] // f, f]
+            fine = fine.reshape(shape).mean(axis=axis)
+        return fine
+
+
+def raster(
+    extent: Point, shape: tuple[int, int, int], finer: int, voxels: Sequence[slice] | None = None
+) -> Raster:
+    """Points in a frame around the origin, or in some of its voxels.
+
+    Args:
+        extent: Lengths of the frame along x, y and z.
+        shape: Voxels ``(D, H, W)``.
+        finer: Points along each edge of a voxel.
+        voxels: The voxels of interest along z, y and x; None for all.
+    """
+    axes: list[Field] = []
+    for axis, (length, count) in enumerate(zip(extent[::-1], shape, strict=True)):
+        line = ((np.arange(count * finer) + 0.5) / (count * finer) - 0.5) * length
+        line = line.reshape(count, finer)[voxels[axis] if voxels else slice(None)]
+        place = [1, 1, 1]
+        place[axis] = -1
+        axes.append(line.reshape(place).astype(np.float32))
+    z, y, x = axes
+    return Raster(Points(x, y, z), finer, extent[0] / (shape[2] * finer))
+
+
+def rotation(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A rotation ``(3, 3)``: turns about x (nodding), y (leaning) and z, in radians."""
+    matrix = np.eye(3)
+    for axis, angle in enumerate(angles):
+        c, s = np.cos(angle), np.sin(angle)
+        one = np.eye(3)
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        one[[first, first, second, second], [first, second, first, second]] = c, -s, s, c
+        matrix = one @ matrix
+    return matrix
+
+
+def inside(distance: Field, soft: float) -> Field:
+    """1 inside a solid and 0 outside, with an even slope of width `soft` across its surface."""
+    return np.asarray(np.clip(np.float32(0.5) - distance / np.float32(soft), 0, 1), np.float32)
+
+
+def ellipsoid(
+    at: Points, centre: Point, radii: Point, *, pitch: float = 0.0, power: float = 2.0
+) -> Field:
+    """Signed distance to an ellipsoid.
+
+    Args:
+        at: Where.
+        centre: Its centre.
+        radii: Half lengths along x, y and z.
+        pitch: By how much its front is raised, in radians.
+        power: Exponent; 2 is an ellipsoid, more is blunter.
+    """
+    c, s = np.float32(np.cos(pitch)), np.float32(np.sin(pitch))
+    dy, dz = at.y - np.float32(centre[1]), at.z - np.float32(centre[2])
+    ends = (at.x - np.float32(centre[0]), dy * c + dz * s, dz * c - dy * s)
+    ratios = [np.abs(end / np.float32(radius)) for end, radius in zip(ends, radii, strict=True)]
+    reach = (ratios[0] ** power + ratios[1] ** power + ratios[2] ** power + 1e-12) ** (1 / power)
+    slopes = [(r ** (power - 1) / np.float32(n)) ** 2 for r, n in zip(ratios, radii, strict=True)]
+    slope = slopes[0] + slopes[1] + slopes[2] + np.float32(1e-12)
+    # The gradient of `reach` has the length reach^(1 - power) sqrt(slope).
+    return np.asarray((reach - 1) * reach ** (power - 1) / np.sqrt(slope), np.float32)
+
+
+def tube(at: Points, knots: Sequence[tuple[float, float, float, float]]) -> Field:
+    """Signed distance to a bent tube through knots (x, y, z, radius)."""
+    nearest = np.full(np.broadcast(*at.axes).shape, np.inf, np.float32)
+    for first, last in pairwise(knots):
+        x, y, z = (axis - np.float32(s) for axis, s in zip(at.axes, first[:3], strict=True))
+        i, j, k = (np.float32(b - a) for a, b in zip(first[:3], last[:3], strict=True))
+        along = np.clip((x * i + y * j + z * k) / (i * i + j * j + k * k), 0, 1)
+        square = (x - along * i) ** 2 + (y - along * j) ** 2 + (z - along * k) ** 2
+        radius = np.float32(first[3]) + along * np.float32(last[3] - first[3])
+        nearest = np.minimum(nearest, np.sqrt(square) - radius)
+    return nearest
+
+
+def joined(first: Field, second: Field, soft: float) -> Field:
+    """The union of two solids, its edges filled over a length `soft`."""
+    blend = np.clip(np.float32(soft) - np.abs(first - second), 0, None)
+    return np.asarray(np.minimum(first, second) - blend**2 / np.float32(4 * soft), np.float32)
+
+
+def common(first: Field, second: Field, soft: float) -> Field:
+    """What two solids have in common, its edges rounded over a length `soft`."""
+    return -joined(-first, -second, soft)
+
+
+def noise(rng: np.random.Generator, grain: float, at: Points, extent: Point) -> Field:
+    """Smooth noise on a grid of points: cubic B-splines on random knots.
+
+    The knots lie `grain` apart over the whole frame, so that neither the number of points nor the
+    part of the frame that they cover changes what is drawn.
+
+    Args:
+        rng: Source of the knots.
+        grain: Distance between knots.
+        at: Axes of the grid, as a `Raster` has them.
+        extent: Lengths of the frame along x, y and z.
+
+    Returns:
+        ``(nz, ny, nx)`` of mean 0 and of variance about 1.
+    """
+    weights: list[Field] = []
+    for axis, length in zip(at.axes, extent, strict=True):
+        cells = max(1, round(length / grain))
+        position = (axis.ravel() / np.float32(length) + np.float32(0.5)) * np.float32(cells)
+        weights.append(_splines(position, cells + 3))
+    across, along, upward = weights
+    knots = rng.standard_normal([w.shape[1] for w in weights[::-1]], dtype=np.float32)
+    plane = np.tensordot(upward, knots, axes=1)
+    lines = np.einsum("jb,iba->ija", along, plane, optimize=True)
+    # 0.479: mean sum of squares of the four spline weights at a point, once for each axis.
+    return np.asarray(lines @ across.T / 0.479**1.5, np.float32)
+
+
+def _splines(position: Field, count: int) -> Field:
+    """Weights ``(N, count)`` of uniform cubic B-splines, the first of them centred on -1."""
+    offset = np.abs(position[:, None] + 1 - np.arange(count, dtype=np.float32)[None])
+    near = 2 / 3 - offset**2 + offset**3 / 2
+    far = np.maximum(2 - offset, 0) ** 3 / 6
+    return np.asarray(np.where(offset < 1, near, far), np.float32)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Fields known at the nodes of a lattice.
+
+    Attributes:
+        values: ``(nz, ny, nx, C)``, one field in each channel.
+        origin: The first node.
+        step: Distance between nodes.
+    """
+
+    values: Field
+    origin: Point
+    step: float
+
+    def sampled(self, at: Points) -> Field:
+        """The fields at flat points, by trilinear interpolation: ``(C, N)``.
+
+        Points outside take what is on the nearest face.
+        """
+        shape = self.values.shape
+        cells: list[npt.NDArray[np.int32]] = []
+        shares: list[Field] = []
+        for axis, first, count in zip(at.axes, self.origin, shape[2::-1], strict=True):
+            position = (axis - np.float32(first)) / np.float32(self.step)
+            position = np.clip(position, 0, np.float32(count - 1.001))
+            cell = position.astype(np.int32)
+            cells.append(cell)
+            shares.append(position - cell)
+        (i, j, k), (u, v, w) = cells, shares
+        corner = (k * shape[1] + j) * shape[2] + i
+        offsets = [(up * shape[1] + on) * shape[2] + aside for up, on, aside in np.ndindex(2, 2, 2)]
+        nodes = corner[:, None] + np.asarray(offsets, np.int32)
+        parts = np.empty((8, len(corner)), np.float32)
+        for number, (up, on) in enumerate(np.ndindex(2, 2)):
+            share = (w if up else 1 - w) * (v if on else 1 - v)
+            parts[2 * number + 1] = share * u
+            parts[2 * number] = share - parts[2 * number + 1]
+        # As a sparse product this takes a sixth of the time of fancy indexing.
+        starts = np.arange(0, 8 * len(corner) + 1, 8, dtype=np.int32)
+        weights = sparse.csr_array(
+            (parts.T.ravel(), nodes.ravel(), starts), shape=(len(corner), int(np.prod(shape[:3])))
+        )
+        return np.ascontiguousarray((weights @ self.values.reshape(-1, shape[3])).T)

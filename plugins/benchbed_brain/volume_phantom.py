@@ -1,0 +1,178 @@
+"""The brain phantom in three dimensions: heads with a tumour in four sequences, and healthy ones.
+
+A head is drawn from its number and the seed alone; the size in voxels is only how finely it is
+looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbed_brain.volume_fields import Field, Points, noise, raster
+from benchbed_brain.volume_subject import FRAME, head
+from benchbed_brain.volume_tissue import Brain, brain
+from benchbed_brain.volume_tumour import Tumour
+
+Arrays = dict[str, npt.NDArray[Any]]
+Weighting = Literal["T1", "T1c", "T2", "FLAIR"]
+
+DEPTH = 54 / 128
+"""Slices for each in-plane pixel."""
+
+SEQUENCES: tuple[Weighting, ...] = ("T1", "T1c", "T2", "FLAIR")
+
+# Shares of white after the usual scaling to the brain's percentiles. What does not enhance is
+# `solid`; a core within a rim is necrotic.
+# fmt: off
+SIGNALS: dict[Weighting, dict[str, float]] = {
+    "T1":    {"fluid": 0.12, "grey": 0.50, "white": 0.78, "core": 0.24, "oedema": 0.42,
+              "rim": 0.46, "solid": 0.34},
+    "T1c":   {"fluid": 0.09, "grey": 0.33, "white": 0.47, "core": 0.17, "oedema": 0.28,
+              "rim": 0.92, "solid": 0.23},
+    "T2":    {"fluid": 0.93, "grey": 0.38, "white": 0.26, "core": 0.76, "oedema": 0.63,
+              "rim": 0.46, "solid": 0.70},
+    "FLAIR": {"fluid": 0.09, "grey": 0.58, "white": 0.44, "core": 0.45, "oedema": 0.86,
+              "rim": 0.72, "solid": 0.80},
+}
+# fmt: on
+
+
+def render_tumour(indices: Sequence[int], size: int, seed: int) -> Arrays:
+    """Brains with a tumour, in the sequences T1, T1c, T2 and FLAIR.
+
+    Args:
+        indices: Numbers of the cases.
+        size: In-plane size S in voxels, 16 to 256; there are D = round(54 / 128 S) slices.
+        seed: Seed of the whole collection.
+
+    Returns:
+        ``image`` float32 ``(N, 4, D, S, S)`` in [-1, 1], -1 outside the brain; ``mask`` uint8
+        ``(N, D, S, S)``: 1 necrosis and core that does not enhance, 2 oedema, 3 enhancing rim.
+
+    Raises:
+        ValueError: `size` is out of range.
+    """
+    arrays = render_tumour_and_tissue(indices, size, seed)
+    return {"image": arrays["image"], "mask": arrays["mask"]}
+
+
+def render_tumour_and_tissue(indices: Sequence[int], size: int, seed: int) -> Arrays:
+    """The same brains, and beside ``image`` and ``mask`` what tissue lies where.
+
+    Returns:
+        As `render_tumour`; and ``tissue`` uint8 ``(N, D, S, S)``: 1 fluid, 2 grey matter, 3 white
+        matter, 0 outside the brain and in the tumour.
+
+    Raises:
+        ValueError: `size` is out of range.
+    """
+    cases: list[Arrays] = []
+    for index in _checked(indices, size):
+        rng = np.random.default_rng((seed, index))
+        subject = head(rng, sick=True)
+        shares = brain(subject, _shape(size), rng)
+        scanner = _scanner(shares, subject.growth, size, rng)
+        image = np.stack([scanner.scanned(sequence, rng) for sequence in SEQUENCES])
+        tumour, tissue = _codes(shares)
+        cases.append({"image": image, "mask": tumour, "tissue": tissue})
+    return {name: np.stack([case[name] for case in cases]) for name in cases[0]}
+
+
+def render_tissue(indices: Sequence[int], size: int, seed: int) -> Arrays:
+    """Healthy brains of all ages in T1, and their tissues.
+
+    Args:
+        indices: Numbers of the cases.
+        size: In-plane size S in voxels, 16 to 256; there are D = round(54 / 128 S) slices.
+        seed: Seed of the whole collection.
+
+    Returns:
+        ``image`` float32 ``(N, 1, D, S, S)`` in [-1, 1], -1 outside the brain; ``mask`` uint8
+        ``(N, D, S, S)``: 1 fluid, 2 grey matter, 3 white matter.
+
+    Raises:
+        ValueError: `size` is out of range.
+    """
+    cases: list[Arrays] = []
+    for index in _checked(indices, size):
+        rng = np.random.default_rng((seed, index))
+        shares = brain(head(rng, sick=False), _shape(size), rng)
+        image = _scanner(shares, None, size, rng).scanned("T1", rng)[None]
+        cases.append({"image": image, "mask": _codes(shares)[1]})
+    return {name: np.stack([case[name] for case in cases]) for name in cases[0]}
+
+
+def _checked(indices: Sequence[int], size: int) -> Sequence[int]:
+    if not 16 <= size <= 256:
+        raise ValueError(f"size is {size} but must be from 16 to 256")
+    return indices
+
+
+def _shape(size: int) -> tuple[int, int, int]:
+    return (round(DEPTH * size), size, size)
+
+
+def _codes(shares: Brain) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The tumour and the tissue that fill most of each voxel."""
+    tissue = np.stack([shares.fluid, shares.grey, shares.white])
+    tumour = np.stack([shares.core, shares.oedema, shares.rim])
+    grown, well = tumour.sum(axis=0), tissue.sum(axis=0)
+    inside = grown + well > 0.5
+    sick = inside & (grown > well)
+    return (
+        np.asarray(np.where(sick, tumour.argmax(axis=0) + 1, 0), np.uint8),
+        np.asarray(np.where(inside & ~sick, tissue.argmax(axis=0) + 1, 0), np.uint8),
+    )
+
+
+@dataclass(frozen=True)
+class _Scanner:
+    """What is the same in all of a case's sequences.
+
+    Attributes:
+        shares: The brain.
+        texture: How each kind of tissue varies from place to place, by its name.
+        enhancing: Whether the tumour has a rim, so that its core is necrotic.
+        size: In-plane size in voxels.
+    """
+
+    shares: Brain
+    texture: dict[str, Field]
+    enhancing: bool
+    size: int
+
+    def scanned(self, sequence: Weighting, rng: np.random.Generator) -> Field:
+        """One sequence: signals, the coil's uneven reach, noise; outside the brain nothing."""
+        signals = {
+            name: value * float(np.exp(rng.normal(0.0, 0.05)))
+            for name, value in SIGNALS[sequence].items()
+        }
+        signals["core"] = signals["core" if self.enhancing else "solid"]
+        light = np.zeros(_shape(self.size), np.float32)
+        for name, texture in self.texture.items():
+            light += np.float32(signals[name]) * texture
+        light *= 1 + 0.05 * noise(rng, 110.0, _points(self.size), FRAME)
+        # As in a scan of 1 mm that was averaged to this size.
+        strength = rng.uniform(0.008, 0.022) * min(1.0, (self.size / 128) ** 1.5)
+        light += np.float32(strength) * rng.standard_normal(light.shape, dtype=np.float32)
+        covered = sum(vars(self.shares).values()) > 0.5
+        return np.asarray(np.clip(2 * light * covered - 1, -1, 1), np.float32)
+
+
+def _points(size: int) -> Points:
+    return raster(FRAME, _shape(size), 1).points
+
+
+def _scanner(shares: Brain, growth: Tumour | None, size: int, rng: np.random.Generator) -> _Scanner:
+    fine = 1 + 0.025 * noise(rng, 9.0, _points(size), FRAME)
+    coarse = 1 + 0.10 * noise(rng, 13.0, _points(size), FRAME)
+    texture = {
+        name: share * (coarse if name in ("core", "oedema", "rim") else fine)
+        for name, share in vars(shares).items()
+    }
+    return _Scanner(shares, texture, growth is not None and growth.rim > 0, size)

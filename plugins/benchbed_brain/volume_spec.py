@@ -1,0 +1,166 @@
+"""Volumes of the brain: tumours, tissues and the hippocampus."""
+
+from __future__ import annotations
+
+from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, Volumes
+
+SEQUENCES = ("T1", "T1c", "T2", "FLAIR")
+TUMOUR = ("necrotic and non-enhancing core", "oedema", "enhancing tumour")
+TISSUES = ("cerebrospinal fluid", "grey matter", "white matter")
+
+SHIN_DEPTH = 54 / 128
+"""Shin et al. 2018, section 4.1: 128 x 128 x 54 voxels."""
+
+SHIN_SLICES = 108
+"""Ibid.: the central 108 axial slices."""
+
+_NIFTI = "**/{patient}/{id}"
+
+# One case is a folder; every challenge since 2017 names its files so.
+_SINCE_2017 = Part(
+    image=f"{_NIFTI}_flair.nii*",
+    sequences=tuple(f"{_NIFTI}_{name}.nii*" for name in ("t1", "t1ce", "t2", "flair")),
+    mask=f"{_NIFTI}_seg.nii*",
+    codes={1: 1, 2: 2, 4: 3},
+)
+
+# The challenge of 2015 in NIfTI, with the codes of 2013: 1 necrosis and 3 non-enhancing tumour
+# are one structure since 2017.
+_OF_2015 = Part(
+    image=f"{_NIFTI}_flair.nii*",
+    sequences=_SINCE_2017.sequences,
+    mask=_SINCE_2017.mask,
+    codes={1: 1, 2: 2, 3: 1, 4: 3},
+)
+
+BRATS = DatasetSpec(
+    name="brats",
+    title="BraTS, Multimodal Brain Tumor Segmentation",
+    modality="magnetic resonance imaging of the brain",
+    paper=Paper(
+        key="menze2015-brats",
+        authors="Menze et al.",
+        year=2015,
+        title="The multimodal brain tumor image segmentation benchmark (BRATS)",
+        venue="IEEE Transactions on Medical Imaging 34(10)",
+        url="https://doi.org/10.1109/TMI.2014.2377694",
+    ),
+    licence="the challenge's terms; CC BY-SA 4.0 for the copy in the Decathlon",
+    access=(
+        "register for a BraTS challenge at synapse.org and unpack its training set as brats/; or "
+        "download Task01_BrainTumour from medicaldecathlon.com and unpack it as it is."
+    ),
+    layouts=(
+        Layout(
+            folders=("brats", "MICCAI_BraTS_2018_Data_Training", "BraTS2020_TrainingData"),
+            parts=(_SINCE_2017,),
+            picture="""\
+  brats/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg; HGG/ and LGG/ may stand between""",
+        ),
+        Layout(
+            folders=("brats2015", "BRATS2015_Training"),
+            parts=(_OF_2015,),
+            picture="""\
+  brats2015/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg (labels 1 to 4); from .mha by
+                                  SimpleITK.WriteImage(SimpleITK.ReadImage("a.mha"), "a.nii.gz")""",
+        ),
+        Layout(
+            folders=("Task01_BrainTumour", "msd-brats/Task01_BrainTumour"),
+            parts=(
+                Part(
+                    image="imagesTr/{id}.nii*",
+                    mask="labelsTr/{id}.nii*",
+                    # The file has FLAIR, T1, T1c, T2.
+                    order=(1, 2, 3, 0),
+                    codes={1: 2, 2: 1, 3: 3},
+                ),
+            ),
+            picture="""\
+  Task01_BrainTumour/imagesTr/BRATS_001.nii.gz   labelsTr/BRATS_001.nii.gz""",
+        ),
+    ),
+    phantom=Phantom(
+        render="benchbed_brain.volume_phantom:render_tumour",
+        counts={"train": 80, "test": 20},
+        seed=2015,
+    ),
+    channels=4,
+    volumes=Volumes(sequences=SEQUENCES, structures=TUMOUR, depth=SHIN_DEPTH, slices=SHIN_SLICES),
+)
+
+ADNI = DatasetSpec(
+    name="adni",
+    title="ADNI, Alzheimer's Disease Neuroimaging Initiative",
+    modality="magnetic resonance imaging of the brain",
+    paper=Paper(
+        key="jack2008-adni",
+        authors="Jack et al.",
+        year=2008,
+        title="The Alzheimer's Disease Neuroimaging Initiative (ADNI): MRI methods",
+        venue="Journal of Magnetic Resonance Imaging 27(4)",
+        url="https://doi.org/10.1002/jmri.21049",
+    ),
+    licence="ADNI's data use agreement",
+    access=(
+        "apply at adni.loni.usc.edu, download T1 volumes, strip the skulls, label the tissues "
+        "(SPM, FAST: 1 fluid, 2 grey, 3 white) and export both as NIfTI into adni/."
+    ),
+    layouts=(
+        Layout(
+            folders=("adni",),
+            parts=(
+                Part(
+                    image=f"{_NIFTI}_t1.nii*",
+                    mask=f"{_NIFTI}_tissue.nii*",
+                    codes={1: 1, 2: 2, 3: 3},
+                ),
+            ),
+            picture="""\
+  adni/SUBJECT/SCAN_t1.nii.gz   adni/SUBJECT/SCAN_tissue.nii.gz   (1 fluid, 2 grey, 3 white)""",
+        ),
+    ),
+    phantom=Phantom(
+        render="benchbed_brain.volume_phantom:render_tissue",
+        counts={"train": 80, "test": 20},
+        seed=2008,
+    ),
+    channels=1,
+    volumes=Volumes(sequences=("T1",), structures=TISSUES, depth=SHIN_DEPTH, slices=SHIN_SLICES),
+)
+
+HIPPOCAMPUS = DatasetSpec(
+    name="hippocampus",
+    title="Medical Segmentation Decathlon, Hippocampus",
+    modality="magnetic resonance imaging of the hippocampus",
+    paper=Paper(
+        key="antonelli2022-decathlon",
+        authors="Antonelli et al.",
+        year=2022,
+        title="The Medical Segmentation Decathlon",
+        venue="Nature Communications 13:4128",
+        url="https://doi.org/10.1038/s41467-022-30695-9",
+    ),
+    licence="CC BY-SA 4.0",
+    access=("download Task04_Hippocampus from medicaldecathlon.com and unpack it as it is."),
+    layouts=(
+        Layout(
+            folders=("Task04_Hippocampus", "hippocampus/Task04_Hippocampus"),
+            parts=(
+                Part(
+                    image="imagesTr/{id}.nii*",
+                    mask="labelsTr/{id}.nii*",
+                    codes={1: 1, 2: 2},
+                ),
+            ),
+            picture="""\
+  Task04_Hippocampus/imagesTr/hippocampus_001.nii.gz   labelsTr/hippocampus_001.nii.gz""",
+        ),
+    ),
+    phantom=Phantom(
+        render="benchbed_brain.hippocampus_phantom:render",
+        counts={"train": 160, "test": 40},
+        seed=2022,
+    ),
+    channels=1,
+    volumes=Volumes(sequences=("T1",), structures=("anterior", "posterior"), framing="cube"),
+)

@@ -1,0 +1,71 @@
+"""Task ``translation``: images made from the masks of unseen cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchbed.api.metric import PairedInputs
+from benchbed.api.specs import MetricSpec, TaskSpec
+from benchbed.data.feed import in_order, to_signed
+from benchbed.data.prepare import Prepared
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+from benchbed.runs.plan import plan
+from benchbed.runs.request import Request
+from benchbed.runs.runner import carry_out
+from benchbed.runs.store import Store
+from benchbed.tasks.translation import score_pairs
+
+METRICS = registry().spec(TaskSpec, "translation").metrics
+
+
+def _metrics() -> list[MetricSpec]:
+    return [registry().spec(MetricSpec, name) for name in METRICS]
+
+
+def test_a_run_is_scored_on_every_unseen_case(tmp_path: Path) -> None:
+    request = Request(
+        method="mi-gan", dataset="drive", task="translation", source="phantom", size=32, kimg=0.02,
+        settings={"batch_size": 4},
+    )  # fmt: skip
+    record = carry_out(plan(request), Store(tmp_path)).record
+    assert [value.metric for value in record.metrics] == list(METRICS)
+    for value in record.metrics:
+        assert (value.n_real, value.n_fake) == (20, 20)
+        assert value.value is not None
+        assert value.low is not None
+        assert value.high is not None
+        assert value.low <= value.value <= value.high
+
+
+def test_cases_come_in_their_order_each_once(retinas: Prepared) -> None:
+    split = retinas.split("test")
+    batches = list(in_order(split, 3))
+    assert [len(batch) for batch, _ in batches] == [3, 3, 2]
+    assert {total for _, total in batches} == {8}
+    images = np.concatenate([batch.image.numpy() for batch, _ in batches])
+    assert np.array_equal(images, to_signed(torch.from_numpy(np.array(split.image))).numpy())
+
+
+def test_the_true_image_is_better_than_another_by_every_metric() -> None:
+    rng = np.random.default_rng(0)
+    real = rng.uniform(-1, 1, (6, 1, 24, 24)).astype(np.float32)
+    near = (real + rng.normal(0, 0.05, real.shape)).clip(-1, 1).astype(np.float32)
+    for spec, good, bad in zip(
+        _metrics(),
+        score_pairs(_metrics(), PairedInputs(real, near)),
+        score_pairs(_metrics(), PairedInputs(real, real[::-1])),
+        strict=True,
+    ):
+        assert good.value is not None
+        assert bad.value is not None
+        assert (good.value > bad.value) == (spec.direction == "up")
+
+
+def test_a_method_that_makes_no_image_from_a_mask_is_refused() -> None:
+    with pytest.raises(BenchbedError, match=r"needs a method that can synthesize .*mi-gan"):
+        plan(Request(method="unet", dataset="drive", task="translation", settings={}))

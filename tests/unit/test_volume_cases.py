@@ -1,0 +1,225 @@
+"""Volumes from their files: orientation, range, labels, layouts, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from benchbed.api.specs import DatasetSpec
+from benchbed.data.prepare import Prepared, identify, prepare
+from benchbed.data.references import references
+from benchbed.data.source import dataset_spec, resolve
+from benchbed.data.volume_files import read_codes, read_volume, robust_range
+from benchbed.errors import BenchbedError
+from benchbed.registry import registry
+
+IDENTITY = np.eye(4)
+
+BRATS_SUFFIXES = ("t1", "t1ce", "t2", "flair")
+
+
+def _write(path: Path, values: npt.NDArray[np.generic], affine: npt.ArrayLike = IDENTITY) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(values, np.asarray(affine, float)), path)  # type: ignore[no-untyped-call]
+    return path
+
+
+def _marked() -> npt.NDArray[np.float32]:
+    """(x, y, z) of 4 x 5 x 6 voxels with a bright one at right, anterior, superior."""
+    values = np.zeros((4, 5, 6), np.float32)
+    values[3, 4, 5] = 9
+    return values
+
+
+@pytest.mark.parametrize(
+    ("change", "affine"),
+    [
+        (lambda v: v, np.diag([1, 1, 1, 1])),
+        (lambda v: v[::-1, ::-1], np.diag([-1, -1, 1, 1])),
+        (lambda v: v.transpose(2, 0, 1), [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]),
+        (lambda v: v, np.diag([0.5, 2, 3, 1])),
+    ],
+)
+def test_axes_are_superior_anterior_right(
+    change: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+    affine: npt.ArrayLike,
+    tmp_path: Path,
+) -> None:
+    """However the file lies, the marked voxel is the last of every axis."""
+    volume = read_volume(_write(tmp_path / "a.nii.gz", change(_marked()), affine))
+    assert volume.shape == (1, 6, 5, 4)
+    assert volume[0, -1, -1, -1] == 9
+
+
+def test_the_fourth_axis_becomes_the_channels(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((4, 5, 6, 2), np.float32)
+    volume = read_volume(_write(tmp_path / "a.nii", values))
+    assert volume.shape == (2, 6, 5, 4)
+    assert np.array_equal(volume[1], values[..., 1].T)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.full((3, 3, 3), 7, np.float32), "nothing but the value 7"),
+        (np.where(np.eye(3)[..., None] > 0, np.nan, 1).astype(np.float32), "no numbers"),
+        (np.ones((3, 3), np.float32), "has the shape 3x3"),
+        (np.ones((2, 2, 2, 2, 2), np.float32), "has the shape 2x2x2x2x2"),
+    ],
+)
+def test_what_is_no_volume_is_named(
+    values: npt.NDArray[np.float32], words: str, tmp_path: Path
+) -> None:
+    path = _write(tmp_path / "odd.nii.gz", values)
+    with pytest.raises(BenchbedError, match=f"odd.nii.gz .*{words}"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a volume at all", None])
+def test_damaged_files_are_named(content: bytes | None, tmp_path: Path) -> None:
+    path = _write(tmp_path / "bad.nii.gz", _marked())
+    path.write_bytes(path.read_bytes()[:60] if content is None else content)
+    with pytest.raises(BenchbedError, match=r"bad.nii.gz does not read as a NIfTI volume"):
+        read_volume(path)
+
+
+def test_labels_are_brought_to_the_structures(tmp_path: Path) -> None:
+    values = np.zeros((4, 4, 4), np.float32)
+    values.flat[:4] = [1, 2, 3, 4]
+    path = _write(tmp_path / "seg.nii.gz", values)
+    codes = read_codes(path, {1: 1, 2: 2, 3: 1, 4: 3})
+    assert [int((codes == n).sum()) for n in (1, 2, 3)] == [2, 1, 1]
+    with pytest.raises(BenchbedError, match=r"holds the label 3; known are 0, 1, 2, 4"):
+        read_codes(path, {1: 1, 2: 2, 4: 3})
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e4])
+@pytest.mark.parametrize("background", [0.0, -5.0])
+def test_the_range_hangs_on_the_foreground_alone(unit: float, background: float) -> None:
+    """Neither the unit nor the size of the background changes what a voxel becomes."""
+    rng = np.random.default_rng(0)
+    tissue = rng.normal(10, 2, 4000).clip(3).astype(np.float32)
+    for padding in (1000, 20000):
+        voxels = np.concatenate([tissue, np.full(padding, background)]).astype(np.float32)
+        ranged = robust_range((voxels * unit).reshape(1, 1, -1))[0, 0]
+        assert (ranged[4000:] == -1).all()
+        assert ranged[:4000].max() == 1
+        assert abs(float(np.median(ranged[:4000]))) < 0.1
+
+
+def _brats(root: Path, cases: int, *, without: str = "") -> Path:
+    rng = np.random.default_rng(0)
+    for number in range(cases):
+        folder = root / "brats" / "HGG" / f"case{number}"
+        for suffix in BRATS_SUFFIXES:
+            if suffix == without and number == cases - 1:
+                continue
+            values = rng.random((24, 24, 16)).astype(np.float32) + 1
+            _write(folder / f"case{number}_{suffix}.nii.gz", values)
+        labels = np.zeros((24, 24, 16), np.uint8)
+        labels[6:12, 6:12, 4:10] = 2
+        labels[8:10, 8:10, 6:8] = 4
+        _write(folder / f"case{number}_seg.nii.gz", labels)
+    return root
+
+
+def test_cases_of_four_sequences(tmp_path: Path) -> None:
+    collection = resolve("brats", "real", _brats(tmp_path, 3))
+    assert [path.name for path in collection.cases[0].sequences][:2] == [
+        f"{collection.cases[0].id}_t1.nii.gz",
+        f"{collection.cases[0].id}_t1ce.nii.gz",
+    ]
+    assert len(collection.cases[0].files) == 5
+
+
+def test_a_case_that_lacks_a_sequence_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"1 of 3 images .* one T2 each: HGG/case2/case2_flair"):
+        resolve("brats", "real", _brats(tmp_path, 3, without="t2"))
+
+
+def test_a_single_case_that_lacks_a_sequence_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"do not pair with one T1 each"):
+        resolve("brats", "real", _brats(tmp_path, 1, without="t1"))
+
+
+def _prepared(name: str, root: Path, size: int = 32) -> Prepared:
+    spec = registry().spec(DatasetSpec, name)
+    collection, fingerprint = identify(resolve(name, "real", root))
+    return prepare(collection, fingerprint, size=size, channels=spec.channels, framing=spec.framing)
+
+
+def test_prepared_volumes_and_their_references(tmp_path: Path) -> None:
+    """Blocks at the run's size; masks are judged at the case's own."""
+    prepared = _prepared("brats", _brats(tmp_path, 6))
+    name = next(iter(prepared.splits))
+    split = prepared.split(name)
+    assert split.image.shape[1:] == (4, 14, 32, 32)
+    assert split.image.dtype == np.float16
+    assert {0, 2} <= set(np.unique(split.arrays["mask"])) <= {0, 2, 3}
+    assert split.structures == 3
+    reference = next(references(prepared, name, "center"))
+    assert reference.mask.shape == (16, 24, 24)
+    assert reference.mask.sum() == 6**3
+
+
+def test_real_brains_of_two_layouts(real_data: Path, tmp_path: Path) -> None:
+    """Two cases of the challenge's layout, two of the Decathlon's; one structure, one number."""
+    (tmp_path / "brats").symlink_to(real_data / "brats")
+    (tmp_path / "Task01_BrainTumour").symlink_to(real_data / "msd-brats/Task01_BrainTumour")
+    prepared = _prepared("brats", tmp_path)
+    assert sum(len(split) for split in prepared.splits.values()) == 4
+    for name, split in prepared.splits.items():
+        for reference in references(prepared, name, "center"):
+            assert reference.mask.any()
+        # Oedema is bright in FLAIR, whatever the order of the file's volumes.
+        flair, oedema = split.image[:, 3], split.arrays["mask"] == 2
+        assert flair[oedema].mean() > flair[split.image[:, 3] > -1].mean()
+
+
+def test_a_real_case_without_t1_and_t2_is_refused(real_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "brats2015").symlink_to(real_data / "brats-t1ce-flair")
+    with pytest.raises(BenchbedError, match=r"do not pair with one T1 each: .*pat0004"):
+        resolve("brats", "real", tmp_path)
+
+
+def test_real_hippocampi_whose_units_differ_are_brought_to_one_range(real_data: Path) -> None:
+    prepared = _prepared("hippocampus", real_data)
+    assert sum(len(split) for split in prepared.splits.values()) == 260
+    train = prepared.split("train")
+    assert set(np.unique(train.arrays["mask"])) == {0, 1, 2}
+    inside = [
+        float(image[0][mask > 0].mean())
+        for image, mask in zip(train.image, train.arrays["mask"], strict=True)
+    ]
+    assert np.std(inside) < 0.25
+
+
+def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
+    """How many sequences and structures there are is looked up in the files."""
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        labels = np.zeros((20, 18, 16), np.uint8)
+        labels[5:12, 5:12, 5:12] = 1 + number % 2
+        image = rng.random((20, 18, 16, 2)).astype(np.float32) + labels[..., None]
+        _write(tmp_path / f"mine/images/case{number}.nii.gz", image)
+        _write(tmp_path / f"mine/masks/case{number}.nii.gz", labels)
+    name = f"nifti:{tmp_path / 'mine'}"
+    spec = dataset_spec(name)
+    assert (spec.channels, spec.structures, spec.dimensions) == (2, 2, 3)
+    collection, fingerprint = identify(resolve(name))
+    prepared = prepare(collection, fingerprint, size=16, channels=2, framing=spec.framing)
+    assert sum(len(split) for split in prepared.splits.values()) == 8
+    for split in prepared.splits.values():
+        assert split.image.shape[1:] == (2, 16, 16, 16)
+
+
+def test_a_folder_without_volumes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"holds no volume .*\n.*images/CASE.nii.gz"):
+        dataset_spec(f"nifti:{tmp_path}")
+    with pytest.raises(BenchbedError, match=r"nifti: was given .*, which is no folder"):
+        dataset_spec(f"nifti:{tmp_path / 'nowhere'}")
