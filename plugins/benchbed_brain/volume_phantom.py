@@ -139,12 +139,14 @@ class _Scanner:
         texture: How each kind of tissue varies from place to place, by its name.
         enhancing: Whether the tumour has a rim, so that its core is necrotic.
         size: In-plane size in voxels.
+        speckle: Source of the noise, of which each size draws its own number of values.
     """
 
     shares: Brain
     texture: dict[str, Field]
     enhancing: bool
     size: int
+    speckle: np.random.Generator
 
     def scanned(self, sequence: Weighting, rng: np.random.Generator) -> Field:
         """One sequence: signals, the coil's uneven reach, noise; outside the brain nothing."""
@@ -159,7 +161,7 @@ class _Scanner:
         light *= 1 + 0.05 * noise(rng, 110.0, _points(self.size), FRAME)
         # As in a scan of 1 mm that was averaged to this size.
         strength = rng.uniform(0.008, 0.022) * min(1.0, (self.size / 128) ** 1.5)
-        light += np.float32(strength) * rng.standard_normal(light.shape, dtype=np.float32)
+        light += np.float32(strength) * self.speckle.standard_normal(light.shape, np.float32)
         covered = sum(vars(self.shares).values()) > 0.5
         return np.asarray(np.clip(2 * light * covered - 1, -1, 1), np.float32)
 
@@ -175,4 +177,5 @@ def _scanner(shares: Brain, growth: Tumour | None, size: int, rng: np.random.Gen
         name: share * (coarse if name in ("core", "oedema", "rim") else fine)
         for name, share in vars(shares).items()
     }
-    return _Scanner(shares, texture, growth is not None and growth.rim > 0, size)
+    enhancing = growth is not None and growth.rim > 0
+    return _Scanner(shares, texture, enhancing, size, rng.spawn(1)[0])

@@ -111,6 +111,9 @@ def test_the_same_brain_at_two_sizes(render: Render, overlaps: tuple[float, ...]
         assert _dice(small["mask"] == code, halved == code) > overlap
     shrunk = _halved(large["image"])
     assert np.corrcoef(shrunk.ravel(), small["image"].ravel())[0, 1] > 0.98
+    same = (small["mask"] == halved) & (small["image"] > -1).all(axis=1)
+    bias = [(small["image"][:, k] - shrunk[:, k])[same].mean() for k in range(shrunk.shape[1])]
+    assert np.abs(bias).max() < 0.02, "each sequence is as bright"
 
 
 def test_the_same_hippocampus_at_two_sizes() -> None:
