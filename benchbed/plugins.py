@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import traceback
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
 import pluggy
@@ -99,9 +100,14 @@ def _word(kind: type) -> str:
 
 
 def _distribution(entry: EntryPoint) -> str:
-    if entry.dist is None:
-        return "unknown distribution"
-    return f"{entry.dist.name} {entry.dist.version}"
+    return "unknown distribution" if entry.dist is None else _name_and_version(entry.dist)
+
+
+@lru_cache
+def _name_and_version(distribution: Distribution) -> str:
+    # Every look at the metadata reads the whole file, README and all.
+    metadata = distribution.metadata
+    return f"{metadata['Name']} {metadata['Version']}"
 
 
 def discover() -> tuple[Plugin, ...]:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchbed import paths
 from benchbed.errors import BenchbedError, unknown
 from benchbed.files import write_json
-from benchbed.runs.record import Record, read_record, write_record
+
+if TYPE_CHECKING:
+    from benchbed.runs.record import Record
 
 State = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
 
@@ -45,7 +45,7 @@ class Store:
     def record(self, run: str) -> Record | None:
         """The record of a run, if it left one."""
         path = self.record_path(run)
-        return read_record(path) if path.exists() else None
+        return _read(path) if path.exists() else None
 
     def records(self) -> list[Record]:
         """Every record, in the order of their names.
@@ -53,10 +53,12 @@ class Store:
         Raises:
             BenchbedError: One of them cannot be read.
         """
-        return [read_record(path) for path in sorted(self.records_folder.glob("*.json"))]
+        return [_read(path) for path in sorted(self.records_folder.glob("*.json"))]
 
     def write_record(self, record: Record) -> Path:
         """Write a record; it takes the place of an older one of the same run."""
+        from benchbed.runs.record import write_record
+
         paths.writable(self.records_folder)
         path = self.record_path(record.id)
         write_record(path, record)
@@ -103,6 +105,9 @@ class Store:
             BenchbedError: Another process holds it, or the folder cannot be written to.
         """
         folder = paths.writable(self.run_folder(run))
+        # Only what is computed needs a lock, and the library takes its time to load.
+        from filelock import FileLock, Timeout
+
         lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
@@ -114,3 +119,10 @@ class Store:
             yield folder
         finally:
             lock.release()
+
+
+def _read(path: Path) -> Record:
+    # The schema takes its time to build, and a request that is refused needs none.
+    from benchbed.runs.record import read_record
+
+    return read_record(path)
