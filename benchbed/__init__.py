@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchbed.api.task import Task as Task
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
+    from benchbed.api.types import Figure as Figure
     from benchbed.api.types import Losses as Losses
     from benchbed.data.weights import PublishedWeights as PublishedWeights
     from benchbed.errors import BenchbedError as BenchbedError
@@ -53,6 +54,7 @@ _HOME = {
     "Deviation": "api.specs",
     "Download": "api.layouts",
     "Evaluation": "api.task",
+    "Figure": "api.types",
     "ImageSet": "api.metric",
     "Layout": "api.layouts",
     "Losses": "api.types",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchbed.api.types import Batch, DataShape
+from benchbed.api.types import Batch, DataShape, Figure
 from benchbed.settings import MethodSettings
 
 if TYPE_CHECKING:
@@ -128,6 +128,17 @@ class Method(nn.Module, ABC, Generic[S]):
             ``image`` ``(count, C, ...)`` in [-1, 1] and ``mask`` ``(count, M, ...)`` in {-1, 1}.
         """
         return self.sample(count, rng)
+
+    def figure(self, rng: torch.Generator) -> Figure | None:
+        """What the paper shows in a figure of its own, such as one case changed in several ways.
+
+        The harness keeps it as a picture once the method is trained.
+
+        Returns:
+            The figure; None where there is none.
+        """
+        del rng
+        return None
 
     def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
         """Make an image for each mask.

@@ -115,3 +115,16 @@ class Batch:
             label=moved.get("label"),
             extra={name: moved[name] for name in self.extra},
         )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture that a method has of its own.
+
+    Attributes:
+        rows: Images with masks, each to stand in a row.
+        focus: Numbers of the structures that it is about; none for all of them.
+    """
+
+    rows: Batch
+    focus: tuple[int, ...] = ()

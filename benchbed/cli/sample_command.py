@@ -23,7 +23,10 @@ def sample(
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
     ] = None,
 ) -> None:
-    """Draw images from a finished run, one PNG a sample and what the method shows of it."""
+    """Draw images from a finished run, one PNG a sample and what the method shows of it.
+
+    A volume is written as NIfTI with its mask beside it, and a picture shows the first ones.
+    """
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
     from benchbed.runs.store import Store
@@ -38,5 +41,11 @@ def sample(
     with ConsoleReporter() as reporter:
         name, method = trained(store, run, device)
         samples = draw(method, count, seed, lambda n: reporter.counted("sampling", n, count))
-        save_samples(samples, folder)
+        if method.data.dimensions == 3:
+            # nibabel takes its time to load, and pictures need none of it.
+            from benchbed.training.volume_output import save_volumes
+
+            save_volumes(samples, folder)
+        else:
+            save_samples(samples, folder)
     typer.echo(f"{count} samples of {name} in {folder}.", err=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchbed.api.specs import MethodSpec, TaskSpec
+from benchbed.api.specs import DatasetSpec, MethodSpec, TaskSpec
+from benchbed.data.source import dataset_spec
 from benchbed.errors import BenchbedError, unknown
 from benchbed.registry import registry
 from benchbed.runs.request import Request
@@ -92,10 +93,12 @@ def plan_pairs(
     count = request.pairs if request.pairs is not None else PAIRS
     if count < 1:
         raise BenchbedError(f"--pairs was given as {count}, but must be 1 or more.")
+    dataset = request.generator_dataset or request.dataset
     generator = planned(
         Request(
             method=spec.name,
-            dataset=request.generator_dataset or request.dataset,
+            dataset=dataset,
+            task=_task_of(spec, dataset_spec(dataset)),
             preset=request.preset,
             settings={},
             seed=request.seed,
@@ -110,6 +113,19 @@ def plan_pairs(
         )
     )
     return PairPlan(regime=regime, generator=generator, count=count, real_share=share)
+
+
+def _task_of(maker: MethodSpec, dataset: DatasetSpec) -> str:
+    """The first task that judges what a generator makes of this data set."""
+    fitting = (
+        task.name
+        for task in registry().specs(TaskSpec).values()
+        if task.judges != "masks"
+        and task.abilities & maker.abilities
+        and (dataset.dimensions == 2 or task.volume_metrics)
+    )
+    # Where none does, planning the run says why.
+    return next(fitting, Request.task)
 
 
 def _maker(request: Request, regime: str) -> MethodSpec:

@@ -34,7 +34,7 @@ from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.runs.training_set import TrainingSet
 from benchbed.training.budget import Budget
-from benchbed.training.case_pictures import real_picture
+from benchbed.training.case_pictures import own_figure, real_picture
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import Diverged, Interrupted, Loop, Options
 from benchbed.training.pictures import save_picture
@@ -189,6 +189,8 @@ class _Run:
             self.reporter.say(f"Diverged: {error}.")
             return self._record(loop, prepared, "diverged", f"{error}")
         self._picture("final", preview())
+        if (figure := own_figure(method, SAMPLE_SEED + self.plan.seed)) is not None:
+            self._picture("figure", figure)
         values = self._evaluate(method, prepared, metrics)
         return self._record(loop, prepared, "finished", "", values)
 

@@ -70,7 +70,7 @@ class Preview:
         fits = codes is not None and self.split.structures == self.method.data.mask_channels
         if "synthesize" in self.abilities and fits and codes is not None:
             made = self._synthesized(codes).cpu().numpy()
-            return montage([real, Layer(made, codes, "contour")])
+            return montage([real, Layer(made)])
         if "segment" in self.abilities:
             scores = probabilities(self.method, images, SEED)
             found = np.where(foreground(scores) > 0.5, scores.argmax(axis=1) + 1, 0)

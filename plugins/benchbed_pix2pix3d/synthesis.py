@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchbed import Batch, DataShape, Losses
+from benchbed import Batch, DataShape, Figure, Losses
 from benchbed_pix2pix3d.label_store import LabelStore
 from benchbed_pix2pix3d.labels import empty_labels, one_hot, to_codes, to_mask
 from benchbed_pix2pix3d.settings import SynthesisSettings
-from benchbed_pix2pix3d.surgery import ALONE, Codes, alter, transplant
+from benchbed_pix2pix3d.surgery import ALONE, Alteration, Codes, LabelMap, alter, transplant
 from benchbed_pix2pix3d.translation import Translation
 
 AIR = -0.99
@@ -60,17 +61,43 @@ class Pix2Pix3D(Translation[SynthesisSettings]):
         s, store = self.settings, self.labels
         if len(store) == 0:
             return np.zeros(self.data.spatial, np.uint8)
-        sick, sound = store.numbers(sick=True), store.numbers(sick=False)
+        sick, hosts = store.numbers(sick=True), self.hosts()
         if not s.alter_tumours or len(sick) == 0:
             return store[int(rng.integers(len(store)))].codes
         case = store[int(rng.choice(sick))]
-        how = rng.integers(len(ALONE) + (len(sound) > 0))
+        how = rng.integers(len(ALONE) + (len(hosts) > 0))
         if how == len(ALONE):
-            return transplant(case, store[int(rng.choice(sound))])
+            return transplant(case, store[int(rng.choice(hosts))])
+        return self.altered_alone(case, ALONE[how], rng)
+
+    def altered_alone(self, case: LabelMap, how: Alteration, rng: np.random.Generator) -> Codes:
+        """A label map whose tumour is shifted, enlarged or shrunk by chance."""
+        s = self.settings
         return alter(
-            case,
-            ALONE[how],
-            rng,
-            largest_shift=s.largest_shift,
-            largest_scaling=s.largest_scaling,
+            case, how, rng, largest_shift=s.largest_shift, largest_scaling=s.largest_scaling
         )
+
+    def hosts(self) -> npt.NDArray[np.int64]:
+        """The places of label maps that a tumour may be transplanted to.
+
+        Those without one; where all have one and tissues too, any, whose own is then removed.
+        """
+        sound = self.labels.numbers(sick=False)
+        if len(sound) or self.labels.first == 1:
+            return sound
+        return self.labels.numbers(sick=True)
+
+    def figure(self, rng: torch.Generator) -> Figure | None:
+        """Figure 3: one case as it is, then its tumour shifted, enlarged, shrunk, transplanted."""
+        sick = self.labels.numbers(sick=True)
+        if len(sick) == 0:
+            return None
+        numbers = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
+        case = self.labels[int(numbers.choice(sick))]
+        shown = [case.codes, *(self.altered_alone(case, how, numbers) for how in ALONE)]
+        if len(hosts := self.hosts()):
+            shown.append(transplant(case, self.labels[int(numbers.choice(hosts))]))
+        classes = self.data.mask_channels
+        mask = to_mask(torch.from_numpy(np.stack(shown)).to(self.device), classes)
+        image = torch.cat([self.synthesize(one, rng) for one in mask.split(1)])
+        return Figure(Batch(image=image, mask=mask), tuple(range(self.labels.first, classes + 1)))

@@ -1,0 +1,48 @@
+"""Made volumes as files that every viewer opens."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.api.types import Batch
+from benchbed.data.feed import to_codes
+from benchbed.files import whole
+from benchbed.training.montage import Layer, montage
+from benchbed.training.pictures import save_picture
+
+SHOWN = 8
+"""Volumes that the picture shows."""
+
+
+def save_volumes(samples: Batch, folder: Path) -> None:
+    """Write each volume as ``NNNN.nii.gz``, its mask as ``NNNN-mask.nii.gz``, and one picture.
+
+    A file has the axes right, anterior, superior, and the sequences last; a voxel of the run's size
+    has no millimetres, and is written as one.
+
+    Args:
+        samples: Images and masks of volumes.
+        folder: Where to.
+    """
+    images = samples.image.detach().float().cpu().numpy()
+    codes = None if samples.mask is None else to_codes(samples.mask)
+    for number, image in enumerate(images):
+        values = image.transpose(3, 2, 1, 0)
+        _save(folder / f"{number:04d}.nii.gz", values[..., 0] if len(image) == 1 else values)
+        if codes is not None:
+            _save(folder / f"{number:04d}-mask.nii.gz", codes[number].transpose(2, 1, 0))
+    labels = None if codes is None else codes[:SHOWN]
+    save_picture(folder / "montage.png", montage([Layer(images[:SHOWN], labels, "contour")]))
+
+
+def _save(path: Path, values: npt.NDArray[Any]) -> None:
+    volume = nibabel.Nifti1Image(np.ascontiguousarray(values), np.eye(4))  # type: ignore[no-untyped-call]
+    content = gzip.compress(volume.to_bytes())
+    with whole(path) as temporary:
+        temporary.write_bytes(content)

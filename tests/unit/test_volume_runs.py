@@ -1,0 +1,116 @@
+"""Runs on volumes, from files to record: every task, lent structures, pairs, files of samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+
+from benchbed.data.feed import to_codes
+from benchbed.data.volume_files import read_codes, read_volume
+from benchbed.errors import BenchbedError
+from benchbed.runs.plan import Plan, plan
+from benchbed.runs.request import Request
+from benchbed.runs.runner import carry_out
+from benchbed.runs.store import Store
+from benchbed.runs.trained import trained
+from benchbed.training.sampling import draw
+from benchbed.training.volume_output import save_volumes
+
+SMALL = {"features": 4, "discriminator_features": 4}
+CASES = 12
+
+
+def _folder(root: Path, sequences: int, structures: int) -> str:
+    """Cubes of a grey head with a bright block for each structure, at another place each time."""
+    rng = np.random.default_rng(structures)
+    for number in range(CASES):
+        labels = np.zeros((20, 20, 16), np.uint8)
+        x, y, z = rng.integers(3, 9, 3)
+        for structure in range(1, structures + 1):
+            labels[x : x + 8, y : y + 8, z + structure : z + structure + 2] = structure
+        image = rng.normal(1, 0.1, (20, 20, 16, sequences)) + labels[..., None]
+        for name, values in (("images", image.astype(np.float32)), ("masks", labels)):
+            path = root / name / f"case{number:02d}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)  # type: ignore[no-untyped-call]
+    return f"nifti:{root}"
+
+
+def _plan(method: str, dataset: str, task: str, **changes: Any) -> Plan:
+    given = {"settings": SMALL, "size": 32, "kimg": 0.006, **changes}
+    return plan(Request(method=method, dataset=dataset, task=task, **given))
+
+
+@pytest.fixture
+def tumours(tmp_path: Path) -> str:
+    return _folder(tmp_path / "tumours", sequences=2, structures=1)
+
+
+def test_volumes_are_segmented_and_judged_at_their_own_size(tumours: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    planned = _plan("pix2pix-3d-seg", tumours, "segmentation")
+    record = carry_out(planned, store).record
+    assert record.state == "finished"
+    assert record.protocol["size"] == 32
+    names = [value.metric for value in record.metrics]
+    assert names[:2] == ["dice-per-case", "dice-per-case-sd"]
+    assert {value.n_real for value in record.metrics} == {record.cases["test"]}
+    for picture in ("real", "final", "segmentation"):
+        assert (store.run_folder(planned.id) / f"samples/{picture}.png").exists()
+
+
+def test_structures_of_another_data_set_come_before_the_cases_own(
+    tumours: str, tmp_path: Path
+) -> None:
+    """A network that learnt two tissues on one sequence draws them into cases of two sequences."""
+    tissues = _folder(tmp_path / "tissues", sequences=1, structures=2)
+    store = Store(tmp_path / "results")
+    planned = _plan(
+        "pix2pix-3d", tumours, "translation",
+        masks_from=tissues, annotator="pix2pix-3d-seg", annotator_kimg=0.004,
+    )  # fmt: skip
+    record = carry_out(planned, store).record
+    assert record.masks is not None
+    assert record.masks.annotator == "pix2pix-3d-seg"
+    assert "ssim-foreground" in {value.metric for value in record.metrics}
+    _, method = trained(store, planned.id)
+    assert (method.data.channels, method.data.mask_channels) == (2, 3)
+
+
+def test_pairs_of_volumes_and_a_share_of_the_real_ones(tumours: str, tmp_path: Path) -> None:
+    """The generator comes first; its own figure and its samples as files are there."""
+    store = Store(tmp_path / "results")
+    planned = _plan(
+        "anisotropic-wnet", tumours, "augmentation", settings={}, regime="finetuned",
+        generator="pix2pix-3d", generator_kimg=0.006, pairs=4, real_share=0.3,
+    )  # fmt: skip
+    record = carry_out(planned, store).record
+    assert record.state == "finished"
+    assert record.pairs is not None
+    assert (record.pairs.count, record.pairs.real_share) == (4, 0.3)
+    assert record.pairs.run is not None
+    folder = store.run_folder(record.pairs.run)
+    assert (folder / "samples/figure.png").exists()
+    name, method = trained(store, record.pairs.run)
+    assert name == record.pairs.run
+    samples = draw(method, 2, 5)
+    save_volumes(samples, tmp_path / "out")
+    written = read_volume(tmp_path / "out/0001.nii.gz")
+    assert np.allclose(written, samples.image[1].numpy())
+    assert samples.mask is not None
+    codes = read_codes(tmp_path / "out/0001-mask.nii.gz", {})
+    assert np.array_equal(codes, to_codes(samples.mask)[1])
+    assert (tmp_path / "out/montage.png").exists()
+
+
+def test_pictures_and_volumes_are_not_mixed_up(tumours: str) -> None:
+    with pytest.raises(BenchbedError, match=r"unet is not for volumes, .* pix2pix-3d-seg"):
+        _plan("unet", tumours, "segmentation", settings={})
+    with pytest.raises(BenchbedError, match=r"pix2pix-3d is not for pictures, .* mi-gan"):
+        _plan("pix2pix-3d", "drive", "translation", source="phantom")
+    with pytest.raises(BenchbedError, match=r"synthesis judges no volumes, .* segmentation"):
+        _plan("pix2pix-3d", tumours, "synthesis")
