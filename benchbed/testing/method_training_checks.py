@@ -10,7 +10,7 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.testing.checks import Failed, Skipped
-from benchbed.testing.subject import BATCH, Subject, equal, through_file
+from benchbed.testing.subject import Subject, equal, through_file
 from benchbed.training.sampling import draw
 
 UPDATE_STEPS = 128
@@ -136,7 +136,7 @@ def memory_is_reported(subject: Subject) -> str:
     weights = sum(p.numel() * p.element_size() for p in method.parameters())
     return (
         f"{weights / 2**20:.1f} MiB of weights; {grown / 2**20:.0f} MiB more after 3 steps at "
-        f"{subject.smallest} px, batch {BATCH}"
+        f"{subject.smallest} px, batch {subject.batch_size}"
     )
 
 

@@ -26,7 +26,6 @@ from benchbed.testing.checks import Skipped
 from benchbed.training.state import seed_everything
 
 CASES = 16
-BATCH = 4
 
 LARGEST_VOLUME = 64
 
@@ -44,7 +43,12 @@ class Subject:
     @cached_property
     def settings(self) -> MethodSettings:
         """The settings of preset ``quick`` with a small batch: checks are about form, not scale."""
-        return method_settings(self.spec, "quick", {"batch_size": BATCH})
+        return method_settings(self.spec, "quick", {"batch_size": self.batch_size})
+
+    @property
+    def batch_size(self) -> int:
+        """Cases a step: as few as tell a method that mixes them up."""
+        return 4 if 2 in self.spec.dimensions else 2
 
     @property
     def smallest(self) -> int:
@@ -124,7 +128,7 @@ class Subject:
     def batch(self, step: int, device: torch.device | str = "cpu") -> Batch:
         """The training batch of one step at the smallest size."""
         split = self.prepared.split("train")
-        return Feed(split, 0, torch.device(device)).batch(step * BATCH, BATCH)
+        return Feed(split, 0, torch.device(device)).batch(step * self.batch_size, self.batch_size)
 
     def train(self, method: Method[Any], steps: range, total: int) -> list[dict[str, float]]:
         """Take some steps of a budget of `total`.
