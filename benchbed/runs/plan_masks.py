@@ -72,18 +72,11 @@ def plan_masks(
     if "segment" not in spec.abilities:
         raise BenchbedError(f"{spec.name} draws no masks; these do: {', '.join(able)}.")
     annotator = planned(
-        Request(
+        request.before(
             method=spec.name,
             dataset=request.masks_from,
             task=SEGMENTATION,
-            preset=request.preset,
-            settings={},
-            seed=request.seed,
-            source=request.source,
-            data_root=request.data_root,
-            size=request.size,
             kimg=request.annotator_kimg,
-            skip_bad=request.skip_bad,
         )
     )
     return MaskPlan(annotator=annotator)

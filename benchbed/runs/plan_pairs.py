@@ -95,18 +95,11 @@ def plan_pairs(
         raise BenchbedError(f"--pairs was given as {count}, but must be 1 or more.")
     dataset = request.generator_dataset or request.dataset
     generator = planned(
-        Request(
+        request.before(
             method=spec.name,
             dataset=dataset,
             task=_task_of(spec, dataset_spec(dataset)),
-            preset=request.preset,
-            settings={},
-            seed=request.seed,
-            source=request.source,
-            data_root=request.data_root,
-            size=request.size,
             kimg=request.generator_kimg,
-            skip_bad=request.skip_bad,
             masks_from=request.masks_from,
             annotator=request.annotator,
             annotator_kimg=request.annotator_kimg,

@@ -68,3 +68,30 @@ class Request:
     masks_from: str | None = None
     annotator: str | None = None
     annotator_kimg: float | None = None
+
+    def before(
+        self, *, method: str, dataset: str, task: str, kimg: float | None, **more: Any
+    ) -> Request:
+        """What is asked for of a run that this one builds on: the same data, size and seed.
+
+        Args:
+            method: Name of its method, with the settings of the preset.
+            dataset: What it is trained on.
+            task: Its task.
+            kimg: Its budget in thousands of images, instead of the preset's.
+            **more: Further fields.
+        """
+        return Request(
+            method=method,
+            dataset=dataset,
+            task=task,
+            preset=self.preset,
+            settings={},
+            seed=self.seed,
+            source=self.source,
+            data_root=self.data_root,
+            size=self.size,
+            kimg=kimg,
+            skip_bad=self.skip_bad,
+            **more,
+        )
