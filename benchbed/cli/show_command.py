@@ -178,8 +178,8 @@ def metric_facts(spec: MetricSpec) -> dict[str, Any]:
     """All that a metric's spec knows."""
     better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}
     low, high = spec.bounds
-    unit = "images a side" if spec.judges == "images" else "cases"
-    unit = "case" if unit == "cases" and spec.min_samples == 1 else unit
+    cases = "case" if spec.min_samples == 1 else "cases"
+    unit = "images a side" if spec.judges == "images" else cases
     return {
         "metric": spec.name,
         "title": spec.title,

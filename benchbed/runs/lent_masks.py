@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchbed.api.method import Method
 from benchbed.data.feed import Feed, StagedFeed
 from benchbed.data.prepare import Prepared
-from benchbed.training.sampling import foreground, probabilities
+from benchbed.training.sampling import probabilities, structures
 
 ANNOTATION_SEED = 300_000
 """Added to the run's seed for whatever the annotator draws."""
@@ -47,15 +47,15 @@ def annotated(
         ANNOTATION_SEED + seed,
         lambda done: counted("drawing masks", done, len(cases)),
     )
-    mask = np.where(foreground(scores) > 0.5, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
+    mask = structures(scores)
     drawn, own = scores.shape[1], cases.arrays.get("mask")
     if own is not None:
         mask = np.where(own > 0, own + np.uint8(drawn), mask)
     if "fov" in cases.arrays:
         mask *= cases.arrays["fov"]
     arrays: dict[str, npt.NDArray[Any]] = {**cases.arrays, "mask": mask}
-    structures = drawn if own is None else drawn + cases.structures
-    completed = replace(cases, arrays=arrays, structures=structures)
+    count = drawn if own is None else drawn + cases.structures
+    completed = replace(cases, arrays=arrays, structures=count)
     return replace(prepared, splits={**prepared.splits, split: completed})
 
 

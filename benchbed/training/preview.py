@@ -14,7 +14,7 @@ from benchbed.data.feed import to_channels, to_codes, to_pixels
 from benchbed.data.prepare import Split
 from benchbed.training.montage import Layer, montage
 from benchbed.training.pictures import image_grid, image_rows, sample_grid
-from benchbed.training.sampling import apart, draw, foreground, probabilities
+from benchbed.training.sampling import apart, draw, foreground, probabilities, structures
 
 SEED = 1234
 """Seed of what is shown while a run trains: the same noise every time."""
@@ -72,9 +72,8 @@ class Preview:
             made = self._synthesized(codes).cpu().numpy()
             return montage([real, Layer(made)])
         if "segment" in self.abilities:
-            scores = probabilities(self.method, images, SEED)
-            found = np.where(foreground(scores) > 0.5, scores.argmax(axis=1) + 1, 0)
-            return montage([real, Layer(images, found.astype(np.uint8))])
+            found = structures(probabilities(self.method, images, SEED))
+            return montage([real, Layer(images, found)])
         if "sample" in self.abilities:
             samples = draw(self.method, VOLUMES, SEED)
             labels = None if samples.mask is None else to_codes(samples.mask)

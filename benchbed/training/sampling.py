@@ -109,6 +109,12 @@ def foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(scores.sum(axis=1).clip(0.0, 1.0), np.float32)
 
 
+def structures(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """The number of the likeliest structure where there is one, else 0: ``(N, ...)``."""
+    found = foreground(scores) > 0.5
+    return np.where(found, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
+
+
 def concatenate(parts: list[Batch]) -> Batch:
     """Several batches as one."""
     tensors = [dict(part.tensors()) for part in parts]
