@@ -8,8 +8,9 @@ from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.files import write_text
 from benchbed.registry import registry
 from benchbed.report import csvfile, markdown
+from benchbed.report.boards import overview, paper_board
 from benchbed.report.frame import frame
-from benchbed.report.leaderboard import Leaderboard, overview, paper_board
+from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.references import read_papers
 from benchbed.runs.record import Record
 

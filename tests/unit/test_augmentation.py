@@ -149,7 +149,7 @@ def test_the_generator_comes_first_and_is_trained_once(tmp_path: Path) -> None:
 def test_rows_of_different_regimes_share_a_table_under_different_names(tmp_path: Path) -> None:
     from benchbed.api.specs import MetricSpec
     from benchbed.registry import registry
-    from benchbed.report.leaderboard import overview
+    from benchbed.report.boards import overview
 
     store = Store(tmp_path)
     for regime in ("real", "mixed"):

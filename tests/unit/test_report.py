@@ -16,8 +16,8 @@ from benchbed.api.specs import MetricSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry import registry
 from benchbed.report import csvfile, markdown, terminal
+from benchbed.report.boards import overview, paper_board
 from benchbed.report.frame import frame
-from benchbed.report.leaderboard import overview, paper_board
 from benchbed.report.references import ReferencePaper, read_papers
 from benchbed.report.verdict import verdict
 from benchbed.report.write import leaderboards, write
