@@ -120,8 +120,26 @@ class Provenance(_Part):
     device: str
 
 
+class Imported(_Part):
+    """Where a record came from that was not made in this results folder.
+
+    Attributes:
+        archive: Name of the archive, without its folder.
+        sha256: Hash of the archive; `benchbed export` tells the same one.
+        at: When it was imported; `Provenance.created` keeps when the run was made.
+    """
+
+    archive: str
+    sha256: str
+    at: str
+
+
 class Record(_Part):
-    """One run's record."""
+    """One run's record.
+
+    Attributes:
+        imported: Where it came from; None where the run was made in this results folder.
+    """
 
     schema_version: int = SCHEMA
     id: str
@@ -145,11 +163,16 @@ class Record(_Part):
     training: Training
     metrics: list[Measured] = Field(default_factory=list)
     provenance: Provenance
+    imported: Imported | None = None
 
 
 def write_record(path: Path, record: Record) -> None:
     """Write a record whole."""
-    write_json(path, record.model_dump(mode="json"))
+    content = record.model_dump(mode="json")
+    if record.imported is None:
+        # Said where it is so, and left out of every other record.
+        del content["imported"]
+    write_json(path, content)
 
 
 def read_record(path: Path) -> Record:
@@ -162,19 +185,32 @@ def read_record(path: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BenchbedError(f"The record {path} cannot be read: {error}.") from error
+    return parse_record(content, str(path))
+
+
+def parse_record(content: Any, place: str) -> Record:
+    """A record from what its JSON holds.
+
+    Args:
+        content: What was read.
+        place: Where from, for the error text.
+
+    Raises:
+        BenchbedError: It is no record, or is of a newer schema.
+    """
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
-        raise BenchbedError(f"{path} is no record of benchbed: it has no schema_version.")
+        raise BenchbedError(f"{place} is no record of benchbed: it has no schema_version.")
     if version > SCHEMA:
         raise BenchbedError(
-            f"The record {path} has schema {version}, but this benchbed reads up to {SCHEMA}; "
+            f"The record {place} has schema {version}, but this benchbed reads up to {SCHEMA}; "
             f"update benchbed, or move the file away."
         )
     try:
         return Record.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BenchbedError(f"The record {path} is damaged at {place!r}: {first['msg']}.") from (
+        part = ".".join(str(part) for part in first["loc"])
+        raise BenchbedError(f"The record {place} is damaged at {part!r}: {first['msg']}.") from (
             error
         )
