@@ -30,6 +30,7 @@ from benchbed.runs.obtain import obtainable
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
 from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
+from benchbed.runs.showcase import publish
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.runs.training_set import TrainingSet
@@ -163,6 +164,8 @@ class _Run:
             self.reporter.write(traceback.format_exc())
             self._state("failed", error=f"{type(error).__name__}: {error}")
             raise RunFailed(f"{type(error).__name__}: {error}") from error
+        # Before the record: a run that has one is done, and is not gone through again.
+        publish(self.store, record.id, self.reporter.say)
         self.store.write_record(record)
         self._state(record.state, message=record.message)
         return Outcome(record, self.folder, fresh=True)

@@ -43,6 +43,8 @@ def test_a_third_partys_method_and_data_run_like_our_own(
     record = json.loads(next((tmp_path / "results/records").glob("*.json")).read_text())
     assert record["provenance"]["plugins"]["example"] == "benchbed-example 3.1"
     assert str(tmp_path) not in json.dumps(record), "a record names no place on this machine"
+    showcase = sorted(p.name for p in (tmp_path / "results/showcase" / record["id"]).iterdir())
+    assert showcase == ["curves.csv", "grid.jpg", "nearest.jpg"]
     assert "was done before" in cli(*RUN).stderr
     _ok(cli("report"))
     page = (tmp_path / "results/leaderboards/synthesis.md").read_text()
