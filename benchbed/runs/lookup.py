@@ -1,0 +1,73 @@
+"""Runs by their name, or by the beginning of it, whether they left a folder or only a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from benchbed.errors import BenchbedError, unknown
+from benchbed.runs.store import Store
+
+if TYPE_CHECKING:
+    from benchbed.runs.record import Record
+
+SHOWN = 6
+"""So many runs are named where a beginning fits several."""
+
+
+def run_names(store: Store) -> list[str]:
+    """Every run that has a record or a folder here, in alphabetical order."""
+    recorded = {path.stem for path in store.records_folder.glob("*.json")}
+    return sorted(recorded | {path.parent.name for path in store.root.glob("runs/*/run.json")})
+
+
+def one_of(run: str, names: Iterable[str]) -> str:
+    """The one name that is `run`, or that begins so.
+
+    Raises:
+        BenchbedError: None does, or several do.
+    """
+    known = sorted(names)
+    if run in known:
+        return run
+    hits = [name for name in known if run and name.startswith(run)]
+    if not hits:
+        raise unknown("run", run, known, "benchbed list runs")
+    if len(hits) > 1:
+        more = f" and {len(hits) - SHOWN} more" if len(hits) > SHOWN else ""
+        raise BenchbedError(
+            f"{run!r} is the beginning of {len(hits)} runs: {', '.join(hits[:SHOWN])}{more}. "
+            f"Give more of the name; see `benchbed list runs`."
+        )
+    return hits[0]
+
+
+def find_record(store: Store, run: str) -> Record:
+    """The record of a run.
+
+    Args:
+        store: The results.
+        run: Its name, or the beginning of it.
+
+    Raises:
+        BenchbedError: There is no such run, or it left no record.
+    """
+    name = one_of(run, run_names(store))
+    record = store.record(name)
+    if record is None:
+        raise BenchbedError(
+            f"The run {name} has no record, for it is {state_of(store, name)}. "
+            f"Go on with: benchbed run --resume {name}"
+        )
+    return record
+
+
+def state_of(store: Store, name: str) -> str:
+    """What ``run.json`` of a run says of its state; ``"unreadable"`` where it says nothing."""
+    try:
+        content = json.loads((store.run_folder(name) / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return "unreadable"
+    state = content.get("state") if isinstance(content, dict) else None
+    return state if isinstance(state, str) else "unreadable"

@@ -1,0 +1,132 @@
+"""Runs beside each other: what differs, what must not be compared, and which value is better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchbed.api.specs import MetricSpec
+from benchbed.registry import registry
+from benchbed.runs.comparison import Comparison, compare
+from benchbed.runs.record import Measured, Record
+
+PROTOCOL = {
+    "preset": "quick", "task": "synthesis", "dataset": "drive", "source": "phantom",
+    "fingerprint": "f" * 16, "size": 64, "channels": 3, "framing": "fov", "augment": "none",
+    "kimg": 16.0, "seconds": None, "train_split": "train", "reference_split": "train",
+    "samples": 100, "selection": "last", "version": 1,
+}  # fmt: skip
+
+PROVENANCE = {
+    "created": "2026-01-01T00:00:00+00:00", "command": "benchbed run", "commit": "c0ffee",
+    "dirty": False, "benchbed": "0.1.0", "plugins": {"classics": "benchbed 0.1.0"},
+    "libraries": {"torch": "2.10"}, "python": "3.11", "system": "Linux", "processor": "x",
+    "cores": 2, "threads": 1, "memory_bytes": 2**30, "device": "cpu",
+}  # fmt: skip
+
+
+def _measured(metric: str, value: float | None, **more: Any) -> Measured:
+    recipe = more.pop("recipe", "as ever")
+    return Measured(metric=metric, value=value, recipe=recipe, n_real=100, n_fake=100, **more)
+
+
+def _record(run: str, *metrics: Measured, protocol: Any = None, **changes: Any) -> Record:
+    wanted = {**PROTOCOL, **(protocol or {})}
+    content = {
+        "id": run, "state": "finished", "method": "dcgan", "settings": {"batch_size": 16},
+        "dataset": "drive", "source": wanted["source"], "fingerprint": wanted["fingerprint"],
+        "cases": {"train": 20}, "task": wanted["task"], "protocol": wanted,
+        "protocol_hash": str(hash(tuple(wanted.values()))), "seed": 0, "precision": "fp32",
+        "training": {"kimg": 16, "steps": 1000, "seconds": 10.0, "images_per_second": 1600},
+        "metrics": [metric.model_dump() for metric in metrics], "provenance": PROVENANCE,
+    }  # fmt: skip
+    return Record.model_validate({**content, **changes})
+
+
+def _compared(*records: Record) -> Comparison:
+    return compare(records, registry().specs(MetricSpec))
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [
+        ("swd", (0.2, 0.1, 0.3), {1}),
+        ("dice", (0.2, 0.1, 0.3), {2}),
+        ("swd", (0.1, 0.1, 0.3), {0, 1}),
+        ("swd", (0.2, None, 0.3), {0}),
+        ("swd", (0.2, 0.2, 0.2), set()),
+        ("memorisation", (0.2, 0.5, 0.9), set()),
+        ("of-no-plugin", (0.2, 0.5, 0.9), set()),
+    ],
+)
+def test_the_better_value_is_the_metrics_direction(
+    metric: str, values: tuple[float | None, ...], best: set[int]
+) -> None:
+    found = _compared(*(_record(f"r{i}", _measured(metric, v)) for i, v in enumerate(values)))
+    assert found.reasons == ()
+    (line,) = found.lines
+    assert line.best == best
+
+
+@pytest.mark.parametrize(
+    ("second", "overlap"), [((0.15, 0.3), True), ((0.21, 0.3), False), ((0.2, 0.3), True)]
+)
+def test_intervals_that_touch_are_told(second: tuple[float, float], overlap: bool) -> None:
+    low, high = second
+    found = _compared(
+        _record("a", _measured("swd", 0.1, low=0.05, high=0.2)),
+        _record("b", _measured("swd", 0.25, low=low, high=high)),
+    )
+    assert found.lines[0].best == {0}
+    assert found.lines[0].overlap is overlap
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"source": "real"}, "other source: phantom, real"),
+        ({"fingerprint": "0" * 16}, f"other fingerprint: {'f' * 16}, {'0' * 16}"),
+        ({"task": "translation"}, "other task: synthesis, translation"),
+        ({"size": 128}, "other size: 64, 128"),
+        ({"kimg": 8.0}, "other budget in kimg: 16, 8"),
+        ({"version": 2}, "other version of the protocol: 1, 2"),
+    ],
+)
+def test_another_protocol_forbids_a_verdict(change: dict[str, Any], reason: str) -> None:
+    found = _compared(
+        _record("a", _measured("swd", 0.1)), _record("b", _measured("swd", 0.2), protocol=change)
+    )
+    assert found.reasons == (reason,)
+    assert found.lines[0].best == frozenset()
+    assert found.as_dict()["comparable"] is False
+
+
+def test_another_precision_forbids_a_verdict() -> None:
+    found = _compared(_record("a"), _record("b", precision="bf16"))
+    assert found.reasons == ("other precision: fp32, bf16",)
+
+
+def test_values_of_other_recipes_are_not_ranked() -> None:
+    found = _compared(
+        _record("a", _measured("swd", 0.1)), _record("b", _measured("swd", 0.2, recipe="new"))
+    )
+    assert found.lines[0].best == frozenset()
+    assert found.lines[0].note == "measured by other recipes or counts"
+
+
+def test_only_what_differs_is_a_difference() -> None:
+    found = _compared(_record("a"), _record("b", seed=1, settings={"batch_size": 16, "width": 0.5}))
+    differing = {(f.group, f.name): f.values for f in found.facts if f.differs}
+    assert differing == {("run", "seed"): (0, 1), ("settings", "width"): (None, 0.5)}
+    shown = found.as_dict()["facts"]
+    assert [fact["name"] for fact in shown] == ["seed", "width"]
+    everything = {fact["name"] for fact in found.as_dict(everything=True)["facts"]}
+    assert {"processor", "batch_size", "cases of train", "steps", "torch"} <= everything
+
+
+def test_a_run_that_diverged_has_no_value() -> None:
+    found = _compared(_record("a", _measured("swd", 0.1)), _record("b", state="diverged"))
+    assert found.lines[0].values[1] is None
+    assert found.lines[0].best == frozenset()
+    assert ("finished", "diverged") in [fact.values for fact in found.facts]
