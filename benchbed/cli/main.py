@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "Make the leaderboards from the records.",
     "sample": "Draw images from a finished run.",
     "evaluate": "Score any folder of pictures against another.",
+    "runs": "Say what the folders of runs hold, and free what nothing needs.",
     "data": "Fetch real data, say where they lie, or what is wrong with them.",
     "new": "Write a package for a new method or data set.",
     "check": "Check that a method or data set is what its spec says.",

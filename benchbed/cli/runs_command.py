@@ -1,0 +1,189 @@
+"""``benchbed runs``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchbed.cli.examples import examples
+
+if TYPE_CHECKING:
+    from benchbed.runs.prune import Holding, Wanted
+    from benchbed.runs.store import Store
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+DAY = 86_400.0
+
+
+@app.callback()
+def runs() -> None:
+    """Look after the folders of runs."""
+
+
+@app.command(
+    epilog=examples(
+        "runs prune", "runs prune --failed --older-than 7d --yes", "runs prune --weights --yes"
+    )
+)
+def prune(
+    weights: Annotated[
+        bool,
+        typer.Option(
+            "--weights",
+            help="The weights of finished runs too: no samples can be drawn from them any more, "
+            "and runs that build on them train them again.",
+        ),
+    ] = False,
+    failed: Annotated[
+        bool,
+        typer.Option(
+            "--failed",
+            help="The folders of runs that broke, were stopped or were killed, with what they "
+            "had trained.",
+        ),
+    ] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(help="Only runs in which nothing was written for so long, such as 7d or 12h."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove it; without this only the plan is told.")
+    ] = False,
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Say what the folders of runs hold, and free what nothing needs.
+
+    Without options that is what was left half-written, and checkpoints of finished runs beside the
+    weights that samples are drawn from. Records are never touched, nor a run that is at work.
+    Nothing is removed without --yes. Exit code: 1 where something could not be removed.
+    """
+    from benchbed import paths
+    from benchbed.runs.prune import Wanted, survey
+    from benchbed.runs.store import Store
+
+    wanted = Wanted(weights, failed, 0.0 if older_than is None else _age(older_than))
+    store = Store(paths.results(results))
+    holdings = survey(store)
+    freed, refused = _free(store, holdings, wanted) if yes else ({}, [])
+    rows = [_row(holding, wanted, freed if yes else None) for holding in holdings]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print(rows)
+        _sum_up(holdings, wanted, freed if yes else None)
+    for sentence in refused:
+        typer.echo(f"benchbed: {sentence}", err=True)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _age(text: str) -> float:
+    """Read an age such as ``7d``, ``1d12h`` or ``90m``; a bare number could be anything."""
+    from benchbed.errors import BenchbedError
+
+    parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
+    if parts is None or not any(parts.groups()):
+        raise BenchbedError(f"--older-than takes an age such as 7d, 12h or 90m, not {text!r}.")
+    units = (DAY, 3600.0, 60.0, 1.0)
+    return sum(int(part or 0) * unit for part, unit in zip(parts.groups(), units, strict=True))
+
+
+def _free(
+    store: Store, holdings: list[Holding], wanted: Wanted
+) -> tuple[dict[str, int], list[str]]:
+    """Bytes freed by run, and a sentence for each run of which something could not be removed."""
+    from benchbed.runs.prune import free
+
+    freed: dict[str, int] = {}
+    refused: list[str] = []
+    for holding in holdings:
+        if holding.goes(wanted)[0] == "nothing":
+            continue
+        try:
+            freed[holding.run] = free(store, holding, wanted)
+            if not freed[holding.run]:
+                typer.echo(f"{holding.run} has been taken up since and is left alone.", err=True)
+        except OSError as error:
+            refused.append(
+                f"{holding.run} could not be removed ({error.strerror}: {error.filename})."
+            )
+    return freed, refused
+
+
+def _row(holding: Holding, wanted: Wanted, freed: dict[str, int] | None) -> dict[str, object]:
+    what, size, why = holding.goes(wanted)
+    row: dict[str, object] = {
+        "run": holding.run,
+        "state": holding.state,
+        "record": holding.recorded,
+        "days": round(holding.age / DAY, 2),
+        "checkpoint_bytes": holding.checkpoints,
+        "bytes": holding.total,
+        "goes": what,
+        "goes_bytes": size,
+        "reason": why,
+    }
+    return row if freed is None else {**row, "freed_bytes": freed.get(holding.run, 0)}
+
+
+def _print(rows: list[dict[str, object]]) -> None:
+    from benchbed.cli.console import print_rows
+    from benchbed.cli.plain import plain
+
+    shown = [
+        {
+            "run": plain(str(row["run"])),
+            "state": row["state"],
+            "record": "yes" if row["record"] else "no",
+            "last written": f"{row['days']:.0f} d ago",
+            "checkpoints": _size(row["checkpoint_bytes"]),
+            "all": _size(row["bytes"]),
+            "goes": _goes(row),
+        }
+        for row in rows
+    ]
+    print_rows(shown, empty="There is no folder of a run.")
+
+
+def _goes(row: dict[str, object]) -> str:
+    if row["goes"] == "nothing":
+        return f"– ({row['reason']})" if row["reason"] else "–"
+    what = "all" if row["goes"] == "folder" else str(row["goes"])
+    return f"{what}, {_size(row['goes_bytes'])}" + (f" ({row['reason']})" if row["reason"] else "")
+
+
+def _sum_up(holdings: list[Holding], wanted: Wanted, freed: dict[str, int] | None) -> None:
+    """How much is freed, and how much more could be."""
+    from benchbed.runs.prune import Wanted as Wish
+
+    planned = sum(holding.goes(wanted)[1] for holding in holdings)
+    if freed is None:
+        typer.echo(f"{_size(planned)} would be freed; nothing was removed.", err=True)
+        if planned:
+            typer.echo("Give --yes to remove it.", err=True)
+    else:
+        typer.echo(f"{_size(sum(freed.values()))} freed.", err=True)
+    age = wanted.older_than
+    more = {
+        "--weights": Wish(True, wanted.failed, age),
+        "--failed": Wish(wanted.weights, True, age),
+    }
+    for option, wish in more.items():
+        extra = sum(holding.goes(wish)[1] for holding in holdings) - planned
+        if extra > 0:
+            typer.echo(f"{option} would free {_size(extra)} more.", err=True)
+
+
+def _size(count: object) -> str:
+    from rich.filesize import decimal
+
+    assert isinstance(count, int)
+    return decimal(count)

@@ -1,0 +1,207 @@
+"""What the folders of runs hold, and what of it can go."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchbed.runs.lookup import state_of
+from benchbed.runs.store import Store
+
+DONE = ("finished", "diverged")
+BROKEN = ("failed", "interrupted", "running", "pending")
+"""A run that says it is running while no process holds it was killed."""
+
+LOCK = ".lock"
+
+What = Literal["nothing", "leftovers", "checkpoints", "folder"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody wants to be rid of.
+
+    Attributes:
+        weights: The weights of finished runs, too.
+        failed: The folders of runs that broke or were stopped.
+        older_than: Only of runs in which nothing was written for so many seconds.
+    """
+
+    weights: bool = False
+    failed: bool = False
+    older_than: float = 0.0
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What the folder of one run holds.
+
+    Attributes:
+        run: Its name.
+        state: What ``run.json`` says; ``"killed"`` where it says running and nobody is at work.
+        recorded: Whether the run has a record.
+        age: Seconds since something was last written into it.
+        total: Bytes of all files.
+        checkpoints: Bytes of its checkpoints.
+        weights: Bytes of the one that samples are drawn from.
+        leftovers: Bytes of what no command reads: files that were never finished, and checkpoints
+            of a finished run beside its weights.
+        why_not: Why it is left alone whatever is wanted; empty otherwise.
+    """
+
+    run: str
+    state: str
+    recorded: bool
+    age: float
+    total: int
+    checkpoints: int
+    weights: int
+    leftovers: int
+    why_not: str = ""
+
+    def goes(self, wanted: Wanted) -> tuple[What, int, str]:
+        """What of it goes, how many bytes that are, and why no more goes."""
+        if self.why_not or self.age < wanted.older_than:
+            return "nothing", 0, self.why_not or "too young"
+        if self.state not in DONE:
+            if wanted.failed:
+                return "folder", self.total, ""
+            return "nothing", 0, "kept without --failed"
+        if wanted.weights and self.weights and self.recorded:
+            return "checkpoints", self.leftovers + self.weights, ""
+        reason = "weights kept without --weights" if self.weights else ""
+        if wanted.weights and not self.recorded:
+            reason = "no record, so its weights are all there is"
+        return ("leftovers" if self.leftovers else "nothing"), self.leftovers, reason
+
+
+def survey(store: Store) -> list[Holding]:
+    """What every run's folder holds, the largest first; nothing is changed."""
+    folders = [path for path in (store.root / "runs").glob("*") if path.is_dir()]
+    found = [_holding(store, path) for path in folders]
+    return sorted(found, key=lambda holding: (-holding.total, holding.run))
+
+
+def free(store: Store, holding: Holding, wanted: Wanted) -> int:
+    """Remove what goes of one run, under its lock; its record stays.
+
+    Args:
+        store: The results.
+        holding: What `survey` said of it; it is looked at again, for it may have changed.
+        wanted: What is to go.
+
+    Returns:
+        Bytes freed: 0 where another process has taken the run up since.
+
+    Raises:
+        OSError: Something cannot be removed; what was removed by then is gone.
+    """
+    folder = store.run_folder(holding.run)
+    with _held(folder) as held:
+        if not held:
+            return 0
+        now = _holding(store, folder, held=True)
+        what, size, _ = now.goes(wanted)
+        if what == "folder":
+            _remove_folder(folder)
+        elif what != "nothing":
+            for path in _leftovers(folder, now.state):
+                path.unlink()
+        if what == "checkpoints":
+            _weights(folder).unlink()
+    return size
+
+
+def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
+    files = {path: path.lstat() for path in _files(folder)}
+    leftovers = list(_leftovers(folder, state := state_of(store, folder.name)))
+    why_not = ""
+    if folder.is_symlink() or (folder / "checkpoints").is_symlink():
+        why_not = "a link"
+    elif state not in (*DONE, *BROKEN):
+        why_not = "no run.json that can be read"
+    elif not held and _busy(folder):
+        why_not = "at work"
+    newest = max((status.st_mtime for status in files.values()), default=0.0)
+    return Holding(
+        run=folder.name,
+        state="killed" if state == "running" and not why_not else state,
+        recorded=store.record_path(folder.name).exists(),
+        age=time.time() - newest,
+        total=sum(status.st_size for status in files.values()),
+        checkpoints=sum(
+            status.st_size
+            for path, status in files.items()
+            if path.is_relative_to(folder / "checkpoints")
+        ),
+        weights=0 if (status := files.get(_weights(folder))) is None else status.st_size,
+        leftovers=sum(path.lstat().st_size for path in leftovers),
+        why_not=why_not,
+    )
+
+
+def _weights(folder: Path) -> Path:
+    """The file that samples are drawn from; what else knows its name needs torch."""
+    return folder / "checkpoints" / "last.pt"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file of a run but its lock, which is touched by looking; links are not followed."""
+    if folder.is_symlink():
+        return
+    for path in folder.rglob("*"):
+        if (path.is_symlink() or path.is_file()) and path != folder / LOCK:
+            yield path
+
+
+def _leftovers(folder: Path, state: str) -> Iterator[Path]:
+    if state not in DONE:
+        return
+    for path in _files(folder):
+        beside = path.parent == folder / "checkpoints" and path != _weights(folder)
+        if beside or path.suffix == ".part":
+            yield path
+
+
+def _busy(folder: Path) -> bool:
+    # A folder that was never held has no lock, and looking must not make one.
+    if not (folder / LOCK).exists():
+        return False
+    with _held(folder) as held:
+        return not held
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a run, or say that another process does."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a run's folder, ``run.json`` last: what may be left is still known as a run."""
+    for path in folder.iterdir():
+        if path.name in (LOCK, "run.json"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    (folder / "run.json").unlink()
+    (folder / LOCK).unlink(missing_ok=True)
+    folder.rmdir()
