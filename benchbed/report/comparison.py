@@ -23,7 +23,7 @@ class Pair:
         wins: How many of them the first wins; ties are no wins.
         losses: How many the second wins.
         p: Wilcoxon's signed-rank p, two-sided, corrected by Holm over all pairs of the metric;
-            None without a common (data set, seed) pair.
+            None where there are too few (data set, seed) pairs for any p of 0.05.
     """
 
     first: str

@@ -13,19 +13,28 @@ COLUMNS = (
     "run", "state", "method", "trained_on", "regime", "generator", "pair_count", "real_share",
     "settings", "settings_hash",
     "dataset", "source", "fingerprint",
-    "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "precision",
+    "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "conditions",
+    "precision",
     "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "low", "high",
     "recipe", "note",
     "images_per_second", "seconds", "peak_memory_bytes",
 )  # fmt: skip
 
 
+OF_THE_DATA = ("dataset", "fingerprint", "channels", "framing")
+"""Fields of a protocol that come with the data set; the others can be equal on several."""
+
+
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row for every metric of every record; a diverged run has one row without a metric."""
+    """One row for every metric of every record; a diverged run has one row without a metric.
+
+    The rows are in the same order whatever the order of the records.
+    """
     rows = [row for record in records for row in _rows(record)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(
-        ["protocol", "method", "settings_hash", "seed", "metric"], kind="stable"
+        ["protocol", "precision", "method", "trained_on", "settings_hash", "seed", "run", "metric"],
+        kind="stable",
     )
 
 
@@ -53,6 +62,7 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "samples": protocol["samples"],
         "reference_split": protocol["reference_split"],
         "protocol": record.protocol_hash,
+        "conditions": digest({k: v for k, v in protocol.items() if k not in OF_THE_DATA}),
         "precision": record.precision,
         "seed": record.seed,
         "images_per_second": record.training.images_per_second,

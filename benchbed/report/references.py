@@ -100,6 +100,26 @@ class ReferenceMetric(_Strict):
     direction: Literal["up", "down", "none"]
 
 
+class CellNote(_Strict):
+    """A note that belongs to some cells of a printed table.
+
+    Attributes:
+        note: Key of the note.
+        methods: Keys of the lines; all where none is named.
+        metrics: Keys of the metrics; all where none is named.
+    """
+
+    note: str
+    methods: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+    def belongs(self, method: str, metric: str) -> bool:
+        """Whether it belongs to the cell of a line and a metric, given by their keys."""
+        return (not self.methods or method in self.methods) and (
+            not self.metrics or metric in self.metrics
+        )
+
+
 class ReferenceRow(_Strict):
     """One row (a data set) of a printed table.
 
@@ -108,7 +128,8 @@ class ReferenceRow(_Strict):
         datasets: The data sets here that stand for it.
         data: What the paper used.
         same_data: Those of them that are the very data of the paper.
-        notes: Keys of the notes that belong to every cell of the row.
+        notes: Keys of the notes that belong to the whole row.
+        cells: Notes that belong to single cells of the row.
         values: Keys of the table's methods and metrics to the printed value.
     """
 
@@ -117,6 +138,7 @@ class ReferenceRow(_Strict):
     data: str
     same_data: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    cells: tuple[CellNote, ...] = ()
     values: dict[str, dict[str, Printed]]
 
 
@@ -132,6 +154,7 @@ class ReferenceTable(_Strict):
         conditions: Fields of the protocol that the paper states.
         rows: Its rows.
         notes: Keys of the notes that belong to the whole table.
+        cells: Notes that belong to the same cells in every row.
     """
 
     name: str
@@ -142,6 +165,7 @@ class ReferenceTable(_Strict):
     conditions: dict[str, int | str] = Field(default_factory=dict)
     rows: tuple[ReferenceRow, ...]
     notes: tuple[str, ...] = ()
+    cells: tuple[CellNote, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> ReferenceTable:
@@ -150,6 +174,9 @@ class ReferenceTable(_Strict):
             for values in row.values.values():
                 _known("metric", values, self.metrics)
             _known("data set", row.same_data, row.datasets)
+        for note in (*self.cells, *(note for row in self.rows for note in row.cells)):
+            _known("method", note.methods, self.methods)
+            _known("metric", note.metrics, self.metrics)
         return self
 
     @property
@@ -184,9 +211,9 @@ class ReferencePaper(_Strict):
     @model_validator(mode="after")
     def _check(self) -> ReferencePaper:
         for table in self.tables:
-            _known("note", table.notes, self.notes)
+            _known("note", (*table.notes, *(n.note for n in table.cells)), self.notes)
             for row in table.rows:
-                _known("note", row.notes, self.notes)
+                _known("note", (*row.notes, *(n.note for n in row.cells)), self.notes)
         return self
 
 

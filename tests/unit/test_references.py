@@ -46,6 +46,8 @@ def test_every_papers_tables_are_there() -> None:
 def test_every_note_is_used_and_every_file_is_named_after_its_paper(paper: ReferencePaper) -> None:
     keys = [key for table in paper.tables for key in table.notes]
     keys += [key for table in paper.tables for row in table.rows for key in row.notes]
+    keys += [note.note for table in paper.tables for note in table.cells]
+    keys += [note.note for table in paper.tables for row in table.rows for note in row.cells]
     assert set(keys) == paper.notes.keys()
     assert (paths.benchmarks() / "papers" / f"{paper.paper}.yaml").is_file()
 
@@ -108,6 +110,9 @@ def test_printed_values_are_numbers_and_as_many_as_the_paper_has(
         (("rows", 0, "values", "gan"), {}, "the method 'gan' is none of "),
         (("rows", 0, "same_data"), ["hrf"], "the data set 'hrf' is none of drive"),
         (("rows", 0, "notes"), ["typo"], "the note 'typo' is none of "),
+        (("cells",), [{"note": "typo"}], "the note 'typo' is none of "),
+        (("cells",), [{"note": "no_mi_gan_row", "methods": ["gan"]}], "the method 'gan' is none"),
+        (("cells",), [{"note": "no_mi_gan_row", "metrics": ["auc"]}], "the metric 'auc' is none"),
         (("methods", "image", "pairs"), {"regime": "both"}, "'both' is none of real, synth"),
     ],
 )

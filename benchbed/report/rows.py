@@ -1,0 +1,207 @@
+"""From the records of a table to its rows: labels, means, the best, and what ties with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.leaderboard import Cell, Row
+from benchbed.report.limits import BOOTSTRAP_SEEDS, LEVEL, holm, pairs_needed, smallest_p
+
+Settings = Mapping[str, Collection[str]]
+"""By method, settings that its label says in any case."""
+
+
+Identity = tuple[str, str, str]
+"""What makes a row of a table: method, what it was trained on, hash of its settings."""
+
+IDENTITY = ["method", "trained_on", "settings_hash"]
+
+
+def labels(group: pd.DataFrame, always: Settings) -> dict[Identity, str]:
+    """What the rows of a group are called: the method, and in what its settings differ here.
+
+    Args:
+        group: The records, as rows of the frame.
+        always: Settings that the label says in any case.
+
+    Returns:
+        Labels, in their order.
+    """
+    first = group.drop_duplicates(IDENTITY)
+    settings = dict(zip(identities(first), first["settings"], strict=True))
+    found = {key: _label(key, settings, always) for key in settings}
+    return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
+
+
+def identities(group: pd.DataFrame) -> list[Identity]:
+    """Of every row of the frame, whose it is."""
+    return list(zip(*(group[name].astype(str) for name in IDENTITY), strict=True))
+
+
+def _label(
+    key: Identity, settings: Mapping[Identity, Mapping[str, object]], always: Settings
+) -> str:
+    method, trained_on, _ = key
+    namesakes = [values for other, values in settings.items() if other[:2] == key[:2]]
+    names = {name for values in namesakes for name in values}
+    fixed = always.get(method, ())
+    differing = sorted(
+        n for n in names if n in fixed or len({repr(v.get(n)) for v in namesakes}) > 1
+    )
+    told = [trained_on] if trained_on else []
+    told += [f"{n}={settings[key].get(n)}" for n in differing]
+    return f"{method} ({', '.join(told)})" if told else method
+
+
+def rows(
+    group: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
+) -> list[tuple[Row, pd.DataFrame]]:
+    """The rows of a table with their records, by label.
+
+    Args:
+        group: The table's records, as rows of the frame.
+        metrics: The table's columns.
+        always: Settings that a label says in any case.
+    """
+    parts = dict(iter(group.groupby(IDENTITY, sort=True)))
+    return [
+        (_row(parts[key], label, metrics), parts[key])
+        for key, label in labels(group, always).items()
+    ]
+
+
+def _row(part: pd.DataFrame, label: str, metrics: Sequence[MetricSpec]) -> Row:
+    columns = ("state", "seed", "metric", "value", "low", "high", "note")
+    seeds: dict[str, set[int]] = {"finished": set(), "diverged": set()}
+    found: dict[str, list[_Line]] = {}
+    for state, seed, metric, *line in zip(*(part[c] for c in columns), strict=True):
+        seeds[state].add(int(seed))
+        if state == "finished":
+            found.setdefault(metric, []).append((int(seed), *line))
+    cells = {spec.name: _cell(found.get(spec.name, [])) for spec in metrics}
+    return Row(
+        label=label,
+        method=str(part["method"].iloc[0]),
+        seeds=tuple(sorted(seeds["finished"])),
+        diverged=tuple(sorted(seeds["diverged"])),
+        runs=tuple(sorted(set(part["run"]))),
+        cells=_with_intervals(cells),
+    )
+
+
+_Line = tuple[int, float, float, float, str]
+"""Seed, value, ends of its interval, note; NaN where there is none."""
+
+
+def _cell(lines: Sequence[_Line]) -> Cell:
+    by_seed = {seed: float(value) for seed, value, *_ in lines if pd.notna(value)}
+    ends = [(float(low), float(high)) for _, _, low, high, _ in lines if pd.notna(low)]
+    notes = dict.fromkeys(note for *_, note in lines if pd.notna(note) and note)
+    alone = len(by_seed) == 1 and len(ends) == 1
+    return Cell(by_seed, note="; ".join(notes), interval=ends[0] if alone else None)
+
+
+def _with_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
+    """Bootstrap intervals over seeds, for metrics of equally many seeds at once."""
+    by_count: dict[int, list[str]] = {}
+    for name, cell in cells.items():
+        by_count.setdefault(len(cell.values), []).append(name)
+    for count, names in by_count.items():
+        if count < BOOTSTRAP_SEEDS:
+            continue
+        from benchbed.report.statistics import bootstrap_intervals
+
+        values = np.array([list(cells[name].values.values()) for name in names])
+        for name, interval in zip(names, bootstrap_intervals(values), strict=True):
+            cells[name] = replace(cells[name], seed_interval=interval)
+    return cells
+
+
+def with_best(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> list[Row]:
+    """Mark the best mean of each column; a row of fewer seeds than others cannot be the best."""
+    full = max((len(row.seeds) for row in table), default=0)
+    marked = list(table)
+    for spec in metrics:
+        means = {
+            place: mean
+            for place, row in enumerate(table)
+            if len(row.seeds) == full and (mean := row.cells[spec.name].mean) is not None
+        }
+        if spec.direction == "none" or len(table) < 2 or not means:
+            continue
+        best = min(means.values()) if spec.direction == "down" else max(means.values())
+        for place, mean in means.items():
+            if mean == best:
+                marked[place] = _marked(marked[place], spec.name, best=True)
+    return marked
+
+
+def with_ties(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> tuple[list[Row], list[str]]:
+    """Mark what cannot be told from the best of its column.
+
+    The test is Wilcoxon's signed-rank test over the seeds that a row and the best have in common,
+    corrected by Holm for the rows of the column.
+
+    Returns:
+        The rows, and why nothing could be tested, as sentences.
+    """
+    marked = list(table)
+    few: tuple[int, int] | None = None
+    for spec in metrics:
+        best = next((row.cells[spec.name] for row in table if row.cells[spec.name].best), None)
+        if best is None:
+            continue
+        others = {
+            place: differences
+            for place, row in enumerate(table)
+            if not row.cells[spec.name].best
+            and (differences := _differences(row.cells[spec.name], best))
+        }
+        told = {
+            place: differences
+            for place, differences in others.items()
+            if smallest_p(len(differences), len(others)) <= LEVEL
+        }
+        if others and not told:
+            few = max(few or (0, 0), (len(others), max(map(len, others.values()))))
+        for place in _alike(told, len(others)):
+            marked[place] = _marked(marked[place], spec.name, tied=True)
+    return marked, [_too_few(*few)] if few else []
+
+
+def _differences(cell: Cell, best: Cell) -> list[float]:
+    return [cell.values[seed] - best.values[seed] for seed in sorted(cell.values) if seed in
+            best.values]  # fmt: skip
+
+
+def _alike(told: Mapping[int, list[float]], count: int) -> list[int]:
+    """The places whose corrected p is above the level, of `count` comparisons."""
+    if not told:
+        return []
+    from benchbed.report.statistics import signed_rank
+
+    # Those that cannot be tested count in the correction with a p of 1.
+    ps = [signed_rank(differences) for differences in told.values()]
+    corrected = holm([*ps, *[1.0] * (count - len(ps))])
+    return [place for place, p in zip(told, corrected, strict=False) if p > LEVEL]
+
+
+def _too_few(others: int, seeds: int) -> str:
+    have = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
+    rows = "1 row" if others == 1 else f"{others} rows"
+    return (
+        f"{have} too few to tell the best from the other {rows}: the exact Wilcoxon signed-rank "
+        f"test over seeds, corrected by Holm, needs {pairs_needed(others)} for p = {LEVEL}. "
+        f"Bold is the best mean, no more."
+    )
+
+
+def _marked(row: Row, metric: str, *, best: bool = False, tied: bool = False) -> Row:
+    cell = row.cells[metric]
+    changed = replace(cell, best=cell.best or best, tied=cell.tied or tied)
+    return replace(row, cells={**row.cells, metric: changed})
