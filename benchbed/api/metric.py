@@ -19,13 +19,14 @@ class ImageSet:
     """A set of images to be scored; it is equal to itself alone.
 
     Attributes:
-        images: uint8 ``(N, C, H, W)``, C of 1 or 3; may be a read-only memory map.
+        images: Pictures, uint8 ``(N, C, H, W)`` with C of 1 or 3, or volumes
+            ``(N, C, D, H, W)``, uint8 or float in [-1, 1]; may be a read-only memory map.
         fov: Field of view, uint8 ``(N, H, W)`` in {0, 1}, or None where every pixel counts.
         parent: The set of which this one is a part, or None.
         indices: Places in the parent.
     """
 
-    images: Pixels
+    images: npt.NDArray[Any]
     fov: Pixels | None = None
     parent: ImageSet | None = None
     indices: npt.NDArray[np.int64] | None = None

@@ -16,9 +16,9 @@ from benchbed.api.layouts import Download, Layout, Phantom, Volumes
 Direction = Literal["up", "down", "none"]
 """Whether a larger value is better (``up``), a smaller one (``down``), or neither is."""
 
-Judged = Literal["images", "masks", "pairs"]
-"""What a task scores: a set of made images against a set of real ones, predicted masks against true
-ones, or each made image against the real one of its case."""
+Judged = Literal["images", "volumes", "masks", "pairs"]
+"""What is scored: a set of made pictures against a set of real ones, the same of volumes, predicted
+masks against true ones, or each made image against the real one of its case."""
 
 REGIMES: Mapping[str, str] = {
     "real": "real pairs alone",
@@ -218,7 +218,8 @@ class MetricSpec:
         recipe: The definition in one line: what a change of would need another name.
         bounds: Least and largest possible value, None where there is none.
         min_samples: Fewest images a side for which the value means anything.
-        judges: ``"images"``, ``"masks"`` or ``"pairs"``.
+        judges: ``"images"`` (sets of pictures), ``"volumes"`` (sets of them), ``"masks"`` or
+            ``"pairs"``.
         held_out: Whether it needs real images that were held out of training.
         weights: ``"module:function"`` that returns whether the pretrained weights are there, once
             it has tried to get them; None where none are needed.
@@ -255,7 +256,7 @@ class TaskSpec:
         abilities: The method must have one of these abilities.
         metrics: Names of the metrics that it reports unless told otherwise.
         volume_metrics: Those that it reports of volumes; none where it is for pictures alone.
-        judges: ``"images"``, ``"masks"`` or ``"pairs"``; its metrics judge the same.
+        judges: What its metrics may judge, of `MetricSpec.judges`.
         reference_split: The split that it compares with.
         regimes: What the training set may be made of, where that is the question; keys of
             `REGIMES`.
@@ -269,7 +270,7 @@ class TaskSpec:
     abilities: frozenset[str]
     metrics: tuple[str, ...]
     volume_metrics: tuple[str, ...] = ()
-    judges: Judged = "images"
+    judges: frozenset[Judged] = frozenset({"images"})
     reference_split: str = "train"
     regimes: tuple[str, ...] = ()
     samples: bool = True

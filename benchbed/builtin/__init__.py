@@ -8,7 +8,10 @@ from benchbed.api.specs import REGIMES, MetricSpec, TaskSpec
 from benchbed.builtin.image_metrics import image_metrics
 from benchbed.builtin.mask_metrics import mask_metrics
 from benchbed.builtin.pair_metrics import pair_metrics
+from benchbed.builtin.volume_metrics import volume_metrics
 from benchbed.hookspecs import hookimpl
+
+PAIR_METRICS = tuple(metric.name for metric in pair_metrics())
 
 VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "auc-pr")
 """What tasks that judge masks report of volumes."""
@@ -17,7 +20,7 @@ VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "a
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
     """The metrics."""
-    return [*image_metrics(), *mask_metrics(), *pair_metrics()]
+    return [*image_metrics(), *mask_metrics(), *pair_metrics(), *volume_metrics()]
 
 
 @hookimpl
@@ -46,7 +49,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
                 "accuracy",
             ),
             volume_metrics=VOLUME_METRICS,
-            judges="masks",
+            judges=frozenset({"masks"}),
             reference_split="test",
             samples=False,
         ),
@@ -66,7 +69,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
                 "accuracy",
             ),
             volume_metrics=VOLUME_METRICS,
-            judges="masks",
+            judges=frozenset({"masks"}),
             reference_split="test",
             regimes=tuple(REGIMES),
             samples=False,
@@ -76,9 +79,9 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
             title="is the image made from a mask the one that it belongs to?",
             implementation="benchbed.tasks.translation:Translation",
             abilities=frozenset({"synthesize"}),
-            metrics=tuple(metric.name for metric in pair_metrics()),
-            volume_metrics=tuple(metric.name for metric in pair_metrics()),
-            judges="pairs",
+            metrics=PAIR_METRICS,
+            volume_metrics=(*PAIR_METRICS, "fid-slices", "kid-slices", "memorisation-volumes"),
+            judges=frozenset({"pairs", "images", "volumes"}),
             reference_split="test",
             samples=False,
         ),

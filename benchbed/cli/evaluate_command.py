@@ -45,9 +45,11 @@ def evaluate(
     from benchbed.cli.console import ConsoleReporter
     from benchbed.data.folder import common_size, open_folder
     from benchbed.registry import registry
+    from benchbed.runs.plan_checks import check_judged
 
     names = metric or registry().spec(TaskSpec, "synthesis").metrics
     specs = tuple(registry().spec(MetricSpec, name) for name in names)
+    check_judged(specs, {"images"}, "benchbed evaluate")
     with ConsoleReporter() as reporter:
         given = [path for path in (real, fake, held_out) if path is not None]
         folders = [open_folder(path, skip_bad, reporter.counted) for path in given]

@@ -179,7 +179,7 @@ def metric_facts(spec: MetricSpec) -> dict[str, Any]:
     better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}
     low, high = spec.bounds
     cases = "case" if spec.min_samples == 1 else "cases"
-    unit = "images a side" if spec.judges == "images" else cases
+    unit = f"{spec.judges} a side" if spec.judges in ("images", "volumes") else cases
     return {
         "metric": spec.name,
         "title": spec.title,
@@ -198,7 +198,7 @@ def _tasks_judging(spec: MetricSpec) -> list[str]:
     from benchbed.api.specs import TaskSpec
     from benchbed.registry import registry
 
-    return [t.name for t in registry().specs(TaskSpec).values() if t.judges == spec.judges]
+    return [t.name for t in registry().specs(TaskSpec).values() if spec.judges in t.judges]
 
 
 def task_facts(spec: TaskSpec) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     usual = task.metrics if dataset.volumes is None else task.volume_metrics
     metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or usual)
     base = _preset(request, dataset.dimensions)
-    check_metrics(task, metrics, base.samples)
+    check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_method(method, task, base.size, request.precision)
     settings = method_settings(method, request.preset, request.settings)
     pairs = plan_pairs(request, task, lambda other: plan(other, reporter))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
-from benchbed.api.specs import ABILITIES, DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+from benchbed.api.specs import ABILITIES, DatasetSpec, Judged, MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
 from benchbed.errors import BenchbedError, unknown
 from benchbed.registry import registry
@@ -71,21 +71,23 @@ def check_size(method: MethodSpec, size: int) -> None:
         )
 
 
-def check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -> None:
+def check_metrics(
+    task: TaskSpec, metrics: Sequence[MetricSpec], samples: int, dimensions: int
+) -> None:
     """Refuse before hours of training what could not be scored after them.
+
+    Args:
+        task: The task.
+        metrics: What it is to report.
+        samples: How many samples it draws, if it does.
+        dimensions: Of a case, 2 or 3.
 
     Raises:
         BenchbedError: A metric judges something else, or needs more samples.
     """
-    for spec in metrics:
-        if spec.judges != task.judges:
-            fitting = [
-                m.name for m in registry().specs(MetricSpec).values() if m.judges == task.judges
-            ]
-            raise BenchbedError(
-                f"The metric {spec.name} judges {spec.judges}, but the task {task.name} judges "
-                f"{task.judges}; these do: {', '.join(fitting)}."
-            )
+    check_judged(
+        metrics, task.judges - {"images" if dimensions == 3 else "volumes"}, f"the task {task.name}"
+    )
     if not task.samples:
         return
     wanting = [spec for spec in metrics if samples < spec.min_samples]
@@ -95,6 +97,26 @@ def check_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], samples: int) -
             f"--samples was given as {samples}, too few for {names}; give --samples "
             f"{max(spec.min_samples for spec in wanting)}, or name other metrics with --metric."
         )
+
+
+def check_judged(metrics: Sequence[MetricSpec], judged: Set[Judged], who: str) -> None:
+    """Refuse a metric of something that is not judged here.
+
+    Args:
+        metrics: What is to be reported.
+        judged: What is judged.
+        who: Who judges, for the sentence.
+
+    Raises:
+        BenchbedError: A metric judges something else.
+    """
+    for spec in metrics:
+        if spec.judges not in judged:
+            fitting = [m.name for m in registry().specs(MetricSpec).values() if m.judges in judged]
+            raise BenchbedError(
+                f"The metric {spec.name} judges {spec.judges}, but {who} judges "
+                f"{' and '.join(sorted(judged))} here; these metrics do: {', '.join(fitting)}."
+            )
 
 
 def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool) -> None:
@@ -111,7 +133,7 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
     """
     split = task.reference_split
     if "mask" not in _roles(collection, split) and (
-        task.judges == "masks" or (task.judges == "pairs" and not lent)
+        "masks" in task.judges or ("pairs" in task.judges and not lent)
     ):
         raise BenchbedError(
             f"The task {task.name} needs masks to judge by, and no image in the split {split} of "

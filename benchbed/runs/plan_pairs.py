@@ -113,7 +113,7 @@ def _task_of(maker: MethodSpec, dataset: DatasetSpec) -> str:
     fitting = (
         task.name
         for task in registry().specs(TaskSpec).values()
-        if task.judges != "masks"
+        if "masks" not in task.judges
         and task.abilities & maker.abilities
         and (dataset.dimensions == 2 or task.volume_metrics)
     )

@@ -49,7 +49,7 @@ class TrainingSet:
         annotator = self.trained(plan.masks.annotator, "Masks")
         train, judged = plan.protocol.train_split, plan.protocol.reference_split
         # An image is made from a mask where that is judged; elsewhere drawn masks judge nothing.
-        for split in {train, judged} if plan.task.judges == "pairs" else {train}:
+        for split in {train, judged} if "pairs" in plan.task.judges else {train}:
             prepared = annotated(prepared, split, annotator, plan.seed, self.reporter.counted)
         self.picture("masks", pairs_picture(prepared.split(train)))
         return prepared

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchbed.api.metric import MetricValue, PairedFunction, PairedInputs
+from benchbed.api.metric import ImageSet, MetricValue, PairedFunction, PairedInputs, Unseen
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import Evaluation, Task
+from benchbed.data.feed import to_pixels
 from benchbed.metrics.interval import interval
 from benchbed.registry import load
+from benchbed.tasks.nearest import nearest_grid
+from benchbed.tasks.scoring import score
 from benchbed.training.sampling import apart
 
 Images = npt.NDArray[np.float32]
@@ -22,12 +25,35 @@ class Translation(Task):
     """Makes an image from the mask of every case of the reference split, and compares the two."""
 
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
-        """Score the images at the run's size, each against the real one of its case."""
+        """Score the images at the run's size, each against the real one of its case.
+
+        Metrics that judge sets compare all that was made with all that is real. The picture
+        ``nearest`` shows what lies nearest to a training image.
+        """
         real, fake = _translated(evaluation)
-        inputs = PairedInputs(real, fake)
-        return score_pairs(
-            evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.counted
+        pairs = [spec for spec in evaluation.metrics if spec.judges == "pairs"]
+        values = score_pairs(
+            pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.counted
         )
+        return [*values, *_as_sets(evaluation, fake)]
+
+
+def _as_sets(evaluation: Evaluation, made: Images) -> list[MetricValue]:
+    """The metrics that ask for no pairs."""
+    fake = ImageSet(made if made.ndim == 5 else to_pixels(torch.from_numpy(made)))
+    train = evaluation.real[evaluation.train_split]
+    held_out = evaluation.held_out_split
+    unseen = Unseen(train, evaluation.real[held_out]) if held_out is not None else None
+    evaluation.picture("nearest", nearest_grid(fake, train, unseen))
+    return score(
+        [spec for spec in evaluation.metrics if spec.judges != "pairs"],
+        evaluation.real[evaluation.reference_split],
+        fake,
+        evaluation.features,
+        seed=evaluation.seed,
+        unseen=unseen,
+        counted=evaluation.counted,
+    )
 
 
 def _translated(evaluation: Evaluation) -> tuple[Images, Images]:

@@ -41,6 +41,7 @@ NAMES = [
     (("run", "--method", "dcgan", "--dataset", "fundis"), ["did you mean 'fundus'?"]),
     (("run", "--method", "dcgan", "--dataset", "drive", "--metric", "fed"), ["mean 'fid'?"]),
     (("run", "--method", "dcgan", "--dataset", "drive", "--task", "sinthesis"), ["'synthesis'?"]),
+    (("evaluate", "--real", "a", "--fake", "b", "--metric", "dice"), ["dice judges masks", "swd"]),
     (("run", "--method", "dcgan"), ["--dataset", "benchbed list datasets"]),
     (
         ("run", "--method", "dcgan", "--dataset", "drive", "--set", "learning_rte=1"),

@@ -219,7 +219,7 @@ def test_show_tells_what_a_task_a_metric_and_a_data_set_ask_for(cli: Run) -> Non
     ]  # fmt: skip
     assert task["compares with"] == "the split test"
     metric = json.loads(_ok(cli("show", "memorisation", "--json")))
-    assert metric["judges"] == "images (the tasks synthesis)"
+    assert metric["judges"] == "images (the tasks synthesis, translation)"
     assert "held out" in metric["needs"]
     assert json.loads(_ok(cli("show", "auc-roc", "--json")))["needs"] == "at least 1 case"
     lung = json.loads(_ok(cli("show", "lung-ct", "--json")))

@@ -147,7 +147,7 @@ def test_metrics_of_images_and_of_masks_are_not_mixed_up() -> None:
         method="human-expert", dataset="drive", task="segmentation", settings={}, size=32,
         source="phantom", metrics=("fid",),
     )  # fmt: skip
-    with pytest.raises(BenchbedError, match=r"fid judges images, .* these do: .*dice-otsu"):
+    with pytest.raises(BenchbedError, match=r"fid judges images, .* these metrics do: .*dice-otsu"):
         plan(request)
 
 

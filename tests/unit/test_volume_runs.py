@@ -12,6 +12,7 @@ import pytest
 from benchbed.data.feed import to_codes
 from benchbed.data.volume_files import read_codes, read_volume
 from benchbed.errors import BenchbedError
+from benchbed.metrics.fid import inception_there
 from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out
@@ -76,7 +77,13 @@ def test_structures_of_another_data_set_come_before_the_cases_own(
     record = carry_out(planned, store).record
     assert record.masks is not None
     assert record.masks.annotator == "pix2pix-3d-seg"
-    assert "ssim-foreground" in {value.metric for value in record.metrics}
+    values = {value.metric: value for value in record.metrics}
+    assert values["ssim-foreground"].value is not None
+    between_slices = values["fid-slices" if inception_there() else "fid-random-slices"]
+    assert between_slices.value is not None
+    assert between_slices.value > 0
+    assert "memorisation-volumes" in values
+    assert (store.run_folder(planned.id) / "samples/nearest.png").exists()
     _, method = trained(store, planned.id)
     assert (method.data.channels, method.data.mask_channels) == (2, 3)
 
@@ -112,5 +119,7 @@ def test_pictures_and_volumes_are_not_mixed_up(tumours: str) -> None:
         _plan("unet", tumours, "segmentation", settings={})
     with pytest.raises(BenchbedError, match=r"pix2pix-3d is not for pictures, .* mi-gan"):
         _plan("pix2pix-3d", "drive", "translation", source="phantom")
+    with pytest.raises(BenchbedError, match=r"fid judges images, .* pairs and volumes here"):
+        _plan("pix2pix-3d", tumours, "translation", metrics=("fid",))
     with pytest.raises(BenchbedError, match=r"synthesis judges no volumes, .* segmentation"):
         _plan("pix2pix-3d", tumours, "synthesis")
