@@ -1,0 +1,47 @@
+"""The metrics of sets of volumes, as benchbed declares them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchbed.api.specs import MetricSpec
+from benchbed.builtin.image_metrics import image_metrics
+
+SLICED = ("fid", "fid-random", "kid", "kid-random")
+"""The metrics of pictures that are taken between slices."""
+
+WHERE = "between axial slices, up to 8 evenly spaced in the central half, mean over sequences"
+
+
+def volume_metrics() -> list[MetricSpec]:
+    """Distances between slices, and memorisation."""
+    pictures = {spec.name: spec for spec in image_metrics()}
+    return [
+        *(_of_slices(pictures[name]) for name in SLICED),
+        replace(
+            pictures["memorisation"],
+            name="memorisation-volumes",
+            title="Memorisation (volumes)",
+            implementation="benchbed.metrics.volume_memorisation:memorisation_of_volumes",
+            recipe="probability that a made volume lies nearer to its nearest training volume than "
+            "a held-out real one does to its own (root mean square of area means at no more than "
+            "16 x 32 x 32 voxels, mirrored volumes included, ties half); 0.5 as new volumes, 1 "
+            "copies",
+            judges="volumes",
+        ),
+    ]
+
+
+def _of_slices(spec: MetricSpec) -> MetricSpec:
+    """A metric of pictures under the name that it has between slices."""
+    stand_in = None if spec.stand_in is None else f"{spec.stand_in}-slices"
+    _, _, function = spec.implementation.partition(":")
+    return replace(
+        spec,
+        name=f"{spec.name}-slices",
+        title=f"{spec.title} (slices)",
+        implementation=f"benchbed.metrics.slices:{function}_slices",
+        recipe=f"{spec.recipe}; {WHERE}",
+        judges="volumes",
+        stand_in=stand_in,
+    )

@@ -1,0 +1,55 @@
+"""Made images beside the training images that they lie nearest to."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchbed.api.metric import ImageSet, Unseen
+from benchbed.data.feed import to_pixels
+from benchbed.metrics.memorisation import nearest
+from benchbed.metrics.volume_memorisation import nearest_volumes
+from benchbed.training.pictures import image_rows
+
+Pixels = npt.NDArray[np.uint8]
+
+SHOWN = 8
+"""Samples, and held-out images, that are shown beside their nearest training images."""
+
+
+def nearest_grid(fake: ImageSet, train: ImageSet, unseen: Unseen | None) -> Pixels:
+    """The images that lie nearest to a training image, each above that image.
+
+    The first two rows are samples; where something was held out, two more show the held-out
+    images that lie nearest, as the yardstick. Of a volume the first sequence's central axial
+    slice is shown.
+
+    Args:
+        fake: Pictures ``(N, C, H, W)`` uint8, or volumes ``(N, C, D, H, W)``, uint8 or float in
+            [-1, 1].
+        train: What the method learnt from, likewise.
+        unseen: Training and held-out images, or None where nothing was held out.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    sides = [fake] if unseen is None else [fake, unseen.held_out]
+    return image_rows([row for side in sides for row in _beside_nearest(side, train)], SHOWN)
+
+
+def _beside_nearest(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
+    """The images nearest to a training image, nearest first, and those training images."""
+    found = (nearest_volumes if images.images.ndim == 5 else nearest)(images, train)
+    closest = np.argsort(found.distance, kind="stable")[:SHOWN]
+    partners = _flat(train, found.place[closest])
+    mirrored = found.mirrored[closest, None, None, None]
+    return _flat(images, closest), np.where(mirrored, partners[..., ::-1], partners)
+
+
+def _flat(images: ImageSet, places: npt.NDArray[np.intp]) -> Pixels:
+    """Some of a set's pictures, or of its volumes' central slices, ``(N, C, H, W)`` uint8."""
+    chosen = np.asarray(images.images[places])
+    if chosen.ndim == 5:
+        chosen = chosen[:, :1, chosen.shape[2] // 2]
+    return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())
