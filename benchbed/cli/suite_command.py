@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from benchbed.cli.examples import examples
+from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
     from benchbed.runs.store import Store
+    from benchbed.suites.executors.executor import Executor
     from benchbed.suites.grid import Member
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
-
-OUTCOME = {0: "finished", 3: "diverged", 130: "stopped"}
 
 EPILOG = (
     examples(
         "list suites",
         "suite NAME --dry-run",
         "suite NAME --jobs 2",
+        "suite NAME --executor ray --address HOST:6379 --results SHARED",
         "suite NAME --seed 0 --seed 1 --seed 2",
         "suite my/suite.yaml --preset standard --source real",
     )
@@ -32,6 +34,27 @@ EPILOG = (
 A suite that was stopped goes on when the same command is given again. Exit code: 0 all runs are
 done, 1 some broke, 2 wrong input, 130 stopped."""
 )
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the runs are computed.
+
+    Attributes:
+        executor: ``"local"`` or ``"ray"``.
+        address: Of the Ray cluster.
+        jobs: Runs that go on at a time.
+        threads: Cores of each run.
+        device: Where each computes.
+        every: Seconds between checkpoints.
+    """
+
+    executor: str
+    address: str | None
+    jobs: int | None
+    threads: int | None
+    device: str
+    every: float
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -64,10 +87,24 @@ def suite(
     dataset: Annotated[
         list[str] | None, typer.Option(help="Data set, instead of the suite's.")
     ] = None,
+    executor: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Who computes: processes of this machine, or a Ray cluster."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Address of the Ray cluster; else $RAY_ADDRESS, else this machine."),
+    ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Runs that go on at a time; they share the cores.")
-    ] = 1,
+        int | None,
+        typer.Option(min=1, help="Runs that go on at a time; 1, or what a cluster has room for."),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cores of each run; an even share, or 1 on a cluster."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
     results: Annotated[
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
     ] = None,
@@ -84,10 +121,20 @@ def suite(
     """Carry out a grid of runs, those that are not done yet."""
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
+    from benchbed.cli.options import seconds
     from benchbed.runs.store import Store
     from benchbed.suites.grid import members, requests
     from benchbed.suites.suite import check_names, find_suite
 
+    _check_executor(executor, address)
+    where = Where(
+        executor,
+        address=address,
+        jobs=jobs,
+        threads=threads,
+        device=device,
+        every=seconds(checkpoint_every, "--checkpoint-every"),
+    )
     chosen = find_suite(name).narrowed(method or (), dataset or ())
     check_names(chosen)
     asked = requests(
@@ -103,7 +150,7 @@ def suite(
     todo = _tell_plan(chosen.title, planned, store)
     if not dry_run and todo:
         paths.writable(store.root)
-        _execute(todo, store, device, jobs)
+        _execute(todo, store, where)
     elif not todo:
         typer.echo("Next: benchbed report", err=True)
 
@@ -138,21 +185,57 @@ def _grid(planned: list[Member], standings: Mapping[str, str]) -> list[dict[str,
     return list(rows.values())
 
 
-def _execute(todo: list[Member], store: Store, device: str, jobs: int) -> None:
+def _check_executor(executor: str, address: str | None) -> None:
+    if executor == "ray":
+        from benchbed.suites.executors.cluster import check_ray
+
+        check_ray()
+    elif address is not None:
+        raise BenchbedError("--address is a Ray cluster's: give --executor ray with it.")
+
+
+def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executor:
+    if where.executor == "ray":
+        from benchbed.suites.executors.cluster import Cluster
+
+        return Cluster(
+            store,
+            address=where.address,
+            jobs=where.jobs,
+            threads=where.threads or 1,
+            device=where.device,
+            options={"checkpoint_seconds": where.every},
+            say=say,
+        )
+    from benchbed.suites.executors.accelerators import accelerators
+    from benchbed.suites.executors.local import Local
+
+    jobs = where.jobs or 1
+    shared = jobs > 1 and where.device in ("auto", "cuda")
+    return Local(
+        store,
+        jobs=jobs,
+        threads=where.threads,
+        device=where.device,
+        accelerators=accelerators() if shared else (),
+        more=("--checkpoint-every", f"{where.every:g}s"),
+    )
+
+
+def _execute(todo: list[Member], store: Store, where: Where) -> None:
     from benchbed.cli.suite_watch import Watch
-    from benchbed.suites.execute import STOPPED, carry_out, said
+    from benchbed.suites.execute import STOPPED, carry_out
 
     outcomes: list[str] = []
-    with Watch(store, len(todo), beside=jobs > 1) as watch:
-        for member, code in carry_out(todo, store, device=device, jobs=jobs, watch=watch.show):
-            outcomes.append(OUTCOME.get(code, "broken"))
-            watch.over(member, outcomes[-1])
-            if outcomes[-1] == "broken" and jobs > 1:
-                watch.say(said(member, store))
+    with Watch(store, len(todo)) as watch:
+        executor = _executor(where, store, watch.say)
+        for ended in carry_out(todo, executor, watch=watch.show, say=watch.say):
+            outcomes.append(ended.outcome)
+            watch.over(ended)
     counts = ", ".join(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(outcomes))
     left = len(todo) - len(outcomes) + outcomes.count("stopped")
     typer.echo(f"{counts}{f', {left} left' if left else ''}. Next: benchbed report", err=True)
-    if "stopped" in outcomes:
+    if left:
         typer.echo("Go on with the same command.", err=True)
         raise typer.Exit(STOPPED)
     if "broken" in outcomes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import traceback
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
 from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
 from benchbed.runs.showcase import publish
+from benchbed.runs.status import told
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.runs.training_set import TrainingSet
@@ -77,6 +79,7 @@ def carry_out(
     force: bool = False,
     weights: bool = False,
     options: Options | None = None,
+    patience: float = 0.0,
 ) -> Outcome:
     """Carry out a run, or go on with it, unless it is done.
 
@@ -89,6 +92,7 @@ def carry_out(
         weights: Its weights are wanted: a record without them, such as a committed one, is not
             enough, and another process that is at work on the run is waited for.
         options: What does not change the result.
+        patience: Seconds to wait for another process that is at work on the run.
 
     Raises:
         BenchbedError: The folder cannot be written to, or another process is at work on the run.
@@ -100,12 +104,13 @@ def carry_out(
     if (done := _done(plan, store, force=force, weights=weights)) is not None:
         return Outcome(done, folder, fresh=False)
     lightning = fabric(device, plan.precision)
-    with store.locked(plan.id, wait=weights) as folder:
+    patience = math.inf if weights else patience
+    with store.locked(plan.id, patience=patience) as folder, told(folder, reporter) as listener:
         # Whoever was waited for may have done it.
-        if weights and (done := _done(plan, store, force=force, weights=True)) is not None:
+        if (done := _done(plan, store, force=force, weights=weights)) is not None:
             return Outcome(done, folder, fresh=False)
         _tidy(folder, everything=force)
-        logbook = Logbook(folder / "log.txt", reporter)
+        logbook = Logbook(folder / "log.txt", listener)
         run = _Run(plan, store, folder, logbook, lightning, device, options or Options())
         return run.guarded()
 

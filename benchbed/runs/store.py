@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,12 +92,13 @@ class Store:
         write_json(self.run_folder(run) / "run.json", {"state": state, **content})
 
     @contextmanager
-    def locked(self, run: str, *, wait: bool = False) -> Iterator[Path]:
+    def locked(self, run: str, *, patience: float = 0.0) -> Iterator[Path]:
         """Hold a run for this process alone.
 
         Args:
             run: Its name.
-            wait: Wait for another process that holds it, instead of refusing.
+            patience: Seconds to wait for another process that holds it; infinite for as long as
+                it takes.
 
         Yields:
             The run's folder.
@@ -108,7 +110,7 @@ class Store:
         # Only what is computed needs a lock, and the library takes its time to load.
         from filelock import FileLock, Timeout
 
-        lock = FileLock(folder / ".lock", timeout=-1 if wait else 0)
+        lock = FileLock(folder / ".lock", timeout=-1 if math.isinf(patience) else patience)
         try:
             lock.acquire()
         except Timeout as error:

@@ -1,141 +1,94 @@
-"""Carrying out a suite: one process a run, so that none can take the others down."""
+"""Carrying out a suite: hand its runs over as there is room, and gather how they end."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
-import subprocess
-import sys
-import time
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import Any
 
-from benchbed.runs.request import Request
-from benchbed.runs.store import Store
+from benchbed.suites.executors.executor import Ended, Executor
 from benchbed.suites.grid import Member
 
 STOPPED = 130
-"""Exit code of a run that was asked to stop."""
+"""Exit code of a suite that was asked to stop."""
 
-ENDED_BY_SIGNAL = (STOPPED, -signal.SIGINT, -signal.SIGTERM)
+STOPPING = "Stopping: what trains saves and stops after its step; once more stops at once."
 
-POLL_SECONDS = 0.2
+Watch = Callable[[Sequence[Member], Sequence[Member]], None]
 
-OUTPUT = "output.txt"
-"""What a run that goes beside others says, in its folder."""
 
-Watch = Callable[[Sequence[Member]], None]
+class Wish:
+    """How often somebody asked to stop: once saves, twice stops at once.
+
+    Attributes:
+        times: How often.
+    """
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Count SIGINT, SIGTERM and SIGHUP inside; only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+            signals.append(signal.SIGHUP)
+        before: dict[signal.Signals, Any] = {
+            number: signal.signal(number, self._hear) for number in signals
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.times += 1
 
 
 def carry_out(
     todo: Sequence[Member],
-    store: Store,
+    executor: Executor,
     *,
-    device: str = "auto",
-    jobs: int = 1,
-    watch: Watch = lambda _: None,
-) -> Iterator[tuple[Member, int]]:
-    """Carry out runs, `jobs` at a time; one that breaks or diverges does not stop the rest.
+    watch: Watch = lambda going, waiting: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Ended]:
+    """Carry out runs; one that breaks or diverges does not stop the rest.
 
-    A run alone speaks on the terminal. Runs beside each other share the processor's cores evenly
-    and write what they say into ``output.txt`` of their folders.
+    Once somebody asks to stop, or a run was stopped, no other is started, and those that go on are
+    waited for.
 
     Args:
         todo: The runs; those begun before are resumed.
-        store: Where results go.
-        device: Where to compute.
-        jobs: How many runs go on at a time.
-        watch: Called again and again with the runs that are going on.
+        executor: Who computes them; it is closed at the end.
+        watch: Called again and again with the runs that were handed over, and those that wait.
+        say: Told that a wish to stop was heard.
 
     Yields:
-        Each run with its exit code, once it is over: 0 finished, 1 broken, 3 diverged, 130
-        stopped, after which no other is started.
+        Each run once it is over.
     """
-    waiting = list(todo)
-    running: dict[int, tuple[Member, subprocess.Popen[bytes]]] = {}
-    stopped = False
-    while running or (waiting and not stopped):
-        while waiting and not stopped and len(running) < jobs:
-            member = waiting.pop(0)
-            words = command(member.request, store.root, device)
-            output = store.run_folder(member.plan.id) / OUTPUT if jobs > 1 else None
-            process = _start(words, output, jobs)
-            running[process.pid] = (member, process)
-        watch([member for member, _ in running.values()])
-        for member, process in _ended(running):
-            stopped = stopped or process.returncode in ENDED_BY_SIGNAL
-            yield member, process.returncode
-
-
-def said(member: Member, store: Store) -> str:
-    """The last lines of what a run beside others said."""
-    path = store.run_folder(member.plan.id) / OUTPUT
-    if not path.exists():
-        return ""
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
-
-
-def _start(words: list[str], output: Path | None, jobs: int) -> subprocess.Popen[bytes]:
-    if output is None:
-        return subprocess.Popen(words)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    with output.open("ab") as file:
-        return subprocess.Popen(
-            words,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={"OMP_NUM_THREADS": threads, **os.environ},
-        )
-
-
-def _ended(
-    running: dict[int, tuple[Member, subprocess.Popen[bytes]]],
-) -> list[tuple[Member, subprocess.Popen[bytes]]]:
-    """Wait a little, and take out the runs that are over.
-
-    Ctrl-C reaches the runs too, which save and stop; they are waited for.
-    """
-    with contextlib.suppress(KeyboardInterrupt):
-        time.sleep(POLL_SECONDS)
-    over = [pid for pid, (_, process) in running.items() if process.poll() is not None]
-    return [running.pop(pid) for pid in over]
-
-
-def command(request: Request, results: Path, device: str) -> list[str]:
-    """The command line of one run."""
-    words = [sys.executable, "-m", "benchbed", "run"]
-    given = {
-        "--method": request.method,
-        "--dataset": request.dataset,
-        "--task": request.task,
-        "--preset": request.preset,
-        "--seed": request.seed,
-        "--source": request.source,
-        "--data-root": request.data_root,
-        "--size": request.size,
-        "--kimg": request.kimg,
-        "--samples": request.samples,
-        "--augment": request.augment,
-        "--regime": request.regime,
-        "--generator": request.generator,
-        "--generator-dataset": request.generator_dataset,
-        "--generator-kimg": request.generator_kimg,
-        "--pairs": request.pairs,
-        "--real-share": request.real_share,
-        "--masks-from": request.masks_from,
-        "--annotator": request.annotator,
-        "--annotator-kimg": request.annotator_kimg,
-        "--results": results,
-        "--device": device,
-    }
-    for option, value in given.items():
-        if value is not None:
-            words += [option, str(value)]
-    for name, value in request.settings.items():
-        words += ["--set", f"{name}={json.dumps(value)}"]
-    for metric in request.metrics:
-        words += ["--metric", metric]
-    return [*words, "--skip-bad"] if request.skip_bad else words
+    waiting, going = deque(todo), list[Member]()
+    wish, heard, stopping = Wish(), 0, False
+    with closing(executor), wish.listening():
+        while going or (waiting and not stopping):
+            while waiting and not stopping and executor.has_room():
+                going.append(waiting.popleft())
+                executor.start(going[-1])
+            watch(going, waiting)
+            for ended in executor.ended():
+                going = [member for member in going if member is not ended.member]
+                stopping = stopping or ended.outcome == "stopped"
+                yield ended
+            if wish.times > heard:
+                at_once = heard > 0
+                heard, stopping = wish.times, True
+                say("Stopping at once." if at_once else STOPPING)
+                executor.stop(at_once=at_once)

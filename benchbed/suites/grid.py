@@ -13,9 +13,7 @@ from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.store import Store
 from benchbed.suites.suite import PresetName, Suite
-from benchbed.training.budget import Budget
 from benchbed.training.events import Reporter
-from benchbed.training.history import History
 
 N = TypeVar("N", int, float)
 
@@ -50,13 +48,6 @@ class Member:
         if record is not None:
             return "diverged" if record.state == "diverged" else "done"
         return "begun" if (store.run_folder(self.plan.id) / "run.json").exists() else "missing"
-
-    def share(self, store: Store) -> float:
-        """Share of the budget that its history says was spent, in [0, 1]."""
-        protocol = self.plan.protocol
-        history = History(store.run_folder(self.plan.id) / "history.csv")
-        history.read()
-        return Budget(protocol.kimg, protocol.seconds).share(history.position)
 
 
 def requests(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from benchbed import paths
 from benchbed.errors import BenchbedError
 from benchbed.runs.store import Store
-from benchbed.suites import execute
 from benchbed.suites.grid import Member, expected_seconds, members, requests
 from benchbed.suites.suite import Suite, find_suite, read_suite, shipped
 from benchbed.training.events import Silent
@@ -58,77 +56,6 @@ def test_settings_of_the_method_go_before_those_of_the_preset(suite: Suite) -> N
     assert first.settings == {"batch_size": 8, "features": 8}
     assert second.settings == {"batch_size": 8}
     assert (first.size, first.kimg, first.samples) == (32, 0.1, 16)
-
-
-def test_the_command_of_a_run_makes_that_very_run(
-    suite: Suite, planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the child process is told must plan to the identity that the suite waits for."""
-    from typer.testing import CliRunner
-
-    from benchbed.cli import run_command
-    from benchbed.runs.plan import plan
-
-    seen: list[str] = []
-    monkeypatch.setattr(
-        run_command, "_carry_out", lambda request, *a, **k: seen.append(plan(request).id)
-    )
-    for member in planned:
-        words = execute.command(member.request, tmp_path, "cpu")[4:]
-        answer = CliRunner().invoke(run_command.app, words)
-        assert answer.exit_code == 0, answer.output
-    assert seen == [member.plan.id for member in planned]
-
-
-def test_a_broken_or_diverged_run_does_not_stop_the_others_and_a_stop_does(
-    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    codes = iter([0, 1, 3, 130, 0])
-    monkeypatch.setattr(execute, "command", lambda *_: exits(next(codes)))
-    outcomes = [code for _, code in execute.carry_out(planned, Store(tmp_path))]
-    assert outcomes == [0, 1, 3, 130]
-
-
-def exits(code: int, seconds: float = 0.0) -> list[str]:
-    """The command line of a process that says something and ends."""
-    text = f"import sys, time; print('I was here'); time.sleep({seconds}); sys.exit({code})"
-    return [sys.executable, "-c", text]
-
-
-def test_runs_go_on_beside_each_other_and_never_more_than_asked_for(
-    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Watched from outside: two at a time while there are two, all of them over in the end."""
-    monkeypatch.setattr(execute, "command", lambda *_: exits(0, 0.5))
-    widths: list[int] = []
-    store = Store(tmp_path)
-    over = [
-        member.plan.id
-        for member, _ in execute.carry_out(
-            planned[:5], store, jobs=2, watch=lambda running: widths.append(len(running))
-        )
-    ]
-    assert max(widths) == 2
-    assert sorted(over) == sorted(member.plan.id for member in planned[:5])
-    assert execute.said(planned[0], store) == "I was here"
-
-
-def test_a_stop_waits_for_the_run_beside_it_and_starts_no_other(
-    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands = iter([exits(130), exits(0, 1.0), exits(0)])
-    monkeypatch.setattr(execute, "command", lambda *_: next(commands))
-    outcomes = [code for _, code in execute.carry_out(planned, Store(tmp_path), jobs=2)]
-    assert outcomes == [130, 0]
-
-
-def test_how_far_a_run_is_comes_from_its_history(planned: list[Member], tmp_path: Path) -> None:
-    store, member = Store(tmp_path), planned[0]
-    assert member.share(store) == 0.0
-    folder = store.run_folder(member.plan.id)
-    folder.mkdir(parents=True)
-    (folder / "history.csv").write_text("step,kimg,seconds\n4,0.032,1.0\n8,0.064,2.0\n")
-    assert member.share(store) == pytest.approx(0.64)
 
 
 def test_other_methods_and_data_sets_keep_what_the_suite_says_of_them(suite: Suite) -> None:

@@ -1,0 +1,176 @@
+"""Runs as processes of this machine: none can take the others down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchbed.runs.request import Request
+from benchbed.runs.status import forget_status
+from benchbed.runs.store import Store
+from benchbed.suites.executors.executor import Ended, Outcome
+from benchbed.suites.grid import Member
+
+OUTCOME: dict[int, Outcome] = {
+    0: "finished",
+    3: "diverged",
+    130: "stopped",
+    -signal.SIGINT: "stopped",
+    -signal.SIGTERM: "stopped",
+}
+"""What the exit codes of ``benchbed run`` mean; every other one is a broken run's."""
+
+POLL_SECONDS = 0.2
+
+OUTPUT = "output.txt"
+"""What a run of a suite says, in its folder."""
+
+LAST_LINES = 12
+
+
+@dataclass
+class _Going:
+    member: Member
+    process: subprocess.Popen[bytes]
+    accelerator: str | None
+
+
+class Local:
+    """One process a run, `jobs` of them at a time.
+
+    They share the processor's cores evenly. Where there are several accelerators, each run sees
+    one of them alone: the one that the fewest others are on. What a run says goes to
+    ``output.txt`` of its folder.
+
+    Args:
+        store: Where results go.
+        jobs: How many runs go on at a time.
+        threads: Cores that each computes with; None for ``$OMP_NUM_THREADS``, else an even share.
+        device: Where to compute.
+        accelerators: The accelerators to share out, as ``CUDA_VISIBLE_DEVICES`` names them.
+        more: Further words of each run's command line.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        jobs: int = 1,
+        threads: int | None = None,
+        device: str = "auto",
+        accelerators: Sequence[str] = (),
+        more: Sequence[str] = (),
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        share = str(max(1, (os.cpu_count() or 1) // jobs))
+        self._threads = str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
+        self._device = device
+        self._accelerators = accelerators
+        self._more = more
+        self._going: list[_Going] = []
+
+    def has_room(self) -> bool:
+        """Whether fewer than `jobs` runs go on."""
+        return len(self._going) < self._jobs
+
+    def start(self, member: Member) -> None:
+        """Begin a run in a process of its own."""
+        folder = self._store.run_folder(member.plan.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        forget_status(folder)
+        accelerator = self._least_used()
+        environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
+        if accelerator is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = accelerator
+        with (folder / OUTPUT).open("ab") as file:
+            # A group of its own: Ctrl-C reaches this process alone, which passes it on.
+            process = subprocess.Popen(
+                [*command(member.request, self._store.root, self._device), *self._more],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,
+            )
+        self._going.append(_Going(member, process, accelerator))
+
+    def ended(self) -> list[Ended]:
+        """Wait a moment, and say which processes are over."""
+        time.sleep(POLL_SECONDS)
+        over = [going for going in self._going if going.process.poll() is not None]
+        self._going = [going for going in self._going if going not in over]
+        return [self._told(going) for going in over]
+
+    def stop(self, *, at_once: bool) -> None:
+        """Interrupt every run; a second interrupt is what stops it at once."""
+        del at_once
+        for going in self._going:
+            going.process.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        """End what still goes on."""
+        for going in self._going:
+            going.process.terminate()
+        for going in self._going:
+            going.process.wait()
+        self._going = []
+
+    def _told(self, going: _Going) -> Ended:
+        outcome = OUTCOME.get(going.process.returncode, "broken")
+        words = self._last_words(going.member) if outcome == "broken" else ""
+        return Ended(going.member, outcome, words)
+
+    def _last_words(self, member: Member) -> str:
+        path = self._store.run_folder(member.plan.id) / OUTPUT
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-LAST_LINES:])
+
+    def _least_used(self) -> str | None:
+        used = Counter(going.accelerator for going in self._going)
+        return min(self._accelerators, key=lambda name: used[name], default=None)
+
+
+def command(request: Request, results: Path, device: str) -> list[str]:
+    """The command line of one run."""
+    words = [sys.executable, "-m", "benchbed", "run"]
+    given = {
+        "--method": request.method,
+        "--dataset": request.dataset,
+        "--task": request.task,
+        "--preset": request.preset,
+        "--seed": request.seed,
+        "--source": request.source,
+        "--data-root": request.data_root,
+        "--size": request.size,
+        "--kimg": request.kimg,
+        "--samples": request.samples,
+        "--augment": request.augment,
+        "--regime": request.regime,
+        "--generator": request.generator,
+        "--generator-dataset": request.generator_dataset,
+        "--generator-kimg": request.generator_kimg,
+        "--pairs": request.pairs,
+        "--real-share": request.real_share,
+        "--masks-from": request.masks_from,
+        "--annotator": request.annotator,
+        "--annotator-kimg": request.annotator_kimg,
+        "--results": results,
+        "--device": device,
+    }
+    for option, value in given.items():
+        if value is not None:
+            words += [option, str(value)]
+    for name, value in request.settings.items():
+        words += ["--set", f"{name}={json.dumps(value)}"]
+    for metric in request.metrics:
+        words += ["--metric", metric]
+    return [*words, "--skip-bad"] if request.skip_bad else words

@@ -1,0 +1,289 @@
+"""Who computes the runs of a suite: one process a run, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchbed.runs.request import Request
+from benchbed.runs.store import Store
+from benchbed.suites import execute
+from benchbed.suites.executors import accelerators as accelerators_module
+from benchbed.suites.executors import local
+from benchbed.suites.executors.executor import Ended
+from benchbed.suites.executors.local import Local
+from benchbed.suites.grid import Member, members, requests
+from benchbed.suites.suite import Suite
+from benchbed.training.events import Silent
+
+SUITE = Suite(
+    name="two",
+    title="Two methods",
+    task="synthesis",
+    methods={"dcgan": {"features": 8}, "skrgan": {}},  # type: ignore[arg-type]
+    datasets=("fundus",),
+    seeds=(0, 1, 2),
+)
+
+Script = Callable[[Sequence[list[str]]], None]
+
+
+@pytest.fixture(scope="module")
+def planned() -> list[Member]:
+    """Six runs that need no data: only their names are used."""
+    return [
+        Member(request, SimpleNamespace(id=f"{request.method}-{request.seed}"))  # type: ignore[arg-type]
+        for request in requests(SUITE, "quick")
+    ]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Puts other command lines in the place of those of the runs."""
+
+    def put(commands: Sequence[list[str]]) -> None:
+        left = iter(commands)
+        monkeypatch.setattr(local, "command", lambda *_: next(left))
+
+    return put
+
+
+def python(text: str) -> list[str]:
+    return [sys.executable, "-c", f"import os, signal, sys, time\n{text}"]
+
+
+def exits(code: int, seconds: float = 0.0) -> list[str]:
+    """A process that says something and ends."""
+    return python(f"print('I was here'); time.sleep({seconds}); sys.exit({code})")
+
+
+WAITS = python("""
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+open(sys.argv[1], 'w').close()
+while not heard:
+    time.sleep(0.02)
+sys.exit(130)
+""")
+"""A process that goes on until it hears Ctrl-C."""
+
+
+def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
+    return [ended.outcome for ended in execute.carry_out(planned, executor)]
+
+
+def test_the_command_of_a_run_makes_that_very_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the child process is told must plan to the identity that the suite waits for."""
+    from typer.testing import CliRunner
+
+    from benchbed.cli import run_command
+    from benchbed.runs.plan import plan
+
+    seen: list[str] = []
+    monkeypatch.setattr(
+        run_command, "_carry_out", lambda request, *a, **k: seen.append(plan(request).id)
+    )
+    real = members(list(requests(SUITE, "quick", source="phantom", seeds=[3])), Silent())
+    for member in real:
+        words = local.command(member.request, tmp_path, "cpu")[4:]
+        answer = CliRunner().invoke(run_command.app, words)
+        assert answer.exit_code == 0, answer.output
+    assert seen == [member.plan.id for member in real]
+
+
+def test_a_broken_or_diverged_run_does_not_stop_the_others_and_a_stop_does(
+    planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    script([exits(code) for code in (0, 1, 3, 130, 0)])
+    ended = list(execute.carry_out(planned, Local(Store(tmp_path))))
+    assert [e.outcome for e in ended] == ["finished", "broken", "diverged", "stopped"]
+    assert [e.words for e in ended] == ["", "I was here", "", ""]
+    assert [e.member for e in ended] == planned[:4]
+
+
+def test_a_killed_run_is_broken_and_the_others_go_on(
+    planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    script([python("os.kill(os.getpid(), signal.SIGKILL)"), exits(0)])
+    assert outcomes(planned[:2], Local(Store(tmp_path), jobs=2)) == ["broken", "finished"]
+
+
+def test_runs_go_on_beside_each_other_and_never_more_than_asked_for(
+    planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    """Watched from outside: two at a time while there are two, all of them over in the end."""
+    script([exits(0, 0.5)] * 5)
+    widths: list[tuple[int, int]] = []
+    over = [
+        ended.member
+        for ended in execute.carry_out(
+            planned[:5],
+            Local(Store(tmp_path), jobs=2),
+            watch=lambda going, waiting: widths.append((len(going), len(waiting))),
+        )
+    ]
+    assert max(going for going, _ in widths) == 2
+    assert widths[0] == (2, 3)
+    assert sorted(m.plan.id for m in over) == sorted(m.plan.id for m in planned[:5])
+
+
+def test_a_stop_waits_for_the_run_beside_it_and_starts_no_other(
+    planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    script([exits(130), exits(0, 1.0), exits(0)])
+    assert outcomes(planned, Local(Store(tmp_path), jobs=2)) == ["stopped", "finished"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_passed_on_to_every_run(
+    number: signal.Signals, planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    """Each run hears one interrupt, whatever the suite heard; what waits is never begun."""
+    marks = [tmp_path / "first", tmp_path / "second"]
+    script([[*WAITS, str(mark)] for mark in marks])
+    heard: list[str] = []
+
+    def send() -> None:
+        while not all(mark.exists() for mark in marks):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    executor = Local(Store(tmp_path), jobs=2)
+    ended = [e.outcome for e in execute.carry_out(planned, executor, say=heard.append)]
+    thread.join()
+    assert ended == ["stopped", "stopped"]
+    assert heard == [execute.STOPPING]
+
+
+def test_what_still_goes_on_ends_with_the_suite(
+    planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    """An error where the outcomes are read leaves no process behind."""
+    script([exits(0), python(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+                             "time.sleep(60)")])  # fmt: skip
+    for _ in execute.carry_out(planned[:2], Local(Store(tmp_path), jobs=2)):
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.02)
+        break
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_runs_share_the_cores_and_each_sees_one_accelerator(
+    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three runs on two accelerators, then the one that became free."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    store = Store(tmp_path)
+    says = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    script([python(f"{says}\ntime.sleep({seconds})") for seconds in (1.5, 0.0, 1.5, 0.0)])
+    executor = Local(store, jobs=3, accelerators=("4", "7"))
+    assert outcomes(planned[:4], executor) == ["finished"] * 4
+    said = [store.run_folder(m.plan.id) / local.OUTPUT for m in planned[:4]]
+    assert [path.read_text().split() for path in said] == [
+        ["4", "4"], ["7", "4"], ["4", "4"], ["7", "4"],
+    ]  # fmt: skip
+
+
+def test_without_several_accelerators_the_environment_is_the_users(
+    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    says = python("print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])")
+    script([says, says])
+    assert outcomes(planned[:1], Local(Store(tmp_path))) == ["finished"]
+    assert outcomes(planned[:1], Local(Store(tmp_path), threads=2)) == ["finished"]
+    said = Store(tmp_path).run_folder(planned[0].plan.id) / local.OUTPUT
+    assert said.read_text().split() == ["3", "5", "3", "2"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "names"),
+    [(None, 2, ["0", "1"]), ("5,2", 2, ["5", "2"]), ("GPU-a", 1, ["GPU-a"]), ("", 0, [])],
+)
+def test_accelerators_keep_the_names_that_the_user_gave_them(
+    visible: str | None, count: int, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    assert accelerators_module.accelerators() == names
+
+
+class Scripted:
+    """An executor that computes nothing: what is ended is said beforehand."""
+
+    def __init__(self, *ends: Any) -> None:
+        self.log: list[str] = []
+        self._ends = list(ends)
+        self._going: list[Member] = []
+
+    def has_room(self) -> bool:
+        return True
+
+    def start(self, member: Member) -> None:
+        self._going.append(member)
+        self.log.append(f"start {member.plan.id}")
+
+    def ended(self) -> list[Ended]:
+        end = self._ends.pop(0)
+        if isinstance(end, signal.Signals):
+            os.kill(os.getpid(), end)
+            return []
+        return [Ended(self._going.pop(0), end)]
+
+    def stop(self, *, at_once: bool) -> None:
+        self.log.append(f"stop {at_once}")
+
+    def close(self) -> None:
+        self.log.append("close")
+
+
+def test_once_saves_and_twice_stops_at_once(planned: list[Member]) -> None:
+    executor = Scripted("finished", signal.SIGINT, signal.SIGTERM, "stopped", "stopped")
+    list(execute.carry_out(planned[:3], executor))
+    assert executor.log == [
+        "start dcgan-0", "start skrgan-0", "start dcgan-1", "stop False", "stop True", "close",
+    ]  # fmt: skip
+
+
+def test_signals_are_the_users_again_after_a_suite(planned: list[Member]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    list(execute.carry_out(planned[:1], Scripted("finished")))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_request_can_go_to_another_folder_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative places and ``$BENCHBED_DATA`` mean nothing on another machine."""
+    from benchbed.suites.executors.cluster import from_anywhere
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHBED_DATA", str(tmp_path))
+    request = Request(method="dcgan", dataset="folder:own", settings={}, generator_dataset="drive")
+    moved = from_anywhere(request)
+    assert moved.dataset == f"folder:{tmp_path / 'own'}"
+    assert moved.generator_dataset == "drive"
+    assert moved.masks_from is None
+    assert moved.data_root == tmp_path
+    named = from_anywhere(Request(method="a", dataset="b", settings={}, data_root=Path("here")))
+    assert named.data_root == tmp_path / "here"
