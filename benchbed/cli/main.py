@@ -21,6 +21,8 @@ COMMANDS = {
     "compare": "Put runs side by side: in what they differ, and which is better.",
     "report": "Make the leaderboards from the records.",
     "sample": "Draw images from a finished run.",
+    "export": "Pack a finished run into one zip file, with a model card and checksums.",
+    "import": "Check such a zip file, and make a run of it.",
     "evaluate": "Score any folder of pictures against another.",
     "runs": "Say what the folders of runs hold, and free what nothing needs.",
     "data": "Fetch real data, say where they lie, or what is wrong with them.",

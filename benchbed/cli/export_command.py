@@ -1,0 +1,70 @@
+"""``benchbed export``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchbed.cli.examples import examples
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command(epilog=examples("export RUN", "export RUN --out shared/run.zip --no-pictures"))
+def export(
+    run: Annotated[str, typer.Argument(help="The run, or the beginning of its name.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File or folder to write to; RUN.zip here unless given.")
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option(help="Take sample grid and nearest training images along.")
+    ] = True,
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Pack a finished run into one zip file that `benchbed import` takes.
+
+    In it are the weights (safetensors, no pickle), settings, protocol, record, sample grid, a model
+    card, and a manifest with the SHA-256 of each. The same run gives the same bytes.
+    """
+    from benchbed import paths
+    from benchbed.runs.export import export as pack
+    from benchbed.runs.export import exportable
+    from benchbed.runs.store import Store
+
+    found = exportable(Store(paths.results(results)), run)
+    name = f"{found.record.id}.zip"
+    file = Path(name) if out is None else out / name if out.is_dir() else out
+    paths.writable(file.parent)
+    made = pack(found, file, pictures=pictures)
+    if as_json:
+        facts = {"run": found.record.id, "file": str(file), "sha256": made.sha256}
+        typer.echo(json.dumps({**facts, "members": made.members}, indent=2))
+    else:
+        from rich.filesize import decimal
+
+        typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {made.sha256}")
+    if found.record.source == "real":
+        for sentence in _cautions(made.stored, any(n.endswith(".png") for n in made.members)):
+            typer.echo(sentence, err=True)
+
+
+def _cautions(stored: tuple[str, ...], pictures: bool) -> list[str]:
+    """What somebody should know before an archive made from real images leaves the house."""
+    found = []
+    if pictures:
+        found.append(
+            "The pictures in it may show real training images, whose licence holds for them; "
+            "--no-pictures leaves them out."
+        )
+    if stored:
+        found.append(
+            f"The weights keep values of the real training cases, such as masks "
+            f"({', '.join(stored)}); the licence of the data holds for them."
+        )
+    return found

@@ -1,0 +1,336 @@
+"""The archive that a run travels in: written the same for the same run, read without trust.
+
+A zip file with a fixed set of members, none of them compressed, so that it cannot hold more than
+its own size. ``manifest.json`` names every other member with its size and SHA-256. The checksums
+tell damage, not who made it: whoever alters a member can alter the manifest too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchbed.errors import BenchbedError
+from benchbed.files import whole
+
+FORMAT = 1
+"""Version of the archive; a reader knows every version up to its own."""
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+RECORD = "record.json"
+SETTINGS = "settings.json"
+PROTOCOL = "protocol.json"
+WEIGHTS = "weights.safetensors"
+PICTURES = ("samples/final.png", "samples/nearest.png")
+
+MEBI = 2**20
+MOST_BYTES: Mapping[str, int] = {
+    MANIFEST: MEBI,
+    CARD: MEBI,
+    RECORD: 4 * MEBI,
+    SETTINGS: MEBI,
+    PROTOCOL: MEBI,
+    WEIGHTS: 16 * 1024 * MEBI,
+    **dict.fromkeys(PICTURES, 64 * MEBI),
+}
+"""Every member that there may be, and how large it may be."""
+
+REQUIRED = frozenset(MOST_BYTES) - {*PICTURES, MANIFEST}
+
+MOST_PIXELS = 30_000
+"""Longest side of a picture."""
+
+CHUNK = MEBI
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The first time that a zip file can tell; every member has it."""
+
+# What zipfile raises for bytes that are no archive, and for archives that contradict themselves.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Member(_Part):
+    """What the manifest says of a member."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Shape(_Part):
+    """The shape of the data that the method was built for; the fields are those of `DataShape`."""
+
+    channels: int = Field(ge=1, le=64)
+    spatial: list[Annotated[int, Field(ge=1, le=8192)]] = Field(min_length=2, max_length=3)
+    mask_channels: int = Field(ge=0, le=1024)
+    classes: int = Field(ge=0, le=100_000)
+
+
+class Manifest(_Part):
+    """What an archive is, and what must lie in it.
+
+    Attributes:
+        format: What kind of archive it is.
+        version: Version of the format.
+        run: The run.
+        method: Its method.
+        plugin: The distribution that the method came from when it was trained, with its version.
+        data: The shape of the data that it was built for.
+        members: Every other member.
+    """
+
+    format: Literal["benchbed-run"] = "benchbed-run"
+    version: int = FORMAT
+    run: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,200}$")
+    method: str = Field(max_length=200)
+    plugin: str = Field(max_length=200)
+    data: Shape
+    members: dict[str, Member]
+
+
+class Refused(BenchbedError):
+    """An archive that is not taken; the text says why."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive whose members are all there and have the sizes and hashes of the manifest.
+
+    Attributes:
+        path: The file.
+        sha256: Its hash.
+        manifest: Its manifest.
+    """
+
+    path: Path
+    sha256: str
+    manifest: Manifest
+
+    def read(self, name: str) -> bytes:
+        """A member; hashed again, for the file may have changed since.
+
+        Raises:
+            Refused: It is not what the manifest says.
+        """
+        with _opened(self.path) as archive, archive.open(name) as file:
+            content = file.read(self.manifest.members[name].bytes + 1)
+        said = self.manifest.members[name]
+        if len(content) != said.bytes or hashlib.sha256(content).hexdigest() != said.sha256:
+            raise _refused(self.path, f"{name} is not what the manifest says: it is damaged")
+        return content
+
+    def json(self, name: str) -> Any:
+        """A member as JSON.
+
+        Raises:
+            Refused: It is none.
+        """
+        return parsed(self.path, name, self.read(name))
+
+
+def write_archive(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
+    """Write an archive whole: the same bytes for the same content.
+
+    Args:
+        path: The file.
+        manifest: What it is; its list of members is made here.
+        members: The other members.
+
+    Returns:
+        The archive's SHA-256.
+    """
+    said = {
+        name: Member(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        for name, content in sorted(members.items())
+    }
+    complete = manifest.model_copy(update={"members": said})
+    contents = {**members, MANIFEST: as_json(complete.model_dump(mode="json"))}
+    with whole(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in sorted(contents.items()):
+                entry = zipfile.ZipInfo(name, EPOCH)
+                entry.create_system = 3  # Unix, wherever it is written
+                entry.external_attr = (stat.S_IFREG | 0o644) << 16
+                archive.writestr(entry, content)
+        return file_hash(temporary)
+
+
+def as_json(value: Any) -> bytes:
+    """JSON that a person can read, as bytes."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def read_archive(path: Path) -> Archive:
+    """Look at an archive in full: names, kinds, sizes, and every checksum. Nothing is written.
+
+    Raises:
+        Refused: It is no archive of a run, is damaged, or holds what no export writes.
+    """
+    if not path.is_file():
+        raise BenchbedError(f"There is no archive {path}; `benchbed export RUN` makes one.")
+    with _opened(path) as archive:
+        entries = archive.infolist()
+        _check_entries(path, entries)
+        with archive.open(MANIFEST) as file:
+            manifest = _manifest(path, file.read(MOST_BYTES[MANIFEST] + 1))
+        _check_members(path, {entry.filename: entry for entry in entries}, manifest)
+        for name, said in manifest.members.items():
+            hashed = hashlib.sha256()
+            with archive.open(name) as file:
+                while chunk := file.read(CHUNK):
+                    hashed.update(chunk)
+            if hashed.hexdigest() != said.sha256:
+                raise _refused(path, f"{name} has another SHA-256 than the manifest says")
+    found = Archive(path, file_hash(path), manifest)
+    for name in PICTURES:
+        if name in manifest.members:
+            _check_picture(path, name, found.read(name))
+    return found
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parsed(path: Path, name: str, content: bytes) -> Any:
+    """JSON from a stranger.
+
+    Raises:
+        Refused: It is none, says a name twice, or holds control characters.
+    """
+    try:
+        value = json.loads(content.decode(), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, f"{name} is no JSON ({error})") from error
+    if (text := _control(value)) is not None:
+        raise _refused(path, f"{name} holds control characters ({text[:40]!r})")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _control(value: Any) -> str | None:
+    """The first text in a JSON value that a terminal would obey."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, str) and _CONTROL.search(each):
+            return each
+        if isinstance(each, dict):
+            todo += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            todo += each
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _DAMAGED as error:
+        raise _refused(path, f"it is damaged, or no zip file ({error})") from error
+
+
+def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse what no export writes, by its name, kind, packing or size."""
+    seen: set[str] = set()
+    for entry in entries:
+        # The reader cuts a name at a zero byte; what stands behind it must not be lost.
+        name = entry.orig_filename
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        parts = re.split(r"[/\\]", name)
+        if parts[0] == "" or re.match(r"[A-Za-z]:", name):
+            raise _refused(path, f"it holds {name!r}, an absolute path")
+        if ".." in parts:
+            raise _refused(path, f"it holds {name!r}, which leads out of its folder")
+        if kind not in (0, stat.S_IFREG) or entry.is_dir():
+            raise _refused(path, f"it holds {name!r}, which is a link, a folder or a device")
+        if name in seen:
+            raise _refused(path, f"it holds {name!r} twice")
+        if name not in MOST_BYTES:
+            raise _refused(path, f"it holds {name!r}, which no export of a run has")
+        if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
+            raise _refused(path, f"{name} is packed or encrypted, which no export does")
+        if entry.file_size > MOST_BYTES[name] or entry.file_size != entry.compress_size:
+            raise _refused(path, f"{name} says {entry.file_size} bytes, which is too large")
+        seen.add(name)
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise _refused(path, "its members say that they are larger than the archive")
+    if MANIFEST not in seen:
+        raise _refused(path, f"it has no {MANIFEST}, so it is no export of a run")
+
+
+def _manifest(path: Path, content: bytes) -> Manifest:
+    value = parsed(path, MANIFEST, content)
+    version = value.get("version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise _refused(
+            path, f"it has format {version}, and this benchbed reads up to {FORMAT}; update it"
+        )
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _refused(path, f"its manifest is damaged at {place!r}: {first['msg']}") from error
+
+
+def _check_members(path: Path, there: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
+    """Refuse members that are not listed, listed ones that are missing, and other sizes."""
+    names = there.keys() - {MANIFEST}
+    if more := sorted(names - manifest.members.keys()):
+        raise _refused(path, f"the manifest does not list {', '.join(more)}")
+    if missing := sorted((manifest.members.keys() | REQUIRED) - names):
+        raise _refused(path, f"{', '.join(map(repr, missing))} is missing")
+    for name, said in manifest.members.items():
+        if said.bytes != there[name].file_size:
+            raise _refused(
+                path, f"{name} has {there[name].file_size} bytes, not {said.bytes} as listed"
+            )
+
+
+def _check_picture(path: Path, name: str, content: bytes) -> None:
+    """Refuse what is no PNG, or one that would fill the memory of whoever looks at it."""
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
+        raise _refused(path, f"{name} is no PNG")
+    sides = struct.unpack(">II", content[16:24])
+    if not all(0 < side <= MOST_PIXELS for side in sides):
+        raise _refused(path, f"{name} says {sides[0]} x {sides[1]} pixels, which is too large")
+
+
+def _refused(path: Path, reason: str) -> Refused:
+    return Refused(f"The archive {path} is not taken: {reason}.")

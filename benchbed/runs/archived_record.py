@@ -1,0 +1,117 @@
+"""The record in an archive: whether it says the same as all that lies beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchbed.errors import BenchbedError
+from benchbed.files import digest
+from benchbed.runs.archive import PROTOCOL, RECORD, SETTINGS, Archive, Refused, as_json
+from benchbed.runs.record import LentMasks, Record, parse_record
+
+
+def archived_record(archive: Archive) -> Record:
+    """The record of an archive.
+
+    Raises:
+        Refused: It is none, is of an unfinished run, or contradicts its name, the manifest, the
+            settings or the protocol.
+    """
+    content = archive.json(RECORD)
+    try:
+        record = parse_record(content, f"in {archive.path}")
+    except BenchbedError as error:
+        raise Refused(str(error)) from error
+    if (reason := _contradiction(archive, record)) is not None:
+        raise Refused(f"The archive {archive.path} is not taken: {reason}.")
+    return record
+
+
+def _contradiction(archive: Archive, record: Record) -> str | None:
+    """In what the archive contradicts itself, or None."""
+    manifest, protocol = archive.manifest, record.protocol
+    said = {
+        "the run's name": (manifest.run, record.id),
+        "the method": (manifest.method, record.method),
+        "the settings": (archive.json(SETTINGS), record.settings),
+        "the protocol": (archive.json(PROTOCOL), protocol),
+        "the protocol's hash": (digest(protocol), record.protocol_hash),
+        "the run's name and what it is a hash of": (identity(record), record.id.split("-")[-1]),
+        "the data set": (protocol.get("dataset"), record.dataset),
+        "the source": (protocol.get("source"), record.source),
+        "the fingerprint": (protocol.get("fingerprint"), record.fingerprint),
+        "the task": (protocol.get("task"), record.task),
+        "the size": (protocol.get("size"), manifest.data.spatial[-1]),
+        "the state": (record.state, "finished"),
+    }
+    for what, (one, other) in said.items():
+        if one != other:
+            return f"it contradicts itself over {what}: {_short(one)} and {_short(other)}"
+    if record.imported is not None:
+        return "its record says that it was imported, which no export does"
+    return None
+
+
+def identity(record: Record) -> str:
+    """The hash at the end of a run's name, from its record."""
+    found: dict[str, Any] = {
+        "method": record.method,
+        "settings": record.settings,
+        "protocol": record.protocol_hash,
+        "seed": record.seed,
+        "precision": record.precision,
+    }
+    if (pairs := record.pairs) is not None:
+        found["pairs"] = {"regime": pairs.regime}
+        if pairs.real_share != 1.0:
+            found["pairs"]["real_share"] = pairs.real_share
+        if pairs.generator is not None:
+            found["pairs"].update(
+                generator=pairs.generator,
+                run=pairs.run,
+                dataset=pairs.dataset,
+                kimg=pairs.kimg,
+                count=pairs.count,
+            )
+            if pairs.masks is not None:
+                found["pairs"]["masks"] = _lent(pairs.masks)
+    if record.masks is not None:
+        found["masks"] = _lent(record.masks)
+    return digest(found, 8)
+
+
+def made_plan(record: Record) -> dict[str, Any]:
+    """What ``run.json`` says of a run, from its record; no place on any machine is in it."""
+    pairs = None if record.pairs is None else record.pairs.model_dump(exclude_none=True)
+    borrowed = record.masks or (None if record.pairs is None else record.pairs.masks)
+    return {
+        "id": record.id,
+        "method": record.method,
+        "settings": record.settings,
+        "dataset": record.dataset,
+        "task": record.task,
+        "metrics": [measured.metric for measured in record.metrics],
+        "protocol": record.protocol,
+        "seed": record.seed,
+        "precision": record.precision,
+        "skip_bad": bool(record.skipped),
+        "pairs": pairs,
+        "masks": None if borrowed is None else _lent(borrowed),
+        "root": None,
+    }
+
+
+def content_of(record: Record) -> bytes:
+    """A record as it travels: without what it says of the folder that it lies in."""
+    content = record.model_dump(mode="json")
+    del content["imported"]
+    return as_json(content)
+
+
+def _lent(masks: LentMasks) -> dict[str, Any]:
+    return masks.model_dump()
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,199 @@
+"""The model card: what a reader of an archive must know of the run in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
+from benchbed.runs.record import Measured, Record
+
+BETTER = {"up": "higher", "down": "lower", "none": "neither"}
+
+LIMITS = """\
+- **Not for clinical use**: not for diagnosis, treatment or any other decision on a person.
+- What it makes is made up. Never present it as the image of a patient; label it wherever it goes.
+- It was trained on one data set; it knows no other scanner, population or disease.
+- The numbers are of one run with one seed, at the size and budget above; seeds differ.
+- Generative networks can repeat what they were trained on. Look at the memorisation metric and at
+  the nearest training images, where they are here, before you pass samples on."""
+
+
+def model_card(
+    record: Record,
+    method: MethodSpec,
+    dataset: DatasetSpec | None,
+    metrics: Mapping[str, MetricSpec],
+    *,
+    plugin: str,
+    stored: Sequence[str],
+    pictures: Sequence[str],
+) -> str:
+    """The card as Markdown; the same text for the same record and plugins.
+
+    Args:
+        record: The run's record.
+        method: Its method.
+        dataset: Its data set, or None where no plugin here knows it.
+        metrics: Every metric that is known here, by name.
+        plugin: The distribution that the method came from when it was trained.
+        stored: Tensors that keep something of the training cases.
+        pictures: Members that are pictures.
+    """
+    title = record.dataset if dataset is None else dataset.title
+    parts = [
+        f"# {method.title}, trained on {_text(title)}",
+        _lead(record),
+        f"Run `{record.id}` of benchbed, a benchmark harness that compares GAN methods for medical "
+        f"images; seed {record.seed}, {record.precision}.",
+        "## Method",
+        _method(method, plugin),
+        "## Data",
+        _data(record, dataset, stored, pictures),
+        "## Training",
+        _training(record),
+        "## Results",
+        _results(record, metrics),
+        "## Intended use and limits",
+        "For research on image synthesis, and to compare methods under an equal protocol.\n\n"
+        + LIMITS,
+        "## How to use it",
+        _usage(record, method, plugin),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _lead(record: Record) -> str:
+    if record.source == "phantom":
+        return (
+            "**Trained on drawings, not on patients.** No real image was used: the data are the "
+            "*phantom* of the data set, a program that draws. The numbers say nothing of real ones."
+        )
+    return "**Trained on real medical images.** What it makes is synthetic, and of no patient."
+
+
+def _method(method: MethodSpec, plugin: str) -> str:
+    address = f" <{method.paper.url}>" if method.paper.url else ""
+    departures = len(method.deviations)
+    lines = [
+        f"`{method.name}`, from the package {_text(plugin)}.",
+        f"Please cite: {_text(method.paper.citation)}{address}",
+    ]
+    if departures:
+        lines.append(
+            f"The implementation departs from the paper, or fills its silence, in {departures} "
+            f"places; `benchbed show {method.name}` lists them with reasons."
+        )
+    return "\n\n".join(lines)
+
+
+def _data(
+    record: Record, dataset: DatasetSpec | None, stored: Sequence[str], pictures: Sequence[str]
+) -> str:
+    cases = ", ".join(f"{count} {_text(split)}" for split, count in sorted(record.cases.items()))
+    rows = [
+        ("data set", f"`{_text(record.dataset)}`" + (f", {dataset.title}" if dataset else "")),
+        ("source", record.source),
+        ("modality", dataset.modality if dataset else "not known here"),
+        ("licence of the real data", dataset.licence if dataset else "not known here"),
+        ("fingerprint", f"`{record.fingerprint}`"),
+        ("cases", cases),
+    ]
+    if dataset is not None and dataset.paper is not None:
+        rows.append(("cite", dataset.paper.citation))
+    rows += [("trained on", part.label) for part in (record.pairs, record.masks) if part]
+    notes: list[str] = []
+    if stored:
+        named = ", ".join(f"`{name}`" for name in stored)
+        notes.append(
+            f"Not all in the weights are weights: {named} keep values of the training cases, such "
+            f"as masks."
+        )
+    if pictures:
+        notes.append(
+            "The pictures may show training or test images: the nearest training images stand "
+            "beside samples, and masks or images beside what was made of them."
+        )
+    if notes and record.source == "real":
+        notes.append("The licence and the terms of the real data hold for those, too.")
+    return "\n\n".join([_table(("what", ""), rows), *notes])
+
+
+def _training(record: Record) -> str:
+    training, protocol = record.training, record.protocol
+    kimg, seconds = protocol.get("kimg"), protocol.get("seconds")
+    budget = f"{kimg:g} thousand images" if kimg is not None else f"{seconds:g} s of training"
+    parameters = ", ".join(f"{name} {count:,}" for name, count in training.parameters.items())
+    return _table(
+        ("what", ""),
+        [
+            ("protocol", f"`{record.protocol_hash}`, preset {protocol.get('preset')}"),
+            ("size", f"{protocol.get('size')} px; channels: {protocol.get('channels')}"),
+            ("budget", f"{budget}, the same for every method that it is compared with"),
+            ("spent", f"{training.kimg:g} thousand images in {training.steps} steps"),
+            ("time", f"{training.seconds:g} s, {training.images_per_second:g} images a second"),
+            ("machine", f"{record.provenance.processor}; {record.provenance.device}"),
+            ("trained parameters", parameters),
+            ("made", f"{record.provenance.created}, benchbed {record.provenance.benchbed}"),
+            ("made by", f"`{record.provenance.command}`"),
+        ],
+    )
+
+
+def _results(record: Record, metrics: Mapping[str, MetricSpec]) -> str:
+    if not record.metrics:
+        return "Nothing was measured."
+    rows = [_result(measured, metrics.get(measured.metric)) for measured in record.metrics]
+    heads = ("metric", "value", "95 %", "floor", "better", "real, made", "recipe")
+    return (
+        "The floor is the same metric between two disjoint parts of the real data: about what "
+        "images as good as real ones would get.\n\n" + _table(heads, rows)
+    )
+
+
+def _result(measured: Measured, spec: MetricSpec | None) -> tuple[str, ...]:
+    interval = ""
+    if measured.low is not None and measured.high is not None:
+        interval = f"{measured.low:.4g} to {measured.high:.4g}"
+    note = f" ({measured.note})" if measured.note else ""
+    return (
+        measured.metric,
+        "–" if measured.value is None else f"{measured.value:.4g}",
+        interval,
+        "–" if measured.floor is None else f"{measured.floor:.4g} (n={measured.n_floor})",
+        "unknown" if spec is None else BETTER[spec.direction],
+        f"{measured.n_real}, {measured.n_fake}",
+        measured.recipe + note,
+    )
+
+
+def _usage(record: Record, method: MethodSpec, plugin: str) -> str:
+    # The name of the file is whoever's who holds it.
+    lines = ["```", f"benchbed import {record.id}.zip"]
+    if "sample" in method.abilities:
+        lines.append(f"benchbed sample {record.id} -n 100 --out pictures --seed 0")
+    text = (
+        f"With benchbed and {_text(plugin)}:\n\n" + "\n".join([*lines, "```"]) + "\n\n"
+        "The same seed gives the same images. "
+    )
+    others = sorted(method.abilities & {"synthesize", "segment"})
+    if others:
+        calls = " and ".join(f"`method.{name}`" for name in others)
+        text += (
+            f"In Python, `trained(Store(Path('results')), '{record.id}')` of "
+            f"`benchbed.runs.trained` gives the method, which has {calls}. "
+        )
+    return text + (
+        "Without benchbed, `safetensors.torch.load_file('weights.safetensors')` gives the tensors "
+        "by the names of `state_dict`; names that begin with `NETWORK_average.` are the moving "
+        "average of a network, from which samples are drawn where there is one."
+    )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([_text(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _text(text: str) -> str:
+    """Text on one line that cannot end a cell or begin a tag."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

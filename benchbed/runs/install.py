@@ -1,0 +1,251 @@
+"""An archive as a run of this results folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from benchbed.api.specs import MethodSpec
+from benchbed.errors import BenchbedError
+from benchbed.files import whole
+from benchbed.registry import load, registry
+from benchbed.runs.archive import PICTURES, WEIGHTS, Archive, Refused, read_archive
+from benchbed.runs.archived_record import archived_record, content_of, made_plan
+from benchbed.runs.lookup import state_of
+from benchbed.runs.record import Imported, Record
+from benchbed.settings import MethodSettings, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from benchbed.api.method import Method
+    from benchbed.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An archive that agrees with itself, and whose method is installed here.
+
+    Attributes:
+        archive: The archive.
+        record: Its record.
+        spec: Its method.
+        settings: The settings of the method.
+        notes: What the user should know.
+    """
+
+    archive: Archive
+    record: Record
+    spec: MethodSpec
+    settings: MethodSettings
+    notes: tuple[str, ...]
+
+
+def offered(path: Path) -> Offer:
+    """Check all of an archive that can be checked without its weights; nothing is written.
+
+    Raises:
+        Refused: It is no archive of a run, is damaged, or contradicts itself.
+        BenchbedError: Its method is not installed here, or has no such settings.
+    """
+    archive = read_archive(path)
+    record = archived_record(archive)
+    known = registry().specs(MethodSpec)
+    said = archive.manifest.plugin
+    if record.method not in known:
+        broken = ", ".join(plugin.name for plugin in registry().broken)
+        hint = f" Broken plugins here: {broken}; see `benchbed doctor`." if broken else ""
+        raise BenchbedError(
+            f"The run {record.id} needs the method {record.method!r} of {said}, which is not "
+            f"installed here; install it, then import the run again.{hint}"
+        )
+    spec = known[record.method]
+    here = registry().origin(spec).distribution
+    notes = []
+    if here != said:
+        notes.append(
+            f"The run was made with {said}, but {spec.name} is of {here} here. The weights are "
+            f"checked against its networks; what it makes of them may still differ."
+        )
+    settings = parse(load(spec.settings), record.settings, owner=spec.name)
+    meant = settings.model_dump(mode="json")
+    if any(meant[name] != value for name, value in record.settings.items()):
+        raise BenchbedError(
+            f"The settings of the run {record.id} mean something else to {spec.name} of {here} "
+            f"than to that of {said}; install {said}."
+        )
+    return Offer(archive, record, spec, settings, tuple(notes))
+
+
+def install(offer: Offer, store: Store) -> bool:
+    """Make a run of an archive: its folder, and its record marked as imported.
+
+    A record that is here already, and equal, stays as it is.
+
+    Returns:
+        Whether something was installed; False where all of it is here already.
+
+    Raises:
+        Refused: The weights do not fit the method.
+        BenchbedError: Another run of this name is here, or the folder cannot be written to.
+    """
+    recorded = _recorded(offer, store)
+    there = _weights_there(offer, store, recorded=recorded)
+    tensors, method = _fitted(offer)
+    if there:
+        _demand_same_weights(offer, store, tensors)
+        return False
+    folder = store.run_folder(offer.record.id)
+    fresh = not folder.exists()
+    with store.locked(offer.record.id):
+        try:
+            _write(offer, store, tensors, method, recorded=recorded)
+        except BaseException as error:
+            # Half an import is none: whatever was interrupted begins anew.
+            if fresh:
+                shutil.rmtree(folder, ignore_errors=True)
+            if not recorded:
+                store.record_path(offer.record.id).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise BenchbedError(
+                    f"The run {offer.record.id} cannot be written: {error.strerror}. Nothing of it "
+                    f"is kept."
+                ) from error
+            raise
+    return True
+
+
+def _recorded(offer: Offer, store: Store) -> bool:
+    """Whether the record is here, equal to that of the archive."""
+    here = store.record(offer.record.id)
+    if here is None:
+        return False
+    one, other = (json.loads(content_of(record)) for record in (here, offer.record))
+    fields = [name for name in one if json.dumps(one[name]) != json.dumps(other[name])]
+    if fields:
+        raise BenchbedError(
+            f"The run {here.id} is here already and its record differs from that of the archive "
+            f"in {', '.join(fields)}; nothing was changed. To have both, import into another "
+            f"folder with --results."
+        )
+    return True
+
+
+def _weights_there(offer: Offer, store: Store, *, recorded: bool) -> bool:
+    """Whether the run's folder is here with weights."""
+    run = offer.record.id
+    folder = store.run_folder(run)
+    if not (folder / "run.json").exists():
+        return False
+    state = state_of(store, run)
+    if state != "finished" or not recorded:
+        lack = "" if recorded else " and has no record"
+        raise BenchbedError(
+            f"The run {run} is here already: it is {state}{lack}; nothing was changed. Finish it "
+            f"with benchbed run --resume {run}, or be rid of it with benchbed runs prune --failed."
+        )
+    return _checkpoint(folder).is_file()
+
+
+def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
+    """The tensors of the archive, and a method that they fit.
+
+    Raises:
+        Refused: They fit none that the record describes.
+    """
+    from benchbed.api.types import DataShape
+    from benchbed.runs import weights
+
+    data = offer.archive.manifest.data
+    shape = DataShape(data.channels, tuple(data.spatial), data.mask_channels, data.classes)
+    try:
+        expected = weights.wanted(offer.spec, offer.settings, shape)
+    except Exception as error:  # a plugin may fail in any way over a shape it was never made for
+        reason = f"its method cannot be built ({type(error).__name__}: {error})"
+        raise _unfit(offer, reason) from error
+    size = offer.archive.manifest.members[WEIGHTS].bytes
+    if size > weights.largest(expected):
+        raise _unfit(offer, f"{WEIGHTS} has {size} bytes, more than the method's networks need")
+    try:
+        tensors = weights.from_bytes(offer.archive.read(WEIGHTS))
+    except BenchbedError as error:
+        raise _unfit(offer, str(error)) from error
+    if (lack := weights.misfit(expected, tensors)) is not None:
+        raise _unfit(offer, lack)
+    method: Method[Any] = load(offer.spec.implementation)(offer.settings)
+    method.data = shape
+    method.build(shape)
+    return tensors, method
+
+
+def _unfit(offer: Offer, reason: str) -> Refused:
+    return Refused(f"The archive {offer.archive.path} is not taken: {reason}.")
+
+
+def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor]) -> None:
+    from benchbed.runs import weights
+    from benchbed.training.state import load_checkpoint
+
+    run = offer.record.id
+    saved = load_checkpoint(_checkpoint(store.run_folder(run)), offer.spec.name)
+    if weights.to_bytes(weights.flat(saved["state"])) != weights.to_bytes(tensors):
+        raise BenchbedError(
+            f"The run {run} is here already with the same record but other weights; nothing was "
+            f"changed. To have both, import into another folder with --results."
+        )
+
+
+def _write(
+    offer: Offer,
+    store: Store,
+    tensors: dict[str, Tensor],
+    method: Method[Any],
+    *,
+    recorded: bool,
+) -> None:
+    """Write the run; ``run.json`` comes last, and makes it one."""
+    from benchbed.runs import weights
+    from benchbed.training.state import random_states, save_checkpoint
+
+    record, archive = offer.record, offer.archive
+    folder = store.run_folder(record.id)
+    for name in PICTURES:
+        if name in archive.manifest.members:
+            with whole(folder / name) as temporary:
+                temporary.write_bytes(archive.read(name))
+    content = {
+        "data": asdict(method.data),
+        "state": {
+            **weights.nested(tensors),
+            # Optimisers do not travel: the budget is spent, and nothing is trained on.
+            "optimizers": {name: o.state_dict() for name, o in method.optimizers.items()},
+            "steps": record.training.steps,
+            "updates": record.training.updates,
+        },
+        "random": random_states(),
+        "shown": round(record.training.kimg * 1000),
+        "seconds": record.training.seconds,
+        "sums": {},
+        "summed": {},
+        "pictured": 0,
+    }
+    save_checkpoint(_checkpoint(folder), record.method, record.id, content)
+    origin = Imported(
+        archive=archive.path.name,
+        sha256=archive.sha256,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if not recorded:
+        store.write_record(record.model_copy(update={"imported": origin}))
+    store.write_state(
+        record.id, "finished", {"plan": made_plan(record), "imported": origin.model_dump()}
+    )
+
+
+def _checkpoint(folder: Path) -> Path:
+    return folder / "checkpoints" / "last.pt"
