@@ -28,9 +28,7 @@ def every_parameter_gets_a_gradient(subject: Subject) -> str:
     method = subject.ready()
     reached: set[int] = set()
     for step in range(2 * UPDATE_STEPS):
-        # The schedule is gone through in few steps, and again for what is seldom updated.
-        place = step % SWEEP_STEPS
-        subject.train(method, range(place, place + 1), SWEEP_STEPS)
+        _swept(subject, method, step)
         parameters = _parameters(method)
         reached |= {id(p) for _, p in parameters if p.grad is not None}
         missed = [name for name, p in parameters if id(p) not in reached]
@@ -50,7 +48,7 @@ def updates_change_what_they_name(subject: Subject) -> str:
     used: set[str] = set()
     for step in range(UPDATE_STEPS):
         before, counts = _by_optimizer(method), dict(method.updates)
-        subject.train(method, range(step, step + 1), UPDATE_STEPS)
+        _swept(subject, method, step)
         after = _by_optimizer(method)
         for name in method.optimizers:
             updated = method.updates[name] > counts.get(name, 0)
@@ -66,6 +64,12 @@ def updates_change_what_they_name(subject: Subject) -> str:
     if never:
         raise Failed(f"update() is never called for {', '.join(never)} in {UPDATE_STEPS} steps")
     return ", ".join(f"{name} {count}" for name, count in sorted(method.updates.items()))
+
+
+def _swept(subject: Subject, method: Method[Any], step: int) -> None:
+    """One step; the schedule is gone through in few, and again for what is seldom updated."""
+    place = step % SWEEP_STEPS
+    subject.train(method, range(place, place + 1), SWEEP_STEPS)
 
 
 def state_round_trips(subject: Subject) -> None:
