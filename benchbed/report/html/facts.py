@@ -1,0 +1,162 @@
+"""What the page knows of every record, as JSON: the provenance behind each number."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchbed.report.comparison import Comparison
+from benchbed.report.leaderboard import Leaderboard, Row, Table
+from benchbed.runs.record import Measured, Record
+from benchbed.runs.showcase import Showcase
+
+SHOWN = 120
+"""Most runs whose pictures and course the page holds, the newest first: some 15 MB."""
+
+_ESCAPES = str.maketrans(
+    {mark: f"\\u{ord(mark):04x}" for mark in ("<", ">", "&", "\u2028", "\u2029")}
+)
+
+
+def shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
+    """The runs whose pictures the page holds: the newest of each row, of at most `SHOWN` rows."""
+    rows = [row for board in boards for table in board.tables for row in table.rows]
+    newest = {
+        max(known, key=lambda run: _age(records[run]))
+        for row in rows
+        if (known := [run for run in row.runs if run in records])
+    }
+    return sorted(newest, key=lambda run: _age(records[run]), reverse=True)[:SHOWN]
+
+
+def _age(record: Record) -> tuple[str, str]:
+    return record.provenance.created, record.id
+
+
+def facts(
+    boards: Sequence[Leaderboard],
+    records: Mapping[str, Record],
+    showcases: Mapping[str, Showcase],
+) -> str:
+    """All that the page's programs need, as JSON that may stand inside a ``<script>``.
+
+    Args:
+        boards: What the page shows.
+        records: The records by run.
+        showcases: What the runs of `shown_runs` have published.
+    """
+    tables = [_table(board, table) for board in boards for table in board.tables]
+    shared = _Shared()
+    content = {
+        "tables": tables,
+        "comparisons": [_ranks(found) for board in boards for found in board.comparisons],
+        "runs": {run: _run(record, shared) for run, record in sorted(records.items())},
+        "shared": shared.values,
+        "shown": {run: _showcase(shown) for run, shown in sorted(showcases.items())},
+        "shownAtMost": SHOWN,
+    }
+    text = json.dumps(_plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPES)
+
+
+class _Shared:
+    """Values that many records have in common, each kept once.
+
+    Attributes:
+        values: The values; records refer to their places.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        """The place of `value`, which is added if it is new."""
+        key = json.dumps(value, sort_keys=True)
+        if key not in self._places:
+            self._places[key] = len(self.values)
+            self.values.append(value)
+        return self._places[key]
+
+
+def _run(record: Record, shared: _Shared) -> dict[str, Any]:
+    content = record.model_dump(mode="json")
+    made = content["provenance"]
+    own = {name: made.pop(name) for name in ("created", "command", "commit", "dirty")}
+    for name in ("id", "schema_version", "metrics", "provenance"):
+        content.pop(name)
+    for name in ("settings", "protocol", "cases", "pairs", "masks", "skipped", "copies"):
+        if name in content:
+            content[name] = shared.place(content[name])
+    measured = {value.metric: _measured(value, shared) for value in record.metrics}
+    return {**content, **own, "made": shared.place(made), "metrics": measured}
+
+
+def _measured(value: Measured, shared: _Shared) -> dict[str, Any]:
+    content = value.model_dump(mode="json")
+    content["recipe"] = shared.place(content["recipe"])
+    return {name: part for name, part in content.items() if name != "metric" and part != ""}
+
+
+def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
+    return {
+        "title": table.title,
+        "board": board.title,
+        "paper": table.paper,
+        "metrics": [
+            {"name": spec.name, "title": spec.title, "direction": spec.direction}
+            for spec in table.metrics
+        ],
+        "rows": [_row(row, table) for row in table.rows],
+        "notes": [*board.notes, *table.notes] if table.paper else [],
+    }
+
+
+def _row(row: Row, table: Table) -> dict[str, Any]:
+    texts = {footnote.mark: footnote.text for footnote in table.footnotes}
+    cells: dict[str, Any] = {}
+    for name, cell in row.cells.items():
+        said: dict[str, Any] = {"printed": cell.printed, "note": cell.note, "mean": cell.mean}
+        if cell.verdict is not None:
+            said |= {"verdict": cell.verdict.word, "reasons": list(cell.verdict.reasons)}
+        said["tied"] = cell.tied or None
+        said["interval"] = cell.seed_interval
+        said["footnotes"] = [texts[mark] for mark in cell.marks if mark in texts] or None
+        cells[name] = {key: value for key, value in said.items() if value not in (None, "")}
+    return {"label": row.label, "runs": list(row.runs), "cells": cells}
+
+
+def _ranks(comparison: Comparison) -> list[dict[str, Any]]:
+    """What the critical-difference picture of each metric is drawn from."""
+    return [
+        {
+            "title": found.metric.title,
+            "ranks": [{"label": rank.label, "mean": rank.mean} for rank in found.ranks],
+            "critical": found.critical,
+            "groups": found.groups,
+        }
+        for found in comparison.metrics
+    ]
+
+
+def _showcase(shown: Showcase) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        name: base64.b64encode(picture).decode() for name, picture in shown.pictures.items()
+    }
+    if shown.curves is not None:
+        content["curves"] = {"columns": shown.curves.columns, "rows": shown.curves.rows}
+    return content
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: numbers that are not finite become words."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,112 @@
+"""The page: all leaderboards, with style, programs, pictures and provenance inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchbed.report import text
+from benchbed.report.html.facts import facts, shown_runs
+from benchbed.report.html.view import Section, Sheet, sections
+from benchbed.report.leaderboard import Leaderboard
+from benchbed.runs.record import Record
+from benchbed.runs.showcase import read_showcase
+
+PROGRAMS = (
+    "base",
+    "sort",
+    "filter",
+    "charts",
+    "ranks",
+    "showcase",
+    "provenance",
+    "panels",
+    "start",
+)
+"""The parts of the page's program, in their order."""
+
+FILTERS = (
+    ("task", "Task"),
+    ("dataset", "Data set"),
+    ("source", "Source"),
+    ("budget", "Budget"),
+)
+"""Fields of the protocol that tables are chosen by, and what they are called."""
+
+
+def render(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path) -> str:
+    """The page; the same records and showcases give the same bytes.
+
+    All that comes from records is escaped by the template, or is JSON that no element can end.
+    The policy in the page's head allows its own style and program by their hashes, pictures that
+    are inside the page, and nothing else.
+
+    Args:
+        boards: What to show.
+        records: The records that the boards were made from.
+        root: The results folder, whose showcases are embedded.
+    """
+    by_run = {record.id: record for record in records}
+    showcases = {run: read_showcase(root, run) for run in shown_runs(boards, by_run)}
+    style, program = _style(), _program()
+    shown = sections(boards, by_run)
+    environment = Environment(
+        loader=PackageLoader("benchbed.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {"heading": text.heading, "short": text.number}
+    return environment.get_template("page.html").render(
+        policy=policy(style, program),
+        style=Markup(style),
+        program=Markup(program),
+        facts=Markup(facts(boards, by_run, showcases)),
+        sections=shown,
+        filters=_filters(shown),
+        count=len(records),
+    )
+
+
+def policy(style: str, program: str) -> str:
+    """The Content-Security-Policy of a page with this style and program."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
+        f"script-src '{_hash(program)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _asset(name: str) -> str:
+    return (files("benchbed.report.html") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    return _asset("page.css")
+
+
+def _program() -> str:
+    parts = "\n".join(_asset(f"{name}.js") for name in PROGRAMS)
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+
+
+def _filters(shown: Sequence[Section]) -> list[tuple[str, str, list[str]]]:
+    """Name, label and choices of each filter; one that leaves no choice is left out."""
+    sheets: list[Sheet] = [sheet for section in shown for sheet in section.sheets]
+    found = [
+        (name, label, sorted({str(sheet.protocol[name]) for sheet in sheets}))
+        for name, label in FILTERS
+    ]
+    methods = sorted({line.method for sheet in sheets for line in sheet.lines})
+    return [*found, ("method", "Method", methods)]

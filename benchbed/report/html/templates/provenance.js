@@ -1,0 +1,166 @@
+// Where a number comes from: the dialog that a number or a method's name opens.
+
+const COSTS = {
+  "cost:images_per_second": ["Images/s", (training) => training.images_per_second],
+  "cost:seconds": ["Training time", (training) => training.seconds],
+  "cost:peak_memory_bytes": ["Peak memory", (training) => training.peak_memory_bytes],
+};
+const UNITS = { "cost:seconds": " s", "cost:peak_memory_bytes": " bytes" };
+
+function open(title, ...parts) {
+  const dialog = document.getElementById("dialog");
+  const body = document.getElementById("dialog-body");
+  document.getElementById("dialog-title").textContent = title;
+  body.replaceChildren(...parts);
+  dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+function about(button) {
+  const table = facts.tables[button.closest(".sheet").dataset.place];
+  const place = button.closest("tr").dataset.row;
+  const metric = button.closest("[data-metric]")?.dataset.metric;
+  const row = place === undefined ? null : table.rows[place];
+  if (!metric) {
+    open(row.label, subtitle(table), ...runs(row.runs));
+    return;
+  }
+  const title = COSTS[metric]?.[0] ?? table.metrics.find((one) => one.name === metric).title;
+  if (!row) {
+    const known = table.rows.flatMap((one) => one.runs)
+      .filter((run) => typeof facts.runs[run].metrics[metric]?.floor === "number");
+    open(`${title} between real images`, subtitle(table), ...numbers(metric, known), ...runs(known));
+    return;
+  }
+  open(`${title} of ${row.label}`,
+    subtitle(table),
+    value(button, row, metric),
+    ...paper(table, row.cells[metric] ?? {}),
+    ...(row.runs.length ? numbers(metric, row.runs) : []),
+    ...runs(row.runs),
+  );
+}
+
+const subtitle = (table) => make("p", { class: "quiet" },
+  table.paper ? `${table.paper}: ` : "", make("bdi", {}, table.title), `. In: ${table.board}.`);
+
+function value(button, row, metric) {
+  const cell = row.cells[metric];
+  const notes = cell?.note ? ` ${cell.note}.` : "";
+  if (cell && cell.mean === undefined) {
+    return make("p", {}, `There is no value of ours here.${notes}`);
+  }
+  const seeds = row.runs.filter((run) => facts.runs[run].state === "finished").length;
+  const how = seeds > 1 ? `over ${seeds} seeds` : "of one seed";
+  const mean = cell?.interval
+    ? `; 95 % interval of the mean over seeds ${cell.interval.map(short).join(" to ")}` : "";
+  const tied = cell?.tied ? "; it cannot be told from the best of its column" : "";
+  return make("p", {}, make("strong", {}, button.dataset.shown), ` ${how}${mean}${tied}.${notes}`);
+}
+
+function paper(table, cell) {
+  if (cell.printed === undefined) {
+    return [];
+  }
+  const verdict = cell.verdict
+    ? ` Ours against it: ${cell.verdict}${cell.reasons.length ? ` (${cell.reasons.join("; ")})` : ""}.`
+    : "";
+  return [
+    make("p", {}, "The paper prints ", make("strong", {}, cell.printed),
+      ` (${table.board}, ${table.paper}).${verdict}`),
+    make("ul", { class: "notes" }, ...[...(cell.footnotes ?? []), ...table.notes].map((note) =>
+      make("li", {}, note))),
+  ];
+}
+
+// Each seed's own number, with all its digits.
+function numbers(metric, known) {
+  const cost = COSTS[metric];
+  const heads = cost
+    ? ["Seed", "Value", "Run"]
+    : ["Seed", "Value", "95 % interval", "Real against real", "Samples", "Real images", "Run"];
+  const lines = known.map((name) => {
+    const run = facts.runs[name];
+    if (cost) {
+      return [run.seed, words(cost[1](run.training)) + (UNITS[metric] ?? ""), name];
+    }
+    const one = run.metrics[metric];
+    if (!one) {
+      const why = run.state === "diverged" ? `diverged: ${run.message}` : "not measured";
+      return [run.seed, why, "", "", "", "", name];
+    }
+    const interval = one.low === null ? MISSING : `${short(one.low)} to ${short(one.high)}`;
+    const floor = one.floor === null ? MISSING : `${short(one.floor)} (n=${one.n_floor})`;
+    return [run.seed, words(one.value), interval, floor, one.n_fake, one.n_real, name];
+  });
+  const recipes = [...new Set(known.map((name) => shared(facts.runs[name].metrics[metric]?.recipe)))];
+  return [
+    ...recipes.filter(Boolean).map((recipe) => make("p", {}, `Recipe: ${recipe}.`)),
+    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values by seed" },
+      make("table", {},
+        make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+        make("tbody", {}, ...lines.map((line) =>
+          make("tr", {}, ...line.map((part) => make("td", {}, String(part)))))))),
+  ];
+}
+
+// The runs, each folded but the first; what is folded is made when it is opened.
+function runs(names) {
+  return names.map((name, index) => {
+    const run = facts.runs[name];
+    const title = `Seed ${run.seed}: ${name}${run.state === "finished" ? "" : ` (${run.state})`}`;
+    const part = make("details", { class: "run" }, make("summary", {}, make("bdi", {}, title)));
+    unfolded(part, () => part.append(...record(name, run), ...showcase(name)));
+    part.open = index === 0;
+    return part;
+  });
+}
+
+function unfolded(details, fill) {
+  let filled = false;
+  details.addEventListener("toggle", () => {
+    if (details.open && !filled) {
+      filled = true;
+      fill();
+    }
+  });
+}
+
+function record(name, run) {
+  const made = shared(run.made);
+  const training = run.training;
+  const changed = { true: ", with local changes", false: ", unchanged", null: "" }[run.dirty];
+  const masks = shared(run.masks);
+  const said = {
+    "Record": `${name}.json`,
+    "Ended as": run.message ? `${run.state}: ${run.message}` : run.state,
+    "Method": run.method,
+    "Data": `${run.dataset} (${run.source}), fingerprint ${run.fingerprint}`,
+    "Cases": words(shared(run.cases)),
+    "Unreadable, left out": words(shared(run.skipped)),
+    "Equal images, used once": words(shared(run.copies)),
+    "Trained on": words(shared(run.pairs)),
+    "Masks": masks === null ? MISSING : words(masks),
+    "Seed": run.seed,
+    "Precision": run.precision,
+    "Code": run.commit ? `commit ${run.commit}${changed}` : "no repository",
+    "Made": run.created,
+    "Training": `${words(training.kimg)} kimg, ${training.steps} steps, ${duration(training.seconds)}, ` +
+      `${words(training.images_per_second)} images/s, peak memory ${memory(training.peak_memory_bytes)}`,
+    "Parameters": words(training.parameters),
+    "Updates": words(training.updates),
+    "Machine": `${made.processor}, ${made.cores} cores, ${made.threads} threads, ` +
+      `${memory(made.memory_bytes)}, computed on ${made.device}, ${made.system}`,
+    "Versions": `benchbed ${made.benchbed}, Python ${made.python}, ${words(made.libraries)}`,
+    "Plugins": words(made.plugins),
+    "Protocol": `${run.protocol_hash}: ${words(shared(run.protocol))}`,
+    "Settings": words(shared(run.settings)),
+  };
+  const known = Object.entries(said).filter(([, value]) => value !== MISSING);
+  return [
+    make("p", {}, "The command that repeats it:"),
+    make("pre", { class: "command", tabindex: "0" }, run.command),
+    make("dl", { class: "record" }, ...known.flatMap(([term, value]) =>
+      [make("dt", {}, term), make("dd", {}, String(value))])),
+  ];
+}

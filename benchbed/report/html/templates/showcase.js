@@ -1,0 +1,39 @@
+// The pictures of a run and its course, which the page holds for the newest run of each row.
+
+const PICTURES = {
+  grid: "Samples",
+  nearest: "The samples that lie nearest to a training image, each above that image; then, where some" +
+    " were held out, real images likewise",
+};
+
+function showcase(run) {
+  const shown = facts.shown[run];
+  if (!shown) {
+    return [make("p", { class: "quiet" },
+      `This page holds the pictures of the newest run of each row, of at most ${facts.shownAtMost}` +
+      ` runs; those of this run, if there are any, are in results/showcase/${run}.`)];
+  }
+  const found = Object.entries(PICTURES)
+    .filter(([name]) => shown[name])
+    .map(([name, title]) => figure(run, shown[name], title));
+  if (!found.length) {
+    found.push(make("p", { class: "quiet" }, "No pictures are published for this run."));
+  }
+  const course = shown.curves ? lines(shown.curves, `Training losses of ${run}`) : null;
+  found.push(course
+    ? make("figure", { class: "course" }, course, make("figcaption", {}, "Training losses"))
+    : make("p", { class: "quiet" }, "No training curve is published for this run."));
+  return found;
+}
+
+function figure(run, content, title) {
+  const image = make("img", {
+    src: `data:image/jpeg;base64,${content}`, alt: `${title}, of the run ${run}`,
+  });
+  const large = make("button", { type: "button", class: "picture", "aria-pressed": "false" }, image);
+  large.addEventListener("click", () => {
+    const wide = large.classList.toggle("wide");
+    large.setAttribute("aria-pressed", String(wide));
+  });
+  return make("figure", {}, large, make("figcaption", {}, title));
+}
