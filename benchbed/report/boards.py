@@ -114,7 +114,7 @@ def _table(
 
 
 class _Marks:
-    """The marks of a table's footnotes, given in the order in which cells ask for them."""
+    """The marks of a table's footnotes, in the order in which a reader meets them."""
 
     def __init__(self, reference: _Reference) -> None:
         self._paper, table, row = reference
@@ -144,7 +144,8 @@ def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference, marks
     line = table.key(run) or ""
     reasons = differences(table, printed_row, run)
     cells = dict(row.cells)
-    for key, metric in table.metrics.items():
+    columns = list(cells)
+    for key, metric in sorted(table.metrics.items(), key=lambda m: columns.index(m[1].metric)):
         printed = printed_row.values.get(line, {}).get(key)
         cell = cells.get(metric.metric)
         if printed is None or cell is None:

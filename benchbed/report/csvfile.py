@@ -1,17 +1,25 @@
-"""A leaderboard as CSV: one line a number."""
+"""A leaderboard as CSV: one line a number; its comparisons as CSV: one line a rank or a pair."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
+from benchbed.report.comparison import Comparison, MetricComparison
 from benchbed.report.leaderboard import Leaderboard, Row, Table
 
 FIELDS = (
     "leaderboard", "paper_row", "dataset", "source", "fingerprint", "protocol", "preset", "size",
     "budget", "samples", "precision", "method", "label", "seeds", "diverged", "metric",
-    "direction", "mean", "sd", "low", "high",
-    "floor", "best", "paper_value", "verdict", "reasons", "runs",
+    "direction", "mean", "sd", "low", "high", "seed_low", "seed_high",
+    "floor", "best", "tied", "paper_value", "footnotes", "verdict", "reasons", "runs",
+)  # fmt: skip
+
+COMPARED = (
+    "leaderboard", "source", "preset", "size", "budget", "samples", "reference_split", "precision",
+    "datasets", "metric", "direction", "friedman_p", "critical_difference",
+    "kind", "method", "other", "rank", "best", "tied", "pairs", "wins", "losses", "p",
 )  # fmt: skip
 
 
@@ -40,6 +48,7 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
         "diverged": " ".join(map(str, row.diverged)),
         "runs": " ".join(row.runs),
     }
+    texts = {note.mark: note.text for note in table.footnotes}
     lines: list[dict[str, object]] = []
     for spec in table.metrics:
         cell = row.cells[spec.name]
@@ -53,11 +62,66 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
                 "sd": "" if cell.sd is None else repr(cell.sd),
                 "low": "" if cell.interval is None else repr(cell.interval[0]),
                 "high": "" if cell.interval is None else repr(cell.interval[1]),
+                "seed_low": "" if cell.seed_interval is None else _digits(cell.seed_interval[0]),
+                "seed_high": "" if cell.seed_interval is None else _digits(cell.seed_interval[1]),
                 "floor": "" if floor is None else repr(floor[0]),
                 "best": "yes" if cell.best else "",
+                "tied": "yes" if cell.tied else "",
                 "paper_value": cell.printed or "",
+                "footnotes": " ".join(texts[mark] for mark in cell.marks),
                 "verdict": cell.verdict.word if cell.verdict else "",
                 "reasons": "; ".join(cell.verdict.reasons) if cell.verdict else "",
             }
         )
     return lines
+
+
+def render_comparisons(board: Leaderboard) -> str:
+    """Every mean rank and every pair of methods as a line; the same records give the same bytes."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COMPARED, lineterminator="\n", restval="")
+    writer.writeheader()
+    for comparison in board.comparisons:
+        for part in comparison.metrics:
+            writer.writerows(_compared(board, comparison, part))
+    return text.getvalue()
+
+
+def _compared(
+    board: Leaderboard, comparison: Comparison, part: MetricComparison
+) -> Iterator[dict[str, object]]:
+    shared = {name: value for name, value in comparison.shared.items() if name in COMPARED}
+    common = {
+        "leaderboard": board.name,
+        **shared,
+        "datasets": " ".join(part.datasets),
+        "metric": part.metric.name,
+        "direction": part.metric.direction,
+        "friedman_p": _digits(part.friedman),
+        "critical_difference": _digits(part.critical),
+    }
+    for rank in part.ranks:
+        yield {
+            **common,
+            "kind": "rank",
+            "method": rank.label,
+            "rank": _digits(rank.mean),
+            "best": "yes" if rank.best else "",
+            "tied": "yes" if rank.tied else "",
+        }
+    for pair in part.pairs:
+        yield {
+            **common,
+            "kind": "pair",
+            "method": pair.first,
+            "other": pair.second,
+            "pairs": pair.count,
+            "wins": pair.wins,
+            "losses": pair.losses,
+            "p": _digits(pair.p),
+        }
+
+
+def _digits(value: float | None) -> str:
+    """Six significant digits: what scipy computes may differ in the last ones by its version."""
+    return "" if value is None else f"{value:.6g}"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchbed.report import text
-from benchbed.report.leaderboard import MISSING, Cell, Leaderboard, Row, Table
+from benchbed.report import grids, text
+from benchbed.report.comparison import Comparison
+from benchbed.report.grids import Grid, Shown
+from benchbed.report.leaderboard import Leaderboard, Table
 
 
 def render(board: Leaderboard) -> str:
     """The whole page; the same records give the same bytes."""
     parts = [f"# {board.title}", _intro(board)]
     parts += [_table(table) for table in board.tables]
+    parts += [_comparison(comparison) for comparison in board.comparisons]
+    if board.tables and not board.comparisons:
+        parts.append(f"## Comparison\n\n{grids.NO_COMPARISON}")
     if board.absent:
-        parts.append("## Not run yet\n\n" + "\n".join(f"- {line}" for line in board.absent))
+        parts.append("## Not run yet\n\n" + _list(board.absent))
     if board.notes:
-        parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in board.notes))
+        parts.append("## Notes\n\n" + _list(board.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -25,62 +30,53 @@ def _intro(board: Leaderboard) -> str:
     return (
         "Made by `benchbed report` from the records; do not edit. Rows of a table share data, "
         "size, budget, sample counts and precision; tables do not compare with each other. Mean ± "
-        "standard deviation over seeds; **bold** is the best mean among the rows with all seeds; "
-        "*real* is the same metric between two disjoint parts of the real images."
+        "standard deviation over seeds; in brackets a 95 % interval: of one seed's value where the "
+        "metric has one, by bootstrap of the mean over three seeds and more. **Bold** is the best "
+        "mean among the rows with all seeds; *real* is the same metric between two disjoint parts "
+        "of the real images."
     )
 
 
 def _table(table: Table) -> str:
-    header = ["Method", "Seeds"]
-    for spec in table.metrics:
-        header += [text.heading(spec)]
-        header += ["paper", "verdict"] if spec.name in table.printed else []
-    rows = [_row(row, table) for row in table.rows]
-    rows.append(_floor_row(table))
-    lines = [f"## {text.title(table)}"]
-    lines.append(_grid(header, rows))
-    lines.append("\n".join(_footer(table)))
-    return "\n\n".join(lines)
-
-
-def _row(row: Row, table: Table) -> list[str]:
-    cells = [row.label, text.seeds(row, table)]
-    for spec in table.metrics:
-        cell = row.cells[spec.name]
-        cells.append(_value(cell))
-        if spec.name in table.printed:
-            cells += [cell.printed or MISSING, str(cell.verdict or MISSING)]
-    return cells
-
-
-def _value(cell: Cell) -> str:
-    shown = text.value(cell)
-    if cell.note:
-        shown += f" ({cell.note})"
-    return f"**{shown}**" if cell.best else shown
-
-
-def _floor_row(table: Table) -> list[str]:
-    cells = ["*real*", ""]
-    for spec in table.metrics:
-        cells.append(text.floor(table, spec.name))
-        if spec.name in table.printed:
-            cells += ["", ""]
-    return cells
-
-
-def _footer(table: Table) -> list[str]:
-    shared = table.protocol
-    lines = [
-        f"- Data fingerprint `{shared['fingerprint']}`, protocol `{shared['protocol']}`, "
-        f"preset `{shared['preset']}`."
-    ]
-    lines += [f"- {spec.title}: {spec.recipe}." for spec in table.metrics]
-    lines += [f"- {note}" for note in table.notes]
+    parts = [f"## {text.title(table)}", _grid(grids.table(table)), *_quotes(table.warnings)]
+    notes = grids.footnotes(table)
+    if notes:
+        parts.append("\n".join(f"- <sup>{note.mark}</sup> {note.text}" for note in notes))
     runs = ", ".join(f"`{run}`" for row in table.rows for run in row.runs)
-    return [*lines, f"- Records: {runs}."]
+    parts.append(_list([*grids.under_table(table), f"Records: {runs}."]))
+    return "\n\n".join(parts)
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+def _comparison(comparison: Comparison) -> str:
+    parts = [f"## Comparison: {comparison.title}", _grid(grids.ranks(comparison))]
+    if comparison.picture:
+        parts.append(f"![Mean ranks and critical differences]({comparison.picture})")
+    parts += [
+        _grid(grids.pairs(comparison)),
+        *_quotes(grids.warnings(comparison)),
+        _list(grids.under_comparison(comparison)),
+    ]
+    return "\n\n".join(parts)
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _quotes(lines: Sequence[str]) -> list[str]:
+    return [f"> {line}" for line in lines]
+
+
+def _grid(grid: Grid) -> str:
+    columns = [*grid.lead, *(column for block in grid.blocks for column in block)]
+    rows = zip(*(map(_cell, column.cells) for column in columns), strict=True)
+    rules = ["---:" if column.right else "---" for column in columns]
+    lines = [[column.heading for column in columns], rules, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(shown: Shown) -> str:
+    # A bar would end the cell.
+    plain = shown.text.replace("|", "\\|")
+    styled = f"**{plain}**" if shown.bold else f"*{plain}*" if shown.slanted else plain
+    return styled + (f"<sup>{','.join(shown.marks)}</sup>" if shown.marks else "")

@@ -193,7 +193,7 @@ def _alike(told: Mapping[int, list[float]], count: int) -> list[int]:
 
 def _too_few(others: int, seeds: int) -> str:
     have = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
-    rows = "1 row" if others == 1 else f"{others} rows"
+    rows = "row" if others == 1 else f"{others} rows"
     return (
         f"{have} too few to tell the best from the other {rows}: the exact Wilcoxon signed-rank "
         f"test over seeds, corrected by Holm, needs {pairs_needed(others)} for p = {LEVEL}. "

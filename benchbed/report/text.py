@@ -5,6 +5,9 @@ from __future__ import annotations
 from benchbed.api.specs import MetricSpec
 from benchbed.report.leaderboard import MISSING, Cell, Row, Table
 
+TIED = "≈"
+"""Behind what cannot be told from the best."""
+
 ARROW = {"up": " ↑", "down": " ↓", "none": ""}
 
 
@@ -16,6 +19,11 @@ def number(value: float) -> str:
 def interval(low: float, high: float) -> str:
     """A confidence interval."""
     return f"[{number(low)}, {number(high)}]"
+
+
+def p_value(p: float) -> str:
+    """Two significant digits; very small ones as a bound."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def title(table: Table) -> str:
@@ -35,13 +43,21 @@ def heading(spec: MetricSpec) -> str:
 
 
 def value(cell: Cell) -> str:
-    """Mean, with the standard deviation over seeds; of one seed, the interval of its value."""
+    """Mean, with the standard deviation over seeds, an interval, and whether it ties.
+
+    The interval is that of the one value, or of the mean over three seeds and more.
+    """
     if cell.mean is None:
         return MISSING
-    if cell.interval is not None:
-        return f"{number(cell.mean)} {interval(*cell.interval)}"
-    spread = f" ± {number(cell.sd)}" if cell.sd is not None else ""
-    return number(cell.mean) + spread
+    words = [number(cell.mean)]
+    if cell.sd is not None:
+        words.append(f"± {number(cell.sd)}")
+    ends = cell.interval or cell.seed_interval
+    if ends is not None:
+        words.append(interval(*ends))
+    if cell.tied:
+        words.append(TIED)
+    return " ".join(words)
 
 
 def seeds(row: Row, table: Table) -> str:

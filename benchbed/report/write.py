@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.files import write_text
 from benchbed.registry import registry
-from benchbed.report import csvfile, markdown
+from benchbed.report import csvfile, latex, markdown, picture
 from benchbed.report.boards import overview, paper_board
+from benchbed.report.comparison import Comparison
 from benchbed.report.frame import frame
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.references import read_papers
 from benchbed.runs.record import Record
+
+FORMATS = ("md", "csv", "tex")
+"""What a leaderboard is written as: Markdown, CSV, LaTeX."""
 
 
 def leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
@@ -42,19 +47,44 @@ def _ordered(metrics: dict[str, MetricSpec], task: str) -> dict[str, MetricSpec]
     return {name: metrics[name] for name in [*first, *(n for n in metrics if n not in first)]}
 
 
-def write(boards: list[Leaderboard], folder: Path) -> list[Path]:
-    """Write every leaderboard as Markdown and CSV.
+def write(
+    boards: list[Leaderboard], folder: Path, formats: Collection[str] = FORMATS
+) -> list[Path]:
+    """Write every leaderboard.
+
+    A picture that shows the very same comparison already is left as it is: drawing takes long.
 
     Args:
         boards: What to write.
         folder: Where to.
+        formats: Which of `FORMATS`; the pictures come with Markdown.
 
     Returns:
-        The files written.
+        The files that are up to date now.
     """
     files: list[Path] = []
     for board in boards:
-        for suffix, text in (("md", markdown.render(board)), ("csv", csvfile.render(board))):
-            files.append(folder / f"{board.name}.{suffix}")
-            write_text(files[-1], text)
+        for name, content in _contents(board, formats):
+            files.append(folder / name)
+            write_text(files[-1], content)
+        if "md" in formats:
+            files += [_draw(c, folder / c.picture) for c in board.comparisons if c.picture]
     return files
+
+
+def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[str, str]]:
+    if "md" in formats:
+        yield f"{board.name}.md", markdown.render(board)
+    if "csv" in formats:
+        yield f"{board.name}.csv", csvfile.render(board)
+        if board.comparisons:
+            yield f"{board.name}-comparison.csv", csvfile.render_comparisons(board)
+    if "tex" in formats:
+        yield f"{board.name}.tex", latex.render(board)
+
+
+def _draw(comparison: Comparison, path: Path) -> Path:
+    there = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if picture.key(comparison) not in there:
+        write_text(path, picture.draw(comparison))
+    return path

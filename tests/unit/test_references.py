@@ -209,7 +209,7 @@ def test_what_nothing_here_stands_for_is_shown_as_published() -> None:
     assert str(human.cells["dice-best"].verdict) == "matches"
     page = markdown.render(board)
     assert (
-        "| HED (as published) | – | – | 0.796 | – | – | 0.969 | – | – | 0.877 | – |"
+        "| HED (as published) | – | – | 0.796<sup>a</sup> | – | – | 0.969 | – | – | 0.877 | – |"
         in page.splitlines()
     )
     lines = list(csv.DictReader(io.StringIO(csvfile.render(board))))

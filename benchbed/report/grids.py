@@ -1,0 +1,233 @@
+"""What Markdown and LaTeX write alike: the columns of a table, and the texts under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report import text
+from benchbed.report.comparison import Comparison, MetricComparison, Pair
+from benchbed.report.leaderboard import MISSING, Footnote, Row, Table
+from benchbed.report.limits import LEVEL
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One cell as it is read.
+
+    Attributes:
+        text: Plain text.
+        bold: Whether it is the best.
+        slanted: Whether it is no method's.
+        marks: Marks of footnotes behind it.
+    """
+
+    text: str
+    bold: bool = False
+    slanted: bool = False
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        heading: Plain text.
+        cells: One for each row.
+        right: Whether it is set flush right.
+    """
+
+    heading: str
+    cells: tuple[Shown, ...]
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as columns.
+
+    Attributes:
+        lead: Columns that say what a row is.
+        blocks: Columns that belong together, such as a value with the paper's.
+        tail: How many of the last rows are no method's.
+    """
+
+    lead: tuple[Column, ...]
+    blocks: tuple[tuple[Column, ...], ...]
+    tail: int = 0
+
+
+def table(shown: Table) -> Grid:
+    """A table of one protocol, its last row the real images."""
+    names = [Shown(row.label) for row in shown.rows]
+    seeds = [Shown(text.seeds(row, shown)) for row in shown.rows]
+    reasons = text.reasons(shown)
+    return Grid(
+        lead=(
+            Column("Method", (*names, Shown("real", slanted=True))),
+            Column("Seeds", (*seeds, Shown(""))),
+        ),
+        blocks=tuple(_block(shown, spec, reasons) for spec in shown.metrics),
+        tail=1,
+    )
+
+
+def _block(shown: Table, spec: MetricSpec, reasons: Sequence[str]) -> tuple[Column, ...]:
+    floor = Shown(text.floor(shown, spec.name))
+    ours = [_ours(row, spec) for row in shown.rows]
+    value = Column(text.heading(spec), (*ours, floor), right=True)
+    if spec.name not in shown.printed:
+        return (value,)
+    paper = [_printed(row, spec) for row in shown.rows]
+    verdicts = [_verdict(row, spec, reasons) for row in shown.rows]
+    return (
+        value,
+        Column("paper", (*paper, Shown("")), right=True),
+        Column("verdict", (*verdicts, Shown(""))),
+    )
+
+
+def _ours(row: Row, spec: MetricSpec) -> Shown:
+    cell = row.cells[spec.name]
+    note = f" ({cell.note})" if cell.note else ""
+    return Shown(text.value(cell) + note, bold=cell.best)
+
+
+def _printed(row: Row, spec: MetricSpec) -> Shown:
+    cell = row.cells[spec.name]
+    return Shown(MISSING) if cell.printed is None else Shown(cell.printed, marks=cell.marks)
+
+
+def _verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> Shown:
+    found = row.cells[spec.name].verdict
+    if found is None:
+        return Shown(MISSING)
+    mark = (str(reasons.index("; ".join(found.reasons)) + 1),) if found.reasons else ()
+    return Shown(found.word, marks=mark)
+
+
+def footnotes(shown: Table) -> list[Footnote]:
+    """What the marks of a table say: letters on the paper's values, numbers on verdicts."""
+    reasons = [
+        Footnote(str(number), f"not comparable: {reason}.")
+        for number, reason in enumerate(text.reasons(shown), 1)
+    ]
+    return [*shown.footnotes, *reasons]
+
+
+def under_table(shown: Table) -> list[str]:
+    """Texts under a table: what its marks and columns mean, but its footnotes and warnings."""
+    shared = shown.protocol
+    lines = [
+        f"Data fingerprint {shared['fingerprint']}, protocol {shared['protocol']}, "
+        f"preset {shared['preset']}."
+    ]
+    if any(cell.tied for row in shown.rows for cell in row.cells.values()):
+        lines.append(
+            f"{text.TIED}: cannot be told from the best of its column by the Wilcoxon signed-rank "
+            f"test over seeds, corrected by Holm for the rows of the column (p > {LEVEL})."
+        )
+    lines += [f"{spec.title}: {spec.recipe}." for spec in shown.metrics]
+    return [*lines, *shown.notes]
+
+
+def ranks(shown: Comparison) -> Grid:
+    """Mean ranks by metric; below them Friedman's p and the critical difference."""
+    labels = _labels(shown)
+    tests = any(part.critical is not None for part in shown.metrics)
+    names = [Shown(label) for label in labels]
+    tail = [Shown("Friedman p", slanted=True), Shown("critical difference", slanted=True)]
+    return Grid(
+        lead=(Column("Mean rank", (*names, *(tail if tests else []))),),
+        blocks=tuple((_rank_column(part, labels, tests),) for part in shown.metrics),
+        tail=2 if tests else 0,
+    )
+
+
+def _rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> Column:
+    found = {rank.label: rank for rank in part.ranks}
+    cells: list[Shown] = []
+    for label in labels:
+        rank = found.get(label)
+        if rank is None:
+            cells.append(Shown(MISSING))
+            continue
+        tied = f" {text.TIED}" if rank.tied else ""
+        cells.append(Shown(f"{rank.mean:.2f}{tied}", bold=rank.best))
+    if tests:
+        cells.append(Shown(MISSING if part.friedman is None else text.p_value(part.friedman)))
+        cells.append(Shown(MISSING if part.critical is None else f"{part.critical:.2f}"))
+    return Column(text.heading(part.metric), tuple(cells), right=True)
+
+
+def pairs(shown: Comparison) -> Grid:
+    """Every two methods, by metric: wins, losses and the corrected p."""
+    labels = _labels(shown)
+    names = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]
+    return Grid(
+        lead=(Column("Methods", tuple(Shown(f"{a} : {b}") for a, b in names)),),
+        blocks=tuple(
+            (
+                Column(
+                    text.heading(part.metric),
+                    tuple(_pair(part, a, b) for a, b in names),
+                    right=True,
+                ),
+            )
+            for part in shown.metrics
+        ),
+    )
+
+
+def _labels(shown: Comparison) -> list[str]:
+    return sorted({rank.label for part in shown.metrics for rank in part.ranks})
+
+
+def _pair(part: MetricComparison, first: str, second: str) -> Shown:
+    for pair in part.pairs:
+        if {pair.first, pair.second} == {first, second}:
+            wins, losses = _seen_from(pair, first)
+            p = "" if pair.p is None else f", p {text.p_value(pair.p)}"
+            return Shown(f"{wins}:{losses}{p}", bold=pair.p is not None and pair.p <= LEVEL)
+    return Shown(MISSING)
+
+
+def _seen_from(pair: Pair, method: str) -> tuple[int, int]:
+    return (pair.wins, pair.losses) if pair.first == method else (pair.losses, pair.wins)
+
+
+def under_comparison(shown: Comparison) -> list[str]:
+    """What the two tables of a comparison mean."""
+    count = len(shown.datasets)
+    lines = [
+        f"Data sets: {', '.join(shown.datasets)}.",
+        f"Mean rank: the rank of a method's mean over seeds, averaged over the {count} data sets; "
+        f"1 is best. Bold is the best. {text.TIED}: cannot be told from the best at {LEVEL}: "
+        f"Friedman's test does not reject, or the mean ranks differ by less than Nemenyi's "
+        f"critical difference (Demsar 2006).",
+        "Methods: how many pairs of data set and seed the first wins and the second wins.",
+    ]
+    if any(pair.p is not None for part in shown.metrics for pair in part.pairs):
+        lines.append(
+            f"p: the Wilcoxon signed-rank test over those pairs, corrected by Holm over all "
+            f"methods; bold is p <= {LEVEL}. Seeds of one data set count as independent, which "
+            f"they are not quite."
+        )
+    return lines
+
+
+def warnings(shown: Comparison) -> list[str]:
+    """Why a comparison says little, those of one metric after its name."""
+    own: dict[str, list[str]] = {}
+    for part in shown.metrics:
+        for warning in part.warnings:
+            own.setdefault(warning, []).append(part.metric.title)
+    return [*shown.warnings, *(f"{', '.join(names)}: {w}" for w, names in own.items())]
+
+
+NO_COMPARISON = (
+    "None: no two methods have two data sets of one source under equal conditions in common."
+)
+"""What stands where methods cannot be compared over data sets."""

@@ -1,0 +1,163 @@
+"""Critical-difference pictures (Demsar 2006, figure 1), as SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from benchbed.files import digest
+from benchbed.report import text
+from benchbed.report.comparison import Comparison, MetricComparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+VERSION = 1
+"""Raised when the drawing changes, so that pictures from before are drawn anew."""
+
+_AXIS = 2.8
+"""Length of an axis in inches."""
+
+_LINE = 0.24
+"""Height of a line of text in inches."""
+
+_LETTER = 0.078
+"""Width of a letter in inches, rather too much."""
+
+_STYLE = {
+    # Text stays text, so that a reader can search it, and no glyph is drawn.
+    "svg.fonttype": "none",
+    # Else the identifiers in the file are random.
+    "svg.hashsalt": "benchbed",
+    # A dollar in a label is a dollar.
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+}
+
+
+def draw(comparison: Comparison) -> str:
+    """One panel a metric; the same comparison gives the same bytes.
+
+    Each method hangs on its mean rank, the best on the left. A bar joins methods that cannot be
+    told apart; the bracket above an axis is as long as the critical difference.
+
+    Args:
+        comparison: What to draw; `Comparison.picture` says whether there is anything.
+
+    Returns:
+        The SVG file.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    parts = _parts(comparison)
+    longest = max(len(rank.label) for part in parts for rank in part.ranks)
+    # Behind a label stands its rank, of seven letters.
+    margin = 0.3 + _LETTER * (longest + 7)
+    with mpl.rc_context():
+        # Not the reader's own settings.
+        mpl.rcdefaults()
+        mpl.rcParams.update(cast(Any, _STYLE))
+        heights = [_height(part) for part in parts]
+        figure = Figure(figsize=(_AXIS + 2 * margin, _LINE * sum(heights)))
+        grid = figure.add_gridspec(
+            len(parts), height_ratios=heights, left=0, right=1, top=1, bottom=0, hspace=0
+        )
+        for place, (part, height) in enumerate(zip(parts, heights, strict=True)):
+            axes = figure.add_subplot(grid[place])
+            axes.set_axis_off()
+            axes.set_xlim(-margin / _AXIS, 1 + margin / _AXIS)
+            axes.set_ylim(height, 0)
+            _panel(axes, part)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=_metadata(comparison))
+    # matplotlib ends some lines with a space.
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def key(comparison: Comparison) -> str:
+    """What is drawn, as a hash; a picture holds it as its identifier."""
+    parts = [
+        (
+            text.heading(part.metric),
+            [(rank.label, round(rank.mean, 6)) for rank in part.ranks],
+            part.groups,
+            _told(part),
+        )
+        for part in _parts(comparison)
+    ]
+    return f"benchbed:{digest([VERSION, parts])}"
+
+
+def _metadata(comparison: Comparison) -> dict[str, str | None]:
+    return {
+        "Date": None,
+        "Creator": None,
+        "Identifier": key(comparison),
+        "Title": f"Mean ranks and critical differences: {comparison.title}",
+    }
+
+
+def _parts(comparison: Comparison) -> list[MetricComparison]:
+    return [part for part in comparison.metrics if part.critical is not None]
+
+
+_HEAD = 4.6
+"""Lines above the axis: the metric's name, the bracket, the numbers."""
+
+
+def _height(part: MetricComparison) -> float:
+    return _HEAD + 0.5 * len(part.groups) + (len(part.ranks) + 1) // 2 + 1.2
+
+
+def _panel(axes: Axes, part: MetricComparison) -> None:
+    """One metric; across in units of the axis' length, down in lines of text."""
+    count = len(part.ranks)
+    across = [(rank.mean - 1) / (count - 1) for rank in part.ranks]
+    axes.text(axes.get_xlim()[0] + 0.03, 1.1, text.heading(part.metric), weight="bold", va="center")
+    _bracket(axes, part, (part.critical or 0.0) / (count - 1))
+    axes.plot([0, 1], [_HEAD, _HEAD], color="black", linewidth=1)
+    for tick in range(count):
+        place = tick / (count - 1)
+        axes.plot([place, place], [_HEAD, _HEAD - 0.3], color="black", linewidth=1)
+        axes.text(place, _HEAD - 0.8, str(tick + 1), ha="center", va="center")
+    for level, group in enumerate(part.groups):
+        ends = [a for a, rank in zip(across, part.ranks, strict=True) if rank.label in group]
+        down = _HEAD + 0.4 + 0.5 * level
+        axes.plot(
+            [min(ends) - 0.012, max(ends) + 0.012], [down, down],
+            color="black", linewidth=3, solid_capstyle="butt",
+        )  # fmt: skip
+    _labels(axes, part, across)
+
+
+def _bracket(axes: Axes, part: MetricComparison, length: float) -> None:
+    """The critical difference, open to the right where it is longer than there is room."""
+    shown = min(length, 1.2)
+    axes.plot([0, shown], [2.6, 2.6], color="black", linewidth=1)
+    for end in (0, length):
+        if end <= shown:
+            axes.plot([end, end], [2.4, 2.8], color="black", linewidth=1)
+    axes.text(0, 1.9, _told(part), va="center", size=8)
+
+
+def _told(part: MetricComparison) -> str:
+    p = text.p_value(part.friedman or 0.0)
+    return f"critical difference {part.critical:.2f}, Friedman p {p}"
+
+
+def _labels(axes: Axes, part: MetricComparison, across: Sequence[float]) -> None:
+    """The better half on the left, the other on the right, the outer ones highest."""
+    half = (len(across) + 1) // 2
+    top = _HEAD + 0.5 * len(part.groups) + 1.0
+    for place, (rank, at) in enumerate(zip(part.ranks, across, strict=True)):
+        left = place < half
+        down = top + (place if left else len(across) - 1 - place)
+        edge = -0.06 if left else 1.06
+        axes.plot([at, at, edge], [_HEAD, down, down], color="black", linewidth=0.8)
+        axes.text(
+            edge + (-0.015 if left else 0.015), down, f"{rank.label} ({rank.mean:.2f})",
+            ha="right" if left else "left", va="center",
+        )  # fmt: skip
