@@ -17,7 +17,7 @@ COMMANDS = {
     "run": "Train a method on a data set, score it, and leave one record.",
     "suite": "Carry out a grid of runs, usually one table of one paper.",
     "list": "List methods, datasets, metrics, tasks, suites, runs or plugins.",
-    "show": "Say all that is known of a method, data set, metric or task.",
+    "show": "Say all that is known of a method, data set, metric, task or run.",
     "compare": "Put runs side by side: in what they differ, and which is better.",
     "report": "Make the leaderboards from the records.",
     "sample": "Draw images from a finished run.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -24,11 +25,15 @@ def _complete(incomplete: str) -> list[str]:
     ]
 
 
-@app.command(epilog=examples("show {method}", "show {method} --size 64", "show {dataset} --json"))
+@app.command(
+    epilog=examples("show {method}", "show {method} --size 64", "show {dataset} --json", "show RUN")
+)
 def show(
     name: Annotated[
         str,
-        typer.Argument(help="A method, data set, metric or task.", autocompletion=_complete),
+        typer.Argument(
+            help="A method, data set, metric, task, or a run.", autocompletion=_complete
+        ),
     ],
     size: Annotated[
         int | None, typer.Option(help="Count a method's parameters at this size in pixels.")
@@ -37,10 +42,13 @@ def show(
         Literal["quick", "standard", "paper"],
         typer.Option(help="Preset whose settings the parameters are counted with."),
     ] = "paper",
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
 ) -> None:
-    """Say all that is known of a method, data set, metric or task."""
-    facts = _facts(name)
+    """Say all that is known of a method, data set, metric, task or run."""
+    facts = _facts(name, results)
     if size is not None:
         facts["parameters"] = _parameters(name, size, preset)
     if as_json:
@@ -51,10 +59,13 @@ def show(
     print_facts(facts)
 
 
-def _facts(name: str) -> dict[str, Any]:
+def _facts(name: str, results: Path | None) -> dict[str, Any]:
+    from benchbed import paths
     from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+    from benchbed.cli.run_facts import run_facts
     from benchbed.errors import unknown
     from benchbed.registry import registry
+    from benchbed.runs.store import Store
 
     known = registry()
     if name in known.specs(MethodSpec):
@@ -65,11 +76,13 @@ def _facts(name: str) -> dict[str, Any]:
         return metric_facts(known.specs(MetricSpec)[name])
     if name in known.specs(TaskSpec):
         return task_facts(known.specs(TaskSpec)[name])
+    if (found := run_facts(Store(paths.results(results)), name)) is not None:
+        return found
     kinds = (MethodSpec, DatasetSpec, MetricSpec, TaskSpec)
     names = [other for kind in kinds for other in known.specs(kind)]  # type: ignore[type-var]
     if known.broken:
         known.spec(MethodSpec, name)
-    raise unknown("method, dataset, metric or task", name, names, "benchbed list methods")
+    raise unknown("method, dataset, metric, task or run", name, names, "benchbed list methods")
 
 
 def method_facts(spec: MethodSpec) -> dict[str, Any]:

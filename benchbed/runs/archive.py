@@ -62,6 +62,7 @@ _DAMAGED = (
     zipfile.BadZipFile,
     EOFError,
     NotImplementedError,
+    OSError,  # a place before the beginning of the file
     OverflowError,
     RuntimeError,
     ValueError,

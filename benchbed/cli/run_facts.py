@@ -1,0 +1,67 @@
+"""What there is to know of a run, for ``benchbed show``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchbed.runs.lookup import one_of, run_names, state_of
+from benchbed.runs.store import Store
+
+
+def run_facts(store: Store, run: str) -> dict[str, Any] | None:
+    """All that a run's record and folder tell, or None where no name of a run begins so.
+
+    Args:
+        store: The results.
+        run: Its name, or the beginning of it.
+
+    Raises:
+        BenchbedError: Several runs begin so, or the record does not read.
+    """
+    names = [name for name in run_names(store) if run and name.startswith(run)]
+    if not names:
+        return None
+    name = one_of(run, names)
+    folder = store.run_folder(name)
+    here = {"folder": str(folder)} if folder.exists() else {}
+    if (record := store.record(name)) is None:
+        return {"run": name, "state": state_of(store, name), **here}
+    # Numbers are worded as in the tables, and what words them takes its time to load.
+    from benchbed.cli.console import duration
+    from benchbed.cli.plain import plain
+    from benchbed.cli.values import value_rows
+
+    training, made, protocol = record.training, record.provenance, record.protocol
+    weights = (folder / "checkpoints" / "last.pt").is_file()
+    facts = {
+        "run": name,
+        "state": f"{record.state} {record.message}".strip(),
+        "imported": _origin(record.imported),
+        "method": record.method,
+        "data set": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
+        "cases": [f"{count} {split}" for split, count in sorted(record.cases.items())],
+        "trained on": "; ".join(p.label for p in (record.pairs, record.masks) if p is not None),
+        "task": record.task,
+        "protocol": f"{record.protocol_hash}: preset {protocol.get('preset')}, "
+        f"{protocol.get('size')} px",
+        "settings": [f"{key}={value}" for key, value in record.settings.items()],
+        "seed": str(record.seed),
+        "precision": record.precision,
+        "training": f"{training.kimg:g} kimg in {training.steps} steps, "
+        f"{duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
+        "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
+        "made": f"{made.created} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
+        + (" and changes" if made.dirty else ""),
+        "machine": f"{made.processor}, {made.cores} cores, {made.device}",
+        "command": made.command,
+        **here,
+        "weights": "here" if weights else "not here",
+        "metrics": value_rows(record.metrics),
+    }
+    return {key: plain(value) if isinstance(value, str) else value for key, value in facts.items()}
+
+
+def _origin(imported: Any) -> str:
+    if imported is None:
+        return ""
+    return f"from {imported.archive}, SHA-256 {imported.sha256}, at {imported.at}"
