@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -116,6 +117,9 @@ def run(
         bool, typer.Option("--skip-bad", help="Leave out images that do not decode.")
     ] = False,
     checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
+    logger: Annotated[
+        Literal["tensorboard"] | None, typer.Option(help="Tell this too, beside history.csv.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record.")] = False,
 ) -> None:
     """Train a method on a data set, score it, and leave one record."""
@@ -125,8 +129,13 @@ def run(
     from benchbed.runs.request import Request
     from benchbed.runs.store import Store
     from benchbed.settings import assignments, read_file
+    from benchbed.training.board import check_logger
 
-    every = seconds(checkpoint_every, "--checkpoint-every")
+    check_logger(logger)
+    options = {
+        "checkpoint_seconds": seconds(checkpoint_every, "--checkpoint-every"),
+        "logger": logger,
+    }
     store = Store(paths.results(results))
     if resume is not None:
         if method or dataset or changes or settings:
@@ -165,7 +174,7 @@ def run(
             annotator=annotator,
             annotator_kimg=annotator_kimg,
         )
-    _carry_out(request, store, every, device=device, force=force, resume=resume, as_json=as_json)
+    _carry_out(request, store, options, device=device, force=force, resume=resume, as_json=as_json)
 
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
@@ -210,7 +219,7 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
 def _carry_out(
     request: Request,
     store: Store,
-    every: float,
+    options: Mapping[str, Any],
     *,
     device: str,
     force: bool,
@@ -230,7 +239,7 @@ def _carry_out(
                 f"since (it would be {planned.id} now). Start it anew with benchbed run."
             )
         paths.writable(store.root)
-        outcome = _guarded(planned, store, reporter, every=every, device=device, force=force)
+        outcome = _guarded(planned, store, reporter, options, device=device, force=force)
     _tell(outcome, store, reporter, as_json)
 
 
@@ -238,8 +247,8 @@ def _guarded(
     planned: Plan,
     store: Store,
     reporter: ConsoleReporter,
+    options: Mapping[str, Any],
     *,
-    every: float,
     device: str,
     force: bool,
 ) -> Outcome:
@@ -256,7 +265,7 @@ def _guarded(
             reporter,
             device=device,
             force=force,
-            options=Options(checkpoint_seconds=every),
+            options=Options(**options),
         )
     except Interrupted as error:
         reporter.say(f"Stopped. Go on with: benchbed run --resume {planned.id}")

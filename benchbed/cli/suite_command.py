@@ -47,6 +47,7 @@ class Where:
         threads: Cores of each run.
         device: Where each computes.
         every: Seconds between checkpoints.
+        logger: What each run tells beside its own files.
     """
 
     executor: str
@@ -55,6 +56,7 @@ class Where:
     threads: int | None
     device: str
     every: float
+    logger: str | None
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -105,6 +107,9 @@ def suite(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
+    logger: Annotated[
+        Literal["tensorboard"] | None, typer.Option(help="Tell this too, beside history.csv.")
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
     ] = None,
@@ -125,7 +130,9 @@ def suite(
     from benchbed.runs.store import Store
     from benchbed.suites.grid import members, requests
     from benchbed.suites.suite import check_names, find_suite
+    from benchbed.training.board import check_logger
 
+    check_logger(logger)
     _check_executor(executor, address)
     where = Where(
         executor,
@@ -134,6 +141,7 @@ def suite(
         threads=threads,
         device=device,
         every=seconds(checkpoint_every, "--checkpoint-every"),
+        logger=logger,
     )
     chosen = find_suite(name).narrowed(method or (), dataset or ())
     check_names(chosen)
@@ -204,13 +212,14 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
             jobs=where.jobs,
             threads=where.threads or 1,
             device=where.device,
-            options={"checkpoint_seconds": where.every},
+            options={"checkpoint_seconds": where.every, "logger": where.logger},
             say=say,
         )
     from benchbed.suites.executors.accelerators import accelerators
     from benchbed.suites.executors.local import Local
 
     jobs = where.jobs or 1
+    told = () if where.logger is None else ("--logger", where.logger)
     shared = jobs > 1 and where.device in ("auto", "cuda")
     return Local(
         store,
@@ -218,7 +227,7 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
         threads=where.threads,
         device=where.device,
         accelerators=accelerators() if shared else (),
-        more=("--checkpoint-every", f"{where.every:g}s"),
+        more=("--checkpoint-every", f"{where.every:g}s", *told),
     )
 
 

@@ -36,6 +36,7 @@ from benchbed.runs.status import told
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
 from benchbed.runs.training_set import TrainingSet
+from benchbed.training.board import FOLDER as BOARD
 from benchbed.training.budget import Budget
 from benchbed.training.case_pictures import own_figure, real_picture
 from benchbed.training.events import Reporter, Silent
@@ -132,7 +133,7 @@ def _tidy(folder: Path, *, everything: bool) -> None:
     for leftover in folder.rglob("*.part"):
         leftover.unlink()
     if everything:
-        for name in ("checkpoints", "samples"):
+        for name in ("checkpoints", "samples", BOARD):
             shutil.rmtree(folder / name, ignore_errors=True)
         (folder / "history.csv").unlink(missing_ok=True)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from benchbed.api.method import Method
 from benchbed.api.types import Losses
 from benchbed.data.feed import Feed, StagedFeed
+from benchbed.training.board import Board, LoggerName, board
 from benchbed.training.budget import Budget, Position
 from benchbed.training.events import Progress, Reporter
 from benchbed.training.history import History
@@ -48,10 +49,12 @@ class Options:
     Attributes:
         checkpoint_seconds: Time between checkpoints.
         pictures: Number of pictures while training.
+        logger: What is told of losses and pictures beside the run's own files.
     """
 
     checkpoint_seconds: float = 60.0
     pictures: int = 10
+    logger: LoggerName | None = None
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Loop:
         self._sums: dict[str, Tensor] = {}
         self._summed: Counter[str] = Counter()
         self._pictured = 0
+        self._board: Board | None = None
         self._log_steps = self.budget.log_steps(self.batch_size)
 
     @property
@@ -109,6 +113,10 @@ class Loop:
         """
         if self.checkpoint.exists():
             self._restore()
+        with board(self.options.logger, self.folder, self.method.steps) as self._board:
+            return self._train()
+
+    def _train(self) -> Position:
         self.method.train()
         saved = spoken = mark = time.monotonic()
         spoken_at = self.position.shown
@@ -156,6 +164,8 @@ class Loop:
         means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
         self._sums, self._summed = {}, Counter()
         self.history.add(self.method.steps, self.position, means)
+        if self._board is not None:
+            self._board.losses(self.method.steps, means)
         for name, mean in means.items():
             if not math.isfinite(mean) or abs(mean) > EXPLODED:
                 self.history.write()
@@ -184,11 +194,16 @@ class Loop:
             return
         self._pictured = due
         path = self.folder / "samples" / f"{self.position.shown / 1000:09.3f}-kimg.png"
-        save_picture(path, self.preview())
+        pixels = self.preview()
+        save_picture(path, pixels)
         self.reporter.picture(path)
+        if self._board is not None:
+            self._board.picture(self.method.steps, pixels)
 
     def _save(self) -> None:
         self.history.write()
+        if self._board is not None:
+            self._board.flush()
         content = {
             "data": asdict(self.method.data),
             "state": self.method.state(),
