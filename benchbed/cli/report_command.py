@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("report", "report --out paper/tables"))
+@app.command(epilog=examples("report", "report --out paper/tables --format tex", "report --serve"))
 def report(
     results: Annotated[
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
@@ -23,11 +24,27 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Where to write; RESULTS/leaderboards unless given.")
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="What to write: md, csv, tex, html; all unless given."),
+    ] = None,
     show: Annotated[bool, typer.Option(help="Show the tables here too.")] = True,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Open the page in the browser, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of --serve; 0 takes a free one.")
+    ] = 0,
+    browse: Annotated[
+        bool, typer.Option("--open/--no-open", help="Whether --serve opens the browser.")
+    ] = True,
 ) -> None:
     """Make the leaderboards from the records."""
     from benchbed import paths
     from benchbed.errors import BenchbedError
+    from benchbed.report import FORMATS
+
+    kinds = _kinds(formats or [*FORMATS, "html"], (*FORMATS, "html"))
     from benchbed.report.write import leaderboards, write
     from benchbed.runs.store import Store
 
@@ -39,11 +56,28 @@ def report(
         )
     folder = paths.writable(out or store.root / "leaderboards")
     boards = leaderboards(records, paths.benchmarks() / "papers")
-    files = write(boards, folder)
-    if show:
+    files = write(boards, folder, kinds)
+    if serve or "html" in kinds:
+        from benchbed.report.html.page import write_page
+
+        files.append(write_page(boards, records, store.root, folder))
+    if show and not serve:
         for board in boards:
             _show(board)
     typer.echo(f"{len(records)} records, {len(files)} files written to {folder}.", err=True)
+    if serve:
+        from benchbed.report.html.server import serve as serve_folder
+
+        serve_folder(folder, port, typer.echo, browse=browse)
+
+
+def _kinds(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
+    from benchbed.errors import unknown
+
+    for name in given:
+        if name not in allowed:
+            raise unknown("format", name, allowed, "benchbed report --help")
+    return list(given)
 
 
 def _show(board: Leaderboard) -> None:

@@ -95,7 +95,24 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
-        with pytest.raises(
-            BenchbedError, match=r"cannot be had .*--port 0"
-        ):
+        with pytest.raises(BenchbedError, match=r"cannot be had .*--port 0"):
             serve(folder, taken.getsockname()[1], pytest.fail, browse=False)
+
+
+def test_the_command_writes_the_page_serves_it_and_stops(results: Path, tmp_path: Path) -> None:
+    words = ("report", "--serve", "--no-open", "--results", str(results), "--out", str(tmp_path))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchbed", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    (port,) = re.findall(r"http://127\.0\.0\.1:(\d+)/", said)
+    assert _ask(int(port), "/") == (200, (tmp_path / "index.html").read_bytes())
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert rest == "Stopped.\n"
+    assert "Traceback" not in errors
+    assert "records" in errors

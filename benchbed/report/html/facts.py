@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchbed.report.comparison import Comparison
@@ -58,8 +58,15 @@ def facts(
         "shown": {run: _showcase(shown) for run, shown in sorted(showcases.items())},
         "shownAtMost": SHOWN,
     }
-    text = json.dumps(_plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = _json(content)
+    except ValueError:
+        text = _json(_plain(content))
     return text.translate(_ESCAPES)
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class _Shared:
@@ -71,11 +78,16 @@ class _Shared:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[str, int] = {}
+        self._places: dict[Hashable, int] = {}
 
-    def place(self, value: Any) -> int:
-        """The place of `value`, which is added if it is new."""
-        key = json.dumps(value, sort_keys=True)
+    def place(self, value: Any, key: Hashable = None) -> int:
+        """The place of `value`, which is added if it is new.
+
+        Args:
+            value: Anything JSON can hold.
+            key: What tells it from others, where that is cheaper to have than its JSON.
+        """
+        key = json.dumps(value) if key is None else key
         if key not in self._places:
             self._places[key] = len(self.values)
             self.values.append(value)
@@ -96,9 +108,10 @@ def _run(record: Record, shared: _Shared) -> dict[str, Any]:
 
 
 def _measured(value: Measured, shared: _Shared) -> dict[str, Any]:
-    content = value.model_dump(mode="json")
-    content["recipe"] = shared.place(content["recipe"])
-    return {name: part for name, part in content.items() if name != "metric" and part != ""}
+    how = {name: getattr(value, name) for name in ("recipe", "n_real", "n_fake", "n_floor")}
+    own = {name: getattr(value, name) for name in ("value", "floor", "low", "high", "note")}
+    known = {name: part for name, part in own.items() if part not in (None, "")}
+    return {**known, "how": shared.place(how, tuple(how.values()))}
 
 
 def _table(board: Leaderboard, table: Table) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchbed.files import write_text
 from benchbed.report import text
 from benchbed.report.html.facts import facts, shown_runs
 from benchbed.report.html.view import Section, Sheet, sections
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.runs.record import Record
 from benchbed.runs.showcase import read_showcase
+
+PAGE = "index.html"
 
 PROGRAMS = (
     "base",
@@ -38,6 +41,25 @@ FILTERS = (
     ("budget", "Budget"),
 )
 """Fields of the protocol that tables are chosen by, and what they are called."""
+
+
+def write_page(
+    boards: Sequence[Leaderboard], records: Sequence[Record], root: Path, folder: Path
+) -> Path:
+    """Write the page as ``index.html``.
+
+    Args:
+        boards: What to show.
+        records: The records that the boards were made from.
+        root: The results folder, whose showcases are embedded.
+        folder: Where to write.
+
+    Returns:
+        The file.
+    """
+    path = folder / PAGE
+    write_text(path, render(boards, records, root))
+    return path
 
 
 def render(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path) -> str:

@@ -12,10 +12,9 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from benchbed.errors import BenchbedError
+from benchbed.report.html.page import PAGE
 
 HOST = "127.0.0.1"
-
-PAGE = "index.html"
 
 HEADERS = {
     "Cache-Control": "no-store",

@@ -89,11 +89,12 @@ function numbers(metric, known) {
       const why = run.state === "diverged" ? `diverged: ${run.message}` : "not measured";
       return [run.seed, why, "", "", "", "", name];
     }
-    const interval = one.low === null ? MISSING : `${short(one.low)} to ${short(one.high)}`;
-    const floor = one.floor === null ? MISSING : `${short(one.floor)} (n=${one.n_floor})`;
-    return [run.seed, words(one.value), interval, floor, one.n_fake, one.n_real, name];
+    const how = shared(one.how);
+    const interval = one.low === undefined ? MISSING : `${short(one.low)} to ${short(one.high)}`;
+    const floor = one.floor === undefined ? MISSING : `${short(one.floor)} (n=${how.n_floor})`;
+    return [run.seed, words(one.value), interval, floor, how.n_fake, how.n_real, name];
   });
-  const recipes = [...new Set(known.map((name) => shared(facts.runs[name].metrics[metric]?.recipe)))];
+  const recipes = [...new Set(known.map((name) => shared(facts.runs[name].metrics[metric]?.how)?.recipe))];
   return [
     ...recipes.filter(Boolean).map((recipe) => make("p", {}, `Recipe: ${recipe}.`)),
     make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values by seed" },
