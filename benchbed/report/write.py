@@ -8,16 +8,13 @@ from pathlib import Path
 from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.files import write_text
 from benchbed.registry import registry
-from benchbed.report import csvfile, latex, markdown, picture
+from benchbed.report import FORMATS, csvfile, latex, markdown, picture
 from benchbed.report.boards import overview, paper_board
 from benchbed.report.comparison import Comparison
 from benchbed.report.frame import frame
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.references import read_papers
 from benchbed.runs.record import Record
-
-FORMATS = ("md", "csv", "tex")
-"""What a leaderboard is written as: Markdown, CSV, LaTeX."""
 
 
 def leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:

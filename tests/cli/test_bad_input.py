@@ -71,6 +71,7 @@ NAMES = [
     (("show", "skrgn"), ["did you mean 'skrgan'?"]),
     (("lst",), ["did you mean 'list'?"]),
     (("report",), ["no record", "benchbed run"]),
+    (("report", "--format", "tx"), ["no format 'tx'", "did you mean 'tex'?", "csv"]),
     (("sample", "no-such-run"), ["'no-such-run'"]),
 ]
 

@@ -1,0 +1,182 @@
+"""The same records give the same bytes; what must not share a table never does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchbed import paths
+from benchbed.registry import registry
+from benchbed.report import csvfile, latex, markdown, picture
+from benchbed.report.leaderboard import Leaderboard
+from benchbed.report.write import leaderboards, write
+from benchbed.runs.record import Record
+from benchbed.runs.store import Store
+
+Make = Callable[..., Record]
+
+ROOT = Path(__file__).parents[3]
+FEW = settings(max_examples=4, deadline=None)
+
+
+def _many(make: Make) -> list[Record]:
+    """Several methods, seeds, settings; one diverged, one phantom, one with its fields turned."""
+    records = [
+        make(m, s, values={"swd": 0.1 + 0.07 * s, "kl": 0.3, "fid-random": 0.1 + len(m) / 3},
+             dataset=d, source=source)
+        for m, s, d, source in product(
+            ("dcgan", "skrgan", "wgan"), (0, 1), ("chest-xray", "lung-ct"), ("real",)
+        )
+    ]  # fmt: skip
+    records.append(make("dcgan", 4, state="diverged"))
+    records.append(make("dcgan", 0, source="phantom"))
+    other = {"latent_dim": 3, "batch_size": 16}
+    records.append(make("wgan", 0, settings=other))
+    turned = make("wgan", 1, settings=dict(reversed(other.items())))
+    return [*records, turned]
+
+
+def _written(records: Sequence[Record]) -> list[str]:
+    boards = leaderboards(list(records), paths.benchmarks() / "papers")
+    assert len(boards) > 5
+    boards = [board for board in boards if board.tables]
+    writers = (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render)
+    return [writer(board) for board in boards for writer in writers]
+
+
+@FEW
+@given(data=st.data())
+def test_the_order_of_the_records_changes_no_byte(
+    make: Make, first: list[str], data: st.DataObject
+) -> None:
+    again = data.draw(st.permutations(_many(make)))
+    assert _written(again) == first
+
+
+@pytest.fixture(scope="module")
+def first(make: Make) -> list[str]:
+    """What the records give in the order in which they are made."""
+    return _written(_many(make))
+
+
+CHANGES = {
+    "source": ["real", "phantom"], "size": [64, 128], "kimg": [16.0, 24.0], "samples": [50, 100],
+    "fingerprint": ["f1", "f2"], "augment": ["none", "flip"], "framing": ["center", "pad"],
+    "dataset": ["chest-xray", "lung-ct"],
+}  # fmt: skip
+
+
+@FEW
+@given(data=st.data())
+def test_no_table_has_two_protocols_and_no_comparison_two_sources(
+    make: Make, data: st.DataObject
+) -> None:
+    drawn = data.draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["dcgan", "wgan", "skrgan"]),
+                st.fixed_dictionaries({k: st.sampled_from(v) for k, v in CHANGES.items()}),
+                st.sampled_from(["fp32", "bf16"]),
+            ),
+            min_size=4, max_size=12,
+        )
+    )  # fmt: skip
+    records = [make(m, precision=p, **change) for m, change, p in drawn]
+    for place, record in enumerate(records):
+        records[place] = record.model_copy(update={"id": f"r{place}"})
+    by_id = {record.id: record for record in records}
+    for board in leaderboards(records, paths.benchmarks() / "papers"):
+        for table in board.tables:
+            runs = [by_id[run] for row in table.rows for run in row.runs]
+            kinds = {(r.protocol_hash, r.precision, r.source, r.fingerprint) for r in runs}
+            assert len(kinds) == 1
+            assert f"({runs[0].source})" in table.title
+        for comparison in board.comparisons:
+            mine = [r for r in records if r.source == comparison.shared["source"]]
+            assert set(comparison.datasets) <= {r.dataset for r in mine}
+            assert comparison.title.startswith(str(comparison.shared["source"]))
+
+
+def _cell_texts(board: Leaderboard) -> list[str]:
+    from benchbed.report import text
+
+    return [
+        text.value(cell)
+        for table in board.tables
+        for row in table.rows
+        for cell in row.cells.values()
+        if cell.mean is not None
+    ]
+
+
+def test_every_format_has_every_number(make: Make) -> None:
+    board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    shown = _cell_texts(board)
+    assert len(shown) > 20
+    page, tex = markdown.render(board), latex.render(board)
+    for number in shown:
+        assert number in page
+        assert latex.escape(number) in tex
+
+
+def test_a_picture_is_the_same_each_time_and_has_no_date(make: Make) -> None:
+    board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    comparison = next(c for c in board.comparisons if c.picture)
+    drawn = picture.draw(comparison)
+    assert drawn == picture.draw(comparison)
+    assert "dc:date" not in drawn
+    for part in comparison.metrics:
+        assert f">{part.metric.title}" in drawn
+        for rank in part.ranks:
+            assert f"{rank.label} ({rank.mean:.2f})" in drawn
+
+
+def test_a_picture_that_shows_the_same_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
+    """And one that shows something else is."""
+    boards = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
+    first = next(c for c in boards[0].comparisons if c.picture)
+    path = tmp_path / first.picture
+    path.write_text(f"older drawing of {picture.key(first)}")
+    files = write(boards, tmp_path)
+    assert path in files
+    assert path.read_text().startswith("older drawing")
+    path.write_text("of something else")
+    write(boards, tmp_path)
+    assert path.read_text() == picture.draw(first)
+
+
+@pytest.mark.parametrize("formats", [["md"], ["csv"], ["tex"], ["md", "tex"]])
+def test_only_the_formats_asked_for_are_written(
+    make: Make, tmp_path: Path, formats: list[str]
+) -> None:
+    records = [make(m, dataset=d) for m in ("dcgan", "wgan") for d in ("chest-xray", "lung-ct")]
+    files = write(leaderboards(records, paths.benchmarks() / "papers"), tmp_path, formats)
+    assert sorted(files) == sorted(tmp_path.iterdir())
+    assert {path.suffix[1:] for path in files} == set(formats)
+
+
+@pytest.mark.skipif(
+    not (ROOT / "results/leaderboards").is_dir(), reason="the records are not beside the tests"
+)
+def test_regenerating_the_committed_leaderboards_changes_nothing(tmp_path: Path) -> None:
+    """`benchbed report` was run and committed after the last record, and after the last change.
+
+    A picture is compared by what it shows: its bytes depend on the version of matplotlib.
+    """
+    committed = ROOT / "results/leaderboards"
+    for file in committed.glob("*.svg"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    registry.cache_clear()
+    boards = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
+    files = write(boards, tmp_path)
+    # Another writer's pages have tests of their own.
+    kinds = {path.suffix for path in files}
+    there = {path.name for path in committed.iterdir() if path.suffix in kinds}
+    assert {path.name for path in files} == there
+    changed = [p.name for p in files if p.read_bytes() != (committed / p.name).read_bytes()]
+    assert not changed, f"run `benchbed report` and commit {', '.join(changed)}"
