@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from benchbed import paths
+from benchbed.registry import registry
 from benchbed.report.html.facts import facts, shown_runs
 from benchbed.report.html.page import render
 from benchbed.report.write import leaderboards
 from benchbed.runs.record import Record
+from benchbed.runs.store import Store
+
+ROOT = Path(__file__).parents[2]
 
 
 class _Elements(HTMLParser):
@@ -125,3 +129,16 @@ def test_colours_can_be_told_apart_in_light_and_dark() -> None:
 def test_the_page_without_records_of_a_paper_says_so(html: str) -> None:
     assert "No record yet." in html
     assert "(no run yet)" in html
+
+
+@pytest.mark.skipif(
+    not (ROOT / "results/leaderboards").is_dir(), reason="the records are not beside the tests"
+)
+def test_regenerating_the_committed_page_changes_nothing() -> None:
+    """`benchbed report` was run and committed after the last record, and after the last change."""
+    root = ROOT / "results"
+    registry.cache_clear()
+    records = Store(root).records()
+    boards = leaderboards(records, ROOT / "benchmarks/papers")
+    committed = (root / "leaderboards/index.html").read_text(encoding="utf-8")
+    assert render(boards, records, root) == committed, "run `benchbed report` and commit index.html"

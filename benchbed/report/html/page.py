@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchbed.files import write_text
-from benchbed.report import text
+from benchbed.report import grids, text
 from benchbed.report.html.facts import facts, shown_runs
 from benchbed.report.html.view import Section, Sheet, sections
 from benchbed.report.leaderboard import Leaderboard
@@ -86,7 +86,12 @@ def render(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path)
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {"heading": text.heading, "short": text.number}
+    environment.globals |= {
+        "heading": text.heading,
+        "short": text.number,
+        "under": grids.under_comparison,
+        "no_comparison": grids.NO_COMPARISON,
+    }
     return environment.get_template("page.html").render(
         policy=policy(style, program),
         style=Markup(style),

@@ -146,6 +146,7 @@ function record(name, run) {
     "Precision": run.precision,
     "Code": run.commit ? `commit ${run.commit}${changed}` : "no repository",
     "Made": run.created,
+    "Imported": run.imported ? words(run.imported) : MISSING,
     "Training": `${words(training.kimg)} kimg, ${training.steps} steps, ${duration(training.seconds)}, ` +
       `${words(training.images_per_second)} images/s, peak memory ${memory(training.peak_memory_bytes)}`,
     "Parameters": words(training.parameters),
