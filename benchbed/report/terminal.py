@@ -28,6 +28,8 @@ def render(table: Table, console: Console) -> Iterator[RenderableType]:
         rest = rest[count:]
     for reason in text.reasons(table):
         yield Text(f"* not comparable: {reason}", style="dim")
+    for warning in table.warnings:
+        yield Text(warning, style="dim")
 
 
 def _fits(table: Table, metrics: Sequence[MetricSpec], console: Console) -> bool:

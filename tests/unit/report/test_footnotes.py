@@ -1,0 +1,91 @@
+"""Known inconsistencies of papers stand on the very values; verdicts are from the closed list."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from decimal import Decimal
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchbed import paths
+from benchbed.report import csvfile, latex, markdown
+from benchbed.report.leaderboard import Leaderboard
+from benchbed.report.verdict import Word, verdict
+from benchbed.report.write import leaderboards
+from benchbed.runs.record import Record
+
+Make = Callable[..., Record]
+
+COPIED = "at least one pair is a copying error"
+
+
+@pytest.fixture(scope="module")
+def board(make: Make) -> Leaderboard:
+    """SkrGAN's Table 1 with three methods on lung CT and on chest X-ray, at the paper's size."""
+    records = [
+        make(m, values={"swd": 0.1, "ms-ssim-realfake": 0.3, "fid": 90.0}, dataset=d, size=512)
+        for m in ("acgan", "dcgan", "skrgan")
+        for d in ("lung-ct", "chest-xray")
+    ]
+    boards = leaderboards(records, paths.benchmarks() / "papers")
+    return next(b for b in boards if b.name == "zhang2019-skrgan-table1")
+
+
+def test_a_footnote_is_on_the_values_that_it_speaks_of_alone(board: Leaderboard) -> None:
+    """DCGAN 285.0 and ACGAN 222.5 stand for both lung CT and brain MRI; SkrGAN's differ."""
+    marked = set()
+    for table in board.tables:
+        marks = {note.mark for note in table.footnotes if COPIED in note.text}
+        for row in table.rows:
+            for name, cell in row.cells.items():
+                if marks & set(cell.marks):
+                    marked.add((table.protocol["dataset"], row.method, name, cell.printed))
+    assert marked == {
+        ("lung-ct", "dcgan", "fid", "285.0"), ("lung-ct", "acgan", "fid", "222.5"),
+    }  # fmt: skip
+
+
+def test_every_mark_has_its_text_and_every_text_its_mark(board: Leaderboard) -> None:
+    for table in board.tables:
+        used = [m for row in table.rows for cell in row.cells.values() for m in cell.marks]
+        assert list(dict.fromkeys(used)) == [note.mark for note in table.footnotes]
+        assert all(cell.printed for row in table.rows for cell in row.cells.values() if cell.marks)
+
+
+def test_footnotes_are_in_every_format(board: Leaderboard) -> None:
+    page, tex = markdown.render(board), latex.render(board)
+    lung = next(t for t in board.tables if t.protocol["dataset"] == "lung-ct")
+    row = next(r for r in lung.rows if r.method == "dcgan")
+    marks = ",".join(row.cells["fid"].marks)
+    assert f"| 285.0<sup>{marks}</sup> | better |" in page
+    assert rf"285.0\textsuperscript{{{marks}}} & better" in tex
+    for note in lung.footnotes:
+        assert f"- <sup>{note.mark}</sup> {note.text}" in page
+        assert rf"\textsuperscript{{{note.mark}}} {latex.escape(note.text)}" in tex
+    lines = csv.DictReader(io.StringIO(csvfile.render(board)))
+    told = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
+    assert told == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
+
+
+@given(
+    ours=st.floats(-1e3, 1e3),
+    printed=st.decimals(-1000, 1000, places=3),
+    direction=st.sampled_from(["up", "down", "none"]),
+    reasons=st.lists(st.just("phantom"), max_size=1),
+)
+def test_a_verdict_is_one_of_four_words_and_gives_reasons_only_where_it_must(
+    ours: float, printed: Decimal, direction: str, reasons: list[str]
+) -> None:
+    found = verdict(ours, str(printed), direction, reasons)
+    assert found.word in get_args(Word)
+    assert set(get_args(Word)) == {"matches", "better", "worse", "not comparable"}
+    assert bool(found.reasons) == (found.word == "not comparable")
+    assert (found.word == "not comparable") == (bool(reasons) or direction == "none")
+    if found.word in {"better", "worse"}:
+        larger = Decimal(repr(ours)) > printed
+        assert (found.word == "better") == (larger == (direction == "up"))
