@@ -179,9 +179,10 @@ def run(
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
     """The request that made a run."""
+    from benchbed.runs.lookup import find_run
     from benchbed.runs.request import Request
 
-    _, content = store.find(run)
+    _, content = find_run(store, run)
     made = content["plan"]
     protocol = made["protocol"]
     root = Path(made["root"]) if made["root"] else None

@@ -29,10 +29,11 @@ def sample(
     """
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
+    from benchbed.runs.lookup import find_run
     from benchbed.runs.store import Store
 
     store = Store(paths.results(results))
-    store.find(run)
+    find_run(store, run)
     folder = paths.writable(out)
     from benchbed.runs.trained import trained
     from benchbed.training.pictures import save_samples

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchbed.errors import BenchbedError, unknown
 from benchbed.runs.store import Store
@@ -19,7 +20,12 @@ SHOWN = 6
 def run_names(store: Store) -> list[str]:
     """Every run that has a record or a folder here, in alphabetical order."""
     recorded = {path.stem for path in store.records_folder.glob("*.json")}
-    return sorted(recorded | {path.parent.name for path in store.root.glob("runs/*/run.json")})
+    return sorted(recorded.union(folder_names(store)))
+
+
+def folder_names(store: Store) -> list[str]:
+    """Every run that has a folder here, in alphabetical order."""
+    return sorted(path.parent.name for path in store.root.glob("runs/*/run.json"))
 
 
 def one_of(run: str, names: Iterable[str]) -> str:
@@ -63,11 +69,43 @@ def find_record(store: Store, run: str) -> Record:
     return record
 
 
+def find_run(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run and what its ``run.json`` says.
+
+    Args:
+        store: The results.
+        run: Its name, or the beginning of it where no other begins so.
+
+    Raises:
+        BenchbedError: There is no such run, it left only a record, or its file cannot be read.
+    """
+    name = one_of(run, run_names(store))
+    folder = store.run_folder(name)
+    path = folder / "run.json"
+    if not path.exists():
+        raise BenchbedError(
+            f"Of the run {name} there is only the record here; its weights may lie on the machine "
+            f"that made it. benchbed show {name} says how to repeat it."
+        )
+    content = _content(path)
+    if "plan" not in content:
+        raise BenchbedError(
+            f"{path} is broken: it says nothing of the run's plan. Remove the folder {folder} and "
+            f"carry the run out again; benchbed list runs shows what is there."
+        )
+    return folder, content
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a ``run.json`` holds; nothing where it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def state_of(store: Store, name: str) -> str:
     """What ``run.json`` of a run says of its state; ``"unreadable"`` where it says nothing."""
-    try:
-        content = json.loads((store.run_folder(name) / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return "unreadable"
-    state = content.get("state") if isinstance(content, dict) else None
+    state = _content(store.run_folder(name) / "run.json").get("state")
     return state if isinstance(state, str) else "unreadable"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchbed import paths
-from benchbed.errors import BenchbedError, unknown
+from benchbed.errors import BenchbedError
 from benchbed.files import write_json
 
 if TYPE_CHECKING:
@@ -64,28 +63,6 @@ class Store:
         path = self.record_path(record.id)
         write_record(path, record)
         return path
-
-    def runs(self) -> dict[str, dict[str, Any]]:
-        """What each run's ``run.json`` says, by run."""
-        files = sorted((self.root / "runs").glob("*/run.json"))
-        return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
-
-    def find(self, run: str) -> tuple[Path, dict[str, Any]]:
-        """The folder of a run and what its ``run.json`` says.
-
-        Args:
-            run: Its name, or the beginning of it where no other begins so.
-
-        Raises:
-            BenchbedError: There is no such run.
-        """
-        known = self.runs()
-        hits = [name for name in known if name.startswith(run)]
-        if run in known:
-            hits = [run]
-        if len(hits) != 1:
-            raise unknown("run", run, known, "benchbed list runs")
-        return self.run_folder(hits[0]), known[hits[0]]
 
     def write_state(self, run: str, state: State, content: dict[str, Any]) -> None:
         """Write ``run.json`` whole."""

@@ -16,6 +16,7 @@ from benchbed.data.feed import Feed
 from benchbed.errors import BenchbedError
 from benchbed.runs.assemble import build, prepare_plan
 from benchbed.runs.device import fabric
+from benchbed.runs.lookup import folder_names, state_of
 from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.runner import RunFailed, carry_out
@@ -111,8 +112,8 @@ def test_a_broken_method_fails_with_its_traceback_kept_and_no_record(tmp_path: P
     store = Store(tmp_path)
     with pytest.raises(RunFailed, match="the plugin has a bug"):
         carry_out(_plan(settings={"fail_at": 5}), store)
-    (content,) = store.runs().values()
-    assert content["state"] == "failed"
+    (run,) = folder_names(store)
+    assert state_of(store, run) == "failed"
     assert store.records() == []
     log = next(tmp_path.glob("runs/*/log.txt")).read_text()
     assert "Traceback" in log
