@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -64,7 +65,7 @@ def first(make: Make) -> list[str]:
     return _written(_many(make))
 
 
-CHANGES = {
+CHANGES: dict[str, list[Any]] = {
     "source": ["real", "phantom"], "size": [64, 128], "kimg": [16.0, 24.0], "samples": [50, 100],
     "fingerprint": ["f1", "f2"], "augment": ["none", "flip"], "framing": ["center", "pad"],
     "dataset": ["chest-xray", "lung-ct"],
