@@ -51,7 +51,7 @@ def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Iterator
     width = request.param
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
