@@ -134,6 +134,10 @@ class Imported(_Part):
     at: str
 
 
+FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What names files must be a name and no path: records of strangers are read too."""
+
+
 class Record(_Part):
     """One run's record.
 
@@ -142,7 +146,7 @@ class Record(_Part):
     """
 
     schema_version: int = SCHEMA
-    id: str
+    id: str = Field(pattern=FILE_NAME)
     state: Literal["finished", "diverged"]
     message: str = ""
     method: str
@@ -153,7 +157,7 @@ class Record(_Part):
     cases: dict[str, int]
     skipped: list[str] = Field(default_factory=list)
     copies: list[str] = Field(default_factory=list)
-    task: str
+    task: str = Field(pattern=FILE_NAME)
     pairs: Pairs | None = None
     masks: LentMasks | None = None
     protocol: dict[str, Any]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbed.files import whole, write_text
+from benchbed.runs.record import FILE_NAME
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -35,9 +36,6 @@ SIDES = (960, 800, 640, 480, 320, 200)
 
 QUALITIES = (85, 75, 65)
 """Qualities that are tried at each of them."""
-
-RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What the name of a run looks like; a record of a stranger may name any path as its run."""
 
 PICTURES = {"grid": ("final.png", "*-kimg.png"), "nearest": ("nearest.png",)}
 """Name of each picture to the files of the run that it is made from, the first that is there.
@@ -157,7 +155,7 @@ def read_showcase(root: Path, run: str) -> Showcase:
         run: Its name, as its record says it.
     """
     folder = showcase_folder(root, run)
-    if not RUN.fullmatch(run) or folder.is_symlink() or not folder.is_dir():
+    if not re.fullmatch(FILE_NAME, run) or folder.is_symlink() or not folder.is_dir():
         return Showcase({}, None)
     pictures = {
         name: content

@@ -33,7 +33,7 @@ SETTINGS = {"batch_size": 16}
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 4, 4) + bytes(30)
 
 RECORD: dict[str, Any] = {
-    "schema_version": 1, "id": "", "state": "finished", "message": "", "method": "dcgan",
+    "schema_version": 1, "id": "unnamed", "state": "finished", "message": "", "method": "dcgan",
     "settings": SETTINGS, "dataset": "drive", "source": "phantom", "fingerprint": "f" * 16,
     "cases": {"train": 20}, "task": "synthesis", "protocol": PROTOCOL,
     "protocol_hash": digest(PROTOCOL), "seed": 0, "precision": "fp32",

@@ -211,6 +211,8 @@ def test_records_round_trip_and_wrong_ones_are_refused_by_name(tmp_path: Path) -
         ({"schema_version": None}, "no schema_version"),
         ({"seed": "x"}, "damaged at 'seed'"),
         ({"state": "odd"}, "damaged at 'state'"),
+        ({"task": "../../x"}, "damaged at 'task'"),
+        ({"id": "/x"}, "damaged at 'id'"),
     ]:
         path.write_text(json.dumps({**content, **change}))
         with pytest.raises(BenchbedError, match=words):
