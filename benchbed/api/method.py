@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from benchbed.api.ranks import Ranks
 from benchbed.api.types import Batch, DataShape, Figure
 from benchbed.settings import MethodSettings
 
@@ -63,6 +64,7 @@ class Method(nn.Module, ABC, Generic[S]):
         data: The shape of the data, set before ``build``.
         steps: Training steps done.
         updates: Updates done, by the optimiser's name.
+        ranks: This process among those that train the method together.
     """
 
     def __init__(self, settings: S) -> None:
@@ -74,6 +76,7 @@ class Method(nn.Module, ABC, Generic[S]):
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._averages: dict[str, str] = {}
         self._fabric: Fabric
+        self.ranks = Ranks()
 
     # -- what a plugin writes ---------------------------------------------------------------
 
@@ -194,6 +197,7 @@ class Method(nn.Module, ABC, Generic[S]):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         optimizer.zero_grad(set_to_none=True)
         self._fabric.backward(loss, inputs=parameters)
+        self.ranks.average([p.grad for p in parameters if p.grad is not None])
         optimizer.step()
         self.updates[name] += 1
 
@@ -245,12 +249,14 @@ class Method(nn.Module, ABC, Generic[S]):
             distribution: ``"normal"``, N(0, std^2), or ``"uniform"`` in [-1, 1].
             std: Standard deviation of normal noise.
         """
-        noise = torch.empty(count, *shape, device=self.device if rng is None else rng.device)
+        training = rng is None
+        size, source = (self.ranks.size, self.ranks.noise) if training else (1, rng)
+        noise = torch.empty(count * size, *shape, device=rng.device if rng else self.device)
         if distribution == "uniform":
-            noise.uniform_(-1.0, 1.0, generator=rng)
+            noise.uniform_(-1.0, 1.0, generator=source)
         else:
-            noise.normal_(0.0, std, generator=rng)
-        return noise.to(self.device)
+            noise.normal_(0.0, std, generator=source)
+        return self.ranks.part(noise) if training else noise.to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -277,11 +283,12 @@ class Method(nn.Module, ABC, Generic[S]):
             fabric: A launched Fabric.
         """
         self._fabric = fabric
+        self.ranks = Ranks(fabric)
         for name, network in self.networks.items():
             if self.data.dimensions == 2:
                 # Convolutions are up to three times as fast so on CPUs and on tensor cores.
                 network.to(memory_format=torch.channels_last)
-            setattr(self, name, fabric.setup_module(network))
+            setattr(self, name, fabric.setup_module(self.ranks.normalised(network)))
         for name in self._averages.values():
             getattr(self, name).to(fabric.device)
         for name, optimizer in self.optimizers.items():

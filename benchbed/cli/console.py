@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -53,11 +54,13 @@ def duration(seconds: float) -> str:
 class ConsoleReporter:
     """Shows what a run reports: a live bar on a terminal, a line now and then elsewhere.
 
-    Everything goes to stderr, so that stdout is left for what a script reads.
+    Everything goes to stderr, so that stdout is left for what a script reads. Of the processes that
+    train a run together, the first one speaks.
     """
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
+        first = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.console = Console(stderr=True, quiet=not first)
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
@@ -113,6 +116,8 @@ class ConsoleReporter:
             self._bars.update(self._tasks[what], completed=share, detail=detail)
             return
         now = time.monotonic()
+        if self.console.quiet:
+            return
         if now - self._last_line >= QUIET_SECONDS or (what == "training" and share >= 1.0):
             self._last_line = now
             print(f"{what}: {share:.0%}, {detail}", file=sys.stderr, flush=True)

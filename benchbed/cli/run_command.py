@@ -108,6 +108,9 @@ def run(
     ] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision.")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices that share each batch, a process for each.")
+    ] = 1,
     results: Annotated[
         Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
     ] = None,
@@ -174,7 +177,8 @@ def run(
             annotator=annotator,
             annotator_kimg=annotator_kimg,
         )
-    _carry_out(request, store, options, device=device, force=force, resume=resume, as_json=as_json)
+    how = {"device": device, "devices": devices, "force": force}
+    _carry_out(request, store, options, how, resume=resume, as_json=as_json)
 
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
@@ -221,9 +225,8 @@ def _carry_out(
     request: Request,
     store: Store,
     options: Mapping[str, Any],
+    how: Mapping[str, Any],
     *,
-    device: str,
-    force: bool,
     resume: str | None,
     as_json: bool,
 ) -> None:
@@ -240,7 +243,7 @@ def _carry_out(
                 f"since (it would be {planned.id} now). Start it anew with benchbed run."
             )
         paths.writable(store.root)
-        outcome = _guarded(planned, store, reporter, options, device=device, force=force)
+        outcome = _guarded(planned, store, reporter, options, how)
     _tell(outcome, store, reporter, as_json)
 
 
@@ -249,9 +252,7 @@ def _guarded(
     store: Store,
     reporter: ConsoleReporter,
     options: Mapping[str, Any],
-    *,
-    device: str,
-    force: bool,
+    how: Mapping[str, Any],
 ) -> Outcome:
     # torch takes seconds to import; everything a user could have got wrong is known by now.
     from benchbed.runs.runner import RunFailed, carry_out
@@ -260,14 +261,7 @@ def _guarded(
     reporter.say(f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget}.")
     folder = store.run_folder(planned.id)
     try:
-        return carry_out(
-            planned,
-            store,
-            reporter,
-            device=device,
-            force=force,
-            options=Options(**options),
-        )
+        return carry_out(planned, store, reporter, options=Options(**options), **how)
     except Interrupted as error:
         reporter.say(f"Stopped. Go on with: benchbed run --resume {planned.id}")
         raise typer.Exit(130) from error

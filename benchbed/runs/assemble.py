@@ -20,6 +20,9 @@ from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter
 from benchbed.training.state import load_checkpoint, seed_everything
 
+OTHER_RANKS = 1_000_003
+"""Times the rank, added to the seed of the processes that train along."""
+
 
 def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
     """The plan's data as arrays, with what its method derives from them."""
@@ -44,6 +47,9 @@ def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
     method.data = shape
     method.build(shape)
     method.attach(lightning)
+    if method.ranks.rank:
+        # What a method draws for itself must not be the same for every part of a batch.
+        seed_everything(plan.seed + OTHER_RANKS * method.ranks.rank)
     return method
 
 

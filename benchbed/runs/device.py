@@ -5,24 +5,45 @@ from __future__ import annotations
 import logging
 import resource
 import sys
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import nn
 
 from benchbed.errors import BenchbedError
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
-def fabric(device: str, precision: str) -> Fabric:
-    """Fabric on one device.
+class Together(DDPStrategy):
+    """Fabric's data-parallel processes, around networks that are left as they are.
+
+    PyTorch's wrapper averages gradients in its own ``forward`` and ``backward``, one network at a
+    time. A GAN runs several through one loss, some of them twice, penalises gradients and grows;
+    so `Method.update` averages the gradients that it has just found, whatever they came from.
+    """
+
+    def setup_module(self, module: nn.Module) -> Any:
+        """The network itself."""
+        return module
+
+
+def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
+    """Fabric on one device, or on several, each in a process of its own.
+
+    With several, this very command is started once more for each of the others, and the call
+    returns in all of them.
 
     Args:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         precision: ``"fp32"`` or ``"bf16"``.
+        devices: How many devices; on a CPU, how many processes.
 
     Raises:
-        BenchbedError: There is no such device.
+        BenchbedError: There is no such device, or there are not so many.
     """
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
@@ -32,11 +53,22 @@ def fabric(device: str, precision: str) -> Fabric:
             f"--device {device} is not there: torch sees {torch.cuda.device_count()} CUDA "
             f"devices. See `benchbed doctor`."
         )
+    if devices > 1 and number:
+        raise BenchbedError(
+            f"--devices {devices} takes the first ones; --device {device} names one."
+        )
+    if devices > 1 and kind != "cpu" and 0 < torch.cuda.device_count() < devices:
+        raise BenchbedError(
+            f"--devices {devices} are not there: torch sees {torch.cuda.device_count()} CUDA "
+            f"devices. See `benchbed doctor`."
+        )
     # Its remarks on the precision are no news: a record says which it was.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     made = Fabric(
         accelerator=kind,
-        devices=[int(number)] if number else 1,
+        devices=[int(number)] if number else devices,
+        strategy=Together() if devices > 1 else "auto",
+        plugins=[LightningEnvironment()] if devices > 1 else None,
         precision=PRECISION[precision],  # type: ignore[arg-type]
     )
     made.launch()

@@ -19,12 +19,13 @@ from benchbed.runs.record import Provenance
 LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pytorch-fid", "pillow")
 
 
-def provenance(command: str, device: torch.device) -> Provenance:
+def provenance(command: str, device: torch.device, devices: int = 1) -> Provenance:
     """What is known of this process and machine; no user, host or path is named.
 
     Args:
         command: A command that makes the same run.
         device: Where it was computed.
+        devices: How many such devices trained it together.
     """
     commit, dirty = _commit()
     return Provenance(
@@ -42,6 +43,7 @@ def provenance(command: str, device: torch.device) -> Provenance:
         threads=torch.get_num_threads(),
         memory_bytes=psutil.virtual_memory().total,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        devices=devices,
     )
 
 

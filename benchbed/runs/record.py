@@ -118,6 +118,7 @@ class Provenance(_Part):
     threads: int
     memory_bytes: int
     device: str
+    devices: int = 1
 
 
 class Imported(_Part):

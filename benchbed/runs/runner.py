@@ -24,6 +24,7 @@ from benchbed.errors import BenchbedError
 from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
 from benchbed.registry import load
+from benchbed.runs.along import check_devices, in_company, train_along
 from benchbed.runs.assemble import build, parameter_counts, restored
 from benchbed.runs.device import fabric, peak_memory
 from benchbed.runs.logbook import Logbook
@@ -81,6 +82,7 @@ def carry_out(
     weights: bool = False,
     options: Options | None = None,
     patience: float = 0.0,
+    devices: int = 1,
 ) -> Outcome:
     """Carry out a run, or go on with it, unless it is done.
 
@@ -94,9 +96,12 @@ def carry_out(
             enough, and another process that is at work on the run is waited for.
         options: What does not change the result.
         patience: Seconds to wait for another process that is at work on the run.
+        devices: How many devices train it together, each in a process of its own; those beside
+            the first never return from here.
 
     Raises:
-        BenchbedError: The folder cannot be written to, or another process is at work on the run.
+        BenchbedError: The folder cannot be written to, another process is at work on the run, or
+            it cannot be trained on so many devices.
         Interrupted: It was asked to stop, and can be resumed.
         RunFailed: It broke.
     """
@@ -104,9 +109,16 @@ def carry_out(
     folder = store.run_folder(plan.id)
     if (done := _done(plan, store, force=force, weights=weights)) is not None:
         return Outcome(done, folder, fresh=False)
-    lightning = fabric(device, plan.precision)
+    check_devices(plan, devices)
+    lightning = fabric(device, plan.precision, devices)
+    if not lightning.is_global_zero:
+        train_along(plan, store, lightning)
     patience = math.inf if weights else patience
-    with store.locked(plan.id, patience=patience) as folder, told(folder, reporter) as listener:
+    with (
+        in_company(lightning),
+        store.locked(plan.id, patience=patience) as folder,
+        told(folder, reporter) as listener,
+    ):
         # Whoever was waited for may have done it.
         if (done := _done(plan, store, force=force, weights=weights)) is not None:
             return Outcome(done, folder, fresh=False)
@@ -305,7 +317,7 @@ class _Run:
             precision=plan.precision,
             training=self._training(loop),
             metrics=[Measured(**value.as_dict()) for value in values or []],
-            provenance=provenance(plan.command, self.fabric.device),
+            provenance=provenance(plan.command, self.fabric.device, self.fabric.world_size),
         )
 
     def _training(self, loop: Loop) -> Training:

@@ -15,8 +15,10 @@ import numpy.typing as npt
 from torch import Tensor
 
 from benchbed.api.method import Method
+from benchbed.api.ranks import Ranks
 from benchbed.api.types import Losses
 from benchbed.data.feed import Feed, StagedFeed
+from benchbed.errors import BenchbedError
 from benchbed.training.board import Board, LoggerName, board
 from benchbed.training.budget import Budget, Position
 from benchbed.training.events import Progress, Reporter
@@ -100,6 +102,11 @@ class Loop:
         return int(self.method.settings.batch_size)
 
     @property
+    def ranks(self) -> Ranks:
+        """The processes that train together; the first one writes what the run leaves."""
+        return self.method.ranks
+
+    @property
     def checkpoint(self) -> Path:
         """The file that a stopped run goes on from."""
         return checkpoint_in(self.folder)
@@ -111,6 +118,7 @@ class Loop:
             Diverged: A loss is no number or has exploded.
             Interrupted: `stop` said so; the checkpoint is written.
         """
+        self.ranks.wait()  # until the first has cleared the folder
         if self.checkpoint.exists():
             self._restore()
         with board(self.options.logger, self.folder, self.method.steps) as self._board:
@@ -120,7 +128,7 @@ class Loop:
         self.method.train()
         saved = spoken = mark = time.monotonic()
         spoken_at = self.position.shown
-        while (share := self.budget.share(self.position)) < 1.0:
+        while (share := self.ranks.agree(self.budget.share(self.position))) < 1.0:
             self._step(share)
             now = time.monotonic()
             self.position.seconds += now - mark
@@ -129,10 +137,10 @@ class Loop:
                 speed = (self.position.shown - spoken_at) / (now - spoken)
                 self.reporter.training(self._progress(speed))
                 spoken, spoken_at = now, self.position.shown
-            if self.stop():
+            if self.ranks.agree(self.stop()):
                 self._save()
                 raise Interrupted
-            if now - saved > self.options.checkpoint_seconds:
+            if self.ranks.agree(now - saved > self.options.checkpoint_seconds):
                 self._save()
                 saved = time.monotonic()
             self._picture_if_due()
@@ -145,7 +153,7 @@ class Loop:
 
     def _step(self, share: float) -> None:
         batch = self.feed.batch(self.position.shown, self.batch_size)
-        losses = self.method.training_step(batch, share)
+        losses = self.method.training_step(self.ranks.part_of(batch), share)
         self.method.steps += 1
         self.position.shown += len(batch)
         self._add(losses)
@@ -161,6 +169,7 @@ class Loop:
 
     def _log(self) -> None:
         # A method of several stages reports other losses in each: every loss has its own count.
+        self.ranks.average(list(self._sums.values()))
         means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
         self._sums, self._summed = {}, Counter()
         self.history.add(self.method.steps, self.position, means)
@@ -168,7 +177,8 @@ class Loop:
             self._board.losses(self.method.steps, means)
         for name, mean in means.items():
             if not math.isfinite(mean) or abs(mean) > EXPLODED:
-                self.history.write()
+                if self.ranks.first:
+                    self.history.write()
                 raise Diverged(
                     f"loss {name!r} was {mean:g} after {self.position.shown} images "
                     f"({self.method.steps} steps)"
@@ -193,6 +203,8 @@ class Loop:
         if due <= self._pictured or due >= self.options.pictures:
             return
         self._pictured = due
+        if not self.ranks.first:
+            return
         path = self.folder / "samples" / f"{self.position.shown / 1000:09.3f}-kimg.png"
         pixels = self.preview()
         save_picture(path, pixels)
@@ -201,13 +213,19 @@ class Loop:
             self._board.picture(self.method.steps, pixels)
 
     def _save(self) -> None:
+        mine, *others = self.ranks.gather(random_states())
+        self.ranks.average(list(self._sums.values()))
+        if not self.ranks.first:
+            return
         self.history.write()
         if self._board is not None:
             self._board.flush()
         content = {
             "data": asdict(self.method.data),
             "state": self.method.state(),
-            "random": random_states(),
+            "random": mine,
+            "others": others,
+            "noise": None if self.ranks.noise is None else self.ranks.noise.get_state(),
             "shown": self.position.shown,
             "seconds": self.position.seconds,
             "sums": self._sums,
@@ -218,8 +236,16 @@ class Loop:
 
     def _restore(self) -> None:
         content = load_checkpoint(self.checkpoint, self.name)
+        states = [content["random"], *content.get("others", ())]
+        if len(states) != self.ranks.size:
+            raise BenchbedError(
+                f"The run {self.run} was begun on {len(states)} devices and goes on with as many: "
+                f"give --devices {len(states)}, or start it anew with --force."
+            )
         self.method.restore(content["state"])
-        restore_random_states(content["random"])
+        restore_random_states(states[self.ranks.rank])
+        if self.ranks.noise is not None:
+            self.ranks.noise.set_state(content["noise"])
         self.position = Position(content["shown"], content["seconds"])
         device = self.feed.device
         self._sums = {name: total.to(device) for name, total in content["sums"].items()}

@@ -21,7 +21,7 @@ class LSGAN(Method[LSGANSettings]):
         self.generator = nn.Sequential(
             nn.Linear(LATENT, w * quarter**2),
             nn.Unflatten(1, (w, quarter, quarter)),
-            nn.BatchNorm2d(w),
+            nn.Identity() if self.settings.plain else nn.BatchNorm2d(w),
             nn.ReLU(),
             nn.ConvTranspose2d(w, w, 4, 2, 1),
             nn.ReLU(),
@@ -31,7 +31,7 @@ class LSGAN(Method[LSGANSettings]):
         self.discriminator = nn.Sequential(
             nn.Conv2d(data.channels, w, 4, 2, 1),
             nn.LeakyReLU(0.2),
-            nn.Dropout2d(0.2),
+            nn.Dropout2d(0.0 if self.settings.plain else 0.2),
             nn.Conv2d(w, 1, quarter * 2),
             nn.Flatten(0),
         )

@@ -11,3 +11,6 @@ class LSGANSettings(MethodSettings):
     fail_at: int = setting(-1, help="Step at which to raise, to test the harness.", source="none")
     nan_at: int = setting(-1, help="Step whose loss is NaN, to test the harness.", source="none")
     step_ms: int = setting(0, help="Pause a step, to test the harness.", source="none", ge=0)
+    plain: bool = setting(
+        False, help="Neither batch normalisation nor dropout, to test the harness.", source="none"
+    )
