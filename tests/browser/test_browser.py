@@ -159,6 +159,7 @@ def test_a_number_says_where_it_comes_from(page: Page, how: str) -> None:
     assert [row.split("\t")[:2] for row in rows] == [["0", "0.3"], ["1", "0.31"]]
     assert _dialog(page).locator("details[open]").count() == 1
     _dialog(page).locator("summary").nth(1).press("Enter")
+    _dialog(page).locator("details[open]").nth(1).wait_for()
     assert "dcgan-chest-xray-real-s1.json" in _dialog(page).inner_text()
     if how == "mouse":
         page.get_by_role("button", name="Close").click()

@@ -27,6 +27,7 @@ from benchbed.runs import weights
 from benchbed.runs.archive import Manifest, read_archive, write_archive
 from benchbed.runs.export import Exported, export, exportable
 from benchbed.runs.install import install, offered
+from benchbed.runs.lookup import find_run
 from benchbed.runs.plan import method_settings, plan
 from benchbed.runs.prune import Wanted, free, survey
 from benchbed.runs.request import Request
@@ -131,7 +132,7 @@ def test_the_imported_record_says_where_it_came_from(
     assert theirs.imported.archive == "run.zip"
     assert theirs.imported.sha256 == hashlib.sha256(exported.path.read_bytes()).hexdigest()
     assert theirs.model_copy(update={"imported": None}) == mine
-    _, state = other.find(mine.id)
+    _, state = find_run(other, mine.id)
     assert state["imported"]["sha256"] == exported.sha256
     assert state["plan"]["root"] is None
 
