@@ -1,5 +1,5 @@
 # Each target sets itself up: a bare machine needs python3 and make, nothing else.
-# The tests take one process a core, with one thread each.
+# The tests take one process a core, with one thread each, in their order: the long ones come first.
 # The demo has a results folder of its own: what lies recorded in results/ is not computed again.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -20,7 +20,7 @@ demo: $(READY)   ## train SkrGAN on fundus photographs (or their phantom), score
 	$(BIN)/benchbed run --method skrgan --dataset fundus --results demo
 
 test: $(READY)   ## run the default tests (no GPU, no network; under 10 minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 lint: $(READY)   ## ruff and mypy
 	$(BIN)/ruff check .

@@ -134,6 +134,11 @@ PRESET: Mapping[str, Preset] = {
 }
 
 
+def plain_number(value: float) -> float:
+    """A number as JSON has it best: 16 and 16.0 are one budget, and must be one identity."""
+    return int(value) if value == int(value) else value
+
+
 def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
     """The preset called `name`, changed where a value is given.
 
@@ -155,6 +160,8 @@ def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
         if "kimg" in given:
             raise BenchbedError("Give a budget in images (--kimg) or in time (--time), not both.")
         given["kimg"] = None
+    elif "kimg" in given:
+        given["kimg"] = plain_number(given["kimg"])
     found = PRESET[name]
     if dimensions == 3:
         found = replace(found, size=found.volume_size, kimg=found.volume_kimg, framing=None)

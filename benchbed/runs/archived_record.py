@@ -6,6 +6,7 @@ from typing import Any
 
 from benchbed.errors import BenchbedError
 from benchbed.files import digest
+from benchbed.protocol import plain_number
 from benchbed.runs.archive import PROTOCOL, RECORD, SETTINGS, Archive, Refused, as_json
 from benchbed.runs.record import LentMasks, Record, parse_record
 
@@ -70,7 +71,7 @@ def identity(record: Record) -> str:
                 generator=pairs.generator,
                 run=pairs.run,
                 dataset=pairs.dataset,
-                kimg=pairs.kimg,
+                kimg=None if pairs.kimg is None else plain_number(pairs.kimg),
                 count=pairs.count,
             )
             if pairs.masks is not None:
@@ -109,7 +110,8 @@ def content_of(record: Record) -> bytes:
 
 
 def _lent(masks: LentMasks) -> dict[str, Any]:
-    return masks.model_dump()
+    kimg = None if masks.kimg is None else plain_number(masks.kimg)
+    return {**masks.model_dump(), "kimg": kimg}
 
 
 def _short(value: object) -> str:

@@ -73,6 +73,7 @@ def undisturbed(
     return results
 
 
+@pytest.mark.slow
 def test_five_sigkills_at_random_moments_change_nothing(
     undisturbed: Path, with_plugin: Path, tmp_path: Path
 ) -> None:
