@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from benchbed.api.metric import ImageSet, MetricValue, Unseen
+from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.task import Evaluation, Task
 from benchbed.data.feed import to_pixels
 from benchbed.data.fov import common_fov
-from benchbed.tasks.nearest import nearest_grid
-from benchbed.tasks.scoring import score
+from benchbed.tasks.made_sets import score_made
 from benchbed.training.sampling import draw
 
 
@@ -31,16 +30,4 @@ class Synthesis(Task):
         real = evaluation.real[evaluation.reference_split]
         fov = None if real.fov is None else common_fov(real.fov, total)
         fake = ImageSet(to_pixels(samples.image), fov)
-        train = evaluation.real[evaluation.train_split]
-        held_out = evaluation.held_out_split
-        unseen = Unseen(train, evaluation.real[held_out]) if held_out is not None else None
-        evaluation.picture("nearest", nearest_grid(fake, train, unseen))
-        return score(
-            evaluation.metrics,
-            real,
-            fake,
-            evaluation.features,
-            seed=evaluation.seed,
-            unseen=unseen,
-            counted=evaluation.counted,
-        )
+        return score_made(evaluation, fake, evaluation.metrics)

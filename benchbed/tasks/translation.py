@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchbed.api.metric import ImageSet, MetricValue, PairedFunction, PairedInputs, Unseen
+from benchbed.api.metric import ImageSet, MetricValue, PairedFunction, PairedInputs
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import Evaluation, Task
 from benchbed.data.feed import to_pixels
 from benchbed.metrics.interval import interval
 from benchbed.registry import load
-from benchbed.tasks.nearest import nearest_grid
-from benchbed.tasks.scoring import score
+from benchbed.tasks.made_sets import score_made
 from benchbed.training.sampling import apart
 
 Images = npt.NDArray[np.float32]
@@ -35,25 +34,9 @@ class Translation(Task):
         values = score_pairs(
             pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.counted
         )
-        return [*values, *_as_sets(evaluation, fake)]
-
-
-def _as_sets(evaluation: Evaluation, made: Images) -> list[MetricValue]:
-    """The metrics that ask for no pairs."""
-    fake = ImageSet(made if made.ndim == 5 else to_pixels(torch.from_numpy(made)))
-    train = evaluation.real[evaluation.train_split]
-    held_out = evaluation.held_out_split
-    unseen = Unseen(train, evaluation.real[held_out]) if held_out is not None else None
-    evaluation.picture("nearest", nearest_grid(fake, train, unseen))
-    return score(
-        [spec for spec in evaluation.metrics if spec.judges != "pairs"],
-        evaluation.real[evaluation.reference_split],
-        fake,
-        evaluation.features,
-        seed=evaluation.seed,
-        unseen=unseen,
-        counted=evaluation.counted,
-    )
+        made = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
+        sets = [spec for spec in evaluation.metrics if spec.judges != "pairs"]
+        return [*values, *score_made(evaluation, made, sets)]
 
 
 def _translated(evaluation: Evaluation) -> tuple[Images, Images]:
