@@ -10,15 +10,19 @@ import sysconfig
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchbed import registry as registry_module
+from benchbed.files import digest
+from benchbed.runs.record import Record
 
 HERE = Path(__file__).parent
 REAL_DATA = os.environ.get("BENCHBED_DATA")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+MakeRecord = Callable[..., Record]
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +149,60 @@ def sandbox(shared_cache: Path) -> Sandbox:
         return {**kept, "PATH": path, "BENCHBED_CACHE": str(shared_cache), "COLUMNS": "200"}
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_record() -> MakeRecord:
+    """Makes a record of the task `synthesis`, as `a_record` says."""
+    return a_record
+
+
+PROTOCOL = {
+    "preset": "quick", "task": "synthesis", "dataset": "chest-xray", "source": "real",
+    "fingerprint": "f1", "size": 64, "channels": 3, "framing": "center", "augment": "none",
+    "kimg": 24.0, "seconds": None, "train_split": "train", "reference_split": "train",
+    "samples": 100, "selection": "last", "version": 1,
+}  # fmt: skip
+
+
+def a_record(
+    method: str = "dcgan", seed: int = 0, *, values: dict[str, float] | None = None, **changes: Any
+) -> Record:
+    """A record that agrees with itself.
+
+    Args:
+        method: Its method.
+        seed: Its seed.
+        values: The value of each metric; a run that diverged has none.
+        **changes: Fields of the protocol, or of the record, that are something else.
+    """
+    protocol = {name: changes.pop(name, value) for name, value in PROTOCOL.items()}
+    settings = changes.pop("settings", {"batch_size": 16})
+    precision = changes.pop("precision", "fp32")
+    state = changes.pop("state", "finished")
+    values = {"swd": 0.1, "ms-ssim-realfake": 0.3} if values is None else values
+    metrics = [
+        {"metric": name, "value": value, "recipe": f"how {name} is computed", "n_real": 200,
+         "n_fake": 100, "floor": 0.01, "n_floor": 100}
+        for name, value in values.items()
+    ]  # fmt: skip
+    shared = {name: protocol[name] for name in ("dataset", "source", "fingerprint", "task")}
+    identity = digest([method, settings, protocol, seed, precision], 8)
+    content = {
+        "id": f"{method}-{protocol['dataset']}-{protocol['size']}px-s{seed}-{identity}",
+        "state": state, "method": method, "settings": settings, **shared, "cases": {"train": 9},
+        "protocol": protocol, "protocol_hash": digest(protocol), "seed": seed,
+        "precision": precision,
+        "training": {"kimg": 24, "steps": 9, "seconds": 90, "images_per_second": 9,
+                     "peak_memory_bytes": 2_000_000_000},
+        "metrics": metrics if state == "finished" else [],
+        "provenance": {
+            "created": f"2026-01-{seed + 1:02d}T00:00:00+00:00",
+            "command": f"benchbed run --method {method} --seed {seed}", "commit": "abc123",
+            "dirty": True, "benchbed": "0.1.0", "plugins": {"classics": "benchbed 0.1.0"},
+            "libraries": {"torch": "2.10.0"}, "python": "3.11", "system": "Linux",
+            "processor": "A Processor", "cores": 2, "threads": 2, "memory_bytes": 8_000_000_000,
+            "device": "cpu",
+        },
+    }  # fmt: skip
+    return Record.model_validate({**content, **changes})

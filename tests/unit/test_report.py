@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -22,37 +22,7 @@ from benchbed.report.references import ReferencePaper, read_papers
 from benchbed.report.verdict import verdict
 from benchbed.runs.record import SCHEMA, Record, read_record, write_record
 
-PROVENANCE = {
-    "created": "2026-01-01T00:00:00+00:00", "command": "benchbed run", "commit": "abc",
-    "dirty": False, "benchbed": "0.1.0", "plugins": {}, "libraries": {}, "python": "3.11",
-    "system": "Linux", "processor": "x", "cores": 2, "threads": 2, "memory_bytes": 1,
-    "device": "cpu",
-}  # fmt: skip
-
-
-def _record(method: str = "dcgan", seed: int = 0, **changes: Any) -> Record:
-    protocol = {
-        "preset": "quick", "task": "synthesis", "dataset": "chest-xray", "source": "real",
-        "fingerprint": "f1", "size": 64, "channels": 3, "framing": "center", "augment": "none",
-        "kimg": 24.0, "seconds": None, "train_split": "train", "reference_split": "train",
-        "samples": 100, "selection": "last", "version": 1, **changes.pop("protocol", {}),
-    }  # fmt: skip
-    values = changes.pop("values", {"swd": 0.1, "ms-ssim-realfake": 0.3})
-    metrics = [
-        {"metric": n, "value": v, "recipe": "r", "n_real": 200, "n_fake": 100, "floor": 0.01,
-         "n_floor": 100}
-        for n, v in values.items()
-    ]  # fmt: skip
-    content = {
-        "id": f"{method}-{protocol['dataset']}-{protocol['size']}px-s{seed}", "state": "finished",
-        "method": method, "settings": {"batch_size": 16}, "dataset": protocol["dataset"],
-        "source": protocol["source"], "fingerprint": protocol["fingerprint"], "cases": {"train": 9},
-        "task": "synthesis", "protocol": protocol, "protocol_hash": json.dumps(protocol)[:99],
-        "seed": seed, "precision": "fp32",
-        "training": {"kimg": 24, "steps": 9, "seconds": 9, "images_per_second": 9},
-        "metrics": metrics, "provenance": PROVENANCE,
-    }  # fmt: skip
-    return Record.model_validate({**content, **changes})
+Make = Callable[..., Record]
 
 
 @pytest.fixture
@@ -66,22 +36,26 @@ def paper() -> ReferencePaper:
     return papers["zhang2019-skrgan"]
 
 
-def test_rows_of_different_protocols_never_share_a_table(metrics: dict[str, MetricSpec]) -> None:
+def test_rows_of_different_protocols_never_share_a_table(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
     records = [
-        _record("dcgan"),
-        _record("skrgan"),
-        _record("skrgan", protocol={"source": "phantom"}, source="phantom"),
-        _record("skrgan", protocol={"fingerprint": "f2"}, fingerprint="f2"),
-        _record("skrgan", protocol={"size": 128}),
-        _record("skrgan", precision="bf16"),
+        make_record("dcgan"),
+        make_record("skrgan"),
+        make_record("skrgan", source="phantom"),
+        make_record("skrgan", fingerprint="f2"),
+        make_record("skrgan", size=128),
+        make_record("skrgan", precision="bf16"),
     ]
     board = overview(frame(records), "synthesis", metrics)
     assert sorted(len(table.rows) for table in board.tables) == [1, 1, 1, 1, 2]
 
 
-def test_means_and_deviations_over_seeds_and_missing_seeds(metrics: dict[str, MetricSpec]) -> None:
-    records = [_record(seed=s, values={"swd": v}) for s, v in enumerate([0.1, 0.2, 0.3])]
-    records.append(_record("skrgan", values={"swd": 0.05}))
+def test_means_and_deviations_over_seeds_and_missing_seeds(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
+    records = [make_record(seed=s, values={"swd": v}) for s, v in enumerate([0.1, 0.2, 0.3])]
+    records.append(make_record("skrgan", values={"swd": 0.05}))
     (table,) = overview(frame(records), "synthesis", metrics).tables
     dcgan, skrgan = table.rows
     assert dcgan.cells["swd"].mean == pytest.approx(0.2)
@@ -93,15 +67,19 @@ def test_means_and_deviations_over_seeds_and_missing_seeds(metrics: dict[str, Me
     assert not skrgan.cells["swd"].best
 
 
-def test_a_diverged_seed_is_shown_and_not_averaged(metrics: dict[str, MetricSpec]) -> None:
-    records = [_record(seed=0), _record(seed=1, state="diverged", metrics=[])]
+def test_a_diverged_seed_is_shown_and_not_averaged(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
+    records = [make_record(seed=0), make_record(seed=1, state="diverged")]
     page = markdown.render(overview(frame(records), "synthesis", metrics))
     assert "| dcgan | 1/2, 1 diverged | 0.3 | 0.1 |" in page
 
 
-def test_settings_that_differ_are_told_in_the_label(metrics: dict[str, MetricSpec]) -> None:
-    other = _record(settings={"batch_size": 8}).model_copy(update={"id": "other"})
-    (table,) = overview(frame([_record(), other]), "synthesis", metrics).tables
+def test_settings_that_differ_are_told_in_the_label(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
+    other = make_record(settings={"batch_size": 8})
+    (table,) = overview(frame([make_record(), other]), "synthesis", metrics).tables
     assert [row.label for row in table.rows] == ["dcgan (batch_size=16)", "dcgan (batch_size=8)"]
 
 
@@ -124,13 +102,13 @@ def test_verdicts_are_at_the_printed_digits(
 
 
 def test_a_verdict_says_why_values_do_not_compare(
-    metrics: dict[str, MetricSpec], paper: ReferencePaper
+    make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     reference = paper.tables[0]
-    same = _record("dcgan", protocol={"size": 512})
-    small = _record("dcgan")
-    phantom = _record("dcgan", protocol={"source": "phantom", "samples": 50}, source="phantom")
-    other = _record("dcgan", protocol={"dataset": "drive"}, dataset="drive")
+    same = make_record("dcgan", size=512)
+    small = make_record("dcgan")
+    phantom = make_record("dcgan", source="phantom", samples=50)
+    other = make_record("dcgan", dataset="drive")
     words = {}
     for name, record in {"same": same, "small": small, "phantom": phantom, "other": other}.items():
         (table,) = paper_board(frame([record]), paper, reference, metrics).tables
@@ -144,9 +122,9 @@ def test_a_verdict_says_why_values_do_not_compare(
 
 
 def test_a_random_feature_distance_never_stands_beside_a_papers_fid(
-    metrics: dict[str, MetricSpec], paper: ReferencePaper
+    make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
-    record = _record("dcgan", values={"fid-random": 3.0, "swd": 0.1})
+    record = make_record("dcgan", values={"fid-random": 3.0, "swd": 0.1})
     board = paper_board(frame([record]), paper, paper.tables[0], metrics)
     cells = board.tables[0].rows[0].cells
     assert cells["swd"].printed == "0.118"
@@ -160,10 +138,12 @@ def test_a_random_feature_distance_never_stands_beside_a_papers_fid(
 
 
 def test_the_terminal_never_cuts_a_number(
-    metrics: dict[str, MetricSpec], paper: ReferencePaper
+    make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     values = {"swd": 0.0962241, "ms-ssim-realfake": 0.684765, "kl": 0.545512, "fid-random": 9.27812}
-    board = paper_board(frame([_record("dcgan", values=values)]), paper, paper.tables[0], metrics)
+    board = paper_board(
+        frame([make_record("dcgan", values=values)]), paper, paper.tables[0], metrics
+    )
     for width in (40, 80, 200):
         console = Console(width=width, record=True, file=io.StringIO())
         console.print(*terminal.render(board.tables[0], console), sep="\n")
@@ -187,24 +167,30 @@ def test_the_papers_table_is_complete(paper: ReferencePaper) -> None:
     assert by_label["Brain MRI"]["pggan"]["fid"] == "33.76"
 
 
-def test_csv_has_a_line_for_every_number(metrics: dict[str, MetricSpec]) -> None:
-    board = overview(frame([_record("dcgan"), _record("skrgan")]), "synthesis", metrics)
+def test_csv_has_a_line_for_every_number(make_record: Make, metrics: dict[str, MetricSpec]) -> None:
+    mine = make_record("dcgan")
+    board = overview(frame([mine, make_record("skrgan")]), "synthesis", metrics)
     lines = list(csv.DictReader(io.StringIO(csvfile.render(board))))
     assert len(lines) == 4
     swd = next(line for line in lines if (line["method"], line["metric"]) == ("dcgan", "swd"))
-    assert (swd["mean"], swd["floor"], swd["runs"]) == ("0.1", "0.01", "dcgan-chest-xray-64px-s0")
+    assert (swd["mean"], swd["floor"], swd["runs"]) == ("0.1", "0.01", mine.id)
 
 
-def test_every_number_leads_to_its_record(metrics: dict[str, MetricSpec]) -> None:
-    page = markdown.render(overview(frame([_record()]), "synthesis", metrics))
-    assert "`dcgan-chest-xray-64px-s0`" in page
+def test_every_number_leads_to_its_record(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
+    mine = make_record()
+    page = markdown.render(overview(frame([mine]), "synthesis", metrics))
+    assert f"`{mine.id}`" in page
     assert "fingerprint f1" in page
 
 
-def test_records_round_trip_and_wrong_ones_are_refused_by_name(tmp_path: Path) -> None:
+def test_records_round_trip_and_wrong_ones_are_refused_by_name(
+    make_record: Make, tmp_path: Path
+) -> None:
     path = tmp_path / "r.json"
-    write_record(path, _record())
-    assert read_record(path) == _record()
+    write_record(path, make_record())
+    assert read_record(path) == make_record()
     content = json.loads(path.read_text())
     for change, words in [
         ({"schema_version": SCHEMA + 1}, "update benchbed"),
@@ -222,8 +208,8 @@ def test_records_round_trip_and_wrong_ones_are_refused_by_name(tmp_path: Path) -
         read_record(path)
 
 
-def test_a_later_field_does_not_break_an_older_reader(tmp_path: Path) -> None:
-    content = {**_record().model_dump(mode="json"), "added_later": 1}
+def test_a_later_field_does_not_break_an_older_reader(make_record: Make, tmp_path: Path) -> None:
+    content = {**make_record().model_dump(mode="json"), "added_later": 1}
     (tmp_path / "r.json").write_text(json.dumps(content))
     assert read_record(tmp_path / "r.json").method == "dcgan"
 
@@ -235,6 +221,7 @@ def test_a_reference_file_with_an_unknown_field_is_refused(tmp_path: Path) -> No
 
 
 def test_one_seed_shows_its_interval_and_several_their_spread(
+    make_record: Make,
     metrics: dict[str, MetricSpec],
 ) -> None:
     """Records from before there were intervals load, and show none."""
@@ -243,12 +230,12 @@ def test_one_seed_shows_its_interval_and_several_their_spread(
         {"metric": "ms-ssim-realfake", "value": 0.3, "recipe": "r", "n_real": 9, "n_fake": 9,
          "low": 0.25, "high": 0.35},
     ]  # fmt: skip
-    one = overview(frame([_record(metrics=values)]), "synthesis", metrics)
+    one = overview(frame([make_record(metrics=values)]), "synthesis", metrics)
     page = markdown.render(one)
     assert "| 0.3 [0.25, 0.35] |" in page
     assert "| 0.1 |" in page
     lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csvfile.render(one)))}
     assert (lines["ms-ssim-realfake"]["low"], lines["ms-ssim-realfake"]["high"]) == ("0.25", "0.35")
     assert lines["swd"]["low"] == ""
-    two = [_record(metrics=values), _record(metrics=values, seed=1)]
+    two = [make_record(metrics=values), make_record(metrics=values, seed=1)]
     assert "| 0.3 ± 0 |" in markdown.render(overview(frame(two), "synthesis", metrics))
