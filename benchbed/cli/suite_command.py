@@ -15,6 +15,7 @@ from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
     from benchbed.runs.store import Store
+    from benchbed.suites.estimate import Estimate, Share
     from benchbed.suites.executors.executor import Executor
     from benchbed.suites.grid import Member
 
@@ -57,6 +58,22 @@ class Where:
     device: str
     every: float
     logger: str | None
+
+    @property
+    def room(self) -> int | None:
+        """How many runs go on at a time; None where only the cluster knows."""
+        return self.jobs or (1 if self.executor == "local" else None)
+
+    @property
+    def share(self) -> Share:
+        """What each run has of a machine."""
+        from benchbed.suites.estimate import Share
+        from benchbed.suites.executors.local import cores_each
+
+        if self.executor == "ray":
+            return Share(self.threads or 1)
+        cores = cores_each(self.threads, self.room or 1)
+        return Share(int(cores) if cores.isdigit() else None)
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -155,31 +172,60 @@ def suite(
         rows = [{"run": m.plan.id, "state": m.standing(store)} for m in planned]
         typer.echo(json.dumps(rows, indent=2))
         return
-    todo = _tell_plan(chosen.title, planned, store)
+    todo, expected = _tell_plan(chosen.title, planned, store, where)
     if not dry_run and todo:
         paths.writable(store.root)
-        _execute(todo, store, where)
+        _execute(todo, expected, store, where)
     elif not todo:
         typer.echo("Next: benchbed report", err=True)
 
 
-def _tell_plan(title: str, planned: list[Member], store: Store) -> list[Member]:
+def _tell_plan(
+    title: str, planned: list[Member], store: Store, where: Where
+) -> tuple[list[Member], Estimate]:
     """Say how far the suite is.
 
     Returns:
-        The runs that are not done.
+        The runs that are not done, and how long they will take.
     """
-    from benchbed.cli.console import duration, print_rows
-    from benchbed.suites.grid import expected_seconds
+    from benchbed.cli.console import print_rows
+    from benchbed.suites.estimate import estimate
 
     standings = {member.plan.id: member.standing(store) for member in planned}
     print_rows(_grid(planned, standings), empty="No run.")
     todo = [m for m in planned if standings[m.plan.id] in ("begun", "missing")]
-    seconds = expected_seconds(todo, store)
-    time = f"about {duration(seconds)} of training" if seconds is not None else "time not known yet"
-    rest = f", {len(todo)} to run ({time})" if todo else ""
-    typer.echo(f"{title}: {len(planned)} runs, {len(planned) - len(todo)} done{rest}.", err=True)
-    return todo
+    expected = estimate(todo, store, where.share)
+    count, first = len(todo), expected.first
+    rest = f", {count} to run" if todo else ""
+    rest += f" after {first} that they build on" if first else ""
+    typer.echo(f"{title}: {len(planned)} runs, {len(planned) - count} done{rest}.", err=True)
+    if todo:
+        typer.echo(time_words(expected, where.room), err=True)
+    return todo, expected
+
+
+def time_words(expected: Estimate, room: int | None) -> str:
+    """How long runs will take, in a sentence or two.
+
+    Args:
+        expected: What is known.
+        room: How many go on at a time; None where only the cluster knows.
+    """
+    from benchbed.cli.console import duration
+
+    if expected.unknown:
+        return f"Time not known: no record tells the speed of {', '.join(expected.unknown)}."
+    work = f"about {duration(expected.work)} of training"
+    if room is None:
+        told = f"Expected: {work} in all, shared by as many runs as the cluster has room for."
+    elif (room := min(room, len(expected.todo))) == 1:
+        told = f"Expected: {work}, one run at a time."
+    else:
+        wall = duration(expected.wall(room))
+        told = f"Expected: about {wall} with {room} runs at a time, {work} in all."
+    if not expected.alike:
+        told += " Some of the records behind it had other numbers of cores or devices to each run."
+    return told
 
 
 def _grid(planned: list[Member], standings: Mapping[str, str]) -> list[dict[str, str]]:
@@ -218,7 +264,7 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
     from benchbed.suites.executors.accelerators import accelerators
     from benchbed.suites.executors.local import Local
 
-    jobs = where.jobs or 1
+    jobs = where.room or 1
     told = () if where.logger is None else ("--logger", where.logger)
     shared = jobs > 1 and where.device in ("auto", "cuda")
     return Local(
@@ -231,13 +277,15 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
     )
 
 
-def _execute(todo: list[Member], store: Store, where: Where) -> None:
+def _execute(todo: list[Member], expected: Estimate, store: Store, where: Where) -> None:
     from benchbed.cli.suite_watch import Watch
     from benchbed.suites.execute import STOPPED, carry_out
 
     outcomes: list[str] = []
     with Watch(store, len(todo)) as watch:
         executor = _executor(where, store, watch.say)
+        if where.room is None and executor.room and not expected.unknown:
+            watch.say(time_words(expected, executor.room))
         for ended in carry_out(todo, executor, watch=watch.show, say=watch.say):
             outcomes.append(ended.outcome)
             watch.over(ended)

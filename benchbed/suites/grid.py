@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Literal, TypeVar
 
 from benchbed.data.source import Source
@@ -119,30 +118,3 @@ def members(asked: Sequence[Request], reporter: Reporter) -> list[Member]:
         found.append(Member(request, plan(request)))
     reporter.counted("planning", len(asked), len(asked))
     return found
-
-
-def expected_seconds(todo: Sequence[Member], store: Store) -> float | None:
-    """How long runs will take, from the records of their like, or None where there are none.
-
-    A method's speed is the median of its records at the same size and precision; only training
-    is counted.
-    """
-    records = store.records()
-    total = 0.0
-    for member in todo:
-        protocol = member.plan.protocol
-        if protocol.seconds is not None:
-            total += protocol.seconds
-            continue
-        speeds = [
-            record.training.images_per_second
-            for record in records
-            if record.method == member.plan.method.name
-            and record.protocol["size"] == protocol.size
-            and record.precision == member.plan.precision
-            and record.training.images_per_second > 0
-        ]
-        if not speeds or protocol.kimg is None:
-            return None
-        total += protocol.kimg * 1000 / median(speeds)
-    return total

@@ -46,6 +46,7 @@ def test_a_suite_runs_what_is_missing(cli: Run, with_plugin: Path, tmp_path: Pat
     (tmp_path / "small.yaml").write_text(SUITE)
     dry = cli("suite", "small.yaml", "--dry-run")
     assert "2 to run" in dry.stderr
+    assert "no record tells the speed of tiny-lsgan at 32 px, dcgan at 32 px." in dry.stderr
     assert not (tmp_path / "results").exists()
     first = cli("suite", "small.yaml")
     assert first.returncode == 1
@@ -56,7 +57,7 @@ def test_a_suite_runs_what_is_missing(cli: Run, with_plugin: Path, tmp_path: Pat
     (tmp_path / "small.yaml").write_text(SUITE.replace("{fail_at: 3}", "{}"))
     second = cli("suite", "small.yaml")
     assert second.returncode == 0, second.stderr
-    assert "2 runs, 1 done, 1 to run" in second.stderr
+    assert "2 runs, 1 done, 1 to run." in second.stderr
     third = cli("suite", "small.yaml")
     assert "2 runs, 2 done." in third.stderr
 

@@ -142,7 +142,8 @@ def test_every_run_is_one_task_with_its_needs_and_is_tried_again(
         (name, "cpu", tmp_path) for name in "abcd"
     ]
     assert ray.jobs[0].options == {"checkpoint_seconds": 5.0}
-    assert said == ["A cluster of 3 nodes with 12 cores and 0 GPUs."]
+    assert said == ["A cluster of 3 nodes with 12 cores and 0 GPUs: room for 3 at a time."]
+    assert executor.room == 3
     assert not ray.open
     assert list(tmp_path.iterdir()) == [], "the mark of the shared folder is gone"
 
@@ -151,9 +152,11 @@ def test_a_cluster_with_gpus_gives_one_to_every_run_unless_told_otherwise(
     ray: PlayedRay, tmp_path: Path
 ) -> None:
     ray.resources = ({"CPU": 4}, {"CPU": 8, "GPU": 2})
-    for device, gpus in (("auto", 1), ("cuda", 1), ("cpu", 0)):
-        Cluster(Store(tmp_path), device=device).close()
+    for device, gpus, room in (("auto", 1, 2), ("cuda", 1, 2), ("cpu", 0, 12)):
+        executor = Cluster(Store(tmp_path), device=device)
+        executor.close()
         assert ray.asked[-1]["num_gpus"] == gpus
+        assert executor.room == room
     with pytest.raises(BenchbedError, match="Ray chooses the GPU"):
         Cluster(Store(tmp_path), device="cuda:1")
 
@@ -191,6 +194,7 @@ def test_no_more_runs_than_asked_for_are_handed_over(ray: PlayedRay, tmp_path: P
         assert executor.has_room()
         executor.start(member(name))
     assert not executor.has_room()
+    assert executor.room == 2
     assert len(executor.ended()) == 1
     assert executor.has_room()
 

@@ -231,6 +231,8 @@ def test_accelerators_keep_the_names_that_the_user_gave_them(
 class Scripted:
     """An executor that computes nothing: what is ended is said beforehand."""
 
+    room = 1
+
     def __init__(self, *ends: Any) -> None:
         self.log: list[str] = []
         self._ends = list(ends)

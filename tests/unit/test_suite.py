@@ -8,10 +8,8 @@ import pytest
 
 from benchbed import paths
 from benchbed.errors import BenchbedError
-from benchbed.runs.store import Store
-from benchbed.suites.grid import Member, expected_seconds, members, requests
+from benchbed.suites.grid import requests
 from benchbed.suites.suite import Suite, find_suite, read_suite, shipped
-from benchbed.training.events import Silent
 
 CONTENT = """
 title: Two methods
@@ -32,11 +30,6 @@ def suite(tmp_path: Path) -> Suite:
     path = tmp_path / "two.yaml"
     path.write_text(CONTENT)
     return find_suite(str(path))
-
-
-@pytest.fixture
-def planned(suite: Suite) -> list[Member]:
-    return members(list(requests(suite, "quick", source="phantom")), Silent())
 
 
 def test_the_grid_goes_seed_by_seed(suite: Suite) -> None:
@@ -64,13 +57,6 @@ def test_other_methods_and_data_sets_keep_what_the_suite_says_of_them(suite: Sui
     assert rows == [("dcgan", {"features": 8}), ("wgan", {})]
     assert chosen.datasets == ("chasedb1",)
     assert suite.narrowed() == suite
-
-
-def test_time_is_expected_from_records_of_the_same_method_and_size(
-    planned: list[Member], tmp_path: Path
-) -> None:
-    assert expected_seconds(planned, Store(tmp_path)) is None
-    assert expected_seconds([], Store(tmp_path)) == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -63,6 +64,9 @@ class Cluster:
         options: Fields of the loop's `Options`.
         say: Told what the cluster is, and what it lacks.
 
+    Attributes:
+        room: How many runs it had room for when it was asked, and no more than `jobs`.
+
     Raises:
         BenchbedError: Ray or the cluster is not there, or its nodes cannot do such runs.
     """
@@ -103,7 +107,7 @@ class Cluster:
                 max_retries=RETRIES,
                 max_calls=1,  # a process of its own for every run
             )(compute)
-            self._tell(threads, say)
+            self.room = self._tell(threads, say)
         except BaseException:
             self.close()
             raise
@@ -183,15 +187,27 @@ class Cluster:
         if blind := sorted({s.name for s in seen if not s.shared}):
             raise unshared(self._root, ", ".join(blind))
 
-    def _tell(self, threads: int, say: Callable[[str], None]) -> None:
+    def _tell(self, threads: int, say: Callable[[str], None]) -> int:
+        """Say what the cluster is.
+
+        Returns:
+            How many runs it has room for.
+        """
         alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         cores = sum(int(node.get("CPU", 0)) for node in alive)
         gpus = sum(int(node.get("GPU", 0)) for node in alive)
-        say(f"A cluster of {len(alive)} nodes with {cores} cores and {gpus} GPUs.")
         needs_gpu = self._device == "cuda"
-        if not any(n.get("CPU", 0) >= threads and n.get("GPU", 0) >= needs_gpu for n in alive):
+        fitting = sum(
+            int(min(node.get("CPU", 0) // threads, node.get("GPU", 0) if needs_gpu else math.inf))
+            for node in alive
+        )
+        room = fitting if self._jobs is None else min(fitting, self._jobs)
+        at_once = f": room for {room} at a time" if room else ""
+        say(f"A cluster of {len(alive)} nodes with {cores} cores and {gpus} GPUs{at_once}.")
+        if not fitting:
             gpu = " and a GPU" if needs_gpu else ""
             say(f"No node has {threads} cores{gpu}: the runs wait until one joins.")
+        return room
 
 
 def from_anywhere(request: Request) -> Request:

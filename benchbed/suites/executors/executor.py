@@ -26,7 +26,13 @@ class Ended:
 
 
 class Executor(Protocol):
-    """Computes runs, several at a time; whatever becomes of one, the others go on."""
+    """Computes runs, several at a time; whatever becomes of one, the others go on.
+
+    Attributes:
+        room: How many it computes at a time, as far as it knows now; 0 where there is no room yet.
+    """
+
+    room: int
 
     def has_room(self) -> bool:
         """Whether one more run can be handed over now."""

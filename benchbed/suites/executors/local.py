@@ -57,6 +57,9 @@ class Local:
         device: Where to compute.
         accelerators: The accelerators to share out, as ``CUDA_VISIBLE_DEVICES`` names them.
         more: Further words of each run's command line.
+
+    Attributes:
+        room: How many runs go on at a time.
     """
 
     def __init__(
@@ -70,17 +73,16 @@ class Local:
         more: Sequence[str] = (),
     ) -> None:
         self._store = store
-        self._jobs = jobs
-        share = str(max(1, (os.cpu_count() or 1) // jobs))
-        self._threads = str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
+        self.room = jobs
+        self._threads = cores_each(threads, jobs)
         self._device = device
         self._accelerators = accelerators
         self._more = more
         self._going: list[_Going] = []
 
     def has_room(self) -> bool:
-        """Whether fewer than `jobs` runs go on."""
-        return len(self._going) < self._jobs
+        """Whether fewer than `room` runs go on."""
+        return len(self._going) < self.room
 
     def start(self, member: Member) -> None:
         """Begin a run in a process of its own."""
@@ -137,6 +139,17 @@ class Local:
     def _least_used(self) -> str | None:
         used = Counter(going.accelerator for going in self._going)
         return min(self._accelerators, key=lambda name: used[name], default=None)
+
+
+def cores_each(threads: int | None, jobs: int) -> str:
+    """Cores of each process, as ``OMP_NUM_THREADS`` says them.
+
+    Args:
+        threads: What the user asks for; None for ``$OMP_NUM_THREADS``, else an even share.
+        jobs: How many runs go on at a time.
+    """
+    share = str(max(1, (os.cpu_count() or 1) // jobs))
+    return str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
 
 
 def command(request: Request, results: Path, device: str) -> list[str]:
