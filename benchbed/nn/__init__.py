@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchbed.nn.augmentation import augment_batch as augment_batch
     from benchbed.nn.augmentation import crop_batch as crop_batch
+    from benchbed.nn.augmentation import recolour_batch as recolour_batch
+    from benchbed.nn.augmentation import turn_batch as turn_batch
     from benchbed.nn.growth import Growth as Growth
     from benchbed.nn.init import normal_init as normal_init
     from benchbed.nn.losses import bce_with_target as bce_with_target
@@ -42,6 +44,8 @@ _HOME = {
     "fade_reals": "progressive",
     "gradient_penalty": "penalties",
     "normal_init": "init",
+    "recolour_batch": "augmentation",
+    "turn_batch": "augmentation",
     "unwrap": "penalties",
     "wasserstein_critic": "losses",
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from benchbed import Batch, DataShape, Losses, Method
-from benchbed.nn import adam, augment_batch, bce_with_target, crop_batch
+from benchbed.nn import adam, bce_with_target, crop_batch, recolour_batch, turn_batch
 from benchbed_mi_gan.segmentation_networks import discriminator, segmenter
 from benchbed_mi_gan.segmentation_settings import MIGANSegSettings
 
@@ -17,21 +15,22 @@ DARK = 40 / 127.5 - 1
 """Pixels that are no redder than this are no part of the retina (V-GAN's code: 40 of 255)."""
 
 
-def z_scored(image: Tensor) -> Tensor:
+def z_scored(image: Tensor, whole: Tensor | None = None) -> Tensor:
     """Images with mean 0 and deviation 1 in each channel, over the pixels of the retina.
 
     The retina is what is redder than `DARK`, or all of an image that has no such pixel.
 
     Args:
         image: ``(B, C, H, W)`` in [-1, 1].
+        whole: The whole images, ``(B, C, ...)``, where `image` holds parts of them.
     """
-    inside = (image[:, :1] > DARK).float()
+    whole = image if whole is None else whole
+    inside = (whole[:, :1] > DARK).float()
     inside = torch.where(inside.sum((2, 3), keepdim=True) > 0, inside, torch.ones_like(inside))
     pixels = inside.sum((2, 3), keepdim=True)
-    mean = (image * inside).sum((2, 3), keepdim=True) / pixels
-    centred = image - mean
-    variance = (centred.square() * inside).sum((2, 3), keepdim=True) / pixels
-    return centred / (variance + 1e-4).sqrt()
+    mean = (whole * inside).sum((2, 3), keepdim=True) / pixels
+    variance = ((whole - mean).square() * inside).sum((2, 3), keepdim=True) / pixels
+    return (image - mean) / (variance + 1e-4).sqrt()
 
 
 class MIGANSeg(Method[MIGANSegSettings]):
@@ -56,11 +55,11 @@ class MIGANSeg(Method[MIGANSegSettings]):
         """One update of D by eq. 4, one of G by eq. 6 over lambda."""
         del progress
         s = self.settings
-        batch = augment_batch(batch) if s.augment else batch
-        # Scored before it is cut, as whole images are when they are segmented.
-        batch = crop_batch(replace(batch, image=z_scored(batch.image)), s.crop)
+        whole = recolour_batch(batch) if s.augment else batch
+        batch = turn_batch(whole, s.crop) if s.augment else crop_batch(whole, s.crop)
         assert batch.mask is not None  # the spec says that it needs one
-        image, truth = batch.image, (batch.mask + 1) / 2
+        # Scored as parts of whole images, which is what is segmented.
+        image, truth = z_scored(batch.image, whole.image), (batch.mask + 1) / 2
         logits = self.generator(image)
         segmentation = F.binary_cross_entropy_with_logits(logits, truth)
         if s.discriminator == "none":

@@ -23,7 +23,7 @@ class UNet(Method[UNetSettings]):
         """One step down eq. 1: the cross-entropy of every pixel, all of one weight."""
         del progress
         s = self.settings
-        batch = crop_batch(augment_batch(batch) if s.augment else batch, s.crop)
+        batch = augment_batch(batch, s.crop) if s.augment else crop_batch(batch, s.crop)
         assert batch.mask is not None  # the spec says that it needs one
         truth = (batch.mask + 1) / 2
         loss = F.binary_cross_entropy_with_logits(self.network(batch.image), truth)

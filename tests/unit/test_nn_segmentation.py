@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbed import Batch
-from benchbed.nn import SegmentationUNet, above_otsu, augment_batch, crop_batch
+from benchbed.nn import SegmentationUNet, above_otsu, augment_batch, crop_batch, turn_batch
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
@@ -91,7 +91,7 @@ def test_flips_are_left_to_right_in_half_of_the_cases(monkeypatch: pytest.Monkey
     draws = iter([torch.zeros(40), torch.rand(40)])
     monkeypatch.setattr(torch, "rand", lambda *_: next(draws))
     batch = _marked(40)
-    after = augment_batch(batch)
+    after = turn_batch(batch)
     assert after.mask is not None
     assert batch.mask is not None
     kept = [torch.equal(a, b) for a, b in zip(after.mask, batch.mask, strict=True)]
@@ -123,6 +123,30 @@ def test_crops_show_the_same_window_of_everything() -> None:
     assert len(corners) > 10
     assert crop_batch(batch, 0) is batch
     assert crop_batch(batch, 48) is batch
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0, 123.0, 200.0, 341.0])
+def test_a_square_of_a_turned_image_is_the_same_as_of_the_whole(
+    angle: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its own pixels are turned: it lies where it would, to half a pixel, corners filled."""
+    across = torch.linspace(-0.9, 0.9, 60)
+    places = torch.stack([across.view(1, -1).expand(60, -1), across.view(-1, 1).expand(-1, 60)])
+    batch = Batch(places[None], torch.ones(1, 1, 60, 60))
+    monkeypatch.setattr(torch, "rand", lambda *_: torch.tensor([angle / 360]))
+    whole = turn_batch(batch).image
+    beyond = (whole <= -1).all(1, keepdim=True).float()
+    # The border itself may fall to either side.
+    inside, outside = F.max_pool2d(beyond, 7, 1, 3) == 0, -F.max_pool2d(-beyond, 7, 1, 3) == 1
+    for top, left in ((0, 0), (36, 11), (18, 20)):
+        draws = iter([torch.tensor(top), torch.tensor(left)])
+        monkeypatch.setattr(torch, "randint", lambda *_, draws=draws: next(draws))
+        part = turn_batch(batch, 24)
+        square = (..., slice(top, top + 24), slice(left, left + 24))
+        apart = (part.image - whole[square]).abs()
+        assert (apart * inside[square]).max() <= 0.75 * 1.8 / 59
+        assert (apart * outside[square]).max() < 1e-6
+        assert (inside | outside)[square].float().mean() > 0.5
 
 
 def test_otsu_cuts_each_map_by_itself() -> None:
