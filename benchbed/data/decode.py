@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +24,34 @@ Pixels = npt.NDArray[np.uint8]
 ROBUST = (0.5, 99.5)
 """Percentiles that become black and white in pictures of more than 8 bits a channel."""
 
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What is decoded, whatever a file is called; others have readers that start programs (EPS)."""
+
+MOST_PIXELS = 2**28 // 3
+"""Most pixels of a picture: some 9,450 squared."""
+
 UNPACKED_LIMIT = 2**28
 """Most bytes that a packed picture may unpack to: the most pixels of a picture, in 8-bit RGB."""
+
+# What the decoders raise for bytes that contradict themselves, and for bytes that are none.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+# Filters hold for all threads, and pictures are decoded in several: so they are set here, once.
+# Too many pixels are refused below, and what else is odd about a picture is its decoder's talk.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def read_image(path: Path, channels: int, window: tuple[float, float] | None = None) -> Pixels:
@@ -50,7 +79,7 @@ def read_image(path: Path, channels: int, window: tuple[float, float] | None = N
             grey = _from_deep(np.asarray(picture), path, window)
             pixels = np.repeat(grey[..., None], channels, axis=2)
         else:
-            flat = _flat(picture).convert("L" if channels == 1 else "RGB")
+            flat = _converted(_flat(picture), "L" if channels == 1 else "RGB", path)
             pixels = np.asarray(flat, dtype=np.uint8)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -68,11 +97,14 @@ def read_mask(path: Path) -> npt.NDArray[np.bool_]:
         ``(H, W)`` bool.
 
     Raises:
-        BenchbedError: The file does not decode.
+        BenchbedError: The file does not decode, or has pixels that are no numbers.
     """
     with _opened(path) as picture:
-        grey = np.asarray(picture if picture.mode.startswith(("I", "F")) else picture.convert("L"))
+        deep = picture.mode.startswith(("I", "F"))
+        grey = np.asarray(picture if deep else _converted(picture, "L", path))
     low, high = float(grey.min()), float(grey.max())
+    if not np.isfinite((low, high)).all():
+        raise BenchbedError(f"{path} is a mask with pixels that are no numbers.")
     return np.asarray(grey > (low + high) / 2 if high > low else grey > 0)
 
 
@@ -80,9 +112,9 @@ def picture_size(path: Path) -> tuple[int, int]:
     """Width and height of a picture in pixels, as stored.
 
     Raises:
-        BenchbedError: The file is packed and does not unpack.
+        BenchbedError: The file is no picture, or is packed and does not unpack.
     """
-    with Image.open(_source(path)) as picture:
+    with _picture(path) as picture:
         return picture.size
 
 
@@ -103,23 +135,33 @@ def _source(path: Path) -> Path | io.BytesIO:
 
 
 def _opened(path: Path) -> Image.Image:
+    """A picture, decoded and upright."""
+    with _picture(path) as picture:
+        picture.load()
+        return ImageOps.exif_transpose(picture)
+
+
+@contextmanager
+def _picture(path: Path) -> Iterator[Image.Image]:
+    """A picture of bearable size, not decoded yet; its damage is told by its name."""
     source = _source(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as picture:
-                picture.load()
-                return ImageOps.exif_transpose(picture)
-    except (OSError, SyntaxError, ValueError) as error:
+        with Image.open(source, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{width} x {height}")
+            yield picture
+    except _DAMAGED as error:
         raise BenchbedError(f"{path} does not decode as a picture: {_reason(error)}.") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise BenchbedError(f"{path} has too many pixels for a picture: {_reason(error)}.") from (
             error
         )
 
 
 def _reason(error: BaseException) -> str:
-    text = re.split(" ['<]", str(error))[0].rstrip(".")
+    first = (str(error).splitlines() or [""])[0]
+    text = re.split(" ['<]", first)[0].rstrip(".")
     return text or type(error).__name__
 
 
@@ -132,6 +174,13 @@ def _flat(picture: Image.Image) -> Image.Image:
     if picture.mode == "P":
         return picture.convert("RGB")
     return picture
+
+
+def _converted(picture: Image.Image, mode: str, path: Path) -> Image.Image:
+    try:
+        return picture.convert(mode)
+    except ValueError as error:
+        raise BenchbedError(f"{path} has colours that are not read ({picture.mode}).") from error
 
 
 def _from_deep(

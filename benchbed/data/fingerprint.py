@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchbed.errors import BenchbedError
 from benchbed.files import digest, write_json
 
 Facts = dict[str, str]
-"""What is known of a file: ``sha256``, ``shape`` and, where it does not decode, ``error``."""
+"""What is known of a file: ``sha256`` and ``shape`` or, where it does not decode, ``error``."""
 
 _SAVE_EVERY = 4000
 
@@ -76,18 +77,20 @@ class _Memory:
 
     def __init__(self, name: str) -> None:
         self.file = paths.cache() / "index" / f"{name}.json"
-        try:
-            self.known: dict[str, Facts] = json.loads(self.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.known = {}
+        self.known = _remembered(self.file)
         self.changed = False
 
     def facts(self, role: str, path: Path) -> Facts:
-        place = path.stat()
-        key = f"{role}:{path.resolve()}:{place.st_size}:{place.st_mtime_ns}"
-        if key not in self.known:
-            self.known[key] = _facts(role, path)
-            self.changed = True
+        try:
+            place = path.stat()
+            if not stat.S_ISREG(place.st_mode):
+                return {"error": f"{path} does not decode, for it is no file."}
+            key = f"{role}:{path.resolve()}:{place.st_size}:{place.st_mtime_ns}"
+            if key not in self.known:
+                self.known[key] = _facts(role, path)
+                self.changed = True
+        except OSError as error:
+            return {"error": f"{path} does not decode, for it cannot be read: {error.strerror}."}
         return self.known[key]
 
     def save(self) -> None:
@@ -96,8 +99,28 @@ class _Memory:
             self.changed = False
 
 
+def _remembered(file: Path) -> dict[str, Facts]:
+    """What a file of facts holds; what is damaged in it is found out again."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = content.items() if isinstance(content, dict) else ()
+    return {key: found for key, found in entries if _are_facts(found)}
+
+
+def _are_facts(found: object) -> bool:
+    return (
+        isinstance(found, dict)
+        and "sha256" in found
+        and ("shape" in found or "error" in found)
+        and all(isinstance(value, str) for value in found.values())
+    )
+
+
 def _facts(role: str, path: Path) -> Facts:
-    facts = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    with path.open("rb") as file:
+        facts = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     try:
         shape = _shape(role, path)
     except BenchbedError as error:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchbed.errors import BenchbedError
+
 PACKED = ".gz"
 """Suffix of files that are packed with gzip."""
 
@@ -21,10 +23,13 @@ def listing(folder: Path) -> list[str]:
 
     Links to folders are followed once; a loop ends where it closes. A packed file that lies beside
     what it unpacks to is left out.
+
+    Raises:
+        BenchbedError: A folder cannot be listed, or a name is no text.
     """
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
-    for current, folders, files in os.walk(folder, followlinks=True):
+    for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         place = Path(current).stat()
         if (place.st_dev, place.st_ino) in seen:
             folders.clear()
@@ -33,8 +38,23 @@ def listing(folder: Path) -> list[str]:
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _HIDDEN)
         relative = Path(current).relative_to(folder)
         found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+    for name in found:
+        _demand_text(str(folder / name))
     unpacked = set(found)
     return sorted(name for name in found if not _packed_from(name) & unpacked)
+
+
+def _refuse(error: OSError) -> None:
+    """What cannot be looked into must not be missing in silence."""
+    raise BenchbedError(f"{error.filename} cannot be listed: {error.strerror}.") from error
+
+
+def _demand_text(name: str) -> None:
+    """Raise for a name that no record can hold: one of bytes that are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise BenchbedError(f"The name of {name!a} is no UTF-8; rename it.") from error
 
 
 def _packed_from(name: str) -> set[str]:

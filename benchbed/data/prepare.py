@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.data import fingerprint as prints
-from benchbed.data.cache import cached, read_array, write_arrays
+from benchbed.data.cache import cached, read_array, read_index, write_arrays
 from benchbed.data.collection import Case, Collection
 from benchbed.data.decode import Pixels
 from benchbed.data.duplicates import equal_images, told, without_copies
@@ -181,7 +181,7 @@ def prepare(
         recipe["volumes"] = asdict(collection.spec.volumes)
     builder = _Builder(collection, channels, framing, progress)
     folder = cached(f"{collection.spec.name}-{digest(recipe)}", lambda p: builder.build(p, size))
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    index = read_index(folder / "index.json")
     arrays: Arrays = {name: read_array(folder / f"{name}.npy") for name in index["arrays"]}
     for name, rule in (derived or {}).items():
         arrays[name] = builder.derive(folder, name, rule, size)

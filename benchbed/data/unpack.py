@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import re
 import stat
@@ -82,7 +83,9 @@ def _damage_told() -> Iterator[None]:
     except _DAMAGED as error:
         raise Refused(f"it cannot be read ({error})") from error
     except OSError as error:
-        if error.errno is None:  # what gzip and bzip2 raise for bytes that are none of theirs
+        # Without a number it comes from gzip and bzip2, for bytes that are none of theirs. Places
+        # before the beginning of the file, and names that no disk takes, are the archive's too.
+        if error.errno in (None, errno.EINVAL, errno.ENAMETOOLONG):
             raise Refused(f"it cannot be read ({error})") from error
         raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,18 @@ from benchbed.api.specs import DatasetSpec
 from benchbed.api.types import Box
 from benchbed.data.boxes import box_of, cut_box, resample, resample_codes
 from benchbed.data.collection import Case
-from benchbed.data.volume_files import Codes, Voxels, read_codes, read_volume, robust_range
+from benchbed.data.volume_files import (
+    Codes,
+    Voxels,
+    apart,
+    read_codes,
+    read_volume,
+    robust_range,
+)
 from benchbed.errors import BenchbedError
+
+MOST_APART = 1.0
+"""Voxels that files of one case may lie apart: headers round."""
 
 
 def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
@@ -27,6 +38,8 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
     if len(shapes) > 1:
         sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes))
         raise BenchbedError(f"The sequences of {case.id} differ in size: {sizes}.")
+    for path in case.sequences[1:]:
+        _demand_together(path, case.sequences[0])
     volumes = np.concatenate(raw)
     wanted = len(spec.volumes.sequences)
     if len(volumes) != wanted:
@@ -87,5 +100,15 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
                 f"{case.image} is {'x'.join(map(str, image.shape[1:]))}; a mask must have the size "
                 f"of its image."
             )
+        _demand_together(case.mask, case.image)
         arrays["mask"] = resample_codes(cut_box(codes, box), spatial)
     return arrays
+
+
+def _demand_together(one: Path, image: Path) -> None:
+    """Raise where headers put a file elsewhere than the image that it is laid on."""
+    if (distance := apart(one, image)) > MOST_APART:
+        raise BenchbedError(
+            f"{one} lies {distance:.3g} voxels away from {image}, as the affines of their headers "
+            f"have it; files of one case must show the same place."
+        )

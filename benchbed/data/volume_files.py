@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from nibabel import as_closest_canonical
 from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import OrientationError
+from nibabel.orientations import OrientationError, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 
 from benchbed.data.patterns import PACKED
@@ -103,6 +105,32 @@ def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
     return np.asarray(table[values[0].astype(np.intp)])
 
 
+def apart(one: Path, other: Path) -> float:
+    """How far two volumes of one size lie from each other, by what their headers say of it.
+
+    Args:
+        one: A NIfTI file that reads.
+        other: Another one, of the same size once its axes are turned.
+
+    Returns:
+        The largest distance of two corners that should be one, in voxels along an axis.
+    """
+    (here, shape), (there, _) = _place(one), _place(other)
+    ends = [(0, length - 1) for length in shape]
+    corners = np.asarray([(*corner, 1) for corner in itertools.product(*ends)], float).T
+    return float(np.abs(np.linalg.solve(here, there @ corners) - corners).max())
+
+
+def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
+    """Affine and size of a volume, its axes turned as `read_volume` turns them."""
+    image: Any = nibabel.load(path)
+    turned = io_orientation(image.affine)  # type: ignore[no-untyped-call]
+    shape = image.shape[:3]
+    affine = image.affine @ inv_ornt_aff(turned, shape)  # type: ignore[no-untyped-call]
+    order = np.argsort(turned[:, 0])
+    return affine, tuple(shape[axis] for axis in order)
+
+
 def robust_range(volume: Voxels) -> Voxels:
     """A sequence in [-1, 1]: files of the same set may differ in range by a factor of thousands.
 
@@ -127,12 +155,13 @@ def _values(path: Path) -> Voxels:
     if not path.is_file():
         raise BenchbedError(f"{path} is not there.")
     try:
-        if path.suffix.lower() == PACKED:
-            _unpack(path)
-        image: Any = nibabel.load(path)
-        _check(path, image.shape, image.get_data_dtype())
-        image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
-        with np.errstate(over="ignore"):  # what float32 does not hold is refused below
+        with np.errstate(all="ignore"):  # what float32 does not hold is refused below
+            image: Any = nibabel.load(path)
+            _check(path, image.shape, image.get_data_dtype())
+            if path.suffix.lower() == PACKED:
+                stored: Any = image.dataobj
+                _unpack(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
+            image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
             values = np.asarray(image.dataobj, dtype=np.float32)
     except _DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -143,11 +172,16 @@ def _values(path: Path) -> Voxels:
     return np.ascontiguousarray(channels_last.transpose(3, 2, 1, 0))
 
 
-def _unpack(path: Path) -> None:
+def _unpack(path: Path, expected: int) -> None:
     """Read a packed file to its end, where its checksum is: the reader stops before it."""
+    left = expected + _AT_ONCE
     with gzip.open(path) as packed:
-        while packed.read(_AT_ONCE):
-            pass
+        while block := packed.read(_AT_ONCE):
+            left -= len(block)
+            if left < 0:
+                raise BenchbedError(
+                    f"{path} unpacks to more than the {expected} bytes that its header speaks of."
+                )
 
 
 def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ import torch
 
 from benchbed import paths
 from benchbed.api.metric import ImageSet
+from benchbed.data.cache import read_array
+from benchbed.errors import BenchbedError
 from benchbed.files import whole
 from benchbed.metrics.features import Extractor, extractor
 
@@ -46,9 +49,20 @@ class FeatureCache:
         network = self._extractors[name]
         folder = paths.cache() / "features" / f"{network.name}-{network.weights_hash}"
         path = folder / f"{images.fingerprint}.npy"
-        if path.exists():
-            return np.asarray(np.load(path))
+        if (known := _read(path, len(images.images))) is not None:
+            return known
         features = network(images.images, self.counted)
         with whole(path) as temporary, temporary.open("wb") as file:
             np.save(file, features)
         return features
+
+
+def _read(path: Path, count: int) -> FeatureArray | None:
+    """Kept features of `count` images; None where there are none, or where they are damaged."""
+    try:
+        features = read_array(path)
+    except BenchbedError:
+        return None
+    if features.ndim != 2 or len(features) != count or features.dtype != np.float32:
+        return None
+    return np.array(features)

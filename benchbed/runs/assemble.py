@@ -15,10 +15,11 @@ from benchbed.api.types import DataShape
 from benchbed.data.feed import data_shape
 from benchbed.data.prepare import Prepared, prepare
 from benchbed.registry import load
+from benchbed.runs.archive import Shape
 from benchbed.runs.plan import Plan
 from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter
-from benchbed.training.state import load_checkpoint, seed_everything
+from benchbed.training.state import fitting, load_checkpoint, seed_everything
 
 OTHER_RANKS = 1_000_003
 """Times the rank, added to the seed of the processes that train along."""
@@ -61,16 +62,25 @@ def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
     """
     saved = load_checkpoint(checkpoint, plan.method.name)
     method: Method[Any] = load(plan.method.implementation)(plan.settings)
-    return with_weights(method, saved, lightning)
+    return with_weights(method, saved, lightning, checkpoint)
 
 
-def with_weights(method: Method[Any], saved: Mapping[str, Any], lightning: Fabric) -> Method[Any]:
-    """A method built for the data of a checkpoint, with its weights."""
-    shape = {**saved["data"], "spatial": tuple(saved["data"]["spatial"])}
-    method.data = DataShape(**shape)
+def with_weights(
+    method: Method[Any], saved: Mapping[str, Any], lightning: Fabric, checkpoint: Path
+) -> Method[Any]:
+    """A method built for the data of a checkpoint, with its weights.
+
+    Raises:
+        BenchbedError: The checkpoint lacks something, or fits other networks.
+    """
+    with fitting(checkpoint):
+        # The bounds of an archive: a damaged number must not ask for all of the memory.
+        shape = Shape.model_validate({**saved["data"], "spatial": [*saved["data"]["spatial"]]})
+        method.data = DataShape(**{**shape.model_dump(), "spatial": tuple(shape.spatial)})
     method.build(method.data)
     method.attach(lightning)
-    method.restore(saved["state"])
+    with fitting(checkpoint):
+        method.restore(saved["state"])
     return method
 
 

@@ -43,4 +43,4 @@ def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[A
     method: Method[Any] = load(spec.implementation)(
         parse(load(spec.settings), made["settings"], owner=spec.name)
     )
-    return folder.name, with_weights(method, saved, fabric(device, made["precision"]))
+    return folder.name, with_weights(method, saved, fabric(device, made["precision"]), path)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchbed.errors import BenchbedError
 from benchbed.files import write_text
 from benchbed.training.budget import Position
 
@@ -60,9 +61,19 @@ class History:
         write_text(self.path, text.getvalue())
 
     def read(self, until_step: float = math.inf) -> None:
-        """Read the file, dropping rows after `until_step`, which are about to be made again."""
+        """Read the file, dropping rows after `until_step`, which are about to be made again.
+
+        Raises:
+            BenchbedError: The file is damaged.
+        """
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        self.rows = [row for row in rows if int(row["step"]) <= until_step]
+        try:
+            with self.path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            self.rows = [row for row in rows if int(row["step"]) <= until_step]
+            _ = self.position, self.last_losses  # they must be numbers too
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise BenchbedError(
+                f"{self.path} is damaged; remove it, and the run goes on with a new one."
+            ) from error

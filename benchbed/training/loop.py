@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from benchbed.training.history import History
 from benchbed.training.pictures import save_picture
 from benchbed.training.state import (
     checkpoint_in,
+    fitting,
     load_checkpoint,
     random_states,
     restore_random_states,
@@ -236,6 +237,16 @@ class Loop:
 
     def _restore(self) -> None:
         content = load_checkpoint(self.checkpoint, self.name)
+        with fitting(self.checkpoint):
+            self._take(content)
+        self.history.read(self.method.steps)
+        self.reporter.say(
+            f"Going on from {self.position.shown / 1000:.1f} kimg "
+            f"({self.budget.share(self.position):.0%} of the budget)."
+        )
+
+    def _take(self, content: Mapping[str, Any]) -> None:
+        """Go back to where a checkpoint was written."""
         states = [content["random"], *content.get("others", ())]
         if len(states) != self.ranks.size:
             raise BenchbedError(
@@ -250,8 +261,3 @@ class Loop:
         device = self.feed.device
         self._sums = {name: total.to(device) for name, total in content["sums"].items()}
         self._summed, self._pictured = Counter(content["summed"]), content["pictured"]
-        self.history.read(self.method.steps)
-        self.reporter.say(
-            f"Going on from {self.position.shown / 1000:.1f} kimg "
-            f"({self.budget.share(self.position):.0%} of the budget)."
-        )

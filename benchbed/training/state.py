@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import pickle
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,19 +84,46 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BenchbedError(f"{path} is no checkpoint that can be read: {reason}") from error
-    if not isinstance(content, dict) or "format" not in content:
+    except Exception as error:  # a damaged file makes its reader fail in any way
+        raise BenchbedError(
+            f"{path} is no checkpoint that can be read: {_reason(error)}"
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise BenchbedError(f"{path} is no checkpoint of benchbed.")
     if content["format"] > FORMAT:
         raise BenchbedError(
             f"{path} has checkpoint format {content['format']}, but this benchbed reads up to "
             f"{FORMAT}; update benchbed."
         )
-    if content["method"] != method:
+    if content.get("method") != method:
         raise BenchbedError(
-            f"{path} is a checkpoint of {content['method']!r}, not of {method!r}; "
+            f"{path} is a checkpoint of {content.get('method')!r}, not of {method!r}; "
             f"resume it with the method that made it."
         )
     return content
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn what a checkpoint lacks, or what of it fits nothing, into a sentence.
+
+    Args:
+        path: The checkpoint whose content is put to use in the block.
+
+    Raises:
+        BenchbedError: Something in it is not what it should be.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise BenchbedError(
+            f"{path} is damaged, or of other networks than these: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error, or its kind where it says no more than a number or a key."""
+    line = (str(error).splitlines() or [""])[0]
+    return line if " " in line else f"{type(error).__name__} {line}".strip()
