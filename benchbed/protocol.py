@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -154,8 +155,10 @@ def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
         raise unknown("preset", name, PRESET, "benchbed run --help")
     given = {key: value for key, value in changes.items() if value is not None}
     for key in ("kimg", "seconds", "size", "samples"):
-        if key in given and given[key] <= 0:
-            raise BenchbedError(f"{key} was given as {given[key]:g}, but must be above zero.")
+        if key in given and not 0 < given[key] < math.inf:
+            raise BenchbedError(
+                f"{key} was given as {given[key]:g}, but must be above zero, and a number."
+            )
     if "seconds" in given:
         if "kimg" in given:
             raise BenchbedError("Give a budget in images (--kimg) or in time (--time), not both.")

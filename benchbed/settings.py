@@ -31,12 +31,23 @@ def setting(default: Any, *, help: str, source: str, **bounds: Any) -> Any:
 class MethodSettings(BaseModel):
     """Base of every method's settings; unknown names and values out of range are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
     batch_size: int = setting(
         16, help="Images a training step.", source="the harness; papers differ", ge=1, le=4096
     )
 
+
+MOST_BYTES = 2**20
+"""Bytes that a file in YAML may have."""
+
+MOST_VALUES = 100_000
+"""Values that it may hold; an alias counts with all that it stands for."""
+
+MOST_SHOWN = 80
+"""So much of a value is shown where it is refused."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -71,9 +82,14 @@ def _sentence(model: type[BaseModel], error: ValidationError, owner: str) -> str
         )
     reason = first["msg"][0].lower() + first["msg"][1:]
     return (
-        f"Setting {name!r} of {owner} was given as {first['input']!r}, but {reason}. "
+        f"Setting {name!r} of {owner} was given as {_short(first['input'])}, but {reason}. "
         f"See `benchbed show {owner}`."
     )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, Any]:
@@ -88,8 +104,8 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
         if not equals or not name.strip():
             raise BenchbedError(f"--set takes name=value, not {pair!r}; such as --set batch_size=8")
         try:
-            values[name.strip()] = _number(yaml.safe_load(text))
-        except yaml.YAMLError as error:
+            values[name.strip()] = _number(_plain_values(text))
+        except ValueError as error:
             raise BenchbedError(f"--set {pair!r} cannot be read: {text!r} is no YAML value") from (
                 error
             )
@@ -112,15 +128,57 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
         BenchbedError: The file is missing, is no YAML, or is no mapping.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BenchbedError(f"The settings file {path} cannot be read: {error.strerror}.") from (
-            error
-        )
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
-        raise BenchbedError(f"The settings file {path} is no YAML: {text}.") from error
+    content = read_yaml(path, "settings file")
     if not isinstance(content, dict):
         raise BenchbedError(f"The settings file {path} must hold 'name: value' lines.")
     return {str(name): _number(value) for name, value in content.items()}
+
+
+def read_yaml(path: Path, kind: str) -> Any:
+    """The plain values of a YAML file; no tag in it makes an object.
+
+    Args:
+        path: The file.
+        kind: What it is, for the error text, such as ``"settings file"``.
+
+    Raises:
+        BenchbedError: It cannot be read, is no YAML, or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise BenchbedError(f"The {kind} {path} cannot be read: {error.strerror}.") from error
+    if len(content) > MOST_BYTES:
+        raise BenchbedError(f"The {kind} {path} has more than {MOST_BYTES} bytes.")
+    try:
+        return _plain_values(content.decode())
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        raise BenchbedError(f"The {kind} {path} is no YAML: {text}.") from error
+
+
+def _plain_values(text: str) -> Any:
+    """What YAML text holds.
+
+    Raises:
+        ValueError: It is no YAML, or aliases blow it up.
+    """
+    try:
+        found = yaml.safe_load(text)
+    # Tags such as !!bool before what is none make the reader fail in ways of its own.
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    todo, count = [found], 0
+    while todo:
+        each = todo.pop()
+        count += 1
+        if count + len(todo) > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES} values")
+        if isinstance(each, dict):
+            todo += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple | set):
+            todo += each
+    return found

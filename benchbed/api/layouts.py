@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 _ADDRESS = re.compile(r"https?://\S+")
+_UNGUARDED = re.compile(r"http://(?!(localhost|127\.0\.0\.1)[:/])\S+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -118,7 +119,8 @@ class Download:
     """An archive that anybody may download, with no account and no form.
 
     Attributes:
-        url: Its address, ``http`` or ``https``.
+        url: Its address: ``https``, or ``http`` where its SHA-256 is known, for on the way of that
+            anybody can change what comes.
         sha256: SHA-256 of the archive, 64 hexadecimal digits; None where nobody has stated it.
             Then the first fetch says it, and nothing else tells a wrong file from the right one.
         target: Folder below the data root that the archive is unpacked to, such as ``"NAME"`` or
@@ -133,6 +135,8 @@ class Download:
         parts = self.target.split("/")
         if not _ADDRESS.fullmatch(self.url):
             raise ValueError(f"download {self.url!r} must be an http or https address")
+        if self.sha256 is None and _UNGUARDED.fullmatch(self.url):
+            raise ValueError(f"download {self.url!r} needs https, or a sha256 that tells its file")
         if any(part in ("", ".", "..") for part in parts) or "\\" in self.target:
             raise ValueError(
                 f"download target {self.target!r} must be a folder below the data root"

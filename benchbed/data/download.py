@@ -92,6 +92,7 @@ class Downloader:
             with requests.get(
                 url, headers=self._headers(), stream=True, timeout=self.timeout
             ) as answer:
+                _demand_guarded(url, answer)
                 self._take(answer)
         except (requests.Timeout, TimeoutError) as error:
             raise _Broken(f"no answer for {self.timeout:g} seconds") from error
@@ -164,3 +165,10 @@ class Downloader:
             self._tag.write_text(mark, encoding="utf-8")
         else:
             self._tag.unlink(missing_ok=True)
+
+
+def _demand_guarded(url: str, answer: Response) -> None:
+    """Raise where a server leads from https to a place where others can change what comes."""
+    places = [answer.url, *(hop.url for hop in answer.history)]
+    if url.startswith("https://") and not all(place.startswith("https://") for place in places):
+        raise DownloadFailed("the server sends on to an address without https")

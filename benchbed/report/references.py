@@ -7,11 +7,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchbed.api.specs import REGIMES
 from benchbed.errors import BenchbedError
+from benchbed.settings import read_yaml
 
 
 class _Strict(BaseModel):
@@ -235,9 +235,7 @@ def read_papers(folder: Path) -> list[ReferencePaper]:
 
 def _read(path: Path) -> ReferencePaper:
     try:
-        return ReferencePaper.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, OSError) as error:
-        raise BenchbedError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
+        return ReferencePaper.model_validate(read_yaml(path, "file of a paper's values"))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -16,7 +16,13 @@ from benchbed.errors import unknown
 from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
 from benchbed.registry import load, registry
-from benchbed.runs.plan_checks import check_dimensions, check_method, check_metrics, check_needs
+from benchbed.runs.plan_checks import (
+    check_dimensions,
+    check_method,
+    check_metrics,
+    check_needs,
+    check_seed,
+)
 from benchbed.runs.plan_masks import MaskPlan, plan_masks
 from benchbed.runs.plan_pairs import PairPlan, plan_pairs
 from benchbed.runs.request import Request
@@ -144,6 +150,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     method = registry().spec(MethodSpec, request.method)
     dataset = dataset_spec(request.dataset)
     task = registry().spec(TaskSpec, request.task)
+    check_seed(request.seed)
     check_dimensions(method, task, dataset)
     usual = task.metrics if dataset.volumes is None else task.volume_metrics
     metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or usual)

@@ -11,6 +11,19 @@ from benchbed.registry import registry
 
 PRECISIONS = ("fp32", "bf16")
 
+SEEDS = 2**63
+"""Seeds are below it: the generators take no more."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what no generator can be seeded with.
+
+    Raises:
+        BenchbedError: It is none.
+    """
+    if not 0 <= seed < SEEDS:
+        raise BenchbedError(f"The seed was given as {seed}, but must be from 0 to {SEEDS - 1}.")
+
 
 def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
     """Refuse a method that the task, the size or the precision is not for.

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbed.errors import BenchbedError
 from benchbed.files import write_json
@@ -135,6 +135,17 @@ class Imported(_Part):
     at: str
 
 
+class _Protocol(_Part):
+    """What readers of a record take from its protocol; the fields are those of `Protocol`."""
+
+    preset: str
+    size: int
+    kimg: float | None
+    seconds: float | None
+    samples: int
+    reference_split: str
+
+
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What names files must be a name and no path: records of strangers are read too."""
 
@@ -170,6 +181,15 @@ class Record(_Part):
     provenance: Provenance
     imported: Imported | None = None
 
+    @field_validator("protocol")
+    @classmethod
+    def _readable(cls, protocol: dict[str, Any]) -> dict[str, Any]:
+        """The protocol as it is: its hash is of every field."""
+        known = _Protocol.model_validate(protocol)
+        if known.kimg is None and known.seconds is None:
+            raise ValueError("it has no budget")
+        return protocol
+
 
 def write_record(path: Path, record: Record) -> None:
     """Write a record whole."""
@@ -188,7 +208,9 @@ def read_record(path: Path) -> Record:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BenchbedError(f"The record {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
         raise BenchbedError(f"The record {path} cannot be read: {error}.") from error
     return parse_record(content, str(path))
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbed import paths
@@ -14,6 +13,7 @@ from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
 from benchbed.data.source import path_of
 from benchbed.errors import BenchbedError, nearest, unknown
 from benchbed.registry import registry
+from benchbed.settings import read_yaml
 
 PresetName = Literal["quick", "standard", "paper"]
 
@@ -163,19 +163,13 @@ def read_suite(path: Path) -> Suite:
     Raises:
         BenchbedError: It cannot be read, or is no suite.
     """
+    content = read_yaml(path, "suite file")
+    if not isinstance(content, dict):
+        raise BenchbedError(f"The suite file {path} must hold 'name: value' lines.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise BenchbedError(f"The suite file {path} must hold 'name: value' lines.")
-        suite = Suite.model_validate({"name": path.stem, **content})
-    except OSError as error:
-        raise BenchbedError(f"The suite file {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
-        raise BenchbedError(f"The suite file {path} is no YAML: {text}.") from error
+        return Suite.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise BenchbedError(_sentence(path, error)) from error
-    return suite
 
 
 def _sentence(path: Path, error: ValidationError) -> str:
