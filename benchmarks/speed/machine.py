@@ -1,0 +1,93 @@
+"""The machine: what it is, and how fast it multiplies matrices."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from .clock import Clock, timed
+
+FLAGS = ("amx_bf16", "amx_tile", "avx512f", "avx512_bf16", "avx2", "fma")
+"""Abilities of a processor that decide how fast a network runs."""
+
+BUSY = 0.15
+"""Share of the processors that others may use before wall-clock times are not to be trusted."""
+
+SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
+"""Sides of the matrices whose product is measured, by kind of device."""
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """What the figures were made on; no path and no name of a host."""
+    about: dict[str, Any] = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "flags": [flag for flag in FLAGS if flag in _flags()],
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "busy": round(busy(), 2),
+    }
+    if device.type == "cuda":
+        about["device"] = torch.cuda.get_device_name(device)
+        about["cuda"] = torch.version.cuda
+    return about
+
+
+def has_amx() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 in hardware."""
+    return "amx_bf16" in _flags()
+
+
+def busy() -> float:
+    """Share of the processors that is in use just now, in [0, 1]; takes a second."""
+    return float(psutil.cpu_percent(interval=1.0)) / 100
+
+
+def precisions(device: torch.device) -> tuple[str, ...]:
+    """The precisions that this machine has in hardware."""
+    return ("fp32", "bf16") if device.type == "cuda" or has_amx() else ("fp32",)
+
+
+def matrix_peak(precision: str, device: torch.device, clock: Clock) -> float:
+    """The best rate of matrix products in FLOP/s, by the clock that the rest is measured with.
+
+    Args:
+        precision: ``"fp32"`` or ``"bf16"``.
+        device: Where.
+        clock: Which clock.
+    """
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    best = 0.0
+    for size in SIZES[device.type]:
+        one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        torch.mm(one, other)
+        for _ in range(5):
+            seconds = timed(lambda a=one, b=other: torch.mm(a, b), device).by(clock)  # type: ignore[misc]
+            best = max(best, 2 * size**3 / seconds)
+    return best
+
+
+def _flags() -> frozenset[str]:
+    return frozenset(_about("flags").split())
+
+
+def _processor() -> str:
+    return _about("model name") or platform.processor() or platform.machine()
+
+
+def _about(what: str) -> str:
+    """A line of the kernel's description of the first processor; empty where there is none."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith(what))
+    return next(found, "")

@@ -1,0 +1,248 @@
+"""Our metrics against the packages, and against the definitions written out."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+from benchbed.data.weights import sha256
+from benchbed.metrics.features import inception_extractor
+from benchbed.metrics.frechet import frechet_distance
+from benchbed.metrics.ms_ssim import ms_ssim
+from benchbed.metrics.prdc import manifold
+from benchbed.metrics.swd import sliced_wasserstein
+
+from .goals import METRICS
+from .measure import Pair, Work
+from .plain import ms_ssim as plain_ms_ssim
+from .plain import swd as plain_swd
+
+Features = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+DIMS = 2048
+
+
+def pairs(quick: bool, device: torch.device) -> list[Pair]:
+    """Every metric that is measured.
+
+    Args:
+        quick: Whether small sets will do.
+        device: Where features are computed.
+    """
+    less = 4 if quick else 1
+    found = [
+        _fid(100, "torch-fidelity", "fid-distance-100"),
+        _fid(1000 // less, "torch-fidelity", "fid-distance-1000"),
+        _inception(32 // less, device),
+        _swd(100 // less, 512 // less, "swd-512"),
+        _swd(1000 // less**2, 128, "swd-128"),
+        _prdc(1000, "prdc-1000"),
+    ]
+    for size in (256, 512):
+        found += [_ms_ssim(8, size, f"ms-ssim-{size}"), _ms_ssim_piq(8, size)]
+    if not quick:
+        found.append(_prdc(5000, "prdc-5000"))
+        found.append(_fid(1000, "pytorch-fid", "fid-distance-1000-pytorch-fid"))
+    return found
+
+
+def features(count: int, dims: int = DIMS, seed: int = 0) -> Features:
+    """Features like a network's: at least 0, of few directions, with some noise."""
+    rng = np.random.default_rng(seed)
+    directions = rng.standard_normal((64, dims)) / 8
+    made = rng.standard_normal((count, 64)) @ directions + 0.2 * rng.standard_normal((count, dims))
+    return np.maximum(made + 0.1 * seed, 0).astype(np.float32)
+
+
+def images(count: int, size: int, seed: int = 0, channels: int = 3) -> Pixels:
+    """Smooth random images with some grain, uint8 ``(N, C, S, S)``."""
+    rng = np.random.default_rng(seed)
+    few = rng.standard_normal((min(count, 16), channels, size, size))
+    smooth = ndimage.gaussian_filter(few, (0, 0, size / 32, size / 32))
+    made = 128 + 40 * smooth / smooth.std() + 6 * few
+    repeated = made[np.arange(count) % len(made)] + np.arange(count)[:, None, None, None] % 7
+    return np.clip(repeated, 0, 255).astype(np.uint8)
+
+
+def _relative(ours: Any, theirs: Any) -> float:
+    """Largest relative difference."""
+    one, other = np.atleast_1d(ours).astype(float), np.atleast_1d(theirs).astype(float)
+    return float(np.max(np.abs(one - other) / np.maximum(np.abs(other), 1e-12)))
+
+
+def _fid(count: int, package: str, name: str) -> Pair:
+    def make() -> tuple[Work, Work]:
+        real, fake = features(count), features(count, seed=1)
+        theirs = _by_torch_fidelity if package == "torch-fidelity" else _by_pytorch_fid
+        return lambda: frechet_distance(real, fake), lambda: theirs(real, fake)
+
+    what = f"FID distance with its statistics, N = {count}, {DIMS} features"
+    return Pair(name, "metrics", what, package, make, METRICS[name], _relative)
+
+
+def _by_torch_fidelity(real: Features, fake: Features) -> float:
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    one, other = (fid_features_to_statistics(torch.from_numpy(side)) for side in (real, fake))
+    return float(fid_statistics_to_metric(one, other, False)["frechet_inception_distance"])
+
+
+def _by_pytorch_fid(real: Features, fake: Features) -> float:
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    moments = [part for side in (real, fake) for part in (side.mean(0), np.cov(side, rowvar=False))]
+    with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+        warnings.simplefilter("ignore")  # of scipy, about an argument that the package passes
+        return float(calculate_frechet_distance(*moments))
+
+
+def _inception(count: int, device: torch.device) -> Pair:
+    def make() -> tuple[Work, Work]:
+        from pytorch_fid import inception
+
+        rng = np.random.default_rng(0)
+        with (
+            torch.device("meta"),
+            mock.patch.object(inception, "load_state_dict_from_url", return_value={}),
+        ):
+            shapes = _without_weights(inception).state_dict()
+        state = {name: _plausible(name, tensor, rng) for name, tensor in shapes.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "random.pth"
+            torch.save(state, path)
+            ours = inception_extractor(path, device, hash_prefix=sha256(path)[:8])
+        with mock.patch.object(inception, "load_state_dict_from_url", return_value=state):
+            network = inception.InceptionV3().eval().to(device)
+        pixels = images(count, 256)
+        batch = 16
+
+        def theirs() -> npt.NDArray[np.float32]:
+            found = []
+            with torch.no_grad():
+                for start in range(0, count, batch):
+                    part = torch.from_numpy(pixels[start : start + batch]).to(device).float() / 255
+                    found.append(network(part)[0].flatten(1).cpu().numpy())
+            return np.concatenate(found)
+
+        return lambda: ours(pixels), theirs
+
+    def agree(ours: Any, theirs: Any) -> float:
+        return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+
+    what = f"Inception features of {count} images of 256 px, random weights, fp32"
+    reference = "pytorch-fid as shipped"
+    return Pair("inception", "metrics", what, reference, make, METRICS["inception"], agree)
+
+
+def _without_weights(inception: Any) -> torch.nn.Module:
+    """The package's network, not filled."""
+    with (
+        mock.patch.object(torch.nn.Module, "load_state_dict"),
+        mock.patch.object(inception, "load_state_dict_from_url"),
+    ):
+        made: torch.nn.Module = inception.fid_inception_v3()
+    return made
+
+
+def _plausible(name: str, tensor: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Random weights that keep the features' scale through the layers."""
+    if name.endswith("num_batches_tracked"):
+        return torch.zeros((), dtype=torch.int64)
+    if tensor.ndim > 1:
+        values = rng.standard_normal(tensor.shape) * np.sqrt(2 / np.prod(tensor.shape[1:]))
+    elif name.endswith(("bias", "running_mean")):
+        values = rng.normal(0, 0.1, tensor.shape)
+    else:
+        values = rng.uniform(0.8, 1.2, tensor.shape)
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _swd(count: int, size: int, name: str) -> Pair:
+    def make() -> tuple[Work, Work]:
+        real, fake = images(count, size), images(count, size, seed=1)
+        return (
+            lambda: sliced_wasserstein(real, fake).average,
+            lambda: plain_swd.sliced_wasserstein(real, fake),
+        )
+
+    note = "values differ by their random patches and directions alone"
+    what = f"SWD of 2 x {count} images of {size} px"
+    return Pair(
+        name, "metrics", what, "the original's order in numpy", make, METRICS[name], _relative, note
+    )
+
+
+def _ms_ssim(count: int, size: int, name: str) -> Pair:
+    return Pair(
+        name,
+        "metrics",
+        f"MS-SSIM of {count} pairs of {size} px",
+        "the original's FFT in scipy",
+        _similarity(count, size, plain_ms_ssim.ms_ssim),
+        METRICS[name],
+        _relative,
+    )
+
+
+def _ms_ssim_piq(count: int, size: int) -> Pair:
+    def theirs(first: Pixels, second: Pixels) -> npt.NDArray[Any]:
+        import piq
+
+        one, other = (torch.from_numpy(side).float() for side in (first, second))
+        value = piq.multi_scale_ssim(one, other, data_range=255.0, reduction="none")
+        return np.asarray(value.numpy())
+
+    name = f"ms-ssim-{size}-piq"
+    return Pair(
+        name,
+        "metrics",
+        f"MS-SSIM of {count} pairs of {size} px",
+        "piq, in float32",
+        _similarity(count, size, theirs),
+        METRICS[name],
+        _relative,
+        "piq's definition is another one",
+    )
+
+
+def _similarity(
+    count: int, size: int, theirs: Callable[[Pixels, Pixels], Any]
+) -> Callable[[], tuple[Work, Work]]:
+    def make() -> tuple[Work, Work]:
+        first = images(count, size)
+        grain = np.random.default_rng(2).normal(0, 12, first.shape)
+        second = np.clip(first + grain, 0, 255).astype(np.uint8)
+        return lambda: ms_ssim(first, second), lambda: theirs(first, second)
+
+    return make
+
+
+def _prdc(count: int, name: str) -> Pair:
+    def make() -> tuple[Work, Work]:
+        from prdc import compute_prdc
+
+        real, fake = features(count), features(count, seed=1)
+
+        def ours() -> list[float]:
+            return [float(terms.mean()) for terms in manifold(real, fake, 5)]
+
+        def theirs() -> list[float]:
+            with contextlib.redirect_stdout(None):
+                found = compute_prdc(real_features=real, fake_features=fake, nearest_k=5)
+            return [float(found[key]) for key in ("precision", "recall", "density", "coverage")]
+
+        return ours, theirs
+
+    what = f"precision, recall, density, coverage, N = {count}, {DIMS} features"
+    return Pair(name, "metrics", what, "prdc", make, METRICS[name], _relative)
