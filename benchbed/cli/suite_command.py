@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -26,6 +26,7 @@ EPILOG = (
         "list suites",
         "suite NAME --dry-run",
         "suite NAME --jobs 2",
+        "suite NAME --devices 2",
         "suite NAME --executor ray --address HOST:6379 --results SHARED",
         "suite NAME --seed 0 --seed 1 --seed 2",
         "suite my/suite.yaml --preset standard --source real",
@@ -45,8 +46,9 @@ class Where:
         executor: ``"local"`` or ``"ray"``.
         address: Of the Ray cluster.
         jobs: Runs that go on at a time.
-        threads: Cores of each run.
+        threads: Cores of each run, or of each of its processes.
         device: Where each computes.
+        devices: How many devices train each together.
         every: Seconds between checkpoints.
         logger: What each run tells beside its own files.
     """
@@ -56,6 +58,7 @@ class Where:
     jobs: int | None
     threads: int | None
     device: str
+    devices: int
     every: float
     logger: str | None
 
@@ -71,9 +74,9 @@ class Where:
         from benchbed.suites.executors.local import cores_each
 
         if self.executor == "ray":
-            return Share(self.threads or 1)
-        cores = cores_each(self.threads, self.room or 1)
-        return Share(int(cores) if cores.isdigit() else None)
+            return Share(self.threads or 1, self.devices)
+        cores = cores_each(self.threads, (self.room or 1) * self.devices)
+        return Share(int(cores) if cores.isdigit() else None, self.devices)
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -123,6 +126,9 @@ def suite(
         typer.Option(min=1, help="Cores of each run; an even share, or 1 on a cluster."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices that train each run, a process for each.")
+    ] = 1,
     checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
     logger: Annotated[
         Literal["tensorboard"] | None, typer.Option(help="Tell this too, beside history.csv.")
@@ -157,6 +163,7 @@ def suite(
         jobs=jobs,
         threads=threads,
         device=device,
+        devices=devices,
         every=seconds(checkpoint_every, "--checkpoint-every"),
         logger=logger,
     )
@@ -192,8 +199,9 @@ def _tell_plan(
     from benchbed.suites.estimate import estimate
 
     standings = {member.plan.id: member.standing(store) for member in planned}
-    print_rows(_grid(planned, standings), empty="No run.")
     todo = [m for m in planned if standings[m.plan.id] in ("begun", "missing")]
+    _check_devices(todo, where.devices)
+    print_rows(_grid(planned, standings), empty="No run.")
     expected = estimate(todo, store, where.share)
     count, first = len(todo), expected.first
     rest = f", {count} to run" if todo else ""
@@ -248,6 +256,21 @@ def _check_executor(executor: str, address: str | None) -> None:
         raise BenchbedError("--address is a Ray cluster's: give --executor ray with it.")
 
 
+def _check_devices(todo: Sequence[Member], devices: int) -> None:
+    """Refuse a suite of which some run cannot be trained on so many devices."""
+    if devices == 1:
+        return
+    from benchbed.runs.along import check_devices
+
+    for member in todo:
+        try:
+            check_devices(member.plan, member.devices(devices))
+        except BenchbedError as error:
+            raise BenchbedError(f"No run was begun, because of {member.plan.id}: {error}") from (
+                error
+            )
+
+
 def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executor:
     if where.executor == "ray":
         from benchbed.suites.executors.cluster import Cluster
@@ -259,20 +282,21 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
             threads=where.threads or 1,
             device=where.device,
             options={"checkpoint_seconds": where.every, "logger": where.logger},
+            devices=where.devices,
             say=say,
         )
-    from benchbed.suites.executors.accelerators import accelerators
+    from benchbed.suites.executors.accelerators import shared_out
     from benchbed.suites.executors.local import Local
 
     jobs = where.room or 1
     told = () if where.logger is None else ("--logger", where.logger)
-    shared = jobs > 1 and where.device in ("auto", "cuda")
     return Local(
         store,
         jobs=jobs,
         threads=where.threads,
         device=where.device,
-        accelerators=accelerators() if shared else (),
+        accelerators=shared_out(where.device, jobs, where.devices),
+        devices=where.devices,
         more=("--checkpoint-every", f"{where.every:g}s", *told),
     )
 

@@ -41,6 +41,10 @@ class Member:
         told += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
         return f"{self.request.method} ({', '.join(told)})" if told else self.request.method
 
+    def devices(self, asked: int) -> int:
+        """On how many devices it trains where so many are asked for; 1 if nothing is trained."""
+        return asked if asked > 1 and self.plan.method.trains else 1
+
     def standing(self, store: Store) -> Standing:
         """How far it is: recorded, begun, or not there."""
         record = store.record(self.plan.id)

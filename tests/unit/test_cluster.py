@@ -6,6 +6,7 @@ Ray itself is played here; ``tests/cli/test_ray.py`` has a real cluster.
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from benchbed import __version__
@@ -44,6 +46,7 @@ class PlayedRay:
         sights: What the nodes see; errors are raised.
         results: What the runs give, in the order in which they were handed over.
         asked: The options of every task.
+        wanted: What else was wanted for a task.
         cancelled: Tasks that were, and whether by force.
     """
 
@@ -54,6 +57,7 @@ class PlayedRay:
         self.sights: list[Any] = []
         self.results: list[Any] = []
         self.asked: list[dict[str, Any]] = []
+        self.wanted: list[dict[str, Any]] = []
         self.jobs: list[Job] = []
         self.cancelled: list[tuple[str, bool]] = []
         self.open = True
@@ -77,7 +81,12 @@ class PlayedRay:
             return f"look {given}"
 
         made = SimpleNamespace(remote=task)
-        made.options = lambda **more: made
+
+        def options(**more: Any) -> Any:
+            self.wanted.append(more)
+            return made
+
+        made.options = options
         return lambda function: made
 
     def wait(
@@ -114,9 +123,10 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> PlayedRay:
     return played
 
 
-def member(name: str) -> Member:
+def member(name: str, *, trains: bool = True) -> Member:
     request = Request(method="dcgan", dataset="fundus", settings={})
-    return Member(request, SimpleNamespace(id=name))  # type: ignore[arg-type]
+    plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
+    return Member(request, plan)  # type: ignore[arg-type]
 
 
 def test_every_run_is_one_task_with_its_needs_and_is_tried_again(
@@ -161,12 +171,35 @@ def test_a_cluster_with_gpus_gives_one_to_every_run_unless_told_otherwise(
         Cluster(Store(tmp_path), device="cuda:1")
 
 
+def test_every_run_gets_its_devices_and_their_cores_on_one_node(
+    ray: PlayedRay, tmp_path: Path
+) -> None:
+    """A run that trains nothing gets one of each; no node has room for parts of two runs."""
+    ray.resources = ({"CPU": 4, "GPU": 3}, {"CPU": 2, "GPU": 4}, {"CPU": 8})
+    ray.results = [("finished", "")] * 2
+    said: list[str] = []
+    executor = Cluster(Store(tmp_path), threads=1, devices=2, say=said.append)
+    assert ray.asked[-1]["num_cpus"] == 2
+    assert ray.asked[-1]["num_gpus"] == 2
+    assert executor.room == 2, "the first has GPUs for one run, the second cores for one"
+    list(execute.carry_out([member("a"), member("expert", trains=False)], executor))
+    assert ray.wanted[-2:] == [
+        {"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 1, "num_gpus": 1},
+    ]  # fmt: skip
+    assert [job.devices for job in ray.jobs] == [2, 1]
+    Cluster(Store(tmp_path), threads=2, devices=5, say=said.append).close()
+    assert said[-1] == "No node has 10 cores and 5 GPUs: the runs wait until one joins."
+    Cluster(Store(tmp_path), threads=2, devices=2, device="cpu").close()
+    assert ray.asked[-1]["num_cpus"] == 4
+    assert ray.asked[-1]["num_gpus"] == 0
+
+
 def test_what_no_node_has_is_said(ray: PlayedRay, tmp_path: Path) -> None:
     said: list[str] = []
     Cluster(Store(tmp_path), threads=16, say=said.append)
     Cluster(Store(tmp_path), device="cuda", say=said.append)
     assert said[1] == "No node has 16 cores: the runs wait until one joins."
-    assert said[3] == "No node has 1 cores and a GPU: the runs wait until one joins."
+    assert said[3] == "No node has 1 cores and 1 GPUs: the runs wait until one joins."
 
 
 @pytest.mark.parametrize(
@@ -322,6 +355,71 @@ def test_a_run_waits_for_the_lock_of_the_node_that_was_lost(
     held.wait()
     assert compute(job) == ("finished", "")
     thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_node_carries_out_a_run_on_two_devices(
+    job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In processes of its own, whose lines are the node's; a refusal comes back in words."""
+    several = replace(job, devices=2)
+    assert compute(several) == ("finished", "")
+    record = Store(tmp_path).record(job.run)
+    assert record is not None
+    assert record.provenance.devices == 2
+    assert record.provenance.threads == 1
+    assert capfd.readouterr().err.count(f"{job.run}: Data:") == 1
+    outcome, words = compute(replace(several, run="tiny-lsgan-discs-16px-s0-00000000"))
+    assert outcome == "broken"
+    assert "plans tiny-lsgan-discs-16px-s0-" in words
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_an_interrupt_and_the_end_of_the_task_reach_a_run_on_two_devices(
+    job: Job, tmp_path: Path
+) -> None:
+    """Ctrl-C saves it. A task that is killed, as with its node, takes every process along."""
+    import os
+    import subprocess
+    import sys
+    import time
+
+    request = replace(job.request, settings={"step_ms": 50})
+    slow = replace(job, request=request, run=plan(request).id, devices=2)
+    folder = Store(tmp_path).run_folder(slow.run)
+    code = f"""
+import pickle
+from benchbed.suites.executors.node import compute
+print(compute(pickle.loads({pickle.dumps(slow)!r})), flush=True)
+"""
+
+    def start() -> subprocess.Popen[str]:
+        task = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        while '"training"' not in _text(folder / "progress.json"):
+            assert task.poll() is None
+            time.sleep(0.05)
+        return task
+
+    stopped = start()
+    stopped.send_signal(signal.SIGINT)
+    assert stopped.communicate(timeout=300)[0].strip() == "('stopped', '')"
+    killed = start()
+    family = psutil.Process(killed.pid).children(recursive=True)
+    assert len(family) >= 2
+    killed.kill()
+    killed.communicate()
+    if sys.platform == "linux":
+        _, alive = psutil.wait_procs(family, timeout=60)
+        assert alive == []
+    assert compute(replace(slow, devices=1))[0] == "broken", "it goes on with two devices only"
+    assert compute(slow) == ("finished", "")
 
 
 def _text(path: Path) -> str:

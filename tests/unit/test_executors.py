@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchbed.errors import BenchbedError
 from benchbed.runs.request import Request
 from benchbed.runs.store import Store
 from benchbed.suites import execute
@@ -81,8 +82,9 @@ def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
     return [ended.outcome for ended in execute.carry_out(planned, executor)]
 
 
+@pytest.mark.parametrize("devices", [1, 2])
 def test_the_command_of_a_run_makes_that_very_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    devices: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the child process is told must plan to the identity that the suite waits for."""
     from typer.testing import CliRunner
@@ -90,16 +92,18 @@ def test_the_command_of_a_run_makes_that_very_run(
     from benchbed.cli import run_command
     from benchbed.runs.plan import plan
 
-    seen: list[str] = []
-    monkeypatch.setattr(
-        run_command, "_carry_out", lambda request, *a, **k: seen.append(plan(request).id)
-    )
+    seen: list[tuple[str, int]] = []
+
+    def carry_out(request: Request, store: Store, options: Any, how: Any, **_: Any) -> None:
+        seen.append((plan(request).id, how["devices"]))
+
+    monkeypatch.setattr(run_command, "_carry_out", carry_out)
     real = members(list(requests(SUITE, "quick", source="phantom", seeds=[3])), Silent())
     for member in real:
-        words = local.command(member.request, tmp_path, "cpu")[4:]
+        words = local.command(member.request, tmp_path, "cpu", devices)[4:]
         answer = CliRunner().invoke(run_command.app, words)
         assert answer.exit_code == 0, answer.output
-    assert seen == [member.plan.id for member in real]
+    assert seen == [(member.plan.id, devices) for member in real]
 
 
 def test_a_broken_or_diverged_run_does_not_stop_the_others_and_a_stop_does(
@@ -197,6 +201,68 @@ def test_runs_share_the_cores_and_each_sees_one_accelerator(
     assert [path.read_text().split() for path in said] == [
         ["4", "4"], ["7", "4"], ["4", "4"], ["7", "4"],
     ]  # fmt: skip
+
+
+def test_every_run_has_as_many_devices_as_the_suite_asks_for(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs on two accelerators each; what is not trained has one. Six processes at a time."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    runs = [_run(name, trains=name != "expert") for name in ("a", "b", "expert")]
+    says = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    asked: list[int] = []
+
+    def command(request: Request, results: Path, device: str, devices: int) -> list[str]:
+        asked.append(devices)
+        return python(f"{says}\ntime.sleep(1.5)")
+
+    monkeypatch.setattr(local, "command", command)
+    store = Store(tmp_path)
+    executor = Local(store, jobs=3, devices=2, accelerators=("0", "1", "2", "3"))
+    assert outcomes(runs, executor) == ["finished"] * 3
+    said = [(store.run_folder(m.plan.id) / local.OUTPUT).read_text().split() for m in runs]
+    assert said == [["0,1", "2"], ["2,3", "2"], ["0", "2"]]
+    assert asked == [2, 2, 1]
+
+
+def _run(name: str, *, trains: bool) -> Member:
+    plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
+    return Member(Request(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("device", "jobs", "devices", "shared"),
+    [
+        ("auto", 1, 1, []),
+        ("auto", 2, 1, ["0", "1"]),
+        ("auto", 1, 2, []),
+        ("cuda", 2, 2, ["0", "1"]),
+        ("cpu", 2, 4, []),
+        ("cuda:1", 2, 1, []),
+    ],
+)
+def test_accelerators_are_shared_out_where_runs_go_on_beside_each_other(
+    device: str, jobs: int, devices: int, shared: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerators_module, "accelerators", lambda: ["0", "1"])
+    assert accelerators_module.shared_out(device, jobs, devices) == shared
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "words"),
+    [
+        ("auto", 1, "--devices 2 are not there: torch sees 1 CUDA"),
+        ("cuda", 0, "--devices 2 are not there: torch sees 0 CUDA"),
+        ("cuda:1", 2, "--device cuda:1 names one"),
+    ],
+)
+def test_more_devices_than_there_are_begin_no_run(
+    device: str, there: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerators_module, "accelerators", lambda: list("01")[:there])
+    with pytest.raises(BenchbedError, match=words):
+        accelerators_module.shared_out(device, 1, 2)
 
 
 def test_without_several_accelerators_the_environment_is_the_users(

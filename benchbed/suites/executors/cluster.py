@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -59,9 +58,10 @@ class Cluster:
         address: The cluster, as Ray names it; None for the one of ``$RAY_ADDRESS``, else one that
             this machine is part of, else a new one of this machine alone.
         jobs: How many runs go on at a time; None for as many as the cluster has room for.
-        threads: Cores that each computes with.
+        threads: Cores that each of its processes computes with.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: cuda where the cluster has a GPU at all.
         options: Fields of the loop's `Options`.
+        devices: How many devices of one node train a run together; on CPUs, processes.
         say: Told what the cluster is, and what it lacks.
 
     Attributes:
@@ -80,6 +80,7 @@ class Cluster:
         threads: int = 1,
         device: str = "auto",
         options: Mapping[str, Any] | None = None,
+        devices: int = 1,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         if device not in ("auto", "cpu", "cuda"):
@@ -91,6 +92,8 @@ class Cluster:
         self._root = paths.writable(store.root).absolute()
         self._store = Store(self._root)
         self._jobs = jobs
+        self._threads = threads
+        self._devices = devices
         self._options = dict(options or {})
         self._going: dict[ObjectRef[Any], Member] = {}
         self._stopping = False
@@ -102,12 +105,11 @@ class Cluster:
             gpus = self._ray.cluster_resources().get("GPU", 0)
             self._device = "cuda" if device == "cuda" or (device == "auto" and gpus) else "cpu"
             self._task = self._ray.remote(
-                num_cpus=threads,
-                num_gpus=int(self._device == "cuda"),
+                **self._needs(devices),
                 max_retries=RETRIES,
                 max_calls=1,  # a process of its own for every run
             )(compute)
-            self.room = self._tell(threads, say)
+            self.room = self._tell(say)
         except BaseException:
             self.close()
             raise
@@ -120,8 +122,19 @@ class Cluster:
         """Hand a run to Ray."""
         forget_status(self._store.run_folder(member.plan.id))
         request, run = from_anywhere(member.request), member.plan.id
-        job = Job(request, run, self._root, self._mark, self._device, self._options)
-        self._going[self._task.remote(job)] = member
+        devices = member.devices(self._devices)
+        job = Job(
+            request,
+            run,
+            self._root,
+            self._mark,
+            self._device,
+            self._options,
+            devices=devices,
+            threads=self._threads,
+        )
+        task = self._task.options(**self._needs(devices))
+        self._going[task.remote(job)] = member
 
     def ended(self) -> list[Ended]:
         """Wait a moment, and say which tasks are over."""
@@ -187,7 +200,12 @@ class Cluster:
         if blind := sorted({s.name for s in seen if not s.shared}):
             raise unshared(self._root, ", ".join(blind))
 
-    def _tell(self, threads: int, say: Callable[[str], None]) -> int:
+    def _needs(self, devices: int) -> dict[str, int]:
+        """What Ray must find on one node for a run."""
+        gpus = devices if self._device == "cuda" else 0
+        return {"num_cpus": self._threads * devices, "num_gpus": gpus}
+
+    def _tell(self, say: Callable[[str], None]) -> int:
         """Say what the cluster is.
 
         Returns:
@@ -196,17 +214,17 @@ class Cluster:
         alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         cores = sum(int(node.get("CPU", 0)) for node in alive)
         gpus = sum(int(node.get("GPU", 0)) for node in alive)
-        needs_gpu = self._device == "cuda"
+        needs = {"CPU": (wanted := self._needs(self._devices))["num_cpus"]}
+        needs |= {"GPU": wanted["num_gpus"]} if wanted["num_gpus"] else {}
         fitting = sum(
-            int(min(node.get("CPU", 0) // threads, node.get("GPU", 0) if needs_gpu else math.inf))
-            for node in alive
+            int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
         )
         room = fitting if self._jobs is None else min(fitting, self._jobs)
         at_once = f": room for {room} at a time" if room else ""
         say(f"A cluster of {len(alive)} nodes with {cores} cores and {gpus} GPUs{at_once}.")
         if not fitting:
-            gpu = " and a GPU" if needs_gpu else ""
-            say(f"No node has {threads} cores{gpu}: the runs wait until one joins.")
+            words = [f"{needs['CPU']} cores", *([f"{n} GPUs"] if (n := needs.get("GPU")) else [])]
+            say(f"No node has {' and '.join(words)}: the runs wait until one joins.")
         return room
 
 

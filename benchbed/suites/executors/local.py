@@ -40,14 +40,14 @@ LAST_LINES = 12
 class _Going:
     member: Member
     process: subprocess.Popen[bytes]
-    accelerator: str | None
+    accelerators: Sequence[str]
 
 
 class Local:
     """One process a run, `jobs` of them at a time.
 
-    They share the processor's cores evenly. Where there are several accelerators, each run sees
-    one of them alone: the one that the fewest others are on. What a run says goes to
+    They share the processor's cores evenly. Where there are several accelerators, each run sees no
+    more of them than it trains on: those that the fewest others are on. What a run says goes to
     ``output.txt`` of its folder.
 
     Args:
@@ -56,6 +56,7 @@ class Local:
         threads: Cores that each computes with; None for ``$OMP_NUM_THREADS``, else an even share.
         device: Where to compute.
         accelerators: The accelerators to share out, as ``CUDA_VISIBLE_DEVICES`` names them.
+        devices: How many devices train a run together.
         more: Further words of each run's command line.
 
     Attributes:
@@ -70,13 +71,15 @@ class Local:
         threads: int | None = None,
         device: str = "auto",
         accelerators: Sequence[str] = (),
+        devices: int = 1,
         more: Sequence[str] = (),
     ) -> None:
         self._store = store
         self.room = jobs
-        self._threads = cores_each(threads, jobs)
+        self._threads = cores_each(threads, jobs * devices)
         self._device = device
         self._accelerators = accelerators
+        self._devices = devices
         self._more = more
         self._going: list[_Going] = []
 
@@ -89,21 +92,22 @@ class Local:
         folder = self._store.run_folder(member.plan.id)
         folder.mkdir(parents=True, exist_ok=True)
         forget_status(folder)
-        accelerator = self._least_used()
+        devices = member.devices(self._devices)
+        accelerators = self._least_used(devices)
         environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
-        if accelerator is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = accelerator
+        if accelerators:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(accelerators)
         with (folder / OUTPUT).open("ab") as file:
             # A group of its own: Ctrl-C reaches this process alone, which passes it on.
             process = subprocess.Popen(
-                [*command(member.request, self._store.root, self._device), *self._more],
+                [*command(member.request, self._store.root, self._device, devices), *self._more],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 process_group=0,
             )
-        self._going.append(_Going(member, process, accelerator))
+        self._going.append(_Going(member, process, accelerators))
 
     def ended(self) -> list[Ended]:
         """Wait a moment, and say which processes are over."""
@@ -136,23 +140,23 @@ class Local:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LAST_LINES:])
 
-    def _least_used(self) -> str | None:
-        used = Counter(going.accelerator for going in self._going)
-        return min(self._accelerators, key=lambda name: used[name], default=None)
+    def _least_used(self, count: int) -> Sequence[str]:
+        used = Counter(name for going in self._going for name in going.accelerators)
+        return sorted(self._accelerators, key=lambda name: used[name])[:count]
 
 
-def cores_each(threads: int | None, jobs: int) -> str:
+def cores_each(threads: int | None, processes: int) -> str:
     """Cores of each process, as ``OMP_NUM_THREADS`` says them.
 
     Args:
         threads: What the user asks for; None for ``$OMP_NUM_THREADS``, else an even share.
-        jobs: How many runs go on at a time.
+        processes: How many compute at a time.
     """
-    share = str(max(1, (os.cpu_count() or 1) // jobs))
+    share = str(max(1, (os.cpu_count() or 1) // processes))
     return str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
 
 
-def command(request: Request, results: Path, device: str) -> list[str]:
+def command(request: Request, results: Path, device: str, devices: int = 1) -> list[str]:
     """The command line of one run."""
     words = [sys.executable, "-m", "benchbed", "run"]
     given = {
@@ -178,6 +182,7 @@ def command(request: Request, results: Path, device: str) -> list[str]:
         "--annotator-kimg": request.annotator_kimg,
         "--results": results,
         "--device": device,
+        "--devices": devices if devices > 1 else None,
     }
     for option, value in given.items():
         if value is not None:

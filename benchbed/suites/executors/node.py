@@ -6,6 +6,7 @@ rest when it needs it.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Mapping
@@ -49,6 +50,8 @@ class Job:
         mark: A file in it that shows that this is the suite's own.
         device: Where to compute.
         options: Fields of the loop's `Options`.
+        devices: How many devices train it together.
+        threads: Cores of each process, where there are several.
     """
 
     request: Request
@@ -57,6 +60,8 @@ class Job:
     mark: Path
     device: str
     options: Mapping[str, Any]
+    devices: int = 1
+    threads: int = 1
 
 
 def look(mark: Path) -> Sight:
@@ -74,13 +79,17 @@ def unshared(root: Path, nodes: str) -> BenchbedError:
 
 
 class _Lines:
-    """Says lines where the cluster gathers them; how far the run is stands in its folder."""
+    """Says lines where the cluster gathers them; how far the run is stands in its folder.
+
+    Of the processes that train a run together, the first one speaks.
+    """
 
     def __init__(self, run: str) -> None:
         self._run = run
 
     def say(self, text: str) -> None:
-        print(f"{self._run}: {text}", file=sys.stderr, flush=True)
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            print(f"{self._run}: {text}", file=sys.stderr, flush=True)
 
     def counted(self, what: str, done: int, total: int) -> None:
         """Nothing."""
@@ -93,6 +102,19 @@ class _Lines:
 
 
 def compute(job: Job) -> tuple[Outcome, str]:
+    """Carry out a run, or go on with it.
+
+    Returns:
+        How it ended, and why where it broke.
+    """
+    if job.devices == 1:
+        return compute_here(job)
+    from benchbed.suites.executors.several import compute_apart
+
+    return compute_apart(job)
+
+
+def compute_here(job: Job) -> tuple[Outcome, str]:
     """Carry out a run, or go on with it, in this process.
 
     Returns:
@@ -131,6 +153,7 @@ def _compute(job: Job) -> tuple[Outcome, str]:
             device=job.device,
             options=Options(**job.options),
             patience=LOCK_SECONDS,
+            devices=job.devices,
         )
     except Interrupted:
         return "stopped", ""
