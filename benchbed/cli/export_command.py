@@ -29,8 +29,9 @@ def export(
 ) -> None:
     """Pack a finished run into one zip file that `benchbed import` takes.
 
-    In it are the weights (safetensors, no pickle), settings, protocol, record, sample grid, a model
-    card, and a manifest with the SHA-256 of each. The same run gives the same bytes.
+    In it are the weights (safetensors, no pickle), settings, protocol, record, losses over time,
+    sample grid, a model card, and a manifest with the SHA-256 of each. The same run gives the same
+    bytes.
     """
     from benchbed import paths
     from benchbed.runs.export import export as pack

@@ -21,7 +21,7 @@ def import_(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
 ) -> None:
-    """Make a run of an exported archive, so that `sample`, `show` and `compare` know it.
+    """Make a run of an exported archive: `sample`, `show`, `compare` and `report` know it.
 
     Every member must be listed and have its checksum, and the weights must fit the method that is
     installed here; else nothing is written. Nothing in an archive is executed. The record says that
@@ -37,7 +37,7 @@ def import_(
     offer = offered(file)
     for note in offer.notes:
         typer.echo(plain(note), err=True)
-    fresh = install(offer, store)
+    fresh = install(offer, store, lambda text: typer.echo(plain(text), err=True))
     run = offer.record.id
     if as_json:
         facts = {"run": run, "installed": fresh, "sha256": offer.archive.sha256}

@@ -7,8 +7,11 @@ tell damage, not who made it: whoever alters a member can alter the manifest too
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import math
 import re
 import stat
 import struct
@@ -24,8 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchbed.errors import BenchbedError
 from benchbed.files import whole
 
-FORMAT = 1
-"""Version of the archive; a reader knows every version up to its own."""
+FORMAT = 2
+"""Version of the archive; a reader knows every version up to its own. The second has `HISTORY`."""
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -33,6 +36,7 @@ RECORD = "record.json"
 SETTINGS = "settings.json"
 PROTOCOL = "protocol.json"
 WEIGHTS = "weights.safetensors"
+HISTORY = "history.csv"
 PICTURES = ("samples/final.png", "samples/nearest.png")
 
 MEBI = 2**20
@@ -43,14 +47,21 @@ MOST_BYTES: Mapping[str, int] = {
     SETTINGS: MEBI,
     PROTOCOL: MEBI,
     WEIGHTS: 16 * 1024 * MEBI,
+    HISTORY: 16 * MEBI,
     **dict.fromkeys(PICTURES, 64 * MEBI),
 }
 """Every member that there may be, and how large it may be."""
 
-REQUIRED = frozenset(MOST_BYTES) - {*PICTURES, MANIFEST}
+REQUIRED = frozenset(MOST_BYTES) - {*PICTURES, HISTORY, MANIFEST}
 
 MOST_PIXELS = 30_000
 """Longest side of a picture."""
+
+COURSE = ["step", "kimg", "seconds"]
+"""The first columns of a history; the others are losses."""
+
+MOST_COLUMNS = 100
+"""Columns of a history."""
 
 CHUNK = MEBI
 
@@ -209,6 +220,8 @@ def read_archive(path: Path) -> Archive:
     for name in PICTURES:
         if name in manifest.members:
             _check_picture(path, name, found.read(name))
+    if HISTORY in manifest.members:
+        _check_history(path, found.read(HISTORY))
     return found
 
 
@@ -331,6 +344,24 @@ def _check_picture(path: Path, name: str, content: bytes) -> None:
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= MOST_PIXELS for side in sides):
         raise _refused(path, f"{name} says {sides[0]} x {sides[1]} pixels, which is too large")
+
+
+def _check_history(path: Path, content: bytes) -> None:
+    """Refuse what is no table of numbers under names that a terminal can show."""
+    try:
+        head, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        for row in rows:
+            if len(row) != len(head):
+                raise ValueError("its lines are not equally long")
+            values = [float(cell) for cell in row if cell]
+            if "" in row[: len(COURSE)] or not all(map(math.isfinite, values[: len(COURSE)])):
+                raise ValueError("a line does not say where it stands")
+    except (ValueError, csv.Error) as error:
+        raise _refused(path, f"{HISTORY} is no course of a run ({error})") from error
+    if head[: len(COURSE)] != COURSE or len(set(head)) != len(head) or len(head) > MOST_COLUMNS:
+        raise _refused(path, f"{HISTORY} does not have the columns of a course")
+    if (text := _control(head)) is not None:
+        raise _refused(path, f"{HISTORY} holds control characters ({text[:40]!r})")
 
 
 def _refused(path: Path, reason: str) -> Refused:

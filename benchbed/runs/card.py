@@ -27,6 +27,7 @@ def model_card(
     plugin: str,
     stored: Sequence[str],
     pictures: Sequence[str],
+    history: str | None = None,
 ) -> str:
     """The card as Markdown; the same text for the same record and plugins.
 
@@ -38,6 +39,7 @@ def model_card(
         plugin: The distribution that the method came from when it was trained.
         stored: Tensors that keep something of the training cases.
         pictures: Members that are pictures.
+        history: The member that tells the losses step by step.
     """
     title = record.dataset if dataset is None else dataset.title
     parts = [
@@ -50,7 +52,7 @@ def model_card(
         "## Data",
         _data(record, dataset, stored, pictures),
         "## Training",
-        _training(record),
+        _training(record, history),
         "## Results",
         _results(record, metrics),
         "## Intended use and limits",
@@ -118,7 +120,7 @@ def _data(
     return "\n\n".join([_table(("what", ""), rows), *notes])
 
 
-def _training(record: Record) -> str:
+def _training(record: Record, history: str | None) -> str:
     training, protocol = record.training, record.protocol
     kimg, seconds = protocol.get("kimg"), protocol.get("seconds")
     budget = f"{kimg:g} thousand images" if kimg is not None else f"{seconds:g} s of training"
@@ -133,6 +135,7 @@ def _training(record: Record) -> str:
             ("time", f"{training.seconds:g} s, {training.images_per_second:g} images a second"),
             ("machine", f"{record.provenance.processor}; {record.provenance.device}"),
             ("trained parameters", parameters),
+            *([("losses, step by step", f"`{history}`")] if history else []),
             ("made", f"{record.provenance.created}, benchbed {record.provenance.benchbed}"),
             ("made by", f"`{record.provenance.command}`"),
         ],

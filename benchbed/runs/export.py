@@ -12,6 +12,7 @@ from benchbed.errors import BenchbedError
 from benchbed.registry import registry
 from benchbed.runs.archive import (
     CARD,
+    HISTORY,
     PICTURES,
     PROTOCOL,
     RECORD,
@@ -131,7 +132,8 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
     _check_checkpoint(found, saved)
     tensors = flat(saved["state"])
     kept = stored(tensors)
-    files = {name: found.folder / name for name in PICTURES} if pictures else {}
+    names = [HISTORY, *(PICTURES if pictures else ())]
+    files = {name: found.folder / name for name in names}
     shown = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
     members = {
         CARD: model_card(
@@ -141,7 +143,8 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
             registry().specs(MetricSpec),
             plugin=found.plugin,
             stored=kept,
-            pictures=sorted(shown),
+            pictures=sorted(shown.keys() - {HISTORY}),
+            history=HISTORY if HISTORY in shown else None,
         ).encode(),
         RECORD: content_of(record),
         SETTINGS: as_json(record.settings),

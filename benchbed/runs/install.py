@@ -12,13 +12,15 @@ from benchbed.api.specs import MethodSpec
 from benchbed.errors import BenchbedError
 from benchbed.files import whole
 from benchbed.registry import load, registry
-from benchbed.runs.archive import PICTURES, WEIGHTS, Archive, Refused, read_archive
+from benchbed.runs.archive import HISTORY, PICTURES, WEIGHTS, Archive, Refused, read_archive
 from benchbed.runs.archived_record import archived_record, content_of, made_plan
 from benchbed.runs.lookup import state_of
 from benchbed.runs.record import Imported, Record
+from benchbed.runs.showcase import publish, showcase_folder
 from benchbed.settings import MethodSettings, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
@@ -82,10 +84,15 @@ def offered(path: Path) -> Offer:
     return Offer(archive, record, spec, settings, tuple(notes))
 
 
-def install(offer: Offer, store: Store) -> bool:
-    """Make a run of an archive: its folder, and its record marked as imported.
+def install(offer: Offer, store: Store, say: Callable[[str], None] = lambda text: None) -> bool:
+    """Make a run of an archive: its folder, its showcase, and its record marked as imported.
 
-    A record that is here already, and equal, stays as it is.
+    A record that is here already, and equal, stays as it is, and so does a showcase.
+
+    Args:
+        offer: What is imported.
+        store: The results.
+        say: Told where the showcase could not be made.
 
     Returns:
         Whether something was installed; False where all of it is here already.
@@ -101,14 +108,18 @@ def install(offer: Offer, store: Store) -> bool:
         _demand_same_weights(offer, store, tensors)
         return False
     folder = store.run_folder(offer.record.id)
-    fresh = not folder.exists()
+    shown = showcase_folder(store.root, offer.record.id)
+    new = [place for place in (folder, shown) if not place.exists()]
     with store.locked(offer.record.id):
         try:
-            _write(offer, store, tensors, method, recorded=recorded)
+            _write_folder(offer, store, tensors, method)
+            if shown in new:
+                publish(store, offer.record.id, say)
+            _write_record(offer, store, recorded=recorded)
         except BaseException as error:
             # Half an import is none: whatever was interrupted begins anew.
-            if fresh:
-                shutil.rmtree(folder, ignore_errors=True)
+            for place in new:
+                shutil.rmtree(place, ignore_errors=True)
             if not recorded:
                 store.record_path(offer.record.id).unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -200,21 +211,16 @@ def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor])
         )
 
 
-def _write(
-    offer: Offer,
-    store: Store,
-    tensors: dict[str, Tensor],
-    method: Method[Any],
-    *,
-    recorded: bool,
+def _write_folder(
+    offer: Offer, store: Store, tensors: dict[str, Tensor], method: Method[Any]
 ) -> None:
-    """Write the run; ``run.json`` comes last, and makes it one."""
+    """Write what the run's folder holds, but for ``run.json``, which makes it one."""
     from benchbed.runs import weights
     from benchbed.training.state import random_states, save_checkpoint
 
     record, archive = offer.record, offer.archive
     folder = store.run_folder(record.id)
-    for name in PICTURES:
+    for name in (HISTORY, *PICTURES):
         if name in archive.manifest.members:
             with whole(folder / name) as temporary:
                 temporary.write_bytes(archive.read(name))
@@ -235,6 +241,11 @@ def _write(
         "pictured": 0,
     }
     save_checkpoint(_checkpoint(folder), record.method, record.id, content)
+
+
+def _write_record(offer: Offer, store: Store, *, recorded: bool) -> None:
+    """Write the record, and ``run.json``, which comes last."""
+    record, archive = offer.record, offer.archive
     origin = Imported(
         archive=archive.path.name,
         sha256=archive.sha256,

@@ -9,6 +9,8 @@ import csv
 import io
 import math
 import re
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +89,14 @@ def publish(store: Store, run: str, say: Callable[[str], None]) -> None:
     """
     from PIL.Image import DecompressionBombError
 
+    # All that Pillow raises for pictures that are damaged, as those of strangers may be.
+    damaged = (OSError, SyntaxError, ValueError, zlib.error, struct.error, DecompressionBombError)
     source, target = store.run_folder(run), showcase_folder(store.root, run)
     try:
         for name, patterns in PICTURES.items():
             _publish_picture(source / "samples", patterns, target / f"{name}.jpg")
         _publish_curves(source / "history.csv", target / "curves.csv")
-    except (OSError, DecompressionBombError) as error:
+    except damaged as error:
         say(f"The showcase of this run could not be written: {error}.")
 
 

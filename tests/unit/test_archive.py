@@ -53,6 +53,7 @@ MEMBERS = {
     "settings.json": as_json(SETTINGS),
     "protocol.json": as_json(PROTOCOL),
     "weights.safetensors": b"no weights, for nobody loads them here" * 3,
+    "history.csv": b"step,kimg,seconds,generator\n1,0.5,2.5,0.25\n2,1.0,5,\n3,1.5,7,nan\n",
     "samples/final.png": PNG,
 }
 
@@ -301,7 +302,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "format 2, and this benchbed reads up to 1"),
+        ({"version": 3}, "format 3, and this benchbed reads up to 2"),
         ({"format": "other"}, "'format'"),
         ({"run": "../x"}, "'run'"),
         ({"run": "x" * 300}, "'run'"),
@@ -332,6 +333,35 @@ def test_manifests_that_are_none(
 def test_pictures_that_are_none(tmp_path: Path, content: bytes, words: str) -> None:
     write_archive(tmp_path / "bad.zip", MANIFEST, {**MEMBERS, "samples/nearest.png": content})
     assert words in _refusal(tmp_path / "bad.zip")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no course of a run"),
+        (b"\xff\xfe", "no course of a run"),
+        (b"step,kimg,seconds,loss\n1,2,3,=1+1\n", "could not convert"),
+        (b"step,kimg,seconds,loss\n1,2,3\n", "not equally long"),
+        (b"step,kimg,seconds,loss\n1,,3,4\n", "does not say where it stands"),
+        (b"step,kimg,seconds,loss\n1,nan,3,4\n", "does not say where it stands"),
+        (b"kimg,step,seconds,loss\n1,2,3,4\n", "the columns of a course"),
+        (b"step,kimg,seconds,loss,loss\n1,2,3,4,5\n", "the columns of a course"),
+        (b"step,kimg,seconds" + b"".join(b",l%d" % n for n in range(200)), "the columns of a"),
+        (b"step,kimg,seconds,\x1b[2J\n1,2,3,4\n", "control characters"),
+    ],
+)
+def test_histories_that_are_none(tmp_path: Path, content: bytes, words: str) -> None:
+    write_archive(tmp_path / "bad.zip", MANIFEST, {**MEMBERS, "history.csv": content})
+    assert words in _refusal(tmp_path / "bad.zip")
+
+
+def test_an_archive_of_the_first_format_is_read(tmp_path: Path) -> None:
+    """It had no history."""
+    members = {name: content for name, content in MEMBERS.items() if name != "history.csv"}
+    write_archive(tmp_path / "old.zip", MANIFEST.model_copy(update={"version": 1}), members)
+    archive = read_archive(tmp_path / "old.zip")
+    assert archive.manifest.version == 1
+    assert archived_record(archive).id == RECORD["id"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from benchbed.runs.plan import method_settings, plan
 from benchbed.runs.prune import Wanted, free, survey
 from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out
+from benchbed.runs.showcase import read_showcase
 from benchbed.runs.store import Store
 from benchbed.runs.trained import trained
 from benchbed.training.sampling import draw
@@ -162,9 +163,67 @@ def test_the_card_tells_what_a_reader_must_know(exported: Exported) -> None:
         "Trained on drawings, not on patients", "Not for clinical use", "Mao, Li, Xie",
         "public domain", "24 train", "| swd |", "floor", "0.1 thousand images",
         "benchbed sample tiny-lsgan-discs-32px", "benchbed-example 3.1", "memorisation",
+        "`history.csv`",
     ):  # fmt: skip
         assert words in card, words
     assert str(Path.home()) not in card
+
+
+def test_the_imported_run_shows_what_the_original_shows(
+    store: Store, exported: Exported, other: Store
+) -> None:
+    """Its curves, its grid and its nearest training images, and its losses in full."""
+    _import(exported.path, other)
+    run = store.records()[0].id
+    shown = read_showcase(store.root, run)
+    assert set(shown.pictures) == {"grid", "nearest"}
+    assert shown.curves is not None
+    assert read_showcase(other.root, run) == shown
+    histories = [s.run_folder(run) / "history.csv" for s in (store, other)]
+    assert histories[0].read_bytes() == histories[1].read_bytes()
+
+
+def _without_history(exported: Exported, **manifest: Any) -> Path:
+    archive = read_archive(exported.path)
+    members = {n: archive.read(n) for n in archive.manifest.members if n != "history.csv"}
+    path = exported.path.with_name("old.zip")
+    write_archive(path, archive.manifest.model_copy(update=manifest), members)
+    return path
+
+
+def test_an_archive_from_before_histories_travelled_is_imported(
+    exported: Exported, other: Store
+) -> None:
+    assert _import(_without_history(exported, version=1), other) is True
+    shown = read_showcase(other.root, other.records()[0].id)
+    assert set(shown.pictures) == {"grid", "nearest"}
+    assert shown.curves is None
+
+
+def test_a_showcase_that_is_here_stays_as_it_is(store: Store, other: Store, tmp_path: Path) -> None:
+    """One that came with a committed record, where the archive has no pictures."""
+    bare = export(exportable(store, "tiny"), tmp_path / "bare.zip", pictures=False)
+    for name in ("records", "showcase"):
+        shutil.copytree(store.root / name, other.root / name)
+    before = _tree(other.root / "showcase")
+    assert before
+    assert _import(bare.path, other) is True
+    assert _tree(other.root / "showcase") == before
+
+
+def test_a_picture_that_cannot_be_shown_is_said_and_left_out(
+    exported: Exported, other: Store
+) -> None:
+    """It has a head that is right, and nothing behind it."""
+    archive = read_archive(exported.path)
+    members = {name: archive.read(name) for name in archive.manifest.members}
+    members["samples/final.png"] = members["samples/final.png"][:60]
+    path = exported.path.with_name("cut.zip")
+    write_archive(path, archive.manifest, members)
+    said: list[str] = []
+    assert install(offered(path), other, said.append) is True
+    assert len(said) == 1
+    assert said[0].startswith("The showcase of this run could not be written")
 
 
 def test_pictures_can_stay_at_home(store: Store, tmp_path: Path, other: Store) -> None:
@@ -172,6 +231,9 @@ def test_pictures_can_stay_at_home(store: Store, tmp_path: Path, other: Store) -
     assert not [name for name in bare.members if name.endswith(".png")]
     assert "nearest training images stand" not in read_archive(bare.path).read("README.md").decode()
     assert _import(bare.path, other) is True
+    shown = read_showcase(other.root, other.records()[0].id)
+    assert not shown.pictures
+    assert shown.curves is not None
 
 
 # -- what is here already ------------------------------------------------------------------------
