@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from benchbed.errors import BenchbedError
+from benchbed.files import make_folder
 
 
 def cache() -> Path:
@@ -56,7 +57,7 @@ def writable(folder: Path) -> Path:
         BenchbedError: It cannot be made or written to.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

@@ -139,11 +139,11 @@ def _plugins() -> list[dict[str, Any]]:
 
 def _runs(results: Path | None) -> list[dict[str, Any]]:
     from benchbed import paths
-    from benchbed.runs.lookup import folder_names, state_of
+    from benchbed.runs.lookup import folder_names, standing_of
     from benchbed.runs.store import Store
 
     store = Store(paths.results(results))
-    states = {name: state_of(store, name) for name in folder_names(store)}
+    states = {name: standing_of(store, name).partition(":")[0] for name in folder_names(store)}
     for record in store.records():
         states.setdefault(record.id, record.state)
     return [{"run": name, "state": state} for name, state in sorted(states.items())]

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from benchbed import __version__
 from benchbed.errors import BenchbedError, unknown
+from benchbed.files import FULL
 
 COMMANDS = {
     "run": "Train a method on a data set, score it, and leave one record.",
@@ -100,6 +101,11 @@ def main() -> None:
         # The reader of our output, such as `head`, has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        typer.echo(f"benchbed: {error.strerror}: {error.filename}; free some room.", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("benchbed: stopped.", err=True)
         sys.exit(130)

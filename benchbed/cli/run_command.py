@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -116,6 +117,9 @@ def run(
     ] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start anew, whatever is there.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another process that is at work on this run.")
+    ] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that do not decode.")
     ] = False,
@@ -177,7 +181,8 @@ def run(
             annotator=annotator,
             annotator_kimg=annotator_kimg,
         )
-    how = {"device": device, "devices": devices, "force": force}
+    patience = math.inf if wait else 0.0
+    how = {"device": device, "devices": devices, "force": force, "patience": patience}
     _carry_out(request, store, options, how, resume=resume, as_json=as_json)
 
 

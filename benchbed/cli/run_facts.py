@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchbed.runs.lookup import one_of, run_names, state_of
+from benchbed.runs.lookup import one_of, run_names, standing_of
 from benchbed.runs.store import Store
 
 
@@ -25,7 +25,7 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
     folder = store.run_folder(name)
     here = {"folder": str(folder)} if folder.exists() else {}
     if (record := store.record(name)) is None:
-        return {"run": name, "state": state_of(store, name), **here}
+        return {"run": name, "state": standing_of(store, name), **here}
     # Numbers are worded as in the tables, and what words them takes its time to load.
     from benchbed.cli.console import duration
     from benchbed.cli.plain import plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from pathlib import Path
 
@@ -21,11 +22,12 @@ class Logbook:
         self.listener = listener
 
     def write(self, text: str) -> None:
-        """Append to the file, with the time."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Append to the file, with the time; a line that finds no room is left out."""
         stamp = datetime.now().astimezone().isoformat(timespec="seconds")
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{stamp} {text.rstrip()}\n")
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(f"{stamp} {text.rstrip()}\n")
 
     def say(self, text: str) -> None:
         """One line worth reading."""

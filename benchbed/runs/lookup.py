@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchbed.errors import BenchbedError, unknown
-from benchbed.runs.store import Store
+from benchbed.runs.store import Store, busy
 
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
@@ -63,7 +63,7 @@ def find_record(store: Store, run: str) -> Record:
     record = store.record(name)
     if record is None:
         raise BenchbedError(
-            f"The run {name} has no record, for it is {state_of(store, name)}. "
+            f"The run {name} has no record, for it is {standing_of(store, name)}. "
             f"Go on with: benchbed run --resume {name}"
         )
     return record
@@ -103,6 +103,15 @@ def _content(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def standing_of(store: Store, name: str) -> str:
+    """The state of a run for somebody to read: why it failed, and whether it was killed."""
+    state = state_of(store, name)
+    if state == "running" and not busy(store.run_folder(name)):
+        return "killed"
+    reason = _content(store.run_folder(name) / "run.json").get("error") if state == "failed" else ""
+    return f"{state}: {reason}" if reason else state
 
 
 def state_of(store: Store, name: str) -> str:

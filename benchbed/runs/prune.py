@@ -5,19 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from benchbed.runs.lookup import state_of
-from benchbed.runs.store import Store
+from benchbed.runs.store import LOCK, Store, busy, held_at_once
 
 DONE = ("finished", "diverged")
 BROKEN = ("failed", "interrupted", "running", "pending")
 """A run that says it is running while no process holds it was killed."""
-
-LOCK = ".lock"
 
 What = Literal["nothing", "leftovers", "checkpoints", "folder"]
 
@@ -102,7 +99,7 @@ def free(store: Store, holding: Holding, wanted: Wanted) -> int:
         OSError: Something cannot be removed; what was removed by then is gone.
     """
     folder = store.run_folder(holding.run)
-    with _held(folder) as held:
+    with held_at_once(folder) as held:
         if not held:
             return 0
         now = _holding(store, folder, held=True)
@@ -125,7 +122,7 @@ def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
         why_not = "a link"
     elif state not in (*DONE, *BROKEN):
         why_not = "no run.json that can be read"
-    elif not held and _busy(folder):
+    elif not held and busy(folder):
         why_not = "at work"
     newest = max((status.st_mtime for status in files.values()), default=0.0)
     return Holding(
@@ -166,31 +163,6 @@ def _leftovers(folder: Path, state: str) -> Iterator[Path]:
         beside = path.parent == folder / "checkpoints" and path != _weights(folder)
         if beside or path.suffix == ".part":
             yield path
-
-
-def _busy(folder: Path) -> bool:
-    # A folder that was never held has no lock, and looking must not make one.
-    if not (folder / LOCK).exists():
-        return False
-    with _held(folder) as held:
-        return not held
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[bool]:
-    """Hold a run, or say that another process does."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def _remove_folder(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import shutil
 import traceback
 from dataclasses import dataclass, field
@@ -25,14 +27,16 @@ from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
 from benchbed.registry import load
 from benchbed.runs.along import check_devices, in_company, train_along
+from benchbed.runs.aside import stdout_aside
 from benchbed.runs.assemble import build, parameter_counts, restored
 from benchbed.runs.device import fabric, peak_memory
+from benchbed.runs.failure import place, sentence
 from benchbed.runs.logbook import Logbook
 from benchbed.runs.obtain import obtainable
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
 from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
-from benchbed.runs.showcase import publish
+from benchbed.runs.showcase import publish, showcase_folder
 from benchbed.runs.status import told
 from benchbed.runs.stop import Stop
 from benchbed.runs.store import State, Store
@@ -40,10 +44,12 @@ from benchbed.runs.training_set import TrainingSet
 from benchbed.training.board import FOLDER as BOARD
 from benchbed.training.budget import Budget
 from benchbed.training.case_pictures import own_figure, real_picture
+from benchbed.training.copies import end_if_copy
 from benchbed.training.events import Reporter, Silent
 from benchbed.training.loop import Diverged, Interrupted, Loop, Options
 from benchbed.training.pictures import save_picture
 from benchbed.training.preview import Preview
+from benchbed.training.sampling import NotFinite
 from benchbed.training.state import checkpoint_in
 
 HELD_OUT = "test"
@@ -116,13 +122,13 @@ def carry_out(
     patience = math.inf if weights else patience
     with (
         in_company(lightning),
-        store.locked(plan.id, patience=patience) as folder,
+        store.locked(plan.id, patience=patience, say=reporter.say) as folder,
         told(folder, reporter) as listener,
     ):
         # Whoever was waited for may have done it.
         if (done := _done(plan, store, force=force, weights=weights)) is not None:
             return Outcome(done, folder, fresh=False)
-        _tidy(folder, everything=force)
+        _tidy(store, plan.id, everything=force)
         logbook = Logbook(folder / "log.txt", listener)
         run = _Run(plan, store, folder, logbook, lightning, device, options or Options())
         return run.guarded()
@@ -140,9 +146,15 @@ def checkpoint_of(plan: Plan, store: Store) -> Path:
     return checkpoint_in(store.run_folder(plan.id))
 
 
-def _tidy(folder: Path, *, everything: bool) -> None:
+def _tidy(store: Store, run: str, *, everything: bool) -> None:
     """Remove what a killed process left half-written, or all that a run has made."""
-    for leftover in folder.rglob("*.part"):
+    folder = store.run_folder(run)
+    leftovers = [
+        *folder.rglob("*.part"),
+        *showcase_folder(store.root, run).glob(".*.part"),
+        *store.records_folder.glob(f".{run}.json.*.part"),
+    ]
+    for leftover in leftovers:
         leftover.unlink()
     if everything:
         for name in ("checkpoints", "samples", BOARD):
@@ -164,24 +176,33 @@ class _Run:
     stop: Stop = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stop = Stop(self.reporter.say)
+        self.stop = Stop(self.reporter.say, self.plan.method.name)
 
     def guarded(self) -> Outcome:
         """Carry it out, and leave the right state behind however it ends."""
         self._state("running")
+        name, process = self.plan.method.name, os.getpid()
         try:
-            with self.stop.listening():
-                record = self._carry_out()
+            with self.stop.listening(), stdout_aside(name, self.reporter.say):
+                try:
+                    record = self._carry_out()
+                finally:
+                    end_if_copy(process, name)
         except (Interrupted, KeyboardInterrupt) as error:
-            self._state("interrupted")
+            if isinstance(error, KeyboardInterrupt) and (where := place(error)):
+                self.reporter.say(f"Stopped in {where}.")
+            self._last_state("interrupted")
             raise Interrupted from error
         except BenchbedError as error:
-            self._state("failed", error=str(error))
+            self._last_state("failed", error=str(error))
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # What filled the memory hangs on the frames, and what follows needs some.
+            traceback.clear_frames(error.__traceback__)
             self.reporter.write(traceback.format_exc())
-            self._state("failed", error=f"{type(error).__name__}: {error}")
-            raise RunFailed(f"{type(error).__name__}: {error}") from error
+            words = sentence(error, self.plan, self.fabric.device)
+            self._last_state("failed", error=words)
+            raise RunFailed(words) from error
         # Before the record: a run that has one is done, and is not gone through again.
         publish(self.store, record.id, self.reporter.say)
         self.store.write_record(record)
@@ -190,6 +211,11 @@ class _Run:
 
     def _state(self, state: State, **more: str) -> None:
         self.store.write_state(self.plan.id, state, {"plan": self.plan.as_dict(), **more})
+
+    def _last_state(self, state: State, **more: str) -> None:
+        """The state of a run that ends badly; a full disk must not hide why."""
+        with contextlib.suppress(OSError):
+            self._state(state, **more)
 
     def _carry_out(self) -> Record:
         metrics = obtainable(self.plan.metrics, self.reporter)
@@ -206,13 +232,13 @@ class _Run:
             if self.plan.method.trains:
                 with self.stop.training():
                     loop.train()
-        except Diverged as error:
+            self._picture("final", preview())
+            if (figure := own_figure(method, SAMPLE_SEED + self.plan.seed)) is not None:
+                self._picture("figure", figure)
+            values = self._evaluate(method, prepared, metrics)
+        except (Diverged, NotFinite) as error:
             self.reporter.say(f"Diverged: {error}.")
             return self._record(loop, prepared, "diverged", f"{error}")
-        self._picture("final", preview())
-        if (figure := own_figure(method, SAMPLE_SEED + self.plan.seed)) is not None:
-            self._picture("figure", figure)
-        values = self._evaluate(method, prepared, metrics)
         return self._record(loop, prepared, "finished", "", values)
 
     def _preview(self, method: Method[Any], prepared: Prepared) -> Preview:

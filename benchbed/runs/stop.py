@@ -19,10 +19,12 @@ class Stop:
 
     Attributes:
         say: Told that the first signal was heard.
+        who: The method whose step is waited for.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], who: str) -> None:
         self.say = say
+        self.who = who
         self._heard = False
         self._training = False
 
@@ -59,4 +61,4 @@ class Stop:
         if self._heard or not self._training:
             raise KeyboardInterrupt
         self._heard = True
-        self.say("Saving and stopping after this step; once more stops at once.")
+        self.say(f"Saving and stopping after this step of {self.who}; once more stops at once.")

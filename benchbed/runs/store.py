@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,9 @@ from benchbed.files import write_json
 
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
+
+LOCK = ".lock"
+"""The file in a run's folder that the process at work on it holds."""
 
 State = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
 
@@ -69,13 +72,20 @@ class Store:
         write_json(self.run_folder(run) / "run.json", {"state": state, **content})
 
     @contextmanager
-    def locked(self, run: str, *, patience: float = 0.0) -> Iterator[Path]:
+    def locked(
+        self,
+        run: str,
+        *,
+        patience: float = 0.0,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[Path]:
         """Hold a run for this process alone.
 
         Args:
             run: Its name.
             patience: Seconds to wait for another process that holds it; infinite for as long as
                 it takes.
+            say: Told that it is waited for.
 
         Yields:
             The run's folder.
@@ -87,17 +97,54 @@ class Store:
         # Only what is computed needs a lock, and the library takes its time to load.
         from filelock import FileLock, Timeout
 
-        lock = FileLock(folder / ".lock", timeout=-1 if math.isinf(patience) else patience)
+        lock = FileLock(folder / LOCK, timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
-            raise BenchbedError(
-                f"Another process is at work on the run {run}; wait for it, or stop it."
-            ) from error
+            if patience <= 0:
+                raise _at_work(run, "wait for it, or stop it") from error
+            say(f"Another process is at work on the run {run}; waiting for it.")
+            try:
+                lock.acquire(timeout=-1 if math.isinf(patience) else patience)
+            except Timeout:
+                raise _at_work(run, f"it still was after {patience:g} s") from error
         try:
             yield folder
         finally:
             lock.release()
+
+
+def _at_work(run: str, words: str) -> BenchbedError:
+    return BenchbedError(f"Another process is at work on the run {run}; {words}.")
+
+
+@contextmanager
+def held_at_once(folder: Path) -> Iterator[bool]:
+    """Hold the run in `folder`, or say that another process does."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def busy(folder: Path) -> bool:
+    """Whether a process is at work on the run in `folder`, or it cannot be known."""
+    # A folder that was never held has no lock, and looking must not make one.
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with held_at_once(folder) as held:
+            return not held
+    except OSError:
+        return True
 
 
 def _read(path: Path) -> Record:

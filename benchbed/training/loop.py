@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from benchbed.api.method import Method
@@ -21,9 +23,11 @@ from benchbed.data.feed import Feed, StagedFeed
 from benchbed.errors import BenchbedError
 from benchbed.training.board import Board, LoggerName, board
 from benchbed.training.budget import Budget, Position
+from benchbed.training.copies import end_if_copy
 from benchbed.training.events import Progress, Reporter
 from benchbed.training.history import History
 from benchbed.training.pictures import save_picture
+from benchbed.training.sampling import NotFinite
 from benchbed.training.state import (
     checkpoint_in,
     fitting,
@@ -95,6 +99,8 @@ class Loop:
         self._summed: Counter[str] = Counter()
         self._pictured = 0
         self._board: Board | None = None
+        self._process = os.getpid()
+        self._reseeded = False
         self._log_steps = self.budget.log_steps(self.batch_size)
 
     @property
@@ -148,13 +154,19 @@ class Loop:
             mark = time.monotonic()  # checkpoints and pictures are not training
         if self._summed:
             self._log()
+        self._check_weights()
         self._save()
         self.reporter.training(self._progress(0.0))
         return self.position
 
     def _step(self, share: float) -> None:
         batch = self.feed.batch(self.position.shown, self.batch_size)
+        seed = torch.initial_seed()
         losses = self.method.training_step(self.ranks.part_of(batch), share)
+        end_if_copy(self._process, self.name)
+        if torch.initial_seed() != seed and not self._reseeded:
+            self._reseeded = True
+            self.reporter.say(f"{self.name} seeds torch's global generator while it trains.")
         self.method.steps += 1
         self.position.shown += len(batch)
         self._add(losses)
@@ -185,6 +197,15 @@ class Loop:
                     f"({self.method.steps} steps)"
                 )
 
+    def _check_weights(self) -> None:
+        """A step down a NaN gradient leaves NaN weights, and its own losses look well."""
+        for name, weights in self.method.named_parameters():
+            if not torch.isfinite(weights).all():
+                raise Diverged(
+                    f"weights {name!r} hold NaN or infinity after {self.position.shown} images "
+                    f"({self.method.steps} steps)"
+                )
+
     def _progress(self, speed: float) -> Progress:
         share = self.budget.share(self.position)
         spent = self.position.seconds
@@ -207,7 +228,12 @@ class Loop:
         if not self.ranks.first:
             return
         path = self.folder / "samples" / f"{self.position.shown / 1000:09.3f}-kimg.png"
-        pixels = self.preview()
+        try:
+            pixels = self.preview()
+        except NotFinite as error:
+            # Weights that are gone show in the next losses, or at the end.
+            self.reporter.say(f"No picture: {error}.")
+            return
         save_picture(path, pixels)
         self.reporter.picture(path)
         if self._board is not None:

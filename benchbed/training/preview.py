@@ -14,7 +14,14 @@ from benchbed.data.feed import to_channels, to_codes, to_pixels
 from benchbed.data.prepare import Split
 from benchbed.training.montage import Layer, montage
 from benchbed.training.pictures import image_grid, image_rows, sample_grid
-from benchbed.training.sampling import apart, draw, foreground, probabilities, structures
+from benchbed.training.sampling import (
+    apart,
+    check_finite,
+    draw,
+    foreground,
+    probabilities,
+    structures,
+)
 
 SEED = 1234
 """Seed of what is shown while a run trains: the same noise every time."""
@@ -83,4 +90,6 @@ class Preview:
     def _synthesized(self, codes: Pixels) -> torch.Tensor:
         with apart(self.method, SEED) as rng:
             given = to_channels(torch.from_numpy(codes), self.split.structures)
-            return self.method.synthesize(given.to(self.method.device), rng)
+            made = self.method.synthesize(given.to(self.method.device), rng)
+        check_finite(self.method, {"image": made})
+        return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,33 @@ import torch
 from benchbed.api.method import Method
 from benchbed.api.types import Batch
 from benchbed.data.feed import to_signed
+from benchbed.errors import BenchbedError
 from benchbed.training.state import random_states, restore_random_states, seed_everything
 
 CHUNK_PIXELS = 64 * 128 * 128
 """Images are drawn in groups of about this many pixels, so that memory stays flat."""
+
+
+class NotFinite(BenchbedError):
+    """What a method made of its weights is no number."""
+
+
+def check_finite(method: Method[Any], made: Mapping[str, torch.Tensor]) -> None:
+    """Refuse what holds a NaN or an infinity: as a picture it would look like any other.
+
+    Args:
+        method: Who made it.
+        made: Tensors by name.
+
+    Raises:
+        NotFinite: One of them does.
+    """
+    for name, tensor in made.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise NotFinite(
+                f"the {name} that {type(method).__name__} made holds NaN or infinity after "
+                f"{method.steps} steps"
+            )
 
 
 @contextlib.contextmanager
@@ -61,6 +84,9 @@ def draw(
 
     Returns:
         Samples on the CPU.
+
+    Raises:
+        NotFinite: One holds NaN or infinity.
     """
     chunk = max(1, min(count, 64, CHUNK_PIXELS // _pixels(method)))
     make = method.pair if pairs else method.sample
@@ -69,7 +95,9 @@ def draw(
         for start in range(0, count, chunk):
             parts.append(make(min(chunk, count - start), rng).to("cpu"))
             advance(min(start + chunk, count))
-    return concatenate(parts)
+    drawn = concatenate(parts)
+    check_finite(method, dict(drawn.tensors()))
+    return drawn
 
 
 def probabilities(
@@ -88,6 +116,9 @@ def probabilities(
 
     Returns:
         float32 ``(N, K, ...)`` in [0, 1].
+
+    Raises:
+        NotFinite: One is NaN or infinite.
     """
     chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _pixels(method)))
     parts: list[torch.Tensor] = []
@@ -95,6 +126,7 @@ def probabilities(
         for start in range(0, len(images), chunk):
             batch = to_signed(torch.from_numpy(np.array(images[start : start + chunk])))
             parts.append(method.segment(batch.to(method.device)).float().cpu())
+            check_finite(method, {"probability": parts[-1]})
             advance(min(start + chunk, len(images)))
     return np.asarray(torch.cat(parts).numpy())
 

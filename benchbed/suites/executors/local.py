@@ -133,6 +133,8 @@ class Local:
     def _told(self, going: _Going) -> Ended:
         outcome = OUTCOME.get(going.process.returncode, "broken")
         words = self._last_words(going.member) if outcome == "broken" else ""
+        if (number := -going.process.returncode) > 0 and outcome == "broken":
+            words = f"{words}\n{killed_by(number)}".strip()
         return Ended(going.member, outcome, words)
 
     def _last_words(self, member: Member) -> str:
@@ -156,9 +158,17 @@ def cores_each(threads: int | None, processes: int) -> str:
     return str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
 
 
+def killed_by(number: int) -> str:
+    """What is known of a process that a signal ended."""
+    name = {known.value: known.name for known in signal.Signals}.get(number, f"signal {number}")
+    why = ", as the system does where memory runs out" if number == signal.SIGKILL else ""
+    return f"It was killed by {name}{why}; it goes on with the same command."
+
+
 def command(request: Request, results: Path, device: str, devices: int = 1) -> list[str]:
     """The command line of one run."""
-    words = [sys.executable, "-m", "benchbed", "run"]
+    # Another suite may be at work on the same results, or a run that outlived its own.
+    words = [sys.executable, "-m", "benchbed", "run", "--wait"]
     given = {
         "--method": request.method,
         "--dataset": request.dataset,

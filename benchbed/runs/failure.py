@@ -1,0 +1,81 @@
+"""How a broken run says what broke it, who did, and what to do."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+
+import torch
+
+from benchbed.files import FULL
+from benchbed.registry import registry
+from benchbed.runs.device import peak_memory
+from benchbed.runs.plan import Plan
+
+
+def sentence(error: BaseException, plan: Plan, device: torch.device) -> str:
+    """What broke a run, without a full stop.
+
+    Args:
+        error: What was raised.
+        plan: The run.
+        device: Where it computed.
+    """
+    if out_of_memory(error):
+        return f"out of memory: {_held(device)}; {_lower(plan)}{_where(error)}"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return (
+            f"{error.strerror}: {error.filename or plan.id}; free some room, and the same command "
+            f"goes on from the last checkpoint"
+        )
+    if isinstance(error, SystemExit):
+        return (
+            f"sys.exit({'' if error.code is None else repr(error.code)}) was called{_where(error)}"
+        )
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}{f': {words}' if words else ''}{_where(error)}"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of the host or of a device is full."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # What torch raises on a CPU has no class of its own.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def place(error: BaseException) -> str:
+    """Where a plugin was when an error was raised, or nothing where none was at work.
+
+    Returns:
+        Such as ``"training_step of benchbed_example (lsgan.py, line 51)"``.
+    """
+    packages = {plugin.module.partition(".")[0] for plugin in registry().plugins} - {"benchbed"}
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in packages:
+            code = frame.f_code
+            file = code.co_filename.replace("\\", "/").rpartition("/")[2]
+            return f"{code.co_name} of {package} ({file}, line {line})"
+    return ""
+
+
+def _where(error: BaseException) -> str:
+    found = place(error)
+    return f", in {found}" if found else ""
+
+
+def _held(device: torch.device) -> str:
+    owner = "the process" if device.type == "cpu" else f"the device {device}"
+    return f"{owner} held {peak_memory(device) / 2**30:.1f} GiB at most"
+
+
+def _lower(plan: Plan) -> str:
+    """What a user can lower, and where it stands."""
+    batch, protocol = int(plan.settings.model_dump()["batch_size"]), plan.protocol
+    words = [f"--set batch_size={batch // 2} (now {batch})"] if batch > 1 else []
+    words.append(f"--size (now {protocol.size})")
+    words += [f"--samples (now {protocol.samples})"] if protocol.samples else []
+    return f"lower {', '.join(words[:-1])}{' or ' if words[:-1] else ''}{words[-1]}"
