@@ -209,12 +209,16 @@ class Method(nn.Module, ABC, Generic[S]):
     def average(self, name: str, decay: float) -> None:
         """Keep an exponential moving average of the network that is the attribute `name`.
 
+        Buffers, such as the statistics of batch normalisation, are averaged like weights.
+
         Args:
             name: Attribute of the network.
             decay: Weight of the past in each ``update_average``, in [0, 1).
         """
         network = getattr(self, name)
-        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        averaged = AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+        )
         averaged.requires_grad_(False)
         self._averages[name] = f"{name}_average"
         setattr(self, self._averages[name], averaged)

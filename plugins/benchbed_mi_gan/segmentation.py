@@ -41,6 +41,7 @@ class MIGANSeg(Method[MIGANSegSettings]):
         s = self.settings
         self.generator = segmenter(data.channels, data.mask_channels, s.features)
         betas = (s.beta1, 0.999)
+        self.average("generator", s.average_decay)
         self.optimize(generator=adam(self.generator, s.learning_rate, betas))
         if s.discriminator != "none":
             self.discriminator = discriminator(
@@ -63,7 +64,7 @@ class MIGANSeg(Method[MIGANSegSettings]):
         logits = self.generator(image)
         segmentation = F.binary_cross_entropy_with_logits(logits, truth)
         if s.discriminator == "none":
-            self.update("generator", segmentation)
+            self.update_generator(segmentation)
             return {"segmentation": segmentation}
         guess = logits.sigmoid()
         d_loss = bce_with_target(self.judge(image, truth), 1.0) + bce_with_target(
@@ -71,12 +72,17 @@ class MIGANSeg(Method[MIGANSegSettings]):
         )
         self.update("discriminator", d_loss)
         adversarial = bce_with_target(self.judge(image, guess), 1.0)
-        self.update("generator", segmentation + s.adversarial_weight * adversarial)
+        self.update_generator(segmentation + s.adversarial_weight * adversarial)
         return {
             "discriminator": d_loss,
             "adversarial": adversarial,
             "segmentation": segmentation,
         }
+
+    def update_generator(self, loss: Tensor) -> None:
+        """A step of G, and of its average."""
+        self.update("generator", loss)
+        self.update_average("generator")
 
     def judge(self, image: Tensor, vessels: Tensor) -> Tensor:
         """D(x, y)."""
@@ -84,6 +90,6 @@ class MIGANSeg(Method[MIGANSegSettings]):
         return logits
 
     def segment(self, image: Tensor) -> Tensor:
-        """Probabilities of vessels."""
-        logits: Tensor = self.generator(z_scored(image))
+        """Probabilities of vessels, by the averaged G."""
+        logits: Tensor = self.averaged("generator")(z_scored(image))
         return logits.sigmoid()

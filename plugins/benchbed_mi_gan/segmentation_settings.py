@@ -38,6 +38,13 @@ class MIGANSegSettings(MethodSettings):
     beta1: float = setting(
         0.5, help="Adam's decay of the first moment.", source="unstated; V-GAN's code", ge=0, lt=1
     )
+    average_decay: float = setting(
+        0.995,
+        help="Decay, at each step, of the averaged G that segments; 0 for the last G.",
+        source="in place of the generator that is best on images kept for validation",
+        ge=0,
+        lt=1,
+    )
     augment: bool = setting(
         True,
         help="Whether images are turned, mirrored and recoloured at random, masks alike.",

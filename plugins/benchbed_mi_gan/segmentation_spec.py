@@ -68,8 +68,9 @@ MI_GAN_SEG = MethodSpec(
         ),
         Deviation(
             paper="one training image in twenty is kept for validation and chooses the generator",
-            here="the last generator, trained on all",
-            reason="every method here is judged by its last checkpoint",
+            here="the generator's average over its last steps, trained on all",
+            reason="every method here is judged by its last checkpoint; single steps differed by "
+            "0.04 in AUC-PR in one run on DRIVE, and the average was as good as the best of them",
         ),
         Deviation(
             paper="512 px; V-GAN pads to 640 px, its discriminators halve that six times",

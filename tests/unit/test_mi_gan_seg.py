@@ -142,10 +142,35 @@ def test_the_discriminator_reaches_the_generator() -> None:
 def test_crops_are_trained_on_and_whole_images_segmented() -> None:
     method = _ready(discriminator="image", crop=32)
     seen: list[int] = []
-    method.generator.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[-1]))
+    for network in (method.generator, method.averaged("generator")):
+        network.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[-1]))
     method.training_step(_batch(), 0.0)
     with torch.no_grad():
         probabilities = method.eval().segment(torch.zeros(1, 3, 50, 64))
     assert seen == [32, 64]
     assert probabilities.shape == (1, 1, 50, 64)
     assert 0 <= float(probabilities.min()) <= float(probabilities.max()) <= 1
+
+
+def test_the_averaged_generator_segments_with_averaged_statistics() -> None:
+    """Weights and running means alike are decay * past + (1 - decay) * present."""
+    method = _ready(average_decay=0.75)
+    expected: dict[str, torch.Tensor] = {}
+    for step in range(3):
+        method.training_step(_batch(), step / 3)
+        now = {
+            k: v.clone() for k, v in method.generator.state_dict().items() if v.is_floating_point()
+        }
+        expected = {k: 0.75 * expected.get(k, v) + 0.25 * v for k, v in now.items()}
+    averaged = method.averaged("generator").module.state_dict()
+    shared = [name for name in averaged if name in expected]
+    assert any("running_mean" in name for name in shared)
+    assert len(shared) == len(expected)
+    for name in shared:
+        torch.testing.assert_close(averaged[name], expected[name])
+    method.eval()
+    image = _batch().image
+    torch.testing.assert_close(
+        method.segment(image), method.averaged("generator")(z_scored(image)).sigmoid()
+    )
+    assert not torch.allclose(method.segment(image), method.generator(z_scored(image)).sigmoid())
