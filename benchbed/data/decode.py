@@ -178,7 +178,8 @@ def _flat(picture: Image.Image) -> Image.Image:
 
 def _converted(picture: Image.Image, mode: str, path: Path) -> Image.Image:
     try:
-        return picture.convert(mode)
+        # From LAB there is a way to RGB alone.
+        return (picture.convert("RGB") if picture.mode == "LAB" else picture).convert(mode)
     except ValueError as error:
         raise BenchbedError(f"{path} has colours that are not read ({picture.mode}).") from error
 

@@ -26,6 +26,7 @@ LEFT_OUT = "__MACOSX"
 # What the readers raise for bytes that are no archive, and for archives that contradict themselves.
 _DAMAGED = (
     EOFError,
+    IndexError,
     NotImplementedError,
     OverflowError,
     RuntimeError,

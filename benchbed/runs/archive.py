@@ -291,7 +291,7 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             raise _refused(path, f"it holds {name!r}, an absolute path")
         if ".." in parts:
             raise _refused(path, f"it holds {name!r}, which leads out of its folder")
-        if kind not in (0, stat.S_IFREG) or entry.is_dir():
+        if kind not in (0, stat.S_IFREG) or name.endswith("/"):
             raise _refused(path, f"it holds {name!r}, which is a link, a folder or a device")
         if name in seen:
             raise _refused(path, f"it holds {name!r} twice")

@@ -1,0 +1,322 @@
+"""Bytes changed at random in files of every kind that is read.
+
+Small sound files are cut, spliced and overwritten, always in the same ways. What comes of it loads,
+or is refused by the error that the reader declares: nothing else is raised, nothing is written
+outside, and no file takes long. `corpus/` keeps what once broke a reader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import random
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save
+
+from benchbed.data.cache import read_array, read_index
+from benchbed.data.decode import picture_size, read_image, read_mask
+from benchbed.data.unpack import Refused, unpack
+from benchbed.data.volume_files import read_codes, read_volume
+from benchbed.errors import BenchbedError
+from benchbed.report.references import read_papers
+from benchbed.runs.archive import read_archive
+from benchbed.runs.record import read_record
+from benchbed.runs.showcase import read_showcase
+from benchbed.runs.weights import from_bytes
+from benchbed.settings import read_file
+from benchbed.suites.suite import read_suite
+from benchbed.training.history import History
+from benchbed.training.state import load_checkpoint, random_states, save_checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+
+Tried = Callable[..., None]
+Read = Callable[[Path], object]
+
+ROOT = Path(__file__).parents[2]
+CORPUS = Path(__file__).parent / "corpus"
+
+QUICK, LONG = 12, 2000
+"""Changed files of each seed."""
+
+MOST_SECONDS = 20.0
+"""Of processor time for one file; the largest that is read takes one."""
+
+RNG = np.random.default_rng(0)
+RGB = Image.fromarray(RNG.integers(0, 256, (12, 14, 3), dtype=np.uint8))
+DEEP = Image.fromarray(RNG.integers(0, 2**16, (12, 14), dtype=np.uint16))
+VOXELS = RNG.random((4, 5, 6)).astype(np.float32)
+ODD = (b"\0", b"\xff", b"\x7f\xff", b"\x80\0", b"\xff" * 4, b"\x7f\xff\xff\xff", bytes(8))
+"""Numbers at the edge of what a field holds."""
+
+
+def _picture(kind: str, picture: Image.Image = RGB, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _pictures() -> dict[str, bytes]:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    palette = RGB.convert("P")
+    return {
+        "rgb.png": _picture("PNG", exif=turned),
+        "palette.png": _picture("PNG", palette, transparency=3),
+        "deep.png": _picture("PNG", DEEP),
+        "rgb.jpg": _picture("JPEG", exif=turned),
+        "cmyk.jpg": _picture("JPEG", RGB.convert("CMYK")),
+        "plain.tif": _picture("TIFF"),
+        "lzw.tif": _picture("TIFF", compression="tiff_lzw"),
+        "jpeg.tif": _picture("TIFF", compression="jpeg"),
+        "fax.tif": _picture("TIFF", RGB.convert("1"), compression="group4"),
+        "animated.gif": _picture("GIF", palette, save_all=True, append_images=[palette.rotate(90)]),
+        "plain.bmp": _picture("BMP"),
+        "plain.ppm": _picture("PPM"),
+        "web.png": _picture("WEBP"),
+        "packed.ppm.gz": gzip.compress(_picture("PPM")),
+    }
+
+
+def _volumes() -> dict[str, bytes]:
+    two = np.stack([VOXELS, VOXELS * 2], axis=-1)
+    plain = {
+        "floats.nii": nibabel.Nifti1Image(VOXELS, np.eye(4)).to_bytes(),
+        "two.nii": nibabel.Nifti1Image(two, np.eye(4)).to_bytes(),
+        "second.nii": nibabel.Nifti2Image(VOXELS, np.eye(4)).to_bytes(),
+        "codes.nii": nibabel.Nifti1Image((VOXELS * 3).astype(np.uint8), np.eye(4)).to_bytes(),
+    }
+    return {**plain, "packed.nii.gz": gzip.compress(plain["codes.nii"], mtime=0)}
+
+
+def _zipped(packing: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        for name, content in (("a/b.png", _picture("PNG")), ("c.txt", b"x" * 500), ("é", b"y")):
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = packing
+            archive.writestr(entry, content)
+    return file.getvalue()
+
+
+def _tarred(mode: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in (("a/b.png", _picture("PNG")), ("d/" + "l" * 150, b"x" * 700)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def _archives() -> dict[str, bytes]:
+    kinds = {"stored": 0, "deflated": 8, "bzip2": 12, "lzma": 14}
+    zips = {f"{name}.zip": _zipped(packing) for name, packing in kinds.items()}
+    return zips | {"a.tar": _tarred("w"), "a.tar.gz": _tarred("w:gz"), "a.tar.xz": _tarred("w:xz")}
+
+
+def _checkpoints(folder: Path) -> dict[str, bytes]:
+    torch.manual_seed(0)
+    weights = torch.randn(3, 4)
+    content = {"state": {"modules": {"g": {"w": weights}}, "own": {}}, "random": random_states()}
+    save_checkpoint(folder / "sound", "m", "r", content)
+    old = io.BytesIO()
+    plain = {"format": 1, "method": "m", "run": "r", "x": weights}
+    torch.save(plain, old, _use_new_zipfile_serialization=False)
+    small = io.BytesIO()
+    torch.save(plain, small)
+    return {
+        "whole.pt": (folder / "sound").read_bytes(),
+        "small.pt": small.getvalue(),
+        "legacy.pt": old.getvalue(),
+    }
+
+
+def _array() -> bytes:
+    file = io.BytesIO()
+    np.save(file, VOXELS)
+    return file.getvalue()
+
+
+def _texts() -> dict[str, bytes]:
+    record = next(iter(sorted((ROOT / "results/records").glob("unet-*.json"))))
+    index = {"ids": ["a"], "splits": {"train": [0, 1]}, "arrays": ["image"]}
+    return {
+        "a.record.json": record.read_bytes(),
+        "a.index.json": json.dumps(index).encode(),
+        "a.suite.yaml": (ROOT / "benchmarks/migan-table2.yaml").read_bytes(),
+        "a.paper.yaml": (ROOT / "benchmarks/papers/guibas2017-dual-gan.yaml").read_bytes(),
+        "a.settings.yaml": b"lr: 1e-4\nname: [1, {a: b}]\nd: 2024-01-02\nt: 12:30:40\ny: &y 3\n",
+        "curves.csv": b"step,kimg,seconds,g\n1,2,3,4\n5,6,7,8\n",
+    }
+
+
+def _all(path: Path, *reads: Read) -> None:
+    """Every read, whatever became of the one before."""
+    for read in reads:
+        try:
+            read(path)
+        except BenchbedError as error:
+            text = str(error)
+            assert "\n" not in text, text
+            assert path.name in text or str(path.parent) in text, text
+
+
+def _read_picture(path: Path) -> None:
+    _all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)), read_mask,
+         picture_size)  # fmt: skip
+
+
+def _read_volume(path: Path) -> None:
+    _all(path, read_volume, lambda p: read_codes(p, {1: 1, 2: 2}))
+
+
+def _unpacked(path: Path) -> None:
+    """What is unpacked stays below the folder that it is unpacked to."""
+    inside = path.parent / "outer" / "inner"
+    with contextlib.suppress(Refused):
+        unpack(path, inside, lambda *_: None, lambda _: None)
+    _all(path, read_archive)
+    outside = {p for p in path.parent.rglob("*") if not p.is_relative_to(inside)}
+    assert outside <= {path, inside.parent, path.parent / "sound"}, outside
+
+
+def _curves(path: Path) -> None:
+    folder = path.parent / "showcase" / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "curves.csv").write_bytes(path.read_bytes())
+    read_showcase(path.parent, "run")
+    _all(path, lambda p: History(p).read())
+
+
+def _weights(path: Path) -> None:
+    with contextlib.suppress(BenchbedError):
+        from_bytes(path.read_bytes())
+
+
+def _paper(path: Path) -> None:
+    folder = path.parent / "papers"
+    folder.mkdir(exist_ok=True)
+    (folder / path.name).write_bytes(path.read_bytes())
+    _all(path, lambda p: read_papers(folder))
+
+
+READERS: dict[str, Read] = {
+    ".nii": _read_volume,
+    ".nii.gz": _read_volume,
+    ".zip": _unpacked,
+    ".tar": _unpacked,
+    ".tar.gz": _unpacked,
+    ".tar.xz": _unpacked,
+    ".pt": lambda path: _all(path, lambda p: load_checkpoint(p, "m")),
+    ".safetensors": _weights,
+    ".npy": lambda path: _all(path, read_array),
+    ".record.json": lambda path: _all(path, read_record),
+    ".index.json": lambda path: _all(path, read_index),
+    ".suite.yaml": lambda path: _all(path, read_suite),
+    ".paper.yaml": _paper,
+    ".settings.yaml": lambda path: _all(path, read_file),
+    ".csv": _curves,
+}
+"""What reads a file, by the end of its name; the longest that fits, else it is a picture."""
+
+
+def _reader(name: str) -> Read:
+    ends = [end for end in READERS if name.endswith(end)]
+    return READERS[max(ends, key=len)] if ends else _read_picture
+
+
+def _changed(content: bytes, rng: random.Random) -> bytes:
+    """The content with one to eight changes: bits, bytes, numbers, parts cut, moved or doubled."""
+    found = bytearray(content)
+    for _ in range(rng.choice((1, 1, 1, 2, 4, 8))):
+        if not found:
+            break
+        place, other = rng.randrange(len(found)), rng.randrange(len(found))
+        length = rng.randrange(1, 17)
+        change = rng.randrange(8)
+        if change == 0:
+            found[place] ^= 1 << rng.randrange(8)
+        elif change == 1:
+            found[place] = rng.randrange(256)
+        elif change == 2:
+            odd = rng.choice(ODD)
+            found[place : place + len(odd)] = odd
+        elif change == 3:
+            del found[place : place + length]
+        elif change == 4:
+            found[place:place] = found[place : place + 2 * length]
+        elif change == 5:
+            del found[place:]
+        elif change == 6:
+            found[place:place] = rng.randbytes(length)
+        else:
+            found[place : place + length] = found[other : other + length]
+    return bytes(found)
+
+
+def _seeds(folder: Path) -> dict[str, bytes]:
+    return {
+        **_pictures(), **_volumes(), **_archives(), **_checkpoints(folder), **_texts(),
+        "a.npy": _array(), "a.safetensors": save({"a": torch.ones(3, 4), "b.c": torch.arange(5)}),
+    }  # fmt: skip
+
+
+def _fuzz(folder: Path, count: int, tried: Tried) -> None:
+    for name, content in _seeds(folder).items():
+        rng, read, place = random.Random(name), _reader(name), folder / name
+        place.mkdir()
+        for number in range(count + 1):
+            (place / name).write_bytes(_changed(content, rng) if number else content)
+            began = time.process_time()
+            try:
+                read(place / name)
+            except Exception as error:
+                error.add_note(f"{name}, change {number}: {(place / name).read_bytes()[:2000]!r}")
+                raise
+            assert time.process_time() - began < MOST_SECONDS, (name, number)
+        tried(name.partition(".")[2], count)
+
+
+@pytest.mark.attack(
+    promise="A damaged file loads or is refused by its name; nothing else happens.",
+    attack="random changes of small sound files of every kind that is read, a few of each",
+)
+def test_a_few_changes_of_every_kind_of_file(tmp_path: Path, tried: Tried) -> None:
+    _fuzz(tmp_path, QUICK, tried)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.attack(
+    promise="A damaged file loads or is refused by its name; nothing else happens.",
+    attack="random changes of small sound files of every kind that is read, 2,000 of each",
+)
+def test_many_changes_of_every_kind_of_file(tmp_path: Path, tried: Tried) -> None:
+    _fuzz(tmp_path, LONG, tried)
+
+
+@pytest.mark.attack(
+    promise="A damaged file loads or is refused by its name; nothing else happens.",
+    attack="files that once broke a reader",
+)
+def test_what_once_broke_a_reader(tmp_path: Path, tried: Tried) -> None:
+    for path in sorted(CORPUS.iterdir()):
+        copy = tmp_path / path.stem / path.name
+        copy.parent.mkdir()
+        copy.write_bytes(path.read_bytes())
+        _reader(path.name)(copy)
+        tried(path.name.partition(".")[2])
