@@ -31,7 +31,7 @@ def data_root(option: Path | None = None) -> Path:
         chosen, source = Path(variable).expanduser(), "$BENCHBED_DATA"
     else:
         return cache() / "data"
-    if not chosen.is_dir():
+    if not is_folder(chosen):
         raise BenchbedError(f"{source} names {chosen}, which is no folder.")
     return chosen
 
@@ -48,6 +48,14 @@ def benchmarks() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "benchmarks"
     return inside if inside.is_dir() else package.parent / "benchmarks"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; no for what no disk takes as a name."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def writable(folder: Path) -> Path:

@@ -147,8 +147,9 @@ def read_yaml(path: Path, kind: str) -> Any:
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise BenchbedError(f"The {kind} {path} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BenchbedError(f"The {kind} {path} cannot be read: {reason}.") from error
     if len(content) > MOST_BYTES:
         raise BenchbedError(f"The {kind} {path} has more than {MOST_BYTES} bytes.")
     try:

@@ -47,7 +47,7 @@ def dataset_spec(name: str) -> DatasetSpec:
     path = path_of(name)
     if path is None:
         return registry().spec(DatasetSpec, name)
-    if not path.is_dir():
+    if not paths.is_folder(path):
         raise BenchbedError(f"{name.partition(':')[0]}: was given {path}, which is no folder.")
     if name.startswith(FOLDER):
         return _folder_spec(path)

@@ -147,7 +147,7 @@ def find_suite(text: str) -> Suite:
             that does not exist.
     """
     path = shipped().get(text, Path(text))
-    if text not in shipped() and path.suffix not in (".yaml", ".yml") and not path.exists():
+    if text not in shipped() and path.suffix not in (".yaml", ".yml") and not _there(path):
         raise unknown("suite", text, shipped(), "benchbed list suites")
     suite = read_suite(path)
     for empty in ("methods", "datasets", "seeds"):
@@ -155,6 +155,13 @@ def find_suite(text: str) -> Suite:
             raise BenchbedError(f"The suite file {path} names no {empty}.")
     check_names(suite)
     return suite
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no disk takes such a name
+        return False
 
 
 def read_suite(path: Path) -> Suite:
