@@ -85,14 +85,14 @@ def _table(
     parts = rows(group, ordered, always)
     lines, warnings = with_ties(with_best([row for row, _ in parts], ordered), ordered)
     notes: tuple[str, ...] = ()
-    footnotes: tuple[Footnote, ...] = ()
-    if reference is not None:
-        marks = _Marks(reference)
+    marks = _Marks()
+    if reference is None:
+        lines = [marks.on(row) for row in lines]
+    else:
         runs = [_runs(part.head(1))[0] for _, part in parts]
         both = zip(lines, runs, strict=True)
-        lines = [_beside_paper(row, run, reference, marks) for row, run in both]
+        lines = [_beside_paper(marks.on(row), run, reference, marks) for row, run in both]
         lines += _published(ordered, reference, marks)
-        footnotes = marks.footnotes
         paper, _, printed = reference
         notes = (f"The paper's data: {printed.data}.", *(paper.notes[k] for k in printed.notes))
     return Table(
@@ -108,28 +108,35 @@ def _table(
         floors=_floors(group),
         paper=reference[2].label if reference else None,
         notes=notes,
-        footnotes=footnotes,
+        footnotes=marks.footnotes,
         warnings=tuple(warnings),
     )
 
 
 class _Marks:
-    """The marks of a table's footnotes, in the order in which a reader meets them."""
+    """The marks of a table's footnotes, in the order in which they are asked for."""
 
-    def __init__(self, reference: _Reference) -> None:
-        self._paper, table, row = reference
-        self._notes = (*table.cells, *row.cells)
+    def __init__(self) -> None:
         self._marks: dict[str, str] = {}
 
-    def of(self, line: str, metric: str) -> tuple[str, ...]:
-        """The marks of one cell; `line` and `metric` are keys of the printed table."""
-        keys = dict.fromkeys(n.note for n in self._notes if n.belongs(line, metric))
-        return tuple(self._marks.setdefault(k, _letter(len(self._marks))) for k in keys)
+    def of(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """The marks of some texts, each of which becomes one footnote."""
+        return tuple(self._marks.setdefault(t, _letter(len(self._marks))) for t in texts)
+
+    def on(self, row: Row) -> Row:
+        """The row with the mark that says where it was imported from, if it was."""
+        return replace(row, marks=self.of([row.imported])) if row.imported else row
+
+    def of_cell(self, line: str, metric: str, reference: _Reference) -> tuple[str, ...]:
+        """The marks of a paper's value; `line` and `metric` are keys of the printed table."""
+        paper, table, row = reference
+        notes = (note for note in (*table.cells, *row.cells) if note.belongs(line, metric))
+        return self.of(paper.notes[key] for key in dict.fromkeys(note.note for note in notes))
 
     @property
     def footnotes(self) -> tuple[Footnote, ...]:
         """What was asked for."""
-        return tuple(Footnote(m, self._paper.notes[key]) for key, m in self._marks.items())
+        return tuple(Footnote(mark, text) for text, mark in self._marks.items())
 
 
 def _letter(count: int) -> str:
@@ -154,7 +161,7 @@ def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference, marks
         if cell.mean is not None:
             word = verdict(cell.mean, printed, metric.direction, reasons)
         cells[metric.metric] = replace(
-            cell, printed=printed, verdict=word, marks=marks.of(line, key)
+            cell, printed=printed, verdict=word, marks=marks.of_cell(line, key, reference)
         )
     return replace(row, cells=cells)
 
@@ -168,7 +175,9 @@ def _published(metrics: Sequence[MetricSpec], reference: _Reference, marks: _Mar
             continue
         cells = {spec.name: Cell({}) for spec in metrics}
         for name, value in printed_row.values[key].items():
-            cells[table.metrics[name].metric] = Cell({}, value, marks=marks.of(key, name))
+            cells[table.metrics[name].metric] = Cell(
+                {}, value, marks=marks.of_cell(key, name, reference)
+            )
         lines.append(Row(f"{line.label} (as published)", "", (), (), (), cells))
     return lines
 

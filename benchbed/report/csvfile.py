@@ -14,6 +14,7 @@ FIELDS = (
     "budget", "samples", "precision", "method", "label", "seeds", "diverged", "metric",
     "direction", "mean", "sd", "low", "high", "seed_low", "seed_high",
     "floor", "best", "tied", "paper_value", "footnotes", "verdict", "reasons", "runs",
+    "imported",
 )  # fmt: skip
 
 COMPARED = (
@@ -47,6 +48,7 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
         "seeds": " ".join(map(str, row.seeds)),
         "diverged": " ".join(map(str, row.diverged)),
         "runs": " ".join(row.runs),
+        "imported": row.imported,
     }
     texts = {note.mark: note.text for note in table.footnotes}
     lines: list[dict[str, object]] = []

@@ -17,7 +17,7 @@ COLUMNS = (
     "precision",
     "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "low", "high",
     "recipe", "note",
-    "images_per_second", "seconds", "peak_memory_bytes",
+    "images_per_second", "seconds", "peak_memory_bytes", "imported",
 )  # fmt: skip
 
 
@@ -68,6 +68,13 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "images_per_second": record.training.images_per_second,
         "seconds": record.training.seconds,
         "peak_memory_bytes": record.training.peak_memory_bytes,
+        "imported": _origin(record),
     }
     values = [metric.model_dump() for metric in record.metrics]
     return [{**common, **value} for value in values] or [common]
+
+
+def _origin(record: Record) -> str:
+    """The archive that a record came from; empty where the run was made in its results folder."""
+    origin = record.imported
+    return "" if origin is None else f"{origin.archive} (SHA-256 {origin.sha256[:12]})"

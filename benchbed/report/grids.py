@@ -61,7 +61,7 @@ class Grid:
 
 def table(shown: Table) -> Grid:
     """A table of one protocol, its last row the real images."""
-    names = [Shown(row.label) for row in shown.rows]
+    names = [Shown(row.label, marks=row.marks) for row in shown.rows]
     seeds = [Shown(text.seeds(row, shown)) for row in shown.rows]
     reasons = text.reasons(shown)
     return Grid(
@@ -109,7 +109,7 @@ def _verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> Shown:
 
 
 def footnotes(shown: Table) -> list[Footnote]:
-    """What the marks of a table say: letters on the paper's values, numbers on verdicts."""
+    """What the marks of a table say: letters on rows and paper's values, numbers on verdicts."""
     reasons = [
         Footnote(str(number), f"not comparable: {reason}.")
         for number, reason in enumerate(text.reasons(shown), 1)

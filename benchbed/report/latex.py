@@ -128,7 +128,11 @@ def _floats(
     parts = list(_split(grid))
     for number, blocks in enumerate(parts, 1):
         of = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
-        under = [f"{_mark(n.mark)} {escape(n.text)}" for n in notes if n.mark in _marks(blocks)]
+        under = [
+            f"{_mark(n.mark)} {escape(n.text)}"
+            for n in notes
+            if n.mark in _marks([grid.lead, *blocks])
+        ]
         if number == len(parts):
             under += map(escape, warnings)
         lines = [

@@ -65,6 +65,8 @@ class Row:
         diverged: Seeds that diverged.
         runs: The runs behind the row.
         cells: Its cells by metric.
+        imported: Which of its runs came from an archive, as a sentence; empty where none did.
+        marks: Marks of the table's footnotes that belong to the row as a whole.
     """
 
     label: str
@@ -73,6 +75,8 @@ class Row:
     diverged: tuple[int, ...]
     runs: tuple[str, ...]
     cells: Mapping[str, Cell]
+    imported: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def published(self) -> bool:
@@ -82,10 +86,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Footnote:
-    """A text that cells of a table point to.
+    """A text that cells or rows of a table point to.
 
     Attributes:
-        mark: What stands in the cells, raised: ``"a"``, ``"b"`` and so on.
+        mark: What stands there, raised: ``"a"``, ``"b"`` and so on.
         text: The text.
     """
 
@@ -106,7 +110,7 @@ class Table:
         floors: Real-versus-real value by metric, with the images in each part.
         paper: The heading of the paper's column, or None.
         notes: Texts that belong under the table.
-        footnotes: Texts that single cells point to, in the order of their marks.
+        footnotes: Texts that single cells and rows point to, in the order of their marks.
         warnings: Why its numbers say little about which row is better, each a sentence.
     """
 

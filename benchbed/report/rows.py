@@ -76,11 +76,14 @@ def rows(
 
 
 def _row(part: pd.DataFrame, label: str, metrics: Sequence[MetricSpec]) -> Row:
-    columns = ("state", "seed", "metric", "value", "low", "high", "note")
+    columns = ("state", "imported", "seed", "metric", "value", "low", "high", "note")
     seeds: dict[str, set[int]] = {"finished": set(), "diverged": set()}
     found: dict[str, list[_Line]] = {}
-    for state, seed, metric, *line in zip(*(part[c] for c in columns), strict=True):
+    origins: dict[int, str] = {}
+    for state, origin, seed, metric, *line in zip(*(part[c] for c in columns), strict=True):
         seeds[state].add(int(seed))
+        if origin:
+            origins[int(seed)] = origin
         if state == "finished":
             found.setdefault(metric, []).append((int(seed), *line))
     cells = {spec.name: _cell(found.get(spec.name, [])) for spec in metrics}
@@ -91,7 +94,18 @@ def _row(part: pd.DataFrame, label: str, metrics: Sequence[MetricSpec]) -> Row:
         diverged=tuple(sorted(seeds["diverged"])),
         runs=tuple(sorted(set(part["run"]))),
         cells=_with_intervals(cells),
+        imported=_imported(origins),
     )
+
+
+def _imported(origins: Mapping[int, str]) -> str:
+    """Which seeds of a row were made elsewhere, as a sentence; empty where none was.
+
+    Args:
+        origins: The archive by seed.
+    """
+    told = ", ".join(f"seed {seed} from {origin}" for seed, origin in sorted(origins.items()))
+    return f"Imported, made in another results folder: {told}." if told else ""
 
 
 _Line = tuple[int, float, float, float, str]

@@ -28,6 +28,9 @@ def render(table: Table, console: Console) -> Iterator[RenderableType]:
         rest = rest[count:]
     for reason in text.reasons(table):
         yield Text(f"* not comparable: {reason}", style="dim")
+    for row in table.rows:
+        if row.imported:
+            yield Text(f"{row.label}: {row.imported}", style="dim")
     for warning in table.warnings:
         yield Text(warning, style="dim")
 

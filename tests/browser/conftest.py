@@ -13,7 +13,7 @@ from PIL import Image
 from benchbed import paths
 from benchbed.report.html.page import render
 from benchbed.report.write import leaderboards
-from benchbed.runs.record import Record
+from benchbed.runs.record import Imported, Record
 from benchbed.runs.showcase import publish
 from benchbed.runs.store import Store
 
@@ -45,9 +45,11 @@ def _valued(make_record: Make) -> Make:
 
 @pytest.fixture(scope="session")
 def records(make_record: Make) -> list[Record]:
-    """Three methods on two data sets, a run that diverged and one that is a stranger's."""
+    """Three methods on two data sets; some diverged, imported, or of a stranger."""
     make = _valued(make_record)
     records = [make(method, seed) for method in VALUES for seed in (0, 1)]
+    origin = {"archive": f"{EVIL}.zip", "sha256": "0123456789abcdef" * 4, "at": "2026-02-01"}
+    records[2] = records[2].model_copy(update={"imported": Imported.model_validate(origin)})
     other = {"dataset": "brain-mri", "source": "phantom", "fingerprint": "f2", "kimg": 48.0}
     records += [make(method, **other) for method in ("dcgan", "skrgan")]
     broken = make("wgan", 2, state="diverged", message=f"loss {EVIL}")

@@ -188,6 +188,18 @@ def test_costs_and_floors_have_their_provenance_too(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
+def test_a_row_with_an_imported_record_is_marked_and_says_from_where(page: Page) -> None:
+    row = _sheet(page).locator("tbody tr").filter(has_text="skrgan")
+    mark = row.locator("th sup").inner_text()
+    note = _sheet(page).locator("dl.footnotes dt").filter(has_text=mark).locator("+ dd")
+    assert note.inner_text().startswith("Imported, made in another results folder: seed 0 from ")
+    assert "SHA-256 0123456789ab" in note.inner_text()
+    row.locator("th button").click()
+    said = _dialog(page).inner_text()
+    assert "0123456789abcdef" * 4 in said
+    assert _sheet(page).locator("tbody tr th sup").count() == 1
+
+
 def test_a_diverged_run_says_so(page: Page) -> None:
     _sheet(page).locator("tbody tr").filter(has_text="wgan").locator("th button").click()
     assert "wgan-chest-xray-real-s2 (diverged)" in _dialog(page).inner_text()

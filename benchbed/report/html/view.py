@@ -87,6 +87,7 @@ class Line:
     count: int
     numbers: Sequence[Number]
     published: bool
+    marks: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ def _line(row: Row, table: Table, records: Mapping[str, Record], reasons: Sequen
         count=len(row.seeds),
         numbers=[*numbers, *costs],
         published=row.published,
+        marks=row.marks,
     )
 
 

@@ -11,9 +11,10 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from benchbed import paths
-from benchbed.report import csvfile, latex, markdown
+from benchbed.report import csvfile, latex, markdown, terminal
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.verdict import Word, verdict
 from benchbed.report.write import leaderboards
@@ -70,6 +71,55 @@ def test_footnotes_are_in_every_format(board: Leaderboard) -> None:
     lines = csv.DictReader(io.StringIO(csvfile.render(board)))
     told = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
     assert told == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
+
+
+@pytest.fixture(scope="module")
+def imported(make: Make) -> Leaderboard:
+    """SkrGAN's Table 1 where one seed of one method was made by somebody else."""
+    origin = {"archive": "from_them.zip", "sha256": "0123456789abcdef" * 4, "at": "2026-02-01"}
+    values = {"swd": 0.1, "ms-ssim-realfake": 0.3, "fid": 90.0}
+    records = [
+        make(m, seed, values=values, dataset="lung-ct", size=512,
+             imported=origin if (m, seed) == ("dcgan", 1) else None)
+        for m in ("acgan", "dcgan")
+        for seed in (0, 1)
+    ]  # fmt: skip
+    boards = leaderboards(records, paths.benchmarks() / "papers")
+    return next(b for b in boards if b.name == "zhang2019-skrgan-table1")
+
+
+TOLD = "Imported, made in another results folder: seed 1 from from_them.zip (SHA-256 0123456789ab)."
+
+
+def test_a_row_with_an_imported_record_says_so_in_every_format(imported: Leaderboard) -> None:
+    (table,) = imported.tables
+    acgan, dcgan = (row for row in table.rows if not row.published)
+    assert acgan.marks == ()
+    (mark,) = dcgan.marks
+    page, tex = markdown.render(imported), latex.render(imported)
+    assert f"| dcgan<sup>{mark}</sup> | 2/2 |" in page
+    assert f"- <sup>{mark}</sup> {TOLD}" in page
+    # Wherever a part of the table with that row stands, its footnote stands too.
+    assert tex.count(rf"dcgan\textsuperscript{{{mark}}} & 2/2") > 1
+    assert tex.count(rf"\textsuperscript{{{mark}}} {latex.escape(TOLD)}") == tex.count(
+        rf"dcgan\textsuperscript{{{mark}}} & 2/2"
+    )
+    lines = list(csv.DictReader(io.StringIO(csvfile.render(imported))))
+    assert {line["method"] for line in lines if line["imported"] == TOLD} == {"dcgan"}
+    assert {line["imported"] for line in lines if line["method"] != "dcgan"} == {""}
+    console = Console(width=300, record=True, file=io.StringIO())
+    console.print(*terminal.render(table, console), sep="\n")
+    assert f"dcgan: {TOLD}" in console.export_text()
+
+
+def test_the_marks_of_rows_and_cells_do_not_meet(imported: Leaderboard) -> None:
+    """The letters go on: what one points to no other does."""
+    (table,) = imported.tables
+    cells = {m for row in table.rows for cell in row.cells.values() for m in cell.marks}
+    rows = {m for row in table.rows for m in row.marks}
+    assert cells
+    assert not cells & rows
+    assert cells | rows == {note.mark for note in table.footnotes}
 
 
 @given(
