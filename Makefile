@@ -6,7 +6,7 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint docs clean help
+.PHONY: demo test lint docs reliability clean help
 
 help:            ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +29,9 @@ lint: $(READY)   ## ruff and mypy
 
 docs: $(READY)   ## write docs/commands.md from the help of the commands
 	$(BIN)/python -m benchbed.cli.reference > docs/commands.md
+
+reliability: $(READY) ## attack every promise (an hour), and write docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults -m 'slow or not slow' --reliability docs/reliability.md
 
 clean:           ## remove the environment
 	rm -rf $(VENV)

@@ -64,7 +64,8 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
             sync(home)
         except OSError as error:
             # A full disk says so without a name.
-            error.filename = error.filename or str(folder)
+            if error.errno is not None:
+                error.filename = error.filename or str(folder)
             raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

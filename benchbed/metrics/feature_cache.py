@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,11 @@ class FeatureCache:
         if (known := _read(path, len(images.images))) is not None:
             return known
         features = network(images.images, self.counted)
-        with whole(path) as temporary, temporary.open("wb") as file:
-            np.save(file, features)
+        content = io.BytesIO()
+        np.save(content, features)
+        # numpy does not say why a file of its own cannot be written, such as on a full disk.
+        with whole(path) as temporary:
+            temporary.write_bytes(content.getbuffer())
         return features
 
 
