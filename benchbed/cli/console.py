@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+
+from benchbed.cli.plain import plain_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -35,7 +36,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     for position, name in enumerate(rows[0]):
         table.add_column(name.replace("_", " "), no_wrap=position == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row.values()))
+        table.add_row(*(plain_text(str(value)) for value in row.values()))
     console.print(table)
 
 
@@ -90,7 +91,7 @@ class ConsoleReporter:
 
     def say(self, text: str) -> None:
         """One line worth reading."""
-        self.console.print(Text(text))
+        self.console.print(plain_text(text))
 
     def counted(self, what: str, done: int, total: int) -> None:
         """A countable piece of work has come so far."""

@@ -95,7 +95,9 @@ def main() -> None:
     try:
         app(prog_name="benchbed")
     except BenchbedError as error:
-        typer.echo(f"benchbed: {error}", err=True)
+        from benchbed.cli.plain import plain
+
+        typer.echo(f"benchbed: {plain(str(error))}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of our output, such as `head`, has seen enough.

@@ -48,7 +48,7 @@ def _block(table: Table, metrics: Sequence[MetricSpec]) -> RichTable:
         shown.add_column(text.heading(spec), justify="right")
     for row in table.rows:
         cells = [_cell(row.cells[spec.name]) for spec in metrics]
-        shown.add_row(row.label, text.seeds(row, table), *cells)
+        shown.add_row(Text(row.label), text.seeds(row, table), *cells)
     floors = [text.floor(table, spec.name) for spec in metrics]
     shown.add_row("real", "", *floors, style="dim")
     return shown

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchbed.errors import BenchbedError
 from benchbed.files import whole
+from benchbed.runs.record import obeyed
 
 FORMAT = 2
 """Version of the archive; a reader knows every version up to its own. The second has `HISTORY`."""
@@ -241,7 +242,7 @@ def parsed(path: Path, name: str, content: bytes) -> Any:
         value = json.loads(content.decode(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise _refused(path, f"{name} is no JSON ({error})") from error
-    if (text := _control(value)) is not None:
+    if (text := obeyed(value)) is not None:
         raise _refused(path, f"{name} holds control characters ({text[:40]!r})")
     return value
 
@@ -251,23 +252,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a name stands there twice")
     return found
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def _control(value: Any) -> str | None:
-    """The first text in a JSON value that a terminal would obey."""
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, str) and _CONTROL.search(each):
-            return each
-        if isinstance(each, dict):
-            todo += [*each.keys(), *each.values()]
-        elif isinstance(each, list):
-            todo += each
-    return None
 
 
 @contextmanager
@@ -360,7 +344,7 @@ def _check_history(path: Path, content: bytes) -> None:
         raise _refused(path, f"{HISTORY} is no course of a run ({error})") from error
     if head[: len(COURSE)] != COURSE or len(set(head)) != len(head) or len(head) > MOST_COLUMNS:
         raise _refused(path, f"{HISTORY} does not have the columns of a course")
-    if (text := _control(head)) is not None:
+    if (text := obeyed(head)) is not None:
         raise _refused(path, f"{HISTORY} holds control characters ({text[:40]!r})")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -233,6 +234,8 @@ def parse_record(content: Any, place: str) -> Record:
             f"The record {place} has schema {version}, but this benchbed reads up to {SCHEMA}; "
             f"update benchbed, or move the file away."
         )
+    if (text := obeyed(content)) is not None:
+        raise BenchbedError(f"The record {place} holds control characters ({text[:40]!r}).")
     try:
         return Record.model_validate(content)
     except ValidationError as error:
@@ -241,3 +244,20 @@ def parse_record(content: Any, place: str) -> Record:
         raise BenchbedError(f"The record {place} is damaged at {part!r}: {first['msg']}.") from (
             error
         )
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def obeyed(value: Any) -> str | None:
+    """The first text in a JSON value that a terminal would obey, or None."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, str) and _CONTROL.search(each):
+            return each
+        if isinstance(each, dict):
+            todo += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            todo += each
+    return None
