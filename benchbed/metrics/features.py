@@ -76,7 +76,7 @@ class Extractor:
                 f"give uint8 (N, C, H, W) with C of 1 or 3."
             )
         features = np.empty((len(images), self.dims), np.float32)
-        with torch.inference_mode(), _full_float32(self.device):
+        with torch.inference_mode(), full_float32(self.device):
             for start in range(0, len(images), self.batch_size):
                 batch = torch.from_numpy(images[start : start + self.batch_size].copy())
                 pixels = batch.to(self.device).expand(-1, 3, -1, -1).float() / 255
@@ -235,7 +235,7 @@ def _ready(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.
 
 
 @contextlib.contextmanager
-def _full_float32(device: torch.device) -> Iterator[None]:
+def full_float32(device: torch.device) -> Iterator[None]:
     """No TF32, bfloat16 or autocast inside: features must not depend on how a run was trained."""
     backends: Any = torch.backends
     settings = (

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 from benchbed.api.metric import MetricInputs, Terms
+from benchbed.metrics.distances import Distances
 
 Float = npt.NDArray[np.float64]
 
@@ -57,18 +57,18 @@ def manifold(
     """
     if min(len(real), len(fake)) <= neighbours:
         raise ValueError(f"{len(real)} and {len(fake)} rows are too few for k = {neighbours}.")
-    x, y = np.asarray(real, np.float64), np.asarray(fake, np.float64)
-    real_radii, fake_radii = _radii(x, neighbours), _radii(y, neighbours)
-    around_fake = np.zeros(len(y), dtype=np.int64)
-    recalled = np.zeros(len(x), dtype=bool)
-    covered = np.zeros(len(x), dtype=bool)
-    for start in range(0, len(x), _ROWS):
+    real_radii, fake_radii = (_squared_radii(side, neighbours) for side in (real, fake))
+    between = Distances(real, fake)
+    around_fake = np.zeros(len(fake), dtype=np.int64)
+    recalled = np.zeros(len(real), dtype=bool)
+    covered = np.zeros(len(real), dtype=bool)
+    for start in range(0, len(real), _ROWS):
         rows = slice(start, start + _ROWS)
-        distances = cdist(x[rows], y)
-        in_real_ball = distances <= real_radii[rows, None]
+        block = between.block(rows)
+        in_real_ball = block.within(real_radii[rows, None])
         around_fake += in_real_ball.sum(0)
         covered[rows] = in_real_ball.any(1)
-        recalled[rows] = (distances <= fake_radii[None]).any(1)
+        recalled[rows] = block.within(fake_radii[None]).any(1)
     return Manifold(
         precision=(around_fake > 0).astype(np.float64),
         recall=recalled.astype(np.float64),
@@ -77,14 +77,13 @@ def manifold(
     )
 
 
-def _radii(points: Float, neighbours: int) -> Float:
-    """Distance of each point to its k-th nearest neighbour."""
-    radii = np.empty(len(points))
-    for start in range(0, len(points), _ROWS):
-        distances = cdist(points[start : start + _ROWS], points)
-        # The nearest of all is the point itself.
-        radii[start : start + _ROWS] = np.partition(distances, neighbours, axis=1)[:, neighbours]
-    return radii
+def _squared_radii(points: npt.NDArray[np.floating], neighbours: int) -> Float:
+    """Squared distance of each point to its k-th nearest neighbour."""
+    among = Distances(points, points)
+    blocks = (slice(start, start + _ROWS) for start in range(0, len(points), _ROWS))
+    # The nearest of all is the point itself.
+    radii = [among.block(rows).smallest(neighbours + 1) for rows in blocks]
+    return np.concatenate(radii)
 
 
 def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:

@@ -1,0 +1,68 @@
+"""Distances by a matrix product answer as their differences do, ties and copies included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from benchbed.metrics.distances import Distances
+
+Points = NDArray[np.float32]
+
+
+def squares(first: Points, second: Points) -> NDArray[np.float64]:
+    """Squared distances from differences in float64."""
+    return np.asarray(cdist(first.astype(float), second.astype(float), "sqeuclidean"))
+
+
+def points(kind: str) -> tuple[Points, Points]:
+    """Two sets that rounding could mislead."""
+    rng = np.random.default_rng(0)
+    if kind == "far from the origin":
+        first, second = 1e4 + rng.standard_normal((2, 40, 300))
+    elif kind == "on a grid, with many ties":
+        first, second = rng.integers(0, 3, (2, 60, 5)).astype(float)
+    elif kind == "copies":
+        first = np.repeat(rng.standard_normal((4, 64)), 10, axis=0)
+        second = first[::-1]
+    else:
+        first, second = np.maximum(rng.standard_normal((2, 50, 2048)), 0)
+    return first.astype(np.float32), second.astype(np.float32)
+
+
+KINDS = ["features", "far from the origin", "on a grid, with many ties", "copies"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_comparisons_are_those_of_differences(kind: str) -> None:
+    """With every distance as a limit in turn, which makes a tie of each, none is misjudged."""
+    first, second = points(kind)
+    distances = Distances(first, second)
+    rows, columns = np.divmod(np.arange(len(first) * len(second)), len(second))
+    exact = distances.exactly(rows, columns).reshape(len(first), len(second))
+    np.testing.assert_allclose(exact, squares(first, second), rtol=1e-12, atol=1e-12)
+    block = distances.block(slice(0, len(first)))
+    for column in range(0, len(second), 7):
+        limits = exact[:, column : column + 1]
+        np.testing.assert_array_equal(block.within(limits), exact <= limits)
+    np.testing.assert_array_equal(block.within(exact[:1]), exact <= exact[:1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_smallest_are_those_of_differences(kind: str, count: int) -> None:
+    """The count-th smallest of each row equals that of the sorted differences, to 1e-12."""
+    first, second = points(kind)
+    found = Distances(first, second).block(slice(5, 25)).smallest(count)
+    expected = np.sort(squares(first, second)[5:25], axis=1)[:, count - 1]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_rounding_stays_far_below_what_is_allowed_for() -> None:
+    """On features of 2048 dimensions the product is off by a tenth of the allowance at most."""
+    first, second = points("features")
+    block = Distances(first, second).block(slice(0, 50))
+    off = np.abs(block.rounded.numpy() - squares(first, second))
+    assert (off <= 0.1 * block.error.numpy()).all()
