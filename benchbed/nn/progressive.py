@@ -186,7 +186,7 @@ class _Up(nn.Module):
         self.conv1 = EqualizedConv2d(after, after, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = pixel_norm(F.leaky_relu(self.conv0(_double(x)), 0.2))
+        x = pixel_norm(F.leaky_relu(self.conv0.doubled(x), 0.2))
         return pixel_norm(F.leaky_relu(self.conv1(x), 0.2))
 
 
