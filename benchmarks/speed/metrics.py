@@ -59,10 +59,10 @@ def pairs(quick: bool, device: torch.device) -> list[Pair]:
 
 def features(count: int, dims: int = DIMS, seed: int = 0) -> Features:
     """Features like a network's: at least 0, of few directions, with some noise."""
-    rng = np.random.default_rng(seed)
-    directions = rng.standard_normal((64, dims)) / 8
+    directions = np.random.default_rng(0).standard_normal((64, dims)) / 8
+    rng = np.random.default_rng((1, seed))
     made = rng.standard_normal((count, 64)) @ directions + 0.2 * rng.standard_normal((count, dims))
-    return np.maximum(made + 0.1 * seed, 0).astype(np.float32)
+    return np.maximum(made + 0.05 * seed, 0).astype(np.float32)
 
 
 def images(count: int, size: int, seed: int = 0, channels: int = 3) -> Pixels:

@@ -122,9 +122,10 @@ class Program:
             yield table.growths(self.grown, self.clock)
 
     def _training(self) -> None:
-        from .cases import FULL, QUICK, trainings
+        from .cases import FULL, QUICK, noise_training, trainings
 
         c = self.choice
+        noise_training(32, 4, c.device)()  # the libraries' own memory is nobody's
         precisions = c.precisions or machine.precisions(c.device)
         for precision in precisions:
             self.peaks[precision] = machine.matrix_peak(precision, c.device, self.clock)

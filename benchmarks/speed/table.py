@@ -25,15 +25,9 @@ def comparisons(
     for name in ("ours\n[dim]reference[/]", "ratio\n[dim]spread[/]", "goal"):
         table.add_column(name, justify="right", no_wrap=True)
     training = group == "training"
-    for name in (
-        ("of peak", "harness", "MiB ours / ref.")
-        if training
-        else (
-            "differ by",
-            "MiB ours / ref.",
-        )
-    ):
-        table.add_column(name, justify="right")
+    for name in ("of\npeak", "har-\nness") if training else ("differ\nby",):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("MiB\n[dim]reference[/]", justify="right", no_wrap=True)
     for one in made:
         ours, theirs = one.seconds(clock)
         ratio, low, high = one.ratio(clock)
