@@ -6,7 +6,7 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint docs reliability clean help
+.PHONY: demo test oldest lint audit docs reliability clean help
 
 help:            ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -22,10 +22,23 @@ demo: $(READY)   ## train SkrGAN on fundus photographs (or their phantom), score
 test: $(READY)   ## run the default tests (no GPU, no network; under 10 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
-lint: $(READY)   ## ruff and mypy
+# An environment of its own: the oldest torch, numpy and pandas that pyproject.toml allows.
+OLDEST := $(VENV)-oldest
+
+oldest:          ## run the default tests with the oldest torch, numpy and pandas that are supported
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python .ci/oldest.py > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --editable '.[dev]' --constraint $(OLDEST)/oldest.txt
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
+
+lint: $(READY)   ## ruff, mypy, and what is known to be unsafe, where that can be asked
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@VENV=$(VENV) .ci/audit || echo "See SECURITY.md; this stops no lint, for it changes from day to day."
+
+audit: $(READY)  ## fail where a weakness is known in what is installed
+	VENV=$(VENV) .ci/audit
 
 docs: $(READY)   ## write docs/commands.md from the help of the commands
 	$(BIN)/python -m benchbed.cli.reference > docs/commands.md
@@ -34,4 +47,4 @@ reliability: $(READY) ## attack every promise (an hour), and write docs/reliabil
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults -m 'slow or not slow' --reliability docs/reliability.md
 
 clean:           ## remove the environment
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-audit
