@@ -90,7 +90,7 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
     image = read_sequences(case, spec)
     _, depth, height, width = image.shape
     box, spatial = box_of((depth, height, width), spec.volumes), spec.volumes.spatial(size)
-    block = resample(cut_box(image, box, fill=-1.0), spatial)
+    block = resample(_cut(image, box, fill=-1.0), spatial)
     arrays: dict[str, npt.NDArray[Any]] = {"image": block.astype(np.float16)}
     if case.mask is not None:
         codes, _ = read_labels(case, spec)
@@ -101,8 +101,17 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
                 f"of its image."
             )
         _demand_together(case.mask, case.image)
-        arrays["mask"] = resample_codes(cut_box(codes, box), spatial)
+        arrays["mask"] = resample_codes(_cut(codes, box), spatial)
     return arrays
+
+
+def _cut(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArray[Any]:
+    """The box of a volume; a single slice fills its depth, for averaged with nothing it fades."""
+    if volume.shape[-3] > 1:
+        return cut_box(volume, box, fill)
+    (_, row, column), (depth, *plane) = box.start, box.shape
+    slice_alone = cut_box(volume, Box((0, row, column), (1, plane[0], plane[1])), fill)
+    return np.repeat(slice_alone, depth, axis=-3)
 
 
 def _demand_together(one: Path, image: Path) -> None:

@@ -58,7 +58,8 @@ def read_volume(path: Path) -> Voxels:
     volumes are not resampled.
 
     Args:
-        path: A NIfTI file of three axes, or of four with the sequences last.
+        path: A NIfTI file of three axes, or of four with the sequences last; of two, it is a
+            volume of a single axial slice.
 
     Returns:
         ``(C, D, H, W)``, C of 1 for three axes.
@@ -125,7 +126,7 @@ def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
     """Affine and size of a volume, its axes turned as `read_volume` turns them."""
     image: Any = nibabel.load(path)
     turned = io_orientation(image.affine)  # type: ignore[no-untyped-call]
-    shape = image.shape[:3]
+    shape = (*image.shape, 1)[:3]
     affine = image.affine @ inv_ornt_aff(turned, shape)  # type: ignore[no-untyped-call]
     order = np.argsort(turned[:, 0])
     return affine, tuple(shape[axis] for axis in order)
@@ -161,6 +162,8 @@ def _values(path: Path) -> Voxels:
             if path.suffix.lower() == PACKED:
                 stored: Any = image.dataobj
                 _unpack(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
+            if len(image.shape) == 2:
+                image = nibabel.Nifti1Image(np.asarray(image.dataobj)[..., None], image.affine)
             image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
             values = np.asarray(image.dataobj, dtype=np.float32)
     except _DAMAGED as error:
@@ -187,10 +190,10 @@ def _unpack(path: Path, expected: int) -> None:
 def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:
     """Raise where the header alone tells that this is no volume."""
     size = "x".join(map(str, shape))
-    if len(shape) not in (3, 4) or min(shape) < 1:
+    if len(shape) not in (2, 3, 4) or min(shape) < 1:
         raise BenchbedError(
             f"{path} has the shape {size}; a volume has three axes, and a fourth for its sequences "
-            f"where there are several."
+            f"where there are several; a slice has two."
         )
     if np.prod(shape, dtype=float) > MOST_VOXELS:
         raise BenchbedError(f"{path} claims the shape {size}, which is too large for a volume.")

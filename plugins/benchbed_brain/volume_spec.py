@@ -16,6 +16,8 @@ SHIN_SLICES = 108
 
 _NIFTI = "**/{patient}/{id}"
 
+_SLICE = "training/{id}/{patient}"
+
 # One case is a folder; every challenge since 2017 names its files so.
 _SINCE_2017 = Part(
     image=f"{_NIFTI}_flair.nii*",
@@ -77,6 +79,23 @@ BRATS = DatasetSpec(
             ),
             picture="""\
   Task01_BrainTumour/imagesTr/BRATS_001.nii.gz   labelsTr/BRATS_001.nii.gz""",
+        ),
+        Layout(
+            folders=("brats-slices2d",),
+            parts=(
+                Part(
+                    image=f"{_SLICE}_flair_*.nii*",
+                    sequences=tuple(
+                        f"{_SLICE}_{name}_*.nii*" for name in ("t1", "t1ce", "t2", "flair")
+                    ),
+                    mask=f"{_SLICE}_seg_*.nii*",
+                    codes=_SINCE_2017.codes,
+                    prefix="slice-",
+                ),
+            ),
+            picture="""\
+  brats-slices2d/training/NUMBER/CASE_t1_083_w.nii.gz   also _t1ce, _t2, _flair and _seg; each
+                                                        folder is one axial slice, of two axes""",
         ),
     ),
     phantom=Phantom(

@@ -230,8 +230,8 @@ def test_broken_volumes(tmp_path: Path, tried: Tried) -> None:
         read_volume, _volume(tmp_path / "zero.nii.gz", np.zeros_like(VOXELS))
     )
     tried("all zero")
-    _refusal(read_volume, _volume(tmp_path / "flat.nii.gz", VOXELS[0]))
-    tried("two axes")
+    _refusal(read_volume, _volume(tmp_path / "flat.nii.gz", VOXELS[0, 0]))
+    tried("one axis")
 
 
 def _spec() -> DatasetSpec:

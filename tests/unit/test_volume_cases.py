@@ -68,7 +68,7 @@ def test_the_fourth_axis_becomes_the_channels(tmp_path: Path) -> None:
     [
         (np.full((3, 3, 3), 7, np.float32), "nothing but the value 7"),
         (np.where(np.eye(3)[..., None] > 0, np.nan, 1).astype(np.float32), "no numbers"),
-        (np.ones((3, 3), np.float32), "has the shape 3x3"),
+        (np.ones((3, 3, 3, 1, 2), np.float32), "has the shape 3x3x3x1x2"),
         (np.ones((2, 2, 2, 2, 2), np.float32), "has the shape 2x2x2x2x2"),
     ],
 )
@@ -165,6 +165,39 @@ def test_prepared_volumes_and_their_references(tmp_path: Path) -> None:
     reference = next(references(prepared, name, "center"))
     assert reference.mask.shape == (16, 24, 24)
     assert reference.mask.sum() == 6**3
+
+
+def test_single_slices_fill_the_depth_of_their_block(tmp_path: Path) -> None:
+    """A file of two axes is an axial slice: the same at every depth, and judged once."""
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        folder = tmp_path / f"brats-slices2d/training/{number:06d}"
+        for suffix in BRATS_SUFFIXES:
+            values = rng.random((24, 24)) + 1
+            _write(folder / f"brats_train_{number:03d}_{suffix}_080_w.nii.gz", values)
+        labels = np.zeros((24, 24))
+        labels[6:12, 6:12] = 4.0
+        _write(folder / f"brats_train_{number:03d}_seg_080_w.nii.gz", labels)
+    prepared = _prepared("brats", tmp_path)
+    ids = [identity for split in prepared.splits.values() for identity in split.ids]
+    assert sorted(ids) == [f"slice-{number:06d}" for number in range(6)]
+    for name, split in prepared.splits.items():
+        assert split.image.shape[1:] == (4, 14, 32, 32)
+        assert np.ptp(split.image, axis=2).max() < 0.001
+        assert np.ptp(split.image, axis=(3, 4)).min() > 1
+        for reference in references(prepared, name, "center"):
+            assert reference.mask.shape == (1, 24, 24)
+            assert reference.mask.sum() == 36
+
+
+def test_real_slices_of_two_axes(real_data: Path, tmp_path: Path) -> None:
+    """Six slices of one patient, whom no split divides; the two without labels are left alone."""
+    (tmp_path / "brats-slices2d").symlink_to(real_data / "brats-slices2d")
+    collection = resolve("brats", "real", tmp_path)
+    assert len(collection.cases) == 6
+    assert {case.patient for case in collection.cases} == {"slice-brats_train_001"}
+    for case in collection.cases:
+        assert read_volume(case.image).shape == (1, 1, 240, 240)
 
 
 def test_real_brains_of_two_layouts(real_data: Path, tmp_path: Path) -> None:

@@ -250,12 +250,6 @@ def test_a_real_tissue_map_and_its_image(real_data: Path) -> None:
     assert fluid < grey < white
 
 
-def test_real_two_dimensional_files_are_no_volumes(real_data: Path) -> None:
-    path = next((real_data / "brats-slices2d").rglob("*flair*.nii.gz"))
-    with pytest.raises(BenchbedError, match="has the shape 240x240"):
-        read_volume(path)
-
-
 def test_real_sequences_of_one_file(real_data: Path) -> None:
     """(X, Y, Z, 4) of the Decathlon; oedema is bright in its first sequence, FLAIR."""
     folder = real_data / "msd-brats/Task01_BrainTumour"
