@@ -32,14 +32,15 @@ from benchbed.runs.assemble import build, parameter_counts, restored
 from benchbed.runs.device import fabric, peak_memory
 from benchbed.runs.failure import place, sentence
 from benchbed.runs.logbook import Logbook
+from benchbed.runs.lookup import state_of
 from benchbed.runs.obtain import obtainable
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
 from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
 from benchbed.runs.showcase import publish, showcase_folder
-from benchbed.runs.status import told
+from benchbed.runs.status import forget_status, read_status, told
 from benchbed.runs.stop import Stop
-from benchbed.runs.store import State, Store
+from benchbed.runs.store import State, Store, held_at_once
 from benchbed.runs.training_set import TrainingSet
 from benchbed.training.board import FOLDER as BOARD
 from benchbed.training.budget import Budget
@@ -114,6 +115,7 @@ def carry_out(
     reporter = reporter or Silent()
     folder = store.run_folder(plan.id)
     if (done := _done(plan, store, force=force, weights=weights)) is not None:
+        _settle(plan, store, done)
         return Outcome(done, folder, fresh=False)
     check_devices(plan, devices)
     lightning = fabric(device, plan.precision, devices)
@@ -139,6 +141,19 @@ def _done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | N
     if force or (weights and not checkpoint_of(plan, store).exists()):
         return None
     return store.record(plan.id)
+
+
+def _settle(plan: Plan, store: Store, record: Record) -> None:
+    """Let a run say that it is done which was killed after it had written its record."""
+    folder = store.run_folder(plan.id)
+    if state_of(store, plan.id) in ("unreadable", record.state) and read_status(folder) is None:
+        return
+    with contextlib.suppress(OSError), held_at_once(folder) as held:
+        if held:
+            _tidy(store, plan.id, everything=False)
+            forget_status(folder)
+            content = {"plan": plan.as_dict(), "message": record.message}
+            store.write_state(plan.id, record.state, content)
 
 
 def checkpoint_of(plan: Plan, store: Store) -> Path:

@@ -144,13 +144,14 @@ class Loop:
                 speed = (self.position.shown - spoken_at) / (now - spoken)
                 self.reporter.training(self._progress(speed))
                 spoken, spoken_at = now, self.position.shown
+            # Before the checkpoint, which says how many there are: else one is made once more.
+            self._picture_if_due()
             if self.ranks.agree(self.stop()):
                 self._save()
                 raise Interrupted
             if self.ranks.agree(now - saved > self.options.checkpoint_seconds):
                 self._save()
                 saved = time.monotonic()
-            self._picture_if_due()
             mark = time.monotonic()  # checkpoints and pictures are not training
         if self._summed:
             self._log()

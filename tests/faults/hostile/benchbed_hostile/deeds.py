@@ -11,12 +11,14 @@ import torch
 
 def hang(method, what):
     """Never return."""
+    print("now I hang", file=sys.stderr, flush=True)
     while True:
         time.sleep(0.05)
 
 
 def wait(method, what):
     """Sleep for ever in one call."""
+    print("now I hang", file=sys.stderr, flush=True)
     time.sleep(100_000)
 
 
