@@ -58,8 +58,8 @@ def read_volume(path: Path) -> Voxels:
     volumes are not resampled.
 
     Args:
-        path: A NIfTI file of three axes, or of four with the sequences last; of two, it is a
-            volume of a single axial slice.
+        path: A NIfTI file of three axes, or of four with the sequences last; of two, it is an
+            axial slice as it is looked at, its first row on top: a volume of one slice.
 
     Returns:
         ``(C, D, H, W)``, C of 1 for three axes.
@@ -163,7 +163,9 @@ def _values(path: Path) -> Voxels:
                 stored: Any = image.dataobj
                 _unpack(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
             if len(image.shape) == 2:
-                image = nibabel.Nifti1Image(np.asarray(image.dataobj)[..., None], image.affine)
+                # Such files hold pictures, rows from the top, and their headers say nothing.
+                upright = np.asarray(image.dataobj)[::-1].T[..., None]
+                image = nibabel.Nifti1Image(upright, np.eye(4))
             image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
             values = np.asarray(image.dataobj, dtype=np.float32)
     except _DAMAGED as error:

@@ -56,6 +56,13 @@ def test_axes_are_superior_anterior_right(
     assert volume[0, -1, -1, -1] == 9
 
 
+def test_two_axes_are_a_slice_as_it_is_looked_at(tmp_path: Path) -> None:
+    """Anterior is on top, and grows with our rows."""
+    picture = np.arange(12.0).reshape(3, 4)
+    volume = read_volume(_write(tmp_path / "a.nii.gz", picture))
+    np.testing.assert_array_equal(volume[0, 0], picture[::-1])
+
+
 def test_the_fourth_axis_becomes_the_channels(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((4, 5, 6, 2), np.float32)
     volume = read_volume(_write(tmp_path / "a.nii", values))
