@@ -165,7 +165,7 @@ def _values(path: Path) -> Voxels:
             if len(image.shape) == 2:
                 # Such files hold pictures, rows from the top, and their headers say nothing.
                 upright = np.asarray(image.dataobj)[::-1].T[..., None]
-                image = nibabel.Nifti1Image(upright, np.eye(4))
+                image = nibabel.Nifti1Image(upright, np.eye(4))  # type: ignore[no-untyped-call]
             image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
             values = np.asarray(image.dataobj, dtype=np.float32)
     except _DAMAGED as error:
