@@ -6,7 +6,7 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
 
-.PHONY: demo test oldest lint audit docs reliability clean help
+.PHONY: demo test oldest lint audit bench docs reliability clean help
 
 help:            ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,6 +39,10 @@ lint: $(READY)   ## ruff, mypy, and what is known to be unsafe, where that can b
 
 audit: $(READY)  ## fail where a weakness is known in what is installed
 	VENV=$(VENV) .ci/audit
+
+bench: $(READY)  ## measure our speed against plain references (an hour; ARGS=--quick for minutes)
+	$(BIN)/python -m pip install --quiet --editable '.[speed]'
+	$(BIN)/python -m benchmarks.speed $(ARGS)
 
 docs: $(READY)   ## write docs/commands.md from the help of the commands
 	$(BIN)/python -m benchbed.cli.reference > docs/commands.md

@@ -177,14 +177,14 @@ class Training:
         made.flops = watched.flops // self.steps, turns.reference_flops
         if device.type == "cpu":
             often = Options().checkpoint_seconds
-            made.harness_share = self._outside(turns, watched) + saving.wall / often
+            made.harness_share = self._outside(turns, watched) + saving.cpu / often
         return made
 
     def _outside(self, turns: Turns, watched: Watched) -> float:
         """What of the measured steps is the loop's, the data's and the log's."""
         own = watched.laps[-self.steps * len(turns.laps) :]
-        whole = self.steps * sum(ours.wall for ours, _ in turns.laps)
-        return max(0.0, 1 - sum(lap.wall for lap in own) / whole)
+        whole = self.steps * sum(ours.cpu for ours, _ in turns.laps)
+        return max(0.0, 1 - sum(lap.cpu for lap in own) / whole)
 
     def _loop(self, method: Method[Any], device: torch.device, turns: Turns, folder: Path) -> Loop:
         count = len(self.arrays["image"])
