@@ -188,11 +188,10 @@ def run(
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
     """The request that made a run."""
-    from benchbed.runs.lookup import find_run
+    from benchbed.runs.lookup import find_plan
     from benchbed.runs.request import Request
 
-    _, content = find_run(store, run)
-    made = content["plan"]
+    _, made = find_plan(store, run)
     protocol = made["protocol"]
     root = Path(made["root"]) if made["root"] else None
     mixed = made.get("pairs") or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,12 +88,55 @@ def find_run(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
             f"that made it. benchbed show {name} says how to repeat it."
         )
     content = _content(path)
-    if "plan" not in content:
-        raise BenchbedError(
-            f"{path} is broken: it says nothing of the run's plan. Remove the folder {folder} and "
-            f"carry the run out again; benchbed list runs shows what is there."
-        )
+    if not isinstance(content.get("plan"), dict):
+        raise _broken(folder)
     return folder, content
+
+
+_PLAN: Mapping[str, tuple[type, ...]] = {
+    "method": (str,),
+    "settings": (dict,),
+    "dataset": (str,),
+    "task": (str,),
+    "metrics": (list,),
+    "protocol": (dict,),
+    "seed": (int,),
+    "precision": (str,),
+    "skip_bad": (bool,),
+    "root": (str, type(None)),
+}
+"""What a run is carried out again from."""
+
+_PROTOCOL = ("preset", "source", "size", "kimg", "seconds", "samples", "augment")
+
+
+def find_plan(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run and its plan, in which all is that it can be carried out from again.
+
+    Args:
+        store: The results.
+        run: Its name, or the beginning of it where no other begins so.
+
+    Raises:
+        BenchbedError: As `find_run`, or something is missing in the plan.
+    """
+    folder, content = find_run(store, run)
+    plan: dict[str, Any] = content["plan"]
+    whole = (
+        all(isinstance(plan.get(name, 0.0), kinds) for name, kinds in _PLAN.items())
+        and all(name in plan["protocol"] for name in _PROTOCOL)
+        and all(isinstance(plan.get(name) or {}, dict) for name in ("pairs", "masks"))
+    )
+    if not whole:
+        raise _broken(folder)
+    return folder, plan
+
+
+def _broken(folder: Path) -> BenchbedError:
+    return BenchbedError(
+        f"{folder / 'run.json'} is broken: it says nothing, or nonsense, of the run's plan. Remove "
+        f"the folder {folder} and carry the run out again; benchbed list runs shows what is there."
+    )
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from benchbed.errors import BenchbedError
 from benchbed.registry import load, registry
 from benchbed.runs.assemble import with_weights
 from benchbed.runs.device import fabric
-from benchbed.runs.lookup import find_run
+from benchbed.runs.lookup import find_plan
 from benchbed.runs.store import Store
 from benchbed.settings import parse
 from benchbed.training.state import checkpoint_in, load_checkpoint
@@ -30,8 +30,7 @@ def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[A
     Raises:
         BenchbedError: There is no such run, it has no checkpoint, or it is of another method.
     """
-    folder, content = find_run(store, run)
-    made = content["plan"]
+    folder, made = find_plan(store, run)
     spec = registry().spec(MethodSpec, made["method"])
     path = checkpoint_in(folder)
     if not path.exists():

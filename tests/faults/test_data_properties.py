@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from benchbed import paths
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+from benchbed.cli.run_command import _request_of
 from benchbed.data.source import dataset_spec
 from benchbed.errors import BenchbedError
 from benchbed.protocol import preset
@@ -178,6 +179,29 @@ def test_records_of_any_content(tmp_path: Path, tried: Tried) -> None:
         tried("changed values")
 
     anything()
+    changed()
+
+
+@pytest.mark.attack(
+    promise="What is read as a record or a run can be used.",
+    attack="run.json of which any one value is any other, or is missing",
+)
+def test_runs_of_any_content(tmp_path: Path, tried: Tried) -> None:
+    """It is refused, or has all that going on with the run asks for."""
+    (path,) = (ROOT / "tests/historic").glob("schema-1/runs/*/run.json")
+    sound = json.loads(path.read_text(encoding="utf-8"))
+    store = Store(tmp_path)
+    store.run_folder("a").mkdir(parents=True)
+
+    @settings(QUIET, max_examples=80)
+    @given(st.data(), VALUES)
+    def changed(data: st.DataObject, value: Any) -> None:
+        content = _replaced(sound, data.draw(st.sampled_from(_places(sound))), value)
+        (store.run_folder("a") / "run.json").write_text(json.dumps(content))
+        found = _either(_request_of, store, "a", None)
+        assert found is None or found.method == content["plan"]["method"]
+        tried()
+
     changed()
 
 
