@@ -12,11 +12,14 @@ from benchbed.api.specs import MetricSpec
 from benchbed.report.compare import comparisons
 from benchbed.report.leaderboard import Cell, Footnote, Leaderboard, Row, Table
 from benchbed.report.references import ReferencePaper, ReferenceRow, ReferenceTable
-from benchbed.report.rows import rows, with_best, with_ties
+from benchbed.report.rows import rows, runs, with_best, with_ties
 from benchbed.report.verdict import differences, verdict
 
 SHARED = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
           "reference_split", "protocol", "precision"]  # fmt: skip
+
+REFERRED = ["run", "method", "settings", "regime", "generator", "real_share"]
+"""What a printed line is found by."""
 
 
 def overview(table: pd.DataFrame, task: str, metrics: Mapping[str, MetricSpec]) -> Leaderboard:
@@ -35,7 +38,8 @@ def paper_board(
 ) -> Leaderboard:
     """The leaderboard that stands beside one printed table."""
     mine = table[table["task"] == reference.task]
-    stands = [run["run"] for run in _runs(mine.drop_duplicates("run")) if reference.key(run)]
+    known = mine[REFERRED].drop_duplicates("run")
+    stands = [run["run"] for run in runs(known) if reference.key(run)]
     mine = mine[mine["run"].isin(stands)]
     tables: list[Table] = []
     absent: list[str] = []
@@ -62,11 +66,6 @@ def _groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]
         yield dict(zip(SHARED, values, strict=True)), group
 
 
-def _runs(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of the frame, each by column."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
 _Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]
 
 
@@ -89,8 +88,8 @@ def _table(
     if reference is None:
         lines = [marks.on(row) for row in lines]
     else:
-        runs = [_runs(part.head(1))[0] for _, part in parts]
-        both = zip(lines, runs, strict=True)
+        ours = [run for _, run in parts]
+        both = zip(lines, ours, strict=True)
         lines = [_beside_paper(marks.on(row), run, reference, marks) for row, run in both]
         lines += _published(ordered, reference, marks)
         paper, _, printed = reference

@@ -23,6 +23,11 @@ CONDITIONS = ["task", "source", "preset", "size", "budget", "samples", "referenc
 """What is equal within a comparison: all that is equal within a table, but what comes with data."""
 
 
+MOST_METHODS = 50
+"""Of more methods only the ranks are told: pairs would be more than a reader reads, and after
+the correction for so many none would differ."""
+
+
 def comparisons(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> tuple[Comparison, ...]:
@@ -42,10 +47,11 @@ def comparisons(
             continue
         known = mine[(mine["state"] == "finished") & mine["value"].notna()]
         diverged = mine[mine["state"] == "diverged"]
+        by_metric = dict(iter(known.groupby("metric", sort=False)))
         parts = [
-            _metric(known[known["metric"] == spec.name], diverged, spec, always)
+            _metric(by_metric[spec.name], diverged, spec, always)
             for spec in metrics
-            if spec.direction != "none"
+            if spec.direction != "none" and spec.name in by_metric
         ]
         told = [part for part in parts if part is not None]
         if told:
@@ -100,9 +106,13 @@ def _metric(
     datasets = tuple(sorted({dataset for dataset, _ in pairs}))
     if len(chosen) < 2 or len(datasets) < 2:
         return None
-    kept = [key in chosen for key in identities(known)]
-    names = labels(known[kept], always)
-    others = [label for key, label in labels(known, always).items() if key not in names]
+    everyone = labels(known, always)
+    others = [label for key, label in everyone.items() if key not in chosen]
+    names = (
+        labels(known[[key in chosen for key in identities(known)]], always)
+        if (others)
+        else everyone
+    )
     # Larger is better from here on.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
@@ -116,10 +126,13 @@ def _largest(values: _Values) -> tuple[set[Identity], list[tuple[str, int]]]:
     Each method's pairs, with all methods that have those too, are one choice; of equals the one of
     more methods, then the first, is taken.
     """
+    having: dict[frozenset[tuple[str, int]], list[Identity]] = {}
+    for key, theirs in values.items():
+        having.setdefault(frozenset(theirs), []).append(key)
     methods: set[Identity] = set()
     pairs: list[tuple[str, int]] = []
-    for mine in values.values():
-        also = {key for key, theirs in values.items() if mine.keys() <= theirs.keys()}
+    for mine in having:
+        also = {key for more, keys in having.items() if mine <= more for key in keys}
         if (len(also) * len(mine), len(also)) > (len(methods) * len(pairs), len(methods)):
             methods, pairs = also, sorted(mine)
     return methods, pairs
@@ -153,8 +166,9 @@ def _ranked(
     named = [methods[place] for place in order]
     friedman = critical = None
     groups: list[tuple[int, ...]] = []
-    told = [*warnings, *_few_pairs(len(named), len(scores))]
-    if len(named) > 2:
+    told = [*warnings]
+    told += _many(len(named)) if len(named) > MOST_METHODS else _few_pairs(len(named), len(scores))
+    if 2 < len(named) <= MOST_METHODS:
         friedman = statistics.friedman(means)
         critical = statistics.critical_difference(len(named), len(datasets))
         # Nemenyi's test comes after Friedman's, and only where that rejects.
@@ -168,7 +182,7 @@ def _ranked(
         friedman=friedman,
         critical=critical,
         groups=tuple(tuple(named[place] for place in group) for group in groups),
-        pairs=tuple(_pairs(named, scores[:, order])),
+        pairs=tuple(_pairs(named, scores[:, order])) if len(named) <= MOST_METHODS else (),
         warnings=tuple(told),
     )
 
@@ -193,6 +207,13 @@ def _pairs(methods: Sequence[str], scores: NDArray[np.float64]) -> Iterable[Pair
     for (a, b), d, p in zip(both, differences, ps, strict=True):
         wins, losses = sum(x > 0 for x in d), sum(x < 0 for x in d)
         yield Pair(methods[a], methods[b], len(d), wins, losses, p)
+
+
+def _many(methods: int) -> list[str]:
+    return [
+        f"{methods} methods are too many to test each against each other, which would be "
+        f"{methods * (methods - 1) // 2} comparisons: only their ranks are told."
+    ]
 
 
 def _few_pairs(methods: int, pairs: int) -> list[str]:

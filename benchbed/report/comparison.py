@@ -60,10 +60,10 @@ class MetricComparison:
         datasets: The data sets that every method here has a value on.
         ranks: The methods, best first.
         friedman: p of Friedman's test that all methods rank alike; None where there are fewer than
-            three methods or two data sets.
+            three methods or two data sets, or too many methods to compare each with each.
         critical: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman`.
         groups: Largest sets of methods that cannot be told apart, best first, as labels.
-        pairs: Every two methods, in the order of `ranks`.
+        pairs: Every two methods, in the order of `ranks`; none where the methods are too many.
         warnings: Why the numbers say little, each a sentence.
     """
 
@@ -96,6 +96,11 @@ class Comparison:
     datasets: tuple[str, ...]
     metrics: tuple[MetricComparison, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def paired(self) -> bool:
+        """Whether it tells of pairs of methods: of very many it does not."""
+        return any(part.pairs for part in self.metrics)
 
     @property
     def picture(self) -> str:

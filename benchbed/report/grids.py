@@ -164,34 +164,34 @@ def _rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> 
 
 def pairs(shown: Comparison) -> Grid:
     """Every two methods, by metric: wins, losses and the corrected p."""
-    labels = _labels(shown)
-    names = [(a, b) for place, a in enumerate(labels) for b in labels[place + 1 :]]
+    names = sorted({_both(pair) for part in shown.metrics for pair in part.pairs})
     return Grid(
         lead=(Column("Methods", tuple(Shown(f"{a} : {b}") for a, b in names)),),
-        blocks=tuple(
-            (
-                Column(
-                    text.heading(part.metric),
-                    tuple(_pair(part, a, b) for a, b in names),
-                    right=True,
-                ),
-            )
-            for part in shown.metrics
-        ),
+        blocks=tuple((_pair_column(part, names),) for part in shown.metrics),
     )
+
+
+def _both(pair: Pair) -> tuple[str, str]:
+    first, second = sorted((pair.first, pair.second))
+    return first, second
+
+
+def _pair_column(part: MetricComparison, names: Sequence[tuple[str, str]]) -> Column:
+    found = {_both(pair): pair for pair in part.pairs}
+    cells = tuple(_pair(found.get(both), both[0]) for both in names)
+    return Column(text.heading(part.metric), cells, right=True)
 
 
 def _labels(shown: Comparison) -> list[str]:
     return sorted({rank.label for part in shown.metrics for rank in part.ranks})
 
 
-def _pair(part: MetricComparison, first: str, second: str) -> Shown:
-    for pair in part.pairs:
-        if {pair.first, pair.second} == {first, second}:
-            wins, losses = _seen_from(pair, first)
-            p = "" if pair.p is None else f", p {text.p_value(pair.p)}"
-            return Shown(f"{wins}:{losses}{p}", bold=pair.p is not None and pair.p <= LEVEL)
-    return Shown(MISSING)
+def _pair(pair: Pair | None, first: str) -> Shown:
+    if pair is None:
+        return Shown(MISSING)
+    wins, losses = _seen_from(pair, first)
+    p = "" if pair.p is None else f", p {text.p_value(pair.p)}"
+    return Shown(f"{wins}:{losses}{p}", bold=pair.p is not None and pair.p <= LEVEL)
 
 
 def _seen_from(pair: Pair, method: str) -> tuple[int, int]:
@@ -207,8 +207,11 @@ def under_comparison(shown: Comparison) -> list[str]:
         f"1 is best. Bold is the best. {text.TIED}: cannot be told from the best at {LEVEL}: "
         f"Friedman's test does not reject, or the mean ranks differ by less than Nemenyi's "
         f"critical difference (Demsar 2006).",
-        "Methods: how many pairs of data set and seed the first wins and the second wins.",
     ]
+    if shown.paired:
+        lines.append(
+            "Methods: how many pairs of data set and seed the first wins and the second wins."
+        )
     if any(pair.p is not None for part in shown.metrics for pair in part.pairs):
         lines.append(
             f"p: the Wilcoxon signed-rank test over those pairs, corrected by Holm over all "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from benchbed.report import grids, text
 from benchbed.report.comparison import Comparison
@@ -39,6 +40,7 @@ _SPECIAL = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=2**14)
 def escape(plain: str) -> str:
     """A plain text as LaTeX that shows it, with pdflatex and any font encoding.
 
@@ -109,7 +111,8 @@ def _comparison(comparison: Comparison, name: str) -> Iterator[str]:
     title = f"Comparison: {comparison.title}"
     told = grids.warnings(comparison)
     yield from _floats(grids.ranks(comparison), f"{title}: mean ranks", f"{name}-ranks", told)
-    yield from _floats(grids.pairs(comparison), f"{title}: pairs", f"{name}-pairs", ())
+    if comparison.paired:
+        yield from _floats(grids.pairs(comparison), f"{title}: pairs", f"{name}-pairs", ())
     yield _texts(title, grids.under_comparison(comparison))
 
 

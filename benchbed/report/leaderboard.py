@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from benchbed.api.specs import MetricSpec
@@ -43,12 +44,12 @@ class Cell:
     tied: bool = False
     marks: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def mean(self) -> float | None:
         """Mean over seeds, rounded once: the order of the seeds changes nothing."""
         return statistics.fmean(self.values.values()) if self.values else None
 
-    @property
+    @cached_property
     def sd(self) -> float | None:
         """Sample standard deviation over seeds; None below two."""
         return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
@@ -125,7 +126,7 @@ class Table:
     footnotes: tuple[Footnote, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def printed(self) -> frozenset[str]:
         """The metrics for which the paper printed a value of some row."""
         cells = [(name, cell) for row in self.rows for name, cell in row.cells.items()]

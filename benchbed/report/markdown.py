@@ -51,8 +51,9 @@ def _comparison(comparison: Comparison) -> str:
     parts = [f"## Comparison: {comparison.title}", _grid(grids.ranks(comparison))]
     if comparison.picture:
         parts.append(f"![Mean ranks and critical differences]({comparison.picture})")
+    if comparison.paired:
+        parts.append(_grid(grids.pairs(comparison)))
     parts += [
-        _grid(grids.pairs(comparison)),
         *_quotes(grids.warnings(comparison)),
         _list(grids.under_comparison(comparison)),
     ]

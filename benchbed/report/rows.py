@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pandas as pd
 from benchbed.api.specs import MetricSpec
 from benchbed.report.leaderboard import Cell, Row
 from benchbed.report.limits import BOOTSTRAP_SEEDS, LEVEL, holm, pairs_needed, smallest_p
+
+Run = Mapping[str, Any]
+"""One row of the frame, by column."""
 
 Settings = Mapping[str, Collection[str]]
 """By method, settings that its label says in any case."""
@@ -32,67 +36,81 @@ def labels(group: pd.DataFrame, always: Settings) -> dict[Identity, str]:
     Returns:
         Labels, in their order.
     """
-    first = group.drop_duplicates(IDENTITY)
-    settings = dict(zip(identities(first), first["settings"], strict=True))
-    found = {key: _label(key, settings, always) for key in settings}
+    settings = dict(zip(identities(group), group["settings"], strict=True))
+    namesakes: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    for (method, trained_on, _), values in settings.items():
+        namesakes.setdefault((method, trained_on), []).append(values)
+    differing = {
+        (method, trained_on): _differing(values, always.get(method, ()))
+        for (method, trained_on), values in namesakes.items()
+    }
+    found = {key: _label(key, values, differing[key[:2]]) for key, values in settings.items()}
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
 
 def identities(group: pd.DataFrame) -> list[Identity]:
     """Of every row of the frame, whose it is."""
-    return list(zip(*(group[name].astype(str) for name in IDENTITY), strict=True))
+    return list(zip(*(group[name] for name in IDENTITY), strict=True))
 
 
-def _label(
-    key: Identity, settings: Mapping[Identity, Mapping[str, object]], always: Settings
-) -> str:
-    method, trained_on, _ = key
-    namesakes = [values for other, values in settings.items() if other[:2] == key[:2]]
+def _differing(namesakes: Sequence[Mapping[str, object]], fixed: Collection[str]) -> list[str]:
+    """The settings that the label of each row of a method says."""
     names = {name for values in namesakes for name in values}
-    fixed = always.get(method, ())
-    differing = sorted(
-        n for n in names if n in fixed or len({repr(v.get(n)) for v in namesakes}) > 1
-    )
+    return sorted(n for n in names if n in fixed or len({repr(v.get(n)) for v in namesakes}) > 1)
+
+
+def _label(key: Identity, settings: Mapping[str, object], differing: Sequence[str]) -> str:
+    method, trained_on, _ = key
     told = [trained_on] if trained_on else []
-    told += [f"{n}={settings[key].get(n)}" for n in differing]
+    told += [f"{n}={settings.get(n)}" for n in differing]
     return f"{method} ({', '.join(told)})" if told else method
 
 
 def rows(
     group: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
-) -> list[tuple[Row, pd.DataFrame]]:
-    """The rows of a table with their records, by label.
+) -> list[tuple[Row, Run]]:
+    """The rows of a table, by label, each with one of its runs.
 
     Args:
         group: The table's records, as rows of the frame.
         metrics: The table's columns.
         always: Settings that a label says in any case.
     """
-    parts = dict(iter(group.groupby(IDENTITY, sort=True)))
+    parts: dict[Identity, list[Run]] = {}
+    for key, run in zip(identities(group), runs(group), strict=True):
+        parts.setdefault(key, []).append(run)
     return [
-        (_row(parts[key], label, metrics), parts[key])
+        (_row(parts[key], label, metrics), parts[key][0])
         for key, label in labels(group, always).items()
     ]
 
 
-def _row(part: pd.DataFrame, label: str, metrics: Sequence[MetricSpec]) -> Row:
-    columns = ("state", "imported", "seed", "metric", "value", "low", "high", "note")
+def runs(table: pd.DataFrame) -> Iterator[Run]:
+    """The rows of the frame, one after the other."""
+    names = [str(name) for name in table.columns]
+    for values in zip(*(table[name] for name in names), strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _row(part: Sequence[Run], label: str, metrics: Sequence[MetricSpec]) -> Row:
     seeds: dict[str, set[int]] = {"finished": set(), "diverged": set()}
     found: dict[str, list[_Line]] = {}
     origins: dict[int, str] = {}
-    for state, origin, seed, metric, *line in zip(*(part[c] for c in columns), strict=True):
-        seeds[state].add(int(seed))
-        if origin:
-            origins[int(seed)] = origin
+    for run in part:
+        seed, state = int(run["seed"]), run["state"]
+        seeds[state].add(seed)
+        if run["imported"]:
+            origins[seed] = run["imported"]
         if state == "finished":
-            found.setdefault(metric, []).append((int(seed), *line))
+            line = (seed, run["value"], run["low"], run["high"], run["note"])
+            found.setdefault(run["metric"], []).append(line)
     cells = {spec.name: _cell(found.get(spec.name, [])) for spec in metrics}
     return Row(
         label=label,
-        method=str(part["method"].iloc[0]),
+        method=part[0]["method"],
         seeds=tuple(sorted(seeds["finished"])),
         diverged=tuple(sorted(seeds["diverged"])),
-        runs=tuple(sorted(set(part["run"]))),
+        runs=tuple(sorted({run["run"] for run in part})),
         cells=_with_intervals(cells),
         imported=_imported(origins),
     )

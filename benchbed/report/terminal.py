@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -14,6 +17,9 @@ from benchbed.report.leaderboard import Cell, Table
 
 MANY_COLUMNS = 10_000
 
+BESIDE = 3
+"""What a column of a table needs beside its text: a space on each side, and a line."""
+
 
 def render(table: Table, console: Console) -> Iterator[RenderableType]:
     """The table, in as many blocks of columns as the terminal's width asks for.
@@ -21,11 +27,9 @@ def render(table: Table, console: Console) -> Iterator[RenderableType]:
     A number is never cut: a block holds as many metrics as fit.
     """
     yield Text(text.title(table), style="bold")
-    rest = list(table.metrics)
-    while rest:
-        count = next((n for n in range(len(rest), 1, -1) if _fits(table, rest[:n], console)), 1)
-        yield _block(table, rest[:count])
-        rest = rest[count:]
+    columns = [_column(table, spec) for spec in table.metrics]
+    for block in _blocks(table, columns, console):
+        yield _block(table, block)
     for reason in text.reasons(table):
         yield Text(f"* not comparable: {reason}", style="dim")
     for row in table.rows:
@@ -35,22 +39,51 @@ def render(table: Table, console: Console) -> Iterator[RenderableType]:
         yield Text(warning, style="dim")
 
 
-def _fits(table: Table, metrics: Sequence[MetricSpec], console: Console) -> bool:
+@dataclass(frozen=True)
+class _Column:
+    """One metric: its heading, a cell for each row, and the value of the real images."""
+
+    heading: str
+    cells: Sequence[Text]
+    floor: str
+
+    @cached_property
+    def width(self) -> int:
+        """How wide it wants to be in a table, in columns of the terminal."""
+        lines = (line for cell in self.cells for line in cell.plain.splitlines())
+        return BESIDE + max(map(cell_len, (self.heading, self.floor, *lines)))
+
+
+def _column(table: Table, spec: MetricSpec) -> _Column:
+    cells = [_cell(row.cells[spec.name]) for row in table.rows]
+    return _Column(text.heading(spec), cells, text.floor(table, spec.name))
+
+
+def _blocks(table: Table, columns: Sequence[_Column], console: Console) -> list[list[_Column]]:
+    """The columns, in blocks of one and more that fit the terminal's width."""
     unbounded = console.options.update(max_width=MANY_COLUMNS)
-    return console.measure(_block(table, metrics), options=unbounded).maximum <= console.width
+    lead = console.measure(_block(table, ()), options=unbounded).maximum
+    blocks: list[list[_Column]] = []
+    room = 0
+    for column in columns:
+        if not blocks or column.width > room:
+            blocks.append([])
+            room = console.width - lead
+        blocks[-1].append(column)
+        room -= column.width
+    return blocks
 
 
-def _block(table: Table, metrics: Sequence[MetricSpec]) -> RichTable:
+def _block(table: Table, columns: Sequence[_Column]) -> RichTable:
     shown = RichTable()
     shown.add_column("Method")
     shown.add_column("Seeds")
-    for spec in metrics:
-        shown.add_column(text.heading(spec), justify="right")
-    for row in table.rows:
-        cells = [_cell(row.cells[spec.name]) for spec in metrics]
-        shown.add_row(Text(row.label), text.seeds(row, table), *cells)
-    floors = [text.floor(table, spec.name) for spec in metrics]
-    shown.add_row("real", "", *floors, style="dim")
+    for column in columns:
+        shown.add_column(column.heading, justify="right")
+    for place, row in enumerate(table.rows):
+        cells = [column.cells[place] for column in columns]
+        shown.add_row(row.label, text.seeds(row, table), *cells)
+    shown.add_row("real", "", *(column.floor for column in columns), style="dim")
     return shown
 
 
