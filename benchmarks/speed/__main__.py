@@ -51,7 +51,7 @@ def main() -> None:
     )
     program = Program(choice, clock, console, about)
     try:
-        program.run()
+        program.run(given.out)
     except KeyboardInterrupt:
         console.print("Stopped; what was measured so far:")
     program.show()

@@ -74,8 +74,12 @@ class Program:
     started: list[StartUp] = field(default_factory=list)
     grown: list[Growth] = field(default_factory=list)
 
-    def run(self) -> None:
-        """Measure every group that is wanted."""
+    def run(self, folder: Path) -> None:
+        """Measure every group that is wanted, and save after each.
+
+        Args:
+            folder: Where to.
+        """
         steps: dict[str, Callable[[], None]] = {
             "training": self._training,
             "metrics": self._metrics,
@@ -85,6 +89,7 @@ class Program:
         }
         for group in self.choice.groups:
             steps[group]()
+            self.save(folder)
 
     def show(self) -> None:
         """Print the tables."""
@@ -173,7 +178,7 @@ class Program:
             self.grown.append(growth)
 
     def _tell(self, name: str) -> None:
-        self.console.print(f"[dim]{name}[/]")
+        self.console.print(f"[dim]{name} ...[/]")
 
 
 @contextlib.contextmanager

@@ -94,23 +94,20 @@ def measure(rounds: int, records: Path | None) -> list[StartUp]:
         results = Path(folder)
         if records is not None:
             (results / "records").symlink_to(records.resolve(), target_is_directory=True)
-        found = []
-        for command in commands(results):
-            if records is None and "report" in command.arguments:
-                continue
-            found.append(_measured(command, rounds))
-        return found
+        asked = [c for c in commands(results) if records is not None or "report" not in c.name]
+        made = [StartUp(command.name, [], [], _imports_torch(command)) for command in asked]
+        for command in asked:
+            _run(_ours(command), command.environment)  # compiles, and fills the disk's cache
+        for _ in range(rounds):
+            bare, peer = _run(BARE, {}), _run(PEER, {})
+            for one, command in zip(made, asked, strict=True):
+                one.laps.append((bare, _run(_ours(command), command.environment)))
+                one.peer.append(peer)
+        return made
 
 
-def _measured(command: Command, rounds: int) -> StartUp:
-    ours = (sys.executable, "-m", "benchbed", *command.arguments)
-    made = StartUp(command.name, [], [], _imports_torch(command))
-    _run(ours, command.environment)  # the first one compiles and fills the disk's cache
-    for _ in range(rounds):
-        bare = _run(BARE, {})
-        made.laps.append((bare, _run(ours, command.environment)))
-        made.peer.append(_run(PEER, {}))
-    return made
+def _ours(command: Command) -> tuple[str, ...]:
+    return (sys.executable, "-m", "benchbed", *command.arguments)
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> Lap:
