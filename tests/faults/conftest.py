@@ -221,7 +221,9 @@ class Process:
         return code
 
     def said(self) -> str:
-        """What it said on stderr, in one line."""
+        """What it said on stderr so far, in one line."""
+        if not self.output.exists():
+            return ""
         return " ".join(self.output.read_text(encoding="utf-8").split())
 
 
@@ -279,7 +281,7 @@ class Forker:
         """End the process that forks."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=240)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import time
@@ -293,8 +292,3 @@ def test_a_plugin_that_pretends_to_be_the_user(tmp_path: Path) -> None:
         carry_out(planned, store, heard, options=PLAIN)
     assert _state(store, planned.id)["state"] == "interrupted"
     assert heard.lines[-1].startswith("Stopped in interrupt of benchbed_hostile (deeds.py, line ")
-
-
-def test_this_process_is_the_one_that_began() -> None:
-    """No fork of a test above came back into the tests."""
-    assert os.getpid() == int(Path("/proc/self").resolve().name)
