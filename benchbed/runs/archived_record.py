@@ -6,9 +6,9 @@ from typing import Any
 
 from benchbed.errors import BenchbedError
 from benchbed.files import digest
-from benchbed.protocol import plain_number
 from benchbed.runs.archive import PROTOCOL, RECORD, SETTINGS, Archive, Refused, as_json
-from benchbed.runs.record import LentMasks, Record, parse_record
+from benchbed.runs.identity import identity, masks_of, pairs_of
+from benchbed.runs.record import LentMasks, Pairs, Record, parse_record
 
 
 def archived_record(archive: Archive) -> Record:
@@ -37,7 +37,7 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
         "the settings": (archive.json(SETTINGS), record.settings),
         "the protocol": (archive.json(PROTOCOL), protocol),
         "the protocol's hash": (digest(protocol), record.protocol_hash),
-        "the run's name and what it is a hash of": (identity(record), record.id.split("-")[-1]),
+        "the run's name and what it is a hash of": (identity_of(record), record.id.split("-")[-1]),
         "the data set": (protocol.get("dataset"), record.dataset),
         "the source": (protocol.get("source"), record.source),
         "the fingerprint": (protocol.get("fingerprint"), record.fingerprint),
@@ -53,37 +53,21 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
     return None
 
 
-def identity(record: Record) -> str:
+def identity_of(record: Record) -> str:
     """The hash at the end of a run's name, from its record."""
-    found: dict[str, Any] = {
-        "method": record.method,
-        "settings": record.settings,
-        "protocol": record.protocol_hash,
-        "seed": record.seed,
-        "precision": record.precision,
-    }
-    if (pairs := record.pairs) is not None:
-        found["pairs"] = {"regime": pairs.regime}
-        if pairs.real_share != 1.0:
-            found["pairs"]["real_share"] = pairs.real_share
-        if pairs.generator is not None:
-            found["pairs"].update(
-                generator=pairs.generator,
-                run=pairs.run,
-                dataset=pairs.dataset,
-                kimg=None if pairs.kimg is None else plain_number(pairs.kimg),
-                count=pairs.count,
-            )
-            if pairs.masks is not None:
-                found["pairs"]["masks"] = _lent(pairs.masks)
-    if record.masks is not None:
-        found["masks"] = _lent(record.masks)
-    return digest(found, 8)
+    return identity(
+        method=record.method,
+        settings=record.settings,
+        protocol=record.protocol_hash,
+        seed=record.seed,
+        precision=record.precision,
+        pairs=None if record.pairs is None else _pairs(record.pairs),
+        masks=None if record.masks is None else _masks(record.masks),
+    )
 
 
 def made_plan(record: Record) -> dict[str, Any]:
     """What ``run.json`` says of a run, from its record; no place on any machine is in it."""
-    pairs = None if record.pairs is None else record.pairs.model_dump(exclude_none=True)
     borrowed = record.masks or (None if record.pairs is None else record.pairs.masks)
     return {
         "id": record.id,
@@ -96,8 +80,8 @@ def made_plan(record: Record) -> dict[str, Any]:
         "seed": record.seed,
         "precision": record.precision,
         "skip_bad": bool(record.skipped),
-        "pairs": pairs,
-        "masks": None if borrowed is None else _lent(borrowed),
+        "pairs": None if record.pairs is None else _pairs(record.pairs),
+        "masks": None if borrowed is None else _masks(borrowed),
         "root": None,
     }
 
@@ -109,9 +93,13 @@ def content_of(record: Record) -> bytes:
     return as_json(content)
 
 
-def _lent(masks: LentMasks) -> dict[str, Any]:
-    kimg = None if masks.kimg is None else plain_number(masks.kimg)
-    return {**masks.model_dump(), "kimg": kimg}
+def _pairs(pairs: Pairs) -> dict[str, Any]:
+    masks = None if pairs.masks is None else _masks(pairs.masks)
+    return pairs_of(**{**dict(pairs), "masks": masks})
+
+
+def _masks(masks: LentMasks) -> dict[str, Any]:
+    return masks_of(**dict(masks))
 
 
 def _short(value: object) -> str:

@@ -13,9 +13,9 @@ from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
 from benchbed.data.source import dataset_spec, path_of, resolve
 from benchbed.errors import unknown
-from benchbed.files import digest
 from benchbed.protocol import PRESET, Preset, Protocol, preset
 from benchbed.registry import load, registry
+from benchbed.runs.identity import identity
 from benchbed.runs.plan_checks import (
     check_dimensions,
     check_method,
@@ -65,22 +65,17 @@ class Plan:
     @property
     def id(self) -> str:
         """The run's name: readable, and ending in the hash of its identity."""
-        identity = {
-            "method": self.method.name,
-            "settings": self.settings.model_dump(mode="json"),
-            "protocol": self.protocol.hash,
-            "seed": self.seed,
-            "precision": self.precision,
-        }
-        if self.pairs is not None:
-            identity["pairs"] = self.pairs.as_dict()
-        if self.masks is not None:
-            identity["masks"] = self.masks.as_dict()
-        dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
-        return (
-            f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-"
-            f"{digest(identity, 8)}"
+        hashed = identity(
+            method=self.method.name,
+            settings=self.settings.model_dump(mode="json"),
+            protocol=self.protocol.hash,
+            seed=self.seed,
+            precision=self.precision,
+            pairs=None if self.pairs is None else self.pairs.as_dict(),
+            masks=None if self.masks is None else self.masks.as_dict(),
         )
+        dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
+        return f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-{hashed}"
 
     @property
     def command(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchbed.api.specs import MethodSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry import registry
+from benchbed.runs.identity import masks_of
 from benchbed.runs.request import Request
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ class MaskPlan:
 
     def as_dict(self) -> dict[str, Any]:
         """For ``run.json`` and the identity."""
-        return {
-            "dataset": self.annotator.dataset,
-            "annotator": self.annotator.method.name,
-            "run": self.annotator.id,
-            "kimg": self.annotator.protocol.kimg,
-        }
+        return masks_of(
+            dataset=self.annotator.dataset,
+            annotator=self.annotator.method.name,
+            run=self.annotator.id,
+            kimg=self.annotator.protocol.kimg,
+        )
 
 
 def plan_masks(

@@ -10,6 +10,7 @@ from benchbed.api.specs import DatasetSpec, MethodSpec, TaskSpec
 from benchbed.data.source import dataset_spec
 from benchbed.errors import BenchbedError, unknown
 from benchbed.registry import registry
+from benchbed.runs.identity import pairs_of
 from benchbed.runs.request import Request
 
 if TYPE_CHECKING:
@@ -37,21 +38,18 @@ class PairPlan:
 
     def as_dict(self) -> dict[str, Any]:
         """For ``run.json`` and the identity."""
-        # A share of one is what there was before shares could be told: it stays unsaid.
-        share = {} if self.real_share == 1.0 else {"real_share": self.real_share}
-        if self.generator is None:
-            return {"regime": self.regime, **share}
-        masks = self.generator.masks
-        return {
-            "regime": self.regime,
-            **share,
-            "generator": self.generator.method.name,
-            "run": self.generator.id,
-            "dataset": self.generator.dataset,
-            "kimg": self.generator.protocol.kimg,
-            "count": self.count,
-            **({} if masks is None else {"masks": masks.as_dict()}),
-        }
+        made = self.generator
+        masks = None if made is None else made.masks
+        return pairs_of(
+            regime=self.regime,
+            real_share=self.real_share,
+            generator=None if made is None else made.method.name,
+            run=None if made is None else made.id,
+            dataset=None if made is None else made.dataset,
+            kimg=None if made is None else made.protocol.kimg,
+            count=self.count,
+            masks=None if masks is None else masks.as_dict(),
+        )
 
 
 def plan_pairs(

@@ -20,8 +20,10 @@ from benchbed.errors import BenchbedError
 from benchbed.files import digest
 from benchbed.runs import archive as format_of
 from benchbed.runs.archive import Manifest, Refused, Shape, as_json, read_archive, write_archive
-from benchbed.runs.archived_record import archived_record, identity, made_plan
+from benchbed.runs.archived_record import archived_record, identity_of, made_plan
+from benchbed.runs.plan import plan
 from benchbed.runs.record import Record, read_record
+from benchbed.runs.request import Request
 
 PROTOCOL = {
     "preset": "quick", "task": "synthesis", "dataset": "drive", "source": "phantom",
@@ -45,7 +47,7 @@ RECORD: dict[str, Any] = {
         "device": "cpu",
     },
 }  # fmt: skip
-RECORD["id"] = f"dcgan-drive-32px-s0-{identity(Record.model_validate(RECORD))}"
+RECORD["id"] = f"dcgan-drive-32px-s0-{identity_of(Record.model_validate(RECORD))}"
 
 MEMBERS = {
     "README.md": b"# a card\n",
@@ -409,5 +411,25 @@ def test_the_name_of_every_committed_run_is_the_hash_of_its_record() -> None:
     paths = sorted((Path(__file__).parents[2] / "results/records").glob("*.json"))
     records = [read_record(path) for path in paths]
     assert len(records) > 50
-    assert [r.id for r in records if not r.id.endswith(f"-{identity(r)}")] == []
+    assert [r.id for r in records if not r.id.endswith(f"-{identity_of(r)}")] == []
     assert {made_plan(record)["id"] for record in records} == {record.id for record in records}
+
+
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_a_record_has_the_hash_of_its_plan(share: float | None) -> None:
+    """Of a run that learns from synthetic pairs, with a budget that is no whole number, or is."""
+    made = plan(
+        Request(
+            method="unet", dataset="drive", task="augmentation", settings={}, size=64, kimg=0.5,
+            regime="mixed", generator="dual-gan", generator_kimg=2.0, pairs=8, real_share=share,
+        )
+    )  # fmt: skip
+    assert made.pairs is not None
+    content = {
+        **RECORD, "id": made.id, "method": "unet", "task": "augmentation",
+        "settings": made.settings.model_dump(mode="json"), "protocol": made.protocol.as_dict(),
+        "protocol_hash": made.protocol.hash, "pairs": made.pairs.as_dict(),
+    }  # fmt: skip
+    record = Record.model_validate(json.loads(json.dumps(content)))
+    assert made.id.endswith(f"-{identity_of(record)}")
+    assert made_plan(record)["pairs"] == made.pairs.as_dict()
