@@ -22,6 +22,7 @@ def main() -> None:
     from rich.console import Console
 
     from . import machine
+    from .clock import Clock
     from .program import Choice, Program
 
     torch.set_num_threads(given.threads)
@@ -29,7 +30,7 @@ def main() -> None:
     console = Console()
     about = machine.describe(device)
     disturbed = about["busy"] > machine.BUSY and device.type == "cpu"
-    clock = given.clock or ("cpu" if disturbed else "wall")
+    clock: Clock = given.clock or ("cpu" if disturbed else "wall")
     console.print(
         f"{about['processor']}, {about['threads']} of {about['cores']} cores, "
         f"{', '.join(about['flags'])}, torch {about['torch']}."

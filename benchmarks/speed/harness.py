@@ -166,7 +166,7 @@ class Training:
         turns = Turns(self.steps, rounds, device, lambda: self.make_reference(device))
         method = built(self.make(), self.shape, precision, device)
         watched = Watched(method, self.steps)
-        method.training_step = watched  # type: ignore[method-assign,assignment]
+        method.training_step = watched  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory() as folder:
             loop = self._loop(method, device, turns, Path(folder))
             with contextlib.suppress(Interrupted):

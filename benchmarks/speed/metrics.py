@@ -72,7 +72,8 @@ def images(count: int, size: int, seed: int = 0, channels: int = 3) -> Pixels:
     smooth = ndimage.gaussian_filter(few, (0, 0, size / 32, size / 32))
     made = 128 + 40 * smooth / smooth.std() + 6 * few
     repeated = made[np.arange(count) % len(made)] + np.arange(count)[:, None, None, None] % 7
-    return np.clip(repeated, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(repeated, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _relative(ours: Any, theirs: Any) -> float:

@@ -184,7 +184,8 @@ class Program:
 @contextlib.contextmanager
 def _tf32(wanted: bool) -> Iterator[None]:
     """Products of float32 in TF32 inside, where an accelerator has it, or in full."""
-    settings: Any = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    backends: Any = torch.backends
+    settings = backends.cuda.matmul, backends.cudnn.conv
     before = [setting.fp32_precision for setting in settings]
     try:
         for setting in settings:

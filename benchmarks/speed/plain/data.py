@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.utils.data import DataLoader, TensorDataset
 
 Step = Callable[[], None]
@@ -30,10 +32,9 @@ def batches(
 
 def dcgan_weights(layer: nn.Module) -> None:
     """DCGAN's initial weights, for ``network.apply``."""
-    name = type(layer).__name__
-    if "Conv" in name and hasattr(layer, "weight"):
+    if isinstance(layer, _ConvNd):
         nn.init.normal_(layer.weight, 0.0, 0.02)
-    elif "BatchNorm" in name:
+    elif isinstance(layer, _BatchNorm):
         nn.init.normal_(layer.weight, 1.0, 0.02)
         nn.init.zeros_(layer.bias)
 

@@ -16,7 +16,8 @@ def window(size: int, sigma: float) -> Float:
     """A normalised Gaussian ``(1, 1, size, size)``."""
     offsets = np.arange(size) - (size - 1) / 2
     flat = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * sigma**2))
-    return (flat / flat.sum())[None, None]
+    normalised: Float = (flat / flat.sum())[None, None]
+    return normalised
 
 
 def terms(first: Float, second: Float) -> tuple[Float, Float]:
