@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -182,6 +183,12 @@ def _published(metrics: Sequence[MetricSpec], reference: _Reference, marks: _Mar
 
 
 def _floors(group: pd.DataFrame) -> dict[str, tuple[float, int]]:
-    known = group.dropna(subset=["floor"])
-    means = known.groupby("metric")[["floor", "n_floor"]].mean()
-    return {str(n): (float(r["floor"]), int(r["n_floor"])) for n, r in means.iterrows()}
+    found: dict[str, list[tuple[float, float]]] = {}
+    columns = (group[name] for name in ("metric", "floor", "n_floor"))
+    for metric, value, count in zip(*columns, strict=True):
+        if pd.notna(value):
+            found.setdefault(metric, []).append((value, count))
+    return {
+        metric: (fmean(value for value, _ in parts), int(fmean(count for _, count in parts)))
+        for metric, parts in sorted(found.items())
+    }

@@ -106,13 +106,10 @@ def _metric(
     datasets = tuple(sorted({dataset for dataset, _ in pairs}))
     if len(chosen) < 2 or len(datasets) < 2:
         return None
-    everyone = labels(known, always)
-    others = [label for key, label in everyone.items() if key not in chosen]
-    names = (
-        labels(known[[key in chosen for key in identities(known)]], always)
-        if (others)
-        else everyone
-    )
+    names = labels(known, always)
+    others = [label for key, label in names.items() if key not in chosen]
+    if others:
+        names = labels(known[[key in chosen for key in identities(known)]], always)
     # Larger is better from here on.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +47,20 @@ def signed_rank(differences: Sequence[float]) -> float:
     kept = np.array([d for d in differences if d])
     if not kept.size:
         return 1.0
-    ranks = stats.rankdata(abs(kept))
-    equal = len(set(ranks)) < len(ranks)
-    if not equal or len(kept) > _EXACT_WITH_EQUALS:
-        return float(stats.wilcoxon(kept).pvalue)
+    signed = np.sign(kept) * stats.rankdata(abs(kept))
+    # In whatever order they stand: many pairs of methods have the same.
+    return _signed_rank(tuple(sorted(map(float, signed))))
+
+
+@lru_cache(maxsize=2**14)
+def _signed_rank(ranks: tuple[float, ...]) -> float:
+    """The test of differences that have these ranks in size, each with its sign."""
+    equal = len(set(map(abs, ranks))) < len(ranks)
+    if not equal or len(ranks) > _EXACT_WITH_EQUALS:
+        return float(stats.wilcoxon(ranks).pvalue)
     # The same test over every pattern of signs; scipy's own way to it takes seconds.
     found = stats.permutation_test(
-        (np.sign(kept) * ranks,), _total, permutation_type="samples", vectorized=True,
+        (np.array(ranks),), _total, permutation_type="samples", vectorized=True,
         n_resamples=np.inf,
     )  # fmt: skip
     return float(found.pvalue)

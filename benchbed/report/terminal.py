@@ -82,7 +82,7 @@ def _block(table: Table, columns: Sequence[_Column]) -> RichTable:
         shown.add_column(column.heading, justify="right")
     for place, row in enumerate(table.rows):
         cells = [column.cells[place] for column in columns]
-        shown.add_row(row.label, text.seeds(row, table), *cells)
+        shown.add_row(Text(row.label), text.seeds(row, table), *cells)
     shown.add_row("real", "", *(column.floor for column in columns), style="dim")
     return shown
 

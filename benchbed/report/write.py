@@ -49,7 +49,8 @@ def write(
 ) -> list[Path]:
     """Write every leaderboard.
 
-    A picture that shows the very same comparison already is left as it is: drawing takes long.
+    A picture that shows the very same comparison already is left as it is, and one that belongs to
+    several leaderboards is drawn once: drawing takes long.
 
     Args:
         boards: What to write.
@@ -60,12 +61,13 @@ def write(
         The files that are up to date now.
     """
     files: list[Path] = []
+    drawn: dict[tuple[str, str], str] = {}
     for board in boards:
         for name, content in _contents(board, formats):
             files.append(folder / name)
             write_text(files[-1], content)
         if "md" in formats:
-            files += [_draw(c, folder / c.picture) for c in board.comparisons if c.picture]
+            files += [_draw(c, folder / c.picture, drawn) for c in board.comparisons if c.picture]
     return files
 
 
@@ -80,8 +82,12 @@ def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[st
         yield f"{board.name}.tex", latex.render(board)
 
 
-def _draw(comparison: Comparison, path: Path) -> Path:
+def _draw(comparison: Comparison, path: Path, drawn: dict[tuple[str, str], str]) -> Path:
     there = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if picture.key(comparison) not in there:
-        write_text(path, picture.draw(comparison))
+    key = picture.key(comparison)
+    if key not in there:
+        same = (key, comparison.title)
+        if same not in drawn:
+            drawn[same] = picture.draw(comparison)
+        write_text(path, drawn[same])
     return path
