@@ -93,14 +93,15 @@ def test_a_run_without_a_record_is_told_how_to_go_on(
     assert "benchbed run --resume unfinished-run" in answer.stderr
 
 
-def test_hostile_text_in_a_record_reaches_the_terminal_as_text(cli: Run, committed: Path) -> None:
+def test_hostile_text_in_a_record_never_reaches_the_terminal(cli: Run, committed: Path) -> None:
     path = committed / f"{SECOND}.json"
     record = json.loads(path.read_text())
     record["provenance"]["processor"] = "\x1b[2J[red]evil"
     path.write_text(json.dumps(record))
     answer = cli("compare", FIRST, SECOND)
-    assert "\\x1b[2J[red]evil" in answer.stdout
-    assert "\x1b[2J" not in answer.stdout
+    assert answer.returncode == 2
+    assert "\\x1b[2J[red]evil" in answer.stderr
+    assert "\x1b[2J" not in answer.stdout + answer.stderr
 
 
 def test_no_torch_and_no_pandas_are_loaded(committed: Path, tmp_path: Path) -> None:
