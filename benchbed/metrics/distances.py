@@ -17,7 +17,7 @@ _SIGMAS = 4
 """How many times the expected rounding of a product in float32 is allowed for."""
 
 _SPARE = 3
-"""Candidates beyond those asked for: rounding may have changed their order."""
+"""Candidates beyond those asked for, so that rivals of the last one are seen."""
 
 _PAIRS = 2**18
 """Numbers that are subtracted at once."""
@@ -93,13 +93,15 @@ class Block:
         """The squared distance that is the `count`-th smallest of each row, ``(r,)``."""
         kept = min(count + _SPARE, self.rounded.shape[1])
         values, columns = self.rounded.topk(kept, dim=1, largest=False)
-        row = np.repeat(self.places, kept)
-        exact = self.distances.exactly(row, columns.numpy().ravel()).reshape(-1, kept)
+        # The one sought lies within the error of the rounded one, and so do its rivals.
+        apart = values - values[:, count - 1 : count]
+        rivals = (apart.abs() <= 2 * self.error).numpy()
+        row, _ = rivals.nonzero()
+        exact = np.where(apart.numpy() < 0, -np.inf, np.inf)
+        exact[rivals] = self.distances.exactly(self.places[row], columns.numpy()[rivals])
         found: Float = np.partition(exact, count - 1, axis=1)[:, count - 1]
-        # Nothing that was left out can be nearer, unless rounding reaches so far.
-        farthest = (values[:, -1:] - self.error).numpy()[:, 0]
         if kept < self.rounded.shape[1]:
-            for place in np.flatnonzero(farthest <= found):
+            for place in np.flatnonzero(rivals[:, -1]):  # some may have been left out
                 found[place] = self._exact_row(int(place))[count - 1]
         return found
 
@@ -112,5 +114,6 @@ class Block:
 
 def _centred(points: npt.NDArray[np.floating], centre: Float) -> tuple[Tensor, Tensor]:
     """Points about a centre in float32, and their squared lengths."""
-    moved = torch.from_numpy((points - centre).astype(np.float32))
-    return moved, moved.square().sum(1)
+    # Subtracted as they are given: what is brought to float32 first has lost its last digits.
+    moved = (points - centre.astype(points.dtype)).astype(np.float32, copy=False)
+    return (about := torch.from_numpy(moved)), about.square().sum(1)

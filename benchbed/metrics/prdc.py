@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,12 @@ NEIGHBOURS = 5
 
 _ROWS = 512
 """Rows of the distance matrix that are held at once."""
+
+
+_KEPT = 8
+"""Pairs of sets whose measures are kept: the scored ones and those of the floor."""
+
+_known: dict[str, Manifold] = {}
 
 
 class Manifold(NamedTuple):
@@ -87,8 +94,16 @@ def _squared_radii(points: npt.NDArray[np.floating], neighbours: int) -> Float:
 
 
 def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:
-    real = inputs.features(extractor, inputs.real)
-    return manifold(real, inputs.features(extractor, inputs.fake))
+    """All four measures; they are asked for one by one, and computed once."""
+    real, fake = (inputs.features(extractor, side) for side in (inputs.real, inputs.fake))
+    digest = hashlib.sha256(np.ascontiguousarray(real).data)
+    digest.update(np.ascontiguousarray(fake).data)
+    key = f"{digest.hexdigest()}-{real.shape}-{fake.shape}"
+    if key not in _known:
+        while len(_known) >= _KEPT:
+            del _known[next(iter(_known))]
+        _known[key] = manifold(real, fake)
+    return _known[key]
 
 
 def precision(inputs: MetricInputs) -> Terms:

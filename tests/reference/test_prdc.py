@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from benchbed.api.metric import ImageSet, MetricInputs
+from benchbed.metrics import prdc
 from benchbed.metrics.prdc import manifold
 
 
@@ -82,3 +84,19 @@ def test_a_collapsed_generator_is_precise_and_covers_nothing() -> None:
 def test_too_few_are_refused() -> None:
     with pytest.raises(ValueError, match="too few for k = 5"):
         manifold(np.zeros((5, 2)), np.zeros((9, 2)))
+
+
+def test_four_measures_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for one by one, of equal features, they come from one computation; of others, not."""
+    drawn = np.random.default_rng(0).standard_normal((2, 30, 4)).astype(np.float32)
+    sets = [ImageSet(np.full((30, 1, 4, 4), number, np.uint8)) for number in range(2)]
+    inputs = MetricInputs(*sets, lambda _, images: drawn[images.images[0, 0, 0, 0]].copy())
+    computed = []
+    monkeypatch.setattr(prdc, "_known", {})
+    monkeypatch.setattr(prdc, "manifold", lambda *a: computed.append(a) or manifold(*a))
+    found = [f(inputs) for f in (prdc.precision, prdc.recall, prdc.density, prdc.coverage)]
+    assert len(computed) == 1
+    for one, other in zip(found, manifold(*drawn), strict=True):
+        np.testing.assert_array_equal(one, other)
+    prdc.precision(MetricInputs(*sets[::-1], inputs.features))
+    assert len(computed) == 2
