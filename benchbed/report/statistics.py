@@ -19,6 +19,9 @@ from benchbed.report.limits import BOOTSTRAP_SEEDS, LEVEL
 
 _RESAMPLES = 9999
 
+_AT_ONCE = 20_000_000
+"""Numbers that are drawn at a time: what fits into memory however many seeds there are."""
+
 
 def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]]:
     """95 % percentile intervals of means over seeds.
@@ -34,6 +37,7 @@ def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]
     found = stats.bootstrap(
         (values,), np.mean, axis=-1, vectorized=True, method="percentile",
         n_resamples=_RESAMPLES, random_state=np.random.default_rng(0),
+        batch=max(1, min(_RESAMPLES, _AT_ONCE // values.size)),
     ).confidence_interval  # fmt: skip
     return [(float(low), float(high)) for low, high in zip(found.low, found.high, strict=True)]
 
