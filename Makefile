@@ -38,7 +38,7 @@ lint: $(READY)   ## ruff, mypy, and what is known to be unsafe, where that can b
 	@VENV=$(VENV) .ci/audit || echo "See SECURITY.md; this stops no lint, for it changes from day to day."
 
 audit: $(READY)  ## fail where a weakness is known in what is installed
-	VENV=$(VENV) .ci/audit
+	VENV=$(VENV) .ci/audit install
 
 bench: $(READY)  ## measure our speed against plain references (an hour; ARGS=--quick for minutes)
 	$(BIN)/python -m pip install --quiet --editable '.[speed]'
