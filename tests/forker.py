@@ -29,6 +29,7 @@ seen = 0
 
 def die_at(number: int, places: list[str]) -> None:
     """Kill this process just before its file operation `number` in one of the folders."""
+    told = os.dup(1)  # a run puts stdout aside
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         global seen  # noqa: PLW0603
@@ -38,7 +39,7 @@ def die_at(number: int, places: list[str]) -> None:
             return
         seen += 1
         if seen == number:
-            os.write(1, f"killed before {event} {arguments[0]}\n".encode())
+            os.write(told, f"killed before {event} {arguments[0]}\n".encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)

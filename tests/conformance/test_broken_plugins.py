@@ -146,8 +146,8 @@ METHOD_FAULTS: dict[str, tuple[str, list[Change]]] = {
           "        d_loss = d_loss + self.warm *")]),
     "losses that are no numbers": (
         "losses-stay-finite",
-        [("method", '        self.update("disc',
-          "        d_loss = d_loss * float('nan')\n        self.update(\"disc")]),
+        [("method", "        return {",
+          "        d_loss = d_loss * float('nan')\n        return {")]),
     "a loss that explodes late": (
         "losses-stay-finite",
         [("method", "        return {", "        if self.steps > 30:\n"
