@@ -214,7 +214,7 @@ def _companions(
 ) -> dict[str, Path]:
     """The file of this role for every image; all of them have one, or none unless `always`."""
     pattern = Pattern(text)
-    hits = {name: pattern.find(files, fields) for name, fields in images.items()}
+    hits = pattern.companions(files, images)
     missing = [name for name, paths in hits.items() if len(paths) != 1]
     if len(missing) == len(images) and not any(hits.values()) and not always:
         return {}

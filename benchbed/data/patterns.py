@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ PACKED = ".gz"
 """Suffix of files that are packed with gzip."""
 
 _TOKEN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")
-_SHAPE = {"?": "[^/]", "*": "[^/]*?"}
 _HIDDEN = ("__MACOSX",)
 
 
@@ -85,30 +85,69 @@ class Pattern:
         expression = self._expression(fields)
         return [name for name in files if expression.fullmatch(name)]
 
+    def companions(
+        self, files: Iterable[str], images: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, list[str]]:
+        """The files of every image: those that match and have its fields.
+
+        Takes time in proportion to files and images, but for files that can be read in several
+        ways, as ``1_2_a.png`` by ``{id}_*.png``: each image looks at all of those.
+
+        Args:
+            files: Where to look.
+            images: Fields of each image, the same ones for all.
+        """
+        names = sorted(self._fields() & {name for fields in images.values() for name in fields})
+        certain: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        unsure: list[str] = []
+        least, most = self._expression({}), self._expression({}, most=True)
+        for file in files:
+            short, long = least.fullmatch(file), most.fullmatch(file)
+            if short is None or long is None:
+                continue
+            if short.regs == long.regs:
+                certain[tuple(short[name].lower() for name in names)].append(file)
+            else:
+                unsure.append(file)
+        return {
+            image: certain.get(tuple(fields[name].lower() for name in names), [])
+            + (self.find(unsure, fields) if unsure else [])
+            for image, fields in images.items()
+        }
+
+    def _fields(self) -> set[str]:
+        return {hit[1] for hit in _TOKEN.finditer(self.text) if hit[1]}
+
     def fill(self, fields: Mapping[str, str]) -> str:
         """The path with the fields filled in, wildcards left, for a message."""
         return _TOKEN.sub(lambda hit: fields.get(hit[1] or "", hit[0]), self.text)
 
-    def _expression(self, fields: Mapping[str, str]) -> re.Pattern[str]:
+    def _expression(self, fields: Mapping[str, str], *, most: bool = False) -> re.Pattern[str]:
+        """What matches: a field that is not given takes the least it can, or the most."""
         parts: list[str] = []
         start = 0
         named: set[str] = set()
         for hit in _TOKEN.finditer(self.text):
             parts.append(re.escape(self.text[start : hit.start()]))
-            parts.append(_piece(hit, fields, named))
+            parts.append(_piece(hit, fields, named, most))
             start = hit.end()
         parts.append(re.escape(self.text[start:]))
         return re.compile("".join(parts), re.IGNORECASE)
 
 
-def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str]) -> str:
+def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str], most: bool) -> str:
+    """One token; what a wildcard takes is lost to the fields, so it does the opposite."""
     field = hit[1]
+    wildcard, own = ("?", "") if most else ("", "?")
     if field is None:
-        return "(?:.*/)?" if hit[0] == "**/" else "[^/]*"
+        return f"(?:.*{wildcard}/)?{wildcard}" if hit[0] == "**/" else f"[^/]*{wildcard}"
     if field in fields:
         return re.escape(fields[field])
     if field in named:
         return f"(?P={field})"
     named.add(field)
-    shape = "".join(_SHAPE.get(sign, re.escape(sign)) for sign in hit[2]) if hit[2] else "[^/]+?"
+    if hit[2] is None:
+        return f"(?P<{field}>[^/]+{own})"
+    signs = {"?": "[^/]", "*": f"[^/]*{own}"}
+    shape = "".join(signs.get(sign, re.escape(sign)) for sign in hit[2])
     return f"(?P<{field}>{shape})"

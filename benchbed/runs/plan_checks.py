@@ -14,6 +14,8 @@ PRECISIONS = ("fp32", "bf16")
 SEEDS = 2**63
 """Seeds are below it: the generators take no more."""
 
+SECOND_MASK = "second annotator's mask"
+
 
 def check_seed(seed: int) -> None:
     """Refuse what no generator can be seeded with.
@@ -164,9 +166,10 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
             f"another data set."
         )
     if lacking:
+        words = " and a ".join(sorted(lacking)).replace("second_mask", SECOND_MASK)
         raise BenchbedError(
-            f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
-            f"{collection.spec.name} does not have here."
+            f"{method.name} needs a {words} with every image, which {collection.spec.name} does "
+            f"not have here."
         )
 
 

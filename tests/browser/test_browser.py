@@ -214,6 +214,7 @@ def test_the_gallery_shows_samples_neighbours_and_curves(page: Page) -> None:
     page.keyboard.press("Enter")
     card = panel.locator(".card").filter(has_text="dcgan")
     pictures = card.locator("img")
+    pictures.nth(1).wait_for(state="attached")  # the panel fills after it has opened
     assert pictures.count() == 2
     page.wait_for_function(
         "[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)"

@@ -21,6 +21,7 @@ methods:
   dcgan: {features: 4, max_features: 8}
 datasets: [discs]
 seeds: [0]
+metrics: [kl]
 presets:
   quick: {size: 32, kimg: 0.2, samples: 16, settings: {batch_size: 8}}
 """

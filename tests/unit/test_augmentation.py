@@ -34,6 +34,7 @@ def _plan(**changes: Any) -> Plan:
         "generator": "dual-gan",
         "generator_kimg": 0.05,
         "pairs": 6,
+        "samples": 16,
         **changes,
     }
     return plan(Request(**given))

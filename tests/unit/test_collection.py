@@ -179,6 +179,46 @@ def test_patterns_fill_and_match_without_regard_to_case() -> None:
     assert shaped.fill({"id": "im07"}) == "im07.ppm*"
 
 
+def _found_singly(
+    pattern: Pattern, images: dict[str, dict[str, str]], files: list[str]
+) -> dict[str, list[str]]:
+    return {name: pattern.find(files, fields) for name, fields in images.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["m/{id}.png", "m/{id}*.png", "m/{id}_*.png", "m/*{id}.png", "*/{id}_{label}.png",
+     "{split}/{id}_{label}.png", "**/{label}_{id}.png", "**/*{id:?}*.png"],
+)  # fmt: skip
+def test_companions_are_those_that_each_image_would_find_alone(text: str) -> None:
+    """Also where a name can be read in several ways, and in another letter case."""
+    words = ("1", "a", "1_2", "A_1", "12", "2_a_1")
+    files = [f"{folder}/{stem}.png" for folder in ("m", "m/n", "Q") for stem in words]
+    images = {
+        f"{id}-{label}": {"id": id, "label": label, "patient": "7"}
+        for id in words
+        for label in ("1", "A", "2_a")
+    }
+    expected = _found_singly(Pattern(text), images, files)
+    assert any(expected.values())
+    assert {n: sorted(f) for n, f in Pattern(text).companions(files, images).items()} == {
+        n: sorted(f) for n, f in expected.items()
+    }
+
+
+def test_many_masks_are_paired_without_looking_at_all_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def searched(*_: object) -> None:
+        pytest.fail("every file is looked at for one image")
+
+    monkeypatch.setattr(Pattern, "find", searched)
+    images = {f"i/{n}.png": {"id": str(n)} for n in range(1000)}
+    masks = [f"m/{n}_mask.png" for n in range(1000)]
+    paired = Pattern("m/{id}_mask.png").companions(masks, images)
+    assert paired == {f"i/{n}.png": [f"m/{n}_mask.png"] for n in range(1000)}
+
+
 def test_the_fingerprint_changes_with_content_name_and_split(tmp_path: Path) -> None:
     spec = _spec(PAIRED)
 

@@ -49,13 +49,24 @@ def planned() -> list[Member]:
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Puts other command lines in the place of those of the runs."""
+    """Puts other command lines in the place of those of the runs, whose records are there."""
 
     def put(commands: Sequence[list[str]]) -> None:
         left = iter(commands)
-        monkeypatch.setattr(local, "command", lambda *_: next(left))
+
+        def command(request: Request, results: Path, *_: Any) -> list[str]:
+            leave_record(results, f"{request.method}-{request.seed}")
+            return next(left)
+
+        monkeypatch.setattr(local, "command", command)
 
     return put
+
+
+def leave_record(results: Path, run: str) -> None:
+    path = Store(results).record_path(run)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
 
 
 def python(text: str) -> list[str]:
@@ -121,6 +132,16 @@ def test_a_killed_run_is_broken_and_the_others_go_on(
 ) -> None:
     script([python("os.kill(os.getpid(), signal.SIGKILL)"), exits(0)])
     assert outcomes(planned[:2], Local(Store(tmp_path), jobs=2)) == ["broken", "finished"]
+
+
+def test_a_process_that_ends_well_without_a_record_is_a_broken_run(
+    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a plugin's code ends the process by ``os._exit(0)``."""
+    monkeypatch.setattr(local, "command", lambda *_: exits(0))
+    (ended,) = execute.carry_out(planned[:1], Local(Store(tmp_path)))
+    assert ended.outcome == "broken"
+    assert ended.words == "I was here\nIts process ended with code 0 and left no record."
 
 
 def test_runs_go_on_beside_each_other_and_never_more_than_asked_for(
@@ -214,6 +235,7 @@ def test_every_run_has_as_many_devices_as_the_suite_asks_for(
     asked: list[int] = []
 
     def command(request: Request, results: Path, device: str, devices: int) -> list[str]:
+        leave_record(results, runs[len(asked)].plan.id)
         asked.append(devices)
         return python(f"{says}\ntime.sleep(1.5)")
 

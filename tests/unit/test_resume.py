@@ -15,8 +15,8 @@ import pytest
 import torch
 
 RUN = (
-    "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "6",
-    "--samples", "12", "--metric", "swd", "--metric", "kl", "--set", "step_ms=4",
+    "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "3",
+    "--samples", "12", "--metric", "swd", "--metric", "kl", "--set", "step_ms=6",
     "--checkpoint-every", "0.2s",
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,11 +115,17 @@ def test_the_phantoms_annotators_differ_as_people_do(tmp_path: Path) -> None:
 
 
 def test_without_a_second_annotator_there_is_no_human_expert(tmp_path: Path) -> None:
+    """Refused in planning where no case has one, and by name where a case of the test lacks it."""
     request = Request(
         method="human-expert", dataset="fundus", task="segmentation", settings={}, size=32,
         source="phantom",
     )  # fmt: skip
-    with pytest.raises(BenchbedError, match="has no second annotator's mask"):
+    with pytest.raises(BenchbedError, match=r"needs a second annotator's mask .* fundus does not"):
+        plan(request)
+    root = _drive(tmp_path)
+    next(root.rglob("02_manual2.gif")).unlink()
+    request = replace(request, dataset="drive", source="real", data_root=root)
+    with pytest.raises(BenchbedError, match=r"case .*02.* has no second annotator's mask"):
         carry_out(plan(request), Store(tmp_path))
 
 

@@ -131,10 +131,14 @@ class Local:
         self._going = []
 
     def _told(self, going: _Going) -> Ended:
-        outcome = OUTCOME.get(going.process.returncode, "broken")
-        words = self._last_words(going.member) if outcome == "broken" else ""
-        if (number := -going.process.returncode) > 0 and outcome == "broken":
-            words = f"{words}\n{killed_by(number)}".strip()
+        code = going.process.returncode
+        outcome = OUTCOME.get(code, "broken")
+        why = killed_by(-code) if code < 0 else ""
+        recorded = self._store.record_path(going.member.plan.id).exists()
+        if outcome in ("finished", "diverged") and not recorded:
+            # Not the command but something in it has ended the process, such as a plugin's code.
+            outcome, why = "broken", f"Its process ended with code {code} and left no record."
+        words = f"{self._last_words(going.member)}\n{why}".strip() if outcome == "broken" else ""
         return Ended(going.member, outcome, words)
 
     def _last_words(self, member: Member) -> str:
