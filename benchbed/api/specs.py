@@ -107,8 +107,7 @@ class MethodSpec:
         abilities: What a trained model can do; keys of `ABILITIES`.
         sizes: In-plane sizes in pixels for which the networks can be built.
         dimensions: Spatial dimensions, of 2 and 3, for which they can be built.
-        needs: Parts of a case beside the image that training needs, such as ``"mask"``, or judging
-            where nothing is trained, such as ``"second_mask"``.
+        needs: Parts of a case beside the image that training needs, such as ``"mask"``.
         mask_stage: Name of the setting that is the share of the budget in which it learns masks
             alone, before it learns what their images look like; None where it has no such stage.
         trains: Whether there is anything to train; False for a reference such as an annotator.

@@ -14,8 +14,6 @@ PRECISIONS = ("fp32", "bf16")
 SEEDS = 2**63
 """Seeds are below it: the generators take no more."""
 
-SECOND_MASK = "second annotator's mask"
-
 
 def check_seed(seed: int) -> None:
     """Refuse what no generator can be seeded with.
@@ -154,6 +152,8 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
             f"The task {task.name} needs masks to judge by, and no image in the split {split} of "
             f"{collection.spec.name} has one here."
         )
+    if "annotate" in method.abilities & task.abilities:
+        _demand_second_masks(method, collection, split)
     if lent and "mask" in _roles(collection) and collection.spec.volumes is None:
         raise BenchbedError(f"{collection.spec.name} has masks of its own; leave --masks-from out.")
     given = {"mask"} if lent else set()
@@ -166,10 +166,20 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
             f"another data set."
         )
     if lacking:
-        words = " and a ".join(sorted(lacking)).replace("second_mask", SECOND_MASK)
         raise BenchbedError(
-            f"{method.name} needs a {words} with every image, which {collection.spec.name} does "
-            f"not have here."
+            f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
+            f"{collection.spec.name} does not have here."
+        )
+
+
+def _demand_second_masks(method: MethodSpec, collection: Collection, split: str) -> None:
+    judged = [case for case in collection.cases if case.split == split]
+    missing = [case.id for case in judged if "second_mask" not in case.files]
+    if missing if judged else "second_mask" not in _roles(collection):
+        first = f": {missing[0]} has none" if missing else ""
+        raise BenchbedError(
+            f"{method.name} needs a second annotator's mask of every image in the split {split}, "
+            f"which {collection.spec.name} does not have here{first}."
         )
 
 

@@ -19,7 +19,6 @@ HUMAN_EXPERT = MethodSpec(
     implementation="benchbed_human.human:HumanExpert",
     settings="benchbed_human.settings:HumanExpertSettings",
     abilities=frozenset({"annotate"}),
-    needs=frozenset({"second_mask"}),
     sizes=(32, 64, 128, 256, 512, 1024),
     trains=False,
 )
