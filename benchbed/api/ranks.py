@@ -63,14 +63,7 @@ class Ranks:
         """This process's part of a batch."""
         if self.size == 1:
             return batch
-        parts = {name: self.part(tensor) for name, tensor in batch.tensors()}
-        return Batch(
-            image=parts["image"],
-            mask=parts.get("mask"),
-            fov=parts.get("fov"),
-            label=parts.get("label"),
-            extra={name: parts[name] for name in batch.extra},
-        )
+        return batch.each(lambda _, tensor: self.part(tensor))
 
     def normalised(self, network: nn.Module) -> nn.Module:
         """The network, whose batch normalisation sees whole batches where the device can do so."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -107,14 +107,17 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        moved = {name: tensor.to(device) for name, tensor in self.tensors()}
-        return Batch(
-            image=moved["image"],
-            mask=moved.get("mask"),
-            fov=moved.get("fov"),
-            label=moved.get("label"),
-            extra={name: moved[name] for name in self.extra},
-        )
+        return self.each(lambda _, tensor: tensor.to(device))
+
+    def each(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
+        """The batch with every tensor changed.
+
+        Args:
+            change: From a tensor's name and the tensor to what takes its place.
+        """
+        changed = {name: change(name, tensor) for name, tensor in self.tensors()}
+        extra = {name: changed.pop(name) for name in self.extra}
+        return replace(self, **changed, extra=extra)
 
 
 @dataclass(frozen=True)

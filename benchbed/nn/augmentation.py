@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -65,6 +64,8 @@ def turn_batch(batch: Batch, crop: int = 0) -> Batch:
     square = _square(batch, crop)
 
     def moved(name: str, tensor: Tensor) -> Tensor:
+        if name == "label":
+            return tensor
         crisp = name in ("mask", "fov")
         how = T.InterpolationMode.NEAREST if crisp else T.InterpolationMode.BILINEAR
         fill = OUTSIDE.get(name, -1.0)
@@ -74,7 +75,7 @@ def turn_batch(batch: Batch, crop: int = 0) -> Batch:
         ]
         return torch.stack(turned)
 
-    return _each(batch, moved)
+    return batch.each(moved)
 
 
 def crop_batch(batch: Batch, side: int) -> Batch:
@@ -88,7 +89,8 @@ def crop_batch(batch: Batch, side: int) -> Batch:
     if square is None:
         return batch
     top, left, side = square
-    return _each(batch, lambda _, t: t[..., top : top + side, left : left + side])
+    rows, columns = slice(top, top + side), slice(left, left + side)
+    return batch.each(lambda name, t: t if name == "label" else t[..., rows, columns])
 
 
 def _square(batch: Batch, side: int) -> tuple[int, int, int] | None:
@@ -129,10 +131,3 @@ def _turned(
     window = T.crop(case - fill, row, column, 2 * reach, 2 * reach) + fill
     turned = T.rotate(window, angle, how, fill=fills)
     return cast(Tensor, T.center_crop(turned, [side, side]))
-
-
-def _each(batch: Batch, change: Callable[[str, Tensor], Tensor]) -> Batch:
-    """The batch with every tensor changed that has pixels."""
-    parts = {name: change(name, t) for name, t in batch.tensors() if name != "label"}
-    extra = {name: parts.pop(name) for name in batch.extra}
-    return replace(batch, **parts, extra=extra)
