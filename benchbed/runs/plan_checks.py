@@ -45,6 +45,27 @@ def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) 
         )
 
 
+def helper(name: str | None, ability: str, asked: str) -> MethodSpec:
+    """The method whose run comes before another one's, such as a generator.
+
+    Args:
+        name: What the user calls it; None where it was not given.
+        ability: What it is for.
+        asked: What asks for it, and by which option.
+
+    Raises:
+        BenchbedError: It is missing, does not exist or lacks the ability.
+    """
+    wanted = f"{asked}, a method that {ABILITIES[ability]}"
+    able = [s.name for s in registry().specs(MethodSpec).values() if ability in s.abilities]
+    if name is None:
+        raise BenchbedError(f"{wanted}: {', '.join(able)}.")
+    spec = registry().spec(MethodSpec, name)
+    if ability not in spec.abilities:
+        raise BenchbedError(f"{wanted}, which {name} does not; these do: {', '.join(able)}.")
+    return spec
+
+
 def check_dimensions(method: MethodSpec, task: TaskSpec, dataset: DatasetSpec) -> None:
     """Refuse pictures where volumes are wanted, and the other way round.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchbed.api.specs import MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
 from benchbed.runs.identity import masks_of
+from benchbed.runs.plan_checks import helper
 from benchbed.runs.request import Request
 
 if TYPE_CHECKING:
@@ -64,14 +64,7 @@ def plan_masks(
             f"{method.name} learns from {request.masks_from} for a share of a budget in images; "
             f"give --kimg."
         )
-    able = [s.name for s in registry().specs(MethodSpec).values() if "segment" in s.abilities]
-    if request.annotator is None:
-        raise BenchbedError(
-            f"--masks-from needs --annotator, a method that draws masks: {', '.join(able)}."
-        )
-    spec = registry().spec(MethodSpec, request.annotator)
-    if "segment" not in spec.abilities:
-        raise BenchbedError(f"{spec.name} draws no masks; these do: {', '.join(able)}.")
+    spec = helper(request.annotator, "segment", "--masks-from needs --annotator")
     annotator = planned(
         request.before(
             method=spec.name,

@@ -11,6 +11,7 @@ from benchbed.data.source import dataset_spec
 from benchbed.errors import BenchbedError, unknown
 from benchbed.registry import registry
 from benchbed.runs.identity import pairs_of
+from benchbed.runs.plan_checks import helper
 from benchbed.runs.request import Request
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def plan_pairs(
         raise BenchbedError("The regime synthetic has no real cases; leave --real-share out.")
     if regime == "real":
         return PairPlan(regime=regime, real_share=share)
-    spec = _maker(request, regime)
+    spec = helper(request.generator, "pairs", f"The regime {regime} needs --generator")
     if regime == "finetuned" and request.seconds is not None:
         raise BenchbedError("The regime finetuned divides a budget in images; give --kimg.")
     count = request.pairs if request.pairs is not None else PAIRS
@@ -117,21 +118,6 @@ def _task_of(maker: MethodSpec, dataset: DatasetSpec) -> str:
     )
     # Where none does, planning the run says why.
     return next(fitting, Request.task)
-
-
-def _maker(request: Request, regime: str) -> MethodSpec:
-    makers = [s.name for s in registry().specs(MethodSpec).values() if "pairs" in s.abilities]
-    if request.generator is None:
-        raise BenchbedError(
-            f"The regime {regime} needs --generator, a method that makes pairs: "
-            f"{', '.join(makers)}."
-        )
-    spec = registry().spec(MethodSpec, request.generator)
-    if "pairs" not in spec.abilities:
-        raise BenchbedError(
-            f"{spec.name} makes no pairs of image and mask; these do: {', '.join(makers)}."
-        )
-    return spec
 
 
 def _with_regimes() -> list[str]:

@@ -45,8 +45,8 @@ def _plan(**changes: Any) -> Plan:
     [
         ({"regime": None}, r"needs --regime: real, synthetic, mixed, finetuned"),
         ({"regime": "sythetic"}, r"did you mean 'synthetic'"),
-        ({"generator": None}, r"needs --generator, a method that makes pairs: .*dual-gan"),
-        ({"generator": "dcgan"}, r"dcgan makes no pairs .* these do: .*dual-gan"),
+        ({"generator": None}, r"needs --generator, a method that makes .* mask: .*dual-gan"),
+        ({"generator": "dcgan"}, r"its mask, which dcgan does not; these do: .*dual-gan"),
         ({"pairs": 0}, r"--pairs was given as 0"),
         ({"task": "segmentation"}, r"--generator and --real-share belong to: augmentation"),
         ({"real_share": 0.5}, r"The regime synthetic has no real cases"),

@@ -45,8 +45,8 @@ def _plan(**changes: Any) -> Plan:
     ("changes", "words"),
     [
         ({"method": "dcgan", "settings": {}}, r"dcgan learns from no masks"),
-        ({"annotator": None}, r"--masks-from needs --annotator, .* draws masks: .*unet"),
-        ({"annotator": "dcgan"}, r"dcgan draws no masks; these do: .*unet"),
+        ({"annotator": None}, r"--masks-from needs --annotator, a method .* image: .*unet"),
+        ({"annotator": "dcgan"}, r"mask from an image, which dcgan does not; these do: .*unet"),
         ({"masks_from": None}, r"--annotator needs --masks-from"),
         ({"masks_from": "driv"}, r"did you mean 'drive'"),
         (
