@@ -102,8 +102,10 @@ def serve() -> None:
     import benchbed.report.write
     import benchbed.runs.runner
     import benchbed.tasks.synthesis  # noqa: F401
+    from benchbed.metrics.features import random_extractor
 
     torch.set_num_threads(1)
+    random_extractor()  # draws its weights once for all
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,8 @@ def random_extractor(
     with torch.device("meta"):
         network = vgg16(weights=None, init_weights=False)
         network.classifier[-1] = nn.Linear(4096, RANDOM_DIMS)
-    weights = _he_weights({name: t.shape for name, t in network.state_dict().items()}, seed)
+    shapes = tuple((name, t.shape) for name, t in network.state_dict().items())
+    weights, digest = _he_weights(shapes, seed)
     network.load_state_dict(weights, assign=True)
     where = torch.device(device)
     prepared = _Prepared(RANDOM_SIZE, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
@@ -178,7 +180,7 @@ def random_extractor(
     return Extractor(
         f"random-vgg16-{RANDOM_DIMS}d-{RANDOM_SIZE}px",
         RANDOM_DIMS,
-        _hash_of_weights(weights),
+        digest,
         ready,
         where,
         batch_size,
@@ -193,18 +195,24 @@ def _hash_of_weights(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _he_weights(shapes: Mapping[str, torch.Size], seed: int) -> dict[str, Tensor]:
-    """Weights of He et al. 2015, equation 10, for parameters given by name and shape."""
+@lru_cache(maxsize=1)
+def _he_weights(
+    shapes: tuple[tuple[str, torch.Size], ...], seed: int
+) -> tuple[Mapping[str, Tensor], str]:
+    """Weights of He et al. 2015, equation 10, for parameters given by name and shape; their hash.
+
+    They are kept: to draw them takes seconds, and a run may score several sets.
+    """
     generator = np.random.default_rng(seed)
     weights = {}
-    for name, shape in shapes.items():
+    for name, shape in shapes:
         if len(shape) == 1:
             weights[name] = torch.zeros(shape)
             continue
         drawn = generator.standard_normal(tuple(shape), dtype=np.float32)
         drawn *= np.float32(np.sqrt(2 / np.prod(shape[1:])))
         weights[name] = torch.from_numpy(drawn)
-    return weights
+    return weights, _hash_of_weights(weights)
 
 
 def _empty_inception() -> nn.Module:

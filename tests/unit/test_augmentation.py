@@ -20,6 +20,8 @@ from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out, checkpoint_of
 from benchbed.runs.store import Store
 
+pytestmark = pytest.mark.usefixtures("mean_colours")
+
 
 def _plan(**changes: Any) -> Plan:
     given = {

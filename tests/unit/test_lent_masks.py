@@ -22,6 +22,8 @@ from benchbed.runs.store import Store
 from benchbed.runs.training_set import TrainingSet
 from benchbed.training.events import Silent
 
+pytestmark = pytest.mark.usefixtures("mean_colours")
+
 
 def _plan(**changes: Any) -> Plan:
     given = {

@@ -21,6 +21,8 @@ from benchbed.runs.trained import trained
 from benchbed.training.sampling import draw
 from benchbed.training.volume_output import save_volumes
 
+pytestmark = pytest.mark.usefixtures("mean_colours")
+
 SMALL = {"features": 4, "discriminator_features": 4}
 CASES = 12
 
