@@ -11,7 +11,7 @@ def adam(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> optim.Adam:
-    """Adam (Kingma & Ba 2015) over a network's parameters, in one fused kernel.
+    """Adam (Kingma & Ba 2015) over a network's trainable parameters, in one fused kernel.
 
     Args:
         network: What is trained.
@@ -19,4 +19,5 @@ def adam(
         betas: Decay of the first and second moment.
         eps: Added to the root of the second moment.
     """
-    return optim.Adam(network.parameters(), learning_rate, betas, eps, fused=True)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return optim.Adam(trained, learning_rate, betas, eps, fused=True)

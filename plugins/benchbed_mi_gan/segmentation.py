@@ -50,7 +50,9 @@ class MIGANSeg(Method[MIGANSegSettings]):
                 s.discriminator_features,
                 min(s.crop or data.size, data.size),
             )
-            self.optimize(discriminator=adam(self.discriminator, s.learning_rate, betas))
+            self.optimize(
+                discriminator=adam(self.discriminator, s.discriminator_learning_rate, betas)
+            )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One update of D by eq. 4, one of G by eq. 6 over lambda."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from benchbed.nn import SegmentationUNet
@@ -15,8 +14,8 @@ class ShiftNorm(nn.BatchNorm2d):
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
-        del self.weight
-        self.register_buffer("weight", torch.ones(channels), persistent=False)
+        # Still a parameter: what makes one normalisation of several devices' expects one.
+        self.weight.requires_grad_(False)
 
 
 def block(before: int, after: int, stride: int = 1) -> nn.Sequential:

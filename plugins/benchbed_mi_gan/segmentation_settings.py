@@ -33,7 +33,10 @@ class MIGANSegSettings(MethodSettings):
         ge=0,
     )
     learning_rate: float = setting(
-        2e-4, help="Adam's step size.", source="parameters of proposed model", gt=0
+        2e-4, help="Adam's step size for G.", source="parameters of proposed model", gt=0
+    )
+    discriminator_learning_rate: float = setting(
+        2e-4, help="Adam's step size for D.", source="parameters of proposed model", gt=0
     )
     beta1: float = setting(
         0.5, help="Adam's decay of the first moment.", source="unstated; V-GAN's code", ge=0, lt=1

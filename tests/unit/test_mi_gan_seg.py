@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchbed import Batch, DataShape
 from benchbed.runs.runner import fabric, parameter_counts
 from benchbed_mi_gan.segmentation import MIGANSeg, z_scored
-from benchbed_mi_gan.segmentation_networks import BlockDiscriminator, discriminator
+from benchbed_mi_gan.segmentation_networks import (
+    BlockDiscriminator,
+    discriminator,
+    segmenter,
+)
 from benchbed_mi_gan.segmentation_settings import MIGANSegSettings
 
 KINDS = ("pixel", "patch1", "patch2", "image")
@@ -78,9 +83,18 @@ def test_small_images_are_halved_less_often_and_never_to_one_pixel(size: int, si
 
 
 def test_normalisation_has_no_gain_to_learn() -> None:
-    names = [name for name, _ in _built(features=2, discriminator="none").named_parameters()]
+    method = _built(features=2, discriminator="none")
+    names = [name for name, weights in method.named_parameters() if weights.requires_grad]
     assert not any(name.endswith(("1.weight", "4.weight")) for name in names if "coders" in name)
     assert any(name.endswith("1.bias") for name in names)
+
+
+def test_several_devices_can_normalise_as_one() -> None:
+    """Only its making needs no accelerator: it asks for gain and shift as parameters."""
+    network = segmenter(3, 1, 2)
+    made = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    kinds = {type(part) for part in made.modules() if isinstance(part, _BatchNorm)}
+    assert kinds == {torch.nn.SyncBatchNorm}
 
 
 def test_scores_have_mean_0_and_deviation_1_inside_the_field() -> None:
