@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from benchbed.api.types import Batch, DataShape, Losses
 from benchbed.registry import load, registry
 from benchbed_skrgan.skrgan import SkrGAN
 
-from .harness import Training, built
+from .harness import Step, Tensors, Training, built
 from .plain import acgan, dcgan, mi_gan, pggan, pix2pix, unet, vess2ret, wgan_gp
 
 CASES = 64
@@ -92,7 +92,8 @@ def _dcgan(s: Sizes) -> Training:
         lambda: _method("dcgan", batch_size=s.batch, features=features),
         DataShape(3, images.shape[2:]),
         {"image": images},
-        lambda device: dcgan.trainer(_signed(images), s.batch, device, features),
+        lambda: [_signed(images)],
+        lambda data, device: dcgan.trainer(data[0], s.batch, device, features),
     )
 
 
@@ -107,13 +108,9 @@ def _acgan(s: Sizes) -> Training:
         lambda: _method("acgan", batch_size=s.batch, **width),
         DataShape(3, images.shape[2:], classes=CLASSES),
         {"image": images, "label": labels},
-        lambda device: acgan.trainer(
-            _signed(images),
-            torch.from_numpy(labels),
-            s.batch,
-            device,
-            classes=CLASSES,
-            width=1 / s.narrow,
+        lambda: [_signed(images), torch.from_numpy(labels)],
+        lambda data, device: acgan.trainer(
+            data[0], data[1], s.batch, device, classes=CLASSES, width=1 / s.narrow
         ),
     )
 
@@ -127,7 +124,8 @@ def _wgan_gp(s: Sizes) -> Training:
         lambda: _method("wgan-gp", batch_size=s.batch, features=features),
         DataShape(3, images.shape[2:]),
         {"image": images},
-        lambda device: wgan_gp.trainer(_signed(images), s.batch, device, features),
+        lambda: [_signed(images)],
+        lambda data, device: wgan_gp.trainer(data[0], s.batch, device, features),
         steps=5,
     )
 
@@ -143,7 +141,8 @@ def _pggan(s: Sizes, size: int) -> Training:
         lambda: _method("pggan", batch_size=batch, **widths),
         DataShape(3, images.shape[2:]),
         {"image": images},
-        lambda device: pggan.trainer(_signed(images), batch, device, *widths.values()),
+        lambda: [_signed(images)],
+        lambda data, device: pggan.trainer(data[0], batch, device, *widths.values()),
     )
 
 
@@ -158,7 +157,8 @@ def _sketching(s: Sizes) -> Training:
         lambda: Sketching(_settings("skrgan", settings)),
         DataShape(3, sketches.shape[2:]),
         {"image": sketches.repeat(3, 1), "sketch": sketches},
-        lambda device: pggan.trainer(_signed(sketches), s.grown, device, *widths.values()),
+        lambda: [_signed(sketches)],
+        lambda data, device: pggan.trainer(data[0], s.grown, device, *widths.values()),
     )
 
 
@@ -167,10 +167,10 @@ def _rendering(s: Sizes) -> Training:
     images, sketches = _pictures(3, side), _pictures(1, side)
     settings = {"batch_size": s.pairs, "renderer_features": features, "base": 8192 // 64}
 
-    def reference(device: torch.device) -> Callable[[], None]:
+    def reference(data: Tensors, device: torch.device) -> Step:
         g = pix2pix.Generator(1, 3, side, features, norm=nn.BatchNorm2d)
         d = pix2pix.patch_discriminator(4, features, nn.BatchNorm2d)
-        return pix2pix.trainer(g, d, [_signed(sketches), _signed(images)], s.pairs, device)
+        return pix2pix.trainer(g, d, data, s.pairs, device)
 
     return Training(
         "pix2pix-256",
@@ -179,6 +179,7 @@ def _rendering(s: Sizes) -> Training:
         lambda: Rendering(_settings("skrgan", settings)),
         DataShape(3, images.shape[2:]),
         {"image": images, "sketch": sketches},
+        lambda: [_signed(sketches), _signed(images)],
         reference,
     )
 
@@ -187,11 +188,10 @@ def _dual_gan(s: Sizes) -> Training:
     side, features = 256 // s.smaller, 64 // s.narrow
     images, masks = _pictures(3, side), _masks(side, side)
 
-    def reference(device: torch.device) -> Callable[[], None]:
+    def reference(data: Tensors, device: torch.device) -> Step:
         g = vess2ret.Generator(1, 3, side, features)
         d = vess2ret.discriminator(4, features // 2)
-        sources = torch.from_numpy(masks)[:, None].float()
-        return pix2pix.trainer(g, d, [sources, _signed(images)], s.pairs, device)
+        return pix2pix.trainer(g, d, data, s.pairs, device)
 
     return Training(
         "dual-gan-stage2-256",
@@ -200,6 +200,7 @@ def _dual_gan(s: Sizes) -> Training:
         lambda: _method("dual-gan", batch_size=s.pairs, photo_features=features, stage1_share=0.01),
         DataShape(3, images.shape[2:], mask_channels=1),
         {"image": images, "mask": masks},
+        lambda: [_zero_or_one(masks), _signed(images)],
         reference,
     )
 
@@ -219,16 +220,14 @@ def _mi_gan(s: Sizes) -> Training:
         ),
         DataShape(3, images.shape[2:], mask_channels=1),
         {"image": images, "mask": masks},
-        lambda device: mi_gan.trainer(
-            _signed(images), _two_valued(masks), s.pairs, device, features
-        ),
+        lambda: [_signed(images), _two_valued(masks)],
+        lambda data, device: mi_gan.trainer(data[0], data[1], s.pairs, device, features),
     )
 
 
 def _unet(s: Sizes) -> Training:
     side, features = 256 // s.smaller, 64 // s.narrow
     images, masks = _pictures(3, side), _masks(side, side)
-    truth = torch.from_numpy(masks)[:, None].float()
     return Training(
         "unet-256",
         f"U-Net, {side} px, batch {s.pairs}, not augmented",
@@ -236,7 +235,8 @@ def _unet(s: Sizes) -> Training:
         lambda: _method("unet", batch_size=s.pairs, features=features, augment=False),
         DataShape(3, images.shape[2:], mask_channels=1),
         {"image": images, "mask": masks},
-        lambda device: unet.trainer(_signed(images), truth, s.pairs, device, features),
+        lambda: [_signed(images), _zero_or_one(masks)],
+        lambda data, device: unet.trainer(data[0], data[1], s.pairs, device, features),
     )
 
 
@@ -248,14 +248,15 @@ def _pix2pix3d(s: Sizes) -> Training:
     images = (volumes.astype(np.float32) / 127.5 - 1).astype(np.float16)
     settings = {"features": features, "discriminator_features": 2 * features}
 
-    def reference(device: torch.device) -> Callable[[], None]:
+    def tensors() -> Tensors:
         maps = nn.functional.one_hot(torch.from_numpy(codes).long(), structures + 1)
-        source = maps.movedim(-1, 1).float() * 2 - 1
+        return [maps.movedim(-1, 1).float() * 2 - 1, torch.from_numpy(images).float()]
+
+    def reference(data: Tensors, device: torch.device) -> Step:
         norm = pix2pix.instance_norm
         g = pix2pix.Generator(structures + 1, 4, side, features, norm=norm, dimensions=3)
         d = pix2pix.patch_discriminator(structures + 5, 2 * features, norm, dimensions=3)
-        target = torch.from_numpy(images).float()
-        return pix2pix.trainer(g, d, [source, target], 1, device)
+        return pix2pix.trainer(g, d, data, 1, device)
 
     return Training(
         "pix2pix-3d",
@@ -264,6 +265,7 @@ def _pix2pix3d(s: Sizes) -> Training:
         lambda: _method("pix2pix-3d", batch_size=1, **settings),
         DataShape(4, images.shape[2:], mask_channels=structures),
         {"image": images, "mask": codes},
+        tensors,
         reference,
     )
 
@@ -296,11 +298,15 @@ def _signed(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).float() / 127.5 - 1
 
 
+def _zero_or_one(masks: np.ndarray) -> Tensor:
+    return torch.from_numpy(masks)[:, None].float()
+
+
 def _two_valued(masks: np.ndarray) -> Tensor:
-    return torch.from_numpy(masks)[:, None].float() * 2 - 1
+    return _zero_or_one(masks) * 2 - 1
 
 
-def noise_training(side: int, batch: int, device: torch.device) -> Callable[[], Any]:
+def noise_training(side: int, batch: int, device: torch.device) -> Step:
     """A step of a narrow DCGAN of ours, whose widths beyond 32 px do not grow.
 
     Args:
@@ -310,5 +316,28 @@ def noise_training(side: int, batch: int, device: torch.device) -> Callable[[], 
     """
     method = _method("dcgan", batch_size=batch, features=32, max_features=32)
     made = built(method, DataShape(3, (side, side)), "fp32", device)
-    images = torch.rand(batch, 3, side, side, device=device) * 2 - 1
-    return lambda: made.training_step(Batch(image=images), 0.0)
+    given = Batch(image=_noise(batch, 3, side, device))
+    return lambda: _step(made, given)
+
+
+def mask_training(side: int, batch: int, device: torch.device) -> Step:
+    """A step of a narrow U-Net of ours, whose widths are the same at every size.
+
+    Args:
+        side: Side of the images in pixels.
+        batch: Images a step.
+        device: Where.
+    """
+    method = _method("unet", batch_size=batch, features=8, augment=False)
+    made = built(method, DataShape(3, (side, side), mask_channels=1), "fp32", device)
+    mask = _noise(batch, 1, side, device).sign()
+    given = Batch(image=_noise(batch, 3, side, device), mask=mask)
+    return lambda: _step(made, given)
+
+
+def _noise(batch: int, channels: int, side: int, device: torch.device) -> Tensor:
+    return torch.rand(batch, channels, side, side, device=device) * 2 - 1
+
+
+def _step(method: Method[Any], batch: Batch) -> None:
+    method.training_step(batch, 0.0)

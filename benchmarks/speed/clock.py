@@ -5,12 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 
 Clock = Literal["wall", "cpu"]
 """By the wall, or the processor time of all threads divided by their number."""
+
+
+class Conditions(NamedTuple):
+    """What something was measured under.
+
+    Attributes:
+        clock: Which clock it is judged by.
+        busy: Share of the processors that others used, in [0, 1].
+    """
+
+    clock: Clock = "wall"
+    busy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,16 @@ class Lap:
     def by(self, clock: Clock) -> float:
         """Seconds by one of the clocks."""
         return self.wall if clock == "wall" else self.cpu
+
+    def alone(self, clock: Clock) -> float:
+        """Seconds of work of a single thread; of work of several at most as many."""
+        return self.wall if clock == "wall" else self.cpu * torch.get_num_threads()
+
+    def __add__(self, other: Lap) -> Lap:
+        return Lap(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __sub__(self, other: Lap) -> Lap:
+        return Lap(self.wall - other.wall, self.cpu - other.cpu)
 
     def __truediv__(self, count: int) -> Lap:
         return Lap(self.wall / count, self.cpu / count)
@@ -68,3 +90,13 @@ def timed(work: Callable[[], object], device: torch.device) -> Lap:
     watch = Watch(device)
     work()
     return watch.lap()
+
+
+def repeated(work: Callable[[], object], count: int, device: torch.device) -> Lap:
+    """How long one of `count` repetitions of `work` takes."""
+
+    def all_of_it() -> None:
+        for _ in range(count):
+            work()
+
+    return timed(all_of_it, device) / count

@@ -18,6 +18,8 @@ from benchbed.data.source import resolve
 
 from .measure import Pair, Work
 
+NAMES = ("preparation", "batch-files", "batch-memory")
+
 PHOTOGRAPH = 300
 """Side of a picture on the disk, in pixels."""
 
@@ -92,7 +94,7 @@ def _preparation(folder: Path, count: int) -> Pair:
         return ours, theirs
 
     return Pair(
-        "preparation",
+        NAMES[0],
         "data",
         f"{count} PNG of {PHOTOGRAPH} px, checked, fingerprinted and brought to 64 px",
         "torchvision's ImageFolder, once through",
@@ -135,6 +137,6 @@ def _batches(folder: Path, count: int) -> list[Pair]:
 
     what = f"a batch of {batch} at 64 px"
     return [
-        Pair("batch-files", "data", what, "DataLoader of an ImageFolder", from_files),
-        Pair("batch-memory", "data", what, "DataLoader of tensors in memory", from_memory),
+        Pair(NAMES[1], "data", what, "DataLoader of an ImageFolder", from_files),
+        Pair(NAMES[2], "data", what, "DataLoader of tensors in memory", from_memory),
     ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from benchbed.api.method import Method
 from benchbed.api.types import DataShape, Losses
@@ -23,65 +25,86 @@ from benchbed.training.events import Silent
 from benchbed.training.loop import Interrupted, Loop, Options
 from benchbed.training.state import seed_everything
 
-from .clock import Lap, Watch, timed
+from .clock import Conditions, Lap, Watch, repeated, timed
 from .flops import CountedFlops
 from .measure import Measurement
 from .memory import PeakMemory
 
-KIMG = 1000.0
-"""Budget that the measured steps are a part of; as many rows of history as a real run has."""
+KIMG = 100_000.0
+"""Budget that the measured steps are a part of, however many they are."""
 
 SPENT = 0.95
 """Where in the budget they lie: a network that grows is grown, a second stage has begun."""
 
-UNMEASURED = 2
-"""Turns of ours that are not: one to warm up and to see its memory, one to count its FLOPs."""
+LOGGED = Budget(kimg=4)
+"""The budget whose rows of history are counted: the smallest of the suites, so the most rows."""
+
+UNMEASURED = 3
+"""Turns of ours that are not measured: one to warm up and to see its memory, one to count its
+FLOPs, one to see how long it takes."""
+
+TURN = 0.3
+"""Seconds that a turn of either lasts at least: shorter steps are taken several at once."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+Tensors = Sequence[Tensor]
+Step = Callable[[], None]
 
 
 @dataclass
 class Turns:
-    """Lets the reference have its turn; the loop asks it after every step whether to stop.
+    """Lets the reference have its turns; the loop asks it after every step whether to stop.
 
     Attributes:
         steps: Steps of ours that are worth one of the reference.
-        rounds: How many turns are measured, after one to warm up.
+        rounds: How many turns are measured.
         device: What is waited for.
         make_reference: Makes one step of the reference, once ours is warm.
+        shortest: Seconds that a turn lasts at least.
+        laps: Seconds of a step of ours and of the reference, a pair a round.
+        repeats: How often ours and the reference do their steps in a turn.
     """
 
     steps: int
     rounds: int
     device: torch.device
-    make_reference: Callable[[], Callable[[], None]]
+    make_reference: Callable[[], Step]
+    shortest: float = TURN
     laps: list[tuple[Lap, Lap]] = field(default_factory=list)
     memory: tuple[int | None, int | None] = (None, None)
     reference_flops: int = 0
+    repeats: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
-        self._steps = self._turns = 0
+        self._done = self._turns = 0
+        self._before: Lap | None = None
         self._peak = PeakMemory(self.device)
         self._watch = Watch(self.device)
 
+    @property
+    def measured_steps(self) -> int:
+        """Steps of ours in all measured turns; the last ones that the loop takes."""
+        return self.steps * self.repeats[0] * len(self.laps)
+
     def __call__(self) -> bool:
         """Whether all rounds are over."""
-        self._steps += 1
-        if self._steps % self.steps:
+        self._done += 1
+        if self._done < self.steps * self.repeats[0]:
             return False
-        ours = self._watch.lap()
-        self._turns += 1
+        ours = self._watch.lap() / self._done
+        self._turns, self._done = self._turns + 1, 0
         if self._turns == 1:
             self._warm_up()
+        elif self._turns == UNMEASURED:
+            self._set_repeats(ours)
         elif self._turns > UNMEASURED:
-            theirs = timed(self._reference, self.device)
-            self.laps.append((ours / self.steps, theirs / self.steps))
+            self.laps.append((ours, self._before or self._turn_of_reference()))
+        if len(self.laps) == self.rounds:
+            return True
+        # Who comes first changes from round to round: the second may find caches warm.
+        self._before = self._turn_of_reference() if len(self.laps) % 2 else None
         self._watch.restart()
-        return len(self.laps) == self.rounds
-
-    def since(self) -> Lap:
-        """The time since the last turn was over."""
-        return self._watch.lap()
+        return False
 
     def _warm_up(self) -> None:
         ours = self._peak.peak()
@@ -92,6 +115,14 @@ class Turns:
         with CountedFlops() as flops:
             self._reference()
         self.reference_flops = flops.total // self.steps
+
+    def _set_repeats(self, ours: Lap) -> None:
+        wholes = ours.wall * self.steps, timed(self._reference, self.device).wall
+        first, second = (max(1, math.ceil(self.shortest / max(w, 1e-6))) for w in wholes)
+        self.repeats = first, second
+
+    def _turn_of_reference(self) -> Lap:
+        return repeated(self._reference, self.repeats[1], self.device) / self.steps
 
 
 @dataclass
@@ -115,7 +146,7 @@ class Watched:
     def __call__(self, batch: Any, progress: float) -> Losses:
         """The step."""
         self._called += 1
-        if self.steps < self._called <= UNMEASURED * self.steps:
+        if self.steps < self._called <= 2 * self.steps:
             with CountedFlops() as counted:
                 losses = self._step(batch, progress)
             self.flops += counted.total
@@ -126,6 +157,27 @@ class Watched:
         losses = self._step(batch, progress)
         self.laps.append(watch.lap())
         return losses
+
+
+@dataclass
+class TimedLoop(Loop):
+    """A loop that knows what it took to write its last row of the log and its checkpoint.
+
+    Attributes:
+        row: The row.
+        saving: The checkpoint, until it is on the disk.
+    """
+
+    row: Lap = field(init=False)
+    saving: Lap = field(init=False)
+
+    def _save(self) -> None:
+        watch = Watch(self.feed.device)
+        self._log()  # no row was due in so few steps of so long a budget
+        self.row = watch.lap()
+        watch.restart()
+        super()._save()
+        self.saving = watch.lap()
 
 
 @dataclass(frozen=True)
@@ -139,7 +191,8 @@ class Training:
         make: Makes the method, not yet built.
         shape: Shape of the data.
         arrays: The data as `Split` keeps them.
-        make_reference: Makes one step of the reference, on a device.
+        make_tensors: Makes the reference's data, as its user holds them.
+        make_reference: Makes one step of the reference from them, on a device.
         steps: Steps of ours that are worth one of the reference.
     """
 
@@ -149,11 +202,17 @@ class Training:
     make: Callable[[], Method[Any]]
     shape: DataShape
     arrays: Arrays
-    make_reference: Callable[[torch.device], Callable[[], None]]
+    make_tensors: Callable[[], Tensors]
+    make_reference: Callable[[Tensors, torch.device], Step]
     steps: int = 1
 
     def measure(
-        self, precision: str, rounds: int, device: torch.device, goal: float | None
+        self,
+        precision: str,
+        rounds: int,
+        device: torch.device,
+        under: Conditions | None = None,
+        folder: Path | None = None,
     ) -> Measurement:
         """Train both in turns.
 
@@ -161,35 +220,36 @@ class Training:
             precision: Of ours; the reference has the library's default, float32.
             rounds: How many turns are measured.
             device: Where.
-            goal: Least ratio.
+            under: Clock and company.
+            folder: Where checkpoints are written and removed; None for the system's own place.
         """
-        turns = Turns(self.steps, rounds, device, lambda: self.make_reference(device))
+        # Both have their data before their memory is looked at.
+        tensors = self.make_tensors()
+        turns = Turns(self.steps, rounds, device, lambda: self.make_reference(tensors, device))
         method = built(self.make(), self.shape, precision, device)
         watched = Watched(method, self.steps)
         method.training_step = watched  # type: ignore[method-assign]
-        with tempfile.TemporaryDirectory() as folder:
-            loop = self._loop(method, device, turns, Path(folder))
+        with tempfile.TemporaryDirectory(dir=folder) as checkpoints:
+            loop = self._loop(method, device, turns, Path(checkpoints))
             with contextlib.suppress(Interrupted):
                 loop.train()
-            saving = turns.since()
-        made = Measurement(self.name, "training", self.what, self.reference, goal)
+        made = Measurement(self.name, "training", self.what, self.reference)
+        made.under, made.device = under or Conditions(), device.type
         made.laps, made.memory, made.precision = turns.laps, turns.memory, precision
         made.flops = watched.flops // self.steps, turns.reference_flops
         if device.type == "cpu":
-            often = Options().checkpoint_seconds
-            made.harness_share = self._outside(turns, watched) + saving.cpu / often
+            steps = watched.laps[-turns.measured_steps :]
+            whole = sum((ours for ours, _ in turns.laps), Lap(0, 0)) / rounds
+            own = sum(steps, Lap(0, 0)) / len(steps)
+            made.harness_share = harness_share(whole, own, loop, made.under)
         return made
 
-    def _outside(self, turns: Turns, watched: Watched) -> float:
-        """What of the measured steps is the loop's, the data's and the log's."""
-        own = watched.laps[-self.steps * len(turns.laps) :]
-        whole = self.steps * sum(ours.cpu for ours, _ in turns.laps)
-        return max(0.0, 1 - sum(lap.cpu for lap in own) / whole)
-
-    def _loop(self, method: Method[Any], device: torch.device, turns: Turns, folder: Path) -> Loop:
+    def _loop(
+        self, method: Method[Any], device: torch.device, turns: Turns, folder: Path
+    ) -> TimedLoop:
         count = len(self.arrays["image"])
         split = Split(tuple(map(str, range(count))), self.arrays, self.shape.mask_channels)
-        return Loop(
+        return TimedLoop(
             method=method,
             name=self.name,
             run=self.name,
@@ -202,6 +262,29 @@ class Training:
             options=Options(checkpoint_seconds=float("inf"), pictures=0),
             position=Position(shown=round(SPENT * KIMG * 1000)),
         )
+
+
+def harness_share(whole: Lap, own: Lap, loop: TimedLoop, under: Conditions) -> float:
+    """What of our training is not the method's: the loop and its batches, the log, checkpoints.
+
+    All that is the work of one thread. By the clock of the processors, where the method's time is
+    divided by the threads, it is not: it would not be shorter if there were more of them. The disk
+    is waited for by the wall in any case. Pictures are left out, whose number a user chooses.
+
+    Args:
+        whole: A step of the loop.
+        own: The method's part of it.
+        loop: It has saved.
+        under: Clock and company.
+
+    Returns:
+        The share, in [0, 1].
+    """
+    outside = max(0.0, (whole - own).alone(under.clock))
+    row = loop.row.alone(under.clock) / LOGGED.log_steps(loop.batch_size)
+    step = own.by(under.clock)
+    checkpoints = loop.saving.wall / Options().checkpoint_seconds
+    return (outside + row) / (step + outside + row) + checkpoints
 
 
 def built(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
-from .clock import Clock, timed
+from benchbed.errors import BenchbedError
+
+from .clock import Clock, Conditions, timed
 
 FLAGS = ("amx_bf16", "amx_tile", "avx512f", "avx512_bf16", "avx2", "fma")
 """Abilities of a processor that decide how fast a network runs."""
@@ -22,8 +26,13 @@ SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 """Sides of the matrices whose product is measured, by kind of device."""
 
 
-def describe(device: torch.device) -> dict[str, Any]:
-    """What the figures were made on; no path and no name of a host."""
+def describe(device: torch.device, tf32: bool = False) -> dict[str, Any]:
+    """What the figures were made on; no path and no name of a host.
+
+    Args:
+        device: Where networks are.
+        tf32: Whether an accelerator multiplies float32 in TF32.
+    """
     about: dict[str, Any] = {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -33,11 +42,11 @@ def describe(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "busy": round(busy(), 2),
     }
     if device.type == "cuda":
         about["device"] = torch.cuda.get_device_name(device)
         about["cuda"] = torch.version.cuda
+        about["float32"] = "TF32" if tf32 else "IEEE"
     return about
 
 
@@ -49,6 +58,58 @@ def has_amx() -> bool:
 def busy() -> float:
     """Share of the processors that is in use just now, in [0, 1]; takes a second."""
     return float(psutil.cpu_percent(interval=1.0)) / 100
+
+
+def conditions(device: torch.device, clock: Clock | None) -> Conditions:
+    """By which clock to measure just now; looks for a second at what others do.
+
+    Args:
+        device: Where networks are.
+        clock: The one that is wanted; None to choose.
+    """
+    now = busy()
+    disturbed = now > BUSY and device.type == "cpu"
+    return Conditions(clock or ("cpu" if disturbed else "wall"), round(now, 2))
+
+
+def check(device: torch.device) -> None:
+    """Whether the device is there.
+
+    Raises:
+        BenchbedError: It is not.
+    """
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BenchbedError(
+            "There is no CUDA device that torch can use; leave --device away, or see "
+            "`benchbed doctor`."
+        )
+
+
+@contextlib.contextmanager
+def float32(tf32: bool, device: torch.device) -> Iterator[None]:
+    """Products of float32 in TF32 inside, where an accelerator has it, or in full.
+
+    By torch's older switches alone: a library that reads one of them raises an error where the
+    newer ones, one for each backend, were written.
+
+    Args:
+        tf32: Whether in TF32.
+        device: Where; nothing changes on a processor.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        _set_float32("high" if tf32 else "highest", tf32)
+        yield
+    finally:
+        _set_float32(*before)
+
+
+def _set_float32(products: str, convolutions: bool) -> None:
+    torch.set_float32_matmul_precision(products)
+    torch.backends.cudnn.allow_tf32 = convolutions
 
 
 def precisions(device: torch.device) -> tuple[str, ...]:

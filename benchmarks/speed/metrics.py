@@ -20,10 +20,10 @@ from benchbed.metrics.features import inception_extractor
 from benchbed.metrics.frechet import frechet_distance
 from benchbed.metrics.ms_ssim import ms_ssim
 from benchbed.metrics.prdc import manifold
-from benchbed.metrics.swd import sliced_wasserstein
+from benchbed.metrics.swd import patch_positions, sliced_wasserstein, unit_directions
 
-from .goals import METRICS
-from .measure import Pair, Work
+from .goals import METRICS, TOLERANCES
+from .measure import CPU, Pair, Work
 from .plain import ms_ssim as plain_ms_ssim
 from .plain import swd as plain_swd
 
@@ -31,6 +31,9 @@ Features = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 DIMS = 2048
+
+PATCHES = 128
+"""Patches of an image and level, as SWD is defined."""
 
 
 def pairs(quick: bool, device: torch.device) -> list[Pair]:
@@ -50,7 +53,8 @@ def pairs(quick: bool, device: torch.device) -> list[Pair]:
         _prdc(1000, "prdc-1000"),
     ]
     for size in (256, 512):
-        found += [_ms_ssim(8, size, f"ms-ssim-{size}"), _ms_ssim_piq(8, size)]
+        found.append(_ms_ssim(8, size))
+        found += [_ms_ssim_other(8, size, package) for package in OTHERS]
     if not quick:
         found.append(_prdc(5000, "prdc-5000"))
         found.append(_fid(1000, "pytorch-fid", "fid-distance-1000-pytorch-fid"))
@@ -76,6 +80,37 @@ def images(count: int, size: int, seed: int = 0, channels: int = 3) -> Pixels:
     return pixels
 
 
+def _pair(
+    name: str,
+    what: str,
+    reference: str,
+    make: Callable[[], tuple[Work, Work]],
+    *,
+    tolerance: str,
+    agree: Callable[[Any, Any], float] | None = None,
+    note: str = "",
+    device: torch.device = CPU,
+) -> Pair:
+    """A pair of metrics with its goal and a tolerance of `TOLERANCES`."""
+    return Pair(
+        name,
+        "metrics",
+        what,
+        reference,
+        make,
+        METRICS.get(name),
+        agree or _relative,
+        TOLERANCES[tolerance],
+        note,
+        device,
+    )
+
+
+def _absolute(ours: Any, theirs: Any) -> float:
+    """Largest difference, of values in [0, 1]."""
+    return float(np.max(np.abs(np.asarray(ours) - np.asarray(theirs))))
+
+
 def _relative(ours: Any, theirs: Any) -> float:
     """Largest relative difference."""
     one, other = np.atleast_1d(ours).astype(float), np.atleast_1d(theirs).astype(float)
@@ -85,21 +120,23 @@ def _relative(ours: Any, theirs: Any) -> float:
 def _fid(count: int, package: str, name: str) -> Pair:
     def make() -> tuple[Work, Work]:
         real, fake = features(count), features(count, seed=1)
-        theirs = _by_torch_fidelity if package == "torch-fidelity" else _by_pytorch_fid
+        theirs = by_torch_fidelity if package == "torch-fidelity" else by_pytorch_fid
         return lambda: frechet_distance(real, fake), lambda: theirs(real, fake)
 
     what = f"FID distance with its statistics, N = {count}, {DIMS} features"
-    return Pair(name, "metrics", what, package, make, METRICS[name], _relative)
+    return _pair(name, what, package, make, tolerance="fid-distance")
 
 
-def _by_torch_fidelity(real: Features, fake: Features) -> float:
+def by_torch_fidelity(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
+    """The Fréchet distance as torch-fidelity computes it."""
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
     one, other = (fid_features_to_statistics(torch.from_numpy(side)) for side in (real, fake))
     return float(fid_statistics_to_metric(one, other, False)["frechet_inception_distance"])
 
 
-def _by_pytorch_fid(real: Features, fake: Features) -> float:
+def by_pytorch_fid(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
+    """The Fréchet distance as pytorch-fid computes it."""
     from pytorch_fid.fid_score import calculate_frechet_distance
 
     moments = [part for side in (real, fake) for part in (side.mean(0), np.cov(side, rowvar=False))]
@@ -143,7 +180,9 @@ def _inception(count: int, device: torch.device) -> Pair:
 
     what = f"Inception features of {count} images of 256 px, random weights, fp32"
     reference = "pytorch-fid as shipped"
-    return Pair("inception", "metrics", what, reference, make, METRICS["inception"], agree)
+    return _pair(
+        "inception", what, reference, make, tolerance="inception", agree=agree, device=device
+    )
 
 
 def _without_weights(inception: Any) -> torch.nn.Module:
@@ -177,44 +216,88 @@ def _swd(count: int, size: int, name: str) -> Pair:
             lambda: plain_swd.sliced_wasserstein(real, fake),
         )
 
-    note = "values differ by their random patches and directions alone"
     what = f"SWD of 2 x {count} images of {size} px"
-    return Pair(
-        name, "metrics", what, "the original's order in numpy", make, METRICS[name], _relative, note
+    note = "values are compared at the same random patches and directions, of 8 images a set"
+    return _pair(
+        name,
+        what,
+        "the original's order in numpy",
+        make,
+        tolerance="swd",
+        agree=lambda ours, theirs: swd_difference(size),
+        note=note,
     )
 
 
-def _ms_ssim(count: int, size: int, name: str) -> Pair:
-    return Pair(
-        name,
-        "metrics",
+class SameDraws(plain_swd.Draws):
+    """The random numbers that ours draws."""
+
+    def __init__(self) -> None:
+        self._generators: dict[int, np.random.Generator] = {}
+
+    def corners(self, side: int, resolution: int, count: int) -> npt.NDArray[np.int64]:
+        """Of a minibatch that is the whole set."""
+        shape = (count // PATCHES, PATCHES)
+        return patch_positions((0, resolution, side), shape, resolution).reshape(-1, 2)
+
+    def directions(self, resolution: int, dims: int, count: int) -> npt.NDArray[np.float32]:
+        """Of the next repeat."""
+        seed = (0, resolution, 2)
+        generator = self._generators.setdefault(resolution, np.random.default_rng(seed))
+        return unit_directions(generator, count, dims // plain_swd.SIDE**2)
+
+
+def swd_difference(size: int) -> float:
+    """Relative difference of ours from the reference where both draw the same numbers."""
+    real, fake = images(8, size), images(8, size, seed=1)
+    theirs = plain_swd.sliced_wasserstein(real, fake, PATCHES, SameDraws())
+    return _relative(sliced_wasserstein(real, fake, patches=PATCHES).average, theirs)
+
+
+def _ms_ssim(count: int, size: int) -> Pair:
+    return _pair(
+        f"ms-ssim-{size}",
         f"MS-SSIM of {count} pairs of {size} px",
         "the original's FFT in scipy",
         _similarity(count, size, plain_ms_ssim.ms_ssim),
-        METRICS[name],
-        _relative,
+        tolerance="ms-ssim",
+        agree=_absolute,
     )
 
 
-def _ms_ssim_piq(count: int, size: int) -> Pair:
+def _ms_ssim_other(count: int, size: int, package: str) -> Pair:
     def theirs(first: Pixels, second: Pixels) -> npt.NDArray[Any]:
-        import piq
-
         one, other = (torch.from_numpy(side).float() for side in (first, second))
-        value = piq.multi_scale_ssim(one, other, data_range=255.0, reduction="none")
-        return np.asarray(value.numpy())
+        return np.asarray(OTHERS[package](one, other).numpy())
 
-    name = f"ms-ssim-{size}-piq"
-    return Pair(
-        name,
-        "metrics",
+    return _pair(
+        f"ms-ssim-{size}-{package}",
         f"MS-SSIM of {count} pairs of {size} px",
-        "piq, in float32",
+        f"{package}, in float32",
         _similarity(count, size, theirs),
-        METRICS[name],
-        _relative,
-        "piq's definition is another one",
+        tolerance="ms-ssim-other",
+        agree=_absolute,
+        note=f"{package}'s definition is another one",
     )
+
+
+def _by_piq(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    import piq
+
+    value: torch.Tensor = piq.multi_scale_ssim(one, other, data_range=255.0, reduction="none")
+    return value
+
+
+def _by_torchmetrics(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    from torchmetrics.functional import image
+
+    value: torch.Tensor = image.multiscale_structural_similarity_index_measure(
+        one, other, data_range=255.0, reduction="none"
+    )
+    return value
+
+
+OTHERS = {"piq": _by_piq, "torchmetrics": _by_torchmetrics}
 
 
 def _similarity(
@@ -246,4 +329,4 @@ def _prdc(count: int, name: str) -> Pair:
         return ours, theirs
 
     what = f"precision, recall, density, coverage, N = {count}, {DIMS} features"
-    return Pair(name, "metrics", what, "prdc", make, METRICS[name], _relative)
+    return _pair(name, what, "prdc", make, tolerance="prdc")

@@ -2,195 +2,256 @@
 
 from __future__ import annotations
 
-import contextlib
+import gc
+import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from benchbed.files import write_json
-
-from . import machine, picture, record, table
-from .clock import Clock
-from .goals import training_goal
+from . import data_path, known, machine, metrics, results, scaling, start_up, table
+from .choice import GROUPS, Choice
+from .clock import Conditions
+from .goals import AMX, training_goals
+from .harness import Training
 from .measure import Measurement, Pair, measure
-from .scaling import Growth
-from .start_up import StartUp
-
-GROUPS = ("training", "metrics", "data", "start-up", "scaling")
+from .record import Failure
+from .results import Results
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What is wanted.
+def names(choice: Choice) -> dict[str, list[str]]:
+    """Names of all measurements, by group.
 
-    Attributes:
-        groups: Of `GROUPS`.
-        only: Names of measurements; none for all.
-        rounds: How many turns.
-        quick: Whether small sizes will do; no goals are asked for then.
-        device: Where networks are.
-        precisions: Of ours in training; none for what the machine has in hardware.
-        tf32: Whether the references multiply in TF32 on an accelerator.
-        records: Records to be multiplied for the report.
+    Args:
+        choice: Of its sizes and on its device.
     """
-
-    groups: tuple[str, ...]
-    only: tuple[str, ...]
-    rounds: int
-    quick: bool
-    device: torch.device
-    precisions: tuple[str, ...]
-    tf32: bool
-    records: Path | None
-
-    def wanted(self, name: str) -> bool:
-        """Whether a measurement is to be made."""
-        return not self.only or name in self.only
+    found = {
+        "training": list(AMX),
+        "metrics": [pair.name for pair in metrics.pairs(choice.quick, choice.device)],
+        "data": list(data_path.NAMES),
+        "start-up": list(start_up.NAMES),
+        "scaling": [name for case in _growths(choice) for name in case.names],
+    }
+    found["metrics"] += [case.name for case in known.cases(choice.quick)]
+    return found
 
 
-@dataclass
+def _growths(choice: Choice) -> list[scaling.Case]:
+    return scaling.cases(choice.quick, choice.device, choice.records)
+
+
 class Program:
-    """Measures and tells.
+    """Measures, keeps and tells.
+
+    Args:
+        choice: What is wanted.
+        console: Where it is told.
+        folder: Where results lie.
 
     Attributes:
-        choice: What is wanted.
-        clock: By which clock.
-        console: Where it is told.
-        about: The machine.
+        now: What this call measured.
+        all: That, and what earlier calls measured on this machine.
+        path: The file.
     """
 
-    choice: Choice
-    clock: Clock
-    console: Console
-    about: dict[str, Any]
-    peaks: dict[str, float] = field(default_factory=dict)
-    made: list[Measurement] = field(default_factory=list)
-    started: list[StartUp] = field(default_factory=list)
-    grown: list[Growth] = field(default_factory=list)
+    def __init__(self, choice: Choice, console: Console, folder: Path) -> None:
+        self.choice, self.console, self.folder = choice, console, folder
+        about = machine.describe(choice.device, choice.tf32)
+        self.path = results.place(folder, choice.stem, about)
+        self.now = Results(about)
+        self.all = results.read(self.path) if self.path.exists() else Results(about)
 
-    def run(self, folder: Path) -> None:
-        """Measure every group that is wanted, and save after each.
+    def run(self, show_only: bool = False) -> int:
+        """Measure every group that is wanted, and save after each measurement.
 
         Args:
-            folder: Where to.
+            show_only: Print what is known instead.
+
+        Returns:
+            Exit code: 0, 1 where something could not be measured, 130 where it was stopped.
         """
-        steps: dict[str, Callable[[], None]] = {
+        if show_only and not self.path.exists():
+            self.console.print(f"{self.path} is not there: nothing was measured on this machine.")
+            return 1
+        if show_only:
+            self._show(self.all)
+            return 0
+        about = self.now.machine
+        self.console.print(
+            f"{about['processor']}, {about['threads']} of {about['cores']} cores, "
+            f"{', '.join(about['flags'])}, torch {about['torch']}."
+        )
+        code = 0
+        try:
+            with machine.float32(self.choice.tf32, self.choice.device):
+                self._measure()
+        except KeyboardInterrupt:
+            self.console.print("Stopped; what was measured so far:")
+            code = 130
+        self._show(self.now)
+        if self.path.exists():
+            self.console.print(f"Written: {self.path}.")
+            drawn = self.path.with_suffix(".png")
+            if self.all.draw(drawn):
+                self.console.print(f"Written: {drawn}.")
+        return code or int(bool(self.now.failed))
+
+    def _measure(self) -> None:
+        steps: dict[str, Callable[[Conditions], None]] = {
             "training": self._training,
             "metrics": self._metrics,
             "data": self._data,
             "start-up": self._start_up,
             "scaling": self._scaling,
         }
+        there = names(self.choice)
+        self.folder.mkdir(parents=True, exist_ok=True)
         for group in self.choice.groups:
-            steps[group]()
-            self.save(folder)
+            if self.choice.wanted(there[group]):
+                under = machine.conditions(self.choice.device, self.choice.clock)
+                if under.clock == "cpu":
+                    self.console.print(
+                        f"{group}: others use {under.busy:.0%} of this machine: ratios are those "
+                        f"of processor time over {self.now.machine['threads']} threads."
+                    )
+                steps[group](under)
 
-    def show(self) -> None:
-        """Print the tables."""
-        for shown in self._tables():
-            self.console.print(shown)
+    def _show(self, shown: Results) -> None:
+        for one in _tables(shown):
+            self.console.print(one)
 
-    def save(self, folder: Path) -> tuple[Path, Path | None]:
-        """Write the JSON and the picture; returns both, the picture where there is one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        name = f"{self.choice.device.type}{'-quick' if self.choice.quick else ''}"
-        path = folder / f"{name}.json"
-        content = record.whole(
-            self.about,
-            self.clock,
-            self.peaks,
-            made=self.made,
-            started=self.started,
-            grown=self.grown,
-        )
-        write_json(path, content)
-        if not self.made:
-            return path, None
-        drawn = folder / f"{name}.png"
-        picture.draw(self.made, self.about, self.clock, drawn)
-        return path, drawn
+    def _keep(self, item: results.Item) -> None:
+        self.now.add(item)
+        self.all.add(item)
 
-    def _tables(self) -> Iterator[Table]:
-        for group in GROUPS:
-            made = [one for one in self.made if one.group == group]
-            if made:
-                yield table.comparisons(group, made, self.peaks, self.clock)
-        if self.started:
-            yield table.start_ups(self.started, self.clock)
-        if self.grown:
-            yield table.growths(self.grown, self.clock)
+    def _attempt(
+        self, group: str, name: str, work: Callable[[], None], precision: str = ""
+    ) -> None:
+        """One measurement; what goes wrong is kept as a remark, and the rest goes on."""
+        self.console.print(f"[dim]{name}{precision and ', '}{precision} ...[/]")
+        self.all.forget_failure(name, precision)
+        try:
+            work()
+        except Exception as error:  # a case may fail in any way, and the others need not
+            why = f"{type(error).__name__}: {_first_line(error)}"
+            self._keep(Failure(name, group, precision, why))
+            self.console.print(f"[red]not measured:[/] {escape(why)}", highlight=False)
+        gc.collect()
+        if self.choice.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.all.save(self.path)
 
-    def _training(self) -> None:
+    def _training(self, under: Conditions) -> None:
         from .cases import FULL, QUICK, noise_training, trainings
 
         c = self.choice
         noise_training(32, 4, c.device)()  # the libraries' own memory is nobody's
-        precisions = c.precisions or machine.precisions(c.device)
-        for precision in precisions:
-            self.peaks[precision] = machine.matrix_peak(precision, c.device, self.clock)
-            rate = self.peaks[precision] / 1e9
-            self.console.print(f"Matrix products in {precision}: {rate:.0f} GFLOP/s.")
-        with _tf32(c.tf32):
-            for training in trainings(QUICK if c.quick else FULL):
-                for precision in precisions if c.wanted(training.name) else ():
-                    goal = training_goal(training.name, precision, c.device.type, machine.has_amx())
-                    self._tell(training.name)
-                    self.made.append(
-                        training.measure(precision, c.rounds, c.device, None if c.quick else goal)
-                    )
+        peaks = {
+            precision: machine.matrix_peak(precision, c.device, under.clock)
+            for precision in c.precisions or machine.precisions(c.device)
+        }
+        for precision, peak in peaks.items():
+            self.console.print(f"Matrix products in {precision}: {peak / 1e9:.0f} GFLOP/s.")
+        for training in trainings(QUICK if c.quick else FULL):
+            for precision, peak in peaks.items():
 
-    def _metrics(self) -> None:
-        from .metrics import pairs
+                def work(t: Training = training, p: str = precision, top: float = peak) -> None:
+                    made = t.measure(p, c.rounds, c.device, under, self.folder)
+                    made.peak = top
+                    self._keep(made)
+                    self._ask(t.name)
 
-        self._pairs(pairs(self.choice.quick, self.choice.device))
+                if c.wanted([training.name]):
+                    self._attempt("training", training.name, work, precision)
 
-    def _data(self) -> None:
-        from .data_path import pairs
+    def _ask(self, name: str) -> None:
+        """Set the goals of a training, which depend on what its precisions reached."""
+        rows = self.all.training(name)
+        if not self.choice.quick:
+            ratios = {row.precision: row.ratio()[0] for row in rows}
+            goals = training_goals(name, ratios, self.choice.device.type, machine.has_amx())
+            for row in rows:
+                row.goal = goals[row.precision]
 
+    def _metrics(self, under: Conditions) -> None:
+        self._pairs(metrics.pairs(self.choice.quick, self.choice.device), under)
+        for case in known.cases(self.choice.quick):
+            if self.choice.wanted([case.name]):
+                self._attempt("metrics", case.name, lambda c=case: self._keep(c.measure()))  # type: ignore[misc]
+
+    def _data(self, under: Conditions) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            self._pairs(pairs(Path(folder), self.choice.quick))
+            self._pairs(data_path.pairs(Path(folder), self.choice.quick), under)
 
-    def _pairs(self, pairs: list[Pair]) -> None:
+    def _pairs(self, pairs: list[Pair], under: Conditions) -> None:
         for pair in pairs:
-            if self.choice.wanted(pair.name):
-                self._tell(pair.name)
-                made = measure(pair, self.choice.rounds, self.choice.device)
-                made.goal = None if self.choice.quick else made.goal
-                self.made.append(made)
+            if self.choice.wanted([pair.name]):
 
-    def _start_up(self) -> None:
-        from .start_up import measure as started
+                def work(asked: Pair = pair) -> None:
+                    self._keep(self._compared(asked, under))
 
-        self._tell("start-up")
-        self.started = started(self.choice.rounds, self.choice.records)
+                self._attempt(pair.group, pair.name, work)
 
-    def _scaling(self) -> None:
-        from .scaling import growths
+    def _compared(self, pair: Pair, under: Conditions) -> Measurement:
+        made = measure(pair, self.choice.rounds)
+        made.goal = None if self.choice.quick else made.goal
+        made.under = under
+        return made
 
-        for growth in growths(self.choice.quick, self.choice.device, self.choice.records):
-            self._tell(growth.name)
-            self.grown.append(growth)
+    def _start_up(self, under: Conditions) -> None:
+        with start_up.results_folder(self.choice.records) as folder:
+            checked: list[start_up.Command] = []
 
-    def _tell(self, name: str) -> None:
-        self.console.print(f"[dim]{name} ...[/]")
+            def check(command: start_up.Command) -> None:
+                start_up.check(command)
+                checked.append(command)
+
+            for command in start_up.commands(folder):
+                if self.choice.wanted([command.name]):
+                    self._attempt("start-up", command.name, lambda c=command: check(c))  # type: ignore[misc]
+            if not checked:
+                return
+
+            def work() -> None:
+                for one in start_up.measure(checked, self.choice.rounds, under):
+                    self._keep(one)
+
+            self._attempt("start-up", "in turns", work)
+
+    def _scaling(self, under: Conditions) -> None:
+        for case in _growths(self.choice):
+            if self.choice.wanted(case.names):
+
+                def work(asked: scaling.Case = case) -> None:
+                    for growth in asked.grow():
+                        growth.under = under
+                        if self.choice.wanted([growth.name]):
+                            self._keep(growth)
+
+                self._attempt("scaling", case.names[0], work)
 
 
-@contextlib.contextmanager
-def _tf32(wanted: bool) -> Iterator[None]:
-    """Products of float32 in TF32 inside, where an accelerator has it, or in full."""
-    backends: Any = torch.backends
-    settings = backends.cuda.matmul, backends.cudnn.conv
-    before = [setting.fp32_precision for setting in settings]
-    try:
-        for setting in settings:
-            setting.fp32_precision = "tf32" if wanted else "ieee"
-        yield
-    finally:
-        for setting, value in zip(settings, before, strict=True):
-            setting.fp32_precision = value
+def _tables(shown: Results) -> Iterator[Table]:
+    for group in GROUPS[:3]:
+        made = [one for one in shown.made if one.group == group]
+        failed = [one for one in shown.failed if one.group == group]
+        if made or failed:
+            yield table.comparisons(group, made, failed)
+        if group == "metrics" and shown.known:
+            yield table.known_answers(shown.known)
+    failed = [one for one in shown.failed if one.group == "start-up"]
+    if shown.started or failed:
+        yield table.start_ups(shown.started, failed)
+    failed = [one for one in shown.failed if one.group == "scaling"]
+    if shown.grown or failed:
+        yield table.growths(shown.grown, failed)
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, without folders: results say nothing of where they were made."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    return re.sub(r"(?<!\S)[^\s/]*(?:/[^\s/]+)+/", "", lines[0])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
+Corners = npt.NDArray[np.int64]
 
 FILTER = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]).astype(np.float32) / 256
 SIDE = 7
@@ -25,13 +26,13 @@ def pyramid(images: Floats) -> list[Floats]:
     return levels
 
 
-def descriptors(level: Floats, count: int) -> Floats:
-    """Random patches ``(N count, C, 7, 7)`` of images ``(N, C, S, S)``."""
-    number, channels, size, _ = level.shape
-    image, plane, row, column = np.ogrid[: number * count, :channels, :SIDE, :SIDE]
-    image = image // count
-    row = row + np.random.randint(0, size - SIDE + 1, (number * count, 1, 1, 1))
-    column = column + np.random.randint(0, size - SIDE + 1, (number * count, 1, 1, 1))
+def descriptors(level: Floats, corners: Corners) -> Floats:
+    """Patches ``(N count, C, 7, 7)`` of images ``(N, C, S, S)``, count of each."""
+    number, channels, _, _ = level.shape
+    image, plane, row, column = np.ogrid[: len(corners), :channels, :SIDE, :SIDE]
+    image = image // (len(corners) // number)
+    row = row + corners[:, 0].reshape(-1, 1, 1, 1)
+    column = column + corners[:, 1].reshape(-1, 1, 1, 1)
     found: Floats = level[image, plane, row, column]
     return found
 
@@ -44,13 +45,35 @@ def finalize(parts: list[Floats]) -> Floats:
     return patches.reshape(len(patches), -1)
 
 
-def distance(first: Floats, second: Floats, repeats: int = 4, directions: int = 128) -> float:
+class Draws:
+    """Random numbers, as the original takes them."""
+
+    def corners(self, side: int, resolution: int, count: int) -> Corners:
+        """Upper left corners ``(count, 2)`` of patches of a set's level; side is 0 or 1."""
+        del side
+        return np.random.randint(0, resolution - SIDE + 1, (count, 2))
+
+    def directions(self, resolution: int, dims: int, count: int) -> Floats:
+        """Columns ``(dims, count)`` of length 1."""
+        del resolution
+        drawn = np.random.randn(dims, count)
+        drawn /= np.sqrt(np.sum(np.square(drawn), axis=0, keepdims=True))
+        return drawn.astype(np.float32)
+
+
+def distance(
+    first: Floats,
+    second: Floats,
+    draws: Draws,
+    resolution: int,
+    *,
+    repeats: int = 4,
+    directions: int = 128,
+) -> float:
     """Mean distance of the projections on random directions."""
     found = []
     for _ in range(repeats):
-        drawn = np.random.randn(first.shape[1], directions)
-        drawn /= np.sqrt(np.sum(np.square(drawn), axis=0, keepdims=True))
-        drawn = drawn.astype(np.float32)
+        drawn = draws.directions(resolution, first.shape[1], directions)
         one = np.sort(np.matmul(first, drawn), axis=0)
         other = np.sort(np.matmul(second, drawn), axis=0)
         found.append(np.mean(np.abs(one - other)))
@@ -58,16 +81,21 @@ def distance(first: Floats, second: Floats, repeats: int = 4, directions: int = 
 
 
 def sliced_wasserstein(
-    real: npt.NDArray[np.uint8], fake: npt.NDArray[np.uint8], patches: int = 128
+    real: npt.NDArray[np.uint8],
+    fake: npt.NDArray[np.uint8],
+    patches: int = 128,
+    draws: Draws | None = None,
 ) -> float:
     """The mean over the levels, minibatch by minibatch."""
+    draws = draws or Draws()
     sides = []
-    for images in (real, fake):
-        parts: list[list[Floats]] = []
+    for side, images in enumerate((real, fake)):
+        parts: dict[int, list[Floats]] = {}
         for start in range(0, len(images), 16):
-            for number, level in enumerate(pyramid(images[start : start + 16].astype(np.float32))):
-                if start == 0:
-                    parts.append([])
-                parts[number].append(descriptors(level, patches))
-        sides.append([finalize(part) for part in parts])
-    return float(np.mean([distance(*levels) for levels in zip(*sides, strict=True)]))
+            for level in pyramid(images[start : start + 16].astype(np.float32)):
+                resolution = level.shape[-1]
+                corners = draws.corners(side, resolution, len(level) * patches)
+                parts.setdefault(resolution, []).append(descriptors(level, corners))
+        sides.append({resolution: finalize(part) for resolution, part in parts.items()})
+    real_levels, fake_levels = sides
+    return float(np.mean([distance(real_levels[r], fake_levels[r], draws, r) for r in real_levels]))
