@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
+from benchbed.api.averages import RunningAverage
 from benchbed.api.ranks import Ranks
 from benchbed.api.types import Batch, DataShape, Figure
 from benchbed.settings import MethodSettings
@@ -215,13 +216,8 @@ class Method(nn.Module, ABC, Generic[S]):
             name: Attribute of the network.
             decay: Weight of the past in each ``update_average``, in [0, 1).
         """
-        network = getattr(self, name)
-        averaged = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
-        )
-        averaged.requires_grad_(False)
         self._averages[name] = f"{name}_average"
-        setattr(self, self._averages[name], averaged)
+        setattr(self, self._averages[name], RunningAverage(getattr(self, name), decay))
 
     def update_average(self, name: str) -> None:
         """Move the average of network `name` towards its present weights."""
@@ -290,7 +286,7 @@ class Method(nn.Module, ABC, Generic[S]):
         self.ranks = Ranks(fabric)
         for name, network in self.networks.items():
             if self.data.dimensions == 2:
-                # Convolutions are up to three times as fast so on CPUs and on tensor cores.
+                # Convolutions are faster so, on CPUs and on tensor cores.
                 network.to(memory_format=torch.channels_last)
             setattr(self, name, fabric.setup_module(self.ranks.normalised(network)))
         for name in self._averages.values():
