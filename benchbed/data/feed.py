@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -92,21 +92,24 @@ class Feed:
     def batch(self, shown: int, count: int) -> Batch:
         """The `count` cases that come after `shown` cases."""
         total = len(self.split)
-        passes, places = np.divmod(np.arange(shown, shown + count), total)
-        orders = {int(which): _order(self.seed, int(which), total) for which in set(passes)}
-        indices = np.asarray([orders[w][0][p] for w, p in zip(passes, places, strict=True)])
-        flips = np.asarray([orders[w][1][p] for w, p in zip(passes, places, strict=True)])
-        tensors = {name: self._gather(name, indices) for name in self._arrays}
+        pieces = [
+            (_order(self.seed, which, total, self.device), part)
+            for which, part in _pieces(shown, count, total)
+        ]
+        places = np.concatenate([order.places[part] for order, part in pieces])
+        indices = torch.cat([order.indices[part] for order, part in pieces])
+        tensors = {name: self._gather(name, places, indices) for name in self._arrays}
         if self.augment == "flip":
-            mirrored = torch.from_numpy(flips).to(self.device)
+            mirrored = torch.cat([order.mirrored[part] for order, part in pieces])
             tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
         return as_batch(tensors, self.split.structures)
 
-    def _gather(self, name: str, indices: npt.NDArray[np.int64]) -> Tensor:
+    def _gather(self, name: str, places: npt.NDArray[np.int64], indices: Tensor) -> Tensor:
+        """The cases at `places`, which are `indices` on the device."""
         array = self._arrays[name]
         if isinstance(array, Tensor):
-            return array[torch.from_numpy(indices).to(self.device)]
-        return torch.from_numpy(np.asarray(array[indices])).to(self.device)
+            return array[indices]
+        return torch.from_numpy(np.asarray(array[places])).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -144,13 +147,43 @@ def in_order(split: Split, count: int = 4) -> Iterator[tuple[Batch, int]]:
         yield as_batch(tensors, split.structures), len(split)
 
 
-@lru_cache(maxsize=128)
-def _order(
-    seed: int, which: int, total: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """The order of one pass over the cases, and which of them are mirrored."""
+class _Order(NamedTuple):
+    """One pass over the cases.
+
+    Attributes:
+        places: The cases in their order, int64 ``(N,)``.
+        indices: The same on the device.
+        mirrored: Which of them are mirrored, bool ``(N,)``, on the device.
+    """
+
+    places: npt.NDArray[np.int64]
+    indices: Tensor
+    mirrored: Tensor
+
+
+@lru_cache(maxsize=32)
+def _order(seed: int, which: int, total: int, device: torch.device) -> _Order:
+    """A pass, brought to the device whole; a step takes its part of what is there."""
     rng = np.random.default_rng((seed, which))
-    return rng.permutation(total), rng.random(total) < 0.5
+    places, mirrored = rng.permutation(total), rng.random(total) < 0.5
+    return _Order(places, _brought(places, device), _brought(mirrored, device))
+
+
+def _brought(values: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Values on the device, for which the process does not wait."""
+    here = torch.from_numpy(values)
+    # From memory that may be paged out, a copy waits for all that the device still has to do.
+    return (here.pin_memory() if device.type == "cuda" else here).to(device, non_blocking=True)
+
+
+def _pieces(shown: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
+    """The `count` cases that come after `shown` cases: number of a pass, and which part of it."""
+    end = shown + count
+    while shown < end:
+        which, first = divmod(shown, total)
+        part = slice(first, min(total, first + end - shown))
+        yield which, part
+        shown += part.stop - part.start
 
 
 def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from benchbed.data import feed as feed_module
 from benchbed.data.feed import Feed, as_batch, data_shape, to_pixels, to_signed
 from benchbed.data.prepare import Split
 
@@ -46,6 +48,33 @@ def test_a_batch_may_be_larger_than_the_set() -> None:
     labels = Feed(_split(), 0, CPU).batch(0, 25).label
     assert labels is not None
     assert set(Counter(labels.tolist()).values()) == {2, 3}
+
+
+def test_an_accelerator_gets_the_batches_of_the_processor() -> None:
+    """There arrays are tensors, gathered by indices on the device; here they are memory maps."""
+    here, there = (Feed(_split(), 3, CPU, "flip") for _ in range(2))
+    there._arrays = {name: torch.from_numpy(array) for name, array in there._arrays.items()}
+    for shown, count in ((0, 4), (4, 4), (8, 4), (17, 1), (5, 25)):
+        batches = (dict(feed.batch(shown, count).tensors()) for feed in (here, there))
+        one, other = batches
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_device_is_brought_the_order_of_a_pass_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its places and its mirrors; a copy in every step would wait for the step before."""
+    brought: list[int] = []
+    bring = feed_module._brought
+
+    def counted(values: Any, device: torch.device) -> torch.Tensor:
+        brought.append(len(values))
+        return bring(values, device)
+
+    monkeypatch.setattr(feed_module, "_brought", counted)
+    feed = Feed(_split(), 1234, torch.device("meta"), "flip")
+    for shown in range(0, 3 * COUNT, 2):
+        assert feed.batch(shown, 2).image.device.type == "meta"
+    assert brought == [COUNT] * 2 * 3
 
 
 def test_flipping_mirrors_everything_of_a_case_alike() -> None:
