@@ -10,7 +10,8 @@ the map of SSIM over a mask and take errors inside it (Kofler et al. 2023, arXiv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from benchbed.api.metric import PairedInputs, Terms
 
 Float = npt.NDArray[np.float64]
 Inside = npt.NDArray[np.bool_]
-_Measure = Callable[[Float, Float, Inside | None], float]
+_Places = Sequence[Inside | None]
+_Measure = Callable[[Float, Float, _Places], list[float]]
+"""A measure of one channel of one case, at each of some places."""
 
 WINDOW = 11
 SIGMA = 1.5
@@ -54,7 +57,7 @@ def ssim(
     Raises:
         ValueError: Shapes differ, or are of other axes.
     """
-    return _each(_ssim, real, fake, inside)
+    return _each(_ssim, real, fake, [inside])[0]
 
 
 def psnr(
@@ -73,7 +76,7 @@ def psnr(
     Raises:
         ValueError: Shapes differ, or are of other axes.
     """
-    return _each(_psnr, real, fake, inside)
+    return _each(_psnr, real, fake, [inside])[0]
 
 
 def mae(
@@ -92,7 +95,7 @@ def mae(
     Raises:
         ValueError: Shapes differ, or are of other axes.
     """
-    return _each(_mae, real, fake, inside)
+    return _each(_mae, real, fake, [inside])[0]
 
 
 def foreground(real: npt.NDArray[Any]) -> Inside:
@@ -112,54 +115,67 @@ def foreground(real: npt.NDArray[Any]) -> Inside:
 
 def paired_ssim(inputs: PairedInputs) -> Terms:
     """`ssim` of each case, the mean over its channels."""
-    return _terms(ssim(inputs.real, inputs.fake))
+    return _terms(_ssim, inputs)[0]
 
 
 def paired_psnr(inputs: PairedInputs) -> Terms:
     """`psnr` of each case, the mean over its channels."""
-    return _terms(psnr(inputs.real, inputs.fake))
+    return _terms(_psnr, inputs)[0]
 
 
 def paired_mae(inputs: PairedInputs) -> Terms:
     """`mae` of each case, the mean over its channels."""
-    return _terms(mae(inputs.real, inputs.fake))
+    return _terms(_mae, inputs)[0]
 
 
 def foreground_ssim(inputs: PairedInputs) -> Terms:
     """`ssim` inside the `foreground` of the real image, the mean over channels."""
-    return _terms(ssim(inputs.real, inputs.fake, foreground(inputs.real)))
+    return _terms(_ssim, inputs)[1]
 
 
 def foreground_psnr(inputs: PairedInputs) -> Terms:
     """`psnr` inside the `foreground` of the real image, the mean over channels."""
-    return _terms(psnr(inputs.real, inputs.fake, foreground(inputs.real)))
+    return _terms(_psnr, inputs)[1]
 
 
 def foreground_mae(inputs: PairedInputs) -> Terms:
     """`mae` inside the `foreground` of the real image, the mean over channels."""
-    return _terms(mae(inputs.real, inputs.fake, foreground(inputs.real)))
+    return _terms(_mae, inputs)[1]
+
+
+@lru_cache(maxsize=3)
+def _terms(measure: _Measure, inputs: PairedInputs) -> tuple[Terms, Terms]:
+    """A measure of each case over the whole image and inside the foreground, means over channels.
+
+    Those of all three measures are kept: a table shows both, and they are found in one pass.
+    """
+    whole, inside = _each(measure, inputs.real, inputs.fake, [None, _foreground(inputs)])
+    return whole.mean(axis=1), inside.mean(axis=1)
+
+
+@lru_cache(maxsize=1)
+def _foreground(inputs: PairedInputs) -> Inside:
+    return foreground(inputs.real)
 
 
 def _each(
-    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None
-) -> Float:
-    """A measure of every channel of every case, ``(N, C)``."""
+    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], places: _Places
+) -> list[Float]:
+    """A measure of every channel of every case, ``(N, C)``, at each of some places ``(N, ...)``."""
     if real.ndim not in (4, 5) or real.shape != fake.shape or real.size == 0:
         raise ValueError(
             f"The pairs have shapes {real.shape} and {fake.shape}; give two equal "
             f"(N, C, H, W) or (N, C, D, H, W)."
         )
-    if inside is not None and inside.shape != (len(real), *real.shape[2:]):
-        raise ValueError(f"The masks have shape {inside.shape}, the images {real.shape}.")
-    return np.array(
-        [
-            [measure(one, other, within) for one, other in _channels(first, second)]
-            for first, second, within in zip(
-                real, fake, [None] * len(real) if inside is None else inside, strict=True
-            )
-        ],
-        np.float64,
-    )
+    for inside in places:
+        if inside is not None and inside.shape != (len(real), *real.shape[2:]):
+            raise ValueError(f"The masks have shape {inside.shape}, the images {real.shape}.")
+    found = np.empty((len(places), *real.shape[:2]))
+    for case, (first, second) in enumerate(zip(real, fake, strict=True)):
+        within = [None if inside is None else inside[case] for inside in places]
+        for channel, (one, other) in enumerate(_channels(first, second)):
+            found[:, case, channel] = measure(one, other, within)
+    return list(found)
 
 
 def _channels(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[tuple[Float, Float]]:
@@ -176,7 +192,7 @@ def _unit(values: npt.NDArray[Any]) -> Float:
     return np.asarray(((wide + 1) / 2).clip(0, 1))
 
 
-def _ssim(real: Float, fake: Float, inside: Inside | None) -> float:
+def _ssim(real: Float, fake: Float, places: _Places) -> list[float]:
     side = min(WINDOW, *real.shape)
     side -= 1 - side % 2
     _, similarity = structural_similarity(
@@ -190,22 +206,24 @@ def _ssim(real: Float, fake: Float, inside: Inside | None) -> float:
     )
     margin = side // 2
     whole = tuple(slice(margin, length - margin) for length in real.shape)
-    if inside is None or not inside[whole].any():
-        return float(similarity[whole].mean())
-    return float(similarity[whole][inside[whole]].mean())
+    centred = similarity[whole]
+    chosen = (None if inside is None else inside[whole] for inside in places)
+    return [
+        float((centred if inside is None or not inside.any() else centred[inside]).mean())
+        for inside in chosen
+    ]
 
 
-def _psnr(real: Float, fake: Float, inside: Inside | None) -> float:
-    first, second = (real, fake) if inside is None else (real[inside], fake[inside])
+def _psnr(real: Float, fake: Float, places: _Places) -> list[float]:
+    return [_decibels(*(side if p is None else side[p] for side in (real, fake))) for p in places]
+
+
+def _decibels(real: Float, fake: Float) -> float:
     with np.errstate(divide="ignore"):
-        value = peak_signal_noise_ratio(first, second, data_range=1.0)
+        value = peak_signal_noise_ratio(real, fake, data_range=1.0)
     return min(float(value), BEST_PSNR)
 
 
-def _mae(real: Float, fake: Float, inside: Inside | None) -> float:
+def _mae(real: Float, fake: Float, places: _Places) -> list[float]:
     apart = np.abs(real - fake)
-    return float(apart.mean() if inside is None else apart[inside].mean())
-
-
-def _terms(values: Float) -> Terms:
-    return np.asarray(values.mean(axis=1), np.float64)
+    return [float((apart if inside is None else apart[inside]).mean()) for inside in places]

@@ -182,6 +182,35 @@ def test_a_value_for_each_case_with_an_interval() -> None:
         assert ends[0] < terms.mean() < ends[1]
 
 
+def test_both_places_come_from_one_map_of_each_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit what `ssim`, `psnr` and `mae` give, with one map and one foreground."""
+    real, fake = images((3, 2, 12, 24, 24))
+    real[:, :, :, :8] = -1.0
+    places = {"paired": None, "foreground": paired.foreground(real)}
+    expected = {
+        f"{place}_{name}": getattr(paired, name)(real, fake, inside).mean(axis=1)
+        for name in ("ssim", "psnr", "mae")
+        for place, inside in places.items()
+    }
+    calls: list[str] = []
+
+    def counted(name: str) -> None:
+        function = getattr(paired, name)
+
+        def call(*given: object, **named: object) -> object:
+            calls.append(name)
+            return function(*given, **named)
+
+        monkeypatch.setattr(paired, name, call)
+
+    counted("structural_similarity")
+    counted("foreground")
+    inputs = PairedInputs(real, fake)
+    for name, terms in expected.items():
+        assert np.array_equal(getattr(paired, name)(inputs), terms), name
+    assert sorted(calls) == ["foreground", *["structural_similarity"] * 6]
+
+
 @pytest.mark.parametrize(
     ("first", "second"), [((2, 1, 8, 8), (2, 1, 8, 9)), ((2, 8, 8), (2, 8, 8)), ((0, 1, 8, 8),) * 2]
 )
