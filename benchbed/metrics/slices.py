@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,12 @@ def axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
     return slices if slices.dtype == np.uint8 else to_pixels(torch.from_numpy(slices))
 
 
+@lru_cache(maxsize=32)
 def sliced(volumes: ImageSet, sequence: int) -> ImageSet:
     """One sequence of a set of volumes as a set of pictures.
 
     A part of a set becomes a part of that set's slices, so that their features are computed once.
+    Slices are kept, because every metric asks for those of the same sets.
 
     Args:
         volumes: A set whose images are ``(N, C, D, H, W)``; float in [-1, 1] or uint8.

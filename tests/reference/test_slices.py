@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchbed.api.metric import ImageSet, MetricInputs
+from benchbed.metrics import slices
 from benchbed.metrics.frechet import frechet_distance
 from benchbed.metrics.kid import kernel_distance
 from benchbed.metrics.slices import (
@@ -70,6 +71,23 @@ def test_a_part_of_the_volumes_is_a_part_of_their_slices() -> None:
     assert part.parent is not None
     np.testing.assert_array_equal(part.images, sliced(ImageSet(whole.images[[1, 3]]), 0).images)
     np.testing.assert_array_equal(part.images, part.parent.images[part.indices])
+
+
+def test_metrics_share_the_slices_of_a_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two metrics, each between two sets and between the halves of one, cut each sequence once."""
+    cut: list[tuple[int, int]] = []
+
+    def counted(values: np.ndarray, sequence: int) -> np.ndarray:
+        cut.append((len(values), sequence))
+        return axial_slices(values, sequence)
+
+    monkeypatch.setattr(slices, "axial_slices", counted)
+    real, fake = ImageSet(volumes(8)), ImageSet(volumes(5, seed=1))
+    halves = real.subset(np.arange(4)), real.subset(np.arange(4, 8))
+    for metric in (fid_slices, kid_slices):
+        for pair in ((real, fake), halves):
+            metric(MetricInputs(*pair, features))
+    assert sorted(cut) == [(5, 0), (5, 1), (8, 0), (8, 1)]
 
 
 def test_distances_are_means_over_the_sequences() -> None:
