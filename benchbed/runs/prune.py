@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -107,16 +110,16 @@ def free(store: Store, holding: Holding, wanted: Wanted) -> int:
         if what == "folder":
             _remove_folder(folder)
         elif what != "nothing":
-            for path in _leftovers(folder, now.state):
-                path.unlink()
+            for path in _leftovers(folder, _files(folder), now.state):
+                path.unlink(missing_ok=True)
         if what == "checkpoints":
             _weights(folder).unlink()
     return size
 
 
 def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
-    files = {path: path.lstat() for path in _files(folder)}
-    leftovers = list(_leftovers(folder, state := state_of(store, folder.name)))
+    files = _files(folder)
+    leftovers = _leftovers(folder, files, state := state_of(store, folder.name))
     why_not = ""
     if folder.is_symlink() or (folder / "checkpoints").is_symlink():
         why_not = "a link"
@@ -137,7 +140,7 @@ def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
             if path.is_relative_to(folder / "checkpoints")
         ),
         weights=0 if (status := files.get(_weights(folder))) is None else status.st_size,
-        leftovers=sum(path.lstat().st_size for path in leftovers),
+        leftovers=sum(files[path].st_size for path in leftovers),
         why_not=why_not,
     )
 
@@ -147,22 +150,33 @@ def _weights(folder: Path) -> Path:
     return folder / "checkpoints" / "last.pt"
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file of a run but its lock, which is touched by looking; links are not followed."""
+def _files(folder: Path) -> dict[Path, os.stat_result]:
+    """Every file of a run but its lock, which is touched by looking; links are not followed.
+
+    A run that goes on makes files and renames them meanwhile: what is gone is left out.
+    """
+    found: dict[Path, os.stat_result] = {}
     if folder.is_symlink():
-        return
-    for path in folder.rglob("*"):
-        if (path.is_symlink() or path.is_file()) and path != folder / LOCK:
-            yield path
+        return found
+    for place, folders, names in os.walk(folder):
+        # A link to a folder is among the folders.
+        for path in (Path(place, name) for name in (*folders, *names)):
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                if path != folder / LOCK and not stat.S_ISDIR(status.st_mode):
+                    found[path] = status
+    return found
 
 
-def _leftovers(folder: Path, state: str) -> Iterator[Path]:
+def _leftovers(folder: Path, files: Iterable[Path], state: str) -> list[Path]:
     if state not in DONE:
-        return
-    for path in _files(folder):
-        beside = path.parent == folder / "checkpoints" and path != _weights(folder)
-        if beside or path.suffix == ".part":
-            yield path
+        return []
+    weights = _weights(folder)
+    return [
+        path
+        for path in files
+        if path.suffix == ".part" or (path.parent == weights.parent and path != weights)
+    ]
 
 
 def _remove_folder(folder: Path) -> None:

@@ -46,7 +46,11 @@ class Store:
         return self.records_folder / f"{run}.json"
 
     def record(self, run: str) -> Record | None:
-        """The record of a run, if it left one."""
+        """The record of a run, if it left one.
+
+        Raises:
+            BenchbedError: It cannot be read, or is of another run.
+        """
         path = self.record_path(run)
         return _read(path) if path.exists() else None
 
@@ -54,7 +58,7 @@ class Store:
         """Every record, in the order of their names.
 
         Raises:
-            BenchbedError: One of them cannot be read.
+            BenchbedError: One of them cannot be read, or is not of the run that its file names.
         """
         return [_read(path) for path in sorted(self.records_folder.glob("*.json"))]
 
@@ -151,4 +155,10 @@ def _read(path: Path) -> Record:
     # The schema takes its time to build, and a request that is refused needs none.
     from benchbed.runs.record import read_record
 
-    return read_record(path)
+    record = read_record(path)
+    if record.id != path.stem:
+        raise BenchbedError(
+            f"The record {path} is of the run {record.id}, not of {path.stem}; call the file "
+            f"{record.id}.json, or move it away."
+        )
+    return record

@@ -177,6 +177,28 @@ def test_looking_changes_nothing(store: Store) -> None:
     assert sorted(path.name for path in folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("look", range(1, 6))
+def test_a_file_that_is_gone_between_two_looks_is_no_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    """A run that goes on gives what it has written its name."""
+    folder = _run(store, "a", "finished")
+    looks, lstat = 0, Path.lstat
+
+    def vanishing(self: Path) -> os.stat_result:
+        nonlocal looks
+        if self.suffix == ".part":
+            looks += 1
+            if looks == look:
+                self.unlink()
+        return lstat(self)
+
+    monkeypatch.setattr(Path, "lstat", vanishing)
+    assert _one(store).leftovers == (500 if look == 1 else 520)
+    monkeypatch.undo()
+    assert "checkpoints/last.pt" in _files(folder)
+
+
 def test_no_folder_is_no_error(store: Store) -> None:
     assert survey(store) == []
 
