@@ -13,6 +13,7 @@ import pluggy
 
 from benchbed import hookspecs
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, Spec, TaskSpec
+from benchbed.aside import stdout_aside
 
 HOOKS: dict[str, type[Any]] = {
     "benchbed_methods": MethodSpec,
@@ -51,20 +52,22 @@ class _Collector:
     taken: dict[tuple[type, str], str] = field(default_factory=dict)
 
     def load(self, entry: EntryPoint, distribution: str) -> Plugin:
-        try:
-            specs = _specs(entry)
-            self._claim(specs, f"{entry.name} ({distribution})")
-        # A plugin may fail in any way whatever, SystemExit included; the others must live on.
-        except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-            return Plugin(
-                entry.name,
-                entry.value,
-                distribution,
-                error=reason,
-                details=traceback.format_exc(),
-            )
-        return Plugin(entry.name, entry.value, distribution, specs=specs)
+        # What a script reads on stdout is no plugin's.
+        with stdout_aside(entry.name):
+            try:
+                specs = _specs(entry)
+                self._claim(specs, f"{entry.name} ({distribution})")
+            # A plugin may fail in any way whatever, SystemExit included; the others must live on.
+            except (Exception, SystemExit) as error:
+                reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+                return Plugin(
+                    entry.name,
+                    entry.value,
+                    distribution,
+                    error=reason,
+                    details=traceback.format_exc(),
+                )
+            return Plugin(entry.name, entry.value, distribution, specs=specs)
 
     def _claim(self, specs: tuple[Spec, ...], origin: str) -> None:
         keys = [(type(spec), spec.name) for spec in specs]

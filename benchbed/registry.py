@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from threading import RLock
 from typing import Any, TypeVar
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, Spec, TaskSpec
+from benchbed.aside import stdout_aside
 from benchbed.errors import BenchbedError, unknown
 from benchbed.plugins import Plugin, discover
 
@@ -85,13 +90,53 @@ def load(target: str) -> Any:
     """The object that ``"module:object"`` names; imports its module.
 
     Raises:
-        BenchbedError: The module or the object cannot be imported.
+        BenchbedError: The module or the object cannot be imported; the text names its plugin.
     """
     module, _, name = target.partition(":")
-    try:
+    # Threads that read cases ask again and again, and stdout is one for all of them.
+    if hasattr(there := sys.modules.get(module), name):
+        return getattr(there, name)
+    with at_work(target, "cannot be imported"):
         return getattr(import_module(module), name)
-    except Exception as error:
-        raise BenchbedError(
-            f"{target!r} cannot be imported ({type(error).__name__}: {error}). "
-            f"See `benchbed doctor`."
-        ) from error
+
+
+_ALONE = RLock()
+"""Held by the thread that has put stdout aside."""
+
+
+@contextmanager
+def at_work(target: str, wrong: str) -> Iterator[None]:
+    """Inside, code of a plugin is at work: it cannot end the process, nor write to stdout.
+
+    Args:
+        target: What is imported or called, as ``"module:object"``.
+        wrong: What is said of it where it raises, such as ``"cannot be imported"``.
+
+    Raises:
+        BenchbedError: It raised something, or called `sys.exit`; the text names its plugin.
+    """
+    plugin = _plugin_of(target)
+    name = target if plugin is None else plugin.name
+    with _ALONE, stdout_aside(name):
+        try:
+            yield
+        except BenchbedError:
+            raise
+        except (Exception, SystemExit) as error:
+            owner = f" of the plugin {name!r} ({plugin.distribution})" if plugin else ""
+            raise BenchbedError(
+                f"{target!r}{owner} {wrong} ({_said(error)}). See `benchbed doctor`."
+            ) from error
+
+
+def _plugin_of(target: str) -> Plugin | None:
+    """The plugin in whose package a module lies."""
+    package = re.split("[.:]", target)[0]
+    mine = (p for p in registry().plugins if re.split("[.:]", p.module)[0] == package)
+    return next(mine, None)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"sys.exit({'' if error.code is None else repr(error.code)}) was called"
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -11,26 +11,41 @@ import numpy.typing as npt
 
 from benchbed.api.layouts import Phantom
 from benchbed.data import fingerprint as prints
-from benchbed.registry import load
+from benchbed.registry import at_work, load
 
 CASES = 3
 SIZE = 64
 
 
 def phantom_fingerprint(phantom: Phantom) -> str:
-    """Hash of a few rendered cases, the recipe's counts and its seed."""
+    """Hash of a few rendered cases, the recipe's counts and its seed.
+
+    Raises:
+        BenchbedError: Its plugin does not render them; the text names it.
+    """
     arrays = _rendered(phantom.render, phantom.seed)
     chunks = [np.ascontiguousarray(array).tobytes() for _, array in sorted(arrays.items())]
     return prints.content_fingerprint(f"{phantom.counts}{phantom.seed}", chunks)
 
 
 def phantom_roles(phantom: Phantom) -> frozenset[str]:
-    """What every case has: ``image``, and where there are any ``mask``, ``label`` and so on."""
+    """What every case has: ``image``, and where there are any ``mask``, ``label`` and so on.
+
+    Raises:
+        BenchbedError: Its plugin does not render them; the text names it.
+    """
     return frozenset(_rendered(phantom.render, phantom.seed))
 
 
 @lru_cache
 def _rendered(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
     """A suite asks for the same phantom many times; its cases hang on recipe and seed alone."""
-    rendered: Mapping[str, npt.NDArray[Any]] = load(render)(range(CASES), SIZE, seed)
+    draw = load(render)
+    with at_work(render, "renders no cases"):
+        rendered: Mapping[str, npt.NDArray[Any]] = draw(range(CASES), SIZE, seed)
+        if not isinstance(rendered, Mapping) or "image" not in rendered:
+            raise TypeError(f"it gave {type(rendered).__name__} instead of arrays by name")
+        for name, array in rendered.items():
+            if not isinstance(array, np.ndarray) or len(array) != CASES:
+                raise TypeError(f"its {name} is no array of {CASES} cases")
     return rendered

@@ -1,61 +1,7 @@
-"""What a plugin writes to stdout, kept out of what a script reads there."""
+"""What a method writes to stdout while it is carried out: kept aside as any plugin's is."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-from collections.abc import Callable, Iterator
+from benchbed.aside import stdout_aside
 
-STDOUT, STDERR = 1, 2
-
-
-class _Lines(io.TextIOBase):
-    """Passes each line on that is written to it."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._rest = ""
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def write(self, text: str) -> int:
-        """Say the lines that are complete by now."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            if line.strip():
-                self._say(line)
-        return len(text)
-
-    def close(self) -> None:
-        """Say what has no end."""
-        self.write("\n")
-        super().close()
-
-
-@contextlib.contextmanager
-def stdout_aside(who: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Inside, what is printed is said with the name of who prints it.
-
-    What goes past Python's ``sys.stdout``, as from a library or from a process that was started,
-    goes to stderr as it is.
-
-    Args:
-        who: The method that is at work.
-        say: Told each line.
-    """
-    with contextlib.ExitStack() as stack:
-        # A process may have been started without one or the other.
-        with contextlib.suppress(OSError):
-            kept = os.dup(STDOUT)
-            stack.callback(os.close, kept)
-            os.dup2(STDERR, STDOUT)
-            stack.callback(os.dup2, kept, STDOUT)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        lines = stack.enter_context(contextlib.closing(_Lines(lambda text: say(f"{who}: {text}"))))
-        stack.enter_context(contextlib.redirect_stdout(lines))
-        yield
+__all__ = ["stdout_aside"]

@@ -18,7 +18,7 @@ CORE = ROOT / "benchbed"
 
 # From the bottom up. A module may import from its own layer and from those below it.
 LAYERS = (
-    ("errors", "files", "paths", "phantoms", "protocol"),
+    ("aside", "errors", "files", "paths", "phantoms", "protocol"),
     ("settings",),
     ("api",),
     ("hookspecs",),

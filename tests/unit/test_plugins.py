@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
 from benchbed.plugins import discover
-from benchbed.registry import registry
+from benchbed.registry import at_work, registry
 
 GOOD = """
 from benchbed import MethodSpec, Paper, hookimpl
@@ -72,6 +73,22 @@ def test_asking_for_what_a_broken_plugin_offers_names_the_plugin(
     with pytest.raises(BenchbedError, match=r"plugin 'crash' \(plugin-crash 1.0\) is broken"):
         registry().spec(MethodSpec, "crash")
     assert registry().spec(MethodSpec, "dcgan").title == "DCGAN"
+
+
+def test_stdout_is_itself_again_once_a_plugin_was_at_work(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    print("mine")
+    with at_work("benchbed_nobody.code:f", "breaks"):
+        print("theirs")
+        os.write(1, b"below python\n")
+    words = r"'benchbed_nobody.code:f' breaks \(ValueError: a b\)"
+    with pytest.raises(BenchbedError, match=words), at_work("benchbed_nobody.code:f", "breaks"):
+        raise ValueError("a\nb")
+    print("mine again")
+    told = capfd.readouterr()
+    assert told.out == "mine\nmine again\n"
+    assert sorted(told.err.splitlines()) == ["below python", "benchbed_nobody.code:f: theirs"]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -1,0 +1,1 @@
+"""A plugin whose data sets and metrics misbehave."""
