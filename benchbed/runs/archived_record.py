@@ -8,6 +8,7 @@ from benchbed.errors import BenchbedError
 from benchbed.files import digest
 from benchbed.runs.archive import PROTOCOL, RECORD, SETTINGS, Archive, Refused, as_json
 from benchbed.runs.identity import identity, masks_of, pairs_of
+from benchbed.runs.plan_checks import PRECISIONS
 from benchbed.runs.record import LentMasks, Pairs, Record, parse_record
 
 
@@ -15,8 +16,8 @@ def archived_record(archive: Archive) -> Record:
     """The record of an archive.
 
     Raises:
-        Refused: It is none, is of an unfinished run, or contradicts its name, the manifest, the
-            settings or the protocol.
+        Refused: It is none, is of an unfinished run, contradicts its name, the manifest, the
+            settings or the protocol, or has a precision that there is not.
     """
     content = archive.json(RECORD)
     try:
@@ -29,7 +30,7 @@ def archived_record(archive: Archive) -> Record:
 
 
 def _contradiction(archive: Archive, record: Record) -> str | None:
-    """In what the archive contradicts itself, or None."""
+    """In what the archive contradicts itself or all that there is, or None."""
     manifest, protocol = archive.manifest, record.protocol
     said = {
         "the run's name": (manifest.run, record.id),
@@ -50,6 +51,8 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
             return f"it contradicts itself over {what}: {_short(one)} and {_short(other)}"
     if record.imported is not None:
         return "its record says that it was imported, which no export does"
+    if record.precision not in PRECISIONS:
+        return f"its precision is {_short(record.precision)}, not {' or '.join(PRECISIONS)}"
     return None
 
 

@@ -14,6 +14,7 @@ from benchbed.api.specs import MethodSpec
 from benchbed.api.types import DataShape
 from benchbed.data.feed import data_shape
 from benchbed.data.prepare import Prepared, prepare
+from benchbed.errors import BenchbedError
 from benchbed.registry import load
 from benchbed.runs.archive import Shape
 from benchbed.runs.plan import Plan
@@ -71,15 +72,26 @@ def with_weights(
     """A method built for the data of a checkpoint, with its weights.
 
     Raises:
-        BenchbedError: The checkpoint lacks something, or fits other networks.
+        BenchbedError: The checkpoint lacks something, fits other networks, or is of data that the
+            method cannot be built for.
     """
     with fitting(checkpoint):
         # The bounds of an archive: a damaged number must not ask for all of the memory.
         shape = Shape.model_validate({**saved["data"], "spatial": [*saved["data"]["spatial"]]})
         method.data = DataShape(**{**shape.model_dump(), "spatial": tuple(shape.spatial)})
-    method.build(method.data)
+    try:
+        method.build(method.data)
+    except (BenchbedError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a plugin may fail in any way over a shape it was never made for
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BenchbedError(
+            f"{checkpoint} is of data that its method cannot be built for ({reason})."
+        ) from error
     method.attach(lightning)
     with fitting(checkpoint):
+        if not isinstance(saved["state"]["steps"], int):
+            raise TypeError("its steps are no whole number")
         method.restore(saved["state"])
     return method
 

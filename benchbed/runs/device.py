@@ -13,7 +13,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, unknown
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
@@ -43,8 +43,10 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
         devices: How many devices; on a CPU, how many processes.
 
     Raises:
-        BenchbedError: There is no such device, or there are not so many.
+        BenchbedError: There is no such device or precision, or there are not so many devices.
     """
+    if precision not in PRECISION:
+        raise unknown("precision", precision, PRECISION, "benchbed run --help")
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
         raise BenchbedError(f"--device takes auto, cpu, cuda or cuda:N, not {device!r}.")

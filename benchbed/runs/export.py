@@ -125,13 +125,15 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
             file already.
     """
     from benchbed.runs.weights import flat, stored, to_bytes
-    from benchbed.training.state import load_checkpoint
+    from benchbed.training.state import fitting, load_checkpoint
 
     record = found.record
     saved = load_checkpoint(found.checkpoint, record.method)
-    _check_checkpoint(found, saved)
-    tensors = flat(saved["state"])
-    kept = stored(tensors)
+    with fitting(found.checkpoint):
+        _check_checkpoint(found, saved)
+        data = Shape.model_validate(json.loads(json.dumps(saved["data"])))
+        tensors = flat(saved["state"])
+        kept, weights = stored(tensors), to_bytes(tensors)
     names = [HISTORY, *(PICTURES if pictures else ())]
     files = {name: found.folder / name for name in names}
     shown = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
@@ -149,15 +151,14 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
         RECORD: content_of(record),
         SETTINGS: as_json(record.settings),
         PROTOCOL: as_json(record.protocol),
-        WEIGHTS: to_bytes(tensors),
+        WEIGHTS: weights,
         **shown,
     }
-    data = json.loads(json.dumps(saved["data"]))
     manifest = Manifest(
         run=record.id,
         method=record.method,
         plugin=found.plugin,
-        data=Shape.model_validate(data),
+        data=data,
         members={},
     )
     sha256 = _write(out, manifest, members)
@@ -167,10 +168,13 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
 
 def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
     record = found.record
-    if saved["run"] != record.id or int(saved["state"]["steps"]) != record.training.steps:
+    run, steps = str(saved["run"]), saved["state"]["steps"]
+    if not isinstance(steps, int):
+        raise TypeError("its steps are no whole number")
+    if (run, steps) != (record.id, record.training.steps):
         raise BenchbedError(
-            f"The weights in {found.checkpoint} are of {saved['run']} after "
-            f"{saved['state']['steps']} steps, but its record is of {record.id} after "
+            f"The weights in {found.checkpoint} are of {run[:80]!r} after {steps} steps, but its "
+            f"record is of {record.id} after "
             f"{record.training.steps}; they do not belong together."
         )
 

@@ -200,11 +200,14 @@ def _unfit(offer: Offer, reason: str) -> Refused:
 
 def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor]) -> None:
     from benchbed.runs import weights
-    from benchbed.training.state import load_checkpoint
+    from benchbed.training.state import fitting, load_checkpoint
 
     run = offer.record.id
-    saved = load_checkpoint(_checkpoint(store.run_folder(run)), offer.spec.name)
-    if weights.to_bytes(weights.flat(saved["state"])) != weights.to_bytes(tensors):
+    path = _checkpoint(store.run_folder(run))
+    saved = load_checkpoint(path, offer.spec.name)
+    with fitting(path):
+        here = weights.to_bytes(weights.flat(saved["state"]))
+    if here != weights.to_bytes(tensors):
         raise BenchbedError(
             f"The run {run} is here already with the same record but other weights; nothing was "
             f"changed. To have both, import into another folder with --results."

@@ -107,7 +107,15 @@ _PLAN: Mapping[str, tuple[type, ...]] = {
 }
 """What a run is carried out again from."""
 
-_PROTOCOL = ("preset", "source", "size", "kimg", "seconds", "samples", "augment")
+_PROTOCOL: Mapping[str, tuple[type, ...]] = {
+    "preset": (str,),
+    "source": (str,),
+    "size": (int,),
+    "kimg": (int, float, type(None)),
+    "seconds": (int, float, type(None)),
+    "samples": (int,),
+    "augment": (str,),
+}
 
 
 def find_plan(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
@@ -124,7 +132,8 @@ def find_plan(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
     plan: dict[str, Any] = content["plan"]
     whole = (
         all(isinstance(plan.get(name, 0.0), kinds) for name, kinds in _PLAN.items())
-        and all(name in plan["protocol"] for name in _PROTOCOL)
+        and all(isinstance(metric, str) for metric in plan["metrics"])
+        and all(isinstance(plan["protocol"].get(n, ...), kinds) for n, kinds in _PROTOCOL.items())
         and all(isinstance(plan.get(name) or {}, dict) for name in ("pairs", "masks"))
     )
     if not whole:

@@ -58,8 +58,15 @@ def nested(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
 
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors as a safetensors file: the same bytes for the same tensors."""
-    return save(dict(tensors), metadata={"format": "pt"})
+    """Tensors as a safetensors file: the same bytes for the same tensors.
+
+    Raises:
+        BenchbedError: They are of a kind that it has no word for.
+    """
+    try:
+        return save(dict(tensors), metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise BenchbedError(f"The weights cannot be written as safetensors ({error}).") from error
 
 
 def from_bytes(content: bytes) -> dict[str, Tensor]:

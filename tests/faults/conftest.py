@@ -19,11 +19,12 @@ counted by ``tried``; a test that does not ask for it was tried once. What fails
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from typing import Any
 import pytest
 
 from benchbed import registry as registry_module
+from benchbed.files import digest
+from benchbed.runs.archive import PROTOCOL, RECORD, as_json, read_archive, write_archive
+from benchbed.runs.identity import identity
 
 HERE = Path(__file__).parent
 
@@ -196,3 +200,34 @@ def hostile(with_plugin: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), str(with_plugin))))
     registry_module.registry.cache_clear()
     return folder
+
+
+Change = Callable[[dict[str, Any]], None]
+
+EXPORT = HERE.parent / "historic/schema-1/run.zip"
+
+
+@pytest.fixture
+def forged(tmp_path: Path) -> Callable[[Change], Path]:
+    """Makes an archive of a sound one whose record is changed, and all else so that it agrees."""
+
+    def forge(change: Change) -> Path:
+        sound = read_archive(EXPORT)
+        members = {name: sound.read(name) for name in sound.manifest.members}
+        content = json.loads(members[RECORD])
+        change(content)
+        protocol = content["protocol"]
+        content["protocol_hash"] = digest(protocol)
+        hashed = identity(
+            method=content["method"], settings=content["settings"],
+            protocol=content["protocol_hash"], seed=content["seed"],
+            precision=content["precision"], pairs=None, masks=None,
+        )  # fmt: skip
+        content["id"] = f"{content['id'].rpartition('-')[0]}-{hashed}"
+        members |= {RECORD: as_json(content), PROTOCOL: as_json(protocol)}
+        path = tmp_path / "forged.zip"
+        manifest = sound.manifest.model_copy(update={"run": content["id"]})
+        write_archive(path, manifest, members)
+        return path
+
+    return forge

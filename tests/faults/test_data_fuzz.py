@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import random
+import shutil
 import tarfile
 import time
 import zipfile
@@ -33,8 +34,11 @@ from benchbed.data.volume_files import read_codes, read_volume
 from benchbed.errors import BenchbedError
 from benchbed.report.references import read_papers
 from benchbed.runs.archive import read_archive
+from benchbed.runs.export import export, exportable
 from benchbed.runs.record import read_record
 from benchbed.runs.showcase import read_showcase
+from benchbed.runs.store import Store
+from benchbed.runs.trained import trained
 from benchbed.runs.weights import from_bytes
 from benchbed.settings import read_file
 from benchbed.suites.suite import read_suite
@@ -48,6 +52,7 @@ Read = Callable[[Path], object]
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
+OLD = ROOT / "tests/historic/schema-1"
 
 QUICK, LONG = 12, 2000
 """Changed files of each seed."""
@@ -136,12 +141,16 @@ def _checkpoints(folder: Path) -> dict[str, bytes]:
     old = io.BytesIO()
     plain = {"format": 1, "method": "m", "run": "r", "x": weights}
     torch.save(plain, old, _use_new_zipfile_serialization=False)
-    small = io.BytesIO()
+    small, bare = io.BytesIO(), io.BytesIO()
     torch.save(plain, small)
+    torch.save({"format": 1, "method": "dcgan"}, bare)
+    (run,) = OLD.glob("runs/*/checkpoints/last.pt")
     return {
         "whole.pt": (folder / "sound").read_bytes(),
         "small.pt": small.getvalue(),
         "legacy.pt": old.getvalue(),
+        "whole.run.pt": run.read_bytes(),
+        "bare.run.pt": bare.getvalue(),
     }
 
 
@@ -214,6 +223,19 @@ def _paper(path: Path) -> None:
     _all(path, lambda p: read_papers(folder))
 
 
+def _checkpoint(path: Path) -> None:
+    """As that of a finished run: what uses it uses it, or says in a sentence why not."""
+    store = Store(path.parent / "store")
+    if not store.root.exists():
+        for part in ("records", "runs"):
+            shutil.copytree(OLD / part, store.root / part)
+    (last,) = store.root.glob("runs/*/checkpoints/last.pt")
+    shutil.copyfile(path, last)
+    run, out = last.parents[1].name, path.with_name("out.zip")
+    out.unlink(missing_ok=True)
+    _all(path, lambda _: export(exportable(store, run), out), lambda _: trained(store, run, "cpu"))
+
+
 READERS: dict[str, Read] = {
     ".nii": _read_volume,
     ".nii.gz": _read_volume,
@@ -222,6 +244,7 @@ READERS: dict[str, Read] = {
     ".tar.gz": _unpacked,
     ".tar.xz": _unpacked,
     ".pt": lambda path: _all(path, lambda p: load_checkpoint(p, "m")),
+    ".run.pt": _checkpoint,
     ".safetensors": _weights,
     ".npy": lambda path: _all(path, read_array),
     ".record.json": lambda path: _all(path, read_record),
