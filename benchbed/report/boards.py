@@ -13,7 +13,7 @@ from benchbed.api.specs import MetricSpec
 from benchbed.report.compare import comparisons
 from benchbed.report.leaderboard import Cell, Footnote, Leaderboard, Row, Table
 from benchbed.report.references import ReferencePaper, ReferenceRow, ReferenceTable
-from benchbed.report.rows import rows, runs, with_best, with_ties
+from benchbed.report.rows import doubts, rows, runs, with_best, with_ties
 from benchbed.report.verdict import differences, verdict
 
 SHARED = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
@@ -109,7 +109,7 @@ def _table(
         paper=reference[2].label if reference else None,
         notes=notes,
         footnotes=marks.footnotes,
-        warnings=tuple(warnings),
+        warnings=(*doubts(group, always), *warnings),
     )
 
 

@@ -46,10 +46,9 @@ def comparisons(
         if mine["dataset"].nunique() < 2:
             continue
         known = mine[(mine["state"] == "finished") & mine["value"].notna()]
-        diverged = mine[mine["state"] == "diverged"]
         by_metric = dict(iter(known.groupby("metric", sort=False)))
         parts = [
-            _metric(by_metric[spec.name], diverged, spec, always)
+            _metric(by_metric[spec.name], _diverged(mine, spec), spec, always)
             for spec in metrics
             if spec.direction != "none" and spec.name in by_metric
         ]
@@ -57,6 +56,12 @@ def comparisons(
         if told:
             found.append(_comparison(board, shared, told))
     return tuple(found)
+
+
+def _diverged(table: pd.DataFrame, spec: MetricSpec) -> pd.DataFrame:
+    """Rows of runs that diverged, or whose value of this metric did."""
+    lost = (table["metric"] == spec.name) & (table["lost"] != "")
+    return table[(table["state"] == "diverged") | lost]
 
 
 def _one_protocol_each(group: pd.DataFrame) -> pd.DataFrame:

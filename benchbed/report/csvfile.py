@@ -45,8 +45,6 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
         **shared,
         "method": row.method,
         "label": row.label,
-        "seeds": " ".join(map(str, row.seeds)),
-        "diverged": " ".join(map(str, row.diverged)),
         "runs": " ".join(row.runs),
         "imported": row.imported,
     }
@@ -55,9 +53,12 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
     for spec in table.metrics:
         cell = row.cells[spec.name]
         floor = table.floors.get(spec.name)
+        diverged = sorted({*row.diverged, *cell.lost})
         lines.append(
             {
                 **common,
+                "seeds": " ".join(str(seed) for seed in row.seeds if seed not in cell.lost),
+                "diverged": " ".join(map(str, diverged)),
                 "metric": spec.name,
                 "direction": spec.direction,
                 "mean": "" if cell.mean is None else repr(cell.mean),

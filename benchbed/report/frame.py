@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from benchbed.files import digest
-from benchbed.runs.record import Record
+from benchbed.runs.record import Measured, Record, usable
 
 COLUMNS = (
     "run", "state", "method", "trained_on", "regime", "generator", "pair_count", "real_share",
@@ -15,7 +15,7 @@ COLUMNS = (
     "dataset", "source", "fingerprint",
     "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "conditions",
     "precision",
-    "seed", "metric", "value", "floor", "n_real", "n_fake", "n_floor", "low", "high",
+    "seed", "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high",
     "recipe", "note",
     "images_per_second", "seconds", "peak_memory_bytes", "imported",
 )  # fmt: skip
@@ -28,7 +28,8 @@ OF_THE_DATA = ("dataset", "fingerprint", "channels", "framing")
 def frame(records: Iterable[Record]) -> pd.DataFrame:
     """One row for every metric of every record; a diverged run has one row without a metric.
 
-    The rows are in the same order whatever the order of the records.
+    The rows are in the same order whatever the order of the records. A value that is no number to
+    compute with stands under `lost`, as text, and is no `value`: it enters no mean, rank or test.
     """
     rows = [row for record in records for row in _rows(record)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -65,13 +66,24 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "conditions": digest({k: v for k, v in protocol.items() if k not in OF_THE_DATA}),
         "precision": record.precision,
         "seed": record.seed,
+        "lost": "",
         "images_per_second": record.training.images_per_second,
         "seconds": record.training.seconds,
         "peak_memory_bytes": record.training.peak_memory_bytes,
         "imported": _origin(record),
     }
-    values = [metric.model_dump() for metric in record.metrics]
-    return [{**common, **value} for value in values] or [common]
+    return [{**common, **_measured(metric)} for metric in record.metrics] or [common]
+
+
+def _measured(metric: Measured) -> dict[str, object]:
+    found: dict[str, object] = metric.model_dump()
+    if metric.value is not None and not metric.sound:
+        found |= {"value": None, "lost": f"{metric.value:g}"}
+    if not (metric.sound and usable(metric.low) and usable(metric.high)):
+        found |= {"low": None, "high": None}
+    if not usable(metric.floor):
+        found["floor"] = None
+    return found
 
 
 def _origin(record: Record) -> str:

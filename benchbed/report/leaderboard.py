@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +32,9 @@ class Cell:
         tied: Whether it is not the best and cannot be told from the best of its column; False also
             where there are too few seeds to tell anything.
         marks: Marks of the table's footnotes that belong to the paper's value in this very cell.
+        of: How many seeds its row has.
+        lost: By seed, what was measured and is no number to compute with, such as infinity; it is
+            shown, and in no mean.
     """
 
     values: Mapping[int, float]
@@ -43,6 +46,8 @@ class Cell:
     seed_interval: tuple[float, float] | None = None
     tied: bool = False
     marks: tuple[str, ...] = ()
+    of: int = 0
+    lost: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def mean(self) -> float | None:

@@ -85,6 +85,31 @@ def rows(
     ]
 
 
+def doubts(group: pd.DataFrame, always: Settings) -> list[str]:
+    """What makes the numbers of a table less comparable than they look, as sentences.
+
+    Args:
+        group: The table's records, as rows of the frame.
+        always: Settings that a label says in any case.
+    """
+    recipes = group.groupby("metric")["recipe"].nunique()
+    found = [
+        f"{metric} was measured by {count} recipes, which do not compare."
+        for metric, count in recipes[recipes > 1].items()
+    ]
+    names = labels(group, always)
+    made: dict[tuple[Identity, int], set[str]] = {}
+    for key, seed, run in zip(identities(group), group["seed"], group["run"], strict=True):
+        made.setdefault((key, int(seed)), set()).add(run)
+    found += [
+        f"Seed {seed} of {names[key]} is of {len(several)} runs that differ in what this table "
+        f"does not tell ({', '.join(sorted(several))}); the last counts."
+        for (key, seed), several in made.items()
+        if len(several) > 1
+    ]
+    return found
+
+
 def runs(table: pd.DataFrame) -> Iterator[Run]:
     """The rows of the frame, one after the other."""
     names = [str(name) for name in table.columns]
@@ -102,9 +127,10 @@ def _row(part: Sequence[Run], label: str, metrics: Sequence[MetricSpec]) -> Row:
         if run["imported"]:
             origins[seed] = run["imported"]
         if state == "finished":
-            line = (seed, run["value"], run["low"], run["high"], run["note"])
+            line = (seed, run["value"], run["low"], run["high"], run["note"], run["lost"])
             found.setdefault(run["metric"], []).append(line)
-    cells = {spec.name: _cell(found.get(spec.name, [])) for spec in metrics}
+    of = len(seeds["finished"])
+    cells = {spec.name: _cell(found.get(spec.name, []), of) for spec in metrics}
     return Row(
         label=label,
         method=part[0]["method"],
@@ -126,16 +152,18 @@ def _imported(origins: Mapping[int, str]) -> str:
     return f"Imported, made in another results folder: {told}." if told else ""
 
 
-_Line = tuple[int, float, float, float, str]
-"""Seed, value, ends of its interval, note; NaN where there is none."""
+_Line = tuple[int, float, float, float, str, str]
+"""Seed, value, ends of its interval, note; NaN where there is none. Then what was lost, or ""."""
 
 
-def _cell(lines: Sequence[_Line]) -> Cell:
+def _cell(lines: Sequence[_Line], of: int) -> Cell:
     by_seed = {seed: float(value) for seed, value, *_ in lines if pd.notna(value)}
-    ends = [(float(low), float(high)) for _, _, low, high, _ in lines if pd.notna(low)]
-    notes = dict.fromkeys(note for *_, note in lines if pd.notna(note) and note)
+    ends = [(float(low), float(high)) for _, _, low, high, *_ in lines if pd.notna(low)]
+    notes = dict.fromkeys(note for *_, note, _ in lines if pd.notna(note) and note)
+    lost = {seed: what for seed, *_, what in lines if what}
     alone = len(by_seed) == 1 and len(ends) == 1
-    return Cell(by_seed, note="; ".join(notes), interval=ends[0] if alone else None)
+    interval = ends[0] if alone else None
+    return Cell(by_seed, note="; ".join(notes), interval=interval, of=of, lost=lost)
 
 
 def _with_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
@@ -155,14 +183,18 @@ def _with_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
 
 
 def with_best(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> list[Row]:
-    """Mark the best mean of each column; a row of fewer seeds than others cannot be the best."""
-    full = max((len(row.seeds) for row in table), default=0)
+    """Mark the best mean of each column.
+
+    One of fewer seeds than others cannot be the best, nor one of a row that lost a value.
+    """
     marked = list(table)
     for spec in metrics:
+        column = [row.cells[spec.name] for row in table]
+        full = max((len(cell.values) for cell in column), default=0)
         means = {
             place: mean
-            for place, row in enumerate(table)
-            if len(row.seeds) == full and (mean := row.cells[spec.name].mean) is not None
+            for place, cell in enumerate(column)
+            if len(cell.values) == full and not cell.lost and (mean := cell.mean) is not None
         }
         if spec.direction == "none" or len(table) < 2 or not means:
             continue

@@ -45,10 +45,12 @@ def heading(spec: MetricSpec) -> str:
 def value(cell: Cell) -> str:
     """Mean, with the standard deviation over seeds, an interval, and whether it ties.
 
-    The interval is that of the one value, or of the mean over three seeds and more.
+    The interval is that of the one value, or of the mean over three seeds and more. Where some of
+    the row's seeds have no value, it is said how many have, and what was measured instead.
     """
+    lost = ", ".join(f"seed {seed}: {what}" for seed, what in cell.lost.items())
     if cell.mean is None:
-        return MISSING
+        return f"{MISSING} ({lost})" if lost else MISSING
     words = [number(cell.mean)]
     if cell.sd is not None:
         words.append(f"± {number(cell.sd)}")
@@ -57,6 +59,10 @@ def value(cell: Cell) -> str:
         words.append(interval(*ends))
     if cell.tied:
         words.append(TIED)
+    if len(cell.values) < cell.of:
+        words.append(f"({len(cell.values)}/{cell.of} seeds)")
+    if lost:
+        words.append(f"({lost})")
     return " ".join(words)
 
 

@@ -43,6 +43,9 @@ def differences(
         found.append("phantom")
     elif run["dataset"] not in row.same_data:
         found.append("other data")
+    # What trains nothing, such as a human expert, has no networks.
+    if run["preset"] == "quick" and run["seconds"] > 0:
+        found.append("networks of preset quick")
     for name, stated in table.conditions.items():
         here = run[name]
         if here != stated:

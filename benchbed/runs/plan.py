@@ -18,10 +18,12 @@ from benchbed.registry import load, registry
 from benchbed.runs.identity import identity
 from benchbed.runs.plan_checks import (
     check_dimensions,
+    check_generator,
     check_method,
     check_metrics,
     check_needs,
     check_seed,
+    check_sources,
 )
 from benchbed.runs.plan_masks import MaskPlan, plan_masks
 from benchbed.runs.plan_pairs import PairPlan, plan_pairs
@@ -107,7 +109,14 @@ class Plan:
             words += ["--masks-from", annotator.protocol.dataset]
             words += ["--annotator", annotator.method.name]
             words += ["--annotator-kimg", f"{annotator.protocol.kimg:g}"]
-        return shlex.join(words)
+        return shlex.join([*words, *self._metric_words()])
+
+    def _metric_words(self) -> list[str]:
+        """The metrics, where they are not those that the task reports of such data."""
+        pictures = self.collection.spec.volumes is None
+        usual = self.task.metrics if pictures else self.task.volume_metrics
+        names = [spec.name for spec in self.metrics]
+        return [] if names == list(usual) else [w for name in names for w in ("--metric", name)]
 
     @property
     def borrowed(self) -> MaskPlan | None:
@@ -165,6 +174,10 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         collection, skip_bad=request.skip_bad, progress=reporter.counted, say=reporter.say
     )
     check_needs(method, task, collection, lent=masks is not None)
+    if pairs is not None and pairs.generator is not None:
+        check_generator(collection, pairs.generator)
+    if masks is not None:
+        check_sources(collection, masks.annotator)
     protocol = Protocol(
         preset=request.preset,
         task=task.name,

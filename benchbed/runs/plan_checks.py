@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
 
 from benchbed.api.specs import ABILITIES, DatasetSpec, Judged, MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
 from benchbed.errors import BenchbedError, unknown
 from benchbed.registry import registry
+
+if TYPE_CHECKING:
+    from benchbed.runs.plan import Plan
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -191,6 +195,62 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
             f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
             f"{collection.spec.name} does not have here."
         )
+
+
+def check_generator(collection: Collection, generator: Plan) -> None:
+    """Refuse a generator whose pairs are not like the cases that they stand beside.
+
+    Args:
+        collection: The data of the run that learns from the pairs.
+        generator: The generator's run.
+
+    Raises:
+        BenchbedError: Sources, channels, dimensions or structures differ.
+    """
+    check_sources(collection, generator)
+    own, other = collection.spec, generator.collection.spec
+    for what in ("dimensions", "channels"):
+        mine, made = getattr(own, what), getattr(other, what)
+        if mine != made:
+            raise BenchbedError(
+                f"{own.name} has {mine} {what}, but {other.name}, which {generator.method.name} "
+                f"learns from, has {made}: its pairs cannot stand in for real ones. Give another "
+                f"--generator-dataset; benchbed list datasets shows them."
+            )
+    if generator.masks is None and other.structures < own.structures:
+        raise BenchbedError(
+            f"{own.name} has {own.structures} structures, but {other.name}, which "
+            f"{generator.method.name} learns from, has {other.structures}: what its pairs lack "
+            f"cannot be learnt from them. Give another --generator-dataset; benchbed list "
+            f"datasets shows them."
+        )
+
+
+def check_sources(collection: Collection, other: Plan) -> None:
+    """Refuse to build a run on real data upon one on a phantom, or the other way round.
+
+    Args:
+        collection: The data of the run.
+        other: The run that comes before it.
+
+    Raises:
+        BenchbedError: One is real and the other is not; the result would be neither.
+    """
+    if other.collection.source != collection.source:
+        raise BenchbedError(
+            f"{collection.spec.name} is {_kind(collection)} here, but {other.collection.spec.name},"
+            f" which {other.method.name} learns from first, is {_kind(other.collection)}; give "
+            f"--source phantom for both, or get the real data: benchbed data fetch "
+            f"{_phantom_of(collection, other.collection).spec.name}"
+        )
+
+
+def _kind(collection: Collection) -> str:
+    return "real" if collection.source == "real" else "a phantom"
+
+
+def _phantom_of(first: Collection, second: Collection) -> Collection:
+    return first if first.source == "phantom" else second
 
 
 def _demand_second_masks(method: MethodSpec, collection: Collection, split: str) -> None:

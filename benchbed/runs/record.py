@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -14,6 +14,15 @@ from benchbed.files import write_json
 
 SCHEMA = 1
 """Version of the record; a reader knows every version up to its own."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number of things: what every reader can compute with."""
+
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+"""A measured size, as of seconds: finite, and far from where sums of it would not be."""
+
+MOST = 1e100
+"""A metric's value beyond it is no result: of squares of such values no mean could be had."""
 
 
 class _Part(BaseModel):
@@ -27,25 +36,35 @@ class Measured(_Part):
     metric: str
     value: float | None
     recipe: str
-    n_real: int
-    n_fake: int
+    n_real: Count
+    n_fake: Count
     floor: float | None = None
-    n_floor: int = 0
+    n_floor: Count = 0
     low: float | None = None
     high: float | None = None
     note: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether its value may enter a mean or a comparison: NaN and infinity may not."""
+        return usable(self.value)
+
+
+def usable(value: float | None) -> bool:
+    """Whether a value is there, and a number that can be computed with."""
+    return value is not None and abs(value) <= MOST
 
 
 class Training(_Part):
     """How the training went."""
 
-    kimg: float
-    steps: int
-    seconds: float
-    images_per_second: float
-    updates: dict[str, int] = Field(default_factory=dict)
-    parameters: dict[str, int] = Field(default_factory=dict)
-    peak_memory_bytes: int | None = None
+    kimg: Amount
+    steps: Count
+    seconds: Amount
+    images_per_second: Amount
+    updates: dict[str, Count] = Field(default_factory=dict)
+    parameters: dict[str, Count] = Field(default_factory=dict)
+    peak_memory_bytes: Count | None = None
 
 
 class LentMasks(_Part):
@@ -61,12 +80,12 @@ class LentMasks(_Part):
     dataset: str
     annotator: str
     run: str
-    kimg: float | None = None
+    kimg: Amount | None = None
 
     @property
     def label(self) -> str:
         """In a few words, for a table."""
-        return f"masks of {self.dataset} by {self.annotator}"
+        return f"masks of {self.dataset} by {self.annotator}{_budget(self.kimg)}"
 
 
 class Pairs(_Part):
@@ -87,9 +106,9 @@ class Pairs(_Part):
     generator: str | None = None
     run: str | None = None
     dataset: str | None = None
-    kimg: float | None = None
-    count: int = 0
-    real_share: float = 1.0
+    kimg: Amount | None = None
+    count: Count = 0
+    real_share: Amount = 1.0
     masks: LentMasks | None = None
 
     @property
@@ -99,7 +118,14 @@ class Pairs(_Part):
         if self.generator is None:
             return f"{self.regime}{share}"
         lent = "" if self.masks is None else f", {self.masks.label}"
-        return f"{self.regime}, {self.count} of {self.generator}{share}{lent}"
+        learnt = "" if self.dataset is None else f" from {self.dataset}"
+        made = f"{self.generator}{learnt}{_budget(self.kimg)}"
+        return f"{self.regime}, {self.count} of {made}{share}{lent}"
+
+
+def _budget(kimg: float | None) -> str:
+    """The budget of a helping run in a label; without it two of them would look like one."""
+    return "" if kimg is None else f" with {kimg:g} kimg"
 
 
 class Provenance(_Part):
@@ -115,11 +141,11 @@ class Provenance(_Part):
     python: str
     system: str
     processor: str
-    cores: int
-    threads: int
-    memory_bytes: int
+    cores: Count
+    threads: Count
+    memory_bytes: Count
     device: str
-    devices: int = 1
+    devices: Count = 1
 
 
 class Imported(_Part):
@@ -139,16 +165,20 @@ class Imported(_Part):
 class _Protocol(_Part):
     """What readers of a record take from its protocol; the fields are those of `Protocol`."""
 
+    # Its hash is of what stands there, so that a text in the place of a number stays a text.
+    model_config = ConfigDict(strict=True)
+
     preset: str
-    size: int
-    kimg: float | None
-    seconds: float | None
-    samples: int
+    size: Count
+    kimg: Amount | None
+    seconds: Amount | None
+    samples: Count
     reference_split: str
 
 
-FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""What names files must be a name and no path: records of strangers are read too."""
+FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
+"""What names files must be a name and no path, and none that is too long for a disk: records of
+strangers are read too."""
 
 
 class Record(_Part):
@@ -167,7 +197,7 @@ class Record(_Part):
     dataset: str
     source: Literal["real", "phantom"]
     fingerprint: str
-    cases: dict[str, int]
+    cases: dict[str, Count]
     skipped: list[str] = Field(default_factory=list)
     copies: list[str] = Field(default_factory=list)
     task: str = Field(pattern=FILE_NAME)
@@ -175,7 +205,7 @@ class Record(_Part):
     masks: LentMasks | None = None
     protocol: dict[str, Any]
     protocol_hash: str
-    seed: int
+    seed: Count
     precision: str
     training: Training
     metrics: list[Measured] = Field(default_factory=list)

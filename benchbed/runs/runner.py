@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,19 +29,26 @@ from benchbed.runs.along import check_devices, in_company, train_along
 from benchbed.runs.aside import stdout_aside
 from benchbed.runs.assemble import build, parameter_counts, restored
 from benchbed.runs.device import fabric, peak_memory
+from benchbed.runs.done import (
+    checkpoint_of,
+    done,
+    keeping_metrics,
+    settle,
+    tidy,
+    to_be_measured,
+)
 from benchbed.runs.failure import place, sentence
+from benchbed.runs.lacking import lacking
 from benchbed.runs.logbook import Logbook
-from benchbed.runs.lookup import state_of
 from benchbed.runs.obtain import obtainable
 from benchbed.runs.plan import Plan
 from benchbed.runs.provenance import provenance
 from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
-from benchbed.runs.showcase import publish, showcase_folder
-from benchbed.runs.status import forget_status, read_status, told
+from benchbed.runs.showcase import publish
+from benchbed.runs.status import told
 from benchbed.runs.stop import Stop
-from benchbed.runs.store import State, Store, held_at_once
+from benchbed.runs.store import State, Store
 from benchbed.runs.training_set import TrainingSet
-from benchbed.training.board import FOLDER as BOARD
 from benchbed.training.budget import Budget
 from benchbed.training.case_pictures import own_figure, real_picture
 from benchbed.training.copies import end_if_copy
@@ -51,7 +57,6 @@ from benchbed.training.loop import Diverged, Interrupted, Loop, Options
 from benchbed.training.pictures import save_picture
 from benchbed.training.preview import Preview
 from benchbed.training.sampling import NotFinite
-from benchbed.training.state import checkpoint_in
 
 HELD_OUT = "test"
 """The split that is held out of training, where a data set has it."""
@@ -93,6 +98,9 @@ def carry_out(
 ) -> Outcome:
     """Carry out a run, or go on with it, unless it is done.
 
+    A run that is done and lacks a metric that is asked for is measured by it, where its weights
+    are here; nothing is trained again.
+
     Args:
         plan: What to run.
         store: Where results go.
@@ -114,9 +122,15 @@ def carry_out(
     """
     reporter = reporter or Silent()
     folder = store.run_folder(plan.id)
-    if (done := _done(plan, store, force=force, weights=weights)) is not None:
-        _settle(plan, store, done)
-        return Outcome(done, folder, fresh=False)
+    if (found := done(plan, store, force=force, weights=weights)) is not None:
+        settle(plan, store, found)
+        if not weights and (absent := lacking(plan.metrics, found)):
+            names = ", ".join(spec.name for spec in absent)
+            reporter.say(
+                f"The record of {plan.id} lacks {names}, and the weights are not here to measure; "
+                f"--force computes it anew."
+            )
+        return Outcome(found, folder, fresh=False)
     check_devices(plan, devices)
     lightning = fabric(device, plan.precision, devices)
     if not lightning.is_global_zero:
@@ -128,53 +142,15 @@ def carry_out(
         told(folder, reporter) as listener,
     ):
         # Whoever was waited for may have done it.
-        if (done := _done(plan, store, force=force, weights=weights)) is not None:
-            return Outcome(done, folder, fresh=False)
-        _tidy(store, plan.id, everything=force)
+        if (found := done(plan, store, force=force, weights=weights)) is not None:
+            return Outcome(found, folder, fresh=False)
+        earlier = None if force or weights else to_be_measured(plan, store)
+        tidy(store, plan.id, everything=force)
         logbook = Logbook(folder / "log.txt", listener)
-        run = _Run(plan, store, folder, logbook, lightning, device, options or Options())
+        if earlier is None:
+            plan = keeping_metrics(plan, store)
+        run = _Run(plan, store, folder, logbook, lightning, device, options or Options(), earlier)
         return run.guarded()
-
-
-def _done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | None:
-    """The record of a run that need not be computed again."""
-    if force or (weights and not checkpoint_of(plan, store).exists()):
-        return None
-    return store.record(plan.id)
-
-
-def _settle(plan: Plan, store: Store, record: Record) -> None:
-    """Let a run say that it is done which was killed after it had written its record."""
-    folder = store.run_folder(plan.id)
-    if state_of(store, plan.id) in ("unreadable", record.state) and read_status(folder) is None:
-        return
-    with contextlib.suppress(OSError), held_at_once(folder) as held:
-        if held:
-            _tidy(store, plan.id, everything=False)
-            forget_status(folder)
-            content = {"plan": plan.as_dict(), "message": record.message}
-            store.write_state(plan.id, record.state, content)
-
-
-def checkpoint_of(plan: Plan, store: Store) -> Path:
-    """The file that holds a run's weights."""
-    return checkpoint_in(store.run_folder(plan.id))
-
-
-def _tidy(store: Store, run: str, *, everything: bool) -> None:
-    """Remove what a killed process left half-written, or all that a run has made."""
-    folder = store.run_folder(run)
-    leftovers = [
-        *folder.rglob("*.part"),
-        *showcase_folder(store.root, run).glob(".*.part"),
-        *store.records_folder.glob(f".{run}.json.*.part"),
-    ]
-    for leftover in leftovers:
-        leftover.unlink()
-    if everything:
-        for name in ("checkpoints", "samples", BOARD):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / "history.csv").unlink(missing_ok=True)
 
 
 @dataclass
@@ -188,6 +164,7 @@ class _Run:
     fabric: Fabric
     device: str
     options: Options
+    earlier: Record | None = None
     stop: Stop = field(init=False)
 
     def __post_init__(self) -> None:
@@ -233,7 +210,10 @@ class _Run:
             self._state(state, **more)
 
     def _carry_out(self) -> Record:
-        metrics = obtainable(self.plan.metrics, self.reporter)
+        wanted = self.plan.metrics
+        if self.earlier is not None:
+            wanted = lacking(wanted, self.earlier)
+        metrics = obtainable(wanted, self.reporter)
         training_set = TrainingSet(
             self.plan, self.fabric.device, self.reporter, self._picture, self._trained
         )
@@ -337,6 +317,10 @@ class _Run:
         values: list[MetricValue] | None = None,
     ) -> Record:
         plan = self.plan
+        measured = [Measured(**value.as_dict()) for value in values or []]
+        if self.earlier is not None:
+            both = [*self.earlier.metrics, *measured]
+            return self.earlier.model_copy(update={"metrics": both})
         return Record(
             id=plan.id,
             state=state,
@@ -357,7 +341,7 @@ class _Run:
             seed=plan.seed,
             precision=plan.precision,
             training=self._training(loop),
-            metrics=[Measured(**value.as_dict()) for value in values or []],
+            metrics=measured,
             provenance=provenance(plan.command, self.fabric.device, self.fabric.world_size),
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchbed.runs.lookup import state_of
 from benchbed.runs.plan import Plan
 from benchbed.runs.store import Store
 from benchbed.suites.grid import Member
@@ -135,7 +136,9 @@ def _with_first(plans: Iterable[Plan], store: Store) -> Iterator[Plan]:
 def _trained(plan: Plan, store: Store) -> bool:
     """Whether a run that others build on is done, weights and all: a record alone does not do."""
     checkpoint = store.run_folder(plan.id) / "checkpoints" / "last.pt"
-    return checkpoint.exists() and store.record_path(plan.id).exists()
+    # A record may be older than the weights, which another process is at work on.
+    whole = state_of(store, plan.id) in ("finished", "diverged")
+    return whole and checkpoint.exists() and store.record_path(plan.id).exists()
 
 
 def _spent(plan: Plan, store: Store) -> float:

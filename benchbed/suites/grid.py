@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from benchbed.data.source import Source
+from benchbed.runs.lacking import lacking
 from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.store import Store
@@ -46,11 +47,19 @@ class Member:
         return asked if asked > 1 and self.plan.method.trains else 1
 
     def standing(self, store: Store) -> Standing:
-        """How far it is: recorded, begun, or not there."""
+        """How far it is: recorded, begun, or not there.
+
+        A run whose record lacks a metric of the suite, and whose weights are here, is begun.
+        """
         record = store.record(self.plan.id)
         if record is not None:
+            if lacking(self.plan.metrics, record) and self._weights(store).exists():
+                return "begun"
             return "diverged" if record.state == "diverged" else "done"
         return "begun" if (store.run_folder(self.plan.id) / "run.json").exists() else "missing"
+
+    def _weights(self, store: Store) -> Path:
+        return store.run_folder(self.plan.id) / "checkpoints" / "last.pt"
 
 
 def requests(

@@ -51,6 +51,7 @@ def _at(speed: float) -> dict[str, float]:
 def _done(store: Store, run: str, make_record: Make) -> None:
     """A run with its record and its weights."""
     store.write_record(make_record("of-another-method", id=run))
+    store.write_state(run, "finished", {})
     write_text(store.run_folder(run) / "checkpoints" / "last.pt", "weights")
 
 
@@ -83,6 +84,9 @@ def test_a_run_that_several_build_on_is_counted_once_and_waited_for(
     _done(store, "annotator", make_record)
     assert estimate(todo, store, Share(2)).work == pytest.approx(400)
     _done(store, "generator", make_record)
+    store.write_state("generator", "interrupted", {})
+    assert estimate(todo, store, Share(2)).first == 1, "half-trained weights are not enough"
+    store.write_state("generator", "finished", {})
     (store.run_folder("annotator") / "checkpoints" / "last.pt").unlink()
     found = estimate(todo, store, Share(2))
     assert (found.first, found.work) == (0, pytest.approx(200)), "what it builds on is not needed"

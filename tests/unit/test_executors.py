@@ -193,6 +193,64 @@ def test_a_signal_is_passed_on_to_every_run(
     assert heard == [execute.STOPPING]
 
 
+DEAF = python("""
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+open(sys.argv[1], 'w').close()
+time.sleep(600)
+""")
+"""A process that hears no signal, as one does whose step hangs in code outside Python."""
+
+
+def test_a_run_that_hears_nothing_is_killed_where_it_is_to_stop_at_once(
+    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked once it is waited for; asked twice it has a moment, and then its suite ends."""
+    monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
+    mark = tmp_path / "there"
+    script([[*DEAF, str(mark)]])
+    executor = Local(Store(tmp_path))
+    executor.start(planned[0])
+    while not mark.exists():
+        time.sleep(0.02)
+    executor.stop(at_once=False)
+    time.sleep(0.6)
+    assert executor.ended() == []
+    executor.stop(at_once=True)
+    assert executor.ended() == []
+    time.sleep(0.5)
+    (ended,) = executor.ended()
+    assert (ended.outcome, ended.words) == ("stopped", "")
+
+
+def test_a_run_that_hears_nothing_does_not_outlive_its_suite(
+    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
+    mark = tmp_path / "there"
+    script([[*DEAF, str(mark)]])
+    executor = Local(Store(tmp_path))
+    executor.start(planned[0])
+    while not mark.exists():
+        time.sleep(0.02)
+    begun = time.monotonic()
+    executor.close()
+    assert time.monotonic() - begun < 5
+    assert executor.has_room()
+
+
+def test_the_last_words_of_a_run_are_read_whatever_became_of_its_folder(
+    planned: list[Member], tmp_path: Path, script: Script
+) -> None:
+    """Much was said, and only the end of it is read; or somebody removed the file meanwhile."""
+    much = "print('x' * 200_000); print('the end')"
+    gone = f"import shutil; shutil.rmtree({str(tmp_path / 'runs')!r})"
+    script([python(f"{much}\nsys.exit(1)"), python(f"{gone}\nsys.exit(1)")])
+    first, second = execute.carry_out(planned[:2], Local(Store(tmp_path)))
+    assert first.words.endswith("the end")
+    assert len(first.words) < 2 * local.LAST_BYTES
+    assert second.words.startswith("What it said cannot be read")
+
+
 def test_what_still_goes_on_ends_with_the_suite(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:

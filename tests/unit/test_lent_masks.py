@@ -126,7 +126,7 @@ def test_a_run_with_lent_masks(tmp_path: Path) -> None:
     assert record.masks.run == planned.masks.annotator.id
     assert store.record(record.masks.run) is not None
     assert record.training.updates["mask_discriminator"] == 7
-    assert set(frame([record])["trained_on"]) == {"masks of drive by unet"}
+    assert set(frame([record])["trained_on"]) == {"masks of drive by unet with 0.02 kimg"}
     assert (store.run_folder(planned.id) / "samples/masks.png").exists()
     assert plan(_request_of(store, planned.id, None)).id == planned.id
 

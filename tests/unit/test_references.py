@@ -134,7 +134,7 @@ def _record(
     method: str = "mi-gan-seg", discriminator: str = "image", seed: int = 0, **values: float
 ) -> Record:
     protocol = {
-        "preset": "quick", "kimg": 16.0, "seconds": None, "size": 512, "samples": 0,
+        "preset": "paper", "kimg": 16.0, "seconds": None, "size": 512, "samples": 0,
         "reference_split": "test",
     }  # fmt: skip
     metrics = [

@@ -67,6 +67,34 @@ def test_means_and_deviations_over_seeds_and_missing_seeds(
     assert not skrgan.cells["swd"].best
 
 
+def test_a_metric_that_some_seeds_lack_is_counted_and_not_the_best(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
+    records = [make_record(seed=seed, values={"swd": 0.3}) for seed in range(3)]
+    records += [make_record("skrgan", seed=seed, values={"kl": 1.0}) for seed in (1, 2)]
+    records.append(make_record("skrgan", values={"swd": 0.05, "kl": 1.0}))
+    board = overview(frame(records), "synthesis", metrics)
+    dcgan, skrgan = board.tables[0].rows
+    assert dcgan.cells["swd"].best
+    assert not skrgan.cells["swd"].best
+    assert "| 0.05 (1/3 seeds) |" in markdown.render(board)
+    assert board.tables[0].warnings[0].startswith("1 seed is too few")
+
+
+def test_what_makes_the_numbers_of_a_table_doubtful_stands_below_it(
+    make_record: Make, metrics: dict[str, MetricSpec]
+) -> None:
+    """Other definitions of one metric; two runs of one seed that nothing in the table tells."""
+    same, other = make_record(seed=1), make_record(seed=1, id="dcgan-chest-xray-64px-s1-00000000")
+    told = make_record("skrgan")
+    changed = told.metrics[0].model_copy(update={"recipe": "another one"})
+    told = told.model_copy(update={"metrics": [changed, *told.metrics[1:]]})
+    (table,) = overview(frame([same, other, told]), "synthesis", metrics).tables
+    assert table.warnings[0] == "swd was measured by 2 recipes, which do not compare."
+    assert table.warnings[1].startswith("Seed 1 of dcgan is of 2 runs")
+    assert same.id in table.warnings[1]
+
+
 def test_a_diverged_seed_is_shown_and_not_averaged(
     make_record: Make, metrics: dict[str, MetricSpec]
 ) -> None:
@@ -105,20 +133,26 @@ def test_a_verdict_says_why_values_do_not_compare(
     make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     reference = paper.tables[0]
-    same = make_record("dcgan", size=512)
+    same = make_record("dcgan", size=512, preset="paper")
+    narrow = make_record("dcgan", size=512)
     small = make_record("dcgan")
     phantom = make_record("dcgan", source="phantom", samples=50)
     other = make_record("dcgan", dataset="drive")
     words = {}
-    for name, record in {"same": same, "small": small, "phantom": phantom, "other": other}.items():
+    records = {"same": same, "narrow": narrow, "small": small, "phantom": phantom, "other": other}
+    for name, record in records.items():
         (table,) = paper_board(frame([record]), paper, reference, metrics).tables
         words[name] = str(table.rows[0].cells["swd"].verdict)
     assert words["same"] == "better"
-    assert words["small"] == "not comparable (64 px, paper 512 px)"
+    assert words["narrow"] == "not comparable (networks of preset quick)"
+    assert words["small"] == "not comparable (networks of preset quick; 64 px, paper 512 px)"
     assert words["phantom"] == (
-        "not comparable (phantom; 64 px, paper 512 px; 50 samples, paper 100 samples)"
+        "not comparable (phantom; networks of preset quick; 64 px, paper 512 px; "
+        "50 samples, paper 100 samples)"
     )
-    assert words["other"] == "not comparable (other data; 64 px, paper 512 px)"
+    assert words["other"] == (
+        "not comparable (other data; networks of preset quick; 64 px, paper 512 px)"
+    )
 
 
 def test_a_random_feature_distance_never_stands_beside_a_papers_fid(

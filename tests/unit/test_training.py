@@ -16,6 +16,7 @@ from benchbed.data.feed import Feed
 from benchbed.errors import BenchbedError
 from benchbed.runs.assemble import build, prepare_plan
 from benchbed.runs.device import fabric
+from benchbed.runs.done import checkpoint_of
 from benchbed.runs.lookup import folder_names, state_of
 from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
@@ -75,6 +76,35 @@ def test_a_run_that_is_done_is_not_computed_twice_unless_forced(tmp_path: Path) 
     assert first.fresh
     assert not carry_out(_plan(), store).fresh
     assert carry_out(_plan(), store, force=True).fresh
+
+
+def test_metrics_that_a_done_run_lacks_are_measured_without_training_it_again(
+    tmp_path: Path,
+) -> None:
+    """As if they had been asked for at once; how the run was made stays in its record."""
+    store = Store(tmp_path / "later")
+    first = carry_out(_plan(metrics=("kl",)), store).record
+    history = (store.run_folder(first.id) / "history.csv").read_bytes()
+    later = carry_out(_plan(metrics=("swd", "kl")), store).record
+    at_once = carry_out(_plan(metrics=("kl", "swd")), Store(tmp_path / "at-once")).record
+    assert later.metrics == at_once.metrics
+    assert (later.training, later.provenance) == (first.training, first.provenance)
+    assert (store.run_folder(first.id) / "history.csv").read_bytes() == history
+    assert not carry_out(_plan(metrics=("swd",)), store).fresh
+    again = carry_out(_plan(metrics=("swd",)), store, force=True).record
+    assert {m.metric: m for m in again.metrics} == {m.metric: m for m in later.metrics}
+
+
+def test_without_weights_what_a_done_run_lacks_is_said(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = carry_out(_plan(metrics=("kl",)), store).record
+    checkpoint_of(_plan(), store).unlink()
+    heard: list[str] = []
+    listener = Silent()
+    listener.say = heard.append  # type: ignore[method-assign]
+    assert carry_out(_plan(metrics=("kl", "swd")), store, listener).record == first
+    assert len(heard) == 1
+    assert "lacks swd, and the weights are not here" in heard[0]
 
 
 def test_every_part_of_the_identity_changes_the_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -34,6 +35,10 @@ OUTPUT = "output.txt"
 """What a run of a suite says, in its folder."""
 
 LAST_LINES = 12
+LAST_BYTES = 65_536
+
+GRACE_SECONDS = 10.0
+"""So long may a run take to end that is to stop at once; code outside Python hears no signal."""
 
 
 @dataclass
@@ -82,6 +87,7 @@ class Local:
         self._devices = devices
         self._more = more
         self._going: list[_Going] = []
+        self._patience_ends = math.inf
 
     def has_room(self) -> bool:
         """Whether fewer than `room` runs go on."""
@@ -112,13 +118,16 @@ class Local:
     def ended(self) -> list[Ended]:
         """Wait a moment, and say which processes are over."""
         time.sleep(POLL_SECONDS)
+        if self._impatient():
+            self._kill()
         over = [going for going in self._going if going.process.poll() is not None]
         self._going = [going for going in self._going if going not in over]
         return [self._told(going) for going in over]
 
     def stop(self, *, at_once: bool) -> None:
-        """Interrupt every run; a second interrupt is what stops it at once."""
-        del at_once
+        """Interrupt every run; a second interrupt stops it at once, or it is killed soon after."""
+        if at_once:
+            self._patience_ends = time.monotonic() + GRACE_SECONDS
         for going in self._going:
             going.process.send_signal(signal.SIGINT)
 
@@ -126,13 +135,25 @@ class Local:
         """End what still goes on."""
         for going in self._going:
             going.process.terminate()
-        for going in self._going:
-            going.process.wait()
+        over = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < over and any(g.process.poll() is None for g in self._going):
+            time.sleep(POLL_SECONDS)
+        self._kill()
         self._going = []
+
+    def _impatient(self) -> bool:
+        return time.monotonic() > self._patience_ends
+
+    def _kill(self) -> None:
+        for going in self._going:
+            going.process.kill()
+            going.process.wait()
 
     def _told(self, going: _Going) -> Ended:
         code = going.process.returncode
         outcome = OUTCOME.get(code, "broken")
+        if code == -signal.SIGKILL and self._impatient():
+            outcome = "stopped"
         why = killed_by(-code) if code < 0 else ""
         recorded = self._store.record_path(going.member.plan.id).exists()
         if outcome in ("finished", "diverged") and not recorded:
@@ -143,7 +164,12 @@ class Local:
 
     def _last_words(self, member: Member) -> str:
         path = self._store.run_folder(member.plan.id) / OUTPUT
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+                lines = file.read().decode("utf-8", errors="replace").splitlines()
+        except OSError as error:
+            return f"What it said cannot be read: {error}."
         return "\n".join(lines[-LAST_LINES:])
 
     def _least_used(self, count: int) -> Sequence[str]:

@@ -1,0 +1,96 @@
+"""Whether a run is done, and what is put in order before it is gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from benchbed.api.specs import MetricSpec
+from benchbed.registry import registry
+from benchbed.runs.lacking import lacking
+from benchbed.runs.lookup import state_of
+from benchbed.runs.plan import Plan
+from benchbed.runs.record import Record
+from benchbed.runs.showcase import showcase_folder
+from benchbed.runs.status import forget_status, read_status
+from benchbed.runs.store import Store, held_at_once
+from benchbed.training.board import FOLDER as BOARD
+from benchbed.training.state import checkpoint_in, fitting, load_checkpoint
+
+
+def done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | None:
+    """The record of a run that need not be computed again."""
+    record = None if force else store.record(plan.id)
+    if record is None:
+        return None
+    path = checkpoint_of(plan, store)
+    if not path.exists():
+        return None if weights else record
+    if not _trained_as(record, plan, store):
+        # Somebody trained it anew, and was stopped on the way.
+        return None
+    return record if weights or not lacking(plan.metrics, record) else None
+
+
+def to_be_measured(plan: Plan, store: Store) -> Record | None:
+    """The record of a run that needs no training, only more metrics."""
+    record = store.record(plan.id)
+    if record is None or not checkpoint_of(plan, store).exists():
+        return None
+    return record if _trained_as(record, plan, store) else None
+
+
+def keeping_metrics(plan: Plan, store: Store) -> Plan:
+    """The plan of a run that is trained anew, measured at least by what its record tells."""
+    record = store.record(plan.id)
+    if record is None:
+        return plan
+    known = registry().specs(MetricSpec)
+    told = (known[m.metric] for m in record.metrics if m.metric in known)
+    return replace(plan, metrics=tuple(dict.fromkeys((*plan.metrics, *told))))
+
+
+def _trained_as(record: Record, plan: Plan, store: Store) -> bool:
+    """Whether the checkpoint is as far as the run was that left the record."""
+    if state_of(store, plan.id) == record.state:
+        return True
+    path = checkpoint_of(plan, store)
+    saved = load_checkpoint(path, record.method)
+    with fitting(path):
+        return bool(saved["state"]["steps"] == record.training.steps)
+
+
+def settle(plan: Plan, store: Store, record: Record) -> None:
+    """Let a run say that it is done which was killed after it had written its record."""
+    folder = store.run_folder(plan.id)
+    if state_of(store, plan.id) in ("unreadable", record.state) and read_status(folder) is None:
+        return
+    with contextlib.suppress(OSError), held_at_once(folder) as held:
+        if held:
+            tidy(store, plan.id, everything=False)
+            forget_status(folder)
+            content = {"plan": plan.as_dict(), "message": record.message}
+            store.write_state(plan.id, record.state, content)
+
+
+def checkpoint_of(plan: Plan, store: Store) -> Path:
+    """The file that holds a run's weights."""
+    return checkpoint_in(store.run_folder(plan.id))
+
+
+def tidy(store: Store, run: str, *, everything: bool) -> None:
+    """Remove what a killed process left half-written, or all that a run has made."""
+    folder = store.run_folder(run)
+    leftovers = [
+        *folder.rglob("*.part"),
+        *showcase_folder(store.root, run).glob(".*.part"),
+        *store.records_folder.glob(f".{run}.json.*.part"),
+    ]
+    for leftover in leftovers:
+        leftover.unlink()
+    if everything:
+        for name in ("checkpoints", "samples", BOARD):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / "history.csv").unlink(missing_ok=True)
