@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yaml.constructor import ConstructorError
 
 from benchbed.errors import BenchbedError, nearest
 
@@ -45,6 +46,9 @@ MOST_BYTES = 2**20
 
 MOST_VALUES = 100_000
 """Values that it may hold; an alias counts with all that it stands for."""
+
+MOST_DIGITS = 100
+"""Signs that a whole number in it may have; what has more is no number that anything uses."""
 
 MOST_SHOWN = 80
 """So much of a value is shown where it is refused."""
@@ -159,14 +163,46 @@ def read_yaml(path: Path, kind: str) -> Any:
         raise BenchbedError(f"The {kind} {path} is no YAML: {text}.") from error
 
 
+class _Reader(yaml.SafeLoader):
+    """Reads plain values, without what can blow up before it can be counted.
+
+    Merge keys copy all pairs of all that they name, and the copies of copies multiply, though
+    hardly any of them is seen in the end. Long numbers of base 60 take time without bound.
+    """
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Refuse merge keys."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise ConstructorError(
+                    None, None, "merge keys (<<) are not read; write the values out", key.start_mark
+                )
+        super().flatten_mapping(node)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Refuse numbers of too many digits."""
+        if len(node.value) > MOST_DIGITS:
+            raise ConstructorError(
+                None, None, f"a number has more than {MOST_DIGITS} digits", node.start_mark
+            )
+        return super().construct_yaml_int(node)
+
+
+_Reader.add_constructor("tag:yaml.org,2002:int", _Reader.construct_yaml_int)
+
+
 def _plain_values(text: str) -> Any:
     """What YAML text holds.
 
     Raises:
-        ValueError: It is no YAML, or aliases blow it up.
+        ValueError: It is no YAML, or would blow up.
     """
     try:
-        found = yaml.safe_load(text)
+        reader = _Reader(text)
+        try:
+            found = reader.get_single_data()
+        finally:
+            reader.dispose()
     # Tags such as !!bool before what is none make the reader fail in ways of its own.
     except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
         raise ValueError(str(error)) from error

@@ -13,12 +13,22 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 MOST_TIMES = 100
 """How many times its own size an archive may unpack to: pictures, even of masks, stay far below."""
 
 ALWAYS_BYTES = 10_000_000
 """So much is unpacked of any archive, whatever its own size."""
+
+MOST_MEMBERS = 1_000_000
+"""So many files and folders a data set may have; each takes memory while the archive is read."""
+
+MEMBER_BYTES = 512
+"""What a member takes beside its content: a name and its place on the disk, even if it is empty."""
+
+MOST_HEADER = 2**20
+"""Bytes of what a tar file may say of one member, such as a long name: it is read at once."""
 
 LEFT_OUT = "__MACOSX"
 """What macOS adds to archives beside their content."""
@@ -69,12 +79,43 @@ def unpack(
         OSError: The files cannot be written.
     """
     with _damage_told():
-        if tarfile.is_tarfile(archive):
+        if _is_tar(archive):
             _unpack_tar(archive, folder, counted, room)
         elif zipfile.is_zipfile(archive):
             _unpack_zip(archive, folder, counted, room)
         else:
             raise Refused("it is neither a zip nor a tar file")
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar file, or what is said of the one behind it."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Refuse what says too much of the next member: all of it would be unpacked to memory."""
+        member = super().frombuf(buf, encoding, errors)
+        # A size below zero would be read as all that there is.
+        if member.type in _ABOUT_OTHERS and not 0 <= member.size <= MOST_HEADER:
+            raise Refused(f"it says more than {MOST_HEADER} bytes of one member")
+        return member
+
+
+_ABOUT_OTHERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+def _is_tar(path: Path) -> bool:
+    """As `tarfile.is_tarfile` says it, which would read a header of any size."""
+    try:
+        with tarfile.open(path, tarinfo=_Member):
+            return True
+    except tarfile.TarError:
+        return False
 
 
 @contextmanager
@@ -100,10 +141,11 @@ def _unpack_zip(
     most = _most(path)
     with zipfile.ZipFile(path) as archive:
         total = 0
+        _demand_few(len(archive.infolist()))
         for entry in archive.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
             _demand_plain(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            total += entry.file_size
+            total += entry.file_size + MEMBER_BYTES
             _demand_small(total, most)
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +162,7 @@ def _unpack_tar(
     room: Callable[[int], None],
 ) -> None:
     most = _most(path)
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, tarinfo=_Member) as archive:
         # Python 3.11 has the filter from its fourth release on; what it would refuse is refused
         # below with any. It also keeps owners and rights of the archive off the files.
         if hasattr(tarfile, "data_filter"):
@@ -129,9 +171,10 @@ def _unpack_tar(
         total = 0
         for member in archive:
             _demand_plain(member.name, member.isreg() or member.isdir())
-            total += _size(member)
+            total += _size(member) + MEMBER_BYTES
             _demand_small(total, most)
             members.append(member)
+            _demand_few(len(members))
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
         wanted = [member for member in members if _wanted(member.name)]
@@ -168,3 +211,8 @@ def _most(path: Path) -> int:
 def _demand_small(total: int, most: int) -> None:
     if total > most:
         raise Refused(f"it unpacks to more than {MOST_TIMES} times its size")
+
+
+def _demand_few(members: int) -> None:
+    if members > MOST_MEMBERS:
+        raise Refused(f"it has more than {MOST_MEMBERS} members")

@@ -25,6 +25,7 @@ FORBIDDEN = re.compile(
     r"(builtins\.)?(eval|exec|compile)|os\.(system|popen|spawn\w+|exec\w+)|"
     r"(c?[pP]ickle|cloudpickle|dill|marshal|shelve|joblib)\.\w*([lL]oads?|Unpickler|open)|"
     r"yaml\.(load|load_all|unsafe_load|full_load|unsafe_load_all|full_load_all)|"
+    r"yaml\.(loader\.)?C?(Full|Unsafe)?Loader|"
     r"tempfile\.mktemp|subprocess\.(getoutput|getstatusoutput)|\w+\.extractall|"
     r"torch\.hub\.load|(shutil\.)?unpack_archive|urllib\.request\.\w+"
 )
@@ -40,6 +41,15 @@ PAGE = "benchbed/report/html/page.py"
 @functools.cache
 def _calls() -> list[tuple[str, str, ast.Call]]:
     return list(_all_calls())
+
+
+def _bases() -> Iterator[tuple[str, str]]:
+    """What every class is made of, with the place."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                where = f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
+                yield from ((where, ast.unparse(base)) for base in node.bases)
 
 
 def _all_calls() -> Iterator[tuple[str, str, ast.Call]]:
@@ -74,9 +84,24 @@ def test_no_call_obeys_a_file(tried: Tried) -> None:
         tried()
 
 
+def test_what_reads_yaml_is_made_of_what_makes_no_objects() -> None:
+    """A reader of our own reads plain values as well, and refuses more."""
+    readers = [(where, base) for where, base in _bases() if re.search(r"Loader|Constructor", base)]
+    assert [base for _, base in readers] == ["yaml.SafeLoader"], readers
+    tags = [
+        (place, [ast.unparse(part) for part in call.args])
+        for place, function, call in _calls()
+        if function.endswith(("add_constructor", "add_multi_constructor"))
+    ]
+    assert tags == [
+        ("benchbed/settings.py", ["'tag:yaml.org,2002:int'", "_Reader.construct_yaml_int"])
+    ]
+
+
 def test_the_search_finds_what_it_looks_for() -> None:
     for function in (
         "eval", "os.system", "pickle.load", "pickle.Unpickler", "yaml.load", "archive.extractall",
+        "yaml.Loader", "yaml.UnsafeLoader", "yaml.CFullLoader",
     ):  # fmt: skip
         assert FORBIDDEN.fullmatch(function)
     for function in ("yaml.safe_load", "json.loads", "method.eval", "re.compile", "model.load"):

@@ -10,6 +10,8 @@ import io
 import os
 import pickle
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -23,6 +25,7 @@ import torch
 
 from benchbed import Download
 from benchbed.api.specs import DatasetSpec
+from benchbed.data import unpack as unpacking
 from benchbed.data.cache import read_array
 from benchbed.data.download import Downloader, DownloadFailed
 from benchbed.data.unpack import Refused, unpack
@@ -164,6 +167,72 @@ def test_no_archive_reaches_out(tmp_path: Path, tried: Tried) -> None:
     assert (tmp_path / "secret").read_text() == "secret"
 
 
+@pytest.mark.attack(
+    promise="Archives of strangers unpack below their folder, or not at all.",
+    attack="bombs of empty members, of too many, and of what is said of one member",
+)
+def test_no_archive_blows_up_without_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Tried
+) -> None:
+    """Names take room too, in memory and on the disk."""
+    archive = tmp_path / "archive"
+
+    def refused(kind: str, content: bytes, reason: str) -> None:
+        archive.write_bytes(content)
+        with pytest.raises(Refused, match=reason):
+            unpack(archive, tmp_path / "inside", lambda *_: None, lambda _: None)
+        assert not (tmp_path / "inside").exists()
+        tried(kind)
+
+    refused("long name", _said_of_one({"path": "n" * 2**21}, tarfile.PAX_FORMAT), "of one member")
+    refused("comment", _said_of_one({"comment": "c" * 2**21}, tarfile.PAX_FORMAT), "of one member")
+    refused("long name, GNU", _said_of_one({"path": "n" * 2**21}, tarfile.GNU_FORMAT), "of one")
+    refused("size below zero", _below_zero(), "of one member")
+    many = (_empty_tar(300), _empty_zip(300))
+    with monkeypatch.context() as patch:
+        patch.setattr(unpacking, "MOST_MEMBERS", 299)
+        for content in many:
+            refused("too many", content, "more than 299 members")
+    monkeypatch.setattr(unpacking, "ALWAYS_BYTES", 1000)
+    monkeypatch.setattr(unpacking, "MOST_TIMES", 1)
+    for content in many:
+        refused("empty", content, "more than 1 times its size")
+
+
+def _said_of_one(said: dict[str, str], kind: int) -> bytes:
+    """A packed tar file that says this of its one member."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz", format=kind) as archive:
+        member = tarfile.TarInfo(said.get("path", "a"))
+        member.pax_headers = {name: text for name, text in said.items() if name != "path"}
+        archive.addfile(member)
+    return file.getvalue()
+
+
+def _below_zero() -> bytes:
+    """A tar file whose header before its one member has a size below zero."""
+    member = tarfile.TarInfo("a")
+    member.type, member.size = tarfile.XHDTYPE, -512
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    return bytes(header) + tarfile.TarInfo("b").tobuf() + bytes(1024)
+
+
+def _empty_tar(count: int) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for number in range(count):
+            archive.addfile(tarfile.TarInfo(f"{number}"))
+    return file.getvalue()
+
+
+def _empty_zip(count: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{number}", b"")
+    return file.getvalue()
+
+
 TAGS = (
     "!!python/object/apply:os.system ['touch {mark}']",
     "!!python/object/new:os.system ['touch {mark}']",
@@ -203,6 +272,35 @@ def test_no_tag_is_obeyed(tmp_path: Path, tried: Tried) -> None:
     with pytest.raises(BenchbedError, match="more than 1048576 bytes"):
         read_file(path)
     tried("endless files")
+    for number in ("9" * 5000, f"0x{'f' * 5000}", "1" + ":1" * 100_000):
+        path.write_text(f"batch_size: {number}\n")
+        for read in (read_file, read_suite):
+            with pytest.raises(BenchbedError, match="a number has more than 100 digits"):
+                read(path)
+        tried("endless numbers", 2)
+    merges = "a: &a {x: 1}\n" + "".join(
+        f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+        for before, name in zip("abcdefghij", "bcdefghijk", strict=True)
+    )
+    path.write_text(merges)
+    assert "merge keys (<<) are not read" in _said_within(path, seconds=30, room=2**31)
+    tried("bombs of merges")
+
+
+def _said_within(path: Path, *, seconds: float, room: int) -> str:
+    """What is said of a settings file by a process that may take so much time and memory."""
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({room}, {room}))\n"
+        "from pathlib import Path\n"
+        "from benchbed.errors import BenchbedError\n"
+        "from benchbed.settings import read_file\n"
+        f"try: read_file(Path({str(path)!r}))\n"
+        "except BenchbedError as error: print(error)"
+    )
+    words = [sys.executable, "-c", code]
+    answer = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    assert answer.stderr == ""
+    return answer.stdout
 
 
 class _Answer:
