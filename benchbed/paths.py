@@ -58,8 +58,12 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def writable(folder: Path) -> Path:
+def writable(folder: Path, instead: str = "--results or --out") -> Path:
     """Make `folder` if need be.
+
+    Args:
+        folder: The folder.
+        instead: How another one is named, for the error text.
 
     Raises:
         BenchbedError: It cannot be made or written to.
@@ -71,6 +75,6 @@ def writable(folder: Path) -> Path:
     except OSError as error:
         raise BenchbedError(
             f"The folder {folder} cannot be written to ({error.strerror}); "
-            f"name another with --results or --out."
+            f"name another with {instead}."
         ) from error
     return folder

@@ -91,7 +91,7 @@ def verify(
 
     with ConsoleReporter() as reporter:
         collection = resolve(name, "real", data_root, reporter.say)
-        findings = examine(collection, reporter.counted)
+        findings = examine(collection, reporter.counted, reporter.say)
     if as_json:
         typer.echo(json.dumps(findings.as_dict(), indent=2))
     else:

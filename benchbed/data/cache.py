@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchbed import paths
 from benchbed.errors import BenchbedError
@@ -34,6 +34,30 @@ _DAMAGED = (
 )
 
 
+class Index(BaseModel):
+    """What is said of stored arrays.
+
+    Attributes:
+        ids: Names of the cases, in the order of the arrays.
+        splits: By split, the number of its first case, and of the one behind its last.
+        arrays: Names of the arrays; ``image`` is one of them.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    ids: tuple[str, ...]
+    splits: dict[str, tuple[int, int]]
+    arrays: tuple[Annotated[str, Field(pattern=r"^\w+$")], ...]
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if "image" not in self.arrays:
+            raise ValueError("there are no images")
+        if not all(0 <= start <= stop <= len(self.ids) for start, stop in self.splits.values()):
+            raise ValueError("a split has cases that there are not")
+        return self
+
+
 def cached(name: str, build: Callable[[Path], None]) -> Path:
     """The cache folder called `name`, built first if it is not there.
 
@@ -49,7 +73,7 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
     folder = home / name
     if folder.is_dir():
         return folder
-    paths.writable(home)
+    paths.writable(home, "$BENCHBED_CACHE")
     with FileLock(home / f"{name}.lock"):
         if folder.is_dir():
             return folder
@@ -72,31 +96,40 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
     return folder
 
 
-def read_array(path: Path) -> npt.NDArray[Any]:
+def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
     """A stored array as a read-only memory map; nothing in it is executed.
 
+    Args:
+        path: The file.
+        count: How many cases it must hold; None for any number.
+
     Raises:
-        BenchbedError: It is damaged.
+        BenchbedError: It is damaged, or is of another number of cases.
     """
     try:
-        return np.lib.format.open_memmap(path, mode="r")
+        array = np.lib.format.open_memmap(path, mode="r")
     except _DAMAGED as error:
         raise damaged(path.parent, error) from error
+    if count is not None and array.shape[:1] != (count,):
+        raise damaged(path.parent, ValueError(f"{path.name} is not of {count} cases"))
+    return array
 
 
-def read_index(path: Path) -> dict[str, Any]:
+def read_index(path: Path) -> Index:
     """What is said of stored arrays.
 
     Raises:
         BenchbedError: It is damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return Index.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{path.name}{f', {place}' if place else ''}: {first['msg']}"
+        raise damaged(path.parent, ValueError(reason)) from error
+    except OSError as error:
         raise damaged(path.parent, error) from error
-    if not isinstance(content, dict):
-        raise damaged(path.parent, ValueError("no index"))
-    return content
 
 
 def damaged(folder: Path, error: BaseException) -> BenchbedError:

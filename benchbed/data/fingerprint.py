@@ -23,19 +23,22 @@ _SAVE_EVERY = 4000
 
 
 def examine(
-    collection: Collection, advance: Callable[[], None] = lambda: None
+    collection: Collection,
+    advance: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, Facts]:
     """Hash and decode every file once; remembered until the file changes.
 
     Args:
         collection: Real cases.
         advance: Called after each file, for a progress bar.
+        say: Told in one line where what was found cannot be kept.
 
     Returns:
         Facts by file, in the order of the cases.
     """
     files = [(role, path) for case in collection.cases for role, path in case.files.items()]
-    memory = _Memory(collection.spec.name)
+    memory = _Memory(collection.spec.name, say)
     facts: dict[Path, Facts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for (_, path), found in zip(
@@ -75,10 +78,12 @@ def content_fingerprint(name: str, chunks: Sequence[bytes]) -> str:
 class _Memory:
     """Facts kept between runs, so that a large set is hashed once."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, say: Callable[[str], None]) -> None:
         self.file = paths.cache() / "index" / f"{name}.json"
         self.known = _remembered(self.file)
         self.changed = False
+        self.writable = True
+        self._say = say
 
     def facts(self, role: str, path: Path) -> Facts:
         try:
@@ -94,9 +99,19 @@ class _Memory:
         return self.known[key]
 
     def save(self) -> None:
-        if self.changed:
-            write_json(self.file, self.known)
-            self.changed = False
+        """Keep what is known so far, while other threads go on finding out."""
+        if not self.changed or not self.writable:
+            return
+        self.changed = False
+        try:
+            # A copy, which no thread adds to while it is written.
+            write_json(self.file, dict(self.known))
+        except OSError as error:
+            self.writable = False
+            self._say(
+                f"What was found in the files cannot be kept in {self.file} ({error.strerror}), so "
+                f"they are read again next time; choose another place with $BENCHBED_CACHE."
+            )
 
 
 def _remembered(file: Path) -> dict[str, Facts]:

@@ -117,7 +117,8 @@ def identify(
         collection: The cases.
         skip_bad: Leave out files that do not decode, instead of refusing them.
         progress: Told how far it is.
-        say: Told in one line what was left out for being equal to another, if anything was.
+        say: Told in one line what was left out for being equal to another, if anything was, and
+            where what was found in the files cannot be kept.
 
     Returns:
         The cases that can be used, and the fingerprint.
@@ -131,7 +132,7 @@ def identify(
         return collection, phantom_fingerprint(collection.spec.phantom)
     total = sum(len(case.files) for case in collection.cases)
     done = iter(range(1, total + 1))
-    facts = prints.examine(collection, lambda: progress("checking files", next(done), total))
+    facts = prints.examine(collection, lambda: progress("checking files", next(done), total), say)
     bad = prints.undecodable(facts)
     if bad and not skip_bad:
         more = f" {len(bad) - 1} more do not decode either." if len(bad) > 1 else ""
@@ -182,16 +183,17 @@ def prepare(
     builder = _Builder(collection, channels, framing, progress)
     folder = cached(f"{collection.spec.name}-{digest(recipe)}", lambda p: builder.build(p, size))
     index = read_index(folder / "index.json")
-    arrays: Arrays = {name: read_array(folder / f"{name}.npy") for name in index["arrays"]}
+    count = len(index.ids)
+    arrays: Arrays = {name: read_array(folder / f"{name}.npy", count) for name in index.arrays}
     for name, rule in (derived or {}).items():
         arrays[name] = builder.derive(folder, name, rule, size)
     splits = {
         split: Split(
-            tuple(index["ids"][start:stop]),
+            index.ids[start:stop],
             {name: array[start:stop] for name, array in arrays.items()},
             collection.spec.structures,
         )
-        for split, (start, stop) in index["splits"].items()
+        for split, (start, stop) in index.splits.items()
     }
     return Prepared(collection, fingerprint, size, splits)
 
@@ -232,7 +234,7 @@ class _Builder:
                 write_arrays(folder, self._counted(f"deriving {name}", cases), len(self._order()))
 
         folder = cached(f"{source.name}-{name}-{digest(recipe)}", build)
-        return read_array(folder / f"{name}.npy")
+        return read_array(folder / f"{name}.npy", len(self._order()))
 
     def _counted(self, what: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
         total = len(self._order())

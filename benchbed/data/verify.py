@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,21 @@ class Findings:
         }
 
 
-def verify(collection: Collection, progress: Progress = quiet) -> Findings:
-    """Examine every file of real cases."""
+def verify(
+    collection: Collection,
+    progress: Progress = quiet,
+    say: Callable[[str], None] = lambda _: None,
+) -> Findings:
+    """Examine every file of real cases.
+
+    Args:
+        collection: The cases.
+        progress: Told how far it is.
+        say: Told in one line where what was found cannot be kept.
+    """
     total = sum(len(case.files) for case in collection.cases)
     done = iter(range(1, total + 1))
-    facts = examine(collection, lambda: progress("checking files", next(done), total))
+    facts = examine(collection, lambda: progress("checking files", next(done), total), say)
     bad = undecodable(facts)
     usable = collection.without(bad)
     equal = equal_images(usable, facts)

@@ -347,6 +347,24 @@ def test_odd_names(tmp_path: Path, tried: Tried) -> None:
     tried("", len(names) + 1)
 
 
+INDEX_CHANGES: tuple[dict[str, object], ...] = (
+    {"ids": ["a", "b"]}, {"ids": "abc"}, {"ids": [1, 2, 3]}, {"ids": None}, {"arrays": []},
+    {"arrays": ["image", "mask"]}, {"arrays": ["image", "../image"]}, {"arrays": "image"},
+    {"splits": {"train": [0, 4]}}, {"splits": {"train": [-1, 3]}}, {"splits": {"train": [2, 1]}},
+    {"splits": {"train": 3}}, {"splits": {"train": [0, 1.5]}}, {"splits": [0, 3]},
+)  # fmt: skip
+
+
+def _changed_index(arrays: Path, change: dict[str, object]) -> bytes:
+    return json.dumps({**json.loads((arrays / "index.json").read_text()), **change}).encode()
+
+
+def _array(value: npt.NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, value)
+    return file.getvalue()
+
+
 @pytest.mark.attack(
     promise="What was prepared before and is damaged now is told, or computed again.",
     attack="cached arrays, indexes, facts and features that are cut, swapped or hostile",
@@ -369,9 +387,15 @@ def test_damaged_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: 
             tried("facts of files")
     (arrays,) = [path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()]
     for name, contents in {
-        "index.json": (b"", b"[]", b"{", b"[" * 10_000, b"\xff"),
-        "image.npy": (b"", b"\x93NUMPY", (arrays / "image.npy").read_bytes()[:-1], PNG),
-    }.items():
+        "index.json": (
+            b"", b"[]", b"{", b"[" * 10_000, b"\xff", b"{}", b'{"arrays": 5}', b"null",
+            *(_changed_index(arrays, change) for change in INDEX_CHANGES),
+        ),
+        "image.npy": (
+            b"", b"\x93NUMPY", (arrays / "image.npy").read_bytes()[:-1], PNG,
+            *map(_array, (np.zeros((2, 3, 16, 16), np.uint8), np.zeros((), np.uint8))),
+        ),
+    }.items():  # fmt: skip
         whole = (arrays / name).read_bytes()
         for content in contents:
             (arrays / name).write_bytes(content)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchbed.api.metric import ImageSet
 from benchbed.data.cache import cached
@@ -197,12 +198,14 @@ def test_what_was_there_stays_when_the_new_does_not_fit(disk: Disk, tmp_path: Pa
     attack="run, suite, report, import and sample on a read-only results folder",
 )
 def test_a_read_only_results_folder(
-    forker: Any, with_plugin: Path, disk: Disk, tried: Callable[..., None]
+    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, tried: Callable[..., None]
 ) -> None:
     disk.again("size=16m")
     results = str(disk.path / "results")
     assert forker.start(*RUN, BENCHBED_RESULTS=results).wait() == 0
     (run,) = [path.stem for path in (disk.path / "results/records").iterdir()]
+    archive = str(tmp_path / "run.zip")
+    assert forker.start("export", run, "--out", archive, BENCHBED_RESULTS=results).wait() == 0
     disk.again("ro")
     writes = (
         (*RUN, "--seed", "1"),
@@ -212,6 +215,7 @@ def test_a_read_only_results_folder(
         ("report", "--out", str(disk.path / "out")),
         ("sample", run, "-n", "2", "--out", str(disk.path / "samples")),
         ("export", run, "--out", str(disk.path / "run.zip")),
+        ("import", archive, "--results", str(disk.path / "others")),
     )
     for words in writes:
         said = _refused(forker.start(*words, BENCHBED_RESULTS=results), 2)
@@ -224,4 +228,49 @@ def test_a_read_only_results_folder(
         assert process.wait() in (0, 2), process.said()
         assert "Traceback" not in process.said()
         tried(f"{words[0]} (reads)")
+    disk.again("rw")
+
+
+@pytest.mark.attack(
+    promise="A folder that cannot be written to is refused in one sentence; reading goes on.",
+    attack="verify, run, report and evaluate with a read-only cache, empty and filled",
+)
+def test_a_read_only_cache(
+    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, tried: Callable[..., None]
+) -> None:
+    """What need not be kept is not, and it is said; what was prepared before is used."""
+    disk.again("size=16m")
+    rng = np.random.default_rng(0)
+    (tmp_path / "mine").mkdir()
+    for number in range(6):
+        pixels = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"mine/{number}.png")
+    mine = str(tmp_path / "mine")
+    verify = ("data", "verify", f"folder:{mine}")
+    evaluate = ("evaluate", "--real", mine, "--fake", mine, "--metric", "kl")
+
+    def start(*words: str) -> Any:
+        cache, results = str(disk.path / "cache"), str(tmp_path / "results")
+        return forker.start(*words, BENCHBED_CACHE=cache, BENCHBED_RESULTS=results)
+
+    disk.again("ro")
+    process = start(*verify)
+    assert process.wait() == 0, process.said()
+    assert process.said().count("cannot be kept in") == 1
+    assert "$BENCHBED_CACHE" in process.said()
+    tried("verify, empty")
+    for words in (RUN, evaluate):
+        said = _refused(start(*words), 2)
+        assert f"{disk.path}/cache/prepared cannot be written to" in said
+        assert "name another with $BENCHBED_CACHE" in said
+        tried(f"{words[0]}, empty")
+    disk.again("rw")
+    for words in (verify, RUN, evaluate):
+        assert start(*words).wait() == 0
+    disk.again("ro")
+    for words in (verify, (*RUN, "--force"), ("report", "--no-show"), evaluate):
+        process = start(*words)
+        assert process.wait() == 0, process.said()
+        assert "cannot be" not in process.said()
+        tried(f"{words[0]}, filled")
     disk.again("rw")
