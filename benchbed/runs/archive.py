@@ -25,7 +25,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchbed.errors import BenchbedError
-from benchbed.files import whole
 from benchbed.runs.record import obeyed
 
 FORMAT = 2
@@ -165,7 +164,7 @@ class Archive:
 
 
 def write_archive(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
-    """Write an archive whole: the same bytes for the same content.
+    """Write an archive: the same bytes for the same content.
 
     Args:
         path: The file.
@@ -181,14 +180,13 @@ def write_archive(path: Path, manifest: Manifest, members: Mapping[str, bytes]) 
     }
     complete = manifest.model_copy(update={"members": said})
     contents = {**members, MANIFEST: as_json(complete.model_dump(mode="json"))}
-    with whole(path) as temporary:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in sorted(contents.items()):
-                entry = zipfile.ZipInfo(name, EPOCH)
-                entry.create_system = 3  # Unix, wherever it is written
-                entry.external_attr = (stat.S_IFREG | 0o644) << 16
-                archive.writestr(entry, content)
-        return file_hash(temporary)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system = 3  # Unix, wherever it is written
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, content)
+    return file_hash(path)
 
 
 def as_json(value: Any) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.errors import BenchbedError
+from benchbed.files import whole
 from benchbed.registry import registry
 from benchbed.runs.archive import (
     CARD,
@@ -181,17 +182,13 @@ def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
 
 def _write(out: Path, manifest: Manifest, members: dict[str, bytes]) -> str:
     """Write beside `out` first: a file that is there already is never replaced by another one."""
-    draft = out.with_name(f".{out.name}.draft")
     try:
-        sha256 = write_archive(draft, manifest, members)
-        if not out.exists():
-            draft.replace(out)
-        elif file_hash(out) != sha256:
-            raise BenchbedError(
-                f"{out} is there already and is another file; name another one with --out."
-            )
+        with whole(out) as draft:
+            sha256 = write_archive(draft, manifest, members)
+            if out.exists() and file_hash(out) != sha256:
+                raise BenchbedError(
+                    f"{out} is there already and is another file; name another one with --out."
+                )
     except OSError as error:
         raise BenchbedError(f"{out} cannot be written: {error.strerror}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return sha256

@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
+from PIL import Image
 
 RUN = (
     "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "0.24",
@@ -219,3 +221,98 @@ def test_kills_at_any_moment(forker: Any, with_plugin: Path, tmp_path: Path, tri
 def test_kills_at_any_file(forker: Any, with_plugin: Path, tmp_path: Path, tried: Any) -> None:
     """Files that are opened, made, renamed or removed in the results and in the cache."""
     Killing(forker, tmp_path, seed=3).at_file_operations(KILLS // 2, tried)
+
+
+SCANNED = 4_400
+"""More files than are examined before what was found is kept for the first time."""
+
+SCAN_KILLS = 30
+
+
+def _pictures(folder: Path, count: int) -> Path:
+    """Small pictures, no two of them equal, and one file that is none."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(count - 1):
+        pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:05d}.bmp")
+    (folder / "broken.bmp").write_bytes(b"no picture")
+    return folder
+
+
+class Scanning:
+    """Kills the first scan of a folder again and again, and compares what the next one finds.
+
+    Args:
+        forker: Starts processes.
+        folder: For pictures and cache.
+        count: Number of files.
+    """
+
+    def __init__(self, forker: Any, folder: Path, count: int) -> None:
+        self.forker = forker
+        self.pictures = _pictures(folder / "mine", count)
+        self.cache = folder / "cache"
+        self.kept = self.cache / "index" / "folder.json"
+        self.rng = random.Random(count)
+        process = self.start()
+        self.seconds = _computed(process, math.inf)
+        self.expected = self.found(process), json.loads(self.kept.read_text())
+        assert len(self.expected[1]) == count
+        counting = self.afresh(die_at=10**9, places=(self.cache,))
+        assert counting.wait() == 1
+        self.operations = int(counting.stdout.read_text().split()[-3])
+
+    def start(self, **how: Any) -> Any:
+        words = ("data", "verify", f"folder:{self.pictures}", "--json")
+        return self.forker.start(*words, BENCHBED_CACHE=str(self.cache), **how)
+
+    def afresh(self, **how: Any) -> Any:
+        shutil.rmtree(self.cache)
+        return self.start(**how)
+
+    def found(self, process: Any) -> Any:
+        """What it says of the files; one of them does not decode."""
+        assert process.wait() == 1, process.said()
+        assert "Traceback" not in process.said()
+        found = json.loads(process.stdout.read_text())
+        assert len(found["do not decode"]) == 1
+        return found
+
+    def kill(self, kills: int, tried: Any) -> None:
+        """Half of them at any moment, half just before any file operation in the cache."""
+        while kills > 0:
+            if kills % 2:
+                number = self.rng.randint(1, self.operations)
+                process = self.afresh(die_at=number, places=(self.cache,))
+            else:
+                process = self.afresh()
+                _computed(process, self.rng.uniform(0.0, self.seconds))
+                process.send(signal.SIGKILL)
+            if process.wait() == -signal.SIGKILL:
+                kept = json.loads(self.kept.read_text()) if self.kept.exists() else {}
+                assert kept.items() <= self.expected[1].items()
+                part = "all" if kept == self.expected[1] else "some" if kept else "nothing"
+                tried(f"{part} kept")
+                kills -= 1
+            again = self.found(self.start()), json.loads(self.kept.read_text())
+            assert again == self.expected
+
+
+@pytest.mark.attack(
+    promise="No half-written file is ever read.",
+    attack="SIGKILL at random moments and file operations of a first scan of 60 files",
+)
+def test_a_killed_scan_is_made_good(forker: Any, tmp_path: Path, tried: Any) -> None:
+    Scanning(forker, tmp_path, 60).kill(QUICK_KILLS, tried)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.attack(
+    promise="No half-written file is ever read.",
+    attack="SIGKILL at 30 random moments and file operations of a first scan of 4,400 files",
+)
+def test_kills_of_a_long_scan(forker: Any, tmp_path: Path, tried: Any) -> None:
+    """What was found is kept on the way, and not lost."""
+    Scanning(forker, tmp_path, SCANNED).kill(SCAN_KILLS, tried)

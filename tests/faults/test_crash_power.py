@@ -14,6 +14,7 @@ import torch
 from benchbed.data.cache import cached
 from benchbed.files import write_json
 from benchbed.metrics.feature_cache import FeatureCache
+from benchbed.runs.export import export, exportable
 from benchbed.runs.plan import plan
 from benchbed.runs.request import Request
 from benchbed.runs.runner import carry_out
@@ -96,7 +97,7 @@ def test_nothing_that_lasts_takes_its_name_before_its_content(
     monkeypatch: pytest.MonkeyPatch,
     tried: Callable[..., None],
 ) -> None:
-    """Checkpoints, state, record, history, pictures, showcase, caches, leaderboards."""
+    """Checkpoints, state, record, history, pictures, showcase, caches, leaderboards, an export."""
     from typer.testing import CliRunner
 
     from benchbed.cli import report_command
@@ -108,10 +109,11 @@ def test_nothing_that_lasts_takes_its_name_before_its_content(
     carry_out(plan(request), store)
     answer = CliRunner().invoke(report_command.app, ["--results", str(store.root), "--no-show"])
     assert answer.exit_code == 0, answer.output
+    export(exportable(store, "tiny-lsgan"), tmp_path / "shared" / "run.zip")
     names = [Path(name) for name in disk.named]
     for part in (
         "last.pt", "run.json", "history.csv", "final.png", "grid.jpg", "curves.csv",
-        "synthesis.md", "synthesis.csv", "synthesis.tex", "index.html",
+        "synthesis.md", "synthesis.csv", "synthesis.tex", "index.html", "run.zip",
     ):  # fmt: skip
         times = sum(name.name == part for name in names)
         assert times, f"{part} was not watched"
