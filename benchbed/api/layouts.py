@@ -20,7 +20,8 @@ class Part:
     ``{label}`` and ``{split}``, each standing for part of one path component, ``*`` for anything
     within a component and ``**/`` for any folders. A field may have a shape, such as
     ``{id:im????}``, where ``?`` is one character and ``*`` any. A companion's fields are filled in
-    from the image's, and its path may hold a ``*`` that matches exactly one file.
+    from the image's, and its path may hold a ``*`` that matches exactly one file. Before ``.*`` a
+    field ends at the first dot; where more images pair so, at the suffix.
 
     Attributes:
         image: Pattern of the images.

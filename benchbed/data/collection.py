@@ -150,20 +150,21 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
     for part in layout.parts:
         images = {n: f for n, f in Pattern(part.image).matches(files).items() if _is_image(n, spec)}
         identities = _ids(images)
+        paired = _Pairing(part.image, images, files, folder)
         companions = {
-            role: _companions(pattern, role, images, files, folder)
+            role: paired.companions(pattern, role)
             for role in ("mask", "second_mask", "fov")
             if (pattern := getattr(part, role)) is not None
         }
         sequences = [
-            _companions(pattern, _sequence(spec, n), images, files, folder, always=True)
+            paired.companions(pattern, _sequence(spec, n), always=True)
             for n, pattern in enumerate(part.sequences)
         ]
         for name, fields in images.items():
             patient = part.prefix + _patient(layout, identities[name], fields)
             official = _official_split(layout, part, fields)
             label = _label(spec, fields.get("label"), folder / name)
-            paired = {role: found[name] for role, found in companions.items() if found}
+            others = {role: found[name] for role, found in companions.items() if found}
             identity = part.prefix + identities[name]
             cases.append(
                 Case(
@@ -176,7 +177,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
                     order=part.order,
                     codes=part.codes,
                     official=official is not None,
-                    **paired,
+                    **others,
                 )
             )
     return cases
@@ -203,30 +204,47 @@ def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def _companions(
-    text: str,
-    role: str,
-    images: Mapping[str, Mapping[str, str]],
-    files: list[str],
-    folder: Path,
-    *,
-    always: bool = False,
-) -> dict[str, Path]:
-    """The file of this role for every image; all of them have one, or none unless `always`."""
-    pattern = Pattern(text)
-    hits = pattern.companions(files, images)
-    missing = [name for name, paths in hits.items() if len(paths) != 1]
-    if len(missing) == len(images) and not any(hits.values()) and not always:
-        return {}
-    if missing:
-        first = missing[0]
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise BenchbedError(
-            f"{len(missing)} of {len(images)} images in {folder} do not pair with one "
-            f"{role.replace('_', ' ')} each: {shown}; expected for the first is "
-            f"{pattern.fill(images[first])}."
-        )
-    return {name: folder / paths[0] for name, paths in hits.items()}
+@dataclass(frozen=True)
+class _Pairing:
+    """Images of one part of a layout, and where their companions may be.
+
+    Attributes:
+        pattern: The images' pattern.
+        images: Fields of each image.
+        files: Every file of the layout.
+        folder: The layout's folder.
+    """
+
+    pattern: str
+    images: Mapping[str, Mapping[str, str]]
+    files: list[str]
+    folder: Path
+
+    def companions(self, text: str, role: str, *, always: bool = False) -> dict[str, Path]:
+        """The file of this role for every image; all have one, or none unless `always`."""
+        hits = Pattern(text).companions(self.files, self.images)
+        if not always and not any(hits.values()):
+            return {}
+        fields, missing = self.images, _unpaired(hits)
+        if missing:
+            # A field ends at the first dot: of names that hold dots, as those of DICOM do, that is
+            # too little to pair them by.
+            dotted = Pattern(self.pattern, dotted=True).matches(self.images)
+            whole = Pattern(text, dotted=True).companions(self.files, dotted)
+            if len(whole) == len(hits) and len(_unpaired(whole)) < len(missing):
+                hits, fields, missing = whole, dotted, _unpaired(whole)
+        if missing:
+            shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            raise BenchbedError(
+                f"{len(missing)} of {len(self.images)} images in {self.folder} do not pair with "
+                f"one {role.replace('_', ' ')} each: {shown}; expected for the first is "
+                f"{Pattern(text).fill(fields[missing[0]])}."
+            )
+        return {name: self.folder / paths[0] for name, paths in hits.items()}
+
+
+def _unpaired(hits: Mapping[str, list[str]]) -> list[str]:
+    return [name for name, paths in hits.items() if len(paths) != 1]
 
 
 def _sequence(spec: DatasetSpec, number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ PACKED = ".gz"
 """Suffix of files that are packed with gzip."""
 
 _TOKEN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")
+_SUFFIX = rf"\.(?!{PACKED[1:]}\Z)[^/.]+(?:{re.escape(PACKED)})?"
 _HIDDEN = ("__MACOSX",)
 
 
@@ -70,9 +71,12 @@ class Pattern:
         text: The pattern. A field or ``*`` stands for part of one component, ``**/`` for any
             folders. A field may have a shape, as in ``{id:im????}``, with ``?`` for one character
             and ``*`` for any. Letter case does not matter, for suffixes in real sets are mixed.
+        dotted: Whether ``.*`` at the end is the suffix alone, so that the names before it may hold
+            dots; else a field before it ends at the first dot.
     """
 
     text: str
+    dotted: bool = False
 
     def matches(self, files: Iterable[str]) -> dict[str, dict[str, str]]:
         """The files that match, each with its fields."""
@@ -90,12 +94,15 @@ class Pattern:
     ) -> dict[str, list[str]]:
         """The files of every image: those that match and have its fields.
 
-        Takes time in proportion to files and images, but for files that can be read in several
-        ways, as ``1_2_a.png`` by ``{id}_*.png``: each image looks at all of those.
+        Takes time in proportion to files and images. Files that can be read in several ways, as
+        ``1_2_a.png`` by ``{id}_*.png``, are looked at by the images that they may be meant for.
 
         Args:
             files: Where to look.
             images: Fields of each image, the same ones for all.
+
+        Returns:
+            By image. Images of the same fields share one list.
         """
         names = sorted(self._fields() & {name for fields in images.values() for name in fields})
         certain: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -109,11 +116,14 @@ class Pattern:
                 certain[tuple(short[name].lower() for name in names)].append(file)
             else:
                 unsure.append(file)
-        return {
-            image: certain.get(tuple(fields[name].lower() for name in names), [])
-            + (self.find(unsure, fields) if unsure else [])
-            for image, fields in images.items()
+        values = {image: tuple(fields[name] for name in names) for image, fields in images.items()}
+        near = _near(unsure, set(values.values()))
+        found = {
+            each: certain.get(tuple(value.lower() for value in each), [])
+            + (self.find(near[each], dict(zip(names, each, strict=True))) if each in near else [])
+            for each in set(values.values())
         }
+        return {image: found[each] for image, each in values.items()}
 
     def _fields(self) -> set[str]:
         return {hit[1] for hit in _TOKEN.finditer(self.text) if hit[1]}
@@ -128,11 +138,39 @@ class Pattern:
         start = 0
         named: set[str] = set()
         for hit in _TOKEN.finditer(self.text):
-            parts.append(re.escape(self.text[start : hit.start()]))
-            parts.append(_piece(hit, fields, named, most))
+            before = self.text[start : hit.start()]
+            parts.append(re.escape(before[:-1] if self._ends(hit) else before))
+            parts.append(_SUFFIX if self._ends(hit) else _piece(hit, fields, named, most))
             start = hit.end()
         parts.append(re.escape(self.text[start:]))
         return re.compile("".join(parts), re.IGNORECASE)
+
+    def _ends(self, hit: re.Match[str]) -> bool:
+        """Whether this is the star of ``.*`` at the end, and that is the suffix alone."""
+        return self.dotted and hit.end() == len(self.text) and self.text.endswith(".*")
+
+
+def _near(
+    files: Iterable[str], wanted: Collection[tuple[str, ...]]
+) -> dict[tuple[str, ...], list[str]]:
+    """The files that each of some tuples of values may be meant by: that hold its most telling one.
+
+    A value is most telling where it differs between the most tuples.
+    """
+    columns = [set(column) for column in zip(*wanted, strict=True)]
+    place = max(range(len(columns)), key=lambda n: len(columns[n]), default=None)
+    holders: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for each in wanted:
+        holders["" if place is None else each[place].casefold()].append(each)
+    lengths = {len(value) for value in holders}
+    near: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for file in files:
+        text = file.casefold()
+        parts = {text[at : at + n] for n in lengths for at in range(len(text) - n + 1)}
+        for part in parts & holders.keys():
+            for each in holders[part]:
+                near[each].append(file)
+    return near
 
 
 def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str], most: bool) -> str:

@@ -187,7 +187,7 @@ def _found_singly(
 
 @pytest.mark.parametrize(
     "text",
-    ["m/{id}.png", "m/{id}*.png", "m/{id}_*.png", "m/*{id}.png", "*/{id}_{label}.png",
+    ["m/{id}.png", "m/{id}*.png", "m/{id}_*.png", "m/*{id}.png", "*/{id}_{label}.png", "m/{id}.*",
      "{split}/{id}_{label}.png", "**/{label}_{id}.png", "**/*{id:?}*.png"],
 )  # fmt: skip
 def test_companions_are_those_that_each_image_would_find_alone(text: str) -> None:
@@ -217,6 +217,77 @@ def test_many_masks_are_paired_without_looking_at_all_for_each(
     masks = [f"m/{n}_mask.png" for n in range(1000)]
     paired = Pattern("m/{id}_mask.png").companions(masks, images)
     assert paired == {f"i/{n}.png": [f"m/{n}_mask.png"] for n in range(1000)}
+
+
+def test_masks_that_can_be_read_in_several_ways_are_paired_without_looking_at_all_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each image looks at those files alone in whose name its number stands."""
+    looked = _looked_at(monkeypatch)
+    images = {f"i/{n}.png": {"id": f"{n:04d}"} for n in range(1000)}
+    masks = [f"m/{n:04d}_{n % 7}_mask.png" for n in range(1000)]
+    paired = Pattern("m/{id}_*.png").companions(masks, images)
+    assert paired == {f"i/{n}.png": [masks[n]] for n in range(1000)}
+    assert sum(looked) <= 2 * len(masks)
+
+
+def test_images_of_the_same_fields_are_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As names that hold dots are, whose first part is the same in all."""
+    looked = _looked_at(monkeypatch)
+    images = {f"i/1.2.{n}.png": {"id": "1"} for n in range(1000)}
+    masks = [f"m/1.2.{n}.png" for n in range(1000)]
+    paired = Pattern("m/{id}.*").companions(masks, images)
+    assert paired["i/1.2.7.png"] == masks
+    assert paired["i/1.2.8.png"] is paired["i/1.2.7.png"]
+    assert looked == [len(masks)]
+
+
+def _looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many files every search looks at."""
+    looked: list[int] = []
+    find = Pattern.find
+
+    def counted(self: Pattern, files: list[str], fields: dict[str, str]) -> list[str]:
+        looked.append(len(files))
+        return find(self, files, fields)
+
+    monkeypatch.setattr(Pattern, "find", counted)
+    return looked
+
+
+def test_a_suffix_alone_leaves_the_dots_to_the_name() -> None:
+    pattern = Pattern("m/**/{id}.*", dotted=True)
+    names = {"1.2.3.png": "1.2.3", "a.ppm.gz": "a", "1.2.nii.gz": "1.2", "b.TIF": "b"}
+    fields = {f"m/{name}": {"id": identity} for name, identity in names.items()}
+    assert pattern.matches([*fields, "m/c", "m/d.gz", "m/.e"]) == fields
+    found = pattern.companions(list(fields), {f"i/{n}": f for n, f in fields.items()})
+    assert found == {f"i/{name}": [name] for name in fields}
+
+
+def test_names_that_hold_dots_pair_with_masks_of_the_same_name(tmp_path: Path) -> None:
+    """The names of DICOM are numbers and dots, and one may be the beginning of another."""
+    names = ("1.2.840.1", "1.2.840.1.7", "1.2.840.2")
+    for name in names:
+        _picture(tmp_path / f"mine/images/{name}.png")
+        _picture(tmp_path / f"mine/masks/{name}.tif")
+    cases = resolve(f"folder:{tmp_path / 'mine'}").cases
+    assert {case.image.name: case.mask.name for case in cases if case.mask is not None} == {
+        f"{name}.png": f"{name}.tif" for name in names
+    }
+    (tmp_path / "mine/masks/1.2.840.2.tif").unlink()
+    expected = r"1 of 3 .*images/1\.2\.840\.2\.png; .*masks/\*\*/1\.2\.840\.2\.\*"
+    with pytest.raises(BenchbedError, match=expected):
+        resolve(f"folder:{tmp_path / 'mine'}")
+
+
+def test_what_follows_the_first_dot_may_tell_image_and_mask_apart(tmp_path: Path) -> None:
+    for number in range(3):
+        _picture(tmp_path / f"mine/images/{number}.image.png")
+        _picture(tmp_path / f"mine/masks/{number}.mask.png")
+    cases = resolve(f"folder:{tmp_path / 'mine'}").cases
+    assert sorted((case.id, case.mask.name) for case in cases if case.mask is not None) == [
+        (f"{number}", f"{number}.mask.png") for number in range(3)
+    ]
 
 
 def test_the_fingerprint_changes_with_content_name_and_split(tmp_path: Path) -> None:
