@@ -42,10 +42,19 @@ class ImageSet:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the pixels, by which features are cached."""
-        digest = hashlib.sha256(repr((self.images.shape, self.images.dtype.str)).encode())
-        for image in self.images:
-            digest.update(image.tobytes())
-        return digest.hexdigest()[:24]
+        return _hash_of(self.images)
+
+    @cached_property
+    def content(self) -> str:
+        """Hash of the pixels and of the field of view."""
+        return self.fingerprint if self.fov is None else f"{self.fingerprint}-{_hash_of(self.fov)}"
+
+
+def _hash_of(images: npt.NDArray[Any]) -> str:
+    digest = hashlib.sha256(repr((images.shape, images.dtype.str)).encode())
+    for image in images:
+        digest.update(image.tobytes())
+    return digest.hexdigest()[:24]
 
 
 class Features(Protocol):

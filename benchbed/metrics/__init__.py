@@ -1,1 +1,1 @@
-"""One file a metric; `features` holds the extractors, `feature_cache` what they gave."""
+"""One file a metric; `features` holds the extractors, caches what they and floors gave."""

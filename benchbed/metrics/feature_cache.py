@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,29 +45,60 @@ class FeatureCache:
             self._known[key] = self._kept(extractor, images)
         return self._known[key]
 
+    def space(self, extractor: str) -> str:
+        """Name of an extractor's feature space; other weights are another space."""
+        network = self._network(extractor)
+        return f"{network.name}-{network.weights_hash}"
+
     def _kept(self, name: str, images: ImageSet) -> FeatureArray:
+        network = self._network(name)
+        path = paths.cache() / "features" / self.space(name) / f"{images.fingerprint}.npy"
+        return kept(path, lambda: network(images.images, self.counted), len(images.images))
+
+    def _network(self, name: str) -> Extractor:
         if name not in self._extractors:
             self._extractors[name] = extractor(name, self.device)
-        network = self._extractors[name]
-        folder = paths.cache() / "features" / f"{network.name}-{network.weights_hash}"
-        path = folder / f"{images.fingerprint}.npy"
-        if (known := _read(path, len(images.images))) is not None:
-            return known
-        features = network(images.images, self.counted)
-        content = io.BytesIO()
-        np.save(content, features)
-        # numpy does not say why a file of its own cannot be written, such as on a full disk.
-        with whole(path) as temporary:
-            temporary.write_bytes(content.getbuffer())
-        return features
+        return self._extractors[name]
 
 
-def _read(path: Path, count: int) -> FeatureArray | None:
-    """Kept features of `count` images; None where there are none, or where they are damaged."""
+def kept(
+    path: Path,
+    compute: Callable[[], npt.NDArray[Any]],
+    count: int,
+    dims: int = 2,
+    dtype: npt.DTypeLike = np.float32,
+) -> npt.NDArray[Any]:
+    """An array from its file; computed and written whole where that is not there or is damaged.
+
+    Args:
+        path: The file; its name says all that the array depends on.
+        compute: Gives the array.
+        count: Its length.
+        dims: Number of its axes.
+        dtype: Its type.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if (known := _read(path, count, dims, dtype)) is not None:
+        return known
+    found = compute()
+    content = io.BytesIO()
+    np.save(content, found)
+    # numpy does not say why a file of its own cannot be written, such as on a full disk.
+    with whole(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+    return found
+
+
+def _read(
+    path: Path, count: int, dims: int = 2, dtype: npt.DTypeLike = np.float32
+) -> npt.NDArray[Any] | None:
+    """A kept array of this length and kind; None where there is none, or where it is damaged."""
     try:
-        features = read_array(path)
+        found = read_array(path)
     except BenchbedError:
         return None
-    if features.ndim != 2 or len(features) != count or features.dtype != np.float32:
+    if found.ndim != dims or len(found) != count or found.dtype != dtype:
         return None
-    return np.array(features)
+    return np.array(found)

@@ -15,6 +15,8 @@ from benchbed.api.metric import (
     Unseen,
 )
 from benchbed.api.specs import MetricSpec
+from benchbed.metrics.feature_cache import FeatureCache
+from benchbed.metrics.floor_cache import Asked, kept_floor
 from benchbed.metrics.interval import interval
 from benchbed.registry import load
 
@@ -34,7 +36,8 @@ def score(
     """Every metric between `real` and `fake`.
 
     The floor is the same metric between two disjoint, seeded parts of the real images, each as
-    large as the scored set where there are enough, else half of what there is.
+    large as the scored set where there are enough, else half of what there is. Where features are
+    kept between runs, so is the floor.
 
     Args:
         metrics: What to compute.
@@ -50,7 +53,8 @@ def score(
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
         function: MetricFunction = load(spec.implementation)
-        inputs = MetricInputs(real, fake, features, seed, unseen)
+        asked = Asked(features) if isinstance(features, FeatureCache) else features
+        inputs = MetricInputs(real, fake, asked, seed, unseen)
         values.append(_one(spec, function, inputs, halves))
     counted("scoring", len(metrics), len(metrics))
     return values
@@ -71,7 +75,7 @@ def _one(
     floor = None
     # Held-out images are real ones already: what they give is the metric's own yardstick.
     if n_floor >= spec.min_samples and not spec.held_out:
-        floor = float(np.mean(function(MetricInputs(*halves, inputs.features, inputs.seed))))
+        floor = kept_floor(spec, function, MetricInputs(*halves, inputs.features, inputs.seed))
     return MetricValue(
         metric=spec.name,
         value=float(np.mean(measured)),

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from benchbed.api.metric import ImageSet, MetricValue, Unseen
+import numpy as np
+import pytest
+import torch
+
+from benchbed.api.metric import ImageSet, MetricInputs, MetricValue, Unseen
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import registry
+from benchbed.metrics import feature_cache, floor_cache
+from benchbed.metrics.feature_cache import FeatureCache
+from benchbed.registry import load, registry
+from benchbed.tasks import scoring
 from benchbed.tasks.scoring import score
 
 
@@ -49,3 +58,100 @@ def test_memorisation_needs_images_that_were_held_out() -> None:
     assert few.note == "needs 5 images a side, there were 3"
     copies = measure("memorisation", real, ImageSet(real.images[:20]), Unseen(real, images(9, 2)))
     assert copies.value == 1.0
+
+
+KEPT = ("swd", "kl", "ms-ssim-diversity", "fid-random", "precision-random")
+"""Metrics whose floors are looked at: drawn ones and others, with features and without."""
+
+
+@pytest.fixture
+def floors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mean_colours: None) -> list[str]:
+    """A cache of its own, and the names of the metrics whose floors were computed."""
+    monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
+    computed: list[str] = []
+
+    def counted(implementation: str) -> Any:
+        function = load(implementation)
+
+        def measured(inputs: MetricInputs) -> Any:
+            if inputs.real.parent is not None:
+                computed.append(implementation.partition(":")[2])
+            return function(inputs)
+
+        return measured
+
+    monkeypatch.setattr(scoring, "load", counted)
+    return computed
+
+
+def kept_by(metrics: tuple[str, ...], real: ImageSet, **changes: Any) -> list[float | None]:
+    specs = [registry().spec(MetricSpec, name) for name in metrics]
+    given = {"features": FeatureCache(torch.device("cpu")), "seed": 3, **changes}
+    fake = given.pop("fake", images(12, 1))
+    return [value.floor for value in score(specs, real, fake, **given)]
+
+
+def test_floors_are_computed_once_for_the_same_real_images(floors: list[str]) -> None:
+    """In a later run another set of samples meets them as they were, to the last bit."""
+    cache = FeatureCache(torch.device("cpu"))
+    every_time = kept_by(KEPT, images(40, 0), features=cache.__call__)
+    assert len(floors) == len(KEPT)
+    first = kept_by(KEPT, images(40, 0))
+    assert len(floors) == 2 * len(KEPT)
+    again = kept_by(KEPT, images(40, 0), fake=images(12, 9))
+    assert len(floors) == 2 * len(KEPT)
+    assert None not in first
+    assert first == again == every_time
+
+
+def test_whatever_a_floor_depends_on_makes_it_anew(
+    floors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed, images, field of view, number of samples, recipe, code, weights, threads."""
+    both = ("kl", "fid-random")
+    real = images(40, 0)
+    fov = np.ones((40, 32, 32), np.uint8)
+    fov[:, :3] = 0
+
+    def anew(*names: str, **changes: Any) -> None:
+        floors.clear()
+        kept_by(both, changes.pop("real", real), **changes)
+        assert floors == list(names), changes
+
+    anew("kl", "fid_random")
+    anew(real=images(40, 0))
+    anew("kl", "fid_random", seed=4)
+    anew("kl", "fid_random", real=images(40, 5))
+    fake = replace(images(12, 1), fov=fov[:12])
+    anew("kl", "fid_random", real=replace(real, fov=fov), fake=fake)
+    anew("kl", "fid_random", fake=images(13, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(floor_cache, "_code", lambda module: "another one")
+        anew("kl", "fid_random")
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 99)
+        anew("kl", "fid_random")
+    other = replace(feature_cache.extractor("random"), weights_hash="1" * 12)
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_cache, "extractor", lambda *_: other)
+        anew("fid_random")
+    anew()
+    specs = [replace(registry().spec(MetricSpec, name), recipe="another one") for name in both]
+    score(specs, real, images(12, 1), FeatureCache(torch.device("cpu")), seed=3)
+    assert floors == ["kl", "fid_random"]
+
+
+def test_damaged_floors_are_computed_again_and_mended(floors: list[str], tmp_path: Path) -> None:
+    (whole,) = kept_by(("kl",), images(40, 0))
+    (path,) = (tmp_path / "cache/floors").iterdir()
+    content = path.read_bytes()
+    np.save(path, np.zeros(2))
+    longer = path.read_bytes()
+    np.save(path, np.zeros(1, np.float32))
+    shorter = path.read_bytes()
+    for damaged in (b"", content[:-1], b"x" * len(content), longer, shorter):
+        path.write_bytes(damaged)
+        floors.clear()
+        assert kept_by(("kl",), images(40, 0)) == [whole]
+        assert floors == ["kl"]
+        assert path.read_bytes() == content
