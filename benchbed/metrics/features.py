@@ -241,7 +241,7 @@ def _empty_inception() -> nn.Module:
 def _fold_normalisation(network: nn.Module) -> None:
     """Take batch normalisation, which is fixed, into the weights of the convolutions before it.
 
-    Features change by their rounding alone, 4e-7 of their length.
+    Features change by their rounding alone.
     """
     network.eval()
     blocks: Iterator[Any] = network.modules()
