@@ -21,7 +21,9 @@ def evaluate(
     size: Annotated[
         int | None,
         typer.Option(
-            help="Size that all are brought to; else the largest that needs no blowing up."
+            min=16,
+            max=8192,
+            help="Size that all are brought to; else the largest that needs no blowing up.",
         ),
     ] = None,
     held_out: Annotated[

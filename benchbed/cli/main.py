@@ -87,7 +87,11 @@ def benchbed(
 
 
 def main() -> None:
-    """Run the command line; what a user did wrong ends in one sentence and exit code 2."""
+    """Run the command line; what a user did wrong ends in one sentence and exit code 2.
+
+    So does a file or folder that cannot be read or written. Where disk or memory is full, the exit
+    code is 1.
+    """
     # Threads that spin for milliseconds while they wait take a core from their neighbours: beside
     # one other busy process on two cores, training was seven times as slow. Those that sleep at
     # once make a small network alone a third slower. This is the measured middle (GNU OpenMP).
@@ -104,9 +108,19 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        if error.errno not in FULL:
+        full = error.errno in FULL
+        # What no file is to blame for is a fault of ours, and is told in full.
+        if not full and error.filename is None:
             raise
-        typer.echo(f"benchbed: {error.strerror}: {error.filename}; free some room.", err=True)
+        from benchbed.cli.plain import plain
+
+        place = plain(str(error.filename))
+        hint = "; free some room" if full else ""
+        typer.echo(f"benchbed: {error.strerror}: {place}{hint}.", err=True)
+        sys.exit(1 if full else 2)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        typer.echo(f"benchbed: There is not enough memory for this{reason}.", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("benchbed: stopped.", err=True)

@@ -6,12 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from benchbed.cli import main
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -42,6 +45,14 @@ NAMES = [
     (("run", "--method", "dcgan", "--dataset", "drive", "--metric", "fed"), ["mean 'fid'?"]),
     (("run", "--method", "dcgan", "--dataset", "drive", "--task", "sinthesis"), ["'synthesis'?"]),
     (("evaluate", "--real", "a", "--fake", "b", "--metric", "dice"), ["dice judges masks", "swd"]),
+    (
+        ("evaluate", "--real", "a", "--fake", "b", "--size", "-4"),
+        ["'--size'", "greater than or equal to 16"],
+    ),
+    (
+        ("evaluate", "--real", "a", "--fake", "b", "--size", "1000000"),
+        ["'--size'", "less than or equal to 8192"],
+    ),
     (("run", "--method", "dcgan"), ["--dataset", "benchbed list datasets"]),
     (
         ("run", "--method", "dcgan", "--dataset", "drive", "--set", "learning_rte=1"),
@@ -203,3 +214,62 @@ def test_a_run_whose_data_changed_does_not_go_on(
     shutil.rmtree(tmp_path / "results/records")
     (folder / "0.png").unlink()
     _refused(cli("run", "--resume", run), "cannot go on", "have changed")
+
+
+SYSTEM = [
+    (PermissionError(13, "Permission denied", "/a/\x1b[31mb"), 2, "denied: /a/\\x1b[31mb."),
+    (IsADirectoryError(21, "Is a directory", "/a/b"), 2, "Is a directory: /a/b."),
+    (OSError(28, "No space left on device", "/a/b"), 1, "device: /a/b; free some room."),
+    (MemoryError("Unable to allocate 9 TiB"), 1, "not enough memory for this (Unable to"),
+    (MemoryError(), 1, "There is not enough memory for this."),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "words"), SYSTEM, ids=repr)
+def test_what_the_system_refuses_is_said_in_a_sentence(
+    error: BaseException,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Root may read and write everything, so that the refusal is made here."""
+
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", refuse)
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    said = capsys.readouterr()
+    assert (caught.value.code, said.out) == (code, "")
+    assert said.err.startswith("benchbed: ")
+    assert said.err.count("\n") == 1
+    assert words in said.err
+
+
+def test_a_fault_of_ours_is_told_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(main, "app", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        main.main()
+
+
+def test_a_data_root_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = Path.iterdir
+
+    def refuse(self: Path) -> Iterator[Path]:
+        if self == tmp_path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(sys, "argv", ["benchbed", "data", "status", "--data-root", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 2
+    assert f"Permission denied: {tmp_path}." in capsys.readouterr().err
