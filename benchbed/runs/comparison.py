@@ -198,7 +198,7 @@ def _line(
     found = [{m.metric: m for m in record.metrics}.get(name) for record in records]
     direction = None if spec is None else spec.direction
     line = Line(name, direction, tuple(found))
-    there = [(place, m) for place, m in enumerate(found) if m is not None and m.value is not None]
+    there = [(place, m) for place, m in enumerate(found) if m is not None and m.sound]
     if not comparable or len(there) < 2 or direction == "none":
         return line
     if direction is None:

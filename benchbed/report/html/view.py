@@ -197,7 +197,7 @@ def _number(metric: str, cell: Cell, reasons: Sequence[str]) -> Number:
         printed=cell.printed or "",
         verdict=word,
         footnote=footnote,
-        known=cell.mean is not None or cell.printed is not None or bool(cell.note),
+        known=cell.mean is not None or cell.printed is not None or bool(cell.note or cell.lost),
         tied=cell.tied,
         marks=cell.marks,
     )
