@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,12 @@ from benchbed.errors import BenchbedError
 from benchbed.files import digest, write_json
 
 Facts = dict[str, str]
-"""What is known of a file: ``sha256`` and ``shape`` or, where it does not decode, ``error``."""
+"""What is known of a file: ``sha256`` and ``shape`` or, where it does not decode, ``error``; of a
+mask that is a volume also ``largest``, the largest number in it."""
 
 _SAVE_EVERY = 4000
+
+_NUMBERS = re.compile(r"[0-9]+(x[0-9]+)*")
 
 
 def examine(
@@ -38,7 +42,27 @@ def examine(
         Facts by file, in the order of the cases.
     """
     files = [(role, path) for case in collection.cases for role, path in case.files.items()]
-    memory = _Memory(collection.spec.name, say)
+    return facts_of(collection.spec.name, files, advance, say)
+
+
+def facts_of(
+    name: str,
+    files: Sequence[tuple[str, Path]],
+    advance: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[Path, Facts]:
+    """Hash and decode files once; remembered until a file changes.
+
+    Args:
+        name: The data set's; its facts are kept together.
+        files: Roles and paths.
+        advance: Called after each file, for a progress bar.
+        say: Told in one line where what was found cannot be kept.
+
+    Returns:
+        Facts by file, in the order of the files.
+    """
+    memory = _Memory(name, say)
     facts: dict[Path, Facts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for (_, path), found in zip(
@@ -91,7 +115,7 @@ class _Memory:
             if not stat.S_ISREG(place.st_mode):
                 return {"error": f"{path} does not decode, for it is no file."}
             key = f"{role}:{path.resolve()}:{place.st_size}:{place.st_mtime_ns}"
-            if key not in self.known:
+            if not _tell_all(role, path, self.known.get(key, {})):
                 self.known[key] = _facts(role, path)
                 self.changed = True
         except OSError as error:
@@ -130,27 +154,50 @@ def _are_facts(found: object) -> bool:
         and "sha256" in found
         and ("shape" in found or "error" in found)
         and all(isinstance(value, str) for value in found.values())
+        and all(_NUMBERS.fullmatch(found.get(name, "0")) for name in ("shape", "largest"))
     )
+
+
+def _tell_all(role: str, path: Path, facts: Facts) -> bool:
+    """Whether facts are all that would be found; those of older versions are not."""
+    needed = ("shape", "largest") if _codes(role, path) else ("shape",)
+    return "error" in facts or all(name in facts for name in needed)
+
+
+def _codes(role: str, path: Path) -> bool:
+    """Whether a file holds numbers of structures."""
+    return role == "mask" and _is_volume(path)
+
+
+def _is_volume(path: Path) -> bool:
+    return path.name.lower().endswith(VOLUME_SUFFIXES)
 
 
 def _facts(role: str, path: Path) -> Facts:
     with path.open("rb") as file:
         facts = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     try:
-        shape = _shape(role, path)
+        return facts | _content(role, path)
     except BenchbedError as error:
         return {**facts, "error": str(error)}
-    return {**facts, "shape": "x".join(map(str, shape))}
 
 
-def _shape(role: str, path: Path) -> tuple[int, ...]:
-    """Of a picture ``(H, W)``, of a volume ``(C, D, H, W)``; the file is read to its end."""
-    if path.name.lower().endswith(VOLUME_SUFFIXES):
-        # nibabel takes its time to load, and pictures need none of it.
-        from benchbed.data.volume_files import read_codes, read_volume
+def _content(role: str, path: Path) -> Facts:
+    """What is told by a file that is read to its end.
 
-        if role == "mask":
-            return read_codes(path, {}).shape
-        return read_volume(path).shape
-    pixels = read_image(path, 3) if role == "image" else read_mask(path)
-    return pixels.shape[:2]
+    Its shape is ``(H, W)`` of a picture, ``(C, D, H, W)`` of a volume, without C of a mask.
+    """
+    if not _is_volume(path):
+        pixels = read_image(path, 3) if role == "image" else read_mask(path)
+        return {"shape": _by(pixels.shape[:2])}
+    # nibabel takes its time to load, and pictures need none of it.
+    from benchbed.data.volume_files import read_codes, read_volume
+
+    if _codes(role, path):
+        codes = read_codes(path, {})
+        return {"shape": _by(codes.shape), "largest": str(codes.max())}
+    return {"shape": _by(read_volume(path).shape)}
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

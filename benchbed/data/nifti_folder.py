@@ -8,9 +8,12 @@ from pathlib import Path
 from benchbed.api.layouts import Layout, Part, Volumes
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.collection import VOLUME_SUFFIXES
+from benchbed.data.fingerprint import facts_of
 from benchbed.data.patterns import listing
-from benchbed.data.volume_files import read_codes, read_volume
 from benchbed.errors import BenchbedError
+
+NAME = "nifti"
+"""What such data sets are called, whatever their folder."""
 
 PICTURE = """\
   FOLDER/images/CASE.nii.gz   one file a case, of four axes where it has several sequences
@@ -20,6 +23,8 @@ PICTURE = """\
 @lru_cache
 def nifti_spec(folder: Path) -> DatasetSpec:
     """The spec of a folder of volumes; how many sequences and structures they have is looked up.
+
+    What was found is kept with the other facts of the files: each is unpacked for them once.
 
     Args:
         folder: It holds ``images`` and, where there are any, ``masks``.
@@ -34,15 +39,21 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         raise BenchbedError(
             f"{folder} holds no volume where one is expected; the layout is:\n{PICTURE}"
         )
-    sequences = len(read_volume(folder / images[0]))
-    most = max((int(read_codes(folder / name, {}).max()) for name in masks), default=0)
+    first, *codes = facts_of(
+        NAME, [("image", folder / images[0]), *(("mask", folder / name) for name in masks)]
+    ).values()
+    for found in (first, *codes):
+        if "error" in found:
+            raise BenchbedError(found["error"])
+    sequences = int(first["shape"].partition("x")[0])
+    most = max((int(found["largest"]) for found in codes), default=0)
     layout = Layout(
         folders=(folder.name,),
         parts=(Part(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None),),
         picture=PICTURE,
     )
     return DatasetSpec(
-        name="nifti",
+        name=NAME,
         title=f"the folder {folder.name}",
         modality="volumes",
         licence="the user's own",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from benchbed.api.specs import DatasetSpec
+from benchbed.data import volume_files
+from benchbed.data.nifti_folder import nifti_spec
 from benchbed.data.prepare import Prepared, identify, prepare
 from benchbed.data.references import references
 from benchbed.data.source import dataset_spec, resolve
@@ -256,6 +259,78 @@ def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
     assert sum(len(split) for split in prepared.splits.values()) == 8
     for split in prepared.splits.values():
         assert split.image.shape[1:] == (2, 16, 16, 16)
+
+
+def _own_folder(root: Path) -> str:
+    """Three cases of two structures."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        labels = rng.integers(0, 3, (12, 12, 12)).astype(np.uint8)
+        _write(root / f"images/case{number}.nii.gz", rng.random((12, 12, 12)).astype(np.float32))
+        _write(root / f"masks/case{number}.nii.gz", labels)
+    return f"nifti:{root}"
+
+
+def _planned(name: str) -> DatasetSpec:
+    """The spec, as another process would find it."""
+    nifti_spec.cache_clear()
+    return dataset_spec(name)
+
+
+def test_volumes_are_unpacked_once_for_all_planning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What planning and examination want to know of a file is kept until the file changes."""
+    monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
+    name = _own_folder(tmp_path / "mine")
+    read: list[str] = []
+
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def call(path: Path, *given: object) -> object:
+            read.append(f"{path.parent.name}/{path.name[:5]}")
+            return function(path, *given)
+
+        return call
+
+    for function in (read_codes, read_volume):
+        monkeypatch.setattr(volume_files, function.__name__, counted(function))
+    assert _planned(name).structures == 2
+    assert sorted(read) == ["images/case0", "masks/case0", "masks/case1", "masks/case2"]
+    read.clear()
+    identify(resolve(name))
+    assert sorted(read) == ["images/case1", "images/case2"]
+    read.clear()
+    assert _planned(name).structures == 2
+    assert read == []
+    _write(tmp_path / "mine/masks/case1.nii.gz", np.full((12, 12, 12), 5, np.uint8))
+    assert _planned(name).structures == 5
+    assert read == ["masks/case1"]
+
+
+def test_facts_of_an_older_version_or_of_nobody_are_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They did not tell the largest number of a mask; and what is no number is no fact."""
+    monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
+    name = _own_folder(tmp_path / "mine")
+    spec = _planned(name)
+    index = tmp_path / "cache/index/nifti.json"
+    known = json.loads(index.read_text())
+    for changed in ({"largest": None}, {"largest": "many"}, {"shape": "wide"}, {"shape": "-1x2"}):
+        given = {
+            key: {n: v for n, v in (facts | changed).items() if v is not None}
+            for key, facts in known.items()
+        }
+        index.write_text(json.dumps(given))
+        assert _planned(name) == spec
+        assert json.loads(index.read_text()) == known
+
+
+def test_a_mask_that_does_not_read_is_refused_in_planning(tmp_path: Path) -> None:
+    name = _own_folder(tmp_path / "mine")
+    (tmp_path / "mine/masks/case1.nii.gz").write_bytes(b"nothing")
+    with pytest.raises(BenchbedError, match=r"case1\.nii\.gz does not read as a NIfTI volume"):
+        _planned(name)
 
 
 def test_a_folder_without_volumes_is_refused(tmp_path: Path) -> None:

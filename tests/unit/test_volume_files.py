@@ -100,6 +100,21 @@ def test_labels_that_stand_for_nothing_are_named(
         read_codes(write(tmp_path / "seg.nii.gz", values), codes)
 
 
+@pytest.mark.parametrize("codes", [{}, {1: 2, 3: 1, 255: 3}, {1: 1, 3: 2, 255: 4, 1000: 5}])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
+def test_labels_are_counted_as_sorting_would(
+    codes: dict[int, int], kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes, wider whole numbers and floats, under numbers of their own or of the file's."""
+    held = [0, 1, 3, 255] + ([1000] if 1000 in codes and kind is not np.uint8 else [])
+    values = np.random.default_rng(0).choice(held, (5, 6, 7)).astype(kind)
+    path = write(tmp_path / "seg.nii.gz", values)
+    expected = np.vectorize(lambda value: ({0: 0} | codes).get(value, value))(values)
+    if 1000 not in held:
+        monkeypatch.setattr(np, "unique", None)
+    assert np.array_equal(read_codes(path, codes), expected.transpose(2, 1, 0))
+
+
 def test_a_packed_file_that_lost_any_byte_is_refused(tmp_path: Path) -> None:
     """Cut anywhere, the checksum at its end included, or with one bit turned inside."""
     path = write(tmp_path / "a.nii.gz", VOXELS)
