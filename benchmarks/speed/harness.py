@@ -211,8 +211,10 @@ class Training:
         precision: str,
         rounds: int,
         device: torch.device,
+        *,
         under: Conditions | None = None,
         folder: Path | None = None,
+        shortest: float = TURN,
     ) -> Measurement:
         """Train both in turns.
 
@@ -222,10 +224,17 @@ class Training:
             device: Where.
             under: Clock and company.
             folder: Where checkpoints are written and removed; None for the system's own place.
+            shortest: Seconds that a turn of either lasts at least.
         """
         # Both have their data before their memory is looked at.
         tensors = self.make_tensors()
-        turns = Turns(self.steps, rounds, device, lambda: self.make_reference(tensors, device))
+        turns = Turns(
+            self.steps,
+            rounds,
+            device,
+            lambda: self.make_reference(tensors, device),
+            shortest=shortest,
+        )
         method = built(self.make(), self.shape, precision, device)
         watched = Watched(method, self.steps)
         method.training_step = watched  # type: ignore[method-assign]

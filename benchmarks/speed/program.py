@@ -160,7 +160,7 @@ class Program:
             for precision, peak in peaks.items():
 
                 def work(t: Training = training, p: str = precision, top: float = peak) -> None:
-                    made = t.measure(p, c.rounds, c.device, under, self.folder)
+                    made = t.measure(p, c.rounds, c.device, under=under, folder=self.folder)
                     made.peak = top
                     self._keep(made)
                     self._ask(t.name)

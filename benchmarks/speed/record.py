@@ -146,8 +146,9 @@ def growth(one: Growth) -> dict[str, Any]:
         "unit": "seconds" if one.laps else "bytes",
         "values": one.values(),
         "exponent": one.exponent(),
-        "demanded": one.demanded,
+        "demanded": one.least,
         "verdict": one.verdict,
+        "floor_laps": [_from_lap(lap) for lap in one.floor],
         "laps": [_from_lap(lap) for lap in one.laps],
     }
 
@@ -157,10 +158,11 @@ def grown(entry: dict[str, Any]) -> Growth:
     return Growth(
         name=entry["name"],
         what=entry["what"],
-        demanded=entry["demanded"],
+        demanded=None if entry["floor_laps"] else entry["demanded"],
         sizes=entry["sizes"],
         laps=[_to_lap(lap) for lap in entry["laps"]],
         amounts=[] if entry["laps"] else [int(value) for value in entry["values"]],
+        floor=[_to_lap(lap) for lap in entry["floor_laps"]],
         under=Conditions(entry["clock"], entry["busy"]),
     )
 

@@ -44,19 +44,21 @@ class Growth:
     Attributes:
         name: Short name.
         what: What grows, with what.
-        demanded: The exponent that the mathematics demands.
+        demanded: The exponent that the mathematics demands; None where `floor` tells it.
         sizes: What it grows with.
         laps: Seconds at each size; none where it is memory that grows.
         amounts: Bytes at each size; none where it is time that grows.
+        floor: Seconds at each size of the operations that nobody can do without.
         under: Clock and company.
     """
 
     name: str
     what: str
-    demanded: float
+    demanded: float | None
     sizes: list[int] = field(default_factory=list)
     laps: list[Lap] = field(default_factory=list)
     amounts: list[int] = field(default_factory=list)
+    floor: list[Lap] = field(default_factory=list)
     under: Conditions = field(default_factory=Conditions)
 
     def values(self, clock: Clock | None = None) -> list[float]:
@@ -73,9 +75,16 @@ class Growth:
         return slope(self.sizes, self.values(clock))
 
     @property
+    def least(self) -> float:
+        """The exponent that is demanded."""
+        if self.demanded is not None:
+            return self.demanded
+        return slope(self.sizes, [lap.by(self.under.clock) for lap in self.floor])
+
+    @property
     def verdict(self) -> str:
         """Whether it grows no faster than it must."""
-        return "met" if self.exponent() <= self.demanded + EXPONENT_SLACK else "short"
+        return "met" if self.exponent() <= self.least + EXPONENT_SLACK else "short"
 
 
 def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
@@ -201,13 +210,6 @@ def _metrics(quick: bool) -> list[Case]:
     many = (512, 1024, 2048) if quick else (1000, 2000, 4000, 8000)
     found: list[tuple[str, str, Sequence[int], float, Make]] = [
         (
-            "fid-distance-n",
-            f"FID distance against N up to its {DIMS} dimensions",
-            few,
-            slope(few, [_fid_flops(count) for count in few]),
-            lambda n: _on_features(frechet_distance, n, DIMS),
-        ),
-        (
             "fid-distance-n-beyond",
             f"FID distance against N beyond its {FEW_DIMS} dimensions",
             many,
@@ -220,7 +222,8 @@ def _metrics(quick: bool) -> list[Case]:
         ("swd-n", "SWD against N", few, 1.0, lambda n: _on_images(sliced_wasserstein, n)),
         ("ms-ssim-n", "MS-SSIM against N pairs", few, 1.0, lambda n: _on_images(ms_ssim, n)),
     ]
-    return [Case((one[0],), lambda one=one: [_of_sizes(*one)]) for one in found]  # type: ignore[misc]
+    cases = [Case((one[0],), lambda one=one: [_of_sizes(*one)]) for one in found]  # type: ignore[misc]
+    return [Case(("fid-distance-n",), lambda: [_fid_distance(few)]), *cases]
 
 
 def _of_sizes(name: str, what: str, sizes: Sequence[int], demanded: float, make: Make) -> Growth:
@@ -228,13 +231,22 @@ def _of_sizes(name: str, what: str, sizes: Sequence[int], demanded: float, make:
     return Growth(name, what, demanded, list(sizes), laps)
 
 
-def _fid_flops(count: int) -> float:
-    """FLOPs of the FID distance of 2 x N samples, N no more than the dimensions.
+def _fid_distance(sizes: Sequence[int]) -> Growth:
+    """Up to as many samples as dimensions, beside what it cannot do without.
 
-    The product of the two sets, and the singular values of the N x N matrix that it is (Golub and
-    Van Loan, "Matrix Computations", section 8.6: 8/3 N^3 without vectors).
+    That is the product of the two sets, N^2 d, and the singular values of the N x N matrix that it
+    is, N^3; which of them weighs more at these sizes is the machine's to say.
     """
-    return 2 * count**2 * DIMS + 8 / 3 * count**3
+    what = f"FID distance against N up to its {DIMS} dimensions"
+    made = Growth("fid-distance-n", what, None, list(sizes))
+    for count in sizes:
+        sides = features(count), features(count, seed=1)
+        one, other = (torch.from_numpy(side).double() for side in sides)
+        made.laps.append(_least(lambda s=sides: frechet_distance(*s), CPU))  # type: ignore[misc]
+        made.floor.append(
+            _least(lambda a=one, b=other: torch.linalg.svdvals(a @ b.T), CPU)  # type: ignore[misc]
+        )
+    return made
 
 
 def _on_features(metric: Callable[..., Any], count: int, dims: int) -> Callable[[], Any]:

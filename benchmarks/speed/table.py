@@ -153,12 +153,14 @@ def growths(made: Sequence[Growth], failed: Sequence[Failure]) -> Table:
             " to ".join(shown),
             f"{one.exponent():.2f}"
             + (f" cpu\n[dim]wall {one.exponent('wall'):.2f}[/]" if cpu else ""),
-            f"{one.demanded:.2f}",
+            f"{one.least:.2f}{'*' if one.floor else ''}",
             _said(one.verdict),
         )
     for failure in failed:
         table.add_row(_not_measured(failure))
     table.caption = f"met: at most {EXPONENT_SLACK:g} above what the mathematics demands."
+    if any(one.floor for one in made):
+        table.caption += "\n*: the exponent of the operations alone that nobody can do without."
     return table
 
 

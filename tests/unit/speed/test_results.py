@@ -14,7 +14,17 @@ from rich.console import Console
 
 from benchbed.errors import BenchbedError
 from benchmarks.speed import choice as choice_module
-from benchmarks.speed import goals, known, machine, metrics, program, results, scaling, start_up
+from benchmarks.speed import (
+    goals,
+    known,
+    machine,
+    metrics,
+    picture,
+    program,
+    results,
+    scaling,
+    start_up,
+)
 from benchmarks.speed import table as tables
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.choice import GROUPS, Choice
@@ -66,6 +76,7 @@ def filled() -> Results:
         StartUp("s", "benchbed", 0.2, [(Lap(0.02, 0.02), Lap(0.1, 0.1))], [Lap(4, 4)], False),
         Growth("g", "what", 1.0, [1, 2, 4], [Lap(n, n) for n in (1.0, 2.0, 4.0)]),
         Growth("m", "what", 1.0, [1, 2, 4], amounts=[10, 20, 40]),
+        Growth("f", "what", None, [1, 2], [Lap(1, 1), Lap(4, 4)], floor=[Lap(1, 1), Lap(2, 2)]),
         Failure("c", "training", "bf16", "OutOfMemoryError: too large"),
     ):
         made.add(item)
@@ -144,9 +155,10 @@ def test_tf32_has_a_file_of_its_own() -> None:
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is described and looked at in no time."""
+    """A machine that is described and looked at in no time, and no pictures."""
     monkeypatch.setattr(machine, "describe", lambda device, tf32: dict(ABOUT))
     monkeypatch.setattr(machine, "busy", lambda: 0.0)
+    monkeypatch.setattr(picture, "draw", lambda *_: None)
 
 
 def pair(name: str, work: Any = lambda: 1) -> Pair:
