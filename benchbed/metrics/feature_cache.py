@@ -67,6 +67,8 @@ def kept(
     count: int,
     dims: int = 2,
     dtype: npt.DTypeLike = np.float32,
+    *,
+    needed: bool = True,
 ) -> npt.NDArray[Any]:
     """An array from its file; computed and written whole where that is not there or is damaged.
 
@@ -76,6 +78,7 @@ def kept(
         count: Its length.
         dims: Number of its axes.
         dtype: Its type.
+        needed: Whether it must be kept; else it is no matter that it cannot be.
 
     Raises:
         OSError: It cannot be written.
@@ -86,8 +89,12 @@ def kept(
     content = io.BytesIO()
     np.save(content, found)
     # numpy does not say why a file of its own cannot be written, such as on a full disk.
-    with whole(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+    try:
+        with whole(path) as temporary:
+            temporary.write_bytes(content.getbuffer())
+    except OSError:
+        if needed:
+            raise
     return found
 
 

@@ -155,3 +155,15 @@ def test_damaged_floors_are_computed_again_and_mended(floors: list[str], tmp_pat
         assert kept_by(("kl",), images(40, 0)) == [whole]
         assert floors == ["kl"]
         assert path.read_bytes() == content
+
+
+def test_a_floor_that_cannot_be_kept_is_given_all_the_same(
+    floors: list[str], tmp_path: Path
+) -> None:
+    (whole,) = kept_by(("kl",), images(40, 0))
+    (path,) = (tmp_path / "cache/floors").iterdir()
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("no folder")
+    assert kept_by(("kl",), images(40, 0)) == [whole]
+    assert floors == ["kl", "kl"]
