@@ -39,14 +39,16 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         raise BenchbedError(
             f"{folder} holds no volume where one is expected; the layout is:\n{PICTURE}"
         )
-    first, *codes = facts_of(
-        NAME, [("image", folder / images[0]), *(("mask", folder / name) for name in masks)]
-    ).values()
-    for found in (first, *codes):
-        if "error" in found:
-            raise BenchbedError(found["error"])
+    # Files that do not read are told, or left out, where every file is looked at.
+    for name in images:
+        (first,) = facts_of(NAME, [("image", folder / name)]).values()
+        if "error" not in first:
+            break
+    else:
+        raise BenchbedError(first["error"])
     sequences = int(first["shape"].partition("x")[0])
-    most = max((int(found["largest"]) for found in codes), default=0)
+    codes = facts_of(NAME, [("mask", folder / name) for name in masks]).values()
+    most = max((int(found["largest"]) for found in codes if "error" not in found), default=0)
     layout = Layout(
         folders=(folder.name,),
         parts=(Part(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None),),

@@ -136,6 +136,8 @@ def apart(one: Path, other: Path) -> float:
 def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
     """Affine and size of a volume, its axes turned as `read_volume` turns them."""
     image: Any = nibabel.load(path)
+    if len(image.shape) == 2:
+        return np.eye(4), (*image.shape, 1)  # as they are read: their headers say nothing
     turned = io_orientation(image.affine)  # type: ignore[no-untyped-call]
     shape = (*image.shape, 1)[:3]
     affine = image.affine @ inv_ornt_aff(turned, shape)  # type: ignore[no-untyped-call]

@@ -280,6 +280,16 @@ def test_wrong_affines(tmp_path: Path, tried: Tried) -> None:
     one, other = (volume_arrays(Case("a", "train", "a", image, m), _spec(), 16) for m in masks)
     assert np.array_equal(one["mask"], other["mask"])
     tried("mask of the same place in another order, which is taken")
+    slices = [
+        _volume(tmp_path / f"{n}.nii.gz", v[..., 0]) for n, v in (("i", VOXELS), ("m", codes))
+    ]
+    for path in slices:
+        header = bytearray(gzip.decompress(path.read_bytes()))
+        header[252:256] = struct.pack("<2h", 0, 1)
+        header[280:328] = struct.pack("<12f", *[np.nan] * 12)
+        path.write_bytes(gzip.compress(bytes(header)))
+    assert volume_arrays(Case("a", "train", "a", *slices), _spec(), 16)["image"].any()
+    tried("slices of two axes, whose headers say nothing, and which are taken")
 
 
 def _pictures(folder: Path, *names: str) -> Path:

@@ -326,10 +326,20 @@ def test_facts_of_an_older_version_or_of_nobody_are_found_again(
         assert json.loads(index.read_text()) == known
 
 
-def test_a_mask_that_does_not_read_is_refused_in_planning(tmp_path: Path) -> None:
+def test_files_that_do_not_read_are_told_or_left_out(tmp_path: Path) -> None:
+    """The first image and a mask: others say how many sequences and structures there are."""
     name = _own_folder(tmp_path / "mine")
     (tmp_path / "mine/masks/case1.nii.gz").write_bytes(b"nothing")
-    with pytest.raises(BenchbedError, match=r"case1\.nii\.gz does not read as a NIfTI volume"):
+    (tmp_path / "mine/images/case0.nii.gz").write_bytes(b"nothing")
+    spec = _planned(name)
+    assert (spec.channels, spec.structures) == (1, 2)
+    with pytest.raises(BenchbedError, match=r"case0\.nii\.gz does not read as a NIfTI volume"):
+        identify(resolve(name))
+    collection, _ = identify(resolve(name), skip_bad=True)
+    assert [case.id for case in collection.cases] == ["case2"]
+    for number in (1, 2):
+        (tmp_path / f"mine/images/case{number}.nii.gz").write_bytes(b"nothing")
+    with pytest.raises(BenchbedError, match=r"case2\.nii\.gz does not read as a NIfTI volume"):
         _planned(name)
 
 
