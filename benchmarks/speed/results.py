@@ -85,8 +85,14 @@ class Results:
 
 
 def read(path: Path) -> Results:
-    """The reverse of `Results.save`."""
+    """The reverse of `Results.save`.
+
+    Raises:
+        ValueError: It has another format.
+    """
     content = json.loads(path.read_text(encoding="utf-8"))
+    if content["format"] != record.FORMAT:
+        raise ValueError(f"{path.name} has format {content['format']}, not {record.FORMAT}.")
     return Results(
         machine=content["machine"],
         made=[record.measurement(entry) for entry in content["comparisons"]],
@@ -121,11 +127,9 @@ def _is_free(path: Path, machine: dict[str, Any]) -> bool:
     if not path.exists():
         return True
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    same = isinstance(content, dict) and content.get("format") == record.FORMAT
-    return same and bool(content.get("machine") == machine)
+        return read(path).machine == machine
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False  # damaged or of another format: it is left alone
 
 
 def _key(item: Item) -> tuple[str, str]:

@@ -145,6 +145,8 @@ def test_another_machine_has_another_file(tmp_path: Path) -> None:
     assert results.place(tmp_path, "cpu", ABOUT | {"threads": 2}) == tmp_path / "cpu-2.json"
     (tmp_path / "cpu-2.json").write_text("{}")
     assert results.place(tmp_path, "cpu", ABOUT | {"threads": 2}) == tmp_path / "cpu-3.json"
+    first.write_text(first.read_text().replace('"scaling"', '"damaged"'))
+    assert results.place(tmp_path, "cpu", ABOUT) == tmp_path / "cpu-3.json"
 
 
 def test_tf32_has_a_file_of_its_own() -> None:
