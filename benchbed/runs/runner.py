@@ -18,6 +18,7 @@ from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import Evaluation, Task
+from benchbed.aside import stdout_aside
 from benchbed.data.feed import Feed, StagedFeed, in_order
 from benchbed.data.prepare import Prepared
 from benchbed.data.references import references
@@ -26,7 +27,6 @@ from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
 from benchbed.registry import load
 from benchbed.runs.along import check_devices, in_company, train_along
-from benchbed.runs.aside import stdout_aside
 from benchbed.runs.assemble import build, parameter_counts, restored
 from benchbed.runs.device import fabric, peak_memory
 from benchbed.runs.done import (

@@ -18,6 +18,17 @@ from benchbed.files import whole
 FORMAT = 1
 """Version of the checkpoint's content."""
 
+# What a lacking, a swapped and an endless part of a checkpoint make of their use.
+_UNFIT = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 
 def seed_everything(seed: int) -> None:
     """Seed the global generators of python, numpy and torch."""
@@ -117,7 +128,7 @@ def fitting(path: Path) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except _UNFIT as error:
         raise BenchbedError(
             f"{path} is damaged, or of other networks than these: {_reason(error)}"
         ) from error

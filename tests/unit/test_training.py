@@ -289,3 +289,16 @@ def test_the_mean_of_a_loss_is_over_the_steps_that_had_it(
     with (tmp_path / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["first"], row["second"]) for row in rows] == [("4", ""), ("4", "8"), ("", "8")]
+
+
+@pytest.mark.parametrize("steps", [float("inf"), float("nan"), "many", None])
+def test_a_checkpoint_that_counts_no_steps_is_told(steps: object, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    carry_out(_plan(), store)
+    path = checkpoint_of(_plan(), store)
+    content = torch.load(path, weights_only=True)
+    content["state"]["steps"] = steps
+    torch.save(content, path)
+    store.record_path(_plan().id).unlink()
+    with pytest.raises(BenchbedError, match=r"last\.pt is damaged"):
+        carry_out(_plan(), store)
