@@ -201,10 +201,11 @@ time.sleep(600)
 """A process that hears no signal, as one does whose step hangs in code outside Python."""
 
 
-def test_a_run_that_hears_nothing_is_killed_where_it_is_to_stop_at_once(
+@pytest.fixture
+def deaf(
     planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asked once it is waited for; asked twice it has a moment, and then its suite ends."""
+) -> Local:
+    """An executor that is at work on such a run, and has half a second of patience."""
     monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
     mark = tmp_path / "there"
     script([[*DEAF, str(mark)]])
@@ -212,30 +213,26 @@ def test_a_run_that_hears_nothing_is_killed_where_it_is_to_stop_at_once(
     executor.start(planned[0])
     while not mark.exists():
         time.sleep(0.02)
-    executor.stop(at_once=False)
+    return executor
+
+
+def test_a_run_that_hears_nothing_is_killed_where_it_is_to_stop_at_once(deaf: Local) -> None:
+    """Asked once it is waited for; asked twice it has a moment, and then its suite ends."""
+    deaf.stop(at_once=False)
     time.sleep(0.6)
-    assert executor.ended() == []
-    executor.stop(at_once=True)
-    assert executor.ended() == []
+    assert deaf.ended() == []
+    deaf.stop(at_once=True)
+    assert deaf.ended() == []
     time.sleep(0.5)
-    (ended,) = executor.ended()
+    (ended,) = deaf.ended()
     assert (ended.outcome, ended.words) == ("stopped", "")
 
 
-def test_a_run_that_hears_nothing_does_not_outlive_its_suite(
-    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
-    mark = tmp_path / "there"
-    script([[*DEAF, str(mark)]])
-    executor = Local(Store(tmp_path))
-    executor.start(planned[0])
-    while not mark.exists():
-        time.sleep(0.02)
+def test_a_run_that_hears_nothing_does_not_outlive_its_suite(deaf: Local) -> None:
     begun = time.monotonic()
-    executor.close()
+    deaf.close()
     assert time.monotonic() - begun < 5
-    assert executor.has_room()
+    assert deaf.has_room()
 
 
 def test_the_last_words_of_a_run_are_read_whatever_became_of_its_folder(
