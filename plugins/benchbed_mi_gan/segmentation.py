@@ -69,11 +69,11 @@ class MIGANSeg(Method[MIGANSegSettings]):
             self.update_generator(segmentation)
             return {"segmentation": segmentation}
         guess = logits.sigmoid()
-        d_loss = bce_with_target(self.judge(image, truth), 1.0) + bce_with_target(
-            self.judge(image, guess.detach()), 0.0
-        )
+        real, fake = self.judge(image, truth, guess.detach())
+        d_loss = bce_with_target(real, 1.0) + bce_with_target(fake, 0.0)
         self.update("discriminator", d_loss)
-        adversarial = bce_with_target(self.judge(image, guess), 1.0)
+        _, fake = self.judge(image, truth, guess)
+        adversarial = bce_with_target(fake, 1.0)
         self.update_generator(segmentation + s.adversarial_weight * adversarial)
         return {
             "discriminator": d_loss,
@@ -86,10 +86,15 @@ class MIGANSeg(Method[MIGANSegSettings]):
         self.update("generator", loss)
         self.update_average("generator")
 
-    def judge(self, image: Tensor, vessels: Tensor) -> Tensor:
-        """D(x, y)."""
-        logits: Tensor = self.discriminator(torch.cat([image, vessels], 1))
-        return logits
+    def judge(self, image: Tensor, truth: Tensor, guess: Tensor) -> tuple[Tensor, Tensor]:
+        """D(x, y) and D(x, G(x)), normalised together as in V-GAN's code.
+
+        Apart, batch normalisation would give both the same means and deviations, which are most
+        of what tells a binary mask from probabilities.
+        """
+        pairs = torch.cat([torch.cat([image, image]), torch.cat([truth, guess])], 1)
+        real, fake = self.discriminator(pairs).chunk(2)
+        return real, fake
 
     def segment(self, image: Tensor) -> Tensor:
         """Probabilities of vessels, by the averaged G."""

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchbed import Batch, DataShape
+from benchbed.nn import bce_with_target
 from benchbed.runs.runner import fabric, parameter_counts
 from benchbed_mi_gan.segmentation import MIGANSeg, z_scored
 from benchbed_mi_gan.segmentation_networks import (
@@ -151,6 +152,19 @@ def test_the_discriminator_reaches_the_generator() -> None:
         method.training_step(_batch(), 0.0)
         heads.append(method.generator.module.encoders[0][0].weight.detach().clone())
     assert not torch.equal(*heads)
+
+
+@pytest.mark.parametrize("kind", ["patch1", "patch2", "image"])
+def test_the_discriminator_learns_to_tell_a_mask_from_a_guess(kind: str) -> None:
+    """Shades of grey are told from black and white, which normalising each alone would hide."""
+    method = _ready(discriminator=kind, discriminator_features=4, discriminator_learning_rate=2e-3)
+    batch = _batch()
+    truth = (batch.mask + 1) / 2  # type: ignore[operator]
+    for _ in range(40):
+        real, fake = method.judge(batch.image, truth, 0.5 * truth + 0.1)
+        loss = bce_with_target(real, 1.0) + bce_with_target(fake, 0.0)
+        method.update("discriminator", loss)
+    assert float(loss.detach()) < 0.55  # 0.44 at most; 0.66 at least where each is alone
 
 
 def test_crops_are_trained_on_and_whole_images_segmented() -> None:
