@@ -6,6 +6,7 @@ from typing import Any
 
 from benchbed.runs.lookup import one_of, run_names, standing_of
 from benchbed.runs.store import Store
+from benchbed.training.checkpoint_file import checkpoint_in
 
 
 def run_facts(store: Store, run: str) -> dict[str, Any] | None:
@@ -32,7 +33,7 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
     from benchbed.cli.values import value_rows
 
     training, made, protocol = record.training, record.provenance, record.protocol
-    weights = (folder / "checkpoints" / "last.pt").is_file()
+    weights = checkpoint_in(folder).is_file()
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),

@@ -90,8 +90,6 @@ def with_weights(
         ) from error
     method.attach(lightning)
     with fitting(checkpoint):
-        if not isinstance(saved["state"]["steps"], int):
-            raise TypeError("its steps are no whole number")
         method.restore(saved["state"])
     return method
 

@@ -17,7 +17,8 @@ from benchbed.runs.showcase import showcase_folder
 from benchbed.runs.status import forget_status, read_status
 from benchbed.runs.store import Store, held_at_once
 from benchbed.training.board import FOLDER as BOARD
-from benchbed.training.state import checkpoint_in, fitting, load_checkpoint
+from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.training.state import load_checkpoint
 
 
 def done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | None:
@@ -58,8 +59,7 @@ def _trained_as(record: Record, plan: Plan, store: Store) -> bool:
         return True
     path = checkpoint_of(plan, store)
     saved = load_checkpoint(path, record.method)
-    with fitting(path):
-        return bool(saved["state"]["steps"] == record.training.steps)
+    return bool(saved["state"]["steps"] == record.training.steps)
 
 
 def settle(plan: Plan, store: Store, record: Record) -> None:

@@ -28,6 +28,7 @@ from benchbed.runs.archive import (
 from benchbed.runs.archived_record import content_of
 from benchbed.runs.card import model_card
 from benchbed.runs.lookup import find_record, state_of
+from benchbed.training.checkpoint_file import checkpoint_in
 
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
@@ -57,7 +58,7 @@ class Export:
     @property
     def checkpoint(self) -> Path:
         """The file that holds its weights."""
-        return self.folder / "checkpoints" / "last.pt"
+        return checkpoint_in(self.folder)
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,6 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
 def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
     record = found.record
     run, steps = str(saved["run"]), saved["state"]["steps"]
-    if not isinstance(steps, int):
-        raise TypeError("its steps are no whole number")
     if (run, steps) != (record.id, record.training.steps):
         raise BenchbedError(
             f"The weights in {found.checkpoint} are of {run[:80]!r} after {steps} steps, but its "

@@ -18,6 +18,7 @@ from benchbed.runs.lookup import state_of
 from benchbed.runs.record import Imported, Record
 from benchbed.runs.showcase import publish, showcase_folder
 from benchbed.settings import MethodSettings, parse
+from benchbed.training.checkpoint_file import checkpoint_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ def _weights_there(offer: Offer, store: Store, *, recorded: bool) -> bool:
             f"The run {run} is here already: it is {state}{lack}; nothing was changed. Finish it "
             f"with benchbed run --resume {run}, or be rid of it with benchbed runs prune --failed."
         )
-    return _checkpoint(folder).is_file()
+    return checkpoint_in(folder).is_file()
 
 
 def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
@@ -203,7 +204,7 @@ def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor])
     from benchbed.training.state import fitting, load_checkpoint
 
     run = offer.record.id
-    path = _checkpoint(store.run_folder(run))
+    path = checkpoint_in(store.run_folder(run))
     saved = load_checkpoint(path, offer.spec.name)
     with fitting(path):
         here = weights.to_bytes(weights.flat(saved["state"]))
@@ -243,7 +244,7 @@ def _write_folder(
         "summed": {},
         "pictured": 0,
     }
-    save_checkpoint(_checkpoint(folder), record.method, record.id, content)
+    save_checkpoint(checkpoint_in(folder), record.method, record.id, content)
 
 
 def _write_record(offer: Offer, store: Store, *, recorded: bool) -> None:
@@ -259,7 +260,3 @@ def _write_record(offer: Offer, store: Store, *, recorded: bool) -> None:
     store.write_state(
         record.id, "finished", {"plan": made_plan(record), "imported": origin.model_dump()}
     )
-
-
-def _checkpoint(folder: Path) -> Path:
-    return folder / "checkpoints" / "last.pt"

@@ -14,6 +14,7 @@ from typing import Literal
 
 from benchbed.runs.lookup import state_of
 from benchbed.runs.store import LOCK, Store, busy, held_at_once
+from benchbed.training.checkpoint_file import checkpoint_in
 
 DONE = ("finished", "diverged")
 BROKEN = ("failed", "interrupted", "running", "pending")
@@ -113,7 +114,7 @@ def free(store: Store, holding: Holding, wanted: Wanted) -> int:
             for path in _leftovers(folder, _files(folder), now.state):
                 path.unlink(missing_ok=True)
         if what == "checkpoints":
-            _weights(folder).unlink()
+            checkpoint_in(folder).unlink()
     return size
 
 
@@ -139,15 +140,10 @@ def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
             for path, status in files.items()
             if path.is_relative_to(folder / "checkpoints")
         ),
-        weights=0 if (status := files.get(_weights(folder))) is None else status.st_size,
+        weights=0 if (status := files.get(checkpoint_in(folder))) is None else status.st_size,
         leftovers=sum(files[path].st_size for path in leftovers),
         why_not=why_not,
     )
-
-
-def _weights(folder: Path) -> Path:
-    """The file that samples are drawn from; what else knows its name needs torch."""
-    return folder / "checkpoints" / "last.pt"
 
 
 def _files(folder: Path) -> dict[Path, os.stat_result]:
@@ -171,7 +167,7 @@ def _files(folder: Path) -> dict[Path, os.stat_result]:
 def _leftovers(folder: Path, files: Iterable[Path], state: str) -> list[Path]:
     if state not in DONE:
         return []
-    weights = _weights(folder)
+    weights = checkpoint_in(folder)
     return [
         path
         for path in files

@@ -13,7 +13,8 @@ from benchbed.runs.device import fabric
 from benchbed.runs.lookup import find_plan
 from benchbed.runs.store import Store
 from benchbed.settings import parse
-from benchbed.training.state import checkpoint_in, load_checkpoint
+from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.training.state import load_checkpoint
 
 
 def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[Any]]:

@@ -13,6 +13,7 @@ from benchbed.runs.lookup import state_of
 from benchbed.runs.plan import Plan
 from benchbed.runs.store import Store
 from benchbed.suites.grid import Member
+from benchbed.training.checkpoint_file import checkpoint_in
 
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
@@ -135,7 +136,7 @@ def _with_first(plans: Iterable[Plan], store: Store) -> Iterator[Plan]:
 
 def _trained(plan: Plan, store: Store) -> bool:
     """Whether a run that others build on is done, weights and all: a record alone does not do."""
-    checkpoint = store.run_folder(plan.id) / "checkpoints" / "last.pt"
+    checkpoint = checkpoint_in(store.run_folder(plan.id))
     # A record may be older than the weights, which another process is at work on.
     whole = state_of(store, plan.id) in ("finished", "diverged")
     return whole and checkpoint.exists() and store.record_path(plan.id).exists()
@@ -144,7 +145,7 @@ def _trained(plan: Plan, store: Store) -> bool:
 def _spent(plan: Plan, store: Store) -> float:
     """The share of its budget that a run which was begun has spent, as its history tells it."""
     folder = store.run_folder(plan.id)
-    if not (folder / "checkpoints" / "last.pt").exists():
+    if not checkpoint_in(folder).exists():
         return 0.0
     kimg, seconds = plan.protocol.kimg, plan.protocol.seconds
     column, budget = ("kimg", kimg) if kimg is not None else ("seconds", seconds)

@@ -13,6 +13,7 @@ from benchbed.runs.plan import Plan, plan
 from benchbed.runs.request import Request
 from benchbed.runs.store import Store
 from benchbed.suites.suite import PresetName, Suite
+from benchbed.training.checkpoint_file import checkpoint_in
 from benchbed.training.events import Reporter
 
 N = TypeVar("N", int, float)
@@ -59,7 +60,7 @@ class Member:
         return "begun" if (store.run_folder(self.plan.id) / "run.json").exists() else "missing"
 
     def _weights(self, store: Store) -> Path:
-        return store.run_folder(self.plan.id) / "checkpoints" / "last.pt"
+        return checkpoint_in(store.run_folder(self.plan.id))
 
 
 def requests(

@@ -23,13 +23,13 @@ from benchbed.data.feed import Feed, StagedFeed
 from benchbed.errors import BenchbedError
 from benchbed.training.board import Board, LoggerName, board
 from benchbed.training.budget import Budget, Position
+from benchbed.training.checkpoint_file import checkpoint_in
 from benchbed.training.copies import end_if_copy
 from benchbed.training.events import Progress, Reporter
 from benchbed.training.history import History
 from benchbed.training.pictures import save_picture
 from benchbed.training.sampling import NotFinite
 from benchbed.training.state import (
-    checkpoint_in,
     fitting,
     load_checkpoint,
     random_states,

@@ -63,11 +63,6 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
 
 
-def checkpoint_in(folder: Path) -> Path:
-    """The file that a run in `folder` goes on from, and that holds its weights."""
-    return folder / "checkpoints" / "last.pt"
-
-
 def save_checkpoint(path: Path, method: str, run: str, content: Mapping[str, Any]) -> None:
     """Write a checkpoint whole.
 
@@ -91,7 +86,8 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
         method: Name of the method that wants it.
 
     Raises:
-        BenchbedError: It does not read, is of a newer benchbed or of another method.
+        BenchbedError: It does not read, does not tell how far the run was, is of a newer benchbed
+            or of another method.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -111,6 +107,9 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
             f"{path} is a checkpoint of {content.get('method')!r}, not of {method!r}; "
             f"resume it with the method that made it."
         )
+    with fitting(path):
+        if not isinstance(content["state"]["steps"], int):
+            raise TypeError("its steps are no whole number")
     return content
 
 

@@ -55,6 +55,12 @@ MI_GAN_SEG = MethodSpec(
             reason="every budget, however short, trains both",
         ),
         Deviation(
+            paper="how D normalises is not said; V-GAN's code puts masks and guesses into one batch "
+            "for D's update, and guesses alone into that of G",
+            here="one batch for both updates",
+            reason="D judges alike in both, and G's cross-entropy falls faster on DRIVE",
+        ),
+        Deviation(
             paper="values in [-1, 1], and z-scores a channel; the field of view is not mentioned",
             here="z-scores over the pixels whose red exceeds 40 of 255, as V-GAN's code, or over "
             "all where there is none",
