@@ -55,8 +55,8 @@ MI_GAN_SEG = MethodSpec(
             reason="every budget, however short, trains both",
         ),
         Deviation(
-            paper="how D normalises is not said; V-GAN's code puts masks and guesses into one batch "
-            "for D's update, and guesses alone into that of G",
+            paper="how D normalises is not said; V-GAN's code puts masks and guesses into one "
+            "batch for D's update, and guesses alone into that of G",
             here="one batch for both updates",
             reason="D judges alike in both, and G's cross-entropy falls faster on DRIVE",
         ),
