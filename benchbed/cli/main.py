@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from benchbed import __version__
 from benchbed.errors import BenchbedError, unknown
@@ -40,7 +40,7 @@ EPILOG = """Begin with:
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called, and not when they are named."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The commands, in the order a user meets them."""
@@ -48,16 +48,21 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a command."""
+        """A command's name and what it does, which is all that a list of commands shows."""
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:
                 return None
             raise unknown("command", cmd_name, COMMANDS, "benchbed --help")
-        module = import_module(f"benchbed.cli.{cmd_name}_command")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        command.short_help = COMMANDS[cmd_name]
-        return command
+        return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is called."""
+        name, named, rest = super().resolve_command(ctx, args)
+        if named is None:
+            return name, None, rest
+        command = typer.main.get_command(import_module(f"benchbed.cli.{name}_command").app)
+        command.name = name
+        return name, command, rest
 
 
 app = typer.Typer(

@@ -109,6 +109,19 @@ def test_specs_import_nothing_heavy(module: str) -> None:
     assert answer.stdout.strip() == "[]"
 
 
+def test_a_list_of_commands_imports_none_of_them() -> None:
+    code = (
+        "import sys; from benchbed.cli.main import app\n"
+        "try:\n    app(['--help'])\nfinally:\n"
+        "    print([m for m in sys.modules if m.endswith('_command')])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "Train a method" in answer.stdout
+    assert answer.stdout.splitlines()[-1] == "[]"
+
+
 def test_files_and_functions_stay_small() -> None:
     """A file has one subject and a function fits a screen: 400 and 60 lines at the most."""
     long: list[str] = []
