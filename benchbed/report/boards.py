@@ -13,7 +13,7 @@ from benchbed.api.specs import MetricSpec
 from benchbed.report.compare import comparisons
 from benchbed.report.leaderboard import Cell, Footnote, Leaderboard, Row, Table
 from benchbed.report.references import ReferencePaper, ReferenceRow, ReferenceTable
-from benchbed.report.rows import doubts, rows, runs, with_best, with_ties
+from benchbed.report.rows import conditions, doubts, rows, runs, with_best, with_ties
 from benchbed.report.verdict import differences, verdict
 
 SHARED = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
@@ -96,11 +96,7 @@ def _table(
         paper, _, printed = reference
         notes = (f"The paper's data: {printed.data}.", *(paper.notes[k] for k in printed.notes))
     return Table(
-        title=(
-            f"{shared['dataset']} ({shared['source']}), {shared['size']} px, {shared['budget']}, "
-            f"{shared['samples']} samples against {shared['reference_split']}, "
-            f"{shared['precision']}"
-        ),
+        title=f"{shared['dataset']} ({shared['source']}), {conditions(shared)}",
         protocol=shared,
         metrics=ordered,
         rows=tuple(lines),

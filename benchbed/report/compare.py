@@ -16,7 +16,7 @@ from benchbed.api.specs import MetricSpec
 from benchbed.files import digest
 from benchbed.report.comparison import Comparison, MetricComparison, Pair, Rank
 from benchbed.report.limits import FRIEDMAN_DATASETS, LEVEL, holm, pairs_needed, smallest_p
-from benchbed.report.rows import Identity, Settings, identities, labels
+from benchbed.report.rows import Identity, Settings, conditions, identities, labels
 
 CONDITIONS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
               "conditions", "precision"]  # fmt: skip
@@ -81,12 +81,8 @@ def _comparison(
     common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
     own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
     same = {name: str(value) for name, value in shared.items()}
-    samples = f", {shared['samples']} samples against {shared['reference_split']}"
     return Comparison(
-        title=(
-            f"{shared['source']}, {shared['size']} px, {shared['budget']}{samples}, "
-            f"{shared['precision']}"
-        ),
+        title=f"{shared['source']}, {conditions(shared)}",
         name=f"{board}-ranks-{shared['source']}-{shared['size']}px-{digest(same, 6)}",
         shared=shared,
         datasets=tuple(sorted({name for m in metrics for name in m.datasets})),

@@ -53,6 +53,18 @@ def identities(group: pd.DataFrame) -> list[Identity]:
     return list(zip(*(group[name] for name in IDENTITY), strict=True))
 
 
+def conditions(shared: Mapping[str, Any]) -> str:
+    """What the runs of a table share beside their data, for its title.
+
+    Args:
+        shared: By name ``size``, ``budget``, ``samples``, ``reference_split`` and ``precision``.
+    """
+    split = shared["reference_split"]
+    # A segmenter draws no samples.
+    judged = f"{shared['samples']} samples against {split}" if shared["samples"] else f"on {split}"
+    return f"{shared['size']} px, {shared['budget']}, {judged}, {shared['precision']}"
+
+
 def _differing(namesakes: Sequence[Mapping[str, object]], fixed: Collection[str]) -> list[str]:
     """The settings that the label of each row of a method says."""
     names = {name for values in namesakes for name in values}

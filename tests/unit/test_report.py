@@ -19,6 +19,7 @@ from benchbed.report import csvfile, markdown, terminal
 from benchbed.report.boards import overview, paper_board
 from benchbed.report.frame import frame
 from benchbed.report.references import ReferencePaper, read_papers
+from benchbed.report.rows import conditions
 from benchbed.report.verdict import verdict
 from benchbed.runs.record import SCHEMA, Record, read_record, write_record
 
@@ -273,3 +274,14 @@ def test_one_seed_shows_its_interval_and_several_their_spread(
     assert lines["swd"]["low"] == ""
     two = [make_record(metrics=values), make_record(metrics=values, seed=1)]
     assert "| 0.3 ± 0 |" in markdown.render(overview(frame(two), "synthesis", metrics))
+
+
+@pytest.mark.parametrize(
+    ("samples", "judged"), [(100, "100 samples against train"), (0, "on train")]
+)
+def test_a_title_tells_samples_where_there_are_some(samples: int, judged: str) -> None:
+    shared = {
+        "size": 64, "budget": "3 kimg", "samples": samples, "reference_split": "train",
+        "precision": "fp32",
+    }  # fmt: skip
+    assert conditions(shared) == f"64 px, 3 kimg, {judged}, fp32"
