@@ -136,7 +136,8 @@ def _archives() -> dict[str, bytes]:
 def _checkpoints(folder: Path) -> dict[str, bytes]:
     torch.manual_seed(0)
     weights = torch.randn(3, 4)
-    content = {"state": {"modules": {"g": {"w": weights}}, "own": {}}, "random": random_states()}
+    state = {"steps": 1, "modules": {"g": {"w": weights}}, "own": {}}
+    content = {"state": state, "random": random_states()}
     save_checkpoint(folder / "sound", "m", "r", content)
     old = io.BytesIO()
     plain = {"format": 1, "method": "m", "run": "r", "x": weights}

@@ -171,7 +171,7 @@ def test_a_disk_that_is_full_while_a_report_is_written(
 )
 def test_what_was_there_stays_when_the_new_does_not_fit(disk: Disk, tmp_path: Path) -> None:
     path = disk.path / "last.pt"
-    save_checkpoint(path, "tiny-lsgan", "run", {"weights": torch.arange(10)})
+    save_checkpoint(path, "tiny-lsgan", "run", {"weights": torch.arange(10), "state": {"steps": 1}})
     with pytest.raises(OSError, match="No space left on device") as caught:
         save_checkpoint(path, "tiny-lsgan", "run", {"weights": torch.zeros(100_000)})
     assert caught.value.filename == str(path)
