@@ -14,6 +14,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
 from benchbed.errors import BenchbedError, unknown
+from benchbed.runs.allocator import keep_freed_memory
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
@@ -74,6 +75,8 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
         precision=PRECISION[precision],  # type: ignore[arg-type]
     )
     made.launch()
+    if made.device.type == "cpu":
+        keep_freed_memory()
     return made
 
 
