@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
 
     As it comes, glibc asks the system for the memory of every large tensor and gives it back when
     the tensor is freed, so that each step of training on a CPU has its pages mapped and zeroed
-    anew. The process holds on to its peak instead; it needs no more than that.
+    anew. The process holds on to what it had at its peak instead.
 
     Returns:
         Whether the C library took it; another than glibc is left as it is.

@@ -31,6 +31,9 @@ class Stage(CPUAccelerator):
 
 
 DEVICE = torch.device("meta")
+STEPS = 6
+"""Enough for every optimiser to take one; some generators wait for five steps of their critic."""
+
 TRAINED = [spec for spec in registry().specs(MethodSpec).values() if spec.trains]
 
 
@@ -78,12 +81,13 @@ def _batch(method: Method[Any]) -> Batch:
 
 
 def test_a_step_stays_on_the_device(method: Method[Any]) -> None:
-    """In each third of the budget: no tensor of the host takes part, and nothing is read back."""
+    """All through the budget: no tensor of the host takes part, and nothing is read back."""
     batch = _batch(method)
-    for progress in (0.0, 0.5, 0.99):
-        for name, loss in method.training_step(batch, progress).items():
+    for step in range(STEPS):
+        for name, loss in method.training_step(batch, step / STEPS).items():
             assert loss.device == DEVICE, name
-    assert all(count > 0 for count in method.updates.values())
+        method.steps += 1
+    assert method.updates.keys() == method.optimizers.keys()
 
 
 def test_what_it_makes_stays_on_the_device(spec: MethodSpec, method: Method[Any]) -> None:
