@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchbed.api.specs import MetricSpec
 from benchbed.report.compare import comparisons
+from benchbed.report.courses import over_budgets
 from benchbed.report.leaderboard import Cell, Footnote, Leaderboard, Row, Table
 from benchbed.report.references import ReferencePaper, ReferenceRow, ReferenceTable
 from benchbed.report.rows import conditions, doubts, rows, runs, with_best, with_ties
@@ -52,13 +53,15 @@ def paper_board(
     name = f"{paper.paper}-{reference.name}"
     judged = list(dict.fromkeys(metric.metric for metric in reference.metrics.values()))
     here = mine[mine["dataset"].isin({d for line in reference.rows for d in line.datasets})]
+    columns = [metrics[m] for m in judged]
     return Leaderboard(
         name,
         reference.title,
         tuple(tables),
         (paper.citation, *(paper.notes[key] for key in reference.notes)),
         tuple(absent),
-        comparisons(name, here, [metrics[m] for m in judged], reference.told),
+        comparisons(name, here, columns, reference.told),
+        over_budgets(name, here, columns, reference.told),
     )
 
 

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from benchbed.api.specs import MetricSpec
 from benchbed.files import digest
 from benchbed.report.comparison import Comparison, MetricComparison, Pair, Rank
-from benchbed.report.limits import FRIEDMAN_DATASETS, LEVEL, holm, pairs_needed, smallest_p
+from benchbed.report.limits import (
+    BOOTSTRAP_SEEDS,
+    FRIEDMAN_DATASETS,
+    LEVEL,
+    holm,
+    pairs_needed,
+    smallest_p,
+)
 from benchbed.report.rows import Identity, Settings, conditions, identities, labels
 
 CONDITIONS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
@@ -180,7 +187,7 @@ def _ranked(
         friedman=friedman,
         critical=critical,
         groups=tuple(tuple(named[place] for place in group) for group in groups),
-        pairs=tuple(_pairs(named, scores[:, order])) if len(named) <= MOST_METHODS else (),
+        pairs=_pairs(named, scores[:, order], spec) if len(named) <= MOST_METHODS else (),
         warnings=tuple(told),
     )
 
@@ -194,17 +201,42 @@ def _ranks(
         yield Rank(label, rank, best, place in alike and not best)
 
 
-def _pairs(methods: Sequence[str], scores: NDArray[np.float64]) -> Iterable[Pair]:
+def _pairs(
+    methods: Sequence[str], scores: NDArray[np.float64], spec: MetricSpec
+) -> tuple[Pair, ...]:
+    """Every two of the methods.
+
+    Args:
+        methods: Their labels.
+        scores: (pairs of data set and seed, methods), larger is better.
+        spec: The metric.
+    """
     both = list(combinations(range(len(methods)), 2))
-    differences = [[float(d) for d in scores[:, a] - scores[:, b]] for a, b in both]
+    better = np.array([scores[:, a] - scores[:, b] for a, b in both])
     ps: list[float | None] = [None] * len(both)
     if smallest_p(len(scores), len(both)) <= LEVEL:
         from benchbed.report.statistics import signed_rank
 
-        ps = [*holm([signed_rank(d) for d in differences])]
-    for (a, b), d, p in zip(both, differences, ps, strict=True):
-        wins, losses = sum(x > 0 for x in d), sum(x < 0 for x in d)
-        yield Pair(methods[a], methods[b], len(d), wins, losses, p)
+        ps = [*holm([signed_rank(d.tolist()) for d in better])]
+    differences = better if spec.direction == "up" else -better
+    return tuple(
+        Pair(
+            methods[a], methods[b], len(scores), int((d > 0).sum()), int((d < 0).sum()),
+            float(own.mean()), interval, p,
+        )
+        for (a, b), d, own, interval, p in zip(
+            both, better, differences, _intervals(differences), ps, strict=True
+        )
+    )  # fmt: skip
+
+
+def _intervals(differences: NDArray[np.float64]) -> list[tuple[float, float] | None]:
+    """Of the mean of each row; None where a row is too short for one."""
+    if differences.shape[1] < BOOTSTRAP_SEEDS:
+        return [None] * len(differences)
+    from benchbed.report.statistics import bootstrap_intervals
+
+    return [*bootstrap_intervals(differences)]
 
 
 def _many(methods: int) -> list[str]:

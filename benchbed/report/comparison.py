@@ -22,6 +22,9 @@ class Pair:
         count: (Data set, seed) pairs that both have.
         wins: How many of them the first wins; ties are no wins.
         losses: How many the second wins.
+        difference: Mean over them of the first's value less the second's, in the metric's units.
+        interval: 95 % interval of that mean, by bootstrap over them; None where there are fewer
+            than three.
         p: Wilcoxon's signed-rank p, two-sided, corrected by Holm over all pairs of the metric;
             None where there are too few (data set, seed) pairs for any p of 0.05.
     """
@@ -31,7 +34,17 @@ class Pair:
     count: int
     wins: int
     losses: int
+    difference: float
+    interval: tuple[float, float] | None
     p: float | None
+
+    def turned(self) -> Pair:
+        """The same, with the second method first."""
+        ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
+        return Pair(
+            self.second, self.first, self.count, self.losses, self.wins, -self.difference, ends,
+            self.p,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

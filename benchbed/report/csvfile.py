@@ -20,7 +20,8 @@ FIELDS = (
 COMPARED = (
     "leaderboard", "source", "preset", "size", "budget", "samples", "reference_split", "precision",
     "datasets", "metric", "direction", "friedman_p", "critical_difference",
-    "kind", "method", "other", "rank", "best", "tied", "pairs", "wins", "losses", "p",
+    "kind", "method", "other", "rank", "best", "tied", "pairs", "wins", "losses",
+    "difference", "low", "high", "p",
 )  # fmt: skip
 
 
@@ -121,6 +122,9 @@ def _compared(
             "pairs": pair.count,
             "wins": pair.wins,
             "losses": pair.losses,
+            "difference": _digits(pair.difference),
+            "low": _digits(pair.interval and pair.interval[0]),
+            "high": _digits(pair.interval and pair.interval[1]),
             "p": _digits(pair.p),
         }
 

@@ -13,8 +13,8 @@ COLUMNS = (
     "run", "state", "method", "trained_on", "regime", "generator", "pair_count", "real_share",
     "settings", "settings_hash",
     "dataset", "source", "fingerprint",
-    "task", "preset", "size", "budget", "samples", "reference_split", "protocol", "conditions",
-    "precision",
+    "task", "preset", "size", "budget", "kimg", "samples", "reference_split", "protocol",
+    "conditions", "but_budget", "precision",
     "seed", "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high",
     "recipe", "note",
     "images_per_second", "seconds", "peak_memory_bytes", "imported",
@@ -23,6 +23,9 @@ COLUMNS = (
 
 OF_THE_DATA = ("dataset", "fingerprint", "channels", "framing")
 """Fields of a protocol that come with the data set; the others can be equal on several."""
+
+OF_THE_BUDGET = ("kimg", "seconds")
+"""Fields of a protocol that say how long a run trains."""
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -42,6 +45,7 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 def _rows(record: Record) -> list[dict[str, object]]:
     protocol = record.protocol
     kimg, seconds = protocol["kimg"], protocol["seconds"]
+    conditions = {name: v for name, v in protocol.items() if name not in OF_THE_DATA}
     common: dict[str, object] = {
         "run": record.id,
         "state": record.state,
@@ -60,10 +64,12 @@ def _rows(record: Record) -> list[dict[str, object]]:
         "preset": protocol["preset"],
         "size": protocol["size"],
         "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
+        "kimg": kimg,
         "samples": protocol["samples"],
         "reference_split": protocol["reference_split"],
         "protocol": record.protocol_hash,
-        "conditions": digest({k: v for k, v in protocol.items() if k not in OF_THE_DATA}),
+        "conditions": digest(conditions),
+        "but_budget": digest({k: v for k, v in conditions.items() if k not in OF_THE_BUDGET}),
         "precision": record.precision,
         "seed": record.seed,
         "lost": "",

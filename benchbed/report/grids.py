@@ -163,7 +163,7 @@ def _rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> 
 
 
 def pairs(shown: Comparison) -> Grid:
-    """Every two methods, by metric: wins, losses and the corrected p."""
+    """Every two methods, by metric: wins, losses, mean difference and the corrected p."""
     names = sorted({_both(pair) for part in shown.metrics for pair in part.pairs})
     return Grid(
         lead=(Column("Methods", tuple(Shown(f"{a} : {b}") for a, b in names)),),
@@ -189,13 +189,13 @@ def _labels(shown: Comparison) -> list[str]:
 def _pair(pair: Pair | None, first: str) -> Shown:
     if pair is None:
         return Shown(MISSING)
-    wins, losses = _seen_from(pair, first)
-    p = "" if pair.p is None else f", p {text.p_value(pair.p)}"
-    return Shown(f"{wins}:{losses}{p}", bold=pair.p is not None and pair.p <= LEVEL)
-
-
-def _seen_from(pair: Pair, method: str) -> tuple[int, int]:
-    return (pair.wins, pair.losses) if pair.first == method else (pair.losses, pair.wins)
+    seen = pair if pair.first == first else pair.turned()
+    told = f"{seen.wins}:{seen.losses}, {text.number(seen.difference)}"
+    if seen.interval is not None:
+        told += f" {text.interval(*seen.interval)}"
+    if seen.p is not None:
+        told += f", p {text.p_value(seen.p)}"
+    return Shown(told, bold=seen.p is not None and seen.p <= LEVEL)
 
 
 def under_comparison(shown: Comparison) -> list[str]:
@@ -210,7 +210,9 @@ def under_comparison(shown: Comparison) -> list[str]:
     ]
     if shown.paired:
         lines.append(
-            "Methods: how many pairs of data set and seed the first wins and the second wins."
+            "Methods: how many pairs of data set and seed the first wins and the second wins; the "
+            "mean over them of the first's value less the second's, with a 95 % interval by "
+            "bootstrap over them where there are three and more."
         )
     if any(pair.p is not None for part in shown.metrics for pair in part.pairs):
         lines.append(

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from benchbed.api.specs import MetricSpec
+from benchbed.report.budgets import Budgets
 from benchbed.report.comparison import Comparison
 from benchbed.report.verdict import Verdict
 
@@ -149,6 +150,7 @@ class Leaderboard:
         notes: Texts that belong to all of them.
         absent: What the page would show had it been run.
         comparisons: The methods compared over its data sets, one for each source and budget.
+        budgets: What a larger budget brings, one for each source.
     """
 
     name: str
@@ -157,3 +159,4 @@ class Leaderboard:
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    budgets: tuple[Budgets, ...] = ()

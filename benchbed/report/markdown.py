@@ -9,12 +9,22 @@ from benchbed.report.comparison import Comparison
 from benchbed.report.grids import Grid, Shown
 from benchbed.report.leaderboard import Leaderboard, Table
 
+BUDGETS = (
+    "Each dot is the run of one seed; lines join the means. Every run was trained for its budget "
+    "from the start: the schedules of methods that have one are as long as the run.",
+)
+
 
 def render(board: Leaderboard) -> str:
     """The whole page; the same records give the same bytes."""
     parts = [f"# {board.title}", _intro(board)]
     parts += [_table(table) for table in board.tables]
     parts += [_comparison(comparison) for comparison in board.comparisons]
+    parts += [
+        f"## By budget: {found.title}\n\n![Metrics over the budget]({found.picture})\n\n"
+        + _list(BUDGETS)
+        for found in board.budgets
+    ]
     if board.tables and not board.comparisons:
         parts.append(f"## Comparison\n\n{grids.NO_COMPARISON}")
     if board.absent:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from benchbed.files import digest
 from benchbed.report import text
 from benchbed.report.comparison import Comparison, MetricComparison
+from benchbed.report.svg import figure_of, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,17 +25,6 @@ _LINE = 0.24
 _LETTER = 0.078
 """Width of a letter in inches, rather too much."""
 
-_STYLE = {
-    # Text stays text, so that a reader can search it, and no glyph is drawn.
-    "svg.fonttype": "none",
-    # Else the identifiers in the file are random.
-    "svg.hashsalt": "benchbed",
-    # A dollar in a label is a dollar.
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 9,
-}
-
 
 def draw(comparison: Comparison) -> str:
     """One panel a metric; the same comparison gives the same bytes.
@@ -49,19 +38,12 @@ def draw(comparison: Comparison) -> str:
     Returns:
         The SVG file.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     parts = _parts(comparison)
     longest = max(len(rank.label) for part in parts for rank in part.ranks)
     # Behind a label stands its rank, of seven letters.
     margin = 0.3 + _LETTER * (longest + 7)
-    with mpl.rc_context():
-        # Not the reader's own settings.
-        mpl.rcdefaults()
-        mpl.rcParams.update(cast(Any, _STYLE))
-        heights = [_height(part) for part in parts]
-        figure = Figure(figsize=(_AXIS + 2 * margin, _LINE * sum(heights)))
+    heights = [_height(part) for part in parts]
+    with figure_of(_AXIS + 2 * margin, _LINE * sum(heights)) as figure:
         grid = figure.add_gridspec(
             len(parts), height_ratios=heights, left=0, right=1, top=1, bottom=0, hspace=0
         )
@@ -71,10 +53,8 @@ def draw(comparison: Comparison) -> str:
             axes.set_xlim(-margin / _AXIS, 1 + margin / _AXIS)
             axes.set_ylim(height, 0)
             _panel(axes, part)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata=_metadata(comparison))
-    # matplotlib ends some lines with a space.
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+        title = f"Mean ranks and critical differences: {comparison.title}"
+        return svg(figure, key(comparison), title)
 
 
 def key(comparison: Comparison) -> str:
@@ -89,15 +69,6 @@ def key(comparison: Comparison) -> str:
         for part in _parts(comparison)
     ]
     return f"benchbed:{digest([VERSION, parts])}"
-
-
-def _metadata(comparison: Comparison) -> dict[str, str | None]:
-    return {
-        "Date": None,
-        "Creator": None,
-        "Identifier": key(comparison),
-        "Title": f"Mean ranks and critical differences: {comparison.title}",
-    }
 
 
 def _parts(comparison: Comparison) -> list[MetricComparison]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.files import write_text
 from benchbed.registry import registry
-from benchbed.report import FORMATS, csvfile, latex, markdown, picture
+from benchbed.report import FORMATS, budget_picture, csvfile, latex, markdown, picture
 from benchbed.report.boards import overview, paper_board
+from benchbed.report.budgets import Budgets
 from benchbed.report.comparison import Comparison
 from benchbed.report.frame import frame
 from benchbed.report.leaderboard import Leaderboard
@@ -67,7 +69,8 @@ def write(
             files.append(folder / name)
             write_text(files[-1], content)
         if "md" in formats:
-            files += [_draw(c, folder / c.picture, drawn) for c in board.comparisons if c.picture]
+            for shown, drawer in _pictures(board):
+                files.append(_draw(shown, drawer, folder / shown.picture, drawn))
     return files
 
 
@@ -82,12 +85,23 @@ def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[st
         yield f"{board.name}.tex", latex.render(board)
 
 
-def _draw(comparison: Comparison, path: Path, drawn: dict[tuple[str, str], str]) -> Path:
+def _pictures(board: Leaderboard) -> Iterator[tuple[Comparison | Budgets, Any]]:
+    """What has a picture, each with the module that draws it."""
+    for comparison in board.comparisons:
+        if comparison.picture:
+            yield comparison, picture
+    for budgets in board.budgets:
+        yield budgets, budget_picture
+
+
+def _draw(
+    shown: Comparison | Budgets, drawer: Any, path: Path, drawn: dict[tuple[str, str], str]
+) -> Path:
     there = path.read_text(encoding="utf-8") if path.is_file() else ""
-    key = picture.key(comparison)
+    key = drawer.key(shown)
     if key not in there:
-        same = (key, comparison.title)
+        same = (key, shown.title)
         if same not in drawn:
-            drawn[same] = picture.draw(comparison)
+            drawn[same] = drawer.draw(shown)
         write_text(path, drawn[same])
     return path

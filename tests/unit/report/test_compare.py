@@ -59,6 +59,9 @@ def test_methods_that_differ_everywhere_are_told_apart(make: Make) -> None:
         assert (pair.count, pair.wins, pair.losses) == (12, 12, 0)
         # Every difference of a pair is the same: 2 of 2**12 patterns, times three comparisons.
         assert pair.p == pytest.approx(3 * 2 / 2**12)
+        apart = METHODS.index(first) - METHODS.index(second)
+        assert pair.difference == pytest.approx(apart), "SWD of the first less the second's"
+        assert pair.interval == pytest.approx((apart, apart))
 
 
 def test_more_is_better_where_the_metric_says_so(make: Make) -> None:
@@ -70,7 +73,30 @@ def test_more_is_better_where_the_metric_says_so(make: Make) -> None:
     (part,) = _only(records).metrics
     assert part.ranks[0].label == "wgan"
     assert part.friedman is None, "two methods need no test of ranks"
-    assert (part.pairs[0].first, part.pairs[0].wins) == ("wgan", 6)
+    pair = part.pairs[0]
+    assert (pair.first, pair.wins, pair.losses) == ("wgan", 6, 0)
+    assert pair.difference == pytest.approx(0.1)
+    turned = pair.turned()
+    assert (turned.first, turned.wins, turned.losses) == ("dcgan", 0, 6)
+    assert turned.difference == pytest.approx(-0.1)
+    assert turned.interval == pytest.approx((-0.1, -0.1))
+
+
+def test_the_difference_of_two_methods_has_an_interval_over_their_pairs(make: Make) -> None:
+    """Three pairs and more; the page tells it from the side of the method that it names first."""
+    lead = {"a": 0.3, "b": 0.1, "c": 0.2}
+    records = [
+        make(m, values={"swd": 1.0 + (lead[d] if m == "dcgan" else 0.0)}, dataset=d)
+        for m in ("dcgan", "wgan")
+        for d in lead
+    ]
+    pair = _only(records).metrics[0].pairs[0]
+    assert (pair.first, pair.difference) == ("wgan", pytest.approx(-0.2))
+    assert pair.interval is not None
+    assert pair.interval == pytest.approx((-0.3, -0.1))
+    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render(_board(records))
+    two = [r for r in records if r.dataset != "c"]
+    assert _only(two).metrics[0].pairs[0].interval is None
 
 
 def test_too_few_pairs_and_data_sets_are_said_in_words(make: Make) -> None:

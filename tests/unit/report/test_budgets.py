@@ -1,0 +1,94 @@
+"""Metrics over the budget, from records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from xml.etree import ElementTree
+
+import pytest
+
+from benchbed.api.specs import MetricSpec
+from benchbed.registry import registry
+from benchbed.report import budget_picture
+from benchbed.report.budgets import Budgets
+from benchbed.report.courses import over_budgets
+from benchbed.report.frame import frame
+from benchbed.runs.record import Record
+
+Make = Callable[..., Record]
+
+BUDGETS = (2.0, 8.0, 4.0)
+
+
+def _budgets(records: Iterable[Record]) -> tuple[Budgets, ...]:
+    metrics = registry().specs(MetricSpec)
+    return over_budgets("board", frame(records), [metrics["swd"], metrics["kl"]], {})
+
+
+def _records(make: Make) -> list[Record]:
+    """Two methods on two data sets by three budgets and two seeds; another by one budget alone."""
+    records = [
+        make(method, seed, values={"swd": 1 / kimg + seed, "kl": 1.0}, dataset=name, kimg=kimg)
+        for method in ("dcgan", "pggan")
+        for name in ("a", "b")
+        for kimg in BUDGETS
+        for seed in (0, 1)
+    ]
+    return [*records, make("wgan", values={"swd": 1.0}, dataset="a", kimg=2.0)]
+
+
+def test_runs_of_several_budgets_make_a_course(make: Make) -> None:
+    """By budget, then by seed; a metric without a direction and a single budget have none."""
+    (found,) = _budgets(_records(make))
+    assert [(p.dataset, p.metric.name) for p in found.panels] == [("a", "swd"), ("b", "swd")]
+    assert [course.label for course in found.panels[0].courses] == ["dcgan", "pggan"]
+    course = found.panels[0].courses[0]
+    assert course.points == ((2, 0.5), (2, 1.5), (4, 0.25), (4, 1.25), (8, 0.125), (8, 1.125))
+    assert course.means == {2: 1.0, 4: 0.75, 8: 0.625}
+
+
+def test_what_differs_in_more_than_the_budget_is_drawn_apart(make: Make) -> None:
+    """Sources, sizes and sample counts do not share a picture; budgets of time have no place."""
+    more = [
+        make("dcgan", values={"swd": kimg}, kimg=kimg, dataset="a", **change)
+        for kimg in BUDGETS
+        for change in ({"source": "phantom"}, {"size": 128}, {"samples": 7})
+    ]
+    timed = [make("dcgan", dataset="a", kimg=None, seconds=s) for s in (60.0, 120.0)]
+    found = _budgets([*_records(make), *more, *timed])
+    assert len(found) == len({budgets.picture for budgets in found}) == 4
+    assert {len(budgets.panels) for budgets in found} == {1, 2}
+    assert not _budgets(timed)
+
+
+def test_one_budget_is_no_course(make: Make) -> None:
+    assert not _budgets(make("dcgan", seed, kimg=8.0) for seed in (0, 1))
+
+
+def test_settings_are_told_only_where_courses_differ_in_them(make: Make) -> None:
+    """A single run with other settings has no course, and changes no label."""
+    lone = make("dcgan", dataset="c", kimg=2.0, settings={"width": 9})
+    (found,) = _budgets([*_records(make), lone])
+    assert {c.label for p in found.panels for c in p.courses} == {"dcgan", "pggan"}
+
+
+def test_the_picture_names_methods_and_budgets(make: Make) -> None:
+    (found,) = _budgets(_records(make))
+    drawn = budget_picture.draw(found)
+    assert drawn == budget_picture.draw(found), "the same records give the same bytes"
+    assert budget_picture.key(found) in drawn
+    texts = {element.text for element in ElementTree.fromstring(drawn).iter() if element.text}
+    assert {"dcgan", "pggan", "a: SWD ↓", "b: SWD ↓", "kimg", "2", "4", "8"} <= texts
+    assert "wgan" not in texts
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_every_name_of_the_legend_is_inside_the_picture(make: Make, count: int) -> None:
+    """However many and however long: a narrow picture grows with its legend."""
+    names = [f"a-method-of-a-rather-long-name-{place:02d}" for place in range(count)]
+    records = [make(m, values={"swd": 1.0}, kimg=k) for m in names for k in BUDGETS]
+    (found,) = _budgets(records)
+    root = ElementTree.fromstring(budget_picture.draw(found))
+    width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
+    assert width >= 72 * 0.06 * len(names[0])
+    assert height >= 72 * 0.18 * count
