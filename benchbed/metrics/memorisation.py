@@ -15,11 +15,17 @@ from benchbed.api.metric import ImageSet, MetricInputs, Terms
 SIDE = 32
 """Images are compared at no more than this many pixels a side."""
 
+_IMAGES = 2048
+"""Images that are looked for at once: for each such part the training images are shrunk anew."""
+
 _ROWS = 256
 """Images whose distances are held at once."""
 
-_VALUES = 2**24
-"""Pixel values that are shrunk at once."""
+_VALUES = 2**18
+"""Values that are shrunk at once, and values of training images that are compared with at once.
+
+Memory does not grow with the number of images; larger pieces leave gaps in the heap that add up.
+"""
 
 
 class Neighbours(NamedTuple):
@@ -57,17 +63,43 @@ def nearest(images: ImageSet, train: ImageSet) -> Neighbours:
             f"Images of {images.images.shape[1:]} cannot be looked for among {len(train)} of "
             f"{train.images.shape[1:]}."
         )
-    small = _small(train.images)
-    known = torch.cat([small, small.flip(3)]).flatten(1)
-    distances: list[torch.Tensor] = []
-    places: list[torch.Tensor] = []
-    for part in _small(images.images).flatten(1).split(_ROWS):
-        found = torch.cdist(part, known).min(dim=1)
-        distances.append(found.values)
-        places.append(found.indices)
-    place = torch.cat(places).numpy()
-    distance = torch.cat(distances).numpy() / np.sqrt(known.shape[1])
-    return Neighbours(distance, place % len(train), place >= len(train))
+    parts = [
+        _nearest(_small(images.images[start : start + _IMAGES]), train.images)
+        for start in range(0, len(images), _IMAGES)
+    ]
+    distance, place, mirrored = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    values = np.prod(_side(train.images)) * train.images.shape[1]
+    return Neighbours(distance / np.sqrt(values), place, mirrored)
+
+
+def _nearest(
+    small: torch.Tensor, train: npt.NDArray[np.uint8]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Distance, place, and whether it is a mirrored one; of equals the first, mirrored ones last.
+
+    Args:
+        small: Images ``(N, C, h, w)``.
+        train: Training images ``(M, C, H, W)``, not shrunk yet.
+    """
+    rows = small.flatten(1)
+    # Of the training images as they are, and of those seen in a mirror.
+    distance = torch.full((2, len(rows)), torch.inf, dtype=rows.dtype)
+    place = torch.zeros((2, len(rows)), dtype=torch.int64)
+    step = max(1, _VALUES // rows.shape[1])
+    for start in range(0, len(train), step):
+        known = _small(train[start : start + step])
+        for side, seen in enumerate((known, known.flip(3))):
+            found = [torch.cdist(part, seen.flatten(1)).min(dim=1) for part in rows.split(_ROWS)]
+            values = torch.cat([part.values for part in found])
+            nearer = values < distance[side]
+            distance[side, nearer] = values[nearer]
+            place[side, nearer] = start + torch.cat([part.indices for part in found])[nearer]
+    mirrored = distance[1] < distance[0]
+    return (
+        torch.where(mirrored, distance[1], distance[0]),
+        torch.where(mirrored, place[1], place[0]),
+        mirrored,
+    )
 
 
 def memorisation(inputs: MetricInputs) -> Terms:
@@ -99,12 +131,14 @@ def memorisation(inputs: MetricInputs) -> Terms:
 
 def _small(images: npt.NDArray[np.uint8]) -> torch.Tensor:
     """``(N, C, h, w)`` of at most 32 px a side, float64 so that equal images have distance 0."""
-    side = (min(SIDE, images.shape[2]), min(SIDE, images.shape[3]))
-    rows = max(1, _VALUES // max(1, images[:1].size))
-    parts = [
-        F.adaptive_avg_pool2d(
-            torch.from_numpy(np.array(images[start : start + rows])).double(), side
-        )
-        for start in range(0, len(images), rows)
-    ]
-    return torch.cat(parts)
+    small = torch.empty(len(images), images.shape[1], *_side(images), dtype=torch.float64)
+    rows = max(1, _VALUES // images[:1].size)
+    for start in range(0, len(images), rows):
+        part = torch.from_numpy(np.array(images[start : start + rows])).double()
+        small[start : start + rows] = F.adaptive_avg_pool2d(part, _side(images))
+    return small
+
+
+def _side(images: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Height and width at which images are compared."""
+    return min(SIDE, images.shape[2]), min(SIDE, images.shape[3])

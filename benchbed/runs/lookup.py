@@ -29,7 +29,7 @@ def folder_names(store: Store) -> list[str]:
 
 
 def one_of(run: str, names: Iterable[str]) -> str:
-    """The one name that is `run`, or that begins so.
+    """The one name that is `run`, or that begins so; whole words count more than parts of one.
 
     Raises:
         BenchbedError: None does, or several do.
@@ -38,6 +38,8 @@ def one_of(run: str, names: Iterable[str]) -> str:
     if run in known:
         return run
     hits = [name for name in known if run and name.startswith(run)]
+    # A seed of 3 is meant, and not 30.
+    hits = [name for name in hits if name.startswith(f"{run}-")] or hits
     if not hits:
         raise unknown("run", run, known, "benchbed list runs")
     if len(hits) > 1:

@@ -78,6 +78,27 @@ def test_the_mirror_is_said() -> None:
     assert found.mirrored.all()
 
 
+def test_of_equals_the_first_is_told_and_none_is_lost_between_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However few are compared at once; what is its own mirror image is told as it is."""
+    rng = np.random.default_rng(6)
+    train, queries = images(rng, 23, 16), images(rng, 9, 16)
+    symmetric = np.concatenate([train[:, :, :, :8], train[:, :, :, 7::-1]], axis=3)
+    train = np.concatenate([train, symmetric, train])
+    queries = np.concatenate([queries, train[5:30], train[5:7, :, :, ::-1]])
+    whole = nearest(ImageSet(queries), ImageSet(train))
+    assert whole.place[9:].tolist() == [*range(5, 30), 5, 6]
+    assert whole.mirrored[9:].tolist() == [False] * 25 + [True] * 2
+    monkeypatch.setattr("benchbed.metrics.memorisation._IMAGES", 8)
+    monkeypatch.setattr("benchbed.metrics.memorisation._ROWS", 3)
+    monkeypatch.setattr("benchbed.metrics.memorisation._VALUES", 5 * 256)
+    parts = nearest(ImageSet(queries), ImageSet(train))
+    np.testing.assert_allclose(parts.distance, whole.distance, atol=1e-6)
+    assert parts.place.tolist() == whole.place.tolist()
+    assert parts.mirrored.tolist() == whole.mirrored.tolist()
+
+
 def test_without_training_images_there_is_no_nearest() -> None:
     rng = np.random.default_rng(5)
     with pytest.raises(ValueError, match="among 0"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.lookup import find_run, folder_names, run_names, state_of
+from benchbed.runs.lookup import find_run, folder_names, one_of, run_names, state_of
 from benchbed.runs.store import Store
 
 
@@ -31,6 +31,16 @@ def test_a_run_is_found_by_the_beginning_of_its_name(store: Store) -> None:
     folder, content = find_run(store, "dcgan-a-s0")
     assert folder.name == "dcgan-a-s0-11"
     assert content["plan"] == {"seed": 0}
+
+
+def test_whole_words_of_a_name_count_more_than_parts_of_one() -> None:
+    names = ["dcgan-a-s3-11", "dcgan-a-s30-22", "dcgan-a-s31-33"]
+    assert one_of("dcgan-a-s3", names) == "dcgan-a-s3-11"
+    assert one_of("dcgan-a-s30", names) == "dcgan-a-s30-22"
+    with pytest.raises(BenchbedError, match="is the beginning of 3 runs"):
+        one_of("dcgan-a", names)
+    with pytest.raises(BenchbedError, match="is the beginning of 2 runs"):
+        one_of("dcgan-a-s3", names[1:])
 
 
 @pytest.mark.parametrize(
