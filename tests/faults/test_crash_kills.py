@@ -26,7 +26,7 @@ RUN = (
 KILLS = 100
 """Over all phases of a run, half of them at any moment and half at any file operation."""
 
-QUICK_KILLS = 4
+QUICK_KILLS = 2
 
 
 def _plain(value: Any) -> Any:
