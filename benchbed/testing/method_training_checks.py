@@ -20,8 +20,7 @@ SWEEP_STEPS = 16
 """Steps in which a whole schedule is gone through."""
 
 FINITE_STEPS = 50
-BF16_STEPS = 3
-"""Enough to reach each stage of a method; without bfloat16 in hardware a step takes seconds."""
+BF16_STEPS = 5
 
 
 def every_parameter_gets_a_gradient(subject: Subject) -> str:
