@@ -129,7 +129,8 @@ def test_filters_leave_the_tables_and_rows_that_fit(page: Page) -> None:
     assert shown.count() == 0
     assert page.locator("#chosen").inner_text() == f"0 rows in 0 of {everything} tables"
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("!document.querySelector('.sheet[hidden]')")
+    # No function is waited for: the page forbids what is evaluated after the call, as it should.
+    page.locator(".sheet[hidden]").first.wait_for(state="detached")
     assert shown.count() == everything
     _filter(page, "budget").select_option(label="48 kimg")
     assert all("48 kimg" in title for title in shown.locator("h3").all_inner_texts())
@@ -216,9 +217,7 @@ def test_the_gallery_shows_samples_neighbours_and_curves(page: Page) -> None:
     pictures = card.locator("img")
     pictures.nth(1).wait_for(state="attached")  # the panel fills after it has opened
     assert pictures.count() == 2
-    page.wait_for_function(
-        "[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)"
-    )
+    page.evaluate("Promise.all([...document.querySelectorAll('.card img')].map(i => i.decode()))")
     assert "nearest to a training image" in pictures.nth(1).get_attribute("alt")
     card.locator("polyline").first.wait_for(state="attached")
     assert card.locator("polyline").count() == 2
