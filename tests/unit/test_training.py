@@ -125,8 +125,8 @@ def test_every_part_of_the_identity_changes_the_run(tmp_path: Path) -> None:
 def test_training_learns_on_the_discs(tmp_path: Path) -> None:
     """Proves that updates go the right way: samples come nearer to the data than untrained ones."""
     untrained, _ = _run(tmp_path, kimg=0.008, metrics=("swd",), samples=24)
-    trained, _ = _run(tmp_path, kimg=5, metrics=("swd",), samples=24)
-    assert trained.metrics[0].value < 0.7 * untrained.metrics[0].value
+    trained, _ = _run(tmp_path, kimg=8, metrics=("swd",), samples=24)
+    assert trained.metrics[0].value < 0.6 * untrained.metrics[0].value
 
 
 def test_divergence_is_a_result(tmp_path: Path) -> None:
