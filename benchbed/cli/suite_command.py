@@ -109,6 +109,9 @@ def suite(
     dataset: Annotated[
         list[str] | None, typer.Option(help="Data set, instead of the suite's.")
     ] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"], typer.Option(help="Precision of every run.")
+    ] = "fp32",
     executor: Annotated[
         Literal["local", "ray"],
         typer.Option(help="Who computes: processes of this machine, or a Ray cluster."),
@@ -170,7 +173,13 @@ def suite(
     chosen = find_suite(name).narrowed(method or (), dataset or ())
     check_names(chosen)
     asked = requests(
-        chosen, preset, seeds=seed, source=source, data_root=data_root, skip_bad=skip_bad
+        chosen,
+        preset,
+        seeds=seed,
+        source=source,
+        data_root=data_root,
+        precision=precision,
+        skip_bad=skip_bad,
     )
     store = Store(paths.results(results))
     with ConsoleReporter() as reporter:

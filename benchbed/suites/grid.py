@@ -70,6 +70,7 @@ def requests(
     seeds: Sequence[int] | None = None,
     source: Source = "auto",
     data_root: Path | None = None,
+    precision: str = "fp32",
     skip_bad: bool = False,
 ) -> Iterator[Request]:
     """What a suite asks for, seed by seed, so that an unfinished suite compares what it has.
@@ -80,6 +81,7 @@ def requests(
         seeds: Seeds, instead of the suite's.
         source: ``"auto"``, ``"real"`` or ``"phantom"``.
         data_root: Where real data lie; None for the usual places.
+        precision: ``"fp32"`` or ``"bf16"``, of every run; what a run builds on has its own.
         skip_bad: Leave out files that do not decode.
     """
     scale = suite.scale(preset)
@@ -100,6 +102,7 @@ def requests(
                     samples=scale.samples,
                     augment=scale.augment,
                     metrics=suite.metrics,
+                    precision=precision,
                     skip_bad=skip_bad,
                     regime=entry.regime,
                     generator=entry.generator,

@@ -61,6 +61,8 @@ def test_a_suite_runs_what_is_missing(cli: Run, with_plugin: Path, tmp_path: Pat
     assert "2 runs, 1 done, 1 to run." in second.stderr
     third = cli("suite", "small.yaml")
     assert "2 runs, 2 done." in third.stderr
+    other = json.loads(cli("suite", "small.yaml", "--precision", "bf16", "--json").stdout)
+    assert [row["state"] for row in other] == ["missing", "missing"]
 
 
 def test_runs_beside_each_other_on_the_command_line(

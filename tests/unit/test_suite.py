@@ -44,6 +44,11 @@ def test_the_grid_goes_seed_by_seed(suite: Suite) -> None:
     assert {r.seed for r in requests(suite, "standard", seeds=[7, 8])} == {7, 8}
 
 
+def test_a_suite_runs_in_one_precision(suite: Suite) -> None:
+    assert {r.precision for r in requests(suite, "quick")} == {"fp32"}
+    assert {r.precision for r in requests(suite, "quick", precision="bf16")} == {"bf16"}
+
+
 def test_settings_of_the_method_go_before_those_of_the_preset(suite: Suite) -> None:
     first, second = list(requests(suite, "quick"))[:2]
     assert first.settings == {"batch_size": 8, "features": 8}
