@@ -31,12 +31,12 @@ def over_budgets(
     found: list[Budgets] = []
     for values, group in known.groupby(EQUAL, sort=True):
         shared = dict(zip(EQUAL, values, strict=True))
-        budgets = group.groupby(["dataset", "metric", *IDENTITY])["kimg"]
+        budgets = group.groupby(["data", "metric", *IDENTITY])["kimg"]
         several = group[budgets.transform("nunique") > 1]
         names = labels(several, always)
         panels = tuple(
-            Panel(str(dataset), spec, courses)
-            for dataset, mine in several.groupby("dataset", sort=True)
+            Panel(dataset, spec, courses)
+            for dataset, mine in _by_data(several)
             for spec in metrics
             if spec.direction != "none"
             and (courses := tuple(_courses(mine[mine["metric"] == spec.name], names)))
@@ -44,6 +44,14 @@ def over_budgets(
         if panels:
             found.append(_budgets(board, shared, panels))
     return tuple(found)
+
+
+def _by_data(values: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The values on each data set, by name; data of one name that differ are numbered."""
+    for dataset, mine in values.groupby("dataset", sort=True):
+        versions = list(mine.groupby("data", sort=True))
+        for number, (_, same) in enumerate(versions, start=1):
+            yield f"{dataset} ({number})" if len(versions) > 1 else str(dataset), same
 
 
 def _budgets(board: str, shared: dict[str, Any], panels: tuple[Panel, ...]) -> Budgets:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.files import write_text
 from benchbed.registry import registry
 from benchbed.report import FORMATS, budget_picture, csvfile, latex, markdown, picture
 from benchbed.report.boards import overview, paper_board
-from benchbed.report.budgets import Budgets
-from benchbed.report.comparison import Comparison
 from benchbed.report.frame import frame
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.references import read_papers
@@ -69,8 +68,7 @@ def write(
             files.append(folder / name)
             write_text(files[-1], content)
         if "md" in formats:
-            for shown, drawer in _pictures(board):
-                files.append(_draw(shown, drawer, folder / shown.picture, drawn))
+            files += [_draw(shown, folder, drawn) for shown in _pictures(board)]
     return files
 
 
@@ -85,23 +83,39 @@ def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[st
         yield f"{board.name}.tex", latex.render(board)
 
 
-def _pictures(board: Leaderboard) -> Iterator[tuple[Comparison | Budgets, Any]]:
-    """What has a picture, each with the module that draws it."""
+@dataclass(frozen=True)
+class _Picture:
+    """A picture that a leaderboard has.
+
+    Attributes:
+        name: Its file's.
+        title: What it says above.
+        key: A text in the file that tells it from every other drawing.
+        draw: Draws it.
+    """
+
+    name: str
+    title: str
+    key: str
+    draw: Callable[[], str]
+
+
+def _pictures(board: Leaderboard) -> Iterator[_Picture]:
     for comparison in board.comparisons:
         if comparison.picture:
-            yield comparison, picture
+            key, draw = picture.key(comparison), partial(picture.draw, comparison)
+            yield _Picture(comparison.picture, comparison.title, key, draw)
     for budgets in board.budgets:
-        yield budgets, budget_picture
+        key, draw = budget_picture.key(budgets), partial(budget_picture.draw, budgets)
+        yield _Picture(budgets.picture, budgets.title, key, draw)
 
 
-def _draw(
-    shown: Comparison | Budgets, drawer: Any, path: Path, drawn: dict[tuple[str, str], str]
-) -> Path:
+def _draw(shown: _Picture, folder: Path, drawn: dict[tuple[str, str], str]) -> Path:
+    path = folder / shown.name
     there = path.read_text(encoding="utf-8") if path.is_file() else ""
-    key = drawer.key(shown)
-    if key not in there:
-        same = (key, shown.title)
+    if shown.key not in there:
+        same = (shown.key, shown.title)
         if same not in drawn:
-            drawn[same] = drawer.draw(shown)
+            drawn[same] = shown.draw()
         write_text(path, drawn[same])
     return path

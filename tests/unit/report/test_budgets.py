@@ -61,6 +61,15 @@ def test_what_differs_in_more_than_the_budget_is_drawn_apart(make: Make) -> None
     assert not _budgets(timed)
 
 
+def test_data_of_one_name_that_differ_have_panels_of_their_own(make: Make) -> None:
+    """Else runs on more images than others would look like what a larger budget brings."""
+    changed = [make("dcgan", dataset="a", kimg=kimg, fingerprint="ffff") for kimg in BUDGETS]
+    (found,) = _budgets([*_records(make), *changed])
+    swd = [panel for panel in found.panels if panel.metric.name == "swd"]
+    assert [panel.dataset for panel in swd] == ["a (1)", "a (2)", "b"]
+    assert sorted(len(panel.courses[0].points) for panel in swd) == [3, 6, 6]
+
+
 def test_one_budget_is_no_course(make: Make) -> None:
     assert not _budgets(make("dcgan", seed, kimg=8.0) for seed in (0, 1))
 
