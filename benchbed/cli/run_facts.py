@@ -34,6 +34,7 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
 
     training, made, protocol = record.training, record.provenance, record.protocol
     weights = checkpoint_in(folder).is_file()
+    instructions = f" with {made.instructions}" if made.instructions else ""
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),
@@ -53,7 +54,7 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
         "made": f"{made.created} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
         + (" and changes" if made.dirty else ""),
-        "machine": f"{made.processor}, {made.cores} cores, {made.device}",
+        "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
         "command": made.command,
         **here,
         "weights": "here" if weights else "not here",

@@ -175,6 +175,7 @@ def _table(record: Record) -> dict[str, Mapping[str, Any]]:
         "machine": {
             "device": made.device,
             "processor": made.processor,
+            "instructions": made.instructions,
             "cores": made.cores,
             "threads": made.threads,
             "memory, MiB": _mebibytes(made.memory_bytes),

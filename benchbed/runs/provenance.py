@@ -39,6 +39,7 @@ def provenance(command: str, device: torch.device, devices: int = 1) -> Provenan
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
+        instructions=torch.backends.cpu.get_cpu_capability(),
         cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         memory_bytes=psutil.virtual_memory().total,

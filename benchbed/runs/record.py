@@ -129,7 +129,13 @@ def _budget(kimg: float | None) -> str:
 
 
 class Provenance(_Part):
-    """Where and with what it was made."""
+    """Where and with what it was made.
+
+    Attributes:
+        instructions: The processor's vector instructions that torch computes with, such as
+            ``"AVX2"``: processors of one name have other ones, and round otherwise. None in
+            records from before it was noted.
+    """
 
     created: str
     command: str
@@ -141,6 +147,7 @@ class Provenance(_Part):
     python: str
     system: str
     processor: str
+    instructions: str | None = None
     cores: Count
     threads: Count
     memory_bytes: Count

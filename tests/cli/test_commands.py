@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -43,6 +44,10 @@ def test_a_third_partys_method_and_data_run_like_our_own(
     record = json.loads(next((tmp_path / "results/records").glob("*.json")).read_text())
     assert record["provenance"]["plugins"]["example"] == "benchbed-example 3.1"
     assert str(tmp_path) not in json.dumps(record), "a record names no place on this machine"
+    instructions = torch.backends.cpu.get_cpu_capability()
+    assert record["provenance"]["instructions"] == instructions
+    machine = json.loads(_ok(cli("show", record["id"], "--json")))["machine"]
+    assert f" with {instructions}, " in machine
     showcase = sorted(p.name for p in (tmp_path / "results/showcase" / record["id"]).iterdir())
     assert showcase == ["curves.csv", "grid.jpg", "nearest.jpg"]
     assert "was done before" in cli(*RUN).stderr

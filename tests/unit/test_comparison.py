@@ -125,6 +125,16 @@ def test_only_what_differs_is_a_difference() -> None:
     assert {"processor", "batch_size", "cases of train", "steps", "torch"} <= everything
 
 
+def test_processors_of_one_name_are_told_apart_by_their_instructions() -> None:
+    """They round otherwise: the same command and seed give other values."""
+    older, newer = (
+        _record(name, provenance={**PROVENANCE, "instructions": given})
+        for name, given in (("a", "AVX2"), ("b", "AVX512"))
+    )
+    differing = {(f.group, f.name): f.values for f in _compared(older, newer).facts if f.differs}
+    assert differing == {("machine", "instructions"): ("AVX2", "AVX512")}
+
+
 def test_a_run_that_diverged_has_no_value() -> None:
     found = _compared(_record("a", _measured("swd", 0.1)), _record("b", state="diverged"))
     assert found.lines[0].values[1] is None

@@ -132,6 +132,7 @@ function record(name, run) {
   const training = run.training;
   const changed = { true: ", with local changes", false: ", unchanged", null: "" }[run.dirty];
   const masks = shared(run.masks);
+  const instructions = made.instructions ? ` with ${made.instructions}` : "";
   const said = {
     "Record": `${name}.json`,
     "Ended as": run.message ? `${run.state}: ${run.message}` : run.state,
@@ -151,7 +152,7 @@ function record(name, run) {
       `${words(training.images_per_second)} images/s, peak memory ${memory(training.peak_memory_bytes)}`,
     "Parameters": words(training.parameters),
     "Updates": words(training.updates),
-    "Machine": `${made.processor}, ${made.cores} cores, ${made.threads} threads, ` +
+    "Machine": `${made.processor}${instructions}, ${made.cores} cores, ${made.threads} threads, ` +
       `${memory(made.memory_bytes)}, computed on ${made.device}, ${made.system}`,
     "Versions": `benchbed ${made.benchbed}, Python ${made.python}, ${words(made.libraries)}`,
     "Plugins": words(made.plugins),
