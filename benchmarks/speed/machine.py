@@ -51,8 +51,13 @@ def describe(device: torch.device, tf32: bool = False) -> dict[str, Any]:
 
 
 def has_amx() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 in hardware."""
+    """Whether the processor has tiles for products of bfloat16, as the goals suppose."""
     return "amx_bf16" in _flags()
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware, in tiles or in vectors."""
+    return has_amx() or "avx512_bf16" in _flags()
 
 
 def busy() -> float:
@@ -114,7 +119,7 @@ def _set_float32(products: str, convolutions: bool) -> None:
 
 def precisions(device: torch.device) -> tuple[str, ...]:
     """The precisions that this machine has in hardware."""
-    return ("fp32", "bf16") if device.type == "cuda" or has_amx() else ("fp32",)
+    return ("fp32", "bf16") if device.type == "cuda" or has_bf16() else ("fp32",)
 
 
 def matrix_peak(precision: str, device: torch.device, clock: Clock) -> float:

@@ -13,12 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchbed.files import write_text
+
 from . import data_path, known, machine, metrics, results, scaling, start_up, table
 from .choice import GROUPS, Choice
 from .clock import Conditions
 from .goals import AMX, training_goals
 from .harness import Training
 from .measure import Measurement, Pair, measure
+from .page import page
 from .record import Failure
 from .results import Results
 
@@ -95,6 +98,9 @@ class Program:
         self._show(self.now)
         if self.path.exists():
             self.console.print(f"Written: {self.path}.")
+            told = self.path.with_suffix(".md")
+            write_text(told, page(self.all))
+            self.console.print(f"Written: {told}.")
             drawn = self.path.with_suffix(".png")
             if self.all.draw(drawn):
                 self.console.print(f"Written: {drawn}.")

@@ -31,6 +31,7 @@ from benchmarks.speed.choice import GROUPS, Choice
 from benchmarks.speed.clock import Conditions, Lap
 from benchmarks.speed.known import KnownAnswer
 from benchmarks.speed.measure import Measurement, Pair
+from benchmarks.speed.page import page
 from benchmarks.speed.record import Failure
 from benchmarks.speed.results import Results
 from benchmarks.speed.scaling import Case, Growth
@@ -102,6 +103,19 @@ def test_results_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert content["start_up"][0]["verdict"] == "met"
     assert written.draw(tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_has_a_line_for_everything_that_was_measured() -> None:
+    told = page(filled())
+    assert told.startswith("none (), 1 of 1 cores, torch 2. cpu: others used the machine")
+    for line in (
+        "| what, fp32 | 1 s | 4 s | **4.00** cpu (4.00 to 4.00) | 3, met | 10% | 1.0% |",
+        "| what, fp32 | 1 s | 1 s | **1.00** cpu (1.00 to 1.00) | 3, short | 10% | 1.0% |",
+        "| `benchbed` | 0.08 s | 0.2 s, met | no |",
+        "| what | 1 to 4 | 1.00 | 1.00, met |",
+        "| c bf16 | OutOfMemoryError: too large |",
+    ):
+        assert line in told.splitlines()
 
 
 def test_tables_tell_verdicts_notes_failures_and_the_wall() -> None:
