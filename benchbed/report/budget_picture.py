@@ -13,7 +13,7 @@ from benchbed.report.svg import figure_of, svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VERSION = 1
+VERSION = 2
 """Raised when the drawing changes, so that pictures from before are drawn anew."""
 
 _PANEL = (2.6, 2.0)
@@ -47,6 +47,8 @@ def draw(budgets: Budgets) -> str:
     datasets = list(dict.fromkeys(panel.dataset for panel in budgets.panels))
     metrics = list(dict.fromkeys(panel.metric.name for panel in budgets.panels))
     labels = sorted({course.label for panel in budgets.panels for course in panel.courses})
+    courses = (course for panel in budgets.panels for course in panel.courses)
+    ticks = sorted({kimg for course in courses for kimg in course.means})
     entry = _HANDLE + _LETTER * max(map(len, labels))
     width = max(_PANEL[0] * len(datasets), entry)
     across = int(width / entry)
@@ -60,6 +62,9 @@ def draw(budgets: Budgets) -> str:
             axes = grid[metrics.index(panel.metric.name), datasets.index(panel.dataset)]
             axes.set_axis_on()
             _panel(axes, panel, labels)
+            # The panels share one axis, so that these are the ticks of all.
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(ticks, [f"{kimg:g}" for kimg in ticks])
         handles = {
             label: line
             for axes in grid.flat
@@ -97,9 +102,6 @@ def _panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
         )  # fmt: skip
         for kimg, value in course.points:
             axes.scatter(kimg, value, color=colour, marker=marker, s=6, alpha=0.6)
-    ticks = sorted({kimg for course in panel.courses for kimg in course.means})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(ticks, [f"{kimg:g}" for kimg in ticks])
     axes.set_xlabel("kimg")
     axes.set_title(f"{panel.dataset}: {text.heading(panel.metric)}")
     axes.spines[["top", "right"]].set_visible(False)

@@ -91,6 +91,14 @@ def test_the_picture_names_methods_and_budgets(make: Make) -> None:
     assert "wgan" not in texts
 
 
+def test_every_budget_has_its_tick_where_data_sets_have_others(make: Make) -> None:
+    """The panels share an axis: the last one drawn must not set the ticks of all."""
+    later = [make("dcgan", values={"swd": 1.0}, dataset="z", kimg=kimg) for kimg in (8.0, 16.0)]
+    (found,) = _budgets([*_records(make), *later])
+    root = ElementTree.fromstring(budget_picture.draw(found))
+    assert {"2", "4", "8", "16"} <= {element.text for element in root.iter()}
+
+
 @pytest.mark.parametrize("count", [1, 12])
 def test_every_name_of_the_legend_is_inside_the_picture(make: Make, count: int) -> None:
     """However many and however long: a narrow picture grows with its legend."""
