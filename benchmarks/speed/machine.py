@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ BUSY = 0.15
 
 SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 """Sides of the matrices whose product is measured, by kind of device."""
+
+CONVOLUTION = (16, 256, 32)
+"""Images, channels and side in pixels of the convolution, of 3 by 3, that is measured."""
 
 
 def describe(device: torch.device, tf32: bool = False) -> dict[str, Any]:
@@ -125,6 +129,9 @@ def precisions(device: torch.device) -> tuple[str, ...]:
 def matrix_peak(precision: str, device: torch.device, clock: Clock) -> float:
     """The best rate of matrix products in FLOP/s, by the clock that the rest is measured with.
 
+    A wide convolution counts too, which is one such product: the library that multiplies matrices
+    does not know every processor as well as the one that convolves.
+
     Args:
         precision: ``"fp32"`` or ``"bf16"``.
         device: Where.
@@ -132,13 +139,29 @@ def matrix_peak(precision: str, device: torch.device, clock: Clock) -> float:
     """
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     best = 0.0
+    for flops, product in _products(dtype, device):
+        product()
+        for _ in range(5):
+            best = max(best, flops / timed(product, device).by(clock))
+    return best
+
+
+def _products(
+    dtype: torch.dtype, device: torch.device
+) -> Iterator[tuple[int, Callable[[], torch.Tensor]]]:
+    """Products, each with its FLOPs."""
     for size in SIZES[device.type]:
         one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        torch.mm(one, other)
-        for _ in range(5):
-            seconds = timed(lambda a=one, b=other: torch.mm(a, b), device).by(clock)  # type: ignore[misc]
-            best = max(best, 2 * size**3 / seconds)
-    return best
+        yield 2 * size**3, partial(torch.mm, one, other)
+    images, channels, side = CONVOLUTION
+    given, kernel = (
+        torch.randn(shape, device=device).to(dtype, memory_format=torch.channels_last)
+        for shape in ((images, channels, side, side), (channels, channels, 3, 3))
+    )
+    yield (
+        2 * images * (side * channels * 3) ** 2,
+        partial(torch.nn.functional.conv2d, given, kernel, padding=1),
+    )
 
 
 def _flags() -> frozenset[str]:
