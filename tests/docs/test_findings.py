@@ -1,12 +1,14 @@
-"""Every number of results/FINDINGS.md is that of its records."""
+"""Every number of results/FINDINGS.md and results/PRECISION.md is that of its records."""
 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,17 +19,37 @@ from benchbed.report.statistics import bootstrap_intervals
 from benchbed.runs.record import Measured, Record, read_record
 
 RESULTS = Path(__file__).parents[2] / "results"
-FINDINGS = (RESULTS / "FINDINGS.md").read_text(encoding="utf-8")
+FINDINGS, PRECISION = (
+    (RESULTS / name).read_text(encoding="utf-8") for name in ("FINDINGS.md", "PRECISION.md")
+)
 
 LINK = re.compile(r"\]\(([^)#]+)\)")
+RECORD = re.compile(r"\[\d+\]\(([^)]*records/[^)]+)\)")
 PICTURE = re.compile(r'src="([^"]+)"')
+METRIC = re.compile(r"`([a-z-]+)`")
 
 Line = dict[str, str]
 
 
-def _tables() -> Iterator[list[Line]]:
+class Value(NamedTuple):
+    """A number with what it was computed from.
+
+    Attributes:
+        where: Its line and column, for the test's name.
+        metric: Of which.
+        said: What stands there.
+        records: The records that it links to.
+    """
+
+    where: str
+    metric: str
+    said: str
+    records: list[Record]
+
+
+def _tables(page: str) -> Iterator[list[Line]]:
     """Every table, as its lines by heading."""
-    for block in re.findall(r"(?:^\|.*\|\n)+", FINDINGS, flags=re.MULTILINE):
+    for block in re.findall(r"(?:^\|.*\|\n)+", page, flags=re.MULTILINE):
         heading, _, *lines = (
             [cell.strip() for cell in line.strip().strip("|").split("|")]
             for line in block.splitlines()
@@ -35,12 +57,15 @@ def _tables() -> Iterator[list[Line]]:
         yield [dict(zip(heading, line, strict=True)) for line in lines]
 
 
-def _lines(*columns: str) -> list[Line]:
-    return [line for table in _tables() for line in table if set(columns) <= line.keys()]
-
-
-def _records(line: Line) -> list[Record]:
-    return [read_record(RESULTS / path) for path in LINK.findall(line["records"])]
+def _values(page: str) -> Iterator[Value]:
+    """Every cell with links to records; its metric stands in its heading or in its line."""
+    for line in (line for table in _tables(page) for line in table):
+        for heading, cell in line.items():
+            if paths := RECORD.findall(cell):
+                (metric,) = METRIC.findall(heading) or METRIC.findall(line["metric"])
+                said = RECORD.sub("", cell).strip()
+                where = f"{next(iter(line.values()))} {heading}"
+                yield Value(where, metric, said, [read_record(RESULTS / p) for p in paths])
 
 
 def _measured(record: Record, metric: str) -> Measured:
@@ -48,23 +73,30 @@ def _measured(record: Record, metric: str) -> Measured:
     return found
 
 
+def _numbers(metric: str, records: list[Record]) -> list[float]:
+    found = [_measured(record, metric).value for record in records]
+    values = [float(value) for value in found if value is not None]
+    assert len(values) == len(records), "a run without a value"
+    return values
+
+
 def told(metric: str, records: list[Record]) -> str:
-    """A value as FINDINGS.md tells it.
+    """A value as the pages tell it.
 
     The mean and its 95 % interval over three seeds and more, the mean and the two values of two,
     the value and its own interval of one.
     """
-    measured = [_measured(record, metric) for record in records]
-    values = [float(m.value) for m in measured if m.value is not None]
-    assert len(values) == len(records), "a run without a value"
+    values = _numbers(metric, records)
     mean = text.number(fmean(values))
     if len(values) >= BOOTSTRAP_SEEDS:
         ((low, high),) = bootstrap_intervals(np.array([values]))
         return f"{mean} {text.interval(low, high)}"
     if len(values) > 1:
         return f"{mean} ({', '.join(map(text.number, values))})"
-    low, high = measured[0].low, measured[0].high
-    return mean if low is None or high is None else f"{mean} {text.interval(low, high)}"
+    only = _measured(records[0], metric)
+    if only.low is None or only.high is None:
+        return mean
+    return f"{mean} {text.interval(only.low, only.high)}"
 
 
 def _label(record: Record) -> str:
@@ -72,23 +104,32 @@ def _label(record: Record) -> str:
     return "" if record.pairs is None else record.pairs.label
 
 
-VALUES = _lines("metric", "value", "records")
-PAIRS = _lines("first", "second", "metric", "wins", "difference", "board")
+def _lines(page: str, *columns: str) -> list[Line]:
+    return [line for table in _tables(page) for line in table if set(columns) <= line.keys()]
+
+
+VALUES = [*_values(FINDINGS), *_values(PRECISION)]
+PAIRS = _lines(FINDINGS, "first", "second", "metric", "wins", "difference", "board")
+SPREADS = _lines(PRECISION, "what", "metric", "inside")
+RATIOS = _lines(PRECISION, "compared", "metric", "pairs", "ratio")
 
 
 def test_there_is_something_to_check() -> None:
     assert len(VALUES) > 20
     assert len(PAIRS) > 3
+    assert len(SPREADS) > 7
+    assert len(RATIOS) > 3
 
 
-@pytest.mark.parametrize("line", VALUES, ids=lambda line: " ".join(line.values())[:60])
-def test_a_value_is_that_of_its_records(line: Line) -> None:
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.where[:60])
+def test_a_value_is_that_of_its_records(value: Value) -> None:
     """And all its records are of one kind: they differ in their seeds alone."""
-    records = _records(line)
-    assert line["value"] == told(line["metric"].strip("`"), records)
-    kinds = {(r.method, r.protocol_hash, str(r.settings), _label(r)) for r in records}
+    assert value.said == told(value.metric, value.records)
+    kinds = {
+        (r.method, r.protocol_hash, r.precision, str(r.settings), _label(r)) for r in value.records
+    }
     assert len(kinds) == 1
-    assert len({record.seed for record in records}) == len(records)
+    assert len({record.seed for record in value.records}) == len(value.records)
 
 
 @pytest.mark.parametrize("line", PAIRS, ids=lambda line: " ".join(line.values())[:60])
@@ -115,8 +156,54 @@ def test_a_difference_is_that_of_the_leaderboard(line: Line) -> None:
     assert line.get("p", "") == (text.p_value(float(row["p"])) if row["p"] else "–")
 
 
+@pytest.mark.parametrize("line", SPREADS, ids=lambda line: " ".join(line.values())[:40])
+def test_both_lie_inside_each_others_spread_where_that_is_said(line: Line) -> None:
+    """The mean of either lies between the least and the most of the other's seeds."""
+    metric, one, other = _compared(line)
+    ours, theirs = _numbers(metric, one), _numbers(metric, other)
+    inside = _between(fmean(ours), theirs) and _between(fmean(theirs), ours)
+    assert line["inside"] == ("yes" if inside else "no")
+
+
+@pytest.mark.parametrize("line", RATIOS, ids=lambda line: " ".join(line.values())[:40])
+def test_a_ratio_is_that_of_all_pairs(line: Line) -> None:
+    above, below = line["compared"].split(" / ")
+    logs: list[float] = []
+    for spread in SPREADS:
+        if {above, below} <= spread.keys() and spread["metric"] == line["metric"]:
+            metric, first, second = _compared(spread)
+            values = zip(_numbers(metric, second), _numbers(metric, first), strict=True)
+            logs += [math.log(value / before) for value, before in values]
+    ((low, high),) = bootstrap_intervals(np.array([logs]))
+    said = f"{text.number(math.exp(fmean(logs)))} {text.interval(math.exp(low), math.exp(high))}"
+    assert (line["pairs"], line["ratio"]) == (str(len(logs)), said)
+
+
+def _compared(line: Line) -> tuple[str, list[Record], list[Record]]:
+    """The metric, and the runs of a line's two columns, which differ in nothing else."""
+    (metric,) = METRIC.findall(line["metric"])
+    first, second = (name for name in line if name not in ("what", "metric", "inside"))
+    one, other = (
+        sorted(
+            (read_record(RESULTS / path) for path in RECORD.findall(line[name])),
+            key=lambda record: record.seed,
+        )
+        for name in (first, second)
+    )
+    assert [r.seed for r in one] == [r.seed for r in other]
+    assert {r.protocol_hash for r in one} == {r.protocol_hash for r in other}
+    wanted = (first, second) if second == "bf16" else ("fp32", "fp32")
+    assert [{r.precision for r in runs} for runs in (one, other)] == [{name} for name in wanted]
+    return metric, one, other
+
+
+def _between(value: float, others: list[float]) -> bool:
+    return min(others) <= value <= max(others)
+
+
 def test_every_link_and_picture_is_there() -> None:
-    paths = [p for p in LINK.findall(FINDINGS) + PICTURE.findall(FINDINGS) if "://" not in p]
+    pages = FINDINGS + PRECISION
+    paths = [p for p in LINK.findall(pages) + PICTURE.findall(pages) if "://" not in p]
     assert paths
     missing = [path for path in paths if not (RESULTS / path).exists()]
     assert not missing
