@@ -175,6 +175,7 @@ class TimedLoop(Loop):
         watch = Watch(self.feed.device)
         self._log()  # no row was due in so few steps of so long a budget
         self.row = watch.lap()
+        super()._save()  # the first one has to find its place on the disk
         watch.restart()
         super()._save()
         self.saving = watch.lap()

@@ -38,7 +38,7 @@ def _tables(results: Results) -> Iterator[str]:
         )
     if others := [one for one in made if one.group != "training"]:
         yield _table(
-            "metrics and data | seconds | reference | times as fast | goal | differ by",
+            "metrics and data, against | seconds | reference | times as fast | goal | differ by",
             (
                 f"{_ratio(one)} | {'' if one.difference is None else f'{one.difference:.0e}'}"
                 for one in others
@@ -80,7 +80,7 @@ def _ratio(one: Measurement) -> str:
     ratio, low, high = one.ratio()
     ours, theirs = one.seconds()
     asked = "" if one.goal is None else f"{one.goal.ratio:g}, {one.verdict}"
-    what = f"{one.what}, {one.precision}" if one.group == "training" else one.what
+    what = f"{one.what}, {one.precision if one.group == 'training' else one.reference}"
     clock = " cpu" if one.under.clock == "cpu" else ""
     return (
         f"{what} | {seconds(ours)} | {seconds(theirs)} | "

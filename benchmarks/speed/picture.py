@@ -40,11 +40,11 @@ def draw(made: Sequence[Measurement], machine: dict[str, Any], path: Path) -> No
             axes.plot([one.goal.gate] * 2, [place - 0.4, place + 0.4], color="black", linestyle=":")
     axes.axvline(1.0, color="#999999", linewidth=0.8)
     axes.set_yticks(range(len(made)), [_label(one) for one in made])
-    axes.invert_yaxis()
+    axes.set_ylim(len(made) - 0.4, -0.6)
     axes.set_xscale("log")
     axes.set_xlabel(
-        "times as fast as the reference (line: goal, dotted: gate, "
-        "whisker: lowest and highest round; cpu: by processor time)"
+        "times as fast as the reference\n"
+        "line: goal, dotted: gate, whisker: lowest and highest round; cpu: by processor time"
     )
     axes.set_title(
         f"{machine.get('device', machine['processor'])}, {machine['threads']} threads, "
