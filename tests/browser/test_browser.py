@@ -160,8 +160,9 @@ def test_a_number_says_where_it_comes_from(page: Page, how: str) -> None:
     assert [row.split("\t")[:2] for row in rows] == [["0", "0.3"], ["1", "0.31"]]
     assert _dialog(page).locator("details[open]").count() == 1
     _dialog(page).locator("summary").nth(1).press("Enter")
-    _dialog(page).locator("details[open]").nth(1).wait_for()
-    assert "dcgan-chest-xray-real-s1.json" in _dialog(page).inner_text()
+    # It is filled after it has opened.
+    _dialog(page).get_by_text("dcgan-chest-xray-real-s1.json").wait_for()
+    assert _dialog(page).locator("details[open]").count() == 2
     if how == "mouse":
         page.get_by_role("button", name="Close").click()
     else:
