@@ -134,6 +134,21 @@ class Generator(nn.Module):
         return torch.tanh(self.frame.cut(self.last(F.relu(x))))
 
 
+class Exact(nn.Conv3d):
+    """A convolution that a CPU computes in float32, under autocast too.
+
+    On processors that multiply bfloat16 in AVX-512, torch 2.15 finds the gradient of the weights
+    from memory that nobody wrote where the maps are as small as 3 voxels: now and then it is NaN.
+    """
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """``(B, C, D, H, W)`` in any precision to the same in the layer's channels."""
+        if volume.device.type != "cpu":
+            return super().forward(volume)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(volume.float())
+
+
 class Discriminator(nn.Module):
     """One logit for every patch of a volume and its condition (Isola et al. 2017, 6.1.2).
 
@@ -163,10 +178,10 @@ class Discriminator(nn.Module):
             ]
         wide = 2 * widths[-1]
         body += [
-            nn.Conv3d(widths[-1], wide, 4, 1, 1, bias=False),
+            Exact(widths[-1], wide, 4, 1, 1, bias=False),
             norm(wide),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv3d(wide, 1, 4, 1, 1),
+            Exact(wide, 1, 4, 1, 1),
         ]
         self.body = nn.Sequential(*body)
         normal_init(self)

@@ -332,3 +332,19 @@ def test_a_state_brings_the_label_maps_back() -> None:
             made.append(each.sample(2, _rng()))
     assert torch.equal(made[0].mask, made[1].mask)
     assert torch.equal(made[0].image, made[1].image)
+
+
+def test_gradients_in_bfloat16_are_numbers_whatever_was_in_memory() -> None:
+    """Where a library reads memory that nobody wrote, it finds NaN here."""
+    torch.manual_seed(0)
+    judge = Discriminator([-1.0] * 5, (32, 32, 32), 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for _ in range(20):
+            for size in (1000, 10_000, 100_000):
+                torch.full((size,), float("nan"))
+            scores = judge(torch.rand(2, 4, 32, 32, 32), torch.rand(2, 1, 32, 32, 32))
+            judge.zero_grad()
+            scores.float().square().mean().backward()
+            for name, weights in judge.named_parameters():
+                assert weights.grad is not None
+                assert torch.isfinite(weights.grad).all(), name
