@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +23,12 @@ SIGMA = 1.5
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 
-_PIXELS, _PLANES = 2**18, 12
-"""Pixels worked on at once, or planes where those are large: few enough to stay in the cache, and
-enough to fill vector units."""
+_PLANES, _PIXELS = 16, 2**21
+"""Planes worked on at once, more of them where they have few pixels: enough to fill vector units,
+and each tensor small enough for the allocator to hand its memory out again."""
+
+_BAND = 2**18
+"""Pixels of them that are blurred at once: few enough to stay in the cache."""
 
 
 def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
@@ -85,7 +88,7 @@ def ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
         ValueError: Shapes differ, are empty or not ``(N, C, H, W)``.
     """
     _check(first, second)
-    pieces = [_terms(sides)[0][:, None] for sides in _pieces(first, second)]
+    pieces = [_mean_ssim(sides)[:, None] for sides in _pieces(first, second)]
     values: Float = _channel_means(pieces, first.shape)[:, 0]
     return values
 
@@ -119,7 +122,7 @@ class _Sides(NamedTuple):
     difference: Tensor
     """First less second, of the same shape, less their mean."""
     means: Tensor
-    """The means taken, ``(2, 1, P, 1, 1)``."""
+    """The means taken, ``(2, P, 1, 1)``."""
 
 
 def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Sides]:
@@ -131,17 +134,20 @@ def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Side
     """
     shape = (1, -1, *first.shape[2:])
     planes = first.reshape(shape), second.reshape(shape)
-    step = max(_PLANES, _PIXELS // (shape[2] * shape[3]))
+    step = max(_PLANES, min(3 * _PLANES, _PIXELS // (shape[2] * shape[3])))
     for start in range(0, planes[0].shape[1], step):
-        one, other = (
-            torch.from_numpy(side[:, start : start + step].astype(np.float32)).contiguous(
-                memory_format=torch.channels_last
-            )
-            for side in planes
-        )
-        sides = one + other, one - other
-        means = torch.stack([side.mean((2, 3), keepdim=True) for side in sides])
+        one, other = (_side_by_side(side[:, start : start + step]) for side in planes)
+        sides = one + other, one.sub_(other)
+        means = torch.stack([_sums(side[0]) for side in sides])[..., None, None]
+        means = means.div(shape[2] * shape[3]).float()
         yield _Sides(sides[0].sub_(means[0]), sides[1].sub_(means[1]), means)
+
+
+def _side_by_side(planes: npt.NDArray[Any]) -> Tensor:
+    """Planes ``(1, P, H, W)`` in float32, those of a pixel next to each other."""
+    # Bytes are reordered before they become four times as many.
+    packed = torch.from_numpy(planes.copy()).contiguous(memory_format=torch.channels_last)
+    return packed.float()
 
 
 def _channel_means(pieces: list[Tensor], shape: tuple[int, ...]) -> Float:
@@ -155,40 +161,70 @@ def _scales(sides: _Sides) -> Tensor:
     """Mean cs at scales 1 to 4 and mean ssim at 5, of all planes: ``(P, 5)``."""
     terms = []
     for _ in WEIGHTS[:-1]:
-        terms.append(_terms(sides)[1])
+        terms.append(_mean_contrast(sides))
         sides = _Sides(_halved(sides.total), _halved(sides.difference), sides.means)
-    terms.append(_terms(sides)[0])
-    return torch.stack(terms, dim=1)
+    return torch.stack([*terms, _mean_ssim(sides)], dim=1)
 
 
-def _terms(sides: _Sides) -> tuple[Tensor, Tensor]:
-    """Mean ssim and mean cs (contrast and structure) of the planes, each ``(P,)``."""
+def _mean_contrast(sides: _Sides) -> Tensor:
+    """Mean cs (contrast and structure) of the planes, ``(P,)``."""
+    return _mean(_likeness(variances, C2) for _, variances in _moments(sides))
+
+
+def _mean_ssim(sides: _Sides) -> Tensor:
+    """Mean ssim of the planes, ``(P,)``."""
+    return _mean(
+        _likeness(means.add_(sides.means).square_(), C1).mul_(_likeness(variances, C2))
+        for means, variances in _moments(sides)
+    )
+
+
+def _moments(sides: _Sides) -> Iterator[tuple[Tensor, Tensor]]:
+    """Means of sum and difference under the window, and their variances, band by band.
+
+    Each is ``(2, P, h, w)``; the means lack what was taken from the sides.
+    """
     window = gaussian_window(min(WINDOW, *sides.total.shape[2:]))
-    summed = _moments(sides.total, sides.means[0], window)
-    opposed = _moments(sides.difference, sides.means[1], window)
-    contrast = _likeness(summed[0], opposed[0], C2)
-    return _mean(_likeness(summed[1], opposed[1], C1).mul_(contrast)), _mean(contrast)
+    _, planes, height, width = sides.total.shape
+    over = len(window) - 1
+    step = max(1, _BAND // (planes * width))
+    for start in range(0, height - over, step):
+        rows = slice(start, min(start + step + over, height))
+        total = sides.total[:, :, rows]
+        fields = torch.empty((4, *total.shape[1:]), memory_format=torch.channels_last)
+        fields[0], fields[1] = total[0], sides.difference[0, :, rows]
+        torch.mul(fields[:2], fields[:2], out=fields[2:])
+        blurred = _blurred(fields, window)
+        means, squares = blurred[:2], blurred[2:]
+        yield means, squares.addcmul_(means, means, value=-1)
 
 
-def _moments(planes: Tensor, mean: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance under the window, and the square of the mean with what was taken given back."""
-    blurred = _blurred(planes, window)
-    variance = _blurred(planes * planes, window).sub_(blurred * blurred)
-    return variance, blurred.add_(mean).square_()
-
-
-def _likeness(total: Tensor, difference: Tensor, constant: float) -> Tensor:
-    """``1 - d / ((s + d) / 2 + C)`` of `_Sides`; overwrites both."""
+def _likeness(moments: Tensor, constant: float) -> Tensor:
+    """``1 - d / ((s + d) / 2 + C)`` of `_Sides`, from ``(2, P, h, w)``; overwrites both."""
+    total, difference = moments
     return difference.div_(total.add_(difference).div_(2).add_(constant)).neg_().add_(1)
 
 
-def _mean(planes: Tensor) -> Tensor:
-    """Over the pixels of each plane, in float64."""
-    return planes.mean((2, 3), dtype=torch.float64)[0]
+def _mean(bands: Iterable[Tensor]) -> Tensor:
+    """Over the pixels of each plane, from bands ``(P, h, w)``, in float64: ``(P,)``."""
+    total, pixels = torch.zeros((), dtype=torch.float64), 0
+    for band in bands:
+        total, pixels = total + _sums(band), pixels + band[0].numel()
+    mean: Tensor = total / pixels
+    return mean
+
+
+def _sums(planes: Tensor) -> Tensor:
+    """Over the pixels of each of the planes ``(P, H, W)``, those of a pixel next to each other."""
+    count, height, width = planes.shape
+    # Rows add up in float32, as whole stretches of memory; what they add up to in float64.
+    rows = planes.permute(1, 2, 0).reshape(height, width * count).sum(0)
+    sums: Tensor = rows.view(width, count).sum(0, dtype=torch.float64)
+    return sums
 
 
 def _blurred(planes: Tensor, window: Tensor) -> Tensor:
-    """Valid convolution of planes ``(1, P, H, W)`` with the window along both axes."""
+    """Valid convolution of planes ``(N, P, H, W)`` with the window along both axes."""
     taps, count = window.to(planes.dtype), planes.shape[1]
     for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
         kernels = taps.view(shape).expand(count, -1, -1, -1)
