@@ -201,7 +201,7 @@ def _moments(sides: _Sides) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _likeness(moments: Tensor, constant: float) -> Tensor:
     """``1 - d / ((s + d) / 2 + C)`` of `_Sides`, from ``(2, P, h, w)``; overwrites both."""
-    total, difference = moments
+    total, difference = moments[0], moments[1]
     return difference.div_(total.add_(difference).div_(2).add_(constant)).neg_().add_(1)
 
 

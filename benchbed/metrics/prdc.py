@@ -16,10 +16,6 @@ Float = npt.NDArray[np.float64]
 NEIGHBOURS = 5
 """k of the nearest neighbours (Naeem et al. 2020, section 4.2)."""
 
-_ROWS = 512
-"""Rows of the distance matrix that are held at once."""
-
-
 _KEPT = 8
 """Pairs of sets whose measures are kept: the scored ones and those of the floor."""
 
@@ -64,33 +60,23 @@ def manifold(
     """
     if min(len(real), len(fake)) <= neighbours:
         raise ValueError(f"{len(real)} and {len(fake)} rows are too few for k = {neighbours}.")
-    real_radii, fake_radii = (_squared_radii(side, neighbours) for side in (real, fake))
-    between = Distances(real, fake)
+    # The nearest of all is the point itself.
+    real_radii, fake_radii = (Distances(side).smallest(neighbours + 1) for side in (real, fake))
     around_fake = np.zeros(len(fake), dtype=np.int64)
     recalled = np.zeros(len(real), dtype=bool)
     covered = np.zeros(len(real), dtype=bool)
-    for start in range(0, len(real), _ROWS):
-        rows = slice(start, start + _ROWS)
-        block = between.block(rows)
-        in_real_ball = block.within(real_radii[rows, None])
-        around_fake += in_real_ball.sum(0)
-        covered[rows] = in_real_ball.any(1)
-        recalled[rows] = block.within(fake_radii[None]).any(1)
+    for tile in Distances(real, fake).tiles():
+        rows, columns = tile.rows, tile.columns
+        in_real_ball = tile.within(real_radii[rows, None])
+        around_fake[columns] += in_real_ball.sum(0)
+        covered[rows] |= in_real_ball.any(1)
+        recalled[rows] |= tile.within(fake_radii[None, columns]).any(1)
     return Manifold(
         precision=(around_fake > 0).astype(np.float64),
         recall=recalled.astype(np.float64),
         density=around_fake / neighbours,
         coverage=covered.astype(np.float64),
     )
-
-
-def _squared_radii(points: npt.NDArray[np.floating], neighbours: int) -> Float:
-    """Squared distance of each point to its k-th nearest neighbour."""
-    among = Distances(points, points)
-    blocks = (slice(start, start + _ROWS) for start in range(0, len(points), _ROWS))
-    # The nearest of all is the point itself.
-    radii = [among.block(rows).smallest(neighbours + 1) for rows in blocks]
-    return np.concatenate(radii)
 
 
 def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:

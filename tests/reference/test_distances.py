@@ -43,26 +43,50 @@ def test_comparisons_are_those_of_differences(kind: str) -> None:
     rows, columns = np.divmod(np.arange(len(first) * len(second)), len(second))
     exact = distances.exactly(rows, columns).reshape(len(first), len(second))
     np.testing.assert_allclose(exact, squares(first, second), rtol=1e-12, atol=1e-12)
-    block = distances.block(slice(0, len(first)))
+    [tile] = distances.tiles()
     for column in range(0, len(second), 7):
         limits = exact[:, column : column + 1]
-        np.testing.assert_array_equal(block.within(limits), exact <= limits)
-    np.testing.assert_array_equal(block.within(exact[:1]), exact <= exact[:1])
+        np.testing.assert_array_equal(tile.within(limits), exact <= limits)
+    np.testing.assert_array_equal(tile.within(exact[:1]), exact <= exact[:1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [1, 3, 6])
-def test_smallest_are_those_of_differences(kind: str, count: int) -> None:
-    """The count-th smallest of each row equals that of the sorted differences, to 1e-12."""
+@pytest.mark.parametrize("size", [7, 16, 1024])
+def test_smallest_are_those_of_differences(
+    kind: str, count: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count-th smallest of each row equals that of the sorted differences, to 1e-12.
+
+    Of two sets and of one with itself, whose tiles above the diagonal stand for those below, in
+    tiles that are smaller than the matrix, divide it evenly or not, or hold it whole.
+    """
+    monkeypatch.setattr("benchbed.metrics.distances._TILE", size)
     first, second = points(kind)
-    found = Distances(first, second).block(slice(5, 25)).smallest(count)
-    expected = np.sort(squares(first, second)[5:25], axis=1)[:, count - 1]
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    for found, among in (
+        (Distances(first, second).smallest(count), second),
+        (Distances(first).smallest(count), first),
+    ):
+        expected = np.sort(squares(first, among), axis=1)[:, count - 1]
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_tiles_make_up_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pair of two sets lies in one tile, and is judged there as in the whole."""
+    monkeypatch.setattr("benchbed.metrics.distances._TILE", 16)
+    first, second = points("on a grid, with many ties")
+    second = second[:35]
+    exact, found = squares(first, second), np.full((len(first), len(second)), -1)
+    for tile in Distances(first, second).tiles():
+        assert (found[tile.rows, tile.columns] == -1).all()
+        found[tile.rows, tile.columns] = tile.within(exact[tile.rows, 3:4])
+    np.testing.assert_array_equal(found, exact <= exact[:, 3:4])
 
 
 def test_rounding_stays_far_below_what_is_allowed_for() -> None:
     """On features of 2048 dimensions the product is off by a tenth of the allowance at most."""
     first, second = points("features")
-    block = Distances(first, second).block(slice(0, 50))
-    off = np.abs(block.rounded.numpy() - squares(first, second))
-    assert (off <= 0.1 * block.error.numpy()).all()
+    distances = Distances(first, second)
+    [tile] = distances.tiles()
+    off = np.abs(tile.rounded.numpy() - squares(first, second))
+    assert (off <= 0.1 * distances.errors.numpy()).all()

@@ -65,10 +65,10 @@ def test_a_worked_line() -> None:
     assert measures(real, fake, 1) == pytest.approx(Measures(2 / 3, 1.0, 1.0, 1.0))
 
 
-def test_rows_taken_in_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_give_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = np.random.default_rng(0).standard_normal((2, 60, 4))
     whole = measures(real, fake)
-    monkeypatch.setattr("benchbed.metrics.prdc._ROWS", 7)
+    monkeypatch.setattr("benchbed.metrics.distances._TILE", 7)
     assert measures(real, fake) == whole
 
 
