@@ -77,7 +77,8 @@ def _matrix(features: npt.NDArray[Any], which: str) -> Float:
 
 def _root(features: Float) -> Float:
     """A matrix R with R'R equal to the covariance (ddof 1) of features ``(N, d)``."""
-    centred: Float = (features - features.mean(0)) / np.sqrt(len(features) - 1)
+    centred: Float = features - features.mean(0)
+    centred /= np.sqrt(len(features) - 1)
     if len(features) <= features.shape[1]:
         return centred
     # With more samples than dimensions the triangle of a QR decomposition is the smaller root. It
@@ -101,7 +102,7 @@ def _root_of_covariance(covariance: Float, dims: int) -> Float:
 
 def _distance(mean1: Float, root1: Float, mean2: Float, root2: Float) -> float:
     # The eigenvalues of S1 S2 are the squared singular values of AB'.
-    cross = float(torch.linalg.svdvals(torch.from_numpy(root1 @ root2.T)).sum())
+    cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()
     offset = np.square(mean1 - mean2).sum()
     spread = np.square(root1).sum() + np.square(root2).sum() - 2 * cross
     # Rounding can leave a distance of zero at -1e-13 of the spread.
