@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,9 @@ _PIECE = 2**20
 
 _ROWS = 4096
 """Patches that are scaled at once: they stay in the cache."""
+
+_DIRECTIONS = 128
+"""Directions that points are projected on at once."""
 
 _FLAT = 1e-4
 """Grey levels; a spread below this is the rounding of float32, not content."""
@@ -63,8 +66,8 @@ def sliced_wasserstein(
     is not at distance 0 from itself. The value falls with the number of images: compare only at
     equal numbers, beside the distance between two parts of the real set.
 
-    Descriptors take 75 KB for each level of an RGB image: less than the image itself from 512
-    pixels on. Images are read a few at a time, so that a memory map stays on the disk.
+    Level by level, patches take 75 KB of an RGB image, and the coarser levels as many bytes as the
+    image. Images are read a few at a time, so that a memory map stays on the disk.
 
     Args:
         real: uint8 ``(N, C, S, S)``, C of 1 or 3, S a power of two of at least 16.
@@ -82,16 +85,15 @@ def sliced_wasserstein(
     """
     _check(real, fake)
     count, channels, size, _ = real.shape
-    first, second = (
+    sides = (
         descriptors(images, _drawn_positions(seed, side, size, (count, patches)))
         for side, images in enumerate((real, fake))
     )
     distances = {}
-    for resolution in resolutions(size):
+    for (resolution, first), (_, second) in zip(*sides, strict=True):
         generator = np.random.default_rng((seed, resolution, 2))  # 0 and 1 are the sets' own
-        drawn = (unit_directions(generator, directions, channels) for _ in range(repeats))
-        points = first.pop(resolution), second.pop(resolution)
-        distances[resolution] = float(np.mean([sliced_distance(*points, d) for d in drawn]))
+        drawn = [unit_directions(generator, directions, channels) for _ in range(repeats)]
+        distances[resolution] = sliced_distance(first, second, np.concatenate(drawn, axis=1))
     return SlicedWasserstein(distances, float(np.mean(list(distances.values()))))
 
 
@@ -141,29 +143,32 @@ def unit_directions(generator: np.random.Generator, count: int, channels: int) -
     return columns.astype(np.float32)
 
 
-def descriptors(images: Pixels, positions: Mapping[int, Indices]) -> dict[int, Floats]:
-    """Scaled patches of each pyramid level of a set.
+def descriptors(images: Pixels, positions: Mapping[int, Indices]) -> Iterator[tuple[int, Floats]]:
+    """Scaled patches of a set from each level of its Laplacian pyramid, finest first.
 
     Args:
         images: uint8 ``(N, C, S, S)``.
         positions: For each of ``resolutions(S)`` the upper left corners ``(N, P, 2)`` of patches.
 
-    Returns:
-        For each resolution ``(N P, C 49)``, as `scaled` leaves it.
+    Yields:
+        The resolution and its patches ``(N P, C 49)`` as `scaled` leaves them; the next ones take
+        their place in memory.
     """
+    level: npt.NDArray[Any] = images
     count, channels, size, _ = images.shape
-    found = {
-        resolution: np.empty((*corners.shape[:2], channels, PATCH * PATCH), np.float32)
-        for resolution, corners in positions.items()
-    }
-    step = max(1, _PIECE // (channels * size * size))
-    for start in range(0, count, step):
-        piece = slice(start, start + step)
-        pixels = torch.from_numpy(images[piece].astype(np.float32))
-        for level in laplacian_pyramid(pixels):
-            resolution = level.shape[-1]
-            found[resolution][piece] = patches_at(level.numpy(), positions[resolution][piece])
-    return {resolution: scaled(patches) for resolution, patches in found.items()}
+    found = np.empty((count, positions[size].shape[1], channels, PATCH * PATCH), np.float32)
+    for resolution in resolutions(size):
+        coarser = np.empty((count, channels, resolution // 2, resolution // 2), np.float32)
+        step = max(1, _PIECE // (channels * resolution**2))
+        for start in range(0, count, step):
+            piece = slice(start, start + step)
+            pixels = torch.from_numpy(level[piece].astype(np.float32))
+            if resolution > COARSEST:
+                pixels, smaller = laplacian_level(pixels)
+                coarser[piece] = smaller.numpy()
+            found[piece] = patches_at(pixels.numpy(), positions[resolution][piece])
+        yield resolution, scaled(found)
+        level = coarser
 
 
 def scaled(patches: Floats) -> Floats:
@@ -209,11 +214,19 @@ def sliced_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], direction
     Returns:
         The distance, at least 0, in units of the points.
     """
-    # A direction is a row, so that what is sorted lies together in memory. The products have all
-    # threads to themselves; numpy sorts without holding the interpreter's lock.
-    projected = directions.T @ first.T, directions.T @ second.T
+    shape, kind = (min(_DIRECTIONS, directions.shape[1]), len(first)), first.dtype
+    projected = np.empty(shape, kind), np.empty(shape, kind)
+    distances: list[float] = []
+    # Numpy sorts without holding the interpreter's lock.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return float(np.mean(list(pool.map(_wasserstein, *projected))))
+        for start in range(0, directions.shape[1], _DIRECTIONS):
+            # A direction is a row, so that what is sorted lies together in memory.
+            rows = directions.T[start : start + _DIRECTIONS]
+            one, other = (side[: len(rows)] for side in projected)
+            np.matmul(rows, first.T, out=one)
+            np.matmul(rows, second.T, out=other)
+            distances += pool.map(_wasserstein, one, other)
+    return float(np.mean(distances))
 
 
 def _wasserstein(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
@@ -224,22 +237,18 @@ def _wasserstein(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     return float(np.abs(one, out=one).mean(dtype=np.float64))
 
 
-def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """The pyramid of Burt and Adelson 1983, "The Laplacian pyramid as a compact image code".
+def laplacian_level(images: Tensor) -> tuple[Tensor, Tensor]:
+    """A step of Burt and Adelson 1983, "The Laplacian pyramid as a compact image code".
 
     Args:
-        images: float ``(N, C, S, S)``, S one of the sizes that `resolutions` takes.
+        images: float ``(N, C, H, W)``, sides even and at least 4.
 
     Returns:
-        A tensor ``(N, C, R, R)`` for each of ``resolutions(S)``: what the next coarser level lacks;
-        the last is the smoothed image itself.
+        What the next coarser level lacks, of the same shape, and that level,
+        ``(N, C, H / 2, W / 2)``. The coarsest of all, which lacks nothing, is the smoothed image.
     """
-    levels = []
-    while images.shape[-1] > COARSEST:
-        smaller = reduced(images)
-        levels.append(images - expanded(smaller))
-        images = smaller
-    return [*levels, images]
+    smaller = reduced(images)
+    return images - expanded(smaller), smaller
 
 
 def reduced(images: Tensor) -> Tensor:
