@@ -45,7 +45,7 @@ def _first_weight(method: Any) -> Tensor:
 def test_only_what_no_layer_turns_round_is_channels_last(
     norm: type[nn.Module], pixels_first: bool
 ) -> None:
-    """MI-GAN was a fifth slower than its plain reference: each instance norm turned its maps."""
+    """MI-GAN was slower than its plain reference: each instance norm turned its maps round."""
     weight = _first_weight(_attached(norm))
     assert weight.is_contiguous(memory_format=torch.channels_last) == pixels_first
     assert weight.is_contiguous() != pixels_first
