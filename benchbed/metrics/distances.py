@@ -49,7 +49,8 @@ class Distances:
         # About a common centre lengths are smallest, and so is the rounding.
         centre: Float = np.asarray(self.second.mean(axis=0, dtype=np.float64))
         self._y = _Packed(self.second, centre)
-        self._x = self._y if second is None else _Packed(self.first, centre)
+        self._alone = second is None
+        self._x = self._y if self._alone else _Packed(self.first, centre)
         sigma = math.sqrt(self.first.shape[1] + 1) * torch.finfo(torch.float32).eps
         longest = max(float(part.max()) for part in self._y.squares)
         self.errors = _SIGMAS * sigma * (torch.cat(self._x.squares)[:, None] + longest)
@@ -57,9 +58,8 @@ class Distances:
 
     def tiles(self) -> Iterator[Tile]:
         """The matrix in parts; of a set with itself only those on its diagonal and above."""
-        alone = self._x is self._y
         for row, x in enumerate(self._x.parts):
-            for column in range(row if alone else 0, len(self._y.parts)):
+            for column in range(row if self._alone else 0, len(self._y.parts)):
                 with full_float32(torch.device("cpu")):
                     products = F.linear(x, self._y.parts[column]).to_dense()
                 lengths = self._x.squares[row][:, None], self._y.squares[column]
@@ -72,7 +72,7 @@ class Distances:
         nearest = _Nearest.none(len(self.first), kept)
         for tile in self.tiles():
             nearest.add(tile.rows, tile.columns, tile.rounded)
-            if self._x is self._y and tile.rows != tile.columns:
+            if self._alone and tile.rows != tile.columns:
                 nearest.add(tile.columns, tile.rows, tile.rounded.T.contiguous())
         # The one sought lies within the error of the rounded one, and so do its rivals.
         apart = nearest.values - nearest.values[:, count - 1 : count]

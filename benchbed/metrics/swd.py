@@ -178,7 +178,7 @@ def scaled(patches: Floats) -> Floats:
     """
     channels = patches.shape[2]
     rows = torch.from_numpy(patches.reshape(-1, channels * PATCH * PATCH))
-    means = _of_channels(rows.sum(0, dtype=torch.float32), channels) / len(rows)
+    means = _of_channels(rows.sum(0), channels) / len(rows)
     squares = torch.zeros(rows.shape[1], dtype=torch.float64)
     for some in rows.split(_ROWS):
         some.sub_(means.float())
