@@ -38,5 +38,7 @@ def unknown(kind: str, name: str, allowed: Iterable[str], command: str) -> Bench
     close = nearest(name, names)
     guess = f"; did you mean {close!r}?" if close else "."
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    there = f"There are: {shown}" if names else "There is none at all"
-    return BenchbedError(f"There is no {kind} {name!r}{guess} {there}. See `{command}`.")
+    there = f"Available: {shown}" if names else "None available"
+    return BenchbedError(
+        f"No {kind} named {name!r}{guess} {there}. Run `{command}` to see all names."
+    )

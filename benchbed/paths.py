@@ -32,7 +32,7 @@ def data_root(option: Path | None = None) -> Path:
     else:
         return cache() / "data"
     if not is_folder(chosen):
-        raise BenchbedError(f"{source} names {chosen}, which is no folder.")
+        raise BenchbedError(f"{source} is set to {chosen}, which is not a folder.")
     return chosen
 
 
@@ -74,7 +74,6 @@ def writable(folder: Path, instead: str = "--results or --out") -> Path:
             pass
     except OSError as error:
         raise BenchbedError(
-            f"The folder {folder} cannot be written to ({error.strerror}); "
-            f"name another with {instead}."
+            f"Folder {folder} is not writable ({error.strerror}). Select another with {instead}."
         ) from error
     return folder

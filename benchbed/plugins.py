@@ -73,10 +73,10 @@ class _Collector:
         keys = [(type(spec), spec.name) for spec in specs]
         for position, (kind, name) in enumerate(keys):
             if (kind, name) in keys[:position]:
-                raise ValueError(f"offers the {_word(kind)} {name!r} twice")
+                raise ValueError(f"defines the {_word(kind)} {name!r} twice")
             if (kind, name) in self.taken:
                 first = self.taken[kind, name]
-                raise ValueError(f"the {_word(kind)} {name!r} is offered by {first} already")
+                raise ValueError(f"the {_word(kind)} {name!r} is already defined by {first}")
         self.taken.update(dict.fromkeys(keys, origin))
 
 
@@ -91,10 +91,12 @@ def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
         for offered in getattr(manager.hook, hook)():
             for spec in offered:
                 if not isinstance(spec, kind):
-                    raise TypeError(f"{hook} gave a {type(spec).__name__}, not a {kind.__name__}")
+                    raise TypeError(
+                        f"{hook} returned a {type(spec).__name__}, expected a {kind.__name__}"
+                    )
                 found.append(spec)
     if not found:
-        raise TypeError(f"offers nothing: none of {', '.join(HOOKS)} gave a spec")
+        raise TypeError(f"provides nothing: none of {', '.join(HOOKS)} returned a spec")
     return tuple(found)
 
 

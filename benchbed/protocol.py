@@ -59,7 +59,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if (self.kimg is None) == (self.seconds is None):
-            raise ValueError("exactly one of kimg and seconds is the budget")
+            raise ValueError("set exactly one of kimg and seconds")
 
     @property
     def hash(self) -> str:
@@ -110,7 +110,7 @@ PRESET: Mapping[str, Preset] = {
         size=64,
         kimg=16,
         samples=100,
-        purpose="minutes on two CPU cores: small pictures, narrow networks",
+        purpose="minutes on two CPU cores: small images, narrow networks",
         volume_size=32,
         volume_kimg=1,
     ),
@@ -118,7 +118,7 @@ PRESET: Mapping[str, Preset] = {
         size=128,
         kimg=1200,
         samples=1000,
-        purpose="an hour or so on one GPU",
+        purpose="about one hour on one GPU",
         volume_size=64,
         volume_kimg=20,
     ),
@@ -127,7 +127,7 @@ PRESET: Mapping[str, Preset] = {
         kimg=12000,
         samples=100,
         framing="stretch",
-        purpose="the papers' own size and counts",
+        purpose="size and counts of the papers",
         # Shin et al. 2018: 128 x 128 x 54; 200 passes over 211 cases in the course's code.
         volume_size=128,
         volume_kimg=42.2,
@@ -157,11 +157,11 @@ def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
     for key in ("kimg", "seconds", "size", "samples"):
         if key in given and not 0 < given[key] < math.inf:
             raise BenchbedError(
-                f"{key} was given as {given[key]:g}, but must be above zero, and a number."
+                f"{key} is {given[key]:g}, but must be a finite number greater than zero."
             )
     if "seconds" in given:
         if "kimg" in given:
-            raise BenchbedError("Give a budget in images (--kimg) or in time (--time), not both.")
+            raise BenchbedError("Set a budget in images (--kimg) or in time (--time), not both.")
         given["kimg"] = None
     elif "kimg" in given:
         given["kimg"] = plain_number(given["kimg"])

@@ -56,8 +56,9 @@ class Registry:
         suspect = self._suspect(name)
         if suspect is not None:
             raise BenchbedError(
-                f"The {word} {name!r} is not there because its plugin {suspect.name!r} "
-                f"({suspect.distribution}) is broken: {suspect.error}. See `benchbed doctor`."
+                f"The {word} {name!r} is unavailable because its plugin {suspect.name!r} "
+                f"({suspect.distribution}) is broken: {suspect.error}. Run `benchbed doctor` "
+                "for details."
             )
         raise unknown(word, name, found, f"benchbed list {word}s")
 
@@ -125,7 +126,7 @@ def at_work(target: str, wrong: str) -> Iterator[None]:
         except (Exception, SystemExit) as error:
             owner = f" of the plugin {name!r} ({plugin.distribution})" if plugin else ""
             raise BenchbedError(
-                f"{target!r}{owner} {wrong} ({_said(error)}). See `benchbed doctor`."
+                f"{target!r}{owner} {wrong} ({_said(error)}). Run `benchbed doctor` for details."
             ) from error
 
 

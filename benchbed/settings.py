@@ -37,7 +37,7 @@ class MethodSettings(BaseModel):
     )
 
     batch_size: int = setting(
-        16, help="Images a training step.", source="the harness; papers differ", ge=1, le=4096
+        16, help="Images per training step.", source="the harness; papers differ", ge=1, le=4096
     )
 
 
@@ -81,13 +81,13 @@ def _sentence(model: type[BaseModel], error: ValidationError, owner: str) -> str
         close = nearest(name, model.model_fields)
         guess = f"; did you mean {close!r}?" if close else "."
         return (
-            f"{owner} has no setting {name!r}{guess} It has: "
-            f"{', '.join(model.model_fields)}. See `benchbed show {owner}`."
+            f"{owner} has no setting {name!r}{guess} Available settings: "
+            f"{', '.join(model.model_fields)}. Run `benchbed show {owner}` for details."
         )
     reason = first["msg"][0].lower() + first["msg"][1:]
     return (
-        f"Setting {name!r} of {owner} was given as {_short(first['input'])}, but {reason}. "
-        f"See `benchbed show {owner}`."
+        f"Setting {name!r} of {owner} is {_short(first['input'])}, but {reason}. Run `benchbed "
+        f"show {owner}` for details."
     )
 
 
@@ -106,13 +106,15 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
-            raise BenchbedError(f"--set takes name=value, not {pair!r}; such as --set batch_size=8")
+            raise BenchbedError(
+                f"--set must be name=value, not {pair!r}; for example --set batch_size=8"
+            )
         try:
             values[name.strip()] = _number(_plain_values(text))
         except ValueError as error:
-            raise BenchbedError(f"--set {pair!r} cannot be read: {text!r} is no YAML value") from (
-                error
-            )
+            raise BenchbedError(
+                f"--set {pair!r} cannot be parsed: {text!r} is not a YAML value"
+            ) from (error)
     return values
 
 
@@ -134,7 +136,7 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     content = read_yaml(path, "settings file")
     if not isinstance(content, dict):
-        raise BenchbedError(f"The settings file {path} must hold 'name: value' lines.")
+        raise BenchbedError(f"Settings file {path} must contain 'name: value' lines.")
     return {str(name): _number(value) for name, value in content.items()}
 
 
@@ -155,12 +157,12 @@ def read_yaml(path: Path, kind: str) -> Any:
         reason = getattr(error, "strerror", None) or error
         raise BenchbedError(f"The {kind} {path} cannot be read: {reason}.") from error
     if len(content) > MOST_BYTES:
-        raise BenchbedError(f"The {kind} {path} has more than {MOST_BYTES} bytes.")
+        raise BenchbedError(f"The {kind} {path} is larger than {MOST_BYTES} bytes.")
     try:
         return _plain_values(content.decode())
     except ValueError as error:
         text = " ".join(str(error).split())
-        raise BenchbedError(f"The {kind} {path} is no YAML: {text}.") from error
+        raise BenchbedError(f"The {kind} {path} is not valid YAML: {text}.") from error
 
 
 class _Reader(yaml.SafeLoader):
@@ -175,7 +177,10 @@ class _Reader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise ConstructorError(
-                    None, None, "merge keys (<<) are not read; write the values out", key.start_mark
+                    None,
+                    None,
+                    "merge keys (<<) are not supported; write the values out",
+                    key.start_mark,
                 )
         super().flatten_mapping(node)
 
@@ -213,7 +218,7 @@ def _plain_values(text: str) -> Any:
         each = todo.pop()
         count += 1
         if count + len(todo) > MOST_VALUES:
-            raise ValueError(f"it holds more than {MOST_VALUES} values")
+            raise ValueError(f"it contains more than {MOST_VALUES} values")
         if isinstance(each, dict):
             todo += [*each.keys(), *each.values()]
         elif isinstance(each, list | tuple | set):

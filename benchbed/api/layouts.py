@@ -137,10 +137,12 @@ class Download:
         if not _ADDRESS.fullmatch(self.url):
             raise ValueError(f"download {self.url!r} must be an http or https address")
         if self.sha256 is None and _UNGUARDED.fullmatch(self.url):
-            raise ValueError(f"download {self.url!r} needs https, or a sha256 that tells its file")
+            raise ValueError(
+                f"download {self.url!r} needs https, or a sha256 that verifies the file"
+            )
         if any(part in ("", ".", "..") for part in parts) or "\\" in self.target:
             raise ValueError(
-                f"download target {self.target!r} must be a folder below the data root"
+                f"download target {self.target!r} must be a folder inside the data root"
             )
         if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
             raise ValueError(f"download sha256 {self.sha256!r} must be 64 hexadecimal digits")

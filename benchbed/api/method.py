@@ -272,7 +272,7 @@ class Method(nn.Module, ABC, Generic[S]):
         return {n: child for n, child in children.items() if any(True for _ in child.parameters())}
 
     def _unable(self, ability: str) -> TypeError:
-        return TypeError(f"{type(self).__name__} does not declare the ability {ability!r}")
+        return TypeError(f"{type(self).__name__} does not declare the capability {ability!r}")
 
     # -- what the harness calls -------------------------------------------------------------
 

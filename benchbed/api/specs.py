@@ -21,10 +21,10 @@ Judged = Literal["images", "volumes", "masks", "pairs"]
 masks against true ones, or each made image against the real one of its case."""
 
 REGIMES: Mapping[str, str] = {
-    "real": "real pairs alone",
-    "synthetic": "synthetic pairs alone",
-    "mixed": "real and synthetic pairs as one set",
-    "finetuned": "synthetic pairs for the first half of the budget, then real ones",
+    "real": "real pairs only",
+    "synthetic": "synthetic pairs only",
+    "mixed": "real and synthetic pairs combined",
+    "finetuned": "synthetic pairs for the first half of the budget, then real pairs",
 }
 """What a segmentation network may be trained on."""
 
@@ -32,11 +32,11 @@ PRESETS = ("quick", "standard", "paper")
 """The names of the protocol presets, from the smallest to the paper's own scale."""
 
 ABILITIES: Mapping[str, str] = {
-    "sample": "makes images from noise (and masks, where the method makes pairs)",
-    "pairs": "makes images from noise, each with its mask",
-    "synthesize": "makes an image from a mask",
-    "segment": "makes a mask from an image",
-    "annotate": "repeats the mask that a second annotator drew",
+    "sample": "generates images from noise (and masks, if the method makes pairs)",
+    "pairs": "generates images from noise, each with a mask",
+    "synthesize": "generates an image from a mask",
+    "segment": "predicts a mask from an image",
+    "annotate": "returns the mask of the second annotator",
 }
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -50,7 +50,9 @@ def _check(kind: str, name: str, *objects: str) -> None:
         raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
     for target in objects:
         if not _OBJECT.fullmatch(target):
-            raise ValueError(f"{kind} {name!r}: {target!r} must read 'package.module:object'")
+            raise ValueError(
+                f"{kind} {name!r}: {target!r} must have the form 'package.module:object'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,9 @@ class MethodSpec:
     def __post_init__(self) -> None:
         _check("method", self.name, self.implementation, self.settings)
         if not self.abilities or not self.abilities <= ABILITIES.keys():
-            raise ValueError(f"method {self.name!r}: abilities must be among {sorted(ABILITIES)}")
+            raise ValueError(
+                f"method {self.name!r}: capabilities must be among {sorted(ABILITIES)}"
+            )
         if not self.presets.keys() <= set(PRESETS):
             raise ValueError(f"method {self.name!r}: presets must be among {PRESETS}")
 
@@ -196,9 +200,11 @@ class DatasetSpec:
     def __post_init__(self) -> None:
         low, high = self.intensity_window or (0, 1)
         if low >= high:
-            raise ValueError(f"dataset {self.name!r}: intensity_window {low} to {high} must rise")
+            raise ValueError(
+                f"dataset {self.name!r}: intensity_window {low} to {high} must be increasing"
+            )
         if self.volumes is not None and self.channels != len(self.volumes.sequences):
-            raise ValueError(f"dataset {self.name!r}: channels must be the number of sequences")
+            raise ValueError(f"dataset {self.name!r}: channels must equal the number of sequences")
         functions = [self.fov] if self.fov else []
         if self.phantom is not None:
             functions.append(self.phantom.render)

@@ -29,7 +29,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
     return [
         TaskSpec(
             name="synthesis",
-            title="are the samples like the real images?",
+            title="are samples like the real images?",
             implementation="benchbed.tasks.synthesis:Synthesis",
             abilities=frozenset({"sample"}),
             metrics=("fid", "kid", "swd", "ms-ssim-realfake", "memorisation", "kl"),
@@ -76,7 +76,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
         ),
         TaskSpec(
             name="translation",
-            title="is the image made from a mask the one that it belongs to?",
+            title="does the image generated from a mask match the real image of that mask?",
             implementation="benchbed.tasks.translation:Translation",
             abilities=frozenset({"synthesize"}),
             metrics=PAIR_METRICS,

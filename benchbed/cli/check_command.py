@@ -24,10 +24,12 @@ def _complete(incomplete: str) -> list[str]:
 
 @app.command(epilog=examples("check {method}", "check {dataset}"))
 def check(
-    name: Annotated[str, typer.Argument(help="Method or data set.", autocompletion=_complete)],
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    name: Annotated[
+        str, typer.Argument(help="Name of a method or dataset.", autocompletion=_complete)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that a method or data set is what its spec says; exit code 1 if it is not."""
+    """Check that a method or dataset matches its spec. Exit code 1 if it does not."""
     from rich.console import Console
 
     from benchbed.testing import checks_of, run_check

@@ -27,19 +27,20 @@ MISSING = "–"
     epilog=examples("compare RUN RUN", "compare RUN RUN RUN --all", "compare RUN RUN --json")
 )
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Runs, or the beginnings of their names.")],
+    runs: Annotated[list[str], typer.Argument(help="Run names or unique prefixes.")],
     everything: Annotated[
-        bool, typer.Option("--all", help="Show what is equal too, not only what differs.")
+        bool, typer.Option("--all", help="Also show facts that are equal.")
     ] = False,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Put runs side by side: in what they differ, what they measured, and which is better.
+    """Compare runs: differing facts, metrics, and which run is better.
 
-    Runs of another task, data set, source, size, budget or precision must not be compared: that is
-    said first, with the reason, and no value is marked as better.
+    Runs that differ in task, dataset, source, size, budget or precision are not comparable. The
+    reason is printed first, and no value is marked as better.
     """
     from benchbed import paths
     from benchbed.api.specs import MetricSpec
@@ -54,13 +55,13 @@ def compare(
     names = [record.id for record in records]
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise BenchbedError(
-            f"compare takes two runs or more that are not the same, not {', '.join(names)}. "
-            f"See `benchbed list runs`."
+            f"compare needs at least two different runs, but got: {', '.join(names)}. Run "
+            "`benchbed list runs` to see the names."
         )
     if len(names) > len(LETTERS):
         raise BenchbedError(
-            f"compare takes up to {len(LETTERS)} runs, not {len(names)}; "
-            f"`benchbed report` makes tables of more."
+            f"compare takes at most {len(LETTERS)} runs, but got {len(names)}. Use `benchbed "
+            "report` for larger tables."
         )
     found = put_beside(records, registry().specs(MetricSpec))
     if as_json:
@@ -76,7 +77,7 @@ def _print(found: Comparison, console: Console, *, everything: bool) -> None:
 
     if found.reasons:
         # One line of its own a reason: the first is what a reader must not miss.
-        console.print(plain_text("These runs must not be compared:", style="bold red"))
+        console.print(plain_text("These runs are not comparable:", style="bold red"))
         for reason in found.reasons:
             console.print(plain_text(f"  {reason}", style="red"))
     for letter, run in zip(LETTERS, found.runs, strict=False):
@@ -92,7 +93,7 @@ def _print_facts(found: Comparison, console: Console, *, everything: bool) -> No
 
     shown = [fact for fact in found.facts if everything or fact.differs]
     if not shown:
-        console.print("\nThey differ in nothing but what they measured.")
+        console.print("\nThe runs differ only in their metrics.")
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("all facts" if everything else "differs in", overflow="fold")
@@ -117,7 +118,7 @@ def _print_lines(found: Comparison, console: Console) -> None:
 
     console.print()
     if not found.lines:
-        console.print("Nothing was measured.")
+        console.print("No metrics recorded.")
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("metric", overflow="fold")
@@ -133,8 +134,8 @@ def _print_lines(found: Comparison, console: Console) -> None:
             table.add_row(plain_text("  real vs real", style=style), *cells)
     console.print(table)
     if any(line.best for line in found.lines):
-        console.print("✓ better; ≈ better, but its 95 % interval touches that of another.")
-        console.print("One run each: how much seeds differ is told by `benchbed report`.")
+        console.print("✓ better; ≈ better, but the 95 % intervals overlap.")
+        console.print("One seed per run. Use `benchbed report` to see the variation over seeds.")
     for line in found.lines:
         if line.note:
             console.print(plain_text(f"{line.metric}: {line.note}.", style="dim"))

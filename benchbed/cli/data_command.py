@@ -15,13 +15,15 @@ from benchbed.cli.options import complete_datasets
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-Root = Annotated[Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")]
-Json = Annotated[bool, typer.Option("--json", help="For a script.")]
+Root = Annotated[
+    Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
 def data() -> None:
-    """Fetch real data, say where they lie, or what is wrong with them."""
+    """Find, download and verify datasets."""
 
 
 def _open_to_all() -> str:
@@ -39,7 +41,7 @@ def _complete_named(incomplete: str) -> list[str]:
 
 @app.command(epilog=examples("data status", "data status --data-root my/data"))
 def status(data_root: Root = None, as_json: Json = False) -> None:
-    """Say which data sets lie on this machine, and how many cases they have."""
+    """Show which datasets are on this machine and how many cases they have."""
     from benchbed import paths
     from benchbed.api.specs import DatasetSpec
     from benchbed.registry import registry
@@ -51,8 +53,8 @@ def status(data_root: Root = None, as_json: Json = False) -> None:
         return
     from benchbed.cli.console import print_rows
 
-    typer.echo(f"Looked in {root}.", err=True)
-    print_rows(rows, empty="No plugin offers a data set.")
+    typer.echo(f"Data root: {root}.", err=True)
+    print_rows(rows, empty="No plugin offers a dataset.")
 
 
 def _status(spec: Any, root: Path) -> dict[str, str]:
@@ -62,8 +64,8 @@ def _status(spec: Any, root: Path) -> dict[str, str]:
 
     report = look(spec, root)
     if not report.places:
-        stand_in = "the phantom stands in" if spec.phantom else "and there is no phantom"
-        return {"dataset": spec.name, "state": f"not here; {stand_in}", "cases": "", "folder": ""}
+        stand_in = "and no phantom" if spec.phantom else "using the phantom"
+        return {"dataset": spec.name, "state": f"not found; {stand_in}", "cases": "", "folder": ""}
     folders = ", ".join(str(folder) for _, folder in report.places)
     try:
         counts = collect(spec, report.places, root).counts()
@@ -78,13 +80,13 @@ def verify(
     name: Annotated[
         str,
         typer.Argument(
-            help="The data set, folder:PATH or nifti:PATH.", autocompletion=complete_datasets
+            help="Dataset name, folder:PATH or nifti:PATH.", autocompletion=complete_datasets
         ),
     ],
     data_root: Root = None,
     as_json: Json = False,
 ) -> None:
-    """Decode and hash every file; name those that do not decode and those that are equal."""
+    """Decode and hash every file. List undecodable files and duplicates."""
     from benchbed.cli.console import ConsoleReporter
     from benchbed.data.source import resolve
     from benchbed.data.verify import verify as examine
@@ -108,18 +110,19 @@ def verify(
     )
 )
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set.", autocompletion=_complete_named)],
+    name: Annotated[
+        str, typer.Argument(help="Name of the dataset.", autocompletion=_complete_named)
+    ],
     data_root: Root = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Fetch it even where it lies; the old folder is kept aside."),
+        typer.Option("--force", help="Download again even if present. The old folder is renamed."),
     ] = False,
 ) -> None:
-    """Download a data set into the data root, or say where to go and what to put where.
+    """Download a dataset into the data root, or show how to get it by hand.
 
-    What was stopped or broke off goes on when the same command is given again. Exit code: 0 it is
-    there, 1 the source cannot be reached or gives something else, 2 it cannot be had this way, 130
-    stopped.
+    Repeat the command to resume an interrupted download. Exit code: 0 dataset is present, 1 source
+    is unreachable or sends a wrong file, 2 no open download, 130 stopped.
     """
     from benchbed import paths
     from benchbed.api.specs import DatasetSpec
@@ -139,7 +142,7 @@ def fetch(
         typer.echo(f"benchbed: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
-        typer.echo("Stopped. What has come is kept; the same command goes on from there.", err=True)
+        typer.echo("Stopped. Repeat the command to resume the download.", err=True)
         raise typer.Exit(130) from error
     print_rows([_status(spec, root)], empty="")
     place = f" --data-root {shlex.quote(str(data_root))}" if data_root else ""

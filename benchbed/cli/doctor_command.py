@@ -16,14 +16,15 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command(epilog=examples("doctor"))
 def doctor(
     data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
+        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check device, precision, weights, data and plugins; exit code 1 if a plugin is broken."""
+    """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
     from benchbed.registry import registry
 
     facts = {**_machine(), **_places(data_root, results)}
@@ -59,7 +60,7 @@ def _machine() -> dict[str, Any]:
         "device": ", ".join(cuda) or "cpu",
         "cores": f"{os.cpu_count()}, {torch.get_num_threads()} threads",
         "bf16": _bf16(bool(cuda)),
-        "Inception weights": str(weights or "not here; tried to download when a run needs them"),
+        "Inception weights": str(weights or "not found; downloaded when a run needs them"),
     }
 
 
@@ -67,11 +68,15 @@ def _bf16(cuda: bool) -> str:
     import torch
 
     if cuda:
-        return "in hardware" if torch.cuda.is_bf16_supported() else "not in hardware"
+        return "in hardware" if torch.cuda.is_bf16_supported() else "not supported by the hardware"
     flags = Path("/proc/cpuinfo")
     text = flags.read_text(encoding="utf-8") if flags.exists() else ""
     names = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
-    return f"in hardware ({', '.join(names)})" if names else "not in hardware"
+    return (
+        f"supported by the hardware ({', '.join(names)})"
+        if names
+        else "not supported by the hardware"
+    )
 
 
 def _places(data_root: Path | None, results: Path | None) -> dict[str, str]:

@@ -16,32 +16,35 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command(epilog=examples("evaluate --real photographs --fake samples --size 64"))
 def evaluate(
-    real: Annotated[Path, typer.Option(help="Folder of the real pictures.")],
-    fake: Annotated[Path, typer.Option(help="Folder of the pictures to score.")],
+    real: Annotated[Path, typer.Option(help="Folder with the real images.")],
+    fake: Annotated[Path, typer.Option(help="Folder with the images to score.")],
     size: Annotated[
         int | None,
         typer.Option(
             min=16,
             max=8192,
-            help="Size that all are brought to; else the largest that needs no blowing up.",
+            help="Size that all images are resized to. Default: the largest size without "
+            "upsampling.",
         ),
     ] = None,
     held_out: Annotated[
         Path | None,
-        typer.Option(help="Folder of real pictures that the method was not trained on."),
+        typer.Option(help="Folder with real images that were not used for training."),
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Metric to report.", autocompletion=complete_metrics),
+        typer.Option(
+            help="Metric to compute. Repeat for several.", autocompletion=complete_metrics
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what the metrics draw.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the metrics.")] = 0,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out pictures that do not decode.")
+        bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the values for a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score any folder of pictures against another, whoever made them."""
+    """Score a folder of images against a folder of real images."""
     from benchbed.api.metric import Unseen
     from benchbed.api.specs import MetricSpec, TaskSpec
     from benchbed.cli.console import ConsoleReporter
@@ -80,5 +83,5 @@ def evaluate(
     from benchbed.cli.console import print_rows
     from benchbed.cli.values import value_rows
 
-    print_rows(value_rows(values), empty="No metric was asked for.")
-    typer.echo(f"All pictures at {chosen} px.", err=True)
+    print_rows(value_rows(values), empty="No metrics to compute.")
+    typer.echo(f"Resizing all images to {chosen} px.", err=True)

@@ -15,23 +15,25 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command(epilog=examples("export RUN", "export RUN --out shared/run.zip --no-pictures"))
 def export(
-    run: Annotated[str, typer.Argument(help="The run, or the beginning of its name.")],
+    run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
     out: Annotated[
-        Path | None, typer.Option(help="File or folder to write to; RUN.zip here unless given.")
+        Path | None,
+        typer.Option(help="Output file or folder. Default: RUN.zip in the current folder."),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option(help="Take sample grid and nearest training images along.")
+        bool, typer.Option(help="Include the sample grid and the nearest training images.")
     ] = True,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Pack a finished run into one zip file that `benchbed import` takes.
+    """Pack a completed run into one zip file for `benchbed import`.
 
-    In it are the weights (safetensors, no pickle), settings, protocol, record, losses over time,
-    sample grid, a model card, and a manifest with the SHA-256 of each. The same run gives the same
-    bytes.
+    The file contains weights (safetensors, no pickle), settings, protocol, record, loss history,
+    sample grid, a model card, and a manifest with SHA-256 checksums. Exporting the same run twice
+    gives identical bytes.
     """
     from benchbed import paths
     from benchbed.runs.export import export as pack
@@ -60,12 +62,12 @@ def _cautions(stored: tuple[str, ...], pictures: bool) -> list[str]:
     found = []
     if pictures:
         found.append(
-            "The pictures in it may show real training images, whose licence holds for them; "
-            "--no-pictures leaves them out."
+            "The pictures may show real training images; the licence of the data applies to "
+            "them. Use --no-pictures to exclude them."
         )
     if stored:
         found.append(
-            f"The weights keep values of the real training cases, such as masks "
-            f"({', '.join(stored)}); the licence of the data holds for them."
+            "The weights contain values of real training cases, such as masks "
+            f"({', '.join(stored)}). The licence of the data applies to them."
         )
     return found

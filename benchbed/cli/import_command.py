@@ -15,18 +15,19 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command(epilog=examples("import RUN.zip", "import RUN.zip --results results-of-others"))
 def import_(
-    file: Annotated[Path, typer.Argument(help="A zip file that `benchbed export` made.")],
+    file: Annotated[Path, typer.Argument(help="Zip file written by `benchbed export`.")],
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make a run of an exported archive: `sample`, `show`, `compare` and `report` know it.
+    """Import an exported archive as a run, for `sample`, `show`, `compare` and `report`.
 
-    Every member must be listed and have its checksum, and the weights must fit the method that is
-    installed here; else nothing is written. Nothing in an archive is executed. The record says that
-    it was imported, and from what. Checksums tell damage, not who made it: compare the SHA-256 with
-    the one that `benchbed export` printed. Exit code: 0 it is here, 2 it is refused.
+    Every member must be listed with its checksum, and the weights must fit the installed method;
+    otherwise nothing is written. Nothing in the archive is executed. The record is marked as
+    imported. Checksums detect damage, not the author: compare the SHA-256 with the one that
+    `benchbed export` printed. Exit code: 0 imported, 2 rejected.
     """
     from benchbed import paths
     from benchbed.cli.plain import plain
@@ -46,7 +47,7 @@ def import_(
         typer.echo(f"{run}, SHA-256 {offer.archive.sha256}")
     if not fresh:
         typer.echo(
-            f"The run {run} is here already with the same record and weights; nothing was changed.",
+            f"Run {run} already exists with the same record and weights. Nothing changed.",
             err=True,
         )
     elif "sample" in offer.spec.abilities:

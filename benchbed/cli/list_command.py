@@ -19,20 +19,21 @@ Kind = Literal["methods", "datasets", "metrics", "tasks", "suites", "runs", "plu
     epilog=examples("list methods", "list runs --json"),
 )
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    kind: Annotated[Kind, typer.Argument(help="Kind of item to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
 ) -> None:
-    """List what there is."""
+    """List methods, datasets, metrics, tasks, suites, runs or plugins."""
     rows = _runs(results) if kind == "runs" else _LISTS[kind]()
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     from benchbed.cli.console import print_rows
 
-    print_rows(rows, empty=f"There are no {kind}.")
+    print_rows(rows, empty=f"No {kind} found.")
 
 
 def _methods() -> list[dict[str, Any]]:
@@ -67,7 +68,7 @@ def _datasets() -> list[dict[str, Any]]:
     ] + [
         {
             "dataset": name,
-            "title": f"a folder of your own {content}",
+            "title": f"your own folder of {content}",
             "modality": "any",
             "phantom": "no",
             "plugin": "benchbed",

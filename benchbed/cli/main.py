@@ -15,28 +15,24 @@ from benchbed.errors import BenchbedError, unknown
 from benchbed.files import FULL
 
 COMMANDS = {
-    "run": "Train a method on a data set, score it, and leave one record.",
-    "suite": "Carry out a grid of runs, usually one table of one paper.",
+    "run": "Train a method on a dataset, score it, and write a record.",
+    "suite": "Run a suite: a grid of runs, usually one table of a paper.",
     "list": "List methods, datasets, metrics, tasks, suites, runs or plugins.",
-    "show": "Say all that is known of a method, data set, metric, task or run.",
-    "compare": "Put runs side by side: in what they differ, and which is better.",
-    "report": "Make the leaderboards from the records.",
-    "sample": "Draw images from a finished run.",
-    "export": "Pack a finished run into one zip file, with a model card and checksums.",
-    "import": "Check such a zip file, and make a run of it.",
-    "evaluate": "Score any folder of pictures against another.",
-    "runs": "Say what the folders of runs hold, and free what nothing needs.",
-    "data": "Fetch real data, say where they lie, or what is wrong with them.",
-    "new": "Write a package for a new method or data set.",
-    "check": "Check that a method or data set is what its spec says.",
+    "show": "Show details of a method, dataset, metric, task or run.",
+    "compare": "Compare runs: what differs, and which is better.",
+    "report": "Build the leaderboards from the records.",
+    "sample": "Sample images from a completed run.",
+    "export": "Pack a completed run into a zip file with model card and checksums.",
+    "import": "Verify an exported zip file and import it as a run.",
+    "evaluate": "Score a folder of images against a folder of real images.",
+    "runs": "Show the disk usage of runs and delete what is not needed.",
+    "data": "Find, download and verify datasets.",
+    "new": "Create a package for a new method or dataset.",
+    "check": "Check that a method or dataset matches its spec.",
     "doctor": "Check device, weights, data and plugins.",
 }
 
-EPILOG = """Begin with:
-
-  benchbed list methods
-
-  benchbed run --help"""
+EPILOG = "Start with:\n\n  benchbed list methods\n\n  benchbed run --help"
 
 
 class LazyGroup(TyperGroup):
@@ -84,7 +80,7 @@ def _version(wanted: bool) -> None:
 @app.callback(epilog=EPILOG)
 def benchbed(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Compare GAN methods for medical images: same data, same budget, same metrics."""
@@ -120,12 +116,12 @@ def main() -> None:
         from benchbed.cli.plain import plain
 
         place = plain(str(error.filename))
-        hint = "; free some room" if full else ""
+        hint = "; free some disk space" if full else ""
         typer.echo(f"benchbed: {error.strerror}: {place}{hint}.", err=True)
         sys.exit(1 if full else 2)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
-        typer.echo(f"benchbed: There is not enough memory for this{reason}.", err=True)
+        typer.echo(f"benchbed: Out of memory{reason}.", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("benchbed: stopped.", err=True)

@@ -13,18 +13,18 @@ from benchbed.cli.examples import examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Its name: lower-case words joined by hyphens.")]
-Into = Annotated[Path, typer.Option(help="Where to make the folder NAME.")]
+Name = Annotated[str, typer.Argument(help="Name: lower-case words joined by hyphens.")]
+Into = Annotated[Path, typer.Option(help="Parent folder of the new folder NAME.")]
 
 
 @app.callback()
 def new() -> None:
-    """Write a package for a new method or data set, which works as it is."""
+    """Create a package for a new method or dataset. It works without changes."""
 
 
 @app.command(epilog=examples("new method my-gan", "new method my-gan --into plugins"))
 def method(name: Name, into: Into = Path()) -> None:
-    """Write a package that offers a method: a small GAN whose parts are yours to replace."""
+    """Create a package with a method: a small GAN to replace part by part."""
     from benchbed.api.specs import DatasetSpec
     from benchbed.registry import registry
     from benchbed.scaffold.package import create
@@ -37,7 +37,7 @@ def method(name: Name, into: Into = Path()) -> None:
 
 @app.command(epilog=examples("new dataset my-pictures", "new dataset my-pictures --into plugins"))
 def dataset(name: Name, into: Into = Path()) -> None:
-    """Write a package that offers a data set: layout, splits and a phantom."""
+    """Create a package with a dataset: layout, splits and a phantom."""
     from benchbed.api.specs import MethodSpec
     from benchbed.registry import registry
     from benchbed.scaffold.package import create
@@ -54,6 +54,8 @@ def _tell(name: str, into: Path, files: Sequence[Path], run: Sequence[str | None
     commands = [["pip", "install", "-e", str(folder)], ["benchbed", "check", name]]
     if None not in run:
         commands.append(["benchbed", "run", *(word for word in run if word)])
-    typer.echo(f"{len(files)} files in {folder}; its README.md says what to replace. Next:")
+    typer.echo(
+        f"{len(files)} files written to {folder}. README.md describes what to replace. Next:"
+    )
     for command in commands:
         typer.echo(f"  {shlex.join(command)}")

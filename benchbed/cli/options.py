@@ -17,11 +17,11 @@ def seconds(text: str, option: str) -> float:
     """
     hit = _DURATION.fullmatch(text.strip().lower())
     if hit is None or not text.strip() or not any(hit.groups()):
-        raise BenchbedError(f"{option} takes a duration such as 90s, 10m or 1h30m, not {text!r}.")
+        raise BenchbedError(f"{option} must be a duration such as 90s, 10m or 1h30m, not {text!r}.")
     hours, minutes, rest = (float(group or 0) for group in hit.groups())
     total = hours * 3600 + minutes * 60 + rest
     if total <= 0:
-        raise BenchbedError(f"{option} must be above zero, not {text!r}.")
+        raise BenchbedError(f"{option} must be greater than zero, not {text!r}.")
     return total
 
 

@@ -19,27 +19,31 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command(epilog=examples("report", "report --out paper/tables --format tex", "report --serve"))
 def report(
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write; RESULTS/leaderboards unless given.")
+        Path | None, typer.Option(help="Output folder. Default: RESULTS/leaderboards.")
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="What to write: md, csv, tex, html; all unless given."),
+        typer.Option("--format", help="Formats to write: md, csv, tex, html. Default: all."),
     ] = None,
-    show: Annotated[bool, typer.Option(help="Show the tables here too.")] = True,
+    show: Annotated[bool, typer.Option(help="Also print the tables.")] = True,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Open the page in the browser, until Ctrl-C.")
+        bool,
+        typer.Option(
+            "--serve", help="Serve the page locally and open it in the browser until Ctrl-C."
+        ),
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of --serve; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port of --serve. 0 selects a free port.")
     ] = 0,
     browse: Annotated[
-        bool, typer.Option("--open/--no-open", help="Whether --serve opens the browser.")
+        bool, typer.Option("--open/--no-open", help="Open the browser with --serve.")
     ] = True,
 ) -> None:
-    """Make the leaderboards from the records."""
+    """Build the leaderboards from the records."""
     from benchbed import paths
     from benchbed.errors import BenchbedError
     from benchbed.report import FORMATS
@@ -52,7 +56,7 @@ def report(
     records = store.records()
     if not records:
         raise BenchbedError(
-            f"There is no record in {store.records_folder}; `benchbed run` makes one."
+            f"No records found in {store.records_folder}. Run `benchbed run` first."
         )
     folder = paths.writable(out or store.root / "leaderboards")
     boards = leaderboards(records, paths.benchmarks() / "papers")
@@ -88,6 +92,6 @@ def _show(board: Leaderboard) -> None:
     console = Console()
     console.rule(board.title)
     if not board.tables:
-        console.print("No run yet.")
+        console.print("No runs yet.")
     for table in board.tables:
         console.print(*terminal.render(table, console), "", sep="\n")

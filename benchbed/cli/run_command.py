@@ -30,10 +30,8 @@ EPILOG = (
         "run --method {method} --dataset folder:my/pictures --size 128 --set batch_size=16",
         "run --resume RUN",
     )
-    + """
-
-A run that was stopped goes on when the same command is given again. Exit code: 0 finished, 1
-broken, 2 wrong input, 3 diverged, 130 stopped."""
+    + "\n\nRepeat the command to resume a stopped run. Exit code: 0 finished, 1\nfailed, 2 "
+    "wrong input, 3 diverged, 130 stopped."
 )
 
 
@@ -45,91 +43,120 @@ def run(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="Name of the data set, folder:PATH or nifti:PATH.",
+            help="Dataset name, folder:PATH or nifti:PATH.",
             autocompletion=complete_datasets,
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="How the method is judged.")] = "synthesis",
-    preset: Annotated[Preset, typer.Option(help="Size, budget and counts.")] = "quick",
+    task: Annotated[str, typer.Option(help="Task that the method is evaluated on.")] = "synthesis",
+    preset: Annotated[
+        Preset, typer.Option(help="Preset for size, budget and sample counts.")
+    ] = "quick",
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the method, as name=value.")
+        list[str] | None,
+        typer.Option("--set", help="Method setting as name=value. Repeat for several."),
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; --set goes before it.")
+        Path | None, typer.Option(help="YAML file with settings. --set takes precedence.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     source: Annotated[
         Literal["auto", "real", "phantom"],
-        typer.Option(help="Real images where they lie, else the phantom; or one of them."),
+        typer.Option(help="Which images to use: real, phantom, or auto (real if found)."),
     ] = "auto",
     data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
+        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Size of the images in pixels.")] = None,
-    kimg: Annotated[float | None, typer.Option(help="Budget in thousands of images.")] = None,
-    time: Annotated[str | None, typer.Option(help="Budget in time, such as 10m.")] = None,
+    size: Annotated[int | None, typer.Option(help="Image size in pixels.")] = None,
+    kimg: Annotated[
+        float | None, typer.Option(help="Training budget in thousands of images.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Training budget as a duration, such as 10m.")
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Number of samples to score.")] = None,
     augment: Annotated[
-        Literal["none", "flip"] | None, typer.Option(help="What is done to training images.")
+        Literal["none", "flip"] | None, typer.Option(help="Augmentation of the training images.")
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Metric to report.", autocompletion=complete_metrics),
+        typer.Option(
+            help="Metric to compute. Repeat for several.", autocompletion=complete_metrics
+        ),
     ] = None,
     regime: Annotated[
         Literal["real", "synthetic", "mixed", "finetuned"] | None,
-        typer.Option(help="What a segmentation network is trained on."),
+        typer.Option(help="Training data of a segmentation network (regime)."),
     ] = None,
     generator: Annotated[
         str | None,
-        typer.Option(help="Method that makes synthetic pairs.", autocompletion=complete_methods),
+        typer.Option(
+            help="Method that generates the synthetic pairs.", autocompletion=complete_methods
+        ),
     ] = None,
     generator_dataset: Annotated[
-        str | None, typer.Option(help="What the generator is trained on, if not --dataset.")
+        str | None, typer.Option(help="Dataset the generator is trained on. Default: --dataset.")
     ] = None,
     generator_kimg: Annotated[
-        float | None, typer.Option(help="The generator's budget, if not the preset's.")
+        float | None,
+        typer.Option(
+            help="Budget of the generator in thousands of images. Default: from the preset."
+        ),
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Number of synthetic pairs.")] = None,
     real_share: Annotated[
-        float | None, typer.Option(help="Share of the real cases that a regime uses, such as 0.1.")
+        float | None, typer.Option(help="Fraction of the real training cases to use, such as 0.1.")
     ] = None,
     masks_from: Annotated[
-        str | None, typer.Option(help="Data set with masks, where the data set has none.")
+        str | None,
+        typer.Option(
+            help="Dataset with masks to learn pseudo-labels from, if --dataset has no masks."
+        ),
     ] = None,
     annotator: Annotated[
         str | None,
         typer.Option(
-            help="Method that learns those masks and draws the missing ones.",
+            help="Method that predicts the pseudo-labels.",
             autocompletion=complete_methods,
         ),
     ] = None,
     annotator_kimg: Annotated[
-        float | None, typer.Option(help="The annotator's budget, if not the preset's.")
+        float | None,
+        typer.Option(
+            help="Budget of the annotator in thousands of images. Default: from the preset."
+        ),
     ] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision.")] = "fp32",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     devices: Annotated[
-        int, typer.Option(min=1, help="Devices that share each batch, a process for each.")
+        int,
+        typer.Option(
+            min=1, help="Number of devices. Each batch is split over them, one process per device."
+        ),
     ] = 1,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Start anew, whatever is there.")] = False,
+    resume: Annotated[str | None, typer.Option(help="Resume this run.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Retrain even if a record or checkpoint exists.")
+    ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another process that is at work on this run.")
+        bool, typer.Option("--wait", help="Wait if another process uses this run.")
     ] = False,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out images that do not decode.")
+        bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
-    checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
+    checkpoint_every: Annotated[
+        str, typer.Option(help="Time between checkpoints, such as 60s or 10m.")
+    ] = "60s",
     logger: Annotated[
-        Literal["tensorboard"] | None, typer.Option(help="Tell this too, beside history.csv.")
+        Literal["tensorboard"] | None,
+        typer.Option(help="Also log to this logger, in addition to history.csv."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
-    """Train a method on a data set, score it, and leave one record."""
+    """Train a method on a dataset, score it, and write a record."""
     from benchbed import paths
     from benchbed.cli.options import seconds
     from benchbed.errors import BenchbedError
@@ -146,13 +173,15 @@ def run(
     store = Store(paths.results(results))
     if resume is not None:
         if method or dataset or changes or settings:
-            raise BenchbedError("--resume takes the whole run as it was; give nothing else of it.")
+            raise BenchbedError(
+                "--resume takes all options from the existing run. Remove the other run options."
+            )
         request = _request_of(store, resume, data_root)
     else:
         if not method or not dataset:
             raise BenchbedError(
-                "A run needs --method and --dataset. See `benchbed list methods` and "
-                "`benchbed list datasets`."
+                "--method and --dataset are required. Run `benchbed list methods` and "
+                "`benchbed list datasets` to see the names."
             )
         request = Request(
             method=method,
@@ -243,8 +272,8 @@ def _carry_out(
         planned = plan(request, reporter)
         if resume is not None and not planned.id.startswith(resume):
             raise BenchbedError(
-                f"The run {resume} cannot go on: its data or its method's settings have changed "
-                f"since (it would be {planned.id} now). Start it anew with benchbed run."
+                f"Run {resume} cannot be resumed: its data or method settings changed, and its "
+                f"id is now {planned.id}. Start a new run with `benchbed run`."
             )
         paths.writable(store.root)
         outcome = _guarded(planned, store, reporter, options, how)
@@ -267,10 +296,10 @@ def _guarded(
     try:
         return carry_out(planned, store, reporter, options=Options(**options), **how)
     except Interrupted as error:
-        reporter.say(f"Stopped. Go on with: benchbed run --resume {planned.id}")
+        reporter.say(f"Stopped. Resume with: benchbed run --resume {planned.id}")
         raise typer.Exit(130) from error
     except RunFailed as error:
-        reporter.say(f"The run broke: {error}. The traceback is in {folder / 'log.txt'}.")
+        reporter.say(f"The run failed: {error}. See the traceback in {folder / 'log.txt'}.")
         raise typer.Exit(1) from error
 
 
@@ -281,13 +310,13 @@ def _tell(outcome: Outcome, store: Store, reporter: ConsoleReporter, as_json: bo
     record = outcome.record
     path = store.record_path(record.id)
     if not outcome.fresh:
-        reporter.say(f"This run was done before ({path}); --force computes it anew.")
+        reporter.say(f"This run is already complete ({path}). Use --force to retrain.")
     if as_json:
         typer.echo(record.model_dump_json(indent=2))
     elif record.state == "finished":
-        print_rows(value_rows(record.metrics), empty="No metric was asked for.")
+        print_rows(value_rows(record.metrics), empty="No metrics to compute.")
     if record.state == "diverged":
-        reporter.say(f"The run diverged: {record.message}. That is recorded as its result.")
+        reporter.say(f"The run diverged: {record.message}. The record states this as its result.")
     reporter.say(
         f"{record.training.kimg:.1f} kimg in {duration(record.training.seconds)} "
         f"({record.training.images_per_second:.0f} images/s). Record: {path}"

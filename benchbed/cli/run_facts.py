@@ -53,7 +53,7 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
         f"{duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
         "made": f"{made.created} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
-        + (" and changes" if made.dirty else ""),
+        + (" with local changes" if made.dirty else ""),
         "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
         "command": made.command,
         **here,

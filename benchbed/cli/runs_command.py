@@ -22,7 +22,7 @@ DAY = 86_400.0
 
 @app.callback()
 def runs() -> None:
-    """Look after the folders of runs."""
+    """Manage the folders of runs."""
 
 
 @app.command(
@@ -35,35 +35,36 @@ def prune(
         bool,
         typer.Option(
             "--weights",
-            help="The weights of finished runs too: no samples can be drawn from them any more, "
-            "and runs that build on them train them again.",
+            help="Also delete the weights of completed runs. Sampling is then impossible, and "
+            "dependent runs retrain them.",
         ),
     ] = False,
     failed: Annotated[
         bool,
         typer.Option(
             "--failed",
-            help="The folders of runs that broke, were stopped or were killed, with what they "
-            "had trained.",
+            help="Also delete the folders of failed, stopped and killed runs, including their "
+            "training progress.",
         ),
     ] = False,
     older_than: Annotated[
         str | None,
-        typer.Option(help="Only runs in which nothing was written for so long, such as 7d or 12h."),
+        typer.Option(help="Only runs without changes for this long, such as 7d or 12h."),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Remove it; without this only the plan is told.")
+        bool, typer.Option("--yes", help="Delete. Without it, only the plan is printed.")
     ] = False,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what the folders of runs hold, and free what nothing needs.
+    """Show the disk usage of runs and delete what is not needed.
 
-    Without options that is what was left half-written, and checkpoints of finished runs beside the
-    weights that samples are drawn from. Records are never touched, nor a run that is at work.
-    Nothing is removed without --yes. Exit code: 1 where something could not be removed.
+    By default: incomplete files, and extra checkpoints of completed runs. Records and active runs
+    are never touched. Nothing is deleted without --yes. Exit code 1 if something could not be
+    deleted.
     """
     from benchbed import paths
     from benchbed.runs.prune import Wanted, survey
@@ -91,7 +92,7 @@ def _age(text: str) -> float:
 
     parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
     if parts is None or not any(parts.groups()):
-        raise BenchbedError(f"--older-than takes an age such as 7d, 12h or 90m, not {text!r}.")
+        raise BenchbedError(f"--older-than must be an age such as 7d, 12h or 90m, not {text!r}.")
     units = (DAY, 3600.0, 60.0, 1.0)
     return sum(int(part or 0) * unit for part, unit in zip(parts.groups(), units, strict=True))
 
@@ -110,10 +111,10 @@ def _free(
         try:
             freed[holding.run] = free(store, holding, wanted)
             if not freed[holding.run]:
-                typer.echo(f"{holding.run} has been taken up since and is left alone.", err=True)
+                typer.echo(f"{holding.run} is active again and is skipped.", err=True)
         except OSError as error:
             refused.append(
-                f"{holding.run} could not be removed ({error.strerror}: {error.filename})."
+                f"{holding.run} could not be deleted ({error.strerror}: {error.filename})."
             )
     return freed, refused
 
@@ -150,7 +151,7 @@ def _print(rows: list[dict[str, object]]) -> None:
         }
         for row in rows
     ]
-    print_rows(shown, empty="There is no folder of a run.")
+    print_rows(shown, empty="No run folders found.")
 
 
 def _goes(row: dict[str, object]) -> str:
@@ -166,9 +167,9 @@ def _sum_up(holdings: list[Holding], wanted: Wanted, freed: dict[str, int] | Non
 
     planned = sum(holding.goes(wanted)[1] for holding in holdings)
     if freed is None:
-        typer.echo(f"{_size(planned)} would be freed; nothing was removed.", err=True)
+        typer.echo(f"{_size(planned)} can be freed. Nothing was deleted.", err=True)
         if planned:
-            typer.echo("Give --yes to remove it.", err=True)
+            typer.echo("Use --yes to delete.", err=True)
     else:
         typer.echo(f"{_size(sum(freed.values()))} freed.", err=True)
     age = wanted.older_than
@@ -179,7 +180,7 @@ def _sum_up(holdings: list[Holding], wanted: Wanted, freed: dict[str, int] | Non
     for option, wish in more.items():
         extra = sum(holding.goes(wish)[1] for holding in holdings) - planned
         if extra > 0:
-            typer.echo(f"{option} would free {_size(extra)} more.", err=True)
+            typer.echo(f"{option} frees {_size(extra)} more.", err=True)
 
 
 def _size(count: object) -> str:

@@ -14,18 +14,19 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command(epilog=examples("sample RUN -n 100 --out pictures"))
 def sample(
-    run: Annotated[str, typer.Argument(help="The run, or the beginning of its name.")],
+    run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 16,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("samples"),
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("samples"),
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
 ) -> None:
-    """Draw images from a finished run, one PNG a sample and what the method shows of it.
+    """Sample images from a completed run: one PNG per sample, plus the method's other outputs.
 
-    A volume is written as NIfTI with its mask beside it, and a picture shows the first ones.
+    Volumes are written as NIfTI together with their masks. A picture shows the first ones.
     """
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
@@ -49,4 +50,4 @@ def sample(
             save_volumes(samples, folder)
         else:
             save_samples(samples, folder)
-    typer.echo(f"{count} samples of {name} in {folder}.", err=True)
+    typer.echo(f"{count} samples of {name} written to {folder}.", err=True)

@@ -32,22 +32,24 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="A method, data set, metric, task, or a run.", autocompletion=_complete
+            help="Name of a method, dataset, metric, task or run.", autocompletion=_complete
         ),
     ],
     size: Annotated[
-        int | None, typer.Option(help="Count a method's parameters at this size in pixels.")
+        int | None,
+        typer.Option(help="Image size in pixels for counting the parameters of a method."),
     ] = None,
     preset: Annotated[
         Literal["quick", "standard", "paper"],
-        typer.Option(help="Preset whose settings the parameters are counted with."),
+        typer.Option(help="Preset for counting the parameters of a method."),
     ] = "paper",
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say all that is known of a method, data set, metric, task or run."""
+    """Show details of a method, dataset, metric, task or run."""
     facts = _facts(name, results)
     if size is not None:
         facts["parameters"] = _parameters(name, size, preset)
@@ -82,7 +84,9 @@ def _facts(name: str, results: Path | None) -> dict[str, Any]:
     names = [other for kind in kinds for other in known.specs(kind)]  # type: ignore[type-var]
     if known.broken:
         known.spec(MethodSpec, name)
-    raise unknown("method, dataset, metric, task or run", name, names, "benchbed list methods")
+    raise unknown(
+        "method, dataset, metric, task or run", name, names, "method, dataset, metric, task or run"
+    )
 
 
 def method_facts(spec: MethodSpec) -> dict[str, Any]:
@@ -170,8 +174,8 @@ def dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
         "plugin": registry().origin(spec).distribution,
         "licence": spec.licence,
         "access": spec.access,
-        "downloads": [f"{each.url} into {each.target}/" for each in spec.downloads]
-        or ["none that is open to all"],
+        "downloads": [f"{each.url} to {each.target}/" for each in spec.downloads]
+        or ["no open download"],
         "layout": "\n".join(layout.picture for layout in spec.layouts),
         "classes": list(spec.classes),
         "framing": spec.framing,
@@ -182,17 +186,17 @@ def dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
 
 def _intensities(spec: DatasetSpec) -> str:
     if spec.intensity_window is None:
-        return "as stored; of more than 8 bits, the 0.5th to the 99.5th percentile"
+        return "unchanged for 8 bits; more bits are scaled from the 0.5th to the 99.5th percentile"
     low, high = spec.intensity_window
-    return f"{low:g} becomes black and {high:g} white, in pictures of more than 8 bits"
+    return f"{low:g} maps to black and {high:g} to white in images of more than 8 bits"
 
 
 def metric_facts(spec: MetricSpec) -> dict[str, Any]:
     """All that a metric's spec knows."""
-    better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}
+    better = {"up": "higher is better", "down": "lower is better", "none": "neither"}
     low, high = spec.bounds
     cases = "case" if spec.min_samples == 1 else "cases"
-    unit = f"{spec.judges} a side" if spec.judges in ("images", "volumes") else cases
+    unit = f"{spec.judges} per side" if spec.judges in ("images", "volumes") else cases
     return {
         "metric": spec.name,
         "title": spec.title,
@@ -221,8 +225,8 @@ def task_facts(spec: TaskSpec) -> dict[str, Any]:
     return {
         "task": spec.name,
         "question": spec.title,
-        "needs": f"a method with the ability {' or '.join(sorted(spec.abilities))}",
+        "needs": f"a method with the capability {' or '.join(sorted(spec.abilities))}",
         "compares with": f"the split {spec.reference_split}",
-        "regimes": [f"{name}: {REGIMES[name]}" for name in spec.regimes] or ["real cases alone"],
+        "regimes": [f"{name}: {REGIMES[name]}" for name in spec.regimes] or ["real cases only"],
         "metrics": list(spec.metrics),
     }

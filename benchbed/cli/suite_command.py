@@ -31,10 +31,8 @@ EPILOG = (
         "suite NAME --seed 0 --seed 1 --seed 2",
         "suite my/suite.yaml --preset standard --source real",
     )
-    + """
-
-A suite that was stopped goes on when the same command is given again. Exit code: 0 all runs are
-done, 1 some broke, 2 wrong input, 130 stopped."""
+    + "\n\nRepeat the command to resume a stopped suite. Exit code: 0 all runs are\n"
+    "complete, 1 some failed, 2 wrong input, 130 stopped."
 )
 
 
@@ -88,68 +86,81 @@ def _complete(incomplete: str) -> list[str]:
 @app.command(epilog=EPILOG)
 def suite(
     name: Annotated[
-        str, typer.Argument(help="Name of a suite, or a suite file.", autocompletion=_complete)
+        str,
+        typer.Argument(help="Name of a suite, or path of a suite file.", autocompletion=_complete),
     ],
     preset: Annotated[
-        Literal["quick", "standard", "paper"], typer.Option(help="Size, budget and counts.")
+        Literal["quick", "standard", "paper"],
+        typer.Option(help="Preset for size, budget and sample counts."),
     ] = "quick",
     seed: Annotated[
-        list[int] | None, typer.Option(min=0, help="Seed, instead of the suite's.")
+        list[int] | None,
+        typer.Option(min=0, help="Random seed, instead of those of the suite. Repeat for several."),
     ] = None,
     source: Annotated[
         Literal["auto", "real", "phantom"],
-        typer.Option(help="Real images where they lie, else the phantom; or one of them."),
+        typer.Option(help="Which images to use: real, phantom, or auto (real if found)."),
     ] = "auto",
     data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the real data; else $BENCHBED_DATA.")
+        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Method, instead of all of the suite's.")
+        list[str] | None,
+        typer.Option(
+            help="Method to run, instead of all methods of the suite. Repeat for several."
+        ),
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option(help="Data set, instead of the suite's.")
+        list[str] | None,
+        typer.Option(help="Dataset to run on, instead of those of the suite. Repeat for several."),
     ] = None,
     precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="Precision of every run.")
+        Literal["fp32", "bf16"], typer.Option(help="Precision of all runs.")
     ] = "fp32",
     executor: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="Who computes: processes of this machine, or a Ray cluster."),
+        typer.Option(help="Where to run: local processes or a Ray cluster."),
     ] = "local",
     address: Annotated[
         str | None,
-        typer.Option(help="Address of the Ray cluster; else $RAY_ADDRESS, else this machine."),
+        typer.Option(help="Address of the Ray cluster. Default: $RAY_ADDRESS, else this machine."),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs that go on at a time; 1, or what a cluster has room for."),
+        typer.Option(
+            min=1, help="Number of parallel runs. Default: 1, or the capacity of the cluster."
+        ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Cores of each run; an even share, or 1 on a cluster."),
+        typer.Option(min=1, help="Cores per run. Default: an even share, or 1 on a cluster."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     devices: Annotated[
-        int, typer.Option(min=1, help="Devices that train each run, a process for each.")
+        int, typer.Option(min=1, help="Number of devices per run, one process per device.")
     ] = 1,
-    checkpoint_every: Annotated[str, typer.Option(help="Time between checkpoints.")] = "60s",
+    checkpoint_every: Annotated[
+        str, typer.Option(help="Time between checkpoints, such as 60s or 10m.")
+    ] = "60s",
     logger: Annotated[
-        Literal["tensorboard"] | None, typer.Option(help="Tell this too, beside history.csv.")
+        Literal["tensorboard"] | None,
+        typer.Option(help="Also log to this logger, in addition to history.csv."),
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="Results folder; else $BENCHBED_RESULTS, else results.")
+        Path | None,
+        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out images that do not decode.")
+        bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan without running anything.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the plan for a script; run nothing.")
+        bool, typer.Option("--json", help="Print the plan as JSON without running anything.")
     ] = False,
 ) -> None:
-    """Carry out a grid of runs, those that are not done yet."""
+    """Run a suite: all of its runs that are not complete yet."""
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
     from benchbed.cli.options import seconds
@@ -214,8 +225,8 @@ def _tell_plan(
     expected = estimate(todo, store, where.share)
     count, first = len(todo), expected.first
     rest = f", {count} to run" if todo else ""
-    rest += f" after {first} that they build on" if first else ""
-    typer.echo(f"{title}: {len(planned)} runs, {len(planned) - count} done{rest}.", err=True)
+    rest += f" after {first} upstream runs" if first else ""
+    typer.echo(f"{title}: {len(planned)} runs, {len(planned) - count} complete{rest}.", err=True)
     if todo:
         typer.echo(time_words(expected, where.room), err=True)
     return todo, expected
@@ -231,17 +242,23 @@ def time_words(expected: Estimate, room: int | None) -> str:
     from benchbed.cli.console import duration
 
     if expected.unknown:
-        return f"Time not known: no record tells the speed of {', '.join(expected.unknown)}."
+        return f"Duration unknown: no record contains the speed of {', '.join(expected.unknown)}."
     work = f"about {duration(expected.work)} of training"
     if room is None:
-        told = f"Expected: {work} in all, shared by as many runs as the cluster has room for."
+        told = (
+            f"Estimated duration: {work} in total, divided by the number of parallel runs of "
+            "the cluster."
+        )
     elif (room := min(room, len(expected.todo))) == 1:
-        told = f"Expected: {work}, one run at a time."
+        told = f"Estimated duration: {work}, one run at a time."
     else:
         wall = duration(expected.wall(room))
-        told = f"Expected: about {wall} with {room} runs at a time, {work} in all."
+        told = f"Estimated duration: about {wall} with {room} parallel runs, {work} in total."
     if not expected.alike:
-        told += " Some of the records behind it had other numbers of cores or devices to each run."
+        told += (
+            " Some records behind this estimate used a different number of cores or devices "
+            "per run."
+        )
     return told
 
 
@@ -262,7 +279,7 @@ def _check_executor(executor: str, address: str | None) -> None:
 
         check_ray()
     elif address is not None:
-        raise BenchbedError("--address is a Ray cluster's: give --executor ray with it.")
+        raise BenchbedError("--address requires --executor ray.")
 
 
 def _check_devices(todo: Sequence[Member], devices: int) -> None:
@@ -275,9 +292,9 @@ def _check_devices(todo: Sequence[Member], devices: int) -> None:
         try:
             check_devices(member.plan, member.devices(devices))
         except BenchbedError as error:
-            raise BenchbedError(f"No run was begun, because of {member.plan.id}: {error}") from (
-                error
-            )
+            raise BenchbedError(
+                f"No run started because {member.plan.id} cannot run: {error}"
+            ) from (error)
 
 
 def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executor:
@@ -326,7 +343,7 @@ def _execute(todo: list[Member], expected: Estimate, store: Store, where: Where)
     left = len(todo) - len(outcomes) + outcomes.count("stopped")
     typer.echo(f"{counts}{f', {left} left' if left else ''}. Next: benchbed report", err=True)
     if left:
-        typer.echo("Go on with the same command.", err=True)
+        typer.echo("Repeat the command to resume.", err=True)
         raise typer.Exit(STOPPED)
     if "broken" in outcomes:
         raise typer.Exit(1)

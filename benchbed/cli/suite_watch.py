@@ -101,7 +101,9 @@ class Watch:
         begun = [(member.plan.id, *_words(status)) for member, status in rows if status]
         queued = [member.plan.id for member, status in rows if status is None]
         queued += [member.plan.id for member in waiting]
-        foot = f"{self._over} of {self._total} over, {len(begun)} going on, {len(queued)} waiting"
+        foot = (
+            f"{self._over} of {self._total} finished, {len(begun)} running, {len(queued)} waiting"
+        )
         table = Table(box=None, pad_edge=False, caption=foot, caption_justify="left")
         table.add_column("run", no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column("state", no_wrap=True)

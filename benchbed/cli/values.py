@@ -52,4 +52,4 @@ def value_rows(values: Sequence[Value]) -> list[dict[str, str]]:
 def _counts(value: Value, spec: MetricSpec | None) -> str:
     if spec is not None and spec.judges != "images":
         return "1 case" if value.n_real == 1 else f"{value.n_real} cases"
-    return f"{value.n_real} real, {value.n_fake} made"
+    return f"{value.n_real} real, {value.n_fake} generated"

@@ -52,9 +52,9 @@ class Index(BaseModel):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if "image" not in self.arrays:
-            raise ValueError("there are no images")
+            raise ValueError("the index lists no images")
         if not all(0 <= start <= stop <= len(self.ids) for start, stop in self.splits.values()):
-            raise ValueError("a split has cases that there are not")
+            raise ValueError("a split refers to cases beyond the number of ids")
         return self
 
 
@@ -111,7 +111,7 @@ def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
     except _DAMAGED as error:
         raise damaged(path.parent, error) from error
     if count is not None and array.shape[:1] != (count,):
-        raise damaged(path.parent, ValueError(f"{path.name} is not of {count} cases"))
+        raise damaged(path.parent, ValueError(f"{path.name} does not contain {count} cases"))
     return array
 
 
@@ -136,8 +136,8 @@ def damaged(folder: Path, error: BaseException) -> BenchbedError:
     """The error for a folder of the cache that does not read."""
     reason = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
     return BenchbedError(
-        f"The prepared data in {folder} are damaged ({reason}); remove that folder, and they are "
-        f"prepared anew."
+        f"The prepared data in {folder} is damaged ({reason}). Delete this folder to prepare "
+        "the data again."
     )
 
 
@@ -168,7 +168,7 @@ def write_arrays(folder: Path, cases: Iterable[dict[str, npt.NDArray[Any]]], tot
                     np.lib.format.write_array_header_1_0(files[name], header)
                 if (value.shape, value.dtype) != (firsts[name].shape, firsts[name].dtype):
                     raise ValueError(
-                        f"{name} is {value.dtype} {value.shape}, and was "
-                        f"{firsts[name].dtype} {firsts[name].shape} before"
+                        f"{name} is {value.dtype} {value.shape}, but earlier cases are "
+                        f"{firsts[name].dtype} {firsts[name].shape}"
                     )
                 files[name].write(np.ascontiguousarray(value).tobytes())

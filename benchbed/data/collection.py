@@ -136,8 +136,7 @@ def collect(spec: DatasetSpec, places: Sequence[tuple[Layout, Path]], root: Path
         here = _collect_layout(spec, layout, folder)
         if not here:
             raise BenchbedError(
-                f"{folder} holds no image where {spec.name} expects one; "
-                f"expected is this layout:\n{layout.picture}"
+                f"No images of {spec.name} found in {folder}. Expected layout:\n{layout.picture}"
             )
         cases += here
     ordered = tuple(sorted(cases, key=lambda case: (case.split, case.id)))
@@ -236,8 +235,8 @@ class _Pairing:
         if missing:
             shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise BenchbedError(
-                f"{len(missing)} of {len(self.images)} images in {self.folder} do not pair with "
-                f"one {role.replace('_', ' ')} each: {shown}; expected for the first is "
+                f"{len(missing)} of {len(self.images)} images in {self.folder} do not match "
+                f"exactly one {role.replace('_', ' ')} file: {shown}. Expected for the first: "
                 f"{Pattern(text).fill(fields[missing[0]])}."
             )
         return {name: self.folder / paths[0] for name, paths in hits.items()}
@@ -285,7 +284,7 @@ def _label(spec: DatasetSpec, name: str | None, image: Path) -> int | None:
     lowered = [known.lower() for known in spec.classes]
     if name.lower() not in lowered:
         raise BenchbedError(
-            f"{image} lies in the class folder {name!r}, but {spec.name} has the classes "
-            f"{', '.join(spec.classes)}."
+            f"{image} is in the class folder {name!r}, but the classes of {spec.name} are "
+            f"{', '.join(spec.classes)}. Rename or remove the folder."
         )
     return lowered.index(name.lower())

@@ -104,7 +104,7 @@ def read_mask(path: Path) -> npt.NDArray[np.bool_]:
         grey = np.asarray(picture if deep else _converted(picture, "L", path))
     low, high = float(grey.min()), float(grey.max())
     if not np.isfinite((low, high)).all():
-        raise BenchbedError(f"{path} is a mask with pixels that are no numbers.")
+        raise BenchbedError(f"{path} is a mask with NaN pixels.")
     return np.asarray(grey > (low + high) / 2 if high > low else grey > 0)
 
 
@@ -126,10 +126,12 @@ def _source(path: Path) -> Path | io.BytesIO:
         with gzip.open(path) as packed:
             content = packed.read(UNPACKED_LIMIT + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise BenchbedError(f"{path} does not unpack with gzip: {_reason(error)}.") from error
+        raise BenchbedError(
+            f"{path} cannot be decompressed with gzip: {_reason(error)}."
+        ) from error
     if len(content) > UNPACKED_LIMIT:
         raise BenchbedError(
-            f"{path} unpacks to more than {UNPACKED_LIMIT} bytes, which no picture has."
+            f"{path} decompresses to more than {UNPACKED_LIMIT} bytes, the limit for one image."
         )
     return io.BytesIO(content)
 
@@ -152,11 +154,9 @@ def _picture(path: Path) -> Iterator[Image.Image]:
                 raise Image.DecompressionBombError(f"{width} x {height}")
             yield picture
     except _DAMAGED as error:
-        raise BenchbedError(f"{path} does not decode as a picture: {_reason(error)}.") from error
+        raise BenchbedError(f"{path} cannot be decoded as an image: {_reason(error)}.") from error
     except Image.DecompressionBombError as error:
-        raise BenchbedError(f"{path} has too many pixels for a picture: {_reason(error)}.") from (
-            error
-        )
+        raise BenchbedError(f"{path} has too many pixels: {_reason(error)}.") from (error)
 
 
 def _reason(error: BaseException) -> str:
@@ -181,7 +181,7 @@ def _converted(picture: Image.Image, mode: str, path: Path) -> Image.Image:
         # From LAB there is a way to RGB alone.
         return (picture.convert("RGB") if picture.mode == "LAB" else picture).convert(mode)
     except ValueError as error:
-        raise BenchbedError(f"{path} has colours that are not read ({picture.mode}).") from error
+        raise BenchbedError(f"{path} has an unsupported colour mode ({picture.mode}).") from error
 
 
 def _from_deep(
@@ -190,11 +190,11 @@ def _from_deep(
     numbers = values.astype(np.float64)
     finite = numbers[np.isfinite(numbers)]
     if finite.size == 0:
-        raise BenchbedError(f"{path} does not decode as a picture: no pixel is a number.")
+        raise BenchbedError(f"{path} cannot be decoded as an image: all pixels are NaN.")
     if window is not None and window[0] < 0 <= finite.min():
         raise BenchbedError(
-            f"{path} holds no value below 0, but its data set takes values from {window[0]:g} to "
-            f"{window[1]:g}: they were shifted or rescaled; take the original file."
+            f"{path} has no value below 0, but its dataset has values from {window[0]:g} to "
+            f"{window[1]:g}, so it was shifted or rescaled. Use the original file."
         )
     low, high = window or np.percentile(finite, ROBUST)
     if high <= low:

@@ -95,13 +95,13 @@ class Downloader:
                 _demand_guarded(url, answer)
                 self._take(answer)
         except (requests.Timeout, TimeoutError) as error:
-            raise _Broken(f"no answer for {self.timeout:g} seconds") from error
+            raise _Broken(f"no response within {self.timeout:g} seconds") from error
         except requests.exceptions.SSLError as error:
             raise DownloadFailed("no secure connection to the server") from error
         except requests.ConnectionError as error:
             raise _Broken("no connection to the server") from error
         except HTTPError as error:
-            raise _Broken("the connection broke") from error
+            raise _Broken("the connection was interrupted") from error
         except requests.RequestException as error:
             raise DownloadFailed(str(error)) from error
 
@@ -126,7 +126,7 @@ class Downloader:
         with self.part.open("ab" if start else "wb") as file:
             done = self._write(answer, file, start, total)
         if total is not None and done != total:
-            raise _Broken(f"the connection broke after {done} of {total} bytes")
+            raise _Broken(f"the connection was interrupted after {done} of {total} bytes")
 
     def _write(self, answer: Response, file: BinaryIO, done: int, total: int | None) -> int:
         # The length is compared above; here a short answer must not cost the bytes it brought.
@@ -152,8 +152,8 @@ class Downloader:
         if answer.status_code in (206, 416):
             # The server's idea of the file does not fit what is here.
             self.part.unlink(missing_ok=True)
-            raise _Broken("the server has another file than before")
-        said = f"the server answers {answer.status_code} {answer.reason}".rstrip()
+            raise _Broken("the file on the server has changed")
+        said = f"the server responded {answer.status_code} {answer.reason}".rstrip()
         later = answer.status_code >= 500 or answer.status_code in (408, 429)
         raise _Broken(said) if later else DownloadFailed(said)
 
@@ -171,4 +171,4 @@ def _demand_guarded(url: str, answer: Response) -> None:
     """Raise where a server leads from https to a place where others can change what comes."""
     places = [answer.url, *(hop.url for hop in answer.history)]
     if url.startswith("https://") and not all(place.startswith("https://") for place in places):
-        raise DownloadFailed("the server sends on to an address without https")
+        raise DownloadFailed("the server redirects to an address without https")

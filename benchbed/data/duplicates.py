@@ -79,14 +79,14 @@ def told(collection: Collection, groups: list[Equal]) -> str:
         return ""
     copies = sum(len(group.copies) for group in torn)
     line = (
-        f"Data: {copies} of {len(collection.cases)} images are left out, each equal byte for byte "
-        f"to one that stays (first {' = '.join(torn[0].ids)})."
+        f"Data: {copies} of {len(collection.cases)} images are exact duplicates and are skipped "
+        f"(first: {' = '.join(torn[0].ids)})."
     )
     mixed = [group for group in torn if len(group.labels) > 1]
     if mixed:
         line += (
-            f" Equal images lie in different classes, and the class of the one that stays counts: "
-            f"{', '.join(' = '.join(group.ids) for group in mixed[:3])}"
-            f"{', ...' if len(mixed) > 3 else ''}."
+            " Some duplicates are in different classes; the class of the retained image is "
+            "used: "
+            f"{', '.join(' = '.join(group.ids) for group in mixed[:3])}{', ...' if len(mixed) > 3 else ''}."
         )
     return line

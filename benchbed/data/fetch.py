@@ -66,7 +66,7 @@ def fetch(
         raise BenchbedError(f"{spec.title} has no open download. {missing(report)}")
     say(f"{spec.title}. Licence: {spec.licence}.")
     if spec.paper is not None:
-        say(f"To be cited: {spec.paper.citation}")
+        say(f"Citation: {spec.paper.citation}")
     with _writing(root), _alone(spec, root) as folder:
         archives = [
             _download(report, download, folder, say, counted) for download in spec.downloads
@@ -79,18 +79,18 @@ def fetch(
 def _there(report: Report, say: Callable[[str], None]) -> None:
     spec = report.spec
     anew = (
-        "--force fetches it anew and keeps what is there under another name."
+        "Use --force to download again; the existing folder is renamed."
         if spec.downloads
-        else "It has no open download, so it cannot be fetched anew."
+        else "It has no open download, so it cannot be downloaded again."
     )
     try:
         collect(spec, report.places, report.root)
     except BenchbedError as error:
         raise BenchbedError(
-            f"{spec.title} is there already, but cannot be read: {error}\n{anew}"
+            f"{spec.title} is present but cannot be read: {error}\n{anew}"
         ) from error
     folders = ", ".join(str(folder) for _, folder in report.places)
-    say(f"{spec.title} is there already, in {folders}; nothing was fetched. {anew}")
+    say(f"{spec.title} is already present in {folders}. {anew}")
 
 
 @contextmanager
@@ -103,8 +103,8 @@ def _writing(root: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise _no_room(root) from error
         raise BenchbedError(
-            f"{error.filename or root} cannot be written to ({error.strerror}); name another place "
-            f"with --data-root or $BENCHBED_DATA."
+            f"{error.filename or root} is not writable ({error.strerror}). Select another "
+            "folder with --data-root or $BENCHBED_DATA."
         ) from error
 
 
@@ -117,7 +117,7 @@ def _alone(spec: DatasetSpec, root: Path) -> Iterator[Path]:
         lock.acquire()
     except Timeout as error:
         raise BenchbedError(
-            f"Another process is fetching {spec.name} into {root}; wait for it, or stop it."
+            f"Another process is downloading {spec.name} to {root}. Wait for it or stop it."
         ) from error
     try:
         folder.mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ def _download(
         lambda left, total: _demand_room(report.root, left + total),
     )
     before = downloader.there
-    kept = f", going on after {_megabytes(before)} MB" if before else ""
+    kept = f", resuming after {_megabytes(before)} MB" if before else ""
     if not (folder / name).exists():
         say(f"{download.target}: {download.url}{kept}")
     known = f"sha256:{download.sha256}" if download.sha256 else None
@@ -156,29 +156,29 @@ def _download(
     except DownloadFailed as error:
         raise FetchFailed(_given_up(report, download, str(error), downloader.there)) from error
     except ValueError as error:
-        reason = f"its SHA-256 is not {download.sha256}"
+        reason = f"SHA-256 mismatch, expected {download.sha256}"
         raise FetchFailed(_wrong(report, download.url, reason)) from error
     if known is None:
         say(
             f"SHA-256 of {download.target}: {pooch.file_hash(str(folder / name))}. The source "
-            f"states none; keep it, to know this file from a later one."
+            "publishes no checksum; note this one to detect changes later."
         )
     return folder / name
 
 
 def _given_up(report: Report, download: Download, reason: str, there: int) -> str:
     kept = (
-        f"What came of it ({_megabytes(there)} MB) is kept: the same command goes on from there."
+        f"{_megabytes(there)} MB are saved. Repeat the command to resume."
         if there
-        else "The same command tries again."
+        else "Repeat the command to try again."
     )
-    return f"{download.url} cannot be downloaded: {reason}. {kept}\n{missing(report)}"
+    return f"Download of {download.url} failed: {reason}. {kept}\n{missing(report)}"
 
 
 def _wrong(report: Report, source: str, reason: str) -> str:
     return (
-        f"What came from {source} is refused: {reason}. It was removed, and the data root is "
-        f"as it was. The same command tries again.\n{missing(report)}"
+        f"The file from {source} is rejected and deleted: {reason}. Repeat the command to try "
+        f"again.\n{missing(report)}"
     )
 
 
@@ -216,7 +216,11 @@ def _unlike(spec: DatasetSpec, staged: Path) -> str | None:
     """Why what was unpacked is not the data set; None where it is."""
     try:
         places = found(spec, staged)
-        return None if collect(spec, places, staged).cases else "it has none of the known folders"
+        return (
+            None
+            if collect(spec, places, staged).cases
+            else ("it contains none of the expected folders")
+        )
     except BenchbedError as error:
         # The folder goes, so its name would send the reader nowhere; the layout is told after this.
         return str(error).replace(f"{staged}/", "").partition(";")[0]
@@ -232,7 +236,10 @@ def _move_in(report: Report, staged: Path, say: Callable[[str], None]) -> None:
         if old.exists():
             aside = _free_name(old)
             old.rename(aside)
-            say(f"What was in {old} is now in {aside}; remove it when you need it no more.")
+            say(
+                f"The previous content of {old} is now in {aside}. Delete it when you no longer "
+                "need it."
+            )
     for folder in new:
         folder.rename(root / folder.name)
 
@@ -247,13 +254,13 @@ def _free_name(path: Path) -> Path:
 def _demand_room(root: Path, needed: int) -> None:
     free = shutil.disk_usage(root / WORKSHOP).free
     if needed > free:
-        raise _no_room(root, f": {_megabytes(needed)} MB are needed and {free // 10**6} are free")
+        raise _no_room(root, f": {_megabytes(needed)} MB required, {free // 10**6} MB free")
 
 
 def _no_room(root: Path, numbers: str = "") -> BenchbedError:
     return BenchbedError(
-        f"The disk of {root} is too full{numbers}. Make room and give the same command again (what "
-        f"has come is kept), or name another place with --data-root or $BENCHBED_DATA."
+        f"Not enough disk space in {root}{numbers}. Free some space and repeat the command to "
+        "resume, or select another folder with --data-root or $BENCHBED_DATA."
     )
 
 

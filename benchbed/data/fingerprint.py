@@ -113,13 +113,13 @@ class _Memory:
         try:
             place = path.stat()
             if not stat.S_ISREG(place.st_mode):
-                return {"error": f"{path} does not decode, for it is no file."}
+                return {"error": f"{path} cannot be decoded: not a file."}
             key = f"{role}:{path.resolve()}:{place.st_size}:{place.st_mtime_ns}"
             if not _tell_all(role, path, self.known.get(key, {})):
                 self.known[key] = _facts(role, path)
                 self.changed = True
         except OSError as error:
-            return {"error": f"{path} does not decode, for it cannot be read: {error.strerror}."}
+            return {"error": f"{path} cannot be read: {error.strerror}."}
         return self.known[key]
 
     def save(self) -> None:
@@ -133,8 +133,8 @@ class _Memory:
         except OSError as error:
             self.writable = False
             self._say(
-                f"What was found in the files cannot be kept in {self.file} ({error.strerror}), so "
-                f"they are read again next time; choose another place with $BENCHBED_CACHE."
+                f"The file index {self.file} is not writable ({error.strerror}), so the files "
+                "are read again next time. Select another cache with $BENCHBED_CACHE."
             )
 
 

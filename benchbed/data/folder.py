@@ -69,7 +69,7 @@ def common_size(folders: Sequence[Folder]) -> int:
     fitting = [size for size in SIZES if size <= smallest]
     if not fitting:
         raise BenchbedError(
-            f"A picture is only {smallest} px, below the smallest size of {SIZES[0]} px; "
-            f"choose a size with --size."
+            f"The smallest image is {smallest} px, below the minimum of {SIZES[0]} px. Set a "
+            "size with --size."
         )
     return fitting[-1]

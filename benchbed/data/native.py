@@ -53,8 +53,8 @@ def read_native(case: Case, spec: DatasetSpec, *, channels: int, framing: Framin
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
             raise BenchbedError(
-                f"{case.files[role]} is {_size(mask)} pixels, but its image {case.image} is "
-                f"{_size(image)}; a mask must have the size of its image."
+                f"{case.files[role]} has {_size(mask)} pixels, but its image {case.image} has "
+                f"{_size(image)}. A mask must have the size of its image."
             )
     if "fov" not in masks and spec.fov is not None:
         detect: Detect = load(spec.fov)

@@ -15,9 +15,10 @@ from benchbed.errors import BenchbedError
 NAME = "nifti"
 """What such data sets are called, whatever their folder."""
 
-PICTURE = """\
-  FOLDER/images/CASE.nii.gz   one file a case, of four axes where it has several sequences
-  FOLDER/masks/CASE.nii.gz    where there are any: 0 for the background, 1, 2, ... for structures"""
+PICTURE = (
+    "  FOLDER/images/CASE.nii.gz   one file per case, 4-D for several sequences\n  "
+    "FOLDER/masks/CASE.nii.gz    optional: 0 is background, 1, 2, ... are structures"
+)
 
 
 @lru_cache
@@ -36,9 +37,7 @@ def nifti_spec(folder: Path) -> DatasetSpec:
     images = [name for name in files if name.startswith("images/")]
     masks = [name for name in files if name.startswith("masks/")]
     if not images:
-        raise BenchbedError(
-            f"{folder} holds no volume where one is expected; the layout is:\n{PICTURE}"
-        )
+        raise BenchbedError(f"No volumes found in {folder}. Expected layout:\n{PICTURE}")
     # Files that do not read are told, or left out, where every file is looked at.
     for name in images:
         (first,) = facts_of(NAME, [("image", folder / name)]).values()
@@ -58,8 +57,8 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         name=NAME,
         title=f"the folder {folder.name}",
         modality="volumes",
-        licence="the user's own",
-        access="it is the user's own.",
+        licence="owned by the user",
+        access="provided by the user.",
         layouts=(layout,),
         channels=sequences,
         volumes=Volumes(

@@ -55,7 +55,9 @@ def _demand_text(name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise BenchbedError(f"The name of {name!a} is no UTF-8; rename it.") from error
+        raise BenchbedError(
+            f"The file name {name!a} is not valid UTF-8. Rename the file."
+        ) from error
 
 
 def _packed_from(name: str) -> set[str]:

@@ -96,7 +96,7 @@ class Prepared:
         """
         if name not in self.splits:
             raise BenchbedError(
-                f"{self.collection.spec.name} has no split {name!r}; it has: "
+                f"{self.collection.spec.name} has no split {name!r}. Available splits: "
                 f"{', '.join(self.splits)}."
             )
         return self.splits[name]
@@ -135,9 +135,9 @@ def identify(
     facts = prints.examine(collection, lambda: progress("checking files", next(done), total), say)
     bad = prints.undecodable(facts)
     if bad and not skip_bad:
-        more = f" {len(bad) - 1} more do not decode either." if len(bad) > 1 else ""
+        more = f" {len(bad) - 1} more cannot be decoded." if len(bad) > 1 else ""
         raise BenchbedError(
-            f"{next(iter(bad.values()))}{more} Mend the files, or leave them out with --skip-bad."
+            f"{next(iter(bad.values()))}{more} Fix the files, or skip them with --skip-bad."
         )
     collection = collection.without(bad) if bad else collection
     equal = equal_images(collection, facts)
@@ -145,7 +145,7 @@ def identify(
         say(line)
     collection = without_copies(collection, equal)
     if not any(case.split == "train" for case in collection.cases):
-        raise BenchbedError(f"{collection.root} holds no picture to train on.")
+        raise BenchbedError(f"No training images found in {collection.root}.")
     return collection, prints.fingerprint(collection, facts)
 
 
@@ -326,8 +326,8 @@ def _brought_to(value: Pixels, size: int) -> Pixels:
     factor, rest = divmod(picture.shape[0], size)
     if rest:
         raise BenchbedError(
-            f"A derived picture of {picture.shape[0]} px cannot be averaged to {size} px; "
-            f"its size must be a multiple."
+            f"A derived array of {picture.shape[0]} px cannot be averaged to {size} px. Its "
+            "size must be a multiple of the target size."
         )
     blocks = picture.reshape(size, factor, size, factor, -1).mean((1, 3))
     return _planes(np.round(blocks).astype(np.uint8))

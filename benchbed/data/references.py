@@ -34,7 +34,7 @@ def references(prepared: Prepared, split: str, framing: Framing) -> Iterator[Ref
     """
     arrays = prepared.split(split).arrays
     if "mask" not in arrays:
-        raise BenchbedError(f"The split {split} of {prepared.collection.spec.name} has no masks.")
+        raise BenchbedError(f"Split {split} of {prepared.collection.spec.name} has no masks.")
     if prepared.collection.source == "phantom":
         yield from _of_phantom(prepared, split)
         return

@@ -41,11 +41,13 @@ def phantom_roles(phantom: Phantom) -> frozenset[str]:
 def _rendered(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
     """A suite asks for the same phantom many times; its cases hang on recipe and seed alone."""
     draw = load(render)
-    with at_work(render, "renders no cases"):
+    with at_work(render, "cannot render cases"):
         rendered: Mapping[str, npt.NDArray[Any]] = draw(range(CASES), SIZE, seed)
         if not isinstance(rendered, Mapping) or "image" not in rendered:
-            raise TypeError(f"it gave {type(rendered).__name__} instead of arrays by name")
+            raise TypeError(
+                f"the renderer returned {type(rendered).__name__} instead of a dict of arrays"
+            )
         for name, array in rendered.items():
             if not isinstance(array, np.ndarray) or len(array) != CASES:
-                raise TypeError(f"its {name} is no array of {CASES} cases")
+                raise TypeError(f"array {name} does not contain {CASES} cases")
     return rendered

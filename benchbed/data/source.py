@@ -48,7 +48,7 @@ def dataset_spec(name: str) -> DatasetSpec:
     if path is None:
         return registry().spec(DatasetSpec, name)
     if not paths.is_folder(path):
-        raise BenchbedError(f"{name.partition(':')[0]}: was given {path}, which is no folder.")
+        raise BenchbedError(f"{name.partition(':')[0]}: {path} is not a folder.")
     if name.startswith(FOLDER):
         return _folder_spec(path)
     # nibabel takes its time to load, and pictures need none of it.
@@ -91,20 +91,20 @@ def resolve(
     spec = dataset_spec(name)
     folder = path_of(name)
     if folder is not None:
-        say(f"Data: the {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
+        say(f"Data: {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
         return collect(spec, [(spec.layouts[0], folder)], folder)
     root = paths.data_root(data_root)
     report = look(spec, root) if source != "phantom" else Report(spec, root, ())
     if report.places:
         folders = ", ".join(str(folder) for _, folder in report.places)
-        say(f"Data: {spec.title}, real images from {folders}.")
+        say(f"Data: {spec.title}, real images in {folders}.")
         return collect(spec, report.places, root)
     if source == "real":
         raise BenchbedError(missing(report))
     if spec.phantom is None:
         raise BenchbedError(f"{spec.name} has no phantom. {missing(report)}")
-    reason = "" if source == "phantom" else f" (no real images in {root})"
-    say(f"Data: the phantom of {spec.title}{reason}; its numbers say nothing of real images.")
+    reason = "" if source == "phantom" else f" (no real images found in {root})"
+    say(f"Data: phantom of {spec.title}{reason}. Its metrics do not apply to real images.")
     return Collection(spec, "phantom")
 
 
@@ -113,12 +113,11 @@ def missing(report: Report) -> str:
     spec = report.spec
     folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
     pictures = "\n".join(layout.picture for layout in spec.layouts)
-    command = f"`benchbed data fetch {spec.name}`, or by hand: " if spec.downloads else ""
+    command = f"`benchbed data fetch {spec.name}`, or manually: " if spec.downloads else ""
     return (
-        f"{spec.title} was looked for in {report.root} (as {folders}) and is not there; "
-        f"change the place with --data-root or $BENCHBED_DATA.\n"
-        f"Expected layout:\n{pictures}\n"
-        f"How to get it: {command}{spec.access}"
+        f"{spec.title} not found in {report.root} (searched: {folders}). Select another folder "
+        f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{pictures}\nHow to get it: "
+        f"{command}{spec.access}"
     )
 
 
@@ -128,14 +127,14 @@ def _folder_spec(folder: Path) -> DatasetSpec:
     layout = Layout(
         folders=(folder.name,),
         parts=(Part(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
-        picture="  FOLDER/*.png          pictures alone, or\n"
-        "  FOLDER/images/NAME.*  and, where there are any, FOLDER/masks/NAME.*",
+        picture="  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
+        "FOLDER/masks/NAME.*",
     )
     return DatasetSpec(
         name="folder",
         title=f"the folder {folder.name}",
         modality="pictures",
-        licence="the user's own",
-        access="it is the user's own.",
+        licence="owned by the user",
+        access="provided by the user.",
         layouts=(layout,),
     )

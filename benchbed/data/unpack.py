@@ -84,7 +84,7 @@ def unpack(
         elif zipfile.is_zipfile(archive):
             _unpack_zip(archive, folder, counted, room)
         else:
-            raise Refused("it is neither a zip nor a tar file")
+            raise Refused("it is not a zip or tar file")
 
 
 class _Member(tarfile.TarInfo):
@@ -96,7 +96,7 @@ class _Member(tarfile.TarInfo):
         member = super().frombuf(buf, encoding, errors)
         # A size below zero would be read as all that there is.
         if member.type in _ABOUT_OTHERS and not 0 <= member.size <= MOST_HEADER:
-            raise Refused(f"it says more than {MOST_HEADER} bytes of one member")
+            raise Refused(f"the header of one member exceeds {MOST_HEADER} bytes")
         return member
 
 
@@ -185,7 +185,7 @@ def _unpack_tar(
 
 def _size(member: tarfile.TarInfo) -> int:
     if member.size < 0:  # the header can say so, and would take the sum below any bound
-        raise Refused(f"it cannot be read (the size of {member.name!r} is below zero)")
+        raise Refused(f"it cannot be read (negative size of {member.name!r})")
     return member.size
 
 
@@ -197,11 +197,11 @@ def _demand_plain(name: str, plain: bool) -> None:
     """Raise unless a member is a file or folder that stays inside."""
     parts = re.split(r"[/\\]", name)
     if parts[0] == "" or re.match(r"[A-Za-z]:", name):
-        raise Refused(f"it holds {name!r}, an absolute path")
+        raise Refused(f"it contains the absolute path {name!r}")
     if ".." in parts:
-        raise Refused(f"it holds {name!r}, which leads out of its folder")
+        raise Refused(f"it contains {name!r}, a path outside its folder")
     if not plain:
-        raise Refused(f"it holds {name!r}, which is a link or a device and no file")
+        raise Refused(f"it contains {name!r}, a link or device instead of a file")
 
 
 def _most(path: Path) -> int:
@@ -210,7 +210,7 @@ def _most(path: Path) -> int:
 
 def _demand_small(total: int, most: int) -> None:
     if total > most:
-        raise Refused(f"it unpacks to more than {MOST_TIMES} times its size")
+        raise Refused(f"it decompresses to more than {MOST_TIMES} times its size")
 
 
 def _demand_few(members: int) -> None:

@@ -37,14 +37,14 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
     shapes = {volume.shape[1:] for volume in raw}
     if len(shapes) > 1:
         sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes))
-        raise BenchbedError(f"The sequences of {case.id} differ in size: {sizes}.")
+        raise BenchbedError(f"The sequences of {case.id} have different sizes: {sizes}.")
     for path in case.sequences[1:]:
         _demand_together(path, case.sequences[0])
     volumes = np.concatenate(raw)
     wanted = len(spec.volumes.sequences)
     if len(volumes) != wanted:
         raise BenchbedError(
-            f"{case.image} has {len(volumes)} sequences, but {spec.name} has {wanted}: "
+            f"{case.image} has {len(volumes)} sequences, but {spec.name} expects {wanted}: "
             f"{', '.join(spec.volumes.sequences)}."
         )
     ordered = volumes[list(case.order)] if case.order else volumes
@@ -69,7 +69,8 @@ def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, Box]:
     codes = read_codes(case.mask, case.codes)
     if int(codes.max()) > spec.structures:
         raise BenchbedError(
-            f"{case.mask} has a structure {codes.max()}, but {spec.name} has {spec.structures}."
+            f"{case.mask} contains structure {codes.max()}, but {spec.name} has only "
+            f"{spec.structures}."
         )
     depth, height, width = codes.shape
     return codes, box_of((depth, height, width), spec.volumes)
@@ -96,9 +97,9 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
         codes, _ = read_labels(case, spec)
         if codes.shape != image.shape[1:]:
             raise BenchbedError(
-                f"{case.mask} is {'x'.join(map(str, codes.shape))} voxels, but its image "
-                f"{case.image} is {'x'.join(map(str, image.shape[1:]))}; a mask must have the size "
-                f"of its image."
+                f"{case.mask} has {'x'.join(map(str, codes.shape))} voxels, but its image "
+                f"{case.image} has {'x'.join(map(str, image.shape[1:]))}. A mask must have the "
+                "size of its image."
             )
         _demand_together(case.mask, case.image)
         arrays["mask"] = resample_codes(_cut(codes, box), spatial)
@@ -118,6 +119,6 @@ def _demand_together(one: Path, image: Path) -> None:
     """Raise where headers put a file elsewhere than the image that it is laid on."""
     if (distance := apart(one, image)) > MOST_APART:
         raise BenchbedError(
-            f"{one} lies {distance:.3g} voxels away from {image}, as the affines of their headers "
-            f"have it; files of one case must show the same place."
+            f"{one} is offset by {distance:.3g} voxels from {image} according to the header "
+            "affines. Files of one case must be aligned."
         )

@@ -72,7 +72,7 @@ def read_volume(path: Path) -> Voxels:
     for number, sequence in enumerate(values, 1):
         if sequence.min() == sequence.max():
             place = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
-            raise BenchbedError(f"{path} holds nothing but the value {sequence.flat[0]:g}{place}.")
+            raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{place}.")
     return values
 
 
@@ -92,14 +92,17 @@ def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
     """
     values = _values(path)
     if len(values) != 1:
-        raise BenchbedError(f"{path} has {len(values)} volumes, but a mask is one.")
+        raise BenchbedError(
+            f"{path} contains {len(values)} volumes, but a mask must be a single volume."
+        )
     found, numbers = _numbers(values[0])
     known = {0: 0, **codes} if codes else {n: n for n in range(256)}
     wrong = [f"{value:g}" for value in found if value not in known]
     if wrong:
         raise BenchbedError(
-            f"{path} holds the label{'s' if len(wrong) > 1 else ''} {', '.join(wrong[:5])}; known "
-            f"are {', '.join(str(number) for number in known) if codes else '0 to 255'}."
+            f"{path} contains the unknown label{'s' if len(wrong) > 1 else ''} "
+            f"{', '.join(wrong[:5])}. Known labels: "
+            f"{', '.join(str(number) for number in known) if codes else '0 to 255'}."
         )
     table = np.zeros(max(known) + 1, np.uint8)
     table[list(known)] = list(known.values())
@@ -167,7 +170,7 @@ def robust_range(volume: Voxels) -> Voxels:
 def _values(path: Path) -> Voxels:
     """What a file holds, ``(C, D, H, W)``."""
     if not path.is_file():
-        raise BenchbedError(f"{path} is not there.")
+        raise BenchbedError(f"{path} does not exist.")
     try:
         with np.errstate(all="ignore"):  # what float32 does not hold is refused below
             image: Any = nibabel.load(path)
@@ -183,9 +186,9 @@ def _values(path: Path) -> Voxels:
             values = np.asarray(image.dataobj, dtype=np.float32)
     except _DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise BenchbedError(f"{path} does not read as a NIfTI volume: {reason}.") from error
+        raise BenchbedError(f"{path} cannot be read as a NIfTI volume: {reason}.") from error
     if not np.isfinite(values).all():
-        raise BenchbedError(f"{path} holds voxels that are no numbers.")
+        raise BenchbedError(f"{path} contains NaN voxels.")
     channels_last = values if values.ndim == 4 else values[..., None]
     return np.ascontiguousarray(channels_last.transpose(3, 2, 1, 0))
 
@@ -198,7 +201,7 @@ def _unpack(path: Path, expected: int) -> None:
             left -= len(block)
             if left < 0:
                 raise BenchbedError(
-                    f"{path} unpacks to more than the {expected} bytes that its header speaks of."
+                    f"{path} decompresses to more than the {expected} bytes declared in its header."
                 )
 
 
@@ -207,10 +210,12 @@ def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> No
     size = "x".join(map(str, shape))
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
         raise BenchbedError(
-            f"{path} has the shape {size}; a volume has three axes, and a fourth for its sequences "
-            f"where there are several; a slice has two."
+            f"{path} has shape {size}. A volume needs three axes, or four with several "
+            "sequences; a slice needs two."
         )
     if np.prod(shape, dtype=float) > MOST_VOXELS:
-        raise BenchbedError(f"{path} claims the shape {size}, which is too large for a volume.")
+        raise BenchbedError(f"{path} declares the shape {size}, which is too large for a volume.")
     if kind.kind not in "iuf":
-        raise BenchbedError(f"{path} holds colours or complex numbers; a volume is of plain ones.")
+        raise BenchbedError(
+            f"{path} contains RGB or complex values. A volume must contain real numbers."
+        )

@@ -72,10 +72,10 @@ class PublishedWeights:
                 download = Downloader(Path(folder) / "part", tries=1, timeout=timeout)
                 download(self.url, temporary)
                 if not self.sound(temporary):
-                    raise ConnectionError("what came is not the published file")
+                    raise ConnectionError("the downloaded file is not the published file")
         except OSError as error:
             raise ConnectionError(
-                f"The {self.title} weights cannot be downloaded: {error}."
+                f"Download of the {self.title} weights failed: {error}."
             ) from error
         return path
 
@@ -91,8 +91,8 @@ class PublishedWeights:
             return self.fetch()
         if not self.sound(path):
             raise BenchbedError(
-                f"{path} is damaged or not the published {self.title} file; remove it, or put the "
-                f"right one there."
+                f"{path} is damaged or not the published {self.title} file. Delete it, or "
+                "replace it with the correct file."
             )
         return path
 

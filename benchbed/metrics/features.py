@@ -74,8 +74,8 @@ class Extractor:
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
             raise ValueError(
-                f"Images of type {images.dtype} and shape {images.shape} have no features; "
-                f"give uint8 (N, C, H, W) with C of 1 or 3."
+                f"Images with dtype {images.dtype} and shape {images.shape} are not supported. "
+                "Expected uint8 (N, C, H, W) with C = 1 or 3."
             )
         features = np.empty((len(images), self.dims), np.float32)
         with torch.inference_mode(), full_float32(self.device):
@@ -127,19 +127,21 @@ def inception_extractor(
     path = weights or INCEPTION.find()
     if path is None:
         raise FileNotFoundError(
-            f"The Inception weights are not on this machine; put {INCEPTION.file} into a folder "
-            f"and name that in $BENCHBED_WEIGHTS."
+            f"Inception weights not found on this machine. Put {INCEPTION.file} into a folder "
+            "and set $BENCHBED_WEIGHTS to it."
         )
     digest = sha256(path)
     if not digest.startswith(hash_prefix):
-        raise ValueError(f"{path} is damaged or not the published Inception file; remove it.")
+        raise ValueError(f"{path} is damaged or not the published Inception file. Delete it.")
     network = _empty_inception()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, assign=True)
     except Exception as error:
         # Bytes that are no state dict raise a dozen types.
-        raise ValueError(f"{path} does not hold the weights of the Inception network.") from error
+        raise ValueError(
+            f"{path} does not contain the weights of the Inception network."
+        ) from error
     # The class scores are not wanted: what enters the last layer are the features.
     network.fc = nn.Identity()
     _fold_normalisation(network)

@@ -35,8 +35,8 @@ def frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
     first, second = _matrix(real, "real"), _matrix(fake, "fake")
     if first.shape[1] != second.shape[1]:
         raise ValueError(
-            f"The real features have {first.shape[1]} dimensions and the fake ones "
-            f"{second.shape[1]}; they must come from the same extractor."
+            f"The real features have {first.shape[1]} dimensions, the fake features "
+            f"{second.shape[1]}. Use the same extractor for both."
         )
     return _distance(first.mean(0), _root(first), second.mean(0), _root(second))
 
@@ -58,7 +58,9 @@ def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -
     """
     first, second = np.asarray(mean1, np.float64), np.asarray(mean2, np.float64)
     if first.ndim != 1 or first.shape != second.shape:
-        raise ValueError(f"The means have shapes {first.shape} and {second.shape}; give two (d,).")
+        raise ValueError(
+            f"The means have shapes {first.shape} and {second.shape}, expected two of shape (d,)."
+        )
     return _distance(
         first, _root_of_covariance(cov1, len(first)), second, _root_of_covariance(cov2, len(first))
     )
@@ -67,11 +69,13 @@ def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -
 def _matrix(features: npt.NDArray[Any], which: str) -> Float:
     matrix = np.asarray(features, np.float64)
     if matrix.ndim != 2:
-        raise ValueError(f"The {which} features have shape {matrix.shape}; give a matrix (N, d).")
+        raise ValueError(f"The {which} features have shape {matrix.shape}, expected (N, d).")
     if len(matrix) < 2:
-        raise ValueError(f"The {which} set has {len(matrix)} sample(s); a covariance needs 2.")
+        raise ValueError(
+            f"The {which} set has {len(matrix)} sample(s), but a covariance needs at least 2."
+        )
     if not np.isfinite(matrix).all():
-        raise ValueError(f"The {which} features hold NaN or infinite values.")
+        raise ValueError(f"The {which} features contain NaN or infinity.")
     return matrix
 
 
@@ -91,11 +95,11 @@ def _root_of_covariance(covariance: Float, dims: int) -> Float:
     """A matrix R with R'R equal to a covariance ``(dims, dims)``."""
     matrix = np.asarray(covariance, np.float64)
     if matrix.shape != (dims, dims):
-        raise ValueError(f"A covariance has shape {matrix.shape}; the means want {(dims, dims)}.")
+        raise ValueError(f"The covariance has shape {matrix.shape}, expected {(dims, dims)}.")
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     slack = 1e-6 * max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
     if values.min() < -slack or np.abs(matrix - matrix.T).max() > slack:
-        raise ValueError("A covariance is not symmetric or has negative eigenvalues.")
+        raise ValueError("The covariance is not symmetric or has negative eigenvalues.")
     root: Float = (vectors * np.sqrt(values.clip(min=0))).T
     return root
 

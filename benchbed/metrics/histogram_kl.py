@@ -64,12 +64,12 @@ def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> 
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
-            f"Images of type {images.dtype} and shape {images.shape} have no histogram here; "
-            f"give uint8 (N, C, H, W) with C of 1 or 3."
+            f"Images with dtype {images.dtype} and shape {images.shape} are not supported. "
+            "Expected uint8 (N, C, H, W) with C = 1 or 3."
         )
     pixels_shape = (len(images), *images.shape[2:])
     if fov is not None and fov.shape != pixels_shape:
-        raise ValueError(f"The field of view has shape {fov.shape}; it must be {pixels_shape}.")
+        raise ValueError(f"The field of view has shape {fov.shape}, expected {pixels_shape}.")
     counts = np.zeros(BINS, np.int64)
     # One image at a time: a set may be a memory map larger than the memory.
     for index, image in enumerate(images):
@@ -77,7 +77,7 @@ def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> 
         kept = luma.ravel() if fov is None else luma[_inside(fov[index])]
         counts += np.bincount(kept, minlength=BINS)
     if not counts.any():
-        raise ValueError("No pixel is left to count: the set or its field of view is empty.")
+        raise ValueError("No pixels to count: the set or its field of view is empty.")
     return counts
 
 
@@ -95,7 +95,9 @@ def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
         ValueError: Shapes differ, a value is negative or not finite, or all values are 0.
     """
     if p.ndim != 1 or p.shape != q.shape:
-        raise ValueError(f"The distributions have shapes {p.shape} and {q.shape}; give two (K,).")
+        raise ValueError(
+            f"The distributions have shapes {p.shape} and {q.shape}, expected two of shape (K,)."
+        )
     first, second = _distribution(p), _distribution(q)
     there = first > 0
     if (second[there] == 0).any():
@@ -119,7 +121,7 @@ def _luma(image: Pixels) -> Pixels:
 
 def _inside(fov: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if fov.dtype != np.bool_ and not np.isin(fov, (0, 1)).all():
-        raise ValueError("A field of view holds values other than 0 and 1.")
+        raise ValueError("The field of view contains values other than 0 and 1.")
     return fov.astype(np.bool_)
 
 
@@ -127,7 +129,7 @@ def _distribution(values: npt.NDArray[Any]) -> Float:
     weights = np.asarray(values, np.float64)
     total = weights.sum()
     if not np.isfinite(total) or weights.min() < 0 or total == 0:
-        raise ValueError("A distribution must be finite, not negative and not all zero.")
+        raise ValueError("A distribution must be finite, non-negative and not all zero.")
     scaled: Float = weights / total
     return scaled
 

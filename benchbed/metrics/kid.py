@@ -41,7 +41,10 @@ def kernel_distance(real: npt.NDArray[np.floating], fake: npt.NDArray[np.floatin
         ValueError: A set has fewer than two rows, or their widths differ.
     """
     if min(len(real), len(fake)) < 2 or real.shape[1:] != fake.shape[1:]:
-        raise ValueError(f"Features are {real.shape} and {fake.shape}; give two (n >= 2, d).")
+        raise ValueError(
+            f"The features have shapes {real.shape} and {fake.shape}, expected two of shape (n "
+            ">= 2, d)."
+        )
     x, y = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     n, m = len(x), len(y)
     within_real = (_kernel_sum(x, x) - _diagonal_sum(x)) / (n * (n - 1))

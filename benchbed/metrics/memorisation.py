@@ -60,8 +60,8 @@ def nearest(images: ImageSet, train: ImageSet) -> Neighbours:
     """
     if len(train) == 0 or images.images.shape[1:] != train.images.shape[1:]:
         raise ValueError(
-            f"Images of {images.images.shape[1:]} cannot be looked for among {len(train)} of "
-            f"{train.images.shape[1:]}."
+            f"Nearest-neighbour search needs images of one shape, got {images.images.shape[1:]} "
+            f"and {len(train)} training images of {train.images.shape[1:]}."
         )
     parts = [
         _nearest(_small(images.images[start : start + _IMAGES]), train.images)
@@ -120,7 +120,7 @@ def memorisation(inputs: MetricInputs) -> Terms:
         ValueError: Nothing was held out.
     """
     if inputs.unseen is None:
-        raise ValueError("Memorisation needs real images that were held out of training.")
+        raise ValueError("Memorisation needs real images excluded from training.")
     train, held_out = inputs.unseen.train, inputs.unseen.held_out
     made = nearest(inputs.fake, train).distance
     real = np.sort(nearest(held_out, train).distance)

@@ -62,7 +62,7 @@ def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
     if min(first.shape[2:]) < 2 ** (len(WEIGHTS) - 1):
         raise ValueError(
             f"Images of {first.shape[2]} x {first.shape[3]} pixels are too small for "
-            f"{len(WEIGHTS)} scales; MS-SSIM needs 16 pixels on each side."
+            f"{len(WEIGHTS)} scales. MS-SSIM needs at least 16 pixels per side."
         )
     pieces = [_scales(sides) for sides in _pieces(first, second)]
     terms = _channel_means(pieces, first.shape).clip(min=0)
@@ -104,7 +104,8 @@ def gaussian_window(size: int) -> Tensor:
 def _check(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
     if first.ndim != 4 or first.shape != second.shape or first.size == 0:
         raise ValueError(
-            f"The pairs have shapes {first.shape} and {second.shape}; give two equal (N, C, H, W)."
+            f"The pairs have shapes {first.shape} and {second.shape}, expected two equal shapes "
+            "(N, C, H, W)."
         )
 
 

@@ -164,12 +164,14 @@ def _each(
     """A measure of every channel of every case, ``(N, C)``, at each of some places ``(N, ...)``."""
     if real.ndim not in (4, 5) or real.shape != fake.shape or real.size == 0:
         raise ValueError(
-            f"The pairs have shapes {real.shape} and {fake.shape}; give two equal "
-            f"(N, C, H, W) or (N, C, D, H, W)."
+            f"The pairs have shapes {real.shape} and {fake.shape}, expected two equal shapes "
+            "(N, C, H, W) or (N, C, D, H, W)."
         )
     for inside in places:
         if inside is not None and inside.shape != (len(real), *real.shape[2:]):
-            raise ValueError(f"The masks have shape {inside.shape}, the images {real.shape}.")
+            raise ValueError(
+                f"The masks have shape {inside.shape}, but the images have shape {real.shape}."
+            )
     found = np.empty((len(places), *real.shape[:2]))
     for case, (first, second) in enumerate(zip(real, fake, strict=True)):
         within = [None if inside is None else inside[case] for inside in places]

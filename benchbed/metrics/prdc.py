@@ -59,7 +59,9 @@ def manifold(
         ValueError: A set has no more than k rows.
     """
     if min(len(real), len(fake)) <= neighbours:
-        raise ValueError(f"{len(real)} and {len(fake)} rows are too few for k = {neighbours}.")
+        raise ValueError(
+            f"{len(real)} and {len(fake)} images are too few for k = {neighbours} neighbours."
+        )
     # The nearest of all is the point itself.
     real_radii, fake_radii = (Distances(side).smallest(neighbours + 1) for side in (real, fake))
     around_fake = np.zeros(len(fake), dtype=np.int64)

@@ -59,7 +59,7 @@ def axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
         ValueError: These are no volumes.
     """
     if volumes.ndim != 5:
-        raise ValueError(f"Volumes have the shape {volumes.shape}; give (N, C, D, H, W).")
+        raise ValueError(f"The volumes have shape {volumes.shape}, expected (N, C, D, H, W).")
     chosen = np.asarray(volumes[:, sequence][:, places(volumes.shape[2])])
     slices = chosen.reshape(-1, 1, *volumes.shape[3:])
     return slices if slices.dtype == np.uint8 else to_pixels(torch.from_numpy(slices))

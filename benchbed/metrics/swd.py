@@ -105,8 +105,8 @@ def resolutions(size: int) -> list[int]:
     """
     if size < COARSEST or size & (size - 1):
         raise ValueError(
-            f"Images of {size} pixels have no pyramid down to {COARSEST}; "
-            f"SWD needs a power of two of at least {COARSEST}."
+            f"SWD does not support {size} px images: the size must be a power of two of at "
+            f"least {COARSEST} (pyramid down to {COARSEST})."
         )
     return [size >> step for step in range((size // COARSEST).bit_length())]
 
@@ -307,11 +307,14 @@ def _after(even: Tensor, axis: int) -> Tensor:
 def _check(real: Pixels, fake: Pixels) -> None:
     if real.shape != fake.shape:
         raise ValueError(
-            f"The real set has shape {real.shape} and the fake one {fake.shape}; "
-            f"SWD compares equally many images of one size."
+            f"The real set has shape {real.shape}, the fake set {fake.shape}. SWD needs equally "
+            "many images of one size."
         )
     if real.ndim != 4 or real.size == 0 or real.shape[1] not in (1, 3):
-        raise ValueError(f"Images of shape {real.shape} have no SWD; give (N, C, S, S), C 1 or 3.")
+        raise ValueError(
+            f"Images of shape {real.shape} are not supported. Expected (N, C, S, S) with C = 1 "
+            "or 3."
+        )
     if real.shape[2] != real.shape[3]:
         raise ValueError(f"Images of {real.shape[2]} x {real.shape[3]} pixels are not square.")
 

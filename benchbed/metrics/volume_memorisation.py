@@ -44,7 +44,7 @@ def memorisation_of_volumes(inputs: MetricInputs) -> Terms:
         ValueError: Nothing was held out.
     """
     if inputs.unseen is None:
-        raise ValueError("Memorisation needs real volumes that were held out of training.")
+        raise ValueError("Memorisation needs real volumes excluded from training.")
     unseen = Unseen(coarse(inputs.unseen.train), coarse(inputs.unseen.held_out))
     return memorisation(replace(inputs, fake=coarse(inputs.fake), unseen=unseen))
 
@@ -62,7 +62,9 @@ def coarse(volumes: ImageSet) -> ImageSet:
         ValueError: These are no volumes.
     """
     if volumes.images.ndim != 5:
-        raise ValueError(f"Volumes have the shape {volumes.images.shape}; give (N, C, D, H, W).")
+        raise ValueError(
+            f"The volumes have shape {volumes.images.shape}, expected (N, C, D, H, W)."
+        )
     count, channels, depth, height, width = volumes.images.shape
     smallest = (min(DEPTH, depth), min(SIDE, height), min(SIDE, width))
     small = np.empty((count, channels, *smallest), np.uint8)

@@ -29,7 +29,7 @@ def overview(table: pd.DataFrame, task: str, metrics: Mapping[str, MetricSpec]) 
     mine = table[table["task"] == task]
     tables = tuple(_table(shared, group, metrics) for shared, group in _groups(mine))
     compared = comparisons(task, mine, list(metrics.values()), {})
-    return Leaderboard(task, f"Task {task}: every run", tables, comparisons=compared)
+    return Leaderboard(task, f"Task {task}: all runs", tables, comparisons=compared)
 
 
 def paper_board(
@@ -97,7 +97,7 @@ def _table(
         lines = [_beside_paper(marks.on(row), run, reference, marks) for row, run in both]
         lines += _published(ordered, reference, marks)
         paper, _, printed = reference
-        notes = (f"The paper's data: {printed.data}.", *(paper.notes[k] for k in printed.notes))
+        notes = (f"Data of the paper: {printed.data}.", *(paper.notes[k] for k in printed.notes))
     return Table(
         title=f"{shared['dataset']} ({shared['source']}), {conditions(shared)}",
         protocol=shared,

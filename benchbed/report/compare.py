@@ -241,8 +241,8 @@ def _intervals(differences: NDArray[np.float64]) -> list[tuple[float, float] | N
 
 def _many(methods: int) -> list[str]:
     return [
-        f"{methods} methods are too many to test each against each other, which would be "
-        f"{methods * (methods - 1) // 2} comparisons: only their ranks are told."
+        f"{methods} methods would need {methods * (methods - 1) // 2} pairwise comparisons, "
+        "which is too many. Only the ranks are reported."
     ]
 
 
@@ -252,10 +252,10 @@ def _few_pairs(methods: int, pairs: int) -> list[str]:
     if least <= LEVEL:
         return []
     return [
-        f"{pairs} pairs of data set and seed are too few to test two methods against each other: "
-        f"with {count} {'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon "
-        f"signed-rank test, corrected by Holm, cannot fall below p = {least:.2g}; "
-        f"{pairs_needed(count)} pairs are needed for {LEVEL}."
+        f"{pairs} pairs of dataset and seed are too few for a test: with {count} "
+        f"{'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon signed-rank test, "
+        f"Holm-corrected, cannot fall below p = {least:.2g}. At least {pairs_needed(count)} "
+        f"pairs are needed for {LEVEL}."
     ]
 
 
@@ -265,13 +265,13 @@ def _few_datasets(methods: int, datasets: int) -> list[str]:
     needed = datasets_needed(methods)
     if datasets < needed:
         return [
-            f"{datasets} data sets are too few for any two of {methods} methods to differ in mean "
-            f"rank; {needed} data sets are needed."
+            f"{datasets} datasets are too few for two of {methods} methods to differ in mean "
+            f"rank. At least {needed} datasets are needed."
         ]
     if datasets < FRIEDMAN_DATASETS:
         return [
-            f"With {datasets} data sets Friedman's p is a rough approximation; it is meant for "
-            f"{FRIEDMAN_DATASETS} and more."
+            f"With {datasets} datasets the p-value of Friedman's test is a rough approximation. "
+            f"It is intended for at least {FRIEDMAN_DATASETS}."
         ]
     return []
 
@@ -283,15 +283,15 @@ def _divergence(diverged: pd.DataFrame, names: Mapping[Identity, str]) -> list[s
         runs = "1 run" if count == 1 else f"{count} runs"
         if key in names:
             told.append(
-                f"{names[key]} diverged in {runs}; those pairs of data set and seed are left out "
-                f"for all methods, which flatters it."
+                f"{names[key]} diverged in {runs}. These pairs of dataset and seed are excluded "
+                "for all methods, which favours the diverged one."
             )
         else:
-            told.append(f"{key[0]} diverged in {runs} and has no rank.")
+            told.append(f"{key[0]} diverged in {runs} and is not ranked.")
     return told
 
 
 def _left_out(methods: list[str]) -> list[str]:
     if not methods:
         return []
-    return [f"Left out, for want of runs that the others have: {', '.join(sorted(methods))}."]
+    return [f"Excluded because of missing runs: {', '.join(sorted(methods))}."]

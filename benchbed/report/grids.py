@@ -126,8 +126,9 @@ def under_table(shown: Table) -> list[str]:
     ]
     if any(cell.tied for row in shown.rows for cell in row.cells.values()):
         lines.append(
-            f"{text.TIED}: cannot be told from the best of its column by the Wilcoxon signed-rank "
-            f"test over seeds, corrected by Holm for the rows of the column (p > {LEVEL})."
+            f"{text.TIED}: no significant difference from the best of its column (Wilcoxon "
+            "signed-rank test over seeds, Holm-corrected for the rows of the column, p > "
+            f"{LEVEL})."
         )
     lines += [f"{spec.title}: {spec.recipe}." for spec in shown.metrics]
     return [*lines, *shown.notes]
@@ -202,23 +203,23 @@ def under_comparison(shown: Comparison) -> list[str]:
     """What the two tables of a comparison mean."""
     count = len(shown.datasets)
     lines = [
-        f"Data sets: {', '.join(shown.datasets)}.",
-        f"Mean rank: the rank of a method's mean over seeds, averaged over the {count} data sets; "
-        f"1 is best. Bold is the best. {text.TIED}: cannot be told from the best at {LEVEL}: "
-        f"Friedman's test does not reject, or the mean ranks differ by less than Nemenyi's "
-        f"critical difference (Demsar 2006).",
+        f"Datasets: {', '.join(shown.datasets)}.",
+        f"Mean rank: rank of a method's mean over seeds, averaged over {count} datasets; 1 is "
+        f"best, bold marks the best. {text.TIED}: no significant difference from the best at "
+        f"{LEVEL} (Friedman's test does not reject, or the mean ranks differ by less than "
+        "Nemenyi's critical difference, Demsar 2006).",
     ]
     if shown.paired:
         lines.append(
-            "Methods: how many pairs of data set and seed the first wins and the second wins; the "
-            "mean over them of the first's value less the second's, with a 95 % interval by "
-            "bootstrap over them where there are three and more."
+            "Methods: pairs of dataset and seed won by the first : by the second; mean "
+            "difference (first minus second) with a 95 % bootstrap interval for three or more "
+            "pairs."
         )
     if any(pair.p is not None for part in shown.metrics for pair in part.pairs):
         lines.append(
-            f"p: the Wilcoxon signed-rank test over those pairs, corrected by Holm over all "
-            f"methods; bold is p <= {LEVEL}. Seeds of one data set count as independent, which "
-            f"they are not quite."
+            "p: Wilcoxon signed-rank test over these pairs, Holm-corrected over all methods; "
+            f"bold marks p <= {LEVEL}. Seeds of one dataset are treated as independent, which "
+            "is an approximation."
         )
     return lines
 
@@ -232,7 +233,5 @@ def warnings(shown: Comparison) -> list[str]:
     return [*shown.warnings, *(f"{', '.join(names)}: {w}" for w, names in own.items())]
 
 
-NO_COMPARISON = (
-    "None: no two methods have two data sets of one source under equal conditions in common."
-)
+NO_COMPARISON = "None: no two methods share two datasets of one source under equal conditions."
 """What stands where methods cannot be compared over data sets."""

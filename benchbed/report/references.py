@@ -24,7 +24,7 @@ def _number(printed: str) -> str:
     except InvalidOperation:
         finite = False
     if not finite:
-        raise ValueError(f"{printed!r} is no number")
+        raise ValueError(f"{printed!r} is not a number")
     return printed
 
 
@@ -34,7 +34,7 @@ Printed = Annotated[str, AfterValidator(_number)]
 
 def _regime(name: str) -> str:
     if name not in REGIMES:
-        raise ValueError(f"the regime {name!r} is none of {', '.join(REGIMES)}")
+        raise ValueError(f"unknown regime {name!r}; expected one of {', '.join(REGIMES)}")
     return name
 
 
@@ -221,7 +221,9 @@ def _known(kind: str, used: Iterable[str], declared: Iterable[str]) -> None:
     allowed = list(declared)
     for name in used:
         if name not in allowed:
-            raise ValueError(f"the {kind} {name!r} is none of {', '.join(allowed) or 'none'}")
+            raise ValueError(
+                f"unknown {kind} {name!r}; expected one of {', '.join(allowed) or 'none'}"
+            )
 
 
 def read_papers(folder: Path) -> list[ReferencePaper]:
@@ -240,4 +242,4 @@ def _read(path: Path) -> ReferencePaper:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        raise BenchbedError(f"{path} is wrong at {place!r}: {reason}.") from error
+        raise BenchbedError(f"{path} is invalid at {place!r}: {reason}.") from error

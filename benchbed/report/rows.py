@@ -61,7 +61,7 @@ def conditions(shared: Mapping[str, Any]) -> str:
     """
     split = shared["reference_split"]
     # A segmenter draws no samples.
-    judged = f"{shared['samples']} samples against {split}" if shared["samples"] else f"on {split}"
+    judged = f"{shared['samples']} samples vs. {split}" if shared["samples"] else f"on {split}"
     return f"{shared['size']} px, {shared['budget']}, {judged}, {shared['precision']}"
 
 
@@ -106,7 +106,7 @@ def doubts(group: pd.DataFrame, always: Settings) -> list[str]:
     """
     recipes = group.groupby("metric")["recipe"].nunique()
     found = [
-        f"{metric} was measured by {count} recipes, which do not compare."
+        f"{metric} was computed with {count} different recipes, so its values are not comparable."
         for metric, count in recipes[recipes > 1].items()
     ]
     names = labels(group, always)
@@ -114,8 +114,8 @@ def doubts(group: pd.DataFrame, always: Settings) -> list[str]:
     for key, seed, run in zip(identities(group), group["seed"], group["run"], strict=True):
         made.setdefault((key, int(seed)), set()).add(run)
     found += [
-        f"Seed {seed} of {names[key]} is of {len(several)} runs that differ in what this table "
-        f"does not tell ({', '.join(sorted(several))}); the last counts."
+        f"Seed {seed} of {names[key]} has {len(several)} runs that differ in settings outside "
+        f"this table ({', '.join(sorted(several))}). The last one is used."
         for (key, seed), several in made.items()
         if len(several) > 1
     ]
@@ -161,7 +161,7 @@ def _imported(origins: Mapping[int, str]) -> str:
         origins: The archive by seed.
     """
     told = ", ".join(f"seed {seed} from {origin}" for seed, origin in sorted(origins.items()))
-    return f"Imported, made in another results folder: {told}." if told else ""
+    return f"Imported from another results folder: {told}." if told else ""
 
 
 _Line = tuple[int, float, float, float, str, str]
@@ -271,9 +271,9 @@ def _too_few(others: int, seeds: int) -> str:
     have = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
     rows = "row" if others == 1 else f"{others} rows"
     return (
-        f"{have} too few to tell the best from the other {rows}: the exact Wilcoxon signed-rank "
-        f"test over seeds, corrected by Holm, needs {pairs_needed(others)} for p = {LEVEL}. "
-        f"Bold is the best mean, no more."
+        f"{have} too few to separate the best from the other {rows}: the exact Wilcoxon "
+        f"signed-rank test over seeds, Holm-corrected, needs {pairs_needed(others)} for p = "
+        f"{LEVEL}. Bold marks the best mean; the difference is not tested."
     )
 
 

@@ -33,7 +33,7 @@ def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]
         ValueError: There are fewer seeds.
     """
     if values.shape[1] < BOOTSTRAP_SEEDS:
-        raise ValueError(f"a bootstrap interval needs {BOOTSTRAP_SEEDS} seeds")
+        raise ValueError(f"a bootstrap interval needs at least {BOOTSTRAP_SEEDS} seeds")
     found = stats.bootstrap(
         (values,), np.mean, axis=-1, vectorized=True, method="percentile",
         n_resamples=_RESAMPLES, random_state=np.random.default_rng(0),

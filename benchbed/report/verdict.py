@@ -45,7 +45,7 @@ def differences(
         found.append("other data")
     # What trains nothing, such as a human expert, has no networks.
     if run["preset"] == "quick" and run["seconds"] > 0:
-        found.append("networks of preset quick")
+        found.append("reduced networks of preset quick")
     for name, stated in table.conditions.items():
         here = run[name]
         if here != stated:
@@ -68,7 +68,7 @@ def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -
     if reasons:
         return Verdict("not comparable", tuple(reasons))
     if direction == "none":
-        return Verdict("not comparable", ("no direction is better",))
+        return Verdict("not comparable", ("the metric has no better direction",))
     paper = Decimal(printed)
     unit = Decimal(1).scaleb(int(paper.as_tuple().exponent))
     difference = Decimal(repr(ours)) - paper

@@ -34,17 +34,18 @@ def check_devices(plan: Plan, devices: int) -> None:
     if devices == 1:
         return
     if not plan.method.trains:
-        raise BenchbedError(f"{plan.method.name} is not trained, so --devices has nothing to do.")
+        raise BenchbedError(
+            f"{plan.method.name} is not trained, so --devices has no effect. Remove the option."
+        )
     batch = int(plan.settings.model_dump()["batch_size"])
     if batch % devices:
         raise BenchbedError(
-            f"Batches of {batch} do not divide by --devices {devices}; change one of the two, such "
-            f"as --set batch_size={max(1, batch // devices) * devices}."
+            f"The batch size {batch} is not divisible by --devices {devices}. Change one of "
+            f"them, for example with --set batch_size={max(1, batch // devices) * devices}."
         )
     if plan.borrowed is not None or (plan.pairs is not None and plan.pairs.generator is not None):
         raise BenchbedError(
-            "--devices goes with a run that stands alone: this one builds on another, which would "
-            "be carried out first. Leave --devices out."
+            "--devices is not supported for a run that needs an upstream run. Remove --devices."
         )
 
 

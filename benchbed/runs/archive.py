@@ -151,7 +151,7 @@ class Archive:
             content = file.read(self.manifest.members[name].bytes + 1)
         said = self.manifest.members[name]
         if len(content) != said.bytes or hashlib.sha256(content).hexdigest() != said.sha256:
-            raise _refused(self.path, f"{name} is not what the manifest says: it is damaged")
+            raise _refused(self.path, f"{name} is damaged: it does not match the manifest")
         return content
 
     def json(self, name: str) -> Any:
@@ -201,7 +201,7 @@ def read_archive(path: Path) -> Archive:
         Refused: It is no archive of a run, is damaged, or holds what no export writes.
     """
     if not path.is_file():
-        raise BenchbedError(f"There is no archive {path}; `benchbed export RUN` makes one.")
+        raise BenchbedError(f"Archive {path} not found. Create one with `benchbed export RUN`.")
     with _opened(path) as archive:
         entries = archive.infolist()
         _check_entries(path, entries)
@@ -214,7 +214,7 @@ def read_archive(path: Path) -> Archive:
                 while chunk := file.read(CHUNK):
                     hashed.update(chunk)
             if hashed.hexdigest() != said.sha256:
-                raise _refused(path, f"{name} has another SHA-256 than the manifest says")
+                raise _refused(path, f"the SHA-256 of {name} does not match the manifest")
     found = Archive(path, file_hash(path), manifest)
     for name in PICTURES:
         if name in manifest.members:
@@ -239,16 +239,16 @@ def parsed(path: Path, name: str, content: bytes) -> Any:
     try:
         value = json.loads(content.decode(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise _refused(path, f"{name} is no JSON ({error})") from error
+        raise _refused(path, f"{name} is not valid JSON ({error})") from error
     if (text := obeyed(value)) is not None:
-        raise _refused(path, f"{name} holds control characters ({text[:40]!r})")
+        raise _refused(path, f"{name} contains control characters ({text[:40]!r})")
     return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError("duplicate key")
     return found
 
 
@@ -258,7 +258,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _DAMAGED as error:
-        raise _refused(path, f"it is damaged, or no zip file ({error})") from error
+        raise _refused(path, f"it is damaged or not a zip file ({error})") from error
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
@@ -270,24 +270,24 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         parts = re.split(r"[/\\]", name)
         if parts[0] == "" or re.match(r"[A-Za-z]:", name):
-            raise _refused(path, f"it holds {name!r}, an absolute path")
+            raise _refused(path, f"it contains the absolute path {name!r}")
         if ".." in parts:
-            raise _refused(path, f"it holds {name!r}, which leads out of its folder")
+            raise _refused(path, f"it contains {name!r}, a path outside its folder")
         if kind not in (0, stat.S_IFREG) or name.endswith("/"):
-            raise _refused(path, f"it holds {name!r}, which is a link, a folder or a device")
+            raise _refused(path, f"it contains {name!r}, a link, folder or device")
         if name in seen:
-            raise _refused(path, f"it holds {name!r} twice")
+            raise _refused(path, f"it contains {name!r} twice")
         if name not in MOST_BYTES:
-            raise _refused(path, f"it holds {name!r}, which no export of a run has")
+            raise _refused(path, f"it contains {name!r}, which is not part of an exported run")
         if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
-            raise _refused(path, f"{name} is packed or encrypted, which no export does")
+            raise _refused(path, f"{name} is compressed or encrypted, which is not supported")
         if entry.file_size > MOST_BYTES[name] or entry.file_size != entry.compress_size:
-            raise _refused(path, f"{name} says {entry.file_size} bytes, which is too large")
+            raise _refused(path, f"{name} declares {entry.file_size} bytes, which is too large")
         seen.add(name)
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise _refused(path, "its members say that they are larger than the archive")
+        raise _refused(path, "the declared member sizes exceed the size of the archive")
     if MANIFEST not in seen:
-        raise _refused(path, f"it has no {MANIFEST}, so it is no export of a run")
+        raise _refused(path, f"{MANIFEST} is missing, so it is not an exported run")
 
 
 def _manifest(path: Path, content: bytes) -> Manifest:
@@ -295,14 +295,15 @@ def _manifest(path: Path, content: bytes) -> Manifest:
     version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise _refused(
-            path, f"it has format {version}, and this benchbed reads up to {FORMAT}; update it"
+            path,
+            f"its format is {version}, but this benchbed reads up to {FORMAT}; update benchbed",
         )
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise _refused(path, f"its manifest is damaged at {place!r}: {first['msg']}") from error
+        raise _refused(path, f"its manifest is invalid at {place!r}: {first['msg']}") from error
 
 
 def _check_members(path: Path, there: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
@@ -315,17 +316,18 @@ def _check_members(path: Path, there: Mapping[str, zipfile.ZipInfo], manifest: M
     for name, said in manifest.members.items():
         if said.bytes != there[name].file_size:
             raise _refused(
-                path, f"{name} has {there[name].file_size} bytes, not {said.bytes} as listed"
+                path,
+                f"{name} has {there[name].file_size} bytes, but the manifest lists {said.bytes}",
             )
 
 
 def _check_picture(path: Path, name: str, content: bytes) -> None:
     """Refuse what is no PNG, or one that would fill the memory of whoever looks at it."""
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
-        raise _refused(path, f"{name} is no PNG")
+        raise _refused(path, f"{name} is not a PNG file")
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= MOST_PIXELS for side in sides):
-        raise _refused(path, f"{name} says {sides[0]} x {sides[1]} pixels, which is too large")
+        raise _refused(path, f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large")
 
 
 def _check_history(path: Path, content: bytes) -> None:
@@ -334,17 +336,17 @@ def _check_history(path: Path, content: bytes) -> None:
         head, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
         for row in rows:
             if len(row) != len(head):
-                raise ValueError("its lines are not equally long")
+                raise ValueError("its rows have different lengths")
             values = [float(cell) for cell in row if cell]
             if "" in row[: len(COURSE)] or not all(map(math.isfinite, values[: len(COURSE)])):
-                raise ValueError("a line does not say where it stands")
+                raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
-        raise _refused(path, f"{HISTORY} is no course of a run ({error})") from error
+        raise _refused(path, f"{HISTORY} is not a valid history ({error})") from error
     if head[: len(COURSE)] != COURSE or len(set(head)) != len(head) or len(head) > MOST_COLUMNS:
-        raise _refused(path, f"{HISTORY} does not have the columns of a course")
+        raise _refused(path, f"{HISTORY} does not have the columns of a history")
     if (text := obeyed(head)) is not None:
-        raise _refused(path, f"{HISTORY} holds control characters ({text[:40]!r})")
+        raise _refused(path, f"{HISTORY} contains control characters ({text[:40]!r})")
 
 
 def _refused(path: Path, reason: str) -> Refused:
-    return Refused(f"The archive {path} is not taken: {reason}.")
+    return Refused(f"Archive {path} is rejected: {reason}.")

@@ -25,7 +25,7 @@ def archived_record(archive: Archive) -> Record:
     except BenchbedError as error:
         raise Refused(str(error)) from error
     if (reason := _contradiction(archive, record)) is not None:
-        raise Refused(f"The archive {archive.path} is not taken: {reason}.")
+        raise Refused(f"Archive {archive.path} is rejected: {reason}.")
     return record
 
 
@@ -33,13 +33,13 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
     """In what the archive contradicts itself or all that there is, or None."""
     manifest, protocol = archive.manifest, record.protocol
     said = {
-        "the run's name": (manifest.run, record.id),
+        "the run id": (manifest.run, record.id),
         "the method": (manifest.method, record.method),
         "the settings": (archive.json(SETTINGS), record.settings),
         "the protocol": (archive.json(PROTOCOL), protocol),
-        "the protocol's hash": (digest(protocol), record.protocol_hash),
-        "the run's name and what it is a hash of": (identity_of(record), record.id.split("-")[-1]),
-        "the data set": (protocol.get("dataset"), record.dataset),
+        "the protocol hash": (digest(protocol), record.protocol_hash),
+        "the hash in the run id": (identity_of(record), record.id.split("-")[-1]),
+        "the dataset": (protocol.get("dataset"), record.dataset),
         "the source": (protocol.get("source"), record.source),
         "the fingerprint": (protocol.get("fingerprint"), record.fingerprint),
         "the task": (protocol.get("task"), record.task),
@@ -48,9 +48,9 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
     }
     for what, (one, other) in said.items():
         if one != other:
-            return f"it contradicts itself over {what}: {_short(one)} and {_short(other)}"
+            return f"{what} is inconsistent: {_short(one)} and {_short(other)}"
     if record.imported is not None:
-        return "its record says that it was imported, which no export does"
+        return "its record is marked as imported, which an exported record never is"
     if record.precision not in PRECISIONS:
         return f"its precision is {_short(record.precision)}, not {' or '.join(PRECISIONS)}"
     return None

@@ -86,7 +86,7 @@ def with_weights(
     except Exception as error:  # a plugin may fail in any way over a shape it was never made for
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise BenchbedError(
-            f"{checkpoint} is of data that its method cannot be built for ({reason})."
+            f"{checkpoint} contains data of a shape that its method does not support ({reason})."
         ) from error
     method.attach(lightning)
     with fitting(checkpoint):

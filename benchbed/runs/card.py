@@ -9,13 +9,15 @@ from benchbed.runs.record import Measured, Record
 
 BETTER = {"up": "higher", "down": "lower", "none": "neither"}
 
-LIMITS = """\
-- **Not for clinical use**: not for diagnosis, treatment or any other decision on a person.
-- What it makes is made up. Never present it as the image of a patient; label it wherever it goes.
-- It was trained on one data set; it knows no other scanner, population or disease.
-- The numbers are of one run with one seed, at the size and budget above; seeds differ.
-- Generative networks can repeat what they were trained on. Look at the memorisation metric and at
-  the nearest training images, where they are here, before you pass samples on."""
+LIMITS = (
+    "- **Not for clinical use**: not for diagnosis, treatment or any other decision about a "
+    "person.\n- All outputs are synthetic. Never present them as images of a patient, and "
+    "label them as synthetic.\n- The model was trained on one dataset and does not generalize "
+    "to other scanners, populations or diseases.\n- The metrics are of one run with one seed, "
+    "at the size and budget above. Other seeds differ.\n- Generative networks can reproduce "
+    "training images. Check the memorisation metric and\n  the nearest training images, if "
+    "included, before sharing samples."
+)
 
 
 def model_card(
@@ -56,7 +58,7 @@ def model_card(
         "## Results",
         _results(record, metrics),
         "## Intended use and limits",
-        "For research on image synthesis, and to compare methods under an equal protocol.\n\n"
+        "For research on image synthesis and for comparing methods under an equal protocol.\n\n"
         + LIMITS,
         "## How to use it",
         _usage(record, method, plugin),
@@ -67,10 +69,10 @@ def model_card(
 def _lead(record: Record) -> str:
     if record.source == "phantom":
         return (
-            "**Trained on drawings, not on patients.** No real image was used: the data are the "
-            "*phantom* of the data set, a program that draws. The numbers say nothing of real ones."
+            "**Trained on phantoms, not on patients.** No real image was used: the data is the "
+            "procedural *phantom* of the dataset. The metrics do not apply to real images."
         )
-    return "**Trained on real medical images.** What it makes is synthetic, and of no patient."
+    return "**Trained on real medical images.** The outputs are synthetic and show no patient."
 
 
 def _method(method: MethodSpec, plugin: str) -> str:
@@ -82,8 +84,8 @@ def _method(method: MethodSpec, plugin: str) -> str:
     ]
     if departures:
         lines.append(
-            f"The implementation departs from the paper, or fills its silence, in {departures} "
-            f"places; `benchbed show {method.name}` lists them with reasons."
+            f"The implementation deviates from the paper, or fills a gap in it, in {departures} "
+            f"places. Run `benchbed show {method.name}` to list them with reasons."
         )
     return "\n\n".join(lines)
 
@@ -95,8 +97,8 @@ def _data(
     rows = [
         ("data set", f"`{_text(record.dataset)}`" + (f", {dataset.title}" if dataset else "")),
         ("source", record.source),
-        ("modality", dataset.modality if dataset else "not known here"),
-        ("licence of the real data", dataset.licence if dataset else "not known here"),
+        ("modality", dataset.modality if dataset else "unknown"),
+        ("licence of the real data", dataset.licence if dataset else "unknown"),
         ("fingerprint", f"`{record.fingerprint}`"),
         ("cases", cases),
     ]
@@ -107,16 +109,16 @@ def _data(
     if stored:
         named = ", ".join(f"`{name}`" for name in stored)
         notes.append(
-            f"Not all in the weights are weights: {named} keep values of the training cases, such "
-            f"as masks."
+            f"The weights include stored training data: {named} contain values of the training "
+            "cases, such as masks."
         )
     if pictures:
         notes.append(
-            "The pictures may show training or test images: the nearest training images stand "
-            "beside samples, and masks or images beside what was made of them."
+            "The pictures may show training or test images: nearest training images next to "
+            "samples, or masks and images next to their outputs."
         )
     if notes and record.source == "real":
-        notes.append("The licence and the terms of the real data hold for those, too.")
+        notes.append("The licence and terms of the real data apply to them as well.")
     return "\n\n".join([_table(("what", ""), rows), *notes])
 
 
@@ -130,7 +132,7 @@ def _training(record: Record, history: str | None) -> str:
         [
             ("protocol", f"`{record.protocol_hash}`, preset {protocol.get('preset')}"),
             ("size", f"{protocol.get('size')} px; channels: {protocol.get('channels')}"),
-            ("budget", f"{budget}, the same for every method that it is compared with"),
+            ("budget", f"{budget}, equal for all compared methods"),
             ("spent", f"{training.kimg:g} thousand images in {training.steps} steps"),
             ("time", f"{training.seconds:g} s, {training.images_per_second:g} images a second"),
             ("machine", f"{record.provenance.processor}; {record.provenance.device}"),
@@ -144,12 +146,12 @@ def _training(record: Record, history: str | None) -> str:
 
 def _results(record: Record, metrics: Mapping[str, MetricSpec]) -> str:
     if not record.metrics:
-        return "Nothing was measured."
+        return "No metrics recorded."
     rows = [_result(measured, metrics.get(measured.metric)) for measured in record.metrics]
     heads = ("metric", "value", "95 %", "floor", "better", "real, made", "recipe")
     return (
-        "The floor is the same metric between two disjoint parts of the real data: about what "
-        "images as good as real ones would get.\n\n" + _table(heads, rows)
+        "The baseline is the same metric between two disjoint halves of the real data: the "
+        "value that images as good as real ones would reach.\n\n" + _table(heads, rows)
     )
 
 
@@ -182,13 +184,13 @@ def _usage(record: Record, method: MethodSpec, plugin: str) -> str:
     if others:
         calls = " and ".join(f"`method.{name}`" for name in others)
         text += (
-            f"In Python, `trained(Store(Path('results')), '{record.id}')` of "
-            f"`benchbed.runs.trained` gives the method, which has {calls}. "
+            f"In Python, `trained(Store(Path('results')), '{record.id}')` from "
+            f"`benchbed.runs.trained` returns the method, with {calls}. "
         )
     return text + (
-        "Without benchbed, `safetensors.torch.load_file('weights.safetensors')` gives the tensors "
-        "by the names of `state_dict`; names that begin with `NETWORK_average.` are the moving "
-        "average of a network, from which samples are drawn where there is one."
+        "Without benchbed, `safetensors.torch.load_file('weights.safetensors')` returns the "
+        "tensors by their `state_dict` names. Names starting with `NETWORK_average.` are the "
+        "EMA of a network; samples use it if present."
     )
 
 

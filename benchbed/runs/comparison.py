@@ -127,13 +127,15 @@ def _reasons(records: Sequence[Record]) -> Iterator[str]:
         values = [_plain(protocol.get(name)) for protocol in protocols]
         if len(set(values)) > 1:
             found = True
-            yield f"other {_spoken(name)}: {', '.join(_said(v) for v in dict.fromkeys(values))}"
+            yield (
+                f"different {_spoken(name)}: {', '.join(_said(v) for v in dict.fromkeys(values))}"
+            )
     hashes = dict.fromkeys(record.protocol_hash for record in records)
     if not found and len(hashes) > 1:
-        yield f"other protocol: {', '.join(hashes)}"
+        yield f"different protocol: {', '.join(hashes)}"
     precisions = dict.fromkeys(record.precision for record in records)
     if len(precisions) > 1:
-        yield f"other precision: {', '.join(precisions)}"
+        yield f"different precision: {', '.join(precisions)}"
 
 
 def _facts(records: Sequence[Record]) -> Iterator[Fact]:
@@ -152,7 +154,7 @@ def _table(record: Record) -> dict[str, Mapping[str, Any]]:
         "run": {
             "method": record.method,
             "state": record.state,
-            "trained on": ", ".join(own) or "its own data",
+            "trained on": ", ".join(own) or "its dataset",
             "seed": record.seed,
             "precision": record.precision,
             "imported from": None if record.imported is None else record.imported.archive,
@@ -203,9 +205,9 @@ def _line(
     if not comparable or len(there) < 2 or direction == "none":
         return line
     if direction is None:
-        return Line(name, None, line.values, note="no plugin here knows this metric")
+        return Line(name, None, line.values, note="unknown metric: no installed plugin provides it")
     if len({(m.recipe, m.n_real, m.n_fake) for _, m in there}) > 1:
-        return Line(name, direction, line.values, note="measured by other recipes or counts")
+        return Line(name, direction, line.values, note="different recipes or sample counts")
     values = {place: m.value for place, m in there if m.value is not None}
     top = max(values.values()) if direction == "up" else min(values.values())
     best = frozenset(place for place, value in values.items() if value == top)
@@ -235,7 +237,7 @@ def _said(value: Value) -> str:
 
 def _spoken(name: str) -> str:
     budgets = {"kimg": "budget in kimg", "seconds": "budget in seconds"}
-    return {**budgets, "version": "version of the protocol"}.get(name, name.replace("_", " "))
+    return {**budgets, "version": "protocol version"}.get(name, name.replace("_", " "))
 
 
 def _mebibytes(count: int | None) -> int | None:

@@ -50,20 +50,21 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
         raise unknown("precision", precision, PRECISION, "benchbed run --help")
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
-        raise BenchbedError(f"--device takes auto, cpu, cuda or cuda:N, not {device!r}.")
+        raise BenchbedError(f"--device must be auto, cpu, cuda or cuda:N, not {device!r}.")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise BenchbedError(
-            f"--device {device} is not there: torch sees {torch.cuda.device_count()} CUDA "
-            f"devices. See `benchbed doctor`."
+            f"--device {device} is unavailable: torch detects {torch.cuda.device_count()} CUDA "
+            "devices. Run `benchbed doctor` for details."
         )
     if devices > 1 and number:
         raise BenchbedError(
-            f"--devices {devices} takes the first ones; --device {device} names one."
+            f"--devices {devices} uses the first devices and cannot be combined with --device "
+            f"{device}. Use one of the two options."
         )
     if devices > 1 and kind != "cpu" and 0 < torch.cuda.device_count() < devices:
         raise BenchbedError(
-            f"--devices {devices} are not there: torch sees {torch.cuda.device_count()} CUDA "
-            f"devices. See `benchbed doctor`."
+            f"--devices {devices} is unavailable: torch detects {torch.cuda.device_count()} "
+            "CUDA devices. Run `benchbed doctor` for details."
         )
     # Its remarks on the precision are no news: a record says which it was.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

@@ -92,24 +92,23 @@ def exportable(store: Store, run: str) -> Export:
     record = find_record(store, run)
     if record.state != "finished":
         raise BenchbedError(
-            f"The run {record.id} {record.state} ({record.message}): it has no final weights to "
-            f"export."
+            f"Run {record.id} {record.state} ({record.message}), so it has no final weights to "
+            "export."
         )
     method = registry().spec(MethodSpec, record.method)
     found = Export(record, store.run_folder(record.id), method)
     if not method.trains:
-        raise BenchbedError(f"{method.name} trains nothing: there are no weights to export.")
+        raise BenchbedError(f"{method.name} is not trained, so there are no weights to export.")
     state = state_of(store, record.id) if found.folder.exists() else "finished"
     if state != "finished":
         raise BenchbedError(
-            f"The run {record.id} is {state}, though it has a record of an earlier time; finish it "
-            f"with benchbed run --resume {record.id}"
+            f"Run {record.id} is {state}; its record is from an earlier execution. Finish it "
+            f"with: benchbed run --resume {record.id}"
         )
     if not found.checkpoint.is_file():
         raise BenchbedError(
-            f"The weights of the run {record.id} are not here ({found.checkpoint}); its record may "
-            f"come from another machine, or they were pruned. Train it with: "
-            f"{record.provenance.command}"
+            f"The weights of run {record.id} are missing ({found.checkpoint}): they were pruned "
+            f"or are on another machine. Retrain with: {record.provenance.command}"
         )
     return found
 
@@ -173,9 +172,9 @@ def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
     run, steps = str(saved["run"]), saved["state"]["steps"]
     if (run, steps) != (record.id, record.training.steps):
         raise BenchbedError(
-            f"The weights in {found.checkpoint} are of {run[:80]!r} after {steps} steps, but its "
-            f"record is of {record.id} after "
-            f"{record.training.steps}; they do not belong together."
+            f"The weights in {found.checkpoint} belong to {run[:80]!r} at step {steps}, but the "
+            f"record is of {record.id} at step {record.training.steps}. Retrain the run or "
+            "restore the matching checkpoint."
         )
 
 
@@ -186,8 +185,8 @@ def _write(out: Path, manifest: Manifest, members: dict[str, bytes]) -> str:
             sha256 = write_archive(draft, manifest, members)
             if out.exists() and file_hash(out) != sha256:
                 raise BenchbedError(
-                    f"{out} is there already and is another file; name another one with --out."
+                    f"{out} already exists with different content. Select another file with --out."
                 )
     except OSError as error:
-        raise BenchbedError(f"{out} cannot be written: {error.strerror}.") from error
+        raise BenchbedError(f"{out} is not writable: {error.strerror}.") from error
     return sha256

@@ -25,8 +25,8 @@ def sentence(error: BaseException, plan: Plan, device: torch.device) -> str:
         return f"out of memory: {_held(device)}; {_lower(plan)}{_where(error)}"
     if isinstance(error, OSError) and error.errno in FULL:
         return (
-            f"{error.strerror}: {error.filename or plan.id}; free some room, and the same command "
-            f"goes on from the last checkpoint"
+            f"{error.strerror}: {error.filename or plan.id}; free some disk space and repeat "
+            "the command to resume from the last checkpoint"
         )
     if isinstance(error, SystemExit):
         return (
@@ -69,7 +69,7 @@ def _where(error: BaseException) -> str:
 
 def _held(device: torch.device) -> str:
     owner = "the process" if device.type == "cpu" else f"the device {device}"
-    return f"{owner} held {peak_memory(device) / 2**30:.1f} GiB at most"
+    return f"{owner} used at most {peak_memory(device) / 2**30:.1f} GiB"
 
 
 def _lower(plan: Plan) -> str:
@@ -78,4 +78,4 @@ def _lower(plan: Plan) -> str:
     words = [f"--set batch_size={batch // 2} (now {batch})"] if batch > 1 else []
     words.append(f"--size (now {protocol.size})")
     words += [f"--samples (now {protocol.samples})"] if protocol.samples else []
-    return f"lower {', '.join(words[:-1])}{' or ' if words[:-1] else ''}{words[-1]}"
+    return f"reduce {', '.join(words[:-1])}{' or ' if words[:-1] else ''}{words[-1]}"

@@ -62,25 +62,25 @@ def offered(path: Path) -> Offer:
     said = archive.manifest.plugin
     if record.method not in known:
         broken = ", ".join(plugin.name for plugin in registry().broken)
-        hint = f" Broken plugins here: {broken}; see `benchbed doctor`." if broken else ""
+        hint = f" Broken plugins: {broken}; run `benchbed doctor` for details." if broken else ""
         raise BenchbedError(
-            f"The run {record.id} needs the method {record.method!r} of {said}, which is not "
-            f"installed here; install it, then import the run again.{hint}"
+            f"Run {record.id} needs method {record.method!r} of {said}, which is not installed. "
+            f"Install it and import the run again.{hint}"
         )
     spec = known[record.method]
     here = registry().origin(spec).distribution
     notes = []
     if here != said:
         notes.append(
-            f"The run was made with {said}, but {spec.name} is of {here} here. The weights are "
-            f"checked against its networks; what it makes of them may still differ."
+            f"The run was made with {said}, but {spec.name} is installed here as {here}. The "
+            "weights fit its networks, but the outputs may differ."
         )
     settings = parse(load(spec.settings), record.settings, owner=spec.name)
     meant = settings.model_dump(mode="json")
     if any(meant[name] != value for name, value in record.settings.items()):
         raise BenchbedError(
-            f"The settings of the run {record.id} mean something else to {spec.name} of {here} "
-            f"than to that of {said}; install {said}."
+            f"The settings of run {record.id} have a different meaning in {here} than in "
+            f"{said}. Install {said} to use {spec.name}."
         )
     return Offer(archive, record, spec, settings, tuple(notes))
 
@@ -125,8 +125,8 @@ def install(offer: Offer, store: Store, say: Callable[[str], None] = lambda text
                 store.record_path(offer.record.id).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise BenchbedError(
-                    f"The run {offer.record.id} cannot be written: {error.strerror}. Nothing of it "
-                    f"is kept."
+                    f"Run {offer.record.id} cannot be written: {error.strerror}. All of its "
+                    "files are deleted."
                 ) from error
             raise
     return True
@@ -141,9 +141,8 @@ def _recorded(offer: Offer, store: Store) -> bool:
     fields = [name for name in one if json.dumps(one[name]) != json.dumps(other[name])]
     if fields:
         raise BenchbedError(
-            f"The run {here.id} is here already and its record differs from that of the archive "
-            f"in {', '.join(fields)}; nothing was changed. To have both, import into another "
-            f"folder with --results."
+            f"Run {here.id} already exists and its record differs from the archive in "
+            f"{', '.join(fields)}. Import to another folder with --results to have both."
         )
     return True
 
@@ -158,8 +157,8 @@ def _weights_there(offer: Offer, store: Store, *, recorded: bool) -> bool:
     if state != "finished" or not recorded:
         lack = "" if recorded else " and has no record"
         raise BenchbedError(
-            f"The run {run} is here already: it is {state}{lack}; nothing was changed. Finish it "
-            f"with benchbed run --resume {run}, or be rid of it with benchbed runs prune --failed."
+            f"Run {run} already exists and is {state}{lack}. Finish it with `benchbed run "
+            f"--resume {run}`, or delete it with `benchbed runs prune --failed`."
         )
     return checkpoint_in(folder).is_file()
 
@@ -182,7 +181,9 @@ def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
         raise _unfit(offer, reason) from error
     size = offer.archive.manifest.members[WEIGHTS].bytes
     if size > weights.largest(expected):
-        raise _unfit(offer, f"{WEIGHTS} has {size} bytes, more than the method's networks need")
+        raise _unfit(
+            offer, f"{WEIGHTS} has {size} bytes, more than the networks of the method need"
+        )
     try:
         tensors = weights.from_bytes(offer.archive.read(WEIGHTS))
     except BenchbedError as error:
@@ -196,7 +197,7 @@ def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
 
 
 def _unfit(offer: Offer, reason: str) -> Refused:
-    return Refused(f"The archive {offer.archive.path} is not taken: {reason}.")
+    return Refused(f"Archive {offer.archive.path} is rejected: {reason}.")
 
 
 def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor]) -> None:
@@ -210,8 +211,8 @@ def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor])
         here = weights.to_bytes(weights.flat(saved["state"]))
     if here != weights.to_bytes(tensors):
         raise BenchbedError(
-            f"The run {run} is here already with the same record but other weights; nothing was "
-            f"changed. To have both, import into another folder with --results."
+            f"Run {run} already exists with the same record but other weights. Import to "
+            "another folder with --results to have both."
         )
 
 

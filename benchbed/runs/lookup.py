@@ -45,8 +45,8 @@ def one_of(run: str, names: Iterable[str]) -> str:
     if len(hits) > 1:
         more = f" and {len(hits) - SHOWN} more" if len(hits) > SHOWN else ""
         raise BenchbedError(
-            f"{run!r} is the beginning of {len(hits)} runs: {', '.join(hits[:SHOWN])}{more}. "
-            f"Give more of the name; see `benchbed list runs`."
+            f"{run!r} matches {len(hits)} runs: {', '.join(hits[:SHOWN])}{more}. Use a longer "
+            "prefix; `benchbed list runs` shows all names."
         )
     return hits[0]
 
@@ -65,8 +65,8 @@ def find_record(store: Store, run: str) -> Record:
     record = store.record(name)
     if record is None:
         raise BenchbedError(
-            f"The run {name} has no record, for it is {standing_of(store, name)}. "
-            f"Go on with: benchbed run --resume {name}"
+            f"Run {name} has no record because it is {standing_of(store, name)}. Resume with: "
+            f"benchbed run --resume {name}"
         )
     return record
 
@@ -86,8 +86,8 @@ def find_run(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
     path = folder / "run.json"
     if not path.exists():
         raise BenchbedError(
-            f"Of the run {name} there is only the record here; its weights may lie on the machine "
-            f"that made it. benchbed show {name} says how to repeat it."
+            f"Run {name} has only a record here; its weights may be on the machine that trained "
+            f"it. `benchbed show {name}` shows the command to repeat it."
         )
     content = _content(path)
     if not isinstance(content.get("plan"), dict):
@@ -145,8 +145,8 @@ def find_plan(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
 
 def _broken(folder: Path) -> BenchbedError:
     return BenchbedError(
-        f"{folder / 'run.json'} is broken: it says nothing, or nonsense, of the run's plan. Remove "
-        f"the folder {folder} and carry the run out again; benchbed list runs shows what is there."
+        f"{folder / 'run.json'} is damaged and does not contain a valid plan. Delete the folder "
+        f"{folder} and repeat the run."
     )
 
 

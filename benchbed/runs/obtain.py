@@ -16,10 +16,12 @@ def obtainable(metrics: tuple[MetricSpec, ...], reporter: Reporter) -> tuple[Met
         elif spec.stand_in is not None:
             stand_in = registry().spec(MetricSpec, spec.stand_in)
             reporter.say(
-                f"The weights that {spec.title} needs are neither here nor to be had; "
-                f"{stand_in.title} is reported instead, which compares with no {spec.title}."
+                f"Weights of {spec.title} not found and not downloadable. Reporting "
+                f"{stand_in.title} instead; it is not comparable with {spec.title}."
             )
             chosen.append(stand_in)
         else:
-            reporter.say(f"The weights that {spec.title} needs cannot be had; it is left out.")
+            reporter.say(
+                f"Weights of {spec.title} not found and not downloadable. Skipping this metric."
+            )
     return tuple(dict.fromkeys(chosen))

@@ -83,7 +83,8 @@ def synthetic_pairs(
     )
     if made.mask is None:
         raise BenchbedError(
-            f"{type(method).__name__} made images without masks, though it declares pairs."
+            f"{type(method).__name__} returns images without masks, although it declares the "
+            "capability pairs."
         )
     arrays: dict[str, npt.NDArray[Any]] = {
         "image": stored(made.image, real.image.dtype),

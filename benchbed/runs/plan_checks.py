@@ -26,7 +26,7 @@ def check_seed(seed: int) -> None:
         BenchbedError: It is none.
     """
     if not 0 <= seed < SEEDS:
-        raise BenchbedError(f"The seed was given as {seed}, but must be from 0 to {SEEDS - 1}.")
+        raise BenchbedError(f"The seed is {seed}, but must be between 0 and {SEEDS - 1}.")
 
 
 def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
@@ -44,8 +44,8 @@ def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) 
         ]
         wanted = " or ".join(f"{ability} ({ABILITIES[ability]})" for ability in task.abilities)
         raise BenchbedError(
-            f"The task {task.name} needs a method that can {wanted}, which {method.name} cannot; "
-            f"these can: {', '.join(able) or 'none'}."
+            f"Task {task.name} needs a method with the capability {wanted}, which {method.name} "
+            f"does not have. Suitable methods: {', '.join(able) or 'none'}."
         )
 
 
@@ -63,10 +63,10 @@ def helper(name: str | None, ability: str, asked: str) -> MethodSpec:
     wanted = f"{asked}, a method that {ABILITIES[ability]}"
     able = [s.name for s in registry().specs(MethodSpec).values() if ability in s.abilities]
     if name is None:
-        raise BenchbedError(f"{wanted}: {', '.join(able)}.")
+        raise BenchbedError(f"{wanted}. Available: {', '.join(able)}.")
     spec = registry().spec(MethodSpec, name)
     if ability not in spec.abilities:
-        raise BenchbedError(f"{wanted}, which {name} does not; these do: {', '.join(able)}.")
+        raise BenchbedError(f"{wanted}, but {name} does not. Available: {', '.join(able)}.")
     return spec
 
 
@@ -84,14 +84,14 @@ def check_dimensions(method: MethodSpec, task: TaskSpec, dataset: DatasetSpec) -
             if dataset.dimensions in s.dimensions and s.abilities & task.abilities
         ]
         raise BenchbedError(
-            f"{method.name} is not for {kind}, which {dataset.name} has; for {kind} and the task "
-            f"{task.name} there are: {', '.join(able) or 'none'}."
+            f"{method.name} does not support {kind}, which {dataset.name} contains. Methods for "
+            f"{kind} and task {task.name}: {', '.join(able) or 'none'}."
         )
     if dataset.dimensions == 3 and not task.volume_metrics:
         able = [s.name for s in registry().specs(TaskSpec).values() if s.volume_metrics]
         raise BenchbedError(
-            f"The task {task.name} judges no volumes, which {dataset.name} has; these tasks do: "
-            f"{', '.join(able)}."
+            f"Task {task.name} does not support volumes, which {dataset.name} contains. Tasks "
+            f"for volumes: {', '.join(able)}."
         )
 
 
@@ -104,8 +104,8 @@ def check_size(method: MethodSpec, size: int) -> None:
     if size not in method.sizes:
         close = min(method.sizes, key=lambda known: abs(known - size))
         raise BenchbedError(
-            f"{method.name} cannot be built for {size} px, only for "
-            f"{', '.join(map(str, method.sizes))}; the nearest is --size {close}."
+            f"{method.name} does not support {size} px, only "
+            f"{', '.join(map(str, method.sizes))}. The nearest is --size {close}."
         )
 
 
@@ -132,8 +132,9 @@ def check_metrics(
     if wanting:
         names = ", ".join(f"{spec.name} ({spec.min_samples})" for spec in wanting)
         raise BenchbedError(
-            f"--samples was given as {samples}, too few for {names}; give --samples "
-            f"{max(spec.min_samples for spec in wanting)}, or name other metrics with --metric."
+            f"--samples is {samples}, too few for {names}. Use --samples "
+            f"{max(spec.min_samples for spec in wanting)}, or select other metrics with "
+            "--metric."
         )
 
 
@@ -152,8 +153,8 @@ def check_judged(metrics: Sequence[MetricSpec], judged: Set[Judged], who: str) -
         if spec.judges not in judged:
             fitting = [m.name for m in registry().specs(MetricSpec).values() if m.judges in judged]
             raise BenchbedError(
-                f"The metric {spec.name} judges {spec.judges}, but {who} judges "
-                f"{' and '.join(sorted(judged))} here; these metrics do: {', '.join(fitting)}."
+                f"Metric {spec.name} evaluates {spec.judges}, but {who} evaluates "
+                f"{' and '.join(sorted(judged))}. Suitable metrics: {', '.join(fitting)}."
             )
 
 
@@ -174,26 +175,25 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
         "masks" in task.judges or ("pairs" in task.judges and not lent)
     ):
         raise BenchbedError(
-            f"The task {task.name} needs masks to judge by, and no image in the split {split} of "
-            f"{collection.spec.name} has one here."
+            f"Task {task.name} needs masks, but no image in split {split} of "
+            f"{collection.spec.name} has one."
         )
     if "annotate" in method.abilities & task.abilities:
         _demand_second_masks(method, collection, split)
     if lent and "mask" in _roles(collection) and collection.spec.volumes is None:
-        raise BenchbedError(f"{collection.spec.name} has masks of its own; leave --masks-from out.")
+        raise BenchbedError(f"{collection.spec.name} has its own masks. Remove --masks-from.")
     given = {"mask"} if lent else set()
     given |= {"label"} if collection.spec.classes else set()
     lacking = method.needs - given - _roles(collection)
     if lacking == {"mask"}:
         raise BenchbedError(
-            f"{method.name} needs a mask with every image, which {collection.spec.name} does not "
-            f"have here; --masks-from lets a segmentation network draw them that learnt from "
-            f"another data set."
+            f"{method.name} needs a mask for every image, but {collection.spec.name} has none "
+            "here. Use --masks-from to train an annotator on another dataset."
         )
     if lacking:
         raise BenchbedError(
-            f"{method.name} needs a {' and a '.join(sorted(lacking))} with every image, which "
-            f"{collection.spec.name} does not have here."
+            f"{method.name} needs a {' and a '.join(sorted(lacking))} for every image, but "
+            f"{collection.spec.name} has none here."
         )
 
 
@@ -213,16 +213,15 @@ def check_generator(collection: Collection, generator: Plan) -> None:
         mine, made = getattr(own, what), getattr(other, what)
         if mine != made:
             raise BenchbedError(
-                f"{own.name} has {mine} {what}, but {other.name}, which {generator.method.name} "
-                f"learns from, has {made}: its pairs cannot stand in for real ones. Give another "
-                f"--generator-dataset; benchbed list datasets shows them."
+                f"{own.name} has {mine} {what}, but {other.name}, the training data of "
+                f"{generator.method.name}, has {made}. Select another --generator-dataset; "
+                "`benchbed list datasets` shows them."
             )
     if generator.masks is None and other.structures < own.structures:
         raise BenchbedError(
-            f"{own.name} has {own.structures} structures, but {other.name}, which "
-            f"{generator.method.name} learns from, has {other.structures}: what its pairs lack "
-            f"cannot be learnt from them. Give another --generator-dataset; benchbed list "
-            f"datasets shows them."
+            f"{own.name} has {own.structures} structures, but {other.name}, the training data "
+            f"of {generator.method.name}, has {other.structures}. Select another "
+            "--generator-dataset; `benchbed list datasets` shows them."
         )
 
 
@@ -238,10 +237,10 @@ def check_sources(collection: Collection, other: Plan) -> None:
     """
     if other.collection.source != collection.source:
         raise BenchbedError(
-            f"{collection.spec.name} is {_kind(collection)} here, but {other.collection.spec.name},"
-            f" which {other.method.name} learns from first, is {_kind(other.collection)}; give "
-            f"--source phantom for both, or get the real data: benchbed data fetch "
-            f"{_phantom_of(collection, other.collection).spec.name}"
+            f"{collection.spec.name} is {_kind(collection)}, but {other.collection.spec.name}, "
+            f"the training data of the upstream method {other.method.name}, is "
+            f"{_kind(other.collection)}. Use --source phantom for both, or get the real data "
+            f"with: benchbed data fetch {_phantom_of(collection, other.collection).spec.name}"
         )
 
 
@@ -259,8 +258,8 @@ def _demand_second_masks(method: MethodSpec, collection: Collection, split: str)
     if missing if judged else "second_mask" not in _roles(collection):
         first = f": {missing[0]} has none" if missing else ""
         raise BenchbedError(
-            f"{method.name} needs a second annotator's mask of every image in the split {split}, "
-            f"which {collection.spec.name} does not have here{first}."
+            f"{method.name} needs the mask of a second annotator for every image in split "
+            f"{split}, but {collection.spec.name} has none{first}."
         )
 
 

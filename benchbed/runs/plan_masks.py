@@ -55,16 +55,16 @@ def plan_masks(
     """
     if request.masks_from is None:
         if request.annotator is not None:
-            raise BenchbedError("--annotator needs --masks-from, a data set with masks.")
+            raise BenchbedError("--annotator requires --masks-from, a dataset with masks.")
         return None
     if "mask" not in method.needs:
-        raise BenchbedError(f"{method.name} learns from no masks; leave --masks-from out.")
+        raise BenchbedError(f"{method.name} does not learn from masks. Remove --masks-from.")
     if method.mask_stage is not None and request.seconds is not None:
         raise BenchbedError(
-            f"{method.name} learns from {request.masks_from} for a share of a budget in images; "
-            f"give --kimg."
+            f"{method.name} uses {request.masks_from} for a share of a budget in images. Set "
+            "--kimg."
         )
-    spec = helper(request.annotator, "segment", "--masks-from needs --annotator")
+    spec = helper(request.annotator, "segment", "--masks-from requires --annotator")
     annotator = planned(
         request.before(
             method=spec.name,

@@ -71,27 +71,27 @@ def plan_pairs(
     if not task.regimes:
         if any(o is not None for o in (regime, request.generator, request.real_share)):
             raise BenchbedError(
-                f"The task {task.name} trains on all real pairs and no others; --regime, "
-                f"--generator and --real-share belong to: {', '.join(_with_regimes())}."
+                f"Task {task.name} always trains on all real pairs. --regime, --generator and "
+                f"--real-share are supported by: {', '.join(_with_regimes())}."
             )
         return None
     if regime is None:
-        raise BenchbedError(f"The task {task.name} needs --regime: {', '.join(task.regimes)}.")
+        raise BenchbedError(f"Task {task.name} requires --regime: {', '.join(task.regimes)}.")
     if regime not in task.regimes:
         raise unknown("regime", regime, task.regimes, f"benchbed show {task.name}")
     share = 1.0 if request.real_share is None else request.real_share
     if not 0 < share <= 1:
-        raise BenchbedError(f"--real-share was given as {share:g}, but must be above 0, up to 1.")
+        raise BenchbedError(f"--real-share is {share:g}, but must be greater than 0 and at most 1.")
     if regime == "synthetic" and share != 1.0:
-        raise BenchbedError("The regime synthetic has no real cases; leave --real-share out.")
+        raise BenchbedError("The regime synthetic uses no real cases. Remove --real-share.")
     if regime == "real":
         return PairPlan(regime=regime, real_share=share)
-    spec = helper(request.generator, "pairs", f"The regime {regime} needs --generator")
+    spec = helper(request.generator, "pairs", f"The regime {regime} requires --generator")
     if regime == "finetuned" and request.seconds is not None:
-        raise BenchbedError("The regime finetuned divides a budget in images; give --kimg.")
+        raise BenchbedError("The regime finetuned needs a budget in images. Set --kimg.")
     count = request.pairs if request.pairs is not None else PAIRS
     if count < 1:
-        raise BenchbedError(f"--pairs was given as {count}, but must be 1 or more.")
+        raise BenchbedError(f"--pairs is {count}, but must be at least 1.")
     dataset = request.generator_dataset or request.dataset
     generator = planned(
         request.before(

@@ -72,12 +72,12 @@ class Holding:
         if self.state not in DONE:
             if wanted.failed:
                 return "folder", self.total, ""
-            return "nothing", 0, "kept without --failed"
+            return "nothing", 0, "skipped without --failed"
         if wanted.weights and self.weights and self.recorded:
             return "checkpoints", self.leftovers + self.weights, ""
-        reason = "weights kept without --weights" if self.weights else ""
+        reason = "weights skipped without --weights" if self.weights else ""
         if wanted.weights and not self.recorded:
-            reason = "no record, so its weights are all there is"
+            reason = "no record, so the weights are the only result"
         return ("leftovers" if self.leftovers else "nothing"), self.leftovers, reason
 
 
@@ -125,7 +125,7 @@ def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
     if folder.is_symlink() or (folder / "checkpoints").is_symlink():
         why_not = "a link"
     elif state not in (*DONE, *BROKEN):
-        why_not = "no run.json that can be read"
+        why_not = "run.json is missing or unreadable"
     elif not held and busy(folder):
         why_not = "at work"
     newest = max((status.st_mtime for status in files.values()), default=0.0)

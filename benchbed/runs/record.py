@@ -114,7 +114,7 @@ class Pairs(_Part):
     @property
     def label(self) -> str:
         """In a few words, for a table."""
-        share = "" if self.real_share == 1.0 else f", {self.real_share:.0%} of the real"
+        share = "" if self.real_share == 1.0 else f", {self.real_share:.0%} of the real cases"
         if self.generator is None:
             return f"{self.regime}{share}"
         lent = "" if self.masks is None else f", {self.masks.label}"
@@ -265,22 +265,20 @@ def parse_record(content: Any, place: str) -> Record:
     """
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
-        raise BenchbedError(f"{place} is no record of benchbed: it has no schema_version.")
+        raise BenchbedError(f"{place} is not a benchbed record: schema_version is missing.")
     if version > SCHEMA:
         raise BenchbedError(
-            f"The record {place} has schema {version}, but this benchbed reads up to {SCHEMA}; "
-            f"update benchbed, or move the file away."
+            f"Record {place} has schema {version}, but this benchbed reads up to {SCHEMA}. "
+            "Update benchbed, or move the file away."
         )
     if (text := obeyed(content)) is not None:
-        raise BenchbedError(f"The record {place} holds control characters ({text[:40]!r}).")
+        raise BenchbedError(f"Record {place} contains control characters ({text[:40]!r}).")
     try:
         return Record.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         part = ".".join(str(part) for part in first["loc"])
-        raise BenchbedError(f"The record {place} is damaged at {part!r}: {first['msg']}.") from (
-            error
-        )
+        raise BenchbedError(f"Record {place} is invalid at {part!r}: {first['msg']}.") from (error)
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

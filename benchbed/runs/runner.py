@@ -127,8 +127,8 @@ def carry_out(
         if not weights and (absent := lacking(plan.metrics, found)):
             names = ", ".join(spec.name for spec in absent)
             reporter.say(
-                f"The record of {plan.id} lacks {names}, and the weights are not here to measure; "
-                f"--force computes it anew."
+                f"The record of {plan.id} does not contain {names}, and its weights are "
+                "missing. Use --force to retrain."
             )
         return Outcome(found, folder, fresh=False)
     check_devices(plan, devices)
@@ -242,7 +242,7 @@ class _Run:
 
     def _trained(self, other: Plan, what: str) -> Method[Any]:
         """The method of another run that this one builds on."""
-        self.reporter.say(f"{what} come from the run {other.id}, which comes first.")
+        self.reporter.say(f"{what} come from upstream run {other.id}, which starts first.")
         outcome = carry_out(
             other,
             self.store,
@@ -253,8 +253,8 @@ class _Run:
         )
         if outcome.record.state == "diverged":
             raise BenchbedError(
-                f"The run {other.id} diverged ({outcome.record.message}): there are no "
-                f"{what.lower()} to learn from."
+                f"Upstream run {other.id} diverged ({outcome.record.message}), so it provides "
+                f"no {what.lower()}."
             )
         return restored(other, checkpoint_of(other, self.store), self.fabric)
 

@@ -97,7 +97,7 @@ def publish(store: Store, run: str, say: Callable[[str], None]) -> None:
             _publish_picture(source / "samples", patterns, target / f"{name}.jpg")
         _publish_curves(source / "history.csv", target / "curves.csv")
     except damaged as error:
-        say(f"The showcase of this run could not be written: {error}.")
+        say(f"The pictures and curves of this run could not be written: {error}.")
 
 
 def _publish_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> None:

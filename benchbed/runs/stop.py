@@ -61,4 +61,7 @@ class Stop:
         if self._heard or not self._training:
             raise KeyboardInterrupt
         self._heard = True
-        self.say(f"Saving and stopping after this step of {self.who}; once more stops at once.")
+        self.say(
+            f"Stopping after this step of {self.who}; saving a checkpoint. Press Ctrl-C again "
+            "to stop immediately."
+        )

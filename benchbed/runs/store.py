@@ -107,11 +107,11 @@ class Store:
         except Timeout as error:
             if patience <= 0:
                 raise _at_work(run, "wait for it, or stop it") from error
-            say(f"Another process is at work on the run {run}; waiting for it.")
+            say(f"Another process uses run {run}; waiting.")
             try:
                 lock.acquire(timeout=-1 if math.isinf(patience) else patience)
             except Timeout:
-                raise _at_work(run, f"it still was after {patience:g} s") from error
+                raise _at_work(run, f"still in use after {patience:g} s") from error
         try:
             yield folder
         finally:
@@ -119,7 +119,7 @@ class Store:
 
 
 def _at_work(run: str, words: str) -> BenchbedError:
-    return BenchbedError(f"Another process is at work on the run {run}; {words}.")
+    return BenchbedError(f"Another process uses run {run}; {words}.")
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _read(path: Path) -> Record:
     record = read_record(path)
     if record.id != path.stem:
         raise BenchbedError(
-            f"The record {path} is of the run {record.id}, not of {path.stem}; call the file "
+            f"Record {path} is of run {record.id}, not {path.stem}. Rename the file to "
             f"{record.id}.json, or move it away."
         )
     return record

@@ -36,8 +36,8 @@ def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[A
     path = checkpoint_in(folder)
     if not path.exists():
         raise BenchbedError(
-            f"The run {folder.name} has no checkpoint here ({path}); its record may come from "
-            f"another machine. Train it with benchbed run."
+            f"Run {folder.name} has no checkpoint here ({path}); it may be on another machine. "
+            "Retrain it with `benchbed run`."
         )
     saved = load_checkpoint(path, spec.name)
     method: Method[Any] = load(spec.implementation)(

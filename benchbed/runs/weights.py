@@ -39,8 +39,8 @@ def flat(state: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, value in found.items():
         if not isinstance(value, Tensor):
             raise BenchbedError(
-                f"The network state {name!r} is a {type(value).__name__} and no tensor; such a "
-                f"method cannot be exported."
+                f"The network state {name!r} is a {type(value).__name__}, not a tensor. This "
+                "method cannot be exported."
             )
     # A copy each: networks may share tensors, and safetensors takes none that do.
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
@@ -78,7 +78,7 @@ def from_bytes(content: bytes) -> dict[str, Tensor]:
     try:
         return dict(load(content))
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise BenchbedError(f"the weights are no safetensors file ({error})") from error
+        raise BenchbedError(f"the weights are not a valid safetensors file ({error})") from error
 
 
 def wanted(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, Tensor]:
@@ -107,15 +107,17 @@ def largest(expected: Mapping[str, Tensor]) -> int:
 def misfit(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str | None:
     """In what tensors differ from those that a method has, or None."""
     if missing := sorted(expected.keys() - tensors.keys()):
-        return f"the weights lack {missing[0]!r} ({len(missing)} of {len(expected)} tensors)"
+        return (
+            f"{missing[0]!r} is missing in the weights ({len(missing)} of {len(expected)} tensors)"
+        )
     if more := sorted(tensors.keys() - expected.keys()):
-        return f"the weights hold {more[0][:80]!r}, which the method has not"
+        return f"the weights contain {more[0][:80]!r}, which the method does not have"
     for name, tensor in expected.items():
         if tensors[name].shape != tensor.shape:
             given, due = (" x ".join(map(str, t.shape)) for t in (tensors[name], tensor))
-            return f"{name} has the shape {given or 'of a number'}, not {due or 'of a number'}"
+            return f"{name} has shape {given or 'of a number'}, expected {due or 'of a number'}"
         if tensors[name].dtype != tensor.dtype:
-            return f"{name} is {tensors[name].dtype}, not {tensor.dtype}"
+            return f"{name} has dtype {tensors[name].dtype}, expected {tensor.dtype}"
     return None
 
 

@@ -44,8 +44,8 @@ def create(kind: Kind, name: str, into: Path) -> list[Path]:
     folder = into / name
     if folder.exists() or folder.is_symlink():
         raise BenchbedError(
-            f"The folder {folder} is there already and is left as it is; remove it, take another "
-            f"name, or name another place with --into."
+            f"Folder {folder} already exists and is unchanged. Delete it, or select another "
+            "name or --into folder."
         )
     files = dict(_files(kind, name))
     try:
@@ -58,8 +58,8 @@ def create(kind: Kind, name: str, into: Path) -> list[Path]:
             whole.rename(folder)
     except OSError as error:
         raise BenchbedError(
-            f"The folder {folder} cannot be made ({error.strerror}); name another place with "
-            f"--into."
+            f"Folder {folder} cannot be created ({error.strerror}). Select another folder with "
+            "--into."
         ) from error
     return sorted(folder / path for path in files)
 
@@ -74,19 +74,19 @@ def _check(kind: Kind, name: str) -> None:
     if not NAME.fullmatch(name):
         suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or f"my-{kind}"
         raise BenchbedError(
-            f"A {kind} cannot be called {name!r}: a name is lower-case words joined by hyphens, "
-            f"such as {suggestion!r}."
+            f"{name!r} is not a valid {kind} name. Use lower-case words joined by hyphens, such "
+            f"as {suggestion!r}."
         )
     for plugin in registry().plugins:
         if any(spec.name == name for spec in plugin.specs):
             raise BenchbedError(
-                f"The name {name!r} is taken by {plugin.distribution}; take another. "
-                f"See `benchbed show {name}`."
+                f"The name {name!r} is already used by {plugin.distribution}. Select another; "
+                f"`benchbed show {name}` shows the existing one."
             )
     if find_spec(package_of(name)) is not None:
         raise BenchbedError(
-            f"The name {name!r} would need the import package {package_of(name)}, which is "
-            f"installed already; take another. See `benchbed list plugins`."
+            f"The name {name!r} needs the import package {package_of(name)}, which is already "
+            "installed. Select another name; see `benchbed list plugins`."
         )
 
 

@@ -16,7 +16,10 @@ from benchbed.suites.grid import Member
 STOPPED = 130
 """Exit code of a suite that was asked to stop."""
 
-STOPPING = "Stopping: what trains saves and stops after its step; once more stops at once."
+STOPPING = (
+    "Stopping: active runs save a checkpoint after their current step. Press Ctrl-C again to "
+    "stop immediately."
+)
 
 Watch = Callable[[Sequence[Member], Sequence[Member]], None]
 
@@ -90,5 +93,5 @@ def carry_out(
             if wish.times > heard:
                 at_once = heard > 0
                 heard, stopping = wish.times, True
-                say("Stopping at once." if at_once else STOPPING)
+                say("Stopping immediately." if at_once else STOPPING)
                 executor.stop(at_once=at_once)

@@ -38,7 +38,7 @@ class Member:
         """The method, with what tells its rows from each other."""
         told = [f"{name}={value}" for name, value in self.request.settings.items()]
         told += [self.request.regime] if self.request.regime else []
-        told += [f"{share:.0%} of the real"] if (share := self.request.real_share) else []
+        told += [f"{share:.0%} of the real cases"] if (share := self.request.real_share) else []
         told += [f"of {self.request.generator}"] if self.request.generator else []
         told += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
         return f"{self.request.method} ({', '.join(told)})" if told else self.request.method

@@ -152,7 +152,7 @@ def find_suite(text: str) -> Suite:
     suite = read_suite(path)
     for empty in ("methods", "datasets", "seeds"):
         if not getattr(suite, empty):
-            raise BenchbedError(f"The suite file {path} names no {empty}.")
+            raise BenchbedError(f"Suite file {path} contains no {empty}.")
     check_names(suite)
     return suite
 
@@ -172,7 +172,7 @@ def read_suite(path: Path) -> Suite:
     """
     content = read_yaml(path, "suite file")
     if not isinstance(content, dict):
-        raise BenchbedError(f"The suite file {path} must hold 'name: value' lines.")
+        raise BenchbedError(f"Suite file {path} must contain 'name: value' lines.")
     try:
         return Suite.model_validate({"name": path.stem, **content})
     except ValidationError as error:
@@ -187,9 +187,9 @@ def _sentence(path: Path, error: ValidationError) -> str:
         known = [*Suite.model_fields, *Entry.model_fields, *Scale.model_fields, *PRESETS]
         close = nearest(str(first["loc"][-1]), known)
         guess = f"; did you mean {close!r}?" if close else "."
-        return f"The suite file {path} has an unknown entry {place!r}{guess}"
+        return f"Suite file {path} contains the unknown entry {place!r}{guess}"
     reason = first["msg"][0].lower() + first["msg"][1:]
-    return f"The suite file {path} is no suite: {place}: {reason}."
+    return f"Suite file {path} is invalid: {place}: {reason}."
 
 
 def check_names(suite: Suite) -> None:

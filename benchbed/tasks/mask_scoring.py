@@ -48,12 +48,12 @@ def _one(
 ) -> MetricValue:
     count = len(inputs)
     if count < spec.min_samples:
-        note = f"needs {spec.min_samples} cases, there were {count}"
+        note = f"needs at least {spec.min_samples} cases, got {count}"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
     function: MaskFunction = load(spec.implementation)
     value, *resampled = function(inputs, weights)
     if np.isnan(value):
-        note = "the masks hold only one class inside the field of view"
+        note = "the masks contain only one class inside the field of view"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
     low = high = None
     if resampled:

@@ -94,10 +94,10 @@ def _refusal(spec: MetricSpec, inputs: MetricInputs) -> str:
     fewest = min(len(inputs.real), len(inputs.fake))
     if spec.held_out:
         if inputs.unseen is None:
-            return "needs real images that were held out of training, there were none"
+            return "needs real images excluded from training, got none"
         fewest = min(fewest, len(inputs.unseen.held_out))
     if fewest < spec.min_samples:
-        return f"needs {spec.min_samples} images a side, there were {fewest}"
+        return f"needs at least {spec.min_samples} images per side, got {fewest}"
     return ""
 
 

@@ -34,10 +34,10 @@ def spec_is_complete(spec: DatasetSpec) -> None:
             raise Failed(f"{field} is empty")
     for layout in spec.layouts:
         if not layout.picture.strip():
-            raise Failed(f"the layout of {layout.folders[0]} has no picture")
+            raise Failed(f"layout {layout.folders[0]} has no diagram")
         for split in layout.splits:
             if split not in ("train", "test", "val"):
-                raise Failed(f"split {split!r} is none of train, test, val")
+                raise Failed(f"split {split!r} is not one of train, test, val")
     for target in (spec.fov, spec.phantom.render if spec.phantom else None):
         if target is not None:
             load(target)
@@ -51,9 +51,9 @@ def phantom_is_deterministic(spec: DatasetSpec) -> str:
     together, alone = render(range(4), size, phantom.seed), render([2], size, phantom.seed)
     for name, array in together.items():
         if not np.array_equal(array[2], alone[name][0]):
-            raise Failed(f"{name} of a case changes with the cases rendered beside it")
+            raise Failed(f"{name} of a case depends on the other cases rendered with it")
     if np.array_equal(together["image"][0], together["image"][1]):
-        raise Failed("two cases are the same")
+        raise Failed("two cases are identical")
     if np.array_equal(alone["image"], render([2], size, phantom.seed + 1)["image"]):
         raise Failed("another seed gives the same case")
     return ", ".join(f"{count} {split}" for split, count in phantom.counts.items())
@@ -67,9 +67,9 @@ def phantom_is_in_range(spec: DatasetSpec) -> None:
     shape, dtype = _form(spec, size)
     image = arrays.get("image")
     if image is None or image.dtype != dtype:
-        raise Failed(f"it gives no {dtype} image")
+        raise Failed(f"no {dtype} image")
     if image.shape != (3, *shape):
-        raise Failed(f"image has shape {image.shape}, not {(3, *shape)}")
+        raise Failed(f"image has shape {image.shape}, expected {(3, *shape)}")
     if image.dtype != np.uint8 and not (image.min() >= -1 and image.max() <= 1):
         raise Failed("image has values outside [-1, 1]")
     spatial = (3, size, size) if spec.volumes is None else (3, *spec.volumes.spatial(size))
@@ -78,9 +78,9 @@ def phantom_is_in_range(spec: DatasetSpec) -> None:
             raise Failed(f"{name} must be uint8 {spatial}")
         most = spec.structures if name == "mask" else 1
         if not set(np.unique(arrays[name])) <= set(range(most + 1)):
-            raise Failed(f"{name} holds other values than 0 to {most}")
+            raise Failed(f"{name} contains values other than 0 to {most}")
     if ("label" in arrays) != bool(spec.classes):
-        raise Failed("labels and classes must come together")
+        raise Failed("labels and classes must both be given")
 
 
 def phantom_prepares(spec: DatasetSpec) -> str:
@@ -88,7 +88,7 @@ def phantom_prepares(spec: DatasetSpec) -> str:
     try:
         phantom_is_deterministic(spec)
     except Failed as reason:
-        raise Skipped("it is not deterministic, which has a check of its own") from reason
+        raise Skipped("it is not deterministic; see that check") from reason
     small = replace(_phantom(spec), counts={"train": 6, "test": 3})
     cut = replace(spec, phantom=small)
     return _prepares(Collection(cut, "phantom"))
@@ -107,7 +107,7 @@ def real_splits_are_disjoint(spec: DatasetSpec) -> str:
     collection = _real(spec)
     ids = [case.id for case in collection.cases]
     if len(set(ids)) != len(ids):
-        raise Failed(f"{len(ids) - len(set(ids))} ids occur twice")
+        raise Failed(f"{len(ids) - len(set(ids))} duplicate ids")
     homes: dict[str, set[str]] = {}
     for case in collection.cases:
         homes.setdefault(case.patient, set()).add(case.split)
@@ -123,11 +123,11 @@ def real_files_decode(spec: DatasetSpec) -> str:
     facts = examine(collection)
     bad = undecodable(facts)
     if bad:
-        raise Failed(f"{len(bad)} files do not decode: {next(iter(bad.values()))}")
+        raise Failed(f"{len(bad)} files cannot be decoded: {next(iter(bad.values()))}")
     usable, first = identify(collection)
     if identify(_real(spec))[1] != first:
-        raise Failed("two readings give two fingerprints")
-    return f"{first}; {len(usable.copies)} copies left out" if usable.copies else first
+        raise Failed("two reads give different fingerprints")
+    return f"{first}; {len(usable.copies)} duplicates skipped" if usable.copies else first
 
 
 def real_files_prepare(spec: DatasetSpec) -> str:
@@ -142,7 +142,7 @@ def real_files_prepare(spec: DatasetSpec) -> str:
 def _prepares(collection: Collection) -> str:
     collection, first = identify(collection)
     if identify(collection)[1] != first:
-        raise Failed("two readings give two fingerprints")
+        raise Failed("two reads give different fingerprints")
     spec = collection.spec
     size = _size(spec)
     prepared = prepare(collection, first, size=size, channels=spec.channels, framing=spec.framing)
@@ -161,7 +161,7 @@ def _well_formed(prepared: Prepared) -> None:
             raise Failed("a case is in two splits")
         seen |= set(split.ids)
         if split.image.max() == split.image.min():
-            raise Failed(f"images of {name} are of a single value")
+            raise Failed(f"images of {name} are constant")
 
 
 def _size(spec: DatasetSpec) -> int:
@@ -185,7 +185,7 @@ def _real(spec: DatasetSpec) -> Collection:
     try:
         return _found(spec)
     except BenchbedError as reason:
-        raise Skipped("its files do not pair, which has a check of its own") from reason
+        raise Skipped("its files do not pair; see that check") from reason
 
 
 def _found(spec: DatasetSpec) -> Collection:

@@ -51,13 +51,13 @@ def spec_is_complete(subject: Subject) -> None:
     if spec.trains and not spec.equations:
         raise Failed("equations is empty: give each formula with its place in the paper")
     if not spec.sizes or sorted(set(spec.sizes)) != list(spec.sizes):
-        raise Failed(f"sizes must be some sizes in growing order, not {spec.sizes}")
+        raise Failed(f"sizes must be non-empty and increasing, not {spec.sizes}")
     for deviation in spec.deviations:
         if not all(text.strip() for text in vars(deviation).values()):
-            raise Failed(f"a deviation lacks one of paper, here, reason: {deviation}")
+            raise Failed(f"a deviation has no paper, here or reason: {deviation}")
     implementation = load(spec.implementation)
     if not (isinstance(implementation, type) and issubclass(implementation, Method)):
-        raise Failed(f"{spec.implementation} is no benchbed.Method")
+        raise Failed(f"{spec.implementation} is not a subclass of benchbed.Method")
 
 
 def settings_validate(subject: Subject) -> str:
@@ -68,7 +68,7 @@ def settings_validate(subject: Subject) -> str:
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra or {}
         if not field.description or not extra.get("source"):
-            raise Failed(f"setting {name!r} lacks its help or its source")
+            raise Failed(f"setting {name!r} has no help or source")
     return f"{len(model.model_fields)} settings"
 
 
@@ -82,8 +82,8 @@ def builds_at_every_size(subject: Subject) -> str:
                 expected = (2, parts, *method.data.spatial)
                 if tuple(tensor.shape) != expected:
                     raise Failed(
-                        f"{name} at {size} px in {channels} channels has the shape "
-                        f"{tuple(tensor.shape)}, not {expected}"
+                        f"{name} at {size} px with {channels} channels has shape "
+                        f"{tuple(tensor.shape)}, expected {expected}"
                     )
     return f"{', '.join(map(str, subject.sizes))} px"
 
@@ -93,32 +93,32 @@ def outputs_are_in_range(subject: Subject) -> None:
     method = subject.ready()
     history = subject.train(method, range(10), 10)
     if not all(math.isfinite(loss) for losses in history for loss in losses.values()):
-        raise Skipped("its losses are no numbers, which has a check of its own")
+        raise Skipped("its losses are not finite; see that check")
     for name, tensor, _ in _outputs(subject, method):
         low = 0.0 if name == "segment" else -1.0
         if tensor.dtype != torch.float32:
-            raise Failed(f"{name} gives {tensor.dtype}, not float32")
+            raise Failed(f"{name} has dtype {tensor.dtype}, expected float32")
         if not bool(torch.isfinite(tensor).all()):
-            raise Failed(f"{name} gives values that are no numbers")
+            raise Failed(f"{name} contains NaN or infinity")
         if float(tensor.min()) < low or float(tensor.max()) > 1.0:
             raise Failed(
-                f"{name} gives values from {float(tensor.min()):.3g} to "
-                f"{float(tensor.max()):.3g}, outside [{low:g}, 1]"
+                f"{name} ranges from {float(tensor.min()):.3g} to {float(tensor.max()):.3g}, "
+                f"outside [{low:g}, 1]"
             )
 
 
 def samples_follow_their_seed(subject: Subject) -> None:
     """The same seed gives the same samples, another seed others, one by one distinct."""
     if "sample" not in subject.spec.abilities:
-        raise Skipped("it does not sample")
+        raise Skipped("no capability sample")
     method = subject.build(subject.smallest)
     first, again, other = (draw(method, 3, seed).image for seed in (1, 1, 2))
     if not torch.equal(first, again):
-        raise Failed("two draws with the same seed differ: draw all noise from rng")
+        raise Failed("two draws with the same seed differ; draw all noise from rng")
     if torch.equal(first, other):
-        raise Failed("another seed gives the same samples: draw the noise from rng")
+        raise Failed("another seed gives the same samples; draw the noise from rng")
     if torch.equal(first[0], first[1]):
-        raise Failed("the samples of one draw are all the same")
+        raise Failed("all samples of one draw are identical")
 
 
 def conditions_are_followed(subject: Subject) -> None:
@@ -127,7 +127,7 @@ def conditions_are_followed(subject: Subject) -> None:
     batch = subject.batch(0)
     conditional = subject.spec.abilities & {"synthesize", "segment"}
     if not conditional:
-        raise Skipped("it is unconditional")
+        raise Skipped("the method is unconditional")
     with apart(method, 0) as rng:
         if "synthesize" in conditional:
             assert batch.mask is not None
@@ -135,11 +135,11 @@ def conditions_are_followed(subject: Subject) -> None:
             one = method.synthesize(batch.mask, rng)
             rng.set_state(state)
             if torch.equal(one, method.synthesize(-batch.mask, rng)):
-                raise Failed("synthesize gives the same image for another mask")
+                raise Failed("synthesize returns the same image for another mask")
         if "segment" in conditional and torch.equal(
             method.segment(batch.image), method.segment(-batch.image)
         ):
-            raise Failed("segment gives the same mask for another image")
+            raise Failed("segment returns the same mask for another image")
 
 
 def globals_are_left_alone(subject: Subject) -> None:
@@ -165,7 +165,7 @@ def globals_are_left_alone(subject: Subject) -> None:
             with torch.no_grad():
                 method.sample(2, torch.Generator().manual_seed(0))
     if called:
-        raise Failed(f"it calls {', '.join(sorted(set(called)))}; the harness owns the seeds")
+        raise Failed(f"it calls {', '.join(sorted(set(called)))}; only the harness may set seeds")
     changed = [name for name, value in settings().items() if value != before[name]]
     if changed:
         raise Failed(f"it changes {', '.join(changed)}")
@@ -186,7 +186,7 @@ def _outputs(subject: Subject, method: Method[Any]) -> list[tuple[str, torch.Ten
         if "pairs" in subject.spec.abilities:
             pairs = method.pair(2, rng)
             if pairs.mask is None:
-                raise Failed("pair() returns no mask, though the spec declares pairs")
+                raise Failed("sample_pairs() returns no mask, although the spec declares pairs")
             found.append(("pair", pairs.image, data.channels))
             found.append(("pair's mask", pairs.mask, max(data.mask_channels, 1)))
         if "synthesize" in subject.spec.abilities:

@@ -36,7 +36,9 @@ def every_parameter_gets_a_gradient(subject: Subject) -> str:
             break
     if missed:
         shown = ", ".join(missed[:3]) + (", ..." if len(missed) > 3 else "")
-        raise Failed(f"{len(missed)} of {len(parameters)} parameters never get one: {shown}")
+        raise Failed(
+            f"{len(missed)} of {len(parameters)} parameters never receive a gradient: {shown}"
+        )
     return f"{len(parameters)} tensors, after {step + 1} steps"
 
 
@@ -44,7 +46,7 @@ def updates_change_what_they_name(subject: Subject) -> str:
     """Each optimiser is used, and a step changes exactly the networks whose optimisers it used."""
     method = subject.ready()
     if not method.optimizers:
-        raise Failed("it names no optimiser: call optimize() in build()")
+        raise Failed("no optimizer registered: call optimize() in build()")
     used: set[str] = set()
     for step in range(UPDATE_STEPS):
         before, counts = _by_optimizer(method), dict(method.updates)
@@ -62,7 +64,7 @@ def updates_change_what_they_name(subject: Subject) -> str:
             break
     never = sorted(method.optimizers.keys() - used)
     if never:
-        raise Failed(f"update() is never called for {', '.join(never)} in {UPDATE_STEPS} steps")
+        raise Failed(f"update() is never called for {', '.join(never)} within {UPDATE_STEPS} steps")
     return ", ".join(f"{name} {count}" for name, count in sorted(method.updates.items()))
 
 
@@ -80,11 +82,13 @@ def state_round_trips(subject: Subject) -> None:
     other = subject.ready(seed=1)
     other.restore(saved)
     if not equal(saved, through_file(other.state())):
-        raise Failed("the state read back and saved again differs from the one saved")
+        raise Failed("the state changes when saved and loaded")
     if "sample" in subject.spec.abilities:
         first, twin = (draw(each, 2, 0).image for each in (method, other))
         if not equal(first, twin):
-            raise Failed("the restored method samples otherwise: state is kept outside networks")
+            raise Failed(
+                "the restored method gives different samples: some state is outside its networks"
+            )
 
 
 def resume_equals_uninterrupted(subject: Subject) -> None:
@@ -100,8 +104,8 @@ def resume_equals_uninterrupted(subject: Subject) -> None:
     subject.train(resumed, range(3, 6), 6)
     if not equal(through.state(), resumed.state()):
         raise Failed(
-            "a resumed run ends otherwise: something that training changes is no network, buffer, "
-            "average or optimiser"
+            "a resumed run gives a different result: some training state is not a network, "
+            "buffer, EMA or optimizer"
         )
 
 
@@ -115,14 +119,14 @@ def bf16_trains(subject: Subject) -> str:
     try:
         _finite(subject, subject.ready(), BF16_STEPS)
     except Failed as reason:
-        raise Skipped("its losses are no numbers in fp32 either") from reason
+        raise Skipped("its losses are not finite in fp32 either") from reason
     return _finite(subject, subject.ready(precision="bf16"), BF16_STEPS)
 
 
 def cuda_trains(subject: Subject) -> str:
     """On an accelerator, losses are numbers and samples come back."""
     if not torch.cuda.is_available():
-        raise Skipped("there is no CUDA device here")
+        raise Skipped("no CUDA device available")
     method = subject.ready(accelerator="cuda")
     remark = _finite(subject, method, 5)
     if "sample" in subject.spec.abilities:

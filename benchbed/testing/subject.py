@@ -75,7 +75,7 @@ class Subject:
                 return replace(spec, phantom=small)
         kind = "volumes" if self.spec.dimensions == (3,) else "images"
         needs = " and ".join(sorted({kind, *self.spec.needs}))
-        raise Skipped(f"no installed data set has a phantom with {needs}")
+        raise Skipped(f"no installed dataset has a phantom with {needs}")
 
     @cached_property
     def prepared(self) -> Prepared:

@@ -31,8 +31,8 @@ def check_logger(name: str | None) -> None:
     """
     if name is not None and find_spec(name) is None:
         raise BenchbedError(
-            f"--logger {name} needs a package that is not installed here: "
-            f"`pip install 'benchbed[{name}]'`. history.csv is written without it."
+            f"--logger {name} needs a package that is not installed. Run `pip install "
+            f"'benchbed[{name}]'`, or remove the option; history.csv is always written."
         )
 
 

@@ -15,6 +15,9 @@ def end_if_copy(owner: int, who: str) -> None:
         who: The method that is at work.
     """
     if os.getpid() != owner:
-        words = f"{who} forked a process that went on as a copy of the run; the copy was ended.\n"
+        words = (
+            f"{who} forked a process that continued as a second copy of the run. The copy is "
+            "terminated.\n"
+        )
         os.write(2, words.encode())
         os._exit(1)

@@ -75,5 +75,5 @@ class History:
             _ = self.position, self.last_losses  # they must be numbers too
         except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise BenchbedError(
-                f"{self.path} is damaged; remove it, and the run goes on with a new one."
+                f"{self.path} is damaged. Delete it to resume the run with an empty history."
             ) from error

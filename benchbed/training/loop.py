@@ -167,7 +167,9 @@ class Loop:
         end_if_copy(self._process, self.name)
         if torch.initial_seed() != seed and not self._reseeded:
             self._reseeded = True
-            self.reporter.say(f"{self.name} seeds torch's global generator while it trains.")
+            self.reporter.say(
+                f"{self.name} seeds the global random generator of torch during training."
+            )
         self.method.steps += 1
         self.position.shown += len(batch)
         self._add(losses)
@@ -194,7 +196,7 @@ class Loop:
                 if self.ranks.first:
                     self.history.write()
                 raise Diverged(
-                    f"loss {name!r} was {mean:g} after {self.position.shown} images "
+                    f"loss {name!r} is {mean:g} after {self.position.shown} images "
                     f"({self.method.steps} steps)"
                 )
 
@@ -203,8 +205,8 @@ class Loop:
         for name, weights in self.method.named_parameters():
             if not torch.isfinite(weights).all():
                 raise Diverged(
-                    f"weights {name!r} hold NaN or infinity after {self.position.shown} images "
-                    f"({self.method.steps} steps)"
+                    f"weights {name!r} contain NaN or infinity after {self.position.shown} "
+                    f"images ({self.method.steps} steps)"
                 )
 
     def _progress(self, speed: float) -> Progress:
@@ -233,7 +235,7 @@ class Loop:
             pixels = self.preview()
         except NotFinite as error:
             # Weights that are gone show in the next losses, or at the end.
-            self.reporter.say(f"No picture: {error}.")
+            self.reporter.say(f"Preview skipped: {error}.")
             return
         save_picture(path, pixels)
         self.reporter.picture(path)
@@ -268,7 +270,7 @@ class Loop:
             self._take(content)
         self.history.read(self.method.steps)
         self.reporter.say(
-            f"Going on from {self.position.shown / 1000:.1f} kimg "
+            f"Resuming from {self.position.shown / 1000:.1f} kimg "
             f"({self.budget.share(self.position):.0%} of the budget)."
         )
 
@@ -277,8 +279,8 @@ class Loop:
         states = [content["random"], *content.get("others", ())]
         if len(states) != self.ranks.size:
             raise BenchbedError(
-                f"The run {self.run} was begun on {len(states)} devices and goes on with as many: "
-                f"give --devices {len(states)}, or start it anew with --force."
+                f"Run {self.run} started on {len(states)} devices and must resume on as many. "
+                f"Use --devices {len(states)}, or retrain with --force."
             )
         self.method.restore(content["state"])
         restore_random_states(states[self.ranks.rank])

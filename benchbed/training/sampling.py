@@ -37,7 +37,7 @@ def check_finite(method: Method[Any], made: Mapping[str, torch.Tensor]) -> None:
     for name, tensor in made.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise NotFinite(
-                f"the {name} that {type(method).__name__} made holds NaN or infinity after "
+                f"{name} of {type(method).__name__} contains NaN or infinity after "
                 f"{method.steps} steps"
             )
 

@@ -99,24 +99,22 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes its reader fail in any way
-        raise BenchbedError(
-            f"{path} is no checkpoint that can be read: {_reason(error)}"
-        ) from error
+        raise BenchbedError(f"{path} is not a readable checkpoint: {_reason(error)}") from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        raise BenchbedError(f"{path} is no checkpoint of benchbed.")
+        raise BenchbedError(f"{path} is not a benchbed checkpoint.")
     if content["format"] > FORMAT:
         raise BenchbedError(
             f"{path} has checkpoint format {content['format']}, but this benchbed reads up to "
-            f"{FORMAT}; update benchbed."
+            f"{FORMAT}. Update benchbed."
         )
     if content.get("method") != method:
         raise BenchbedError(
-            f"{path} is a checkpoint of {content.get('method')!r}, not of {method!r}; "
-            f"resume it with the method that made it."
+            f"{path} is a checkpoint of {content.get('method')!r}, not of {method!r}. Resume it "
+            "with the method that wrote it."
         )
     with fitting(path):
         if not isinstance(content["state"]["steps"], int):
-            raise TypeError("its steps are no whole number")
+            raise TypeError("its step count is not an integer")
     return content
 
 
@@ -136,7 +134,7 @@ def fitting(path: Path) -> Iterator[None]:
         raise
     except _UNFIT as error:
         raise BenchbedError(
-            f"{path} is damaged, or of other networks than these: {_reason(error)}"
+            f"{path} is damaged or from other networks: {_reason(error)}"
         ) from error
 
 

@@ -148,8 +148,8 @@ class ACGAN(Method[ACGANSettings]):
             return torch.zeros(len(batch), dtype=torch.int64, device=batch.image.device)
         if batch.label is None:
             raise BenchbedError(
-                f"acgan needs a label with every image, since this data set has {self.classes} "
-                f"classes; some images here have none. See `benchbed data verify`."
+                f"acgan needs a label for every image because this dataset has {self.classes} "
+                "classes, but some images have none. Run `benchbed data verify` for details."
             )
         return batch.label
 

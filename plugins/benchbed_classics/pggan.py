@@ -37,8 +37,8 @@ class PGGAN(Method[PGGANSettings]):
             schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
         except ValueError as error:
             raise BenchbedError(
-                f"pggan cannot be built for {data.size} px with these settings: {error}. "
-                f"See `benchbed show pggan`."
+                f"pggan does not support {data.size} px with these settings: {error}. Run "
+                "`benchbed show pggan` for details."
             ) from error
         self.growth = Growth(schedule)
         self.average("generator", s.average_decay)

@@ -26,8 +26,8 @@ class DualGAN(Method[DualGANSettings]):
         s, masks = self.settings, data.mask_channels
         if masks == 0:
             raise BenchbedError(
-                "dual-gan learns masks first and then their images, but these data have no masks; "
-                "take a data set with masks. See `benchbed list datasets`."
+                "dual-gan needs masks, but this dataset has none. Select a dataset with masks; "
+                "`benchbed list datasets` shows them."
             )
         self.tables = TABLES[s.stage2]
         self.mask_generator = MaskGenerator(s.latent_dim, masks, data.size, s.mask_features)

@@ -64,9 +64,9 @@ def _trained() -> dict[str, Tensor]:
         path = VGG19.obtain()
     except OSError as error:
         raise BenchbedError(
-            f"mi-gan with loss=style needs VGG-19 as trained on ImageNet, which cannot be had here "
-            f"({str(error).rstrip('.')}): put {VGG19.file} into a folder named in "
-            f"$BENCHBED_WEIGHTS, or take the variant with random features by --set vgg=random."
+            "ImageNet weights of VGG-19 for mi-gan with loss=style not found and not "
+            f"downloadable ({str(error).rstrip('.')}). Put {VGG19.file} into a folder and set "
+            "$BENCHBED_WEIGHTS to it, or use random features with --set vgg=random."
         ) from error
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     prefix = "features."

@@ -10,39 +10,44 @@ COURSE = "unstated; a TensorFlow version of the paper's network that was taught 
 class TranslationSettings(MethodSettings):
     """What both directions share; what the paper does not say is pix2pix's or the course's."""
 
-    batch_size: int = setting(1, help="Volumes a step.", source=COURSE, ge=1, le=4096)
+    batch_size: int = setting(1, help="Volumes per training step.", source=COURSE, ge=1, le=4096)
     features: int = setting(
         32,
-        help="Channels of G's outermost layers, doubled with every halving, 8-fold at most.",
+        help="Channels of the outermost generator layers, doubled with every halving, at most "
+        "8-fold.",
         source="unstated; 64 in the course's code, halved for memory",
         ge=1,
     )
     discriminator_features: int = setting(
         64,
-        help="Channels of D's first layer, doubled with every layer, 8-fold at most.",
+        help="Channels of the first discriminator layer, doubled with every layer, at most 8-fold.",
         source=COURSE,
         ge=1,
     )
     dropout: float = setting(
         0.5,
-        help="Dropout in the three innermost layers of G's decoder.",
+        help="Dropout probability of the three innermost decoder layers of the generator.",
         source="section 3, by way of pix2pix",
         ge=0,
         lt=1,
     )
     inference_dropout: bool = setting(
         True,
-        help="Whether dropout stays on after training: G has no other noise.",
+        help="Keep dropout active after training: the generator has no other noise.",
         source="pix2pix; the course's code",
     )
     l1_weight: float = setting(
         100.0,
-        help="Weight of the L1 distance beside the adversarial loss.",
+        help="Weight of the L1 loss relative to the adversarial loss.",
         source="section 3, by way of pix2pix",
         ge=0,
     )
-    learning_rate: float = setting(2e-4, help="Adam's step size, of G and D.", source=COURSE, gt=0)
-    beta1: float = setting(0.5, help="Adam's decay of the first moment.", source=COURSE, ge=0, lt=1)
+    learning_rate: float = setting(
+        2e-4, help="Learning rate of Adam for generator and discriminator.", source=COURSE, gt=0
+    )
+    beta1: float = setting(
+        0.5, help="Beta1 of Adam (decay of the first moment).", source=COURSE, ge=0, lt=1
+    )
 
 
 class SynthesisSettings(TranslationSettings):
@@ -50,33 +55,33 @@ class SynthesisSettings(TranslationSettings):
 
     stored_maps: int = setting(
         256,
-        help="Training label maps that are kept, to make pairs and samples from; a byte a voxel.",
+        help="Number of training label maps stored for pairs and samples, one byte per voxel.",
         source="unstated; chosen",
         ge=1,
         le=4096,
     )
     tumour_classes: int = setting(
         3,
-        help="How many of a mask's classes, counted from the last, are what pairs have altered: "
-        "tumours, or whatever structure there is; all where there are no more.",
+        help="Number of mask classes to alter in pairs, counted from the last, such as the "
+        "tumour classes. All classes if there are fewer.",
         source="section 2.1: oedema, enhancing and non-enhancing tumour",
         ge=1,
     )
     alter_tumours: bool = setting(
         True,
-        help="Whether pairs and samples have their tumours shifted, enlarged, shrunk or "
-        "transplanted; else they show label maps as they are, as where all labels are tissue.",
+        help="Shift, enlarge, shrink or transplant tumours in pairs and samples. Otherwise "
+        "label maps are used unchanged.",
         source="section 3.1; figure 3, rows 3 to 6, else row 2",
     )
     largest_shift: float = setting(
         10.0,
-        help="Largest shift of a tumour along each axis, in voxels of a volume of 128 px.",
+        help="Maximum tumour shift per axis, in voxels of a 128 px volume.",
         source="unstated; chosen",
         ge=0,
     )
     largest_scaling: float = setting(
         0.25,
-        help="Largest change of a tumour's extent, as a share of it.",
+        help="Maximum relative change of the tumour size.",
         source="unstated; chosen",
         ge=0,
         lt=1,
@@ -88,6 +93,6 @@ class SegmentationSettings(TranslationSettings):
 
     augment: bool = setting(
         True,
-        help="Whether volumes are turned, shifted, cropped and deformed at random, masks alike.",
+        help="Randomly rotate, shift, crop and deform volumes together with their masks.",
         source="table 1, rows with aug",
     )

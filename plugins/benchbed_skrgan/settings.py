@@ -10,11 +10,13 @@ from benchbed import MethodSettings, setting
 class SkrGANSettings(MethodSettings):
     """Settings of SkrGAN; the defaults are the paper's, or stand where it is silent."""
 
-    batch_size: int = setting(16, help="Images a step.", source="section 3", ge=1, le=4096)
+    batch_size: int = setting(
+        16, help="Images per training step.", source="section 3", ge=1, le=4096
+    )
 
     sketch_size: int = setting(
         512,
-        help="Size in pixels at which sketch drafts are extracted, before they are averaged down.",
+        help="Size in pixels at which sketches are extracted, before downsampling.",
         source="section 3: images are first resized to 512",
         ge=32,
         le=2048,
@@ -27,18 +29,18 @@ class SkrGANSettings(MethodSettings):
     )
     sketch_area: int = setting(
         64,
-        help="Regions smaller than this are opened or closed, in pixels of sketch_size.",
+        help="Area threshold of opening and closing, in pixels of sketch_size.",
         source="unstated; a public re-implementation's",
         ge=1,
     )
     sketch_morph: Literal["area", "disk"] = setting(
         "area",
-        help="Area opening and closing, or with a disk of radius 1.",
+        help="Morphology: area opening and closing, or a disk of radius 1.",
         source="unstated; a public re-implementation's",
     )
     sketch_ceiling: float = setting(
         97.0,
-        help="Percentile of edge strength that becomes white.",
+        help="Percentile of the edge strength that maps to white.",
         source="unstated; lifts vessels beside the strong rim of the field of view",
         gt=50,
         le=100,
@@ -47,7 +49,7 @@ class SkrGANSettings(MethodSettings):
     latent_dim: int = setting(512, help="Length of the noise.", source="backbone, table 2", ge=1)
     latent_code: Literal["ones", "learned"] = setting(
         "ones",
-        help="What the noise is multiplied with: nothing, or a learned vector.",
+        help="Factor of the noise: ones, or a learned vector.",
         source="eq. 1 does not say what l is",
     )
     base: int = setting(
@@ -59,30 +61,30 @@ class SkrGANSettings(MethodSettings):
     max_channels: int = setting(512, help="See base.", source="backbone, table 2", ge=1)
     sketch_loss: Literal["wasserstein", "bce"] = setting(
         "wasserstein",
-        help="The backbone's loss, or the cross-entropy that eq. 1 prints.",
+        help="Sketch loss: Wasserstein loss of the backbone, or the cross-entropy of eq. 1.",
         source="section 2.2 takes the backbone, whose loss is Wasserstein's",
     )
     penalty_weight: float = setting(
         10.0,
-        help="Weight of the gradient penalty, under either loss.",
+        help="Weight of the gradient penalty, for both losses.",
         source="backbone, appendix A.1",
         ge=0,
     )
     drift_weight: float = setting(
         0.001,
-        help="Weight of E[D(y)^2] under the Wasserstein loss.",
+        help="Weight of E[D(y)^2] with the Wasserstein loss.",
         source="backbone, appendix A.1",
         ge=0,
     )
     sketch_learning_rate: float = setting(
-        1e-3, help="Adam's step size for G_S and D_S.", source="section 3", gt=0
+        1e-3, help="Learning rate of Adam for G_S and D_S.", source="section 3", gt=0
     )
     sketch_betas: tuple[float, float] = setting(
-        (0.0, 0.99), help="Adam's decays for G_S and D_S.", source="backbone, appendix A.1"
+        (0.0, 0.99), help="Betas of Adam for G_S and D_S.", source="backbone, appendix A.1"
     )
     average_decay: float = setting(
         0.999,
-        help="Decay of the averaged G_S that is sampled from.",
+        help="EMA decay of the G_S used for sampling.",
         source="backbone, appendix A.1",
         ge=0,
         lt=1,
@@ -94,7 +96,7 @@ class SkrGANSettings(MethodSettings):
     )
     level_fade: float = setting(
         0.5,
-        help="Share of a level's time in which it fades in.",
+        help="Share of a level's time used to fade it in.",
         source="backbone, appendix A.1",
         ge=0,
         lt=1,
@@ -107,14 +109,18 @@ class SkrGANSettings(MethodSettings):
         ge=1,
     )
     renderer_dropout: float = setting(
-        0.5, help="Dropout in G_P's decoder.", source="unstated; Isola et al. 2017", ge=0, lt=1
+        0.5,
+        help="Dropout probability in the decoder of G_P.",
+        source="unstated; Isola et al. 2017",
+        ge=0,
+        lt=1,
     )
     renderer_learning_rate: float = setting(
-        2e-4, help="Adam's step size for G_P and D_P.", source="section 3", gt=0
+        2e-4, help="Learning rate of Adam for G_P and D_P.", source="section 3", gt=0
     )
     renderer_beta1: float = setting(
         0.5,
-        help="Adam's decay of the first moment for G_P and D_P.",
+        help="Beta1 of Adam for G_P and D_P.",
         source="unstated; Isola et al. 2017",
         ge=0,
         lt=1,

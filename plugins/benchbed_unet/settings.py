@@ -10,7 +10,7 @@ class UNetSettings(MethodSettings):
 
     batch_size: int = setting(
         4,
-        help="Images a step.",
+        help="Images per training step.",
         source="section 3 has one, with a momentum of 0.99 in place of more",
         ge=1,
         le=4096,
@@ -22,16 +22,16 @@ class UNetSettings(MethodSettings):
         ge=1,
     )
     learning_rate: float = setting(
-        1e-3, help="Adam's step size.", source="unstated; chosen, with Adam", gt=0
+        1e-3, help="Learning rate of Adam.", source="unstated; chosen, with Adam", gt=0
     )
     augment: bool = setting(
         True,
-        help="Whether images are turned, mirrored and recoloured at random, masks alike.",
+        help="Randomly rotate, flip and recolour images together with their masks.",
         source="section 3.1, which deforms them elastically too",
     )
     crop: int = setting(
         0,
-        help="Side in pixels of the random square of each image that is trained on; 0 for all.",
+        help="Side in pixels of the random training crop; 0 uses the whole image.",
         source="figure 1 has tiles of 572 px",
         ge=0,
         multiple_of=16,

@@ -94,12 +94,12 @@ def serve(folder: Path, port: int, say: Callable[[str], None], *, browse: bool) 
         server = _Server(folder, port)
     except OSError as error:
         raise BenchbedError(
-            f"Port {port} of {HOST} cannot be had ({error.strerror}); name another with --port, "
-            f"or let --port 0 find a free one."
+            f"Port {port} of {HOST} is unavailable ({error.strerror}). Select another with "
+            "--port, or use --port 0 for a free one."
         ) from error
     with server:
         address = f"http://{HOST}:{server.server_port}/"
-        say(f"The leaderboards are at {address}. Ctrl-C stops.")
+        say(f"Serving the leaderboards at {address}. Press Ctrl-C to stop.")
         try:
             if browse:
                 webbrowser.open(address)

@@ -33,7 +33,8 @@ def shared_out(device: str, jobs: int, devices: int) -> list[str]:
     if device not in ("auto", "cuda"):
         if devices > 1 and device != "cpu":
             raise BenchbedError(
-                f"--devices {devices} takes the first ones; --device {device} names one."
+                f"--devices {devices} uses the first devices and cannot be combined with "
+                f"--device {device}. Use one of the two options."
             )
         return []
     if jobs == devices == 1:
@@ -41,7 +42,7 @@ def shared_out(device: str, jobs: int, devices: int) -> list[str]:
     found = accelerators()
     if devices > 1 and (found or device == "cuda") and len(found) < devices:
         raise BenchbedError(
-            f"--devices {devices} are not there: torch sees {len(found)} CUDA devices. See "
-            f"`benchbed doctor`."
+            f"--devices {devices} is unavailable: torch detects {len(found)} CUDA devices. Run "
+            "`benchbed doctor` for details."
         )
     return found if jobs > 1 else []

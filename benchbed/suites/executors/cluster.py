@@ -41,8 +41,8 @@ def check_ray() -> None:
     """
     if find_spec("ray") is None:
         raise BenchbedError(
-            "--executor ray needs Ray, which is not installed here. Install it on every node with "
-            "`pip install 'benchbed[ray]'`, or stay on this machine with --executor local."
+            "--executor ray needs Ray, which is not installed. Install it on every node with "
+            "`pip install 'benchbed[ray]'`, or use --executor local."
         )
 
 
@@ -85,8 +85,8 @@ class Cluster:
     ) -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise BenchbedError(
-                f"--device takes auto, cpu or cuda with --executor ray, not {device!r}: Ray "
-                f"chooses the GPU."
+                f"--device must be auto, cpu or cuda with --executor ray, not {device!r}: Ray "
+                "selects the GPU."
             )
         check_ray()
         self._root = paths.writable(store.root).absolute()
@@ -189,13 +189,13 @@ class Cluster:
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
             raise BenchbedError(
-                f"A node of the cluster cannot work for benchbed: {reason}. Is benchbed installed "
-                f"there, for the same Python?"
+                f"A cluster node cannot run benchbed: {reason}. Install benchbed there for the "
+                "same Python version."
             ) from error
         if other := sorted(f"{s.name} ({s.version})" for s in seen if s.version != __version__):
             raise BenchbedError(
-                f"This is benchbed {__version__}, but there is another on {', '.join(other)}. "
-                f"Install the same version on every node."
+                f"This is benchbed {__version__}, but other versions are installed on "
+                f"{', '.join(other)}. Install the same version on every node."
             )
         if blind := sorted({s.name for s in seen if not s.shared}):
             raise unshared(self._root, ", ".join(blind))
@@ -220,11 +220,11 @@ class Cluster:
             int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
         )
         room = fitting if self._jobs is None else min(fitting, self._jobs)
-        at_once = f": room for {room} at a time" if room else ""
-        say(f"A cluster of {len(alive)} nodes with {cores} cores and {gpus} GPUs{at_once}.")
+        at_once = f", capacity {room} runs" if room else ""
+        say(f"Cluster with {len(alive)} nodes, {cores} cores and {gpus} GPUs{at_once}.")
         if not fitting:
             words = [f"{needs['CPU']} cores", *([f"{n} GPUs"] if (n := needs.get("GPU")) else [])]
-            say(f"No node has {' and '.join(words)}: the runs wait until one joins.")
+            say(f"No node has {' and '.join(words)}. The runs wait until one joins the cluster.")
         return room
 
 
@@ -257,7 +257,7 @@ def _connect(address: str | None) -> ModuleType:
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BenchbedError(
-            f"There is no Ray cluster to reach{f' at {address}' if address else ''}: {reason} "
-            f"Start one with `ray start --head`, and join it with `ray start --address`."
+            f"No Ray cluster reachable{f' at {address}' if address else ''}: {reason} Start one "
+            "with `ray start --head`, and add nodes with `ray start --address`."
         ) from error
     return ray

@@ -158,7 +158,7 @@ class Local:
         recorded = self._store.record_path(going.member.plan.id).exists()
         if outcome in ("finished", "diverged") and not recorded:
             # Not the command but something in it has ended the process, such as a plugin's code.
-            outcome, why = "broken", f"Its process ended with code {code} and left no record."
+            outcome, why = "broken", f"Process exited with code {code} without a record."
         words = f"{self._last_words(going.member)}\n{why}".strip() if outcome == "broken" else ""
         return Ended(going.member, outcome, words)
 
@@ -169,7 +169,7 @@ class Local:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
                 lines = file.read().decode("utf-8", errors="replace").splitlines()
         except OSError as error:
-            return f"What it said cannot be read: {error}."
+            return f"The output cannot be read: {error}."
         return "\n".join(lines[-LAST_LINES:])
 
     def _least_used(self, count: int) -> Sequence[str]:
@@ -191,8 +191,8 @@ def cores_each(threads: int | None, processes: int) -> str:
 def killed_by(number: int) -> str:
     """What is known of a process that a signal ended."""
     name = {known.value: known.name for known in signal.Signals}.get(number, f"signal {number}")
-    why = ", as the system does where memory runs out" if number == signal.SIGKILL else ""
-    return f"It was killed by {name}{why}; it goes on with the same command."
+    why = ", typically because memory ran out" if number == signal.SIGKILL else ""
+    return f"Killed by {name}{why}. Repeat the command to resume."
 
 
 def command(request: Request, results: Path, device: str, devices: int = 1) -> list[str]:

@@ -72,9 +72,8 @@ def look(mark: Path) -> Sight:
 def unshared(root: Path, nodes: str) -> BenchbedError:
     """The error for nodes that have another folder, or none, under this path."""
     return BenchbedError(
-        f"The results folder {root} is not there on {nodes}. A run whose node is lost goes on "
-        f"from its checkpoint on another, so all of them need the same folder under the same "
-        f"path, such as one of a file server; name it with --results."
+        f"Results folder {root} not found on {nodes}. All nodes need the same shared folder "
+        "under the same path; set it with --results."
     )
 
 
@@ -139,8 +138,8 @@ def _compute(job: Job) -> tuple[Outcome, str]:
     planned = plan(job.request, lines)
     if planned.id != job.run:
         raise BenchbedError(
-            f"The node {here} plans {planned.id} where the suite plans {job.run}: its data, its "
-            f"plugins or its benchbed differ. Install and lay out the same on every node."
+            f"Node {here} plans {planned.id}, but the suite plans {job.run}: data, plugins or "
+            "benchbed differ. Install the same versions and data on every node."
         )
     from benchbed.runs.runner import RunFailed, carry_out
     from benchbed.training.loop import Interrupted, Options
@@ -159,5 +158,5 @@ def _compute(job: Job) -> tuple[Outcome, str]:
         return "stopped", ""
     except RunFailed as error:
         log = Store(job.root).run_folder(job.run) / "log.txt"
-        return "broken", f"The run broke: {error}. The traceback is in {log}."
+        return "broken", f"The run failed: {error}. See the traceback in {log}."
     return outcome.record.state, outcome.record.message

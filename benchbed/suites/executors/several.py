@@ -53,7 +53,7 @@ def compute_apart(job: Job) -> tuple[Outcome, str]:
     with process.stdout as said:
         lines = said.read().splitlines()
     if process.returncode or not lines:
-        return "broken", f"The process of the run ended with code {process.returncode}."
+        return "broken", f"The run process exited with code {process.returncode}."
     outcome, words = json.loads(lines[-1])
     return cast(Outcome, outcome), str(words)
 
