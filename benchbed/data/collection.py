@@ -185,8 +185,7 @@ def _is_image(name: str, spec: DatasetSpec) -> bool:
 
 
 def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return a unique id for each image: its ``id`` field, else its path, without suffix if
-    possible."""
+    """Return a unique id for each image: its ``id`` field, else its path, shortened if unique."""
     fields = {name: found.get("id", "") for name, found in images.items()}
     unique_ids = {
         identity for identity, n in Counter(fields.values()).items() if identity and n == 1
