@@ -1,4 +1,4 @@
-"""Task ``translation``: is the image made from a mask the one that the mask belongs to?"""
+"""Task ``translation``: does the image generated from a mask match the real one?"""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Images = npt.NDArray[np.float32]
 
 
 class Translation(Task):
-    """Makes an image from the mask of every case of the reference split, and compares the two."""
+    """Generates an image from each mask of the reference split and compares the two."""
 
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
         """Score the images at the run's size, each against the real one of its case.
 
-        Metrics that judge sets compare all that was made with all that is real. The picture
-        ``nearest`` shows what lies nearest to a training image.
+        Metrics of sets compare all generated with all real images. The picture ``nearest`` shows
+        the generated images nearest to a training image.
         """
         real, fake = _translated(evaluation)
         pairs = [spec for spec in evaluation.metrics if spec.judges == "pairs"]
@@ -40,7 +40,7 @@ class Translation(Task):
 
 
 def _translated(evaluation: Evaluation) -> tuple[Images, Images]:
-    """Real images and those made from their masks, ``(N, C, ...)`` in [-1, 1]."""
+    """Return real images and those generated from their masks, ``(N, C, ...)`` in [-1, 1]."""
     method = evaluation.method
     real: list[torch.Tensor] = []
     fake: list[torch.Tensor] = []
@@ -62,14 +62,7 @@ def score_pairs(
     seed: int = 0,
     counted: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[MetricValue]:
-    """Every metric between made images and the real ones that they stand for.
-
-    Args:
-        metrics: What to compute.
-        inputs: The images.
-        seed: Seed of the bootstrap.
-        counted: Told how far it is.
-    """
+    """Compute metrics between generated images and the real ones of their cases."""
     count = len(inputs.real)
     values: list[MetricValue] = []
     for position, spec in enumerate(metrics):
