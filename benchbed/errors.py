@@ -26,14 +26,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str], command: str) -> BenchbedError:
-    """Make the error for a name that does not exist.
-
-    Args:
-        kind: Kind of object, such as ``"method"``.
-        name: Name given by the user.
-        allowed: All names that exist.
-        command: Command that lists the names.
-    """
+    """Make the error for a name that does not exist; `command` lists those that do."""
     names = sorted(allowed)
     close = nearest(name, names)
     suggestion = f"; did you mean {close!r}?" if close else "."

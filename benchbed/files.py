@@ -17,12 +17,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def digest(value: Any, length: int = 12) -> str:
-    """Hash a JSON value, equally on every machine.
-
-    Args:
-        value: Any JSON value; keys are sorted.
-        length: Hexadecimal digits to keep.
-    """
+    """Hash a JSON value, keys sorted, to `length` hexadecimal digits, equal on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
@@ -37,7 +32,7 @@ def _plain(value: Any) -> Any:
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` when the block succeeds.
 
-    The content is synced before the rename, so that a power cut leaves the old or the new file,
+    The content is synced before the rename: after a power cut the file is the old or the new one,
     never a partial one.
 
     Raises:

@@ -61,12 +61,8 @@ def is_folder(path: Path) -> bool:
 def writable(folder: Path, instead: str = "--results or --out") -> Path:
     """Create `folder` if missing, and check that it is writable.
 
-    Args:
-        folder: The folder.
-        instead: Options that select another one, for the message.
-
     Raises:
-        BenchbedError: It cannot be created or written to.
+        BenchbedError: It cannot be created or written to; the text names the options `instead`.
     """
     try:
         make_folder(folder)

@@ -88,8 +88,8 @@ def draw(strokes: Strokes, size: int, half: float = 1.0) -> Plane:
         wide = radius[rows, None, None]
         share = np.minimum(distance + 0.5, wide) - np.maximum(distance - 0.5, -wide)
         value = np.clip(share, 0.0, 1.0) * weight[rows, None, None]
-        seen = (value > 0) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
-        np.maximum.at(canvas, (y * size + x)[seen], value[seen].astype(np.float32))
+        visible = (value > 0) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
+        np.maximum.at(canvas, (y * size + x)[visible], value[visible].astype(np.float32))
     return canvas.reshape(size, size)
 
 

@@ -47,7 +47,7 @@ class Plugin:
 
 @dataclass
 class _Collector:
-    """Loads plugins one by one; a name belongs to the first plugin that defines it."""
+    """Loads plugins one by one; the first plugin that defines a name keeps it."""
 
     taken: dict[tuple[type, str], str] = field(default_factory=dict)
 
@@ -86,7 +86,7 @@ def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
     manager.add_hookspecs(hookspecs)
     manager.register(entry.load(), name=entry.name)
     manager.check_pending()
-    found: list[Spec] = []
+    collected: list[Spec] = []
     for hook, kind in HOOKS.items():
         for specs in getattr(manager.hook, hook)():
             for spec in specs:
@@ -94,10 +94,10 @@ def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
                     raise TypeError(
                         f"{hook} returned a {type(spec).__name__}, expected a {kind.__name__}"
                     )
-                found.append(spec)
-    if not found:
+                collected.append(spec)
+    if not collected:
         raise TypeError(f"provides nothing: none of {', '.join(HOOKS)} returned a spec")
-    return tuple(found)
+    return tuple(collected)
 
 
 def _word(kind: type) -> str:

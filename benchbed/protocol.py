@@ -141,12 +141,7 @@ def plain_number(value: float) -> float:
 
 
 def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
-    """Return the preset called `name`, with changes.
-
-    Args:
-        name: Name of the preset.
-        dimensions: Dimensions of the data, 2 or 3.
-        **changes: Fields to change; None keeps a field. ``seconds`` replaces ``kimg``.
+    """Return the preset `name` with changes; None keeps a field, ``seconds`` replaces ``kimg``.
 
     Raises:
         BenchbedError: There is no such preset, or a value is out of range.

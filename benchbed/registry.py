@@ -39,8 +39,8 @@ class Registry:
 
     def specs(self, kind: type[S]) -> dict[str, S]:
         """Return all specs of one kind by name, in alphabetical order."""
-        found = {s.name: s for p in self.plugins for s in p.specs if isinstance(s, kind)}
-        return dict(sorted(found.items()))
+        specs = {s.name: s for p in self.plugins for s in p.specs if isinstance(s, kind)}
+        return dict(sorted(specs.items()))
 
     def spec(self, kind: type[S], name: str) -> S:
         """Return the spec called `name`.
@@ -49,18 +49,18 @@ class Registry:
             BenchbedError: There is none; the text names the nearest match, or the broken plugin
                 that may define it.
         """
-        found = self.specs(kind)
-        if name in found:
-            return found[name]
-        word = _KINDS[kind]
+        specs = self.specs(kind)
+        if name in specs:
+            return specs[name]
+        kind_name = _KINDS[kind]
         suspect = self._suspect(name)
         if suspect is not None:
             raise BenchbedError(
-                f"The {word} {name!r} is unavailable because its plugin {suspect.name!r} "
+                f"The {kind_name} {name!r} is unavailable because its plugin {suspect.name!r} "
                 f"({suspect.distribution}) is broken: {suspect.error}. Run `benchbed doctor` "
                 "for details."
             )
-        raise unknown(word, name, found, f"benchbed list {word}s")
+        raise unknown(kind_name, name, specs, f"benchbed list {kind_name}s")
 
     def origin(self, spec: Spec) -> Plugin:
         """Return the plugin that defines `spec`."""
@@ -106,12 +106,10 @@ _ALONE = RLock()
 
 
 @contextmanager
-def at_work(target: str, wrong: str) -> Iterator[None]:
+def at_work(target: str, failure: str) -> Iterator[None]:
     """Run code of a plugin: it can neither end the process nor write to stdout.
 
-    Args:
-        target: Imported or called object, as ``"module:object"``.
-        wrong: Failure for the message, such as ``"cannot be imported"``.
+    `target` is what is imported or called, as ``"module:object"``; `failure` completes the message.
 
     Raises:
         BenchbedError: It raised an exception or called `sys.exit`; the text names its plugin.
@@ -126,7 +124,7 @@ def at_work(target: str, wrong: str) -> Iterator[None]:
         except (Exception, SystemExit) as error:
             owner = f" of the plugin {name!r} ({plugin.distribution})" if plugin else ""
             raise BenchbedError(
-                f"{target!r}{owner} {wrong} ({_said(error)}). Run `benchbed doctor` for details."
+                f"{target!r}{owner} {failure} ({_said(error)}). Run `benchbed doctor` for details."
             ) from error
 
 

@@ -57,12 +57,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def parse(model: type[M], values: Mapping[str, Any], *, owner: str) -> M:
-    """Validate `values`.
-
-    Args:
-        model: Settings class.
-        values: Values that are set; others keep their default.
-        owner: Owner of the settings, for the message.
+    """Validate `values` of the settings of `owner`; other settings keep their defaults.
 
     Raises:
         BenchbedError: A name is unknown (with the nearest match) or a value is out of range (with
@@ -142,10 +137,6 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def read_yaml(path: Path, kind: str) -> Any:
     """Read the plain values of a YAML file; tags never create objects.
-
-    Args:
-        path: The file.
-        kind: Kind of file for messages, such as ``"settings file"``.
 
     Raises:
         BenchbedError: It cannot be read, is not valid YAML, or is too large.

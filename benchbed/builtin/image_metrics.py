@@ -188,7 +188,7 @@ COVERINGS: dict[str, tuple[str, int | None]] = {
 
 
 def _covering(name: str) -> Iterable[MetricSpec]:
-    what, high = COVERINGS[name]
+    definition, high = COVERINGS[name]
     paper = KYNKAANNIEMI if name in ("precision", "recall") else NAEEM
     return [
         MetricSpec(
@@ -196,7 +196,7 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             title=name.capitalize(),
             direction="up",
             implementation=f"benchbed.metrics.prdc:{name}",
-            recipe=f"{what}, in {INCEPTION}",
+            recipe=f"{definition}, in {INCEPTION}",
             bounds=(0, high),
             min_samples=6,
             weights="benchbed.metrics.fid:inception_there",
@@ -208,7 +208,7 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             title=f"{name.capitalize()}-random",
             direction="up",
             implementation=f"benchbed.metrics.prdc:{name}_random",
-            recipe=f"{what}, in {UNTRAINED}",
+            recipe=f"{definition}, in {UNTRAINED}",
             bounds=(0, high),
             min_samples=6,
             paper=paper,

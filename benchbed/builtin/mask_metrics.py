@@ -38,13 +38,13 @@ def mask_metrics() -> list[MetricSpec]:
 
 
 def _of_masks(name: str) -> MetricSpec:
-    title, what = MASK_METRICS[name]
+    title, text = MASK_METRICS[name]
     return MetricSpec(
         name=name,
         title=title,
         direction="up",
         implementation=f"benchbed.metrics.masks:{name.replace('-', '_')}",
-        recipe=f"{what}; pixels inside the field of view of all cases pooled, at their own size",
+        recipe=f"{text}; pixels inside the field of view of all cases pooled, at their own size",
         bounds=(0, 1),
         min_samples=1,
         judges="masks",
@@ -52,13 +52,13 @@ def _of_masks(name: str) -> MetricSpec:
 
 
 def _of_cases(name: str) -> MetricSpec:
-    title, direction, what = CASE_METRICS[name]
+    title, direction, text = CASE_METRICS[name]
     return MetricSpec(
         name=name,
         title=title,
         direction=direction,
         implementation=f"benchbed.metrics.volume_dice:{name.replace('-', '_')}",
-        recipe=f"{what}, inside the field of view, at the case's own size; any structure counts",
+        recipe=f"{text}, inside the field of view, at the case's own size; any structure counts",
         bounds=(0, 1),
         min_samples=1,
         judges="masks",

@@ -38,18 +38,18 @@ PLACES = {
 
 def pair_metrics() -> list[MetricSpec]:
     """List SSIM, PSNR and MAE, over the whole image and inside its foreground."""
-    return [_of_pairs(place, measure) for place in PLACES for measure in MEASURES]
+    return [_of_pairs(region, measure) for region in PLACES for measure in MEASURES]
 
 
-def _of_pairs(place: str, measure: str) -> MetricSpec:
-    title, direction, bounds, what = MEASURES[measure]
-    suffix, heading, where = PLACES[place]
+def _of_pairs(region: str, measure: str) -> MetricSpec:
+    title, direction, bounds, text = MEASURES[measure]
+    suffix, heading, area = PLACES[region]
     return MetricSpec(
         name=f"{measure}{suffix}",
         title=f"{title}{heading}",
         direction=direction,
-        implementation=f"benchbed.metrics.paired:{place}_{measure}",
-        recipe=f"{what}; intensities in [0, 1], over {where}, mean of channels, at the run's size",
+        implementation=f"benchbed.metrics.paired:{region}_{measure}",
+        recipe=f"{text}; intensities in [0, 1], over {area}, mean of channels, at the run's size",
         bounds=bounds,
         min_samples=1,
         judges="pairs",

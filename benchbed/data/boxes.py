@@ -28,11 +28,11 @@ def box_of(shape: Shape, volumes: Volumes) -> Box:
     """
     if volumes.framing == "cube":
         side = max(shape)
-        wanted = (side, side, side)
+        size = (side, side, side)
     else:
-        wanted = (volumes.slices or shape[0], shape[1], shape[2])
-    start = tuple((have - want) // 2 for have, want in zip(shape, wanted, strict=True))
-    return Box((start[0], start[1], start[2]), wanted)
+        size = (volumes.slices or shape[0], shape[1], shape[2])
+    start = tuple((length - target) // 2 for length, target in zip(shape, size, strict=True))
+    return Box((start[0], start[1], start[2]), size)
 
 
 def cut_box(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArray[Any]:
@@ -56,20 +56,20 @@ def resample(volume: Voxels, spatial: Shape) -> Voxels:
     240 that become 128 by up to a third of its size.
     """
     shrunk = volume
-    for axis, (have, wanted) in enumerate(zip(volume.shape[-3:], spatial, strict=True), start=1):
-        if wanted < have:
-            means = np.tensordot(_shares(have, wanted), shrunk, axes=(1, axis))
+    for axis, (old, new) in enumerate(zip(volume.shape[-3:], spatial, strict=True), start=1):
+        if new < old:
+            means = np.tensordot(_shares(old, new), shrunk, axes=(1, axis))
             shrunk = np.moveaxis(means, 0, axis)
     tensor = torch.from_numpy(np.ascontiguousarray(shrunk, np.float32))[None]
     return np.asarray(_resized(tensor, spatial, "trilinear")[0].numpy())
 
 
-def _shares(have: int, wanted: int) -> Voxels:
-    """Return how much of each of `wanted` equal parts of an axis each voxel covers."""
-    edges = np.arange(wanted + 1) * have / wanted
-    voxel = np.arange(have)
+def _shares(old: int, new: int) -> Voxels:
+    """Return how much of each of `new` equal parts of an axis each voxel covers."""
+    edges = np.arange(new + 1) * old / new
+    voxel = np.arange(old)
     inside = np.minimum(edges[1:, None], voxel + 1) - np.maximum(edges[:-1, None], voxel)
-    return np.asarray(inside.clip(min=0) * wanted / have, np.float32)
+    return np.asarray(inside.clip(min=0) * new / old, np.float32)
 
 
 def resample_codes(codes: npt.NDArray[np.uint8], spatial: Shape) -> npt.NDArray[np.uint8]:

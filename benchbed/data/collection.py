@@ -95,8 +95,8 @@ class Collection:
     def without(self, bad: Iterable[Path]) -> Collection:
         """Return the collection without cases that use one of the files `bad`."""
         bad_files = set(bad)
-        kept = tuple(c for c in self.cases if not bad_files.intersection(c.files.values()))
-        return replace(self, cases=kept, skipped=tuple(sorted(str(path) for path in bad_files)))
+        usable = tuple(c for c in self.cases if not bad_files.intersection(c.files.values()))
+        return replace(self, cases=usable, skipped=tuple(sorted(str(path) for path in bad_files)))
 
 
 def found(spec: DatasetSpec, root: Path) -> list[tuple[Layout, Path]]:
@@ -104,7 +104,7 @@ def found(spec: DatasetSpec, root: Path) -> list[tuple[Layout, Path]]:
     locations: list[tuple[Layout, Path]] = []
     for layout in spec.layouts:
         parts = [name.partition("/") for name in layout.folders]
-        inner_names = [rest for first, _, rest in parts if first.lower() == root.name.lower()]
+        inner_names = [inner for first, _, inner in parts if first.lower() == root.name.lower()]
         candidates = (_below(root, name) for name in (*layout.folders, *inner_names))
         folder = next((path for path in candidates if path is not None), None)
         if folder is not None:
@@ -121,14 +121,14 @@ def _below(root: Path, name: str) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def collect(spec: DatasetSpec, places: Sequence[tuple[Layout, Path]], root: Path) -> Collection:
+def collect(spec: DatasetSpec, layouts: Sequence[tuple[Layout, Path]], root: Path) -> Collection:
     """Collect the cases from the given layouts.
 
     Raises:
         BenchbedError: A folder has no images, or images and masks do not match.
     """
     cases: list[Case] = []
-    for layout, folder in places:
+    for layout, folder in layouts:
         layout_cases = _collect_layout(spec, layout, folder)
         if not layout_cases:
             raise BenchbedError(
@@ -159,7 +159,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
             patient = part.prefix + _patient(layout, identities[name], fields)
             official = _official_split(layout, part, fields)
             label = _label(spec, fields.get("label"), folder / name)
-            others = {role: found[name] for role, found in companions.items() if found}
+            others = {role: paths[name] for role, paths in companions.items() if paths}
             identity = part.prefix + identities[name]
             cases.append(
                 Case(
@@ -168,7 +168,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
                     patient,
                     folder / name,
                     label=label,
-                    sequences=tuple(found[name] for found in sequences),
+                    sequences=tuple(paths[name] for paths in sequences),
                     order=part.order,
                     codes=part.codes,
                     official=official is not None,
@@ -186,7 +186,7 @@ def _is_image(name: str, spec: DatasetSpec) -> bool:
 
 def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Return a unique id for each image: its ``id`` field, else its path, shortened if unique."""
-    fields = {name: found.get("id", "") for name, found in images.items()}
+    fields = {name: image_fields.get("id", "") for name, image_fields in images.items()}
     unique_ids = {
         identity for identity, n in Counter(fields.values()).items() if identity and n == 1
     }
@@ -223,10 +223,10 @@ class _Pairing:
             if len(dotted_hits) == len(hits) and len(_unpaired(dotted_hits)) < len(missing):
                 hits, fields, missing = dotted_hits, dotted_fields, _unpaired(dotted_hits)
         if missing:
-            shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            examples = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise BenchbedError(
                 f"{len(missing)} of {len(self.images)} images in {self.folder} do not match "
-                f"exactly one {role.replace('_', ' ')} file: {shown}. Expected for the first: "
+                f"exactly one {role.replace('_', ' ')} file: {examples}. Expected for the first: "
                 f"{Pattern(text).fill(fields[missing[0]])}."
             )
         return {name: self.folder / paths[0] for name, paths in hits.items()}

@@ -40,7 +40,7 @@ class Downloader:
     """Downloader for pooch that resumes a partial file.
 
     Attributes:
-        part: Partial file; it is kept on failure. ``NAME.tag`` next to it holds the server's ETag
+        part: Partial file, which stays on failure. ``NAME.tag`` next to it holds the server's ETag
             of this version.
         counted: Called with the bytes downloaded and the total, if the server sends it.
         room: Called before the download with the bytes left and the total, if the server sends it;

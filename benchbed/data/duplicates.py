@@ -62,8 +62,8 @@ def without_copies(collection: Collection, groups: list[Equal]) -> Collection:
     copies = {case.id for group in groups for case in group.copies}
     if not copies:
         return collection
-    kept = tuple(case for case in collection.cases if case.id not in copies)
-    return replace(collection, cases=kept, copies=tuple(sorted(copies)))
+    unique = tuple(case for case in collection.cases if case.id not in copies)
+    return replace(collection, cases=unique, copies=tuple(sorted(copies)))
 
 
 def told(collection: Collection, groups: list[Equal]) -> str:

@@ -96,19 +96,19 @@ class Feed:
             (_order(self.seed, epoch, total, self.device), part)
             for epoch, part in _pieces(shown, count, total)
         ]
-        places = np.concatenate([order.places[part] for order, part in pieces])
+        positions = np.concatenate([order.places[part] for order, part in pieces])
         indices = torch.cat([order.indices[part] for order, part in pieces])
-        tensors = {name: self._gather(name, places, indices) for name in self._arrays}
+        tensors = {name: self._gather(name, positions, indices) for name in self._arrays}
         if self.augment == "flip":
             mirrored = torch.cat([order.mirrored[part] for order, part in pieces])
             tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
         return as_batch(tensors, self.split.structures)
 
-    def _gather(self, name: str, places: npt.NDArray[np.int64], indices: Tensor) -> Tensor:
+    def _gather(self, name: str, positions: npt.NDArray[np.int64], indices: Tensor) -> Tensor:
         array = self._arrays[name]
         if isinstance(array, Tensor):
             return array[indices]
-        return torch.from_numpy(np.asarray(array[places])).to(self.device)
+        return torch.from_numpy(np.asarray(array[positions])).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ class _Order(NamedTuple):
 def _order(seed: int, epoch: int, total: int, device: torch.device) -> _Order:
     """Draw an epoch's order and copy it to the device once; steps slice it there."""
     rng = np.random.default_rng((seed, epoch))
-    places, mirrored = rng.permutation(total), rng.random(total) < 0.5
-    return _Order(places, _brought(places, device), _brought(mirrored, device))
+    positions, mirrored = rng.permutation(total), rng.random(total) < 0.5
+    return _Order(positions, _brought(positions, device), _brought(mirrored, device))
 
 
 def _brought(values: npt.NDArray[Any], device: torch.device) -> Tensor:

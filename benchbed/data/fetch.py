@@ -135,7 +135,7 @@ def _download(
 
     import pooch
 
-    # pooch would print messages of its own next to ours.
+    # pooch would print its own messages next to ours.
     pooch.get_logger().setLevel(logging.WARNING)
     # Two archives of one dataset may share a name, and a URL may end without one.
     name = f"{digest(download.url)}-{Path(urlsplit(download.url).path).name}"
@@ -165,10 +165,10 @@ def _download(
     return folder / name
 
 
-def _given_up(report: Report, download: Download, reason: str, there: int) -> str:
+def _given_up(report: Report, download: Download, reason: str, downloaded: int) -> str:
     hint = (
-        f"{_megabytes(there)} MB are saved. Repeat the command to resume."
-        if there
+        f"{_megabytes(downloaded)} MB are saved. Repeat the command to resume."
+        if downloaded
         else "Repeat the command to try again."
     )
     return f"Download of {download.url} failed: {reason}. {hint}\n{missing(report)}"
@@ -213,10 +213,10 @@ def _unpack(
 def _unlike(spec: DatasetSpec, staged: Path) -> str | None:
     """Return why the unpacked files are not the dataset, or None if they are."""
     try:
-        places = found(spec, staged)
+        layouts = found(spec, staged)
         return (
             None
-            if collect(spec, places, staged).cases
+            if collect(spec, layouts, staged).cases
             else ("it contains none of the expected folders")
         )
     except BenchbedError as error:
@@ -249,10 +249,10 @@ def _free_name(path: Path) -> Path:
     return backup
 
 
-def _demand_room(root: Path, needed: int) -> None:
+def _demand_room(root: Path, required: int) -> None:
     free = shutil.disk_usage(root / WORKSHOP).free
-    if needed > free:
-        raise _no_room(root, f": {_megabytes(needed)} MB required, {free // 10**6} MB free")
+    if required > free:
+        raise _no_room(root, f": {_megabytes(required)} MB required, {free // 10**6} MB free")
 
 
 def _no_room(root: Path, numbers: str = "") -> BenchbedError:

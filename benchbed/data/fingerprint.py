@@ -49,10 +49,10 @@ def facts_of(
     memory = _Memory(name, say)
     facts: dict[Path, Facts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for (_, path), found in zip(
+        for (_, path), file_facts in zip(
             files, pool.map(lambda f: memory.facts(*f), files), strict=True
         ):
-            facts[path] = found
+            facts[path] = file_facts
             advance()
             if len(facts) % _SAVE_EVERY == 0:
                 memory.save()
@@ -62,7 +62,9 @@ def facts_of(
 
 def undecodable(facts: dict[Path, Facts]) -> dict[Path, str]:
     """Return the files that cannot be decoded, with the reason."""
-    return {path: found["error"] for path, found in facts.items() if "error" in found}
+    return {
+        path: file_facts["error"] for path, file_facts in facts.items() if "error" in file_facts
+    }
 
 
 def fingerprint(collection: Collection, facts: dict[Path, Facts]) -> str:
@@ -127,23 +129,23 @@ def _remembered(file: Path) -> dict[str, Facts]:
     except (OSError, ValueError, RecursionError):
         return {}
     entries = content.items() if isinstance(content, dict) else ()
-    return {key: found for key, found in entries if _are_facts(found)}
+    return {key: entry for key, entry in entries if _are_facts(entry)}
 
 
-def _are_facts(found: object) -> bool:
+def _are_facts(entry: object) -> bool:
     return (
-        isinstance(found, dict)
-        and "sha256" in found
-        and ("shape" in found or "error" in found)
-        and all(isinstance(value, str) for value in found.values())
-        and all(_NUMBERS.fullmatch(found.get(name, "0")) for name in ("shape", "largest"))
+        isinstance(entry, dict)
+        and "sha256" in entry
+        and ("shape" in entry or "error" in entry)
+        and all(isinstance(value, str) for value in entry.values())
+        and all(_NUMBERS.fullmatch(entry.get(name, "0")) for name in ("shape", "largest"))
     )
 
 
 def _tell_all(role: str, path: Path, facts: Facts) -> bool:
     """Return whether all facts are present; caches of older versions lack some."""
-    needed = ("shape", "largest") if _codes(role, path) else ("shape",)
-    return "error" in facts or all(name in facts for name in needed)
+    required = ("shape", "largest") if _codes(role, path) else ("shape",)
+    return "error" in facts or all(name in facts for name in required)
 
 
 def _codes(role: str, path: Path) -> bool:

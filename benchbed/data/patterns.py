@@ -28,21 +28,21 @@ def listing(folder: Path) -> list[str]:
     Raises:
         BenchbedError: A folder cannot be listed, or a name is not valid UTF-8.
     """
-    found: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    names: list[str] = []
+    visited: set[tuple[int, int]] = set()
     for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         status = Path(current).stat()
-        if (status.st_dev, status.st_ino) in seen:
+        if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _HIDDEN)
         relative = Path(current).relative_to(folder)
-        found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
-    for name in found:
+        names += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+    for name in names:
         _demand_text(str(folder / name))
-    unpacked = set(found)
-    return sorted(name for name in found if not _packed_from(name) & unpacked)
+    unpacked = set(names)
+    return sorted(name for name in names if not _packed_from(name) & unpacked)
 
 
 def _refuse(error: OSError) -> None:
@@ -107,9 +107,9 @@ class Pattern:
         names = sorted(self._fields() & {name for fields in images.values() for name in fields})
         certain: dict[tuple[str, ...], list[str]] = defaultdict(list)
         ambiguous: list[str] = []
-        shortest, most = self._expression({}), self._expression({}, most=True)
+        shortest, longest = self._expression({}), self._expression({}, most=True)
         for file in files:
-            short, long = shortest.fullmatch(file), most.fullmatch(file)
+            short, long = shortest.fullmatch(file), longest.fullmatch(file)
             if short is None or long is None:
                 continue
             if short.regs == long.regs:
@@ -118,7 +118,7 @@ class Pattern:
                 ambiguous.append(file)
         values = {image: tuple(fields[name] for name in names) for image, fields in images.items()}
         candidates = _near(ambiguous, set(values.values()))
-        found = {
+        matches = {
             key: certain.get(tuple(value.lower() for value in key), [])
             + (
                 self.find(candidates[key], dict(zip(names, key, strict=True)))
@@ -127,7 +127,7 @@ class Pattern:
             )
             for key in set(values.values())
         }
-        return {image: found[key] for image, key in values.items()}
+        return {image: matches[key] for image, key in values.items()}
 
     def _fields(self) -> set[str]:
         return {hit[1] for hit in _TOKEN.finditer(self.text) if hit[1]}
@@ -155,17 +155,17 @@ class Pattern:
 
 
 def _near(
-    files: Iterable[str], wanted: Collection[tuple[str, ...]]
+    files: Iterable[str], tuples: Collection[tuple[str, ...]]
 ) -> dict[tuple[str, ...], list[str]]:
     """Group files by the value tuples that they may belong to.
 
-    A file belongs to a tuple if it contains the tuple's value in the column that differs most.
+    A file is in a tuple's group if it contains its value in the column with the most values.
     """
-    columns = [set(column) for column in zip(*wanted, strict=True)]
-    place = max(range(len(columns)), key=lambda n: len(columns[n]), default=None)
+    columns = [set(column) for column in zip(*tuples, strict=True)]
+    position = max(range(len(columns)), key=lambda n: len(columns[n]), default=None)
     holders: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for key in wanted:
-        holders["" if place is None else key[place].casefold()].append(key)
+    for key in tuples:
+        holders["" if position is None else key[position].casefold()].append(key)
     lengths = {len(value) for value in holders}
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for file in files:
@@ -180,7 +180,7 @@ def _near(
 def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str], most: bool) -> str:
     """Convert one token; wildcards are greedy where fields are lazy, and the reverse."""
     field = hit[1]
-    wildcard, own = ("?", "") if most else ("", "?")
+    wildcard, lazy = ("?", "") if most else ("", "?")
     if field is None:
         return f"(?:.*{wildcard}/)?{wildcard}" if hit[0] == "**/" else f"[^/]*{wildcard}"
     if field in fields:
@@ -189,7 +189,7 @@ def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str], most:
         return f"(?P={field})"
     named.add(field)
     if hit[2] is None:
-        return f"(?P<{field}>[^/]+{own})"
-    signs = {"?": "[^/]", "*": f"[^/]*{own}"}
+        return f"(?P<{field}>[^/]+{lazy})"
+    signs = {"?": "[^/]", "*": f"[^/]*{lazy}"}
     shape = "".join(signs.get(sign, re.escape(sign)) for sign in hit[2])
     return f"(?P<{field}>{shape})"

@@ -319,8 +319,8 @@ def _brought_to(value: Pixels, size: int) -> Pixels:
     picture = value if value.ndim == 3 else value[..., None]
     if picture.shape[0] <= size:
         return _planes(resize_image(picture, size))
-    factor, rest = divmod(picture.shape[0], size)
-    if rest:
+    factor, remainder = divmod(picture.shape[0], size)
+    if remainder:
         raise BenchbedError(
             f"A derived array of {picture.shape[0]} px cannot be averaged to {size} px. Its "
             "size must be a multiple of the target size."

@@ -67,13 +67,13 @@ def _of_volume(case: Case, image: npt.NDArray[Any], spec: DatasetSpec) -> Refere
 
 def _of_phantom(prepared: Prepared, split: str) -> Iterator[Reference]:
     data = prepared.split(split)
-    whole: Window | Box = Window(0, 0, prepared.size, prepared.size)
+    frame: Window | Box = Window(0, 0, prepared.size, prepared.size)
     if (volumes := prepared.collection.spec.volumes) is not None:
-        whole = Box((0, 0, 0), volumes.spatial(prepared.size))
+        frame = Box((0, 0, 0), volumes.spatial(prepared.size))
     fovs = data.arrays.get("fov", np.ones_like(data.arrays["mask"]))
     seconds = data.arrays.get("second_mask", [None] * len(data))
     for identity, image, mask, second, fov in zip(
         data.ids, data.image, data.arrays["mask"], seconds, fovs, strict=True
     ):
         other = None if second is None else second > 0
-        yield Reference(identity, image, mask > 0, other, fov > 0, whole)
+        yield Reference(identity, image, mask > 0, other, fov > 0, frame)

@@ -19,7 +19,7 @@ MOST_TIMES = 100
 """Maximum ratio of unpacked to packed size: images, even masks, stay far below."""
 
 ALWAYS_BYTES = 10_000_000
-"""Size that any archive may unpack to, regardless of its own."""
+"""Size in bytes that any archive may unpack to."""
 
 MOST_MEMBERS = 1_000_000
 """Maximum number of members of an archive; each takes memory while it is read."""
@@ -149,10 +149,10 @@ def _unpack_zip(
             _demand_small(total, limit)
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [entry for entry in archive.infolist() if _wanted(entry.filename)]
-        for number, entry in enumerate(wanted, 1):
+        selected = [entry for entry in archive.infolist() if _wanted(entry.filename)]
+        for number, entry in enumerate(selected, 1):
             archive.extract(entry, folder)
-            counted(number, len(wanted))
+            counted(number, len(selected))
 
 
 def _unpack_tar(
@@ -177,10 +177,10 @@ def _unpack_tar(
             _demand_few(len(members))
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [member for member in members if _wanted(member.name)]
-        for number, member in enumerate(wanted, 1):
+        selected = [member for member in members if _wanted(member.name)]
+        for number, member in enumerate(selected, 1):
             archive.extract(member, folder)
-            counted(number, len(wanted))
+            counted(number, len(selected))
 
 
 def _size(member: tarfile.TarInfo) -> int:
@@ -208,8 +208,8 @@ def _most(path: Path) -> int:
     return max(ALWAYS_BYTES, MOST_TIMES * path.stat().st_size)
 
 
-def _demand_small(total: int, most: int) -> None:
-    if total > most:
+def _demand_small(total: int, limit: int) -> None:
+    if total > limit:
         raise Refused(f"it decompresses to more than {MOST_TIMES} times its size")
 
 

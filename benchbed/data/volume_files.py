@@ -71,8 +71,8 @@ def read_volume(path: Path) -> Voxels:
     values = _values(path)
     for number, sequence in enumerate(values, 1):
         if sequence.min() == sequence.max():
-            place = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
-            raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{place}.")
+            suffix = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
+            raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{suffix}.")
     return values
 
 
@@ -151,9 +151,9 @@ def robust_range(volume: Voxels) -> Voxels:
     at least 5 % of voxels have it; it becomes -1. Of the rest, the 0.5th percentile becomes -1 and
     the 99.5th 1.
     """
-    least = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND), None)
+    background = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND), None)
     # Not ``> least``: standardised brains have values on both sides of a background of 0.
-    inside = np.ones(volume.shape, bool) if least is None else volume != least
+    inside = np.ones(volume.shape, bool) if background is None else volume != background
     low, high = np.percentile(volume[inside], ROBUST)
     if high <= low:
         return np.where(inside, np.float32(1), np.float32(-1))

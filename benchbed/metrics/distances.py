@@ -34,7 +34,7 @@ class Distances:
     """Squared Euclidean distances between the rows of two matrices.
 
     A float32 matrix product is many times as fast as differences, but rounds. So it is used only
-    for a first decision: whatever is so close to a threshold that rounding could matter is computed
+    for a first decision: values so close to a threshold that rounding could matter are computed
     again from differences in float64. Results equal those of differences.
 
     Args:
@@ -141,17 +141,19 @@ class _Nearest:
     columns: Tensor
 
     @classmethod
-    def none(cls, rows: int, kept: int) -> _Nearest:
-        return cls(torch.full((rows, kept), torch.inf), torch.zeros((rows, kept), dtype=torch.long))
+    def none(cls, rows: int, count: int) -> _Nearest:
+        return cls(
+            torch.full((rows, count), torch.inf), torch.zeros((rows, count), dtype=torch.long)
+        )
 
     def add(self, rows: slice, columns: slice, rounded: Tensor) -> None:
         """Update with a tile ``(r, c)``."""
-        kept = self.values.shape[1]
-        few = rounded.topk(min(kept, rounded.shape[1]), dim=1, largest=False)
-        values = torch.cat([self.values[rows], few.values], dim=1)
-        places = torch.cat([self.columns[rows], few.indices + columns.start], dim=1)
-        self.values[rows], order = values.topk(kept, dim=1, largest=False)
-        self.columns[rows] = places.gather(1, order)
+        count = self.values.shape[1]
+        nearest = rounded.topk(min(count, rounded.shape[1]), dim=1, largest=False)
+        values = torch.cat([self.values[rows], nearest.values], dim=1)
+        indices = torch.cat([self.columns[rows], nearest.indices + columns.start], dim=1)
+        self.values[rows], order = values.topk(count, dim=1, largest=False)
+        self.columns[rows] = indices.gather(1, order)
 
 
 class _Packed:

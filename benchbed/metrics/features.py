@@ -140,9 +140,9 @@ def inception_extractor(
     network.fc = nn.Identity()
     _fold_normalisation(network)
     target = torch.device(device)
-    ready = _ready(network, _Prepared(299, (0.5,) * 3, (0.5,) * 3), target)
+    prepared = _ready(network, _Prepared(299, (0.5,) * 3, (0.5,) * 3), target)
     name = "inception-pool3-2048"
-    return Extractor(name, INCEPTION_DIMS, digest[:12], ready, target, batch_size)
+    return Extractor(name, INCEPTION_DIMS, digest[:12], prepared, target, batch_size)
 
 
 def random_extractor(
@@ -243,8 +243,8 @@ def _fold_normalisation(network: nn.Module) -> None:
 
 
 def _ready(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.Module:
-    ready = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
-    return ready.to(device).to(memory_format=torch.channels_last)
+    model = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 @contextlib.contextmanager

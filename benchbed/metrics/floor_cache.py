@@ -78,7 +78,7 @@ def _code(module: str) -> str:
     """Hash the source files in the folders of a metric's module and of this one."""
     import_module(module)
     folders = {Path(inspect.getfile(sys.modules[name])).parent for name in (module, __name__)}
-    found = hashlib.sha256()
+    state = hashlib.sha256()
     for file in sorted(file for folder in folders for file in folder.glob("*.py")):
-        found.update(file.read_bytes())
-    return found.hexdigest()
+        state.update(file.read_bytes())
+    return state.hexdigest()

@@ -63,16 +63,16 @@ def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -
     )
 
 
-def _matrix(features: npt.NDArray[Any], which: str) -> Float:
+def _matrix(features: npt.NDArray[Any], name: str) -> Float:
     matrix = np.asarray(features, np.float64)
     if matrix.ndim != 2:
-        raise ValueError(f"The {which} features have shape {matrix.shape}, expected (N, d).")
+        raise ValueError(f"The {name} features have shape {matrix.shape}, expected (N, d).")
     if len(matrix) < 2:
         raise ValueError(
-            f"The {which} set has {len(matrix)} sample(s), but a covariance needs at least 2."
+            f"The {name} set has {len(matrix)} sample(s), but a covariance needs at least 2."
         )
     if not np.isfinite(matrix).all():
-        raise ValueError(f"The {which} features contain NaN or infinity.")
+        raise ValueError(f"The {name} features contain NaN or infinity.")
     return matrix
 
 

@@ -28,7 +28,7 @@ def interval(terms: Terms, seed: int) -> tuple[float, float] | None:
         return None
     if np.ptp(terms) == 0:
         return float(terms[0]), float(terms[0])
-    ends = bootstrap(
+    result = bootstrap(
         (terms,),
         np.mean,
         confidence_level=CONFIDENCE,
@@ -37,4 +37,4 @@ def interval(terms: Terms, seed: int) -> tuple[float, float] | None:
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return float(ends.low), float(ends.high)
+    return float(result.low), float(result.high)

@@ -65,9 +65,9 @@ def nearest(images: ImageSet, train: ImageSet) -> Neighbours:
         _nearest(_small(images.images[start : start + _IMAGES]), train.images)
         for start in range(0, len(images), _IMAGES)
     ]
-    distance, place, mirrored = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    distance, index, mirrored = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     values = np.prod(_side(train.images)) * train.images.shape[1]
-    return Neighbours(distance / np.sqrt(values), place, mirrored)
+    return Neighbours(distance / np.sqrt(values), index, mirrored)
 
 
 def _nearest(
@@ -77,22 +77,22 @@ def _nearest(
     rows = small.flatten(1)
     # Row 0: training images as they are; row 1: mirrored.
     distance = torch.full((2, len(rows)), torch.inf, dtype=rows.dtype)
-    place = torch.zeros((2, len(rows)), dtype=torch.int64)
+    index = torch.zeros((2, len(rows)), dtype=torch.int64)
     step = max(1, _VALUES // rows.shape[1])
     for start in range(0, len(train), step):
         chunk = _small(train[start : start + step])
         for side, candidates in enumerate((chunk, chunk.flip(3))):
-            found = [
+            minima = [
                 torch.cdist(part, candidates.flatten(1)).min(dim=1) for part in rows.split(_ROWS)
             ]
-            values = torch.cat([part.values for part in found])
+            values = torch.cat([part.values for part in minima])
             nearer = values < distance[side]
             distance[side, nearer] = values[nearer]
-            place[side, nearer] = start + torch.cat([part.indices for part in found])[nearer]
+            index[side, nearer] = start + torch.cat([part.indices for part in minima])[nearer]
     mirrored = distance[1] < distance[0]
     return (
         torch.where(mirrored, distance[1], distance[0]),
-        torch.where(mirrored, place[1], place[0]),
+        torch.where(mirrored, index[1], index[0]),
         mirrored,
     )
 

@@ -127,9 +127,9 @@ class _Sides(NamedTuple):
 def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Sides]:
     """Iterate over chunks of plane pairs, in the size that is fastest.
 
-    Each channel is a plane of its own: all planes have the same size, so the mean over height,
-    width and channels is the mean of plane means. Planes are stored as channels of one image, for
-    which a depthwise convolution is fastest.
+    Channels are separate planes: all have the same size, so the mean over height, width and
+    channels is the mean of plane means. Planes are stored as channels of one image, for which a
+    depthwise convolution is fastest.
     """
     shape = (1, -1, *first.shape[2:])
     planes = first.reshape(shape), second.reshape(shape)

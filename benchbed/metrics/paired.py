@@ -141,7 +141,7 @@ def _foreground(inputs: PairedInputs) -> Inside:
 
 
 def _each(
-    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], places: _Places
+    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], regions: _Places
 ) -> list[Float]:
     """Measure every channel of every case, ``(N, C)``, in each region ``(N, ...)``."""
     if real.ndim not in (4, 5) or real.shape != fake.shape or real.size == 0:
@@ -149,14 +149,14 @@ def _each(
             f"The pairs have shapes {real.shape} and {fake.shape}, expected two equal shapes "
             "(N, C, H, W) or (N, C, D, H, W)."
         )
-    for inside in places:
+    for inside in regions:
         if inside is not None and inside.shape != (len(real), *real.shape[2:]):
             raise ValueError(
                 f"The masks have shape {inside.shape}, but the images have shape {real.shape}."
             )
-    result = np.empty((len(places), *real.shape[:2]))
+    result = np.empty((len(regions), *real.shape[:2]))
     for case, (first, second) in enumerate(zip(real, fake, strict=True)):
-        within = [None if inside is None else inside[case] for inside in places]
+        within = [None if inside is None else inside[case] for inside in regions]
         for channel, (one, other) in enumerate(_channels(first, second)):
             result[:, case, channel] = measure(one, other, within)
     return list(result)
@@ -175,7 +175,7 @@ def _unit(values: npt.NDArray[Any]) -> Float:
     return np.asarray(((floats + 1) / 2).clip(0, 1))
 
 
-def _ssim(real: Float, fake: Float, places: _Places) -> list[float]:
+def _ssim(real: Float, fake: Float, regions: _Places) -> list[float]:
     side = min(WINDOW, *real.shape)
     side -= 1 - side % 2
     _, similarity = structural_similarity(
@@ -188,17 +188,17 @@ def _ssim(real: Float, fake: Float, places: _Places) -> list[float]:
         full=True,
     )
     margin = side // 2
-    whole = tuple(slice(margin, length - margin) for length in real.shape)
-    centred = similarity[whole]
-    chosen = (None if inside is None else inside[whole] for inside in places)
+    valid = tuple(slice(margin, length - margin) for length in real.shape)
+    centred = similarity[valid]
+    chosen = (None if inside is None else inside[valid] for inside in regions)
     return [
         float((centred if inside is None or not inside.any() else centred[inside]).mean())
         for inside in chosen
     ]
 
 
-def _psnr(real: Float, fake: Float, places: _Places) -> list[float]:
-    return [_decibels(*(side if p is None else side[p] for side in (real, fake))) for p in places]
+def _psnr(real: Float, fake: Float, regions: _Places) -> list[float]:
+    return [_decibels(*(side if p is None else side[p] for side in (real, fake))) for p in regions]
 
 
 def _decibels(real: Float, fake: Float) -> float:
@@ -207,6 +207,6 @@ def _decibels(real: Float, fake: Float) -> float:
     return min(float(value), BEST_PSNR)
 
 
-def _mae(real: Float, fake: Float, places: _Places) -> list[float]:
+def _mae(real: Float, fake: Float, regions: _Places) -> list[float]:
     errors = np.abs(real - fake)
-    return [float((errors if inside is None else errors[inside]).mean()) for inside in places]
+    return [float((errors if inside is None else errors[inside]).mean()) for inside in regions]

@@ -73,8 +73,8 @@ def sliced(volumes: ImageSet, sequence: int) -> ImageSet:
     if volumes.parent is None or volumes.indices is None:
         return ImageSet(axial_slices(volumes.images, sequence))
     count = len(places(volumes.images.shape[2]))
-    own = volumes.indices[:, None] * count + np.arange(count)
-    return sliced(volumes.parent, sequence).subset(own.ravel())
+    rows = volumes.indices[:, None] * count + np.arange(count)
+    return sliced(volumes.parent, sequence).subset(rows.ravel())
 
 
 def fid_slices(inputs: MetricInputs) -> float:

@@ -109,8 +109,8 @@ def _turned(
         return cast(Tensor, T.rotate(case, angle, mode, fill=fills))
     top, left, side = square
     down, right = (
-        place + (side - extent) / 2
-        for place, extent in zip((top, left), case.shape[1:], strict=True)
+        offset + (side - extent) / 2
+        for offset, extent in zip((top, left), case.shape[1:], strict=True)
     )
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     reach = math.ceil(side * math.sqrt(0.5)) + 1

@@ -30,7 +30,7 @@ class ProgressiveGenerator(nn.Module):
         start: Lowest level in use.
 
     Raises:
-        ValueError: `size` is no power of two >= 4, or `base` leaves a layer without channels.
+        ValueError: `size` is no power of two >= 4, or `base` is too small for a layer.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ProgressiveDiscriminator(nn.Module):
         start: Lowest level in use.
 
     Raises:
-        ValueError: `size` is no power of two >= 4, or `base` leaves a layer without channels.
+        ValueError: `size` is no power of two >= 4, or `base` is too small for a layer.
     """
 
     def __init__(

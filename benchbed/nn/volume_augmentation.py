@@ -52,8 +52,8 @@ def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
         generator.
     """
     cases = [
-        _changed({n: t[place] for n, t in batch.tensors() if n != "label"}, probability)
-        for place in range(len(batch))
+        _changed({n: t[position] for n, t in batch.tensors() if n != "label"}, probability)
+        for position in range(len(batch))
     ]
     parts = {name: torch.stack([case[name] for case in cases]) for name in cases[0]}
     extra = {name: parts.pop(name) for name in batch.extra}

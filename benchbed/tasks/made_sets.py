@@ -14,13 +14,7 @@ from benchbed.tasks.scoring import score
 def score_made(
     evaluation: Evaluation, fake: ImageSet, metrics: Sequence[MetricSpec]
 ) -> list[MetricValue]:
-    """Score generated images against the reference split, and draw the nearest training images.
-
-    Args:
-        evaluation: Data, seed and features of the run.
-        fake: Generated images.
-        metrics: Metrics of image sets.
-    """
+    """Score generated images against the reference split, and draw the nearest training images."""
     train = evaluation.real[evaluation.train_split]
     held_out = evaluation.held_out_split
     unseen = Unseen(train, evaluation.real[held_out]) if held_out is not None else None

@@ -39,16 +39,16 @@ def nearest_grid(fake: ImageSet, train: ImageSet, unseen: Unseen | None) -> Pixe
 
 def _beside_nearest(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
     """Return the images nearest to a training image, nearest first, and those training images."""
-    found = (nearest_volumes if images.images.ndim == 5 else nearest)(images, train)
-    closest = np.argsort(found.distance, kind="stable")[:SHOWN]
-    partners = _flat(train, found.place[closest])
-    mirrored = found.mirrored[closest, None, None, None]
+    neighbours = (nearest_volumes if images.images.ndim == 5 else nearest)(images, train)
+    closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN]
+    partners = _flat(train, neighbours.place[closest])
+    mirrored = neighbours.mirrored[closest, None, None, None]
     return _flat(images, closest), np.where(mirrored, partners[..., ::-1], partners)
 
 
-def _flat(images: ImageSet, places: npt.NDArray[np.intp]) -> Pixels:
+def _flat(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
     """Select images, or central slices of volumes, as ``(N, C, H, W)`` uint8."""
-    chosen = np.asarray(images.images[places])
+    chosen = np.asarray(images.images[indices])
     if chosen.ndim == 5:
         chosen = chosen[:, :1, chosen.shape[2] // 2]
     return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())

@@ -52,8 +52,8 @@ def score(
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
         function: MetricFunction = load(spec.implementation)
-        asked = Asked(features) if isinstance(features, FeatureCache) else features
-        inputs = MetricInputs(real, fake, asked, seed, unseen)
+        tracked = Asked(features) if isinstance(features, FeatureCache) else features
+        inputs = MetricInputs(real, fake, tracked, seed, unseen)
         values.append(_one(spec, function, inputs, parts))
     counted("scoring", len(metrics), len(metrics))
     return values
@@ -70,7 +70,7 @@ def _one(
     if reason:
         return MetricValue(spec.name, None, spec.recipe, n_real, n_fake, note=reason)
     measured = function(inputs)
-    ends = interval(measured, inputs.seed) if isinstance(measured, np.ndarray) else None
+    bounds = interval(measured, inputs.seed) if isinstance(measured, np.ndarray) else None
     floor = None
     # Metrics on held-out images compare with real images already.
     if n_floor >= spec.min_samples and not spec.held_out:
@@ -83,8 +83,8 @@ def _one(
         n_fake=n_fake,
         floor=floor,
         n_floor=n_floor if floor is not None else 0,
-        low=ends[0] if ends else None,
-        high=ends[1] if ends else None,
+        low=bounds[0] if bounds else None,
+        high=bounds[1] if bounds else None,
     )
 
 
@@ -100,7 +100,7 @@ def _refusal(spec: MetricSpec, inputs: MetricInputs) -> str:
     return ""
 
 
-def _parts(real: ImageSet, wanted: int) -> tuple[ImageSet, ImageSet]:
-    count = min(wanted, len(real) // 2)
+def _parts(real: ImageSet, size: int) -> tuple[ImageSet, ImageSet]:
+    count = min(size, len(real) // 2)
     order = np.random.default_rng(FLOOR_SEED).permutation(len(real))
     return real.subset(np.sort(order[:count])), real.subset(np.sort(order[count : 2 * count]))

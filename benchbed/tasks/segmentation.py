@@ -59,8 +59,10 @@ def predict(
     """Predict the foreground probability of every case, ``(H, W)`` at its own size."""
     total = len(cases)
     images = np.stack([case.image for case in cases])
-    found = probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
-    return [_native(values, case) for values, case in zip(foreground(found), cases, strict=True)]
+    predicted = probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
+    return [
+        _native(values, case) for values, case in zip(foreground(predicted), cases, strict=True)
+    ]
 
 
 def _native(values: Scores, case: Reference) -> Scores:

@@ -34,9 +34,9 @@ class Translation(Task):
         values = score_pairs(
             pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.counted
         )
-        made = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
+        generated = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
         sets = [spec for spec in evaluation.metrics if spec.judges != "pairs"]
-        return [*values, *score_made(evaluation, made, sets)]
+        return [*values, *score_made(evaluation, generated, sets)]
 
 
 def _translated(evaluation: Evaluation) -> tuple[Images, Images]:
@@ -69,7 +69,7 @@ def score_pairs(
         counted(f"scoring {spec.title}", position, len(metrics))
         function: PairedFunction = load(spec.implementation)
         terms = function(inputs)
-        ends = interval(terms, seed)
+        bounds = interval(terms, seed)
         values.append(
             MetricValue(
                 metric=spec.name,
@@ -77,8 +77,8 @@ def score_pairs(
                 recipe=spec.recipe,
                 n_real=count,
                 n_fake=count,
-                low=ends[0] if ends else None,
-                high=ends[1] if ends else None,
+                low=bounds[0] if bounds else None,
+                high=bounds[1] if bounds else None,
             )
         )
     counted("scoring", len(metrics), len(metrics))

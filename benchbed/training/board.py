@@ -38,10 +38,6 @@ class Board:
 
     TensorBoard hides what an earlier attempt wrote after `step`, since a run resumed from a
     checkpoint repeats those steps.
-
-    Args:
-        folder: Run folder.
-        step: Training steps done.
     """
 
     def __init__(self, folder: Path, step: int) -> None:

@@ -244,7 +244,7 @@ class Loop:
             self._board.picture(self.method.steps, pixels)
 
     def _save(self) -> None:
-        mine, *others = self.ranks.gather(random_states())
+        own_state, *other_states = self.ranks.gather(random_states())
         self.ranks.average(list(self._sums.values()))
         if not self.ranks.first:
             return
@@ -254,8 +254,8 @@ class Loop:
         content = {
             "data": asdict(self.method.data),
             "state": self.method.state(),
-            "random": mine,
-            "others": others,
+            "random": own_state,
+            "others": other_states,
             "noise": None if self.ranks.noise is None else self.ranks.noise.get_state(),
             "shown": self.position.shown,
             "seconds": self.position.seconds,

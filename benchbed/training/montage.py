@@ -114,11 +114,11 @@ def montage(
     masks = [None if layer.mask is None else _codes(layer.mask) for layer in layers]
     rows: list[Pixels] = []
     for case in range(len(images[0])):
-        own = [None if mask is None else mask[case] for mask in masks]
-        place = _common_place(own, images[0].shape[2:], focus)
-        for layer, image, mask in zip(layers, images, own, strict=True):
+        case_masks = [None if mask is None else mask[case] for mask in masks]
+        voxel = _common_place(case_masks, images[0].shape[2:], focus)
+        for layer, image, mask in zip(layers, images, case_masks, strict=True):
             tiles = [
-                _tile(sequence, mask, _Cut(plane, place, aspect), layer.overlay)
+                _tile(sequence, mask, _Cut(plane, voxel, aspect), layer.overlay)
                 for plane in planes
                 for sequence in image[case]
             ]
@@ -152,8 +152,8 @@ def surgery_figure(
     rows: list[Pixels] = []
     for volume, labels in zip(images, masks, strict=True):
         image, mask = _pixels(volume), _codes(labels)
-        place = centroid(mask, focus) or _middle(mask.shape)
-        cut = _Cut(plane, place, aspect)
+        voxel = centroid(mask, focus) or _middle(mask.shape)
+        cut = _Cut(plane, voxel, aspect)
         tiles = [_tile(sequence, None, cut) for sequence in image]
         rows.append(_beside([_colours(cut.of(mask, Image.Resampling.NEAREST)), *tiles]))
     return _stacked(rows)
@@ -174,11 +174,11 @@ def centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> Place | None:
     return z, y, x
 
 
-def shown(volume: npt.NDArray[Any], plane: Plane, place: Place) -> npt.NDArray[Any]:
+def shown(volume: npt.NDArray[Any], plane: Plane, voxel: Place) -> npt.NDArray[Any]:
     """Return the slice of ``(D, H, W)`` through a voxel, oriented for display."""
     axis = AXIS[plane]
     # The axes grow upwards, to the patient's right and forwards; rows and columns the other way.
-    return np.asarray(volume.take(place[axis], axis=axis)[::-1, ::-1])
+    return np.asarray(volume.take(voxel[axis], axis=axis)[::-1, ::-1])
 
 
 def overlaid(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
@@ -200,8 +200,8 @@ def overlaid(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
 
 
 def _edges(codes: Pixels) -> npt.NDArray[np.bool_]:
-    least, most = ndimage.minimum_filter(codes, 3), ndimage.maximum_filter(codes, 3)
-    return np.asarray((codes > 0) & (least != most))
+    lowest, highest = ndimage.minimum_filter(codes, 3), ndimage.maximum_filter(codes, 3)
+    return np.asarray((codes > 0) & (lowest != highest))
 
 
 def _colours(codes: Pixels) -> Pixels:
@@ -212,8 +212,8 @@ def _colours(codes: Pixels) -> Pixels:
 def _common_place(
     masks: Sequence[Pixels | None], shape: tuple[int, ...], focus: Sequence[int]
 ) -> Place:
-    places = (centroid(mask, focus) for mask in masks if mask is not None)
-    return next((place for place in places if place is not None), _middle(shape))
+    voxels = (centroid(mask, focus) for mask in masks if mask is not None)
+    return next((voxel for voxel in voxels if voxel is not None), _middle(shape))
 
 
 def _middle(shape: tuple[int, ...]) -> Place:

@@ -27,10 +27,6 @@ class NotFinite(BenchbedError):
 def check_finite(method: Method[Any], outputs: Mapping[str, torch.Tensor]) -> None:
     """Raise if a tensor has NaN or infinity, which a picture would not show.
 
-    Args:
-        method: The method, for the message.
-        outputs: Tensors by name.
-
     Raises:
         NonFiniteError: A tensor has NaN or infinity.
     """

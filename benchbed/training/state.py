@@ -74,7 +74,7 @@ def save_checkpoint(path: Path, method: str, run: str, content: Mapping[str, Any
         try:
             torch.save(state, file)
         except RuntimeError as error:
-            # torch's writer replaces the disk's error by one of its own.
+            # torch's writer replaces the disk's error by its own.
             cause = error.__context__
             raise (cause if isinstance(cause, OSError) else error) from None
 
