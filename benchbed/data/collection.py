@@ -187,17 +187,11 @@ def _is_image(name: str, spec: DatasetSpec) -> bool:
 def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Return a unique id for each image: its ``id`` field, else its path, shortened if unique."""
     fields = {name: image_fields.get("id", "") for name, image_fields in images.items()}
-    unique_ids = {
-        identity for identity, n in Counter(fields.values()).items() if identity and n == 1
-    }
+    unique = {identity for identity, n in Counter(fields.values()).items() if identity and n == 1}
     stems = {name: str(Path(name).with_suffix("")) for name in fields}
-    shared_stems = {stem for stem, n in Counter(stems.values()).items() if n > 1}
+    shared = {stem for stem, n in Counter(stems.values()).items() if n > 1}
     return {
-        name: identity
-        if identity in unique_ids
-        else name
-        if stems[name] in shared_stems
-        else stems[name]
+        name: identity if identity in unique else name if stems[name] in shared else stems[name]
         for name, identity in fields.items()
     }
 
@@ -216,8 +210,7 @@ class _Pairing:
             return {}
         fields, missing = self.images, _unpaired(hits)
         if missing:
-            # A field ends at the first dot; names with several dots, as in DICOM, are too short
-            # then.
+            # A field ends at the first dot: too early in names with several dots, as in DICOM.
             dotted_fields = Pattern(self.pattern, dotted=True).matches(self.images)
             dotted_hits = Pattern(text, dotted=True).companions(self.files, dotted_fields)
             if len(dotted_hits) == len(hits) and len(_unpaired(dotted_hits)) < len(missing):

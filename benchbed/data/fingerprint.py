@@ -49,10 +49,10 @@ def facts_of(
     memory = _Memory(name, say)
     facts: dict[Path, Facts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for (_, path), file_facts in zip(
+        for (_, path), entry in zip(
             files, pool.map(lambda f: memory.facts(*f), files), strict=True
         ):
-            facts[path] = file_facts
+            facts[path] = entry
             advance()
             if len(facts) % _SAVE_EVERY == 0:
                 memory.save()
@@ -62,9 +62,7 @@ def facts_of(
 
 def undecodable(facts: dict[Path, Facts]) -> dict[Path, str]:
     """Return the files that cannot be decoded, with the reason."""
-    return {
-        path: file_facts["error"] for path, file_facts in facts.items() if "error" in file_facts
-    }
+    return {path: entry["error"] for path, entry in facts.items() if "error" in entry}
 
 
 def fingerprint(collection: Collection, facts: dict[Path, Facts]) -> str:

@@ -44,9 +44,7 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         raise BenchbedError(first["error"])
     sequences = int(first["shape"].partition("x")[0])
     codes = facts_of(NAME, [("mask", folder / name) for name in masks]).values()
-    structure_count = max(
-        (int(file_facts["largest"]) for file_facts in codes if "error" not in file_facts), default=0
-    )
+    count = max((int(entry["largest"]) for entry in codes if "error" not in entry), default=0)
     layout = Layout(
         folders=(folder.name,),
         parts=(Part(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None),),
@@ -62,7 +60,7 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         channels=sequences,
         volumes=Volumes(
             sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
-            structures=tuple(f"structure {n}" for n in range(1, max(structure_count, 1) + 1)),
+            structures=tuple(f"structure {n}" for n in range(1, max(count, 1) + 1)),
             framing="cube",
         ),
     )

@@ -117,14 +117,10 @@ class Pattern:
             else:
                 ambiguous.append(file)
         values = {image: tuple(fields[name] for name in names) for image, fields in images.items()}
-        candidates = _near(ambiguous, set(values.values()))
+        maybe = _near(ambiguous, set(values.values()))
         matches = {
             key: certain.get(tuple(value.lower() for value in key), [])
-            + (
-                self.find(candidates[key], dict(zip(names, key, strict=True)))
-                if key in candidates
-                else []
-            )
+            + (self.find(maybe[key], dict(zip(names, key, strict=True))) if key in maybe else [])
             for key in set(values.values())
         }
         return {image: matches[key] for image, key in values.items()}

@@ -19,9 +19,9 @@ def gradient_penalty(
 ) -> Tensor:
     """Penalise gradient norms unlike `target` between real and fake (Gulrajani et al. 2017).
 
-    The expectation in Eq. 3, without the factor lambda: the mean over the batch of (||grad f(x)||_2
-    - target)^2 at points x drawn uniformly on the lines from each real to its fake image (Algorithm
-    1). The norm runs over all pixels and channels of one image.
+    The expectation in Eq. 3, without the factor lambda: the mean over the batch of
+    (||grad f(x)||_2 - target)^2 at points x drawn uniformly on the lines from each real to its
+    fake image (Algorithm 1). The norm runs over all pixels and channels of one image.
 
     Fabric's wrapper is removed first: under mixed precision it forbids gradients other than its
     own. The penalty is computed in the critic's own precision, without autocast, since second
@@ -47,10 +47,8 @@ def gradient_penalty(
     first = next(network.parameters(), real)
     start, end = real.detach().to(first.dtype), fake.detach().to(first.dtype)
     with torch.autocast(real.device.type, enabled=False):
-        position = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device).to(
-            first.dtype
-        )
-        points = torch.lerp(start, end, position).requires_grad_(True)
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device).to(first.dtype)
+        points = torch.lerp(start, end, share).requires_grad_(True)
         scores = network(points, *args)
         (slopes,) = torch.autograd.grad(scores.sum(), points, create_graph=True)
         norms: Tensor = torch.linalg.vector_norm(slopes.float().flatten(1), dim=1)

@@ -88,7 +88,7 @@ def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
     outside = {name: OUTSIDE.get(name, -1.0) for name in case}
     # The transform pads with zeros, so shift the fill value to zero meanwhile.
     transformed = change({name: tensor - outside[name] for name, tensor in case.items()})
-    # Interpolation weights add up to 1 only up to rounding.
+    # Clamped, since interpolation weights add up to 1 only up to rounding.
     return {n: (transformed[n].as_tensor() + outside[n]).clamp(-1.0, 1.0) for n in case}
 
 

@@ -144,8 +144,7 @@ class Loop:
                 speed = (self.position.shown - reported_shown) / (now - reported_at)
                 self.reporter.training(self._progress(speed))
                 reported_at, reported_shown = now, self.position.shown
-            # Before the checkpoint, which stores the number of pictures: otherwise one is drawn
-            # twice.
+            # Before the checkpoint, which stores the number of pictures: else one is drawn twice.
             self._picture_if_due()
             if self.ranks.agree(self.stop()):
                 self._save()
@@ -202,7 +201,7 @@ class Loop:
                 )
 
     def _check_weights(self) -> None:
-        """Raise if weights are not finite; a NaN gradient shows only after the step."""
+        """Raise if weights are not finite: a NaN gradient can follow from finite losses."""
         for name, weights in self.method.named_parameters():
             if not torch.isfinite(weights).all():
                 raise Diverged(
