@@ -21,7 +21,7 @@ def setting(default: Any, *, help: str, source: str, **bounds: Any) -> Any:
     """Declare a setting with its default, meaning and source.
 
     Args:
-        default: Default: the paper's value if the paper states one.
+        default: The paper's value, where it states one.
         help: Meaning, with unit.
         source: Source of the default, such as ``"section 3"`` or ``"unstated; ..."``.
         **bounds: Bounds for pydantic's ``Field``: ``gt``, ``ge``, ``lt``, ``le``, ``multiple_of``.

@@ -133,7 +133,7 @@ class _Nearest:
     """The smallest rounded distances of each row so far.
 
     Attributes:
-        values: ``(n, kept)``, ascending.
+        values: ``(n, k)``, ascending.
         columns: Their columns.
     """
 
@@ -141,10 +141,8 @@ class _Nearest:
     columns: Tensor
 
     @classmethod
-    def none(cls, rows: int, count: int) -> _Nearest:
-        return cls(
-            torch.full((rows, count), torch.inf), torch.zeros((rows, count), dtype=torch.long)
-        )
+    def none(cls, rows: int, k: int) -> _Nearest:
+        return cls(torch.full((rows, k), torch.inf), torch.zeros((rows, k), dtype=torch.long))
 
     def add(self, rows: slice, columns: slice, rounded: Tensor) -> None:
         """Update with a tile ``(r, c)``."""
@@ -169,8 +167,7 @@ class _Packed:
         # A product by oneDNN is twice as fast as by MKL on some processors.
         packed = torch.backends.mkldnn.is_available()
         for start in range(0, len(points), _TILE):
-            # Subtract in the original dtype: converting to float32 first would lose the last
-            # digits.
+            # Subtract in the original dtype: float32 would lose the last digits.
             part: Points = points[start : start + _TILE] - centre.astype(points.dtype)
             part = part.astype(np.float32, copy=False)
             tensor = torch.from_numpy(part)
