@@ -1,4 +1,4 @@
-"""What a plugin writes to stdout, kept out of what a script reads there."""
+"""Redirect what plugins print, so that stdout has only benchbed's own output."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ STDOUT, STDERR = 1, 2
 
 
 def to_stderr(text: str) -> None:
-    """A line on stderr, where there is one."""
+    """Print a line to stderr, if there is one."""
     if sys.stderr is not None:
         print(text, file=sys.stderr)
 
 
 class _Lines(io.TextIOBase):
-    """Passes each line on that is written to it."""
+    """Text stream that passes on each complete line."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._rest = ""
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def write(self, text: str) -> int:
-        """Say the lines that are complete by now."""
+        """Pass on the lines that are complete."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
@@ -37,35 +37,31 @@ class _Lines(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits; a library may keep this for longer than it is open."""
+        """Do nothing: lines are passed on at once, and a library may flush after the close."""
 
     def close(self) -> None:
-        """Say what has no end."""
+        """Pass on the last, incomplete line."""
         self.write("\n")
         super().close()
 
 
 @contextlib.contextmanager
 def stdout_aside(who: str, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
-    """Inside, what is printed is said with the name of who prints it.
+    """Redirect printed lines to `say`, prefixed with the name of the plugin.
 
-    What goes past Python's ``sys.stdout``, as from a library or from a process that was started,
-    goes to stderr as it is.
-
-    Args:
-        who: The method or plugin that is at work.
-        say: Told each line.
+    Output that bypasses ``sys.stdout``, as from C libraries or subprocesses, goes to stderr
+    unchanged.
     """
     with contextlib.ExitStack() as stack:
-        # What was printed before is no plugin's.
+        # Earlier output is not the plugin's.
         if sys.stdout is not None:
             sys.stdout.flush()
-        # A process may have been started without one or the other.
+        # A process may have been started without stdout or stderr.
         with contextlib.suppress(OSError):
-            kept = os.dup(STDOUT)
-            stack.callback(os.close, kept)
+            saved = os.dup(STDOUT)
+            stack.callback(os.close, saved)
             os.dup2(STDERR, STDOUT)
-            stack.callback(os.dup2, kept, STDOUT)
+            stack.callback(os.dup2, saved, STDOUT)
         lines = stack.enter_context(contextlib.closing(_Lines(lambda text: say(f"{who}: {text}"))))
         stack.enter_context(contextlib.redirect_stdout(lines))
         yield

@@ -1,7 +1,7 @@
-"""The errors that a user can cause, and how they are worded.
+"""Errors caused by the user, and the wording of unknown names.
 
-A message says what was given, what is allowed, the nearest match and the next command. The
-command line prints it as it is and exits with code 2; no traceback.
+A message says what was given, what is allowed, the nearest match and the next command. The command
+line prints it without traceback and exits with code 2.
 """
 
 from __future__ import annotations
@@ -11,34 +11,27 @@ from collections.abc import Iterable
 
 
 class BenchbedError(Exception):
-    """Something the user gave cannot be used; the text says what, and what to do."""
+    """The user's input cannot be used; the text says why, and what to do."""
 
 
 class BenchbedWarning(UserWarning):
-    """Something a user should know that does not stop the work."""
+    """Something the user should know that does not stop the run."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The entry of `allowed` that is spelled most like `name`, or None if none is close."""
+    """Return the entry of `allowed` most similar to `name`, or None if none is close."""
     lowered = {candidate.lower(): candidate for candidate in allowed}
     matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     return lowered[matches[0]] if matches else None
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str], command: str) -> BenchbedError:
-    """The error for a name that does not exist.
-
-    Args:
-        kind: What was looked for, such as ``"method"``.
-        name: What the user gave.
-        allowed: Every name that exists.
-        command: The command that lists what is allowed.
-    """
+    """Make the error for a name that does not exist; `command` lists those that do."""
     names = sorted(allowed)
     close = nearest(name, names)
-    guess = f"; did you mean {close!r}?" if close else "."
+    suggestion = f"; did you mean {close!r}?" if close else "."
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    there = f"Available: {shown}" if names else "None available"
+    available = f"Available: {shown}" if names else "None available"
     return BenchbedError(
-        f"No {kind} named {name!r}{guess} {there}. Run `{command}` to see all names."
+        f"No {kind} named {name!r}{suggestion} {available}. Run `{command}` to see all names."
     )

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and hashes of what they hold."""
+"""Atomic writing of files, and hashes of their content."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from pathlib import Path
 from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says where no more can be written."""
+"""Errors of a full disk or quota."""
 
 
 def digest(value: Any, length: int = 12) -> str:
-    """Hash of a JSON value, the same on every machine.
-
-    Args:
-        value: Anything JSON can hold; keys are sorted.
-        length: Hexadecimal digits to keep.
-    """
+    """Hash a JSON value, keys sorted, to `length` hexadecimal digits, equal on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
@@ -35,19 +30,13 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path that replaces `path` when the block succeeds.
 
-    The content is on the disk before the name is, so that a power cut leaves the old file or the
-    new one, never half of one.
-
-    Args:
-        path: The file to write; its folder is made if need be.
-
-    Yields:
-        The path to write to.
+    The content is synced before the rename: after a power cut the file is the old or the new one,
+    never a partial one.
 
     Raises:
-        OSError: It cannot be written; its `filename` is set.
+        OSError: The file cannot be written; `filename` is set.
     """
     try:
         make_folder(path.parent)
@@ -63,22 +52,22 @@ def whole(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        # A full disk says so without a name.
+        # The error for a full disk has no file name.
         if error.errno is not None:
             error.filename = error.filename or str(path)
         raise
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it if need be; a power cut does not take them away."""
-    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    """Create a folder and its parents, synced so that a power cut does not remove them."""
+    new = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for place in new:
-        sync(place.parent)
+    for parent in new:
+        sync(parent.parent)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
+    """Wait until a file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -87,11 +76,11 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` whole, as UTF-8."""
+    """Write `text` atomically, as UTF-8."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` whole, as JSON that a human can read and a diff can show."""
+    """Write `value` atomically, as readable and diffable JSON."""
     write_text(path, json.dumps(value, indent=2, sort_keys=False, default=_plain) + "\n")

@@ -1,4 +1,4 @@
-"""The four hooks by which a plugin offers what it has."""
+"""The four hooks through which a plugin provides specs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pluggy
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 
 GROUP = "benchbed"
-"""The entry-point group, and the name of the pluggy project."""
+"""Entry-point group, and name of the pluggy project."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -17,19 +17,19 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def benchbed_methods() -> Iterable[MethodSpec]:  # type: ignore[empty-body]
-    """The methods that this plugin offers."""
+    """List the methods of this plugin."""
 
 
 @hookspec
 def benchbed_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
-    """The data sets that this plugin offers."""
+    """List the datasets of this plugin."""
 
 
 @hookspec
 def benchbed_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
-    """The metrics that this plugin offers."""
+    """List the metrics of this plugin."""
 
 
 @hookspec
 def benchbed_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
-    """The tasks that this plugin offers."""
+    """List the tasks of this plugin."""

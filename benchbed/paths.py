@@ -1,4 +1,4 @@
-"""Where things lie on this machine."""
+"""Folders that benchbed uses on this machine."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from benchbed.files import make_folder
 
 
 def cache() -> Path:
-    """Where prepared data and weights are kept: ``$BENCHBED_CACHE``, else the user's cache."""
+    """Return the folder of prepared data and weights: ``$BENCHBED_CACHE``, else the default."""
     chosen = os.environ.get("BENCHBED_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("benchbed"))
 
 
 def data_root(option: Path | None = None) -> Path:
-    """Where real data are looked for: the option, else ``$BENCHBED_DATA``, else the cache.
+    """Return the folder of real data: the option, else ``$BENCHBED_DATA``, else in the cache.
 
     Raises:
-        BenchbedError: A folder was named that does not exist.
+        BenchbedError: The given folder does not exist.
     """
     variable = os.environ.get("BENCHBED_DATA")
     if option is not None:
@@ -37,21 +37,21 @@ def data_root(option: Path | None = None) -> Path:
 
 
 def results(option: Path | None = None) -> Path:
-    """The results folder: the option, else ``$BENCHBED_RESULTS``, else ``results`` here."""
+    """Return the results folder: the option, else ``$BENCHBED_RESULTS``, else ``./results``."""
     if option is not None:
         return option.expanduser()
     return Path(os.environ.get("BENCHBED_RESULTS", "results")).expanduser()
 
 
 def benchmarks() -> Path:
-    """The folder of suites and of the papers' values: beside the package, or inside it."""
+    """Return the folder of suites and paper values: inside the package, or next to it."""
     package = Path(__file__).resolve().parent
     inside = package / "benchmarks"
     return inside if inside.is_dir() else package.parent / "benchmarks"
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; no for what no disk takes as a name."""
+    """Return whether a folder exists; False for invalid names."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -59,14 +59,10 @@ def is_folder(path: Path) -> bool:
 
 
 def writable(folder: Path, instead: str = "--results or --out") -> Path:
-    """Make `folder` if need be.
-
-    Args:
-        folder: The folder.
-        instead: How another one is named, for the error text.
+    """Create `folder` if missing, and check that it is writable.
 
     Raises:
-        BenchbedError: It cannot be made or written to.
+        BenchbedError: It cannot be created or written to; the text names the options `instead`.
     """
     try:
         make_folder(folder)

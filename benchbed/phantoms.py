@@ -1,8 +1,8 @@
 """Drawing for phantoms, independent of resolution: strokes, filled outlines, bumps, noise.
 
-Lengths are in units of the plugin's choice, with the origin at the middle of the frame, x to the
+Lengths are in units of the plugin's choice, with the origin at the centre of the frame, x to the
 right and y down; ``half`` is the frame's half width in these units. A pixel's value is its area
-average, so a small picture is what a large one of the same content shrinks to.
+average, so a small image equals a large one of the same content, shrunk.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Strokes:
     weight: Array
 
     def subset(self, keep: NDArray[np.bool_]) -> Strokes:
-        """The capsules where `keep` ``(N,)`` is true."""
+        """Select the capsules where `keep` ``(N,)`` is true."""
         return Strokes(self.start[keep], self.end[keep], self.radius[keep], self.weight[keep])
 
     def restyled(self, *, radius: float = 1.0, weight: Array | float = 1.0) -> Strokes:
-        """The same lines with radii multiplied by `radius` and opacities set to `weight`."""
+        """Return the same lines, radii multiplied by `radius` and opacities set to `weight`."""
         opacity = np.broadcast_to(np.asarray(weight, dtype=np.float64), self.radius.shape)
         return Strokes(self.start, self.end, self.radius * radius, opacity)
 
 
 def _subdivided(strokes: Strokes, size: int, half: float) -> tuple[Array, Array, Array, Array]:
-    """Pixel coordinates of pieces that are at most about as long as they are wide."""
+    """Split strokes into pieces at most about as long as wide, in pixel coordinates."""
     scale = size / (2 * half)
     start = (strokes.start + half) * scale - 0.5
     step = (strokes.end - strokes.start) * scale
@@ -60,14 +60,14 @@ def _subdivided(strokes: Strokes, size: int, half: float) -> tuple[Array, Array,
 
 
 def draw(strokes: Strokes, size: int, half: float = 1.0) -> Plane:
-    """Opacity of strokes on a ``size`` x ``size`` frame.
+    """Draw the opacity of strokes on a ``size`` x ``size`` frame.
 
-    Each pixel takes the largest, over the strokes, of weight x share of the pixel covered. The
-    share is that of a pixel-wide box across the line, so that a line thinner than a pixel fades
-    in proportion to its width instead of breaking up or growing.
+    Each pixel is the maximum over strokes of weight x share of the pixel covered. The share is that
+    of a pixel-wide box across the line, so a line thinner than a pixel fades in proportion to its
+    width instead of breaking up or growing.
 
     Args:
-        strokes: What to draw.
+        strokes: Strokes to draw.
         size: Side of the frame in pixels.
         half: Half the frame's width in the units of the strokes.
 
@@ -88,13 +88,13 @@ def draw(strokes: Strokes, size: int, half: float = 1.0) -> Plane:
         wide = radius[rows, None, None]
         share = np.minimum(distance + 0.5, wide) - np.maximum(distance - 0.5, -wide)
         value = np.clip(share, 0.0, 1.0) * weight[rows, None, None]
-        seen = (value > 0) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
-        np.maximum.at(canvas, (y * size + x)[seen], value[seen].astype(np.float32))
+        visible = (value > 0) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
+        np.maximum.at(canvas, (y * size + x)[visible], value[visible].astype(np.float32))
     return canvas.reshape(size, size)
 
 
 def _distance(x: NDArray[np.intp], y: NDArray[np.intp], start: Array, piece: Array) -> Array:
-    """Distance in pixels from each pixel (N, K, K) to its segment."""
+    """Return the distance in pixels from each pixel (N, K, K) to its segment."""
     dx = x - start[:, 0, None, None]
     dy = y - start[:, 1, None, None]
     px, py = piece[:, 0, None, None], piece[:, 1, None, None]
@@ -105,7 +105,7 @@ def _distance(x: NDArray[np.intp], y: NDArray[np.intp], start: Array, piece: Arr
 
 @lru_cache(maxsize=32)
 def _spline_weights(size: int, cells: int) -> Plane:
-    """(size, cells + 3) area averages of the uniform cubic B-splines on ``cells`` cells."""
+    """Return (size, cells + 3) area averages of the uniform cubic B-splines on ``cells`` cells."""
     inside = max(1, -(-4 * cells // size))
     position = (np.arange(size * inside) + 0.5) * cells / (size * inside)
     offset = np.abs(position[:, None] + 1 - np.arange(cells + 3)[None, :])
@@ -116,10 +116,10 @@ def _spline_weights(size: int, cells: int) -> Plane:
 
 
 def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:
-    """Smooth noise whose grain is the frame's width over ``cells``, whatever the size in pixels.
+    """Draw smooth noise with a grain of the frame's width over ``cells``, at any size in pixels.
 
-    The knots are drawn on a fixed grid and interpolated by cubic B-splines averaged over each
-    pixel. Draws (cells + 3)^2 normal values from ``rng``.
+    Knots on a fixed grid are interpolated by cubic B-splines averaged over each pixel. Draws (cells
+    + 3)^2 normal values from ``rng``.
 
     Args:
         rng: Source of the knots.
@@ -127,7 +127,7 @@ def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:
         size: Side of the frame in pixels.
 
     Returns:
-        ``(size, size)`` float32 of mean 0 and, where pixels resolve the grain, of variance about 1.
+        ``(size, size)`` float32 of mean 0 and, where pixels resolve the grain, variance about 1.
     """
     knots = rng.standard_normal((cells + 3, cells + 3), dtype=np.float32)
     weights = _spline_weights(size, cells)
@@ -137,28 +137,28 @@ def noise(rng: np.random.Generator, cells: int, size: int) -> Plane:
 
 @lru_cache(maxsize=8)
 def grid(size: int, half: float = 1.0) -> tuple[Plane, Plane]:
-    """Coordinates of the pixel centres: x ``(1, size)`` and y ``(size, 1)``, in [-half, half]."""
+    """Return coordinates of pixel centres: x ``(1, size)``, y ``(size, 1)``, in [-half, half]."""
     axis = ((np.arange(size) + 0.5) / size * 2 - 1) * half
     line = axis.astype(np.float32)
     return line[None, :], line[:, None]
 
 
 def spot(x: float, y: float, width: float, size: int, half: float = 1.0) -> Plane:
-    """A round Gaussian bump of height 1 and standard deviation `width`, ``(size, size)``."""
+    """Draw a round Gaussian of height 1 and standard deviation `width`, ``(size, size)``."""
     across, down = grid(size, half)
     return np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * width * width))
 
 
 def curve(knots: Array, *, closed: bool = True, steps: int = 12) -> Array:
-    """A smooth line through its knots (uniform Catmull-Rom splines).
+    """Interpolate a smooth line through its knots (uniform Catmull-Rom splines).
 
     Args:
         knots: ``(N, 2)`` points (x, y), at least three.
-        closed: Whether the line runs back from the last knot to the first.
-        steps: Points on each stretch between two knots.
+        closed: Whether the line returns from the last knot to the first.
+        steps: Points between two knots.
 
     Returns:
-        ``(N * steps, 2)`` points; of an open line ``((N - 1) * steps + 1, 2)``.
+        ``(N * steps, 2)`` points; for an open line ``((N - 1) * steps + 1, 2)``.
     """
     if closed:
         around = np.concatenate([knots[-1:], knots, knots[:2]])
@@ -174,13 +174,13 @@ def curve(knots: Array, *, closed: bool = True, steps: int = 12) -> Array:
 
 
 def fill(outline: Array, size: int, half: float = 1.0, *, soft: float = 0.0) -> Plane:
-    """The share of each pixel inside a closed outline.
+    """Return the share of each pixel inside a closed outline.
 
     Args:
-        outline: ``(N, 2)`` corners (x, y) in order; it may reach beyond the frame.
+        outline: ``(N, 2)`` corners (x, y) in order; may reach beyond the frame.
         size: Side of the frame in pixels.
         half: Half the frame's width in the units of the outline.
-        soft: Standard deviation of a blur of the edge, in the same units.
+        soft: Standard deviation of the edge blur, in the same units.
 
     Returns:
         ``(size, size)`` float32 in [0, 1].
@@ -194,6 +194,6 @@ def fill(outline: Array, size: int, half: float = 1.0, *, soft: float = 0.0) -> 
 
 
 def blur(plane: Plane, width: float, half: float = 1.0) -> Plane:
-    """A Gaussian blur whose standard deviation `width` is in units of the frame, not of pixels."""
+    """Blur with a Gaussian of standard deviation `width`, in units of the frame, not pixels."""
     sigma = width * plane.shape[0] / (2 * half)
     return np.asarray(ndimage.gaussian_filter(plane, sigma, mode="nearest"), dtype=np.float32)

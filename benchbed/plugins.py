@@ -1,4 +1,4 @@
-"""Finding plugins: one entry point at a time, a broken one set aside and shown."""
+"""Plugin discovery through entry points; a broken plugin is disabled and reported."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ BUILT_IN = "benchbed.builtin"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found.
+    """A plugin found on this machine.
 
     Attributes:
-        name: Name of its entry point.
-        module: The module that the entry point names.
-        distribution: The distribution that installed it, with its version.
-        specs: What it offers.
-        error: Why it was set aside, or None. What it offers is then not used.
-        details: The traceback of the error.
+        name: Name of the entry point.
+        module: Module of the entry point.
+        distribution: Distribution that installed it, with version.
+        specs: Its specs.
+        error: Why it is broken, or None. Its specs are then empty.
+        details: Traceback of the error.
     """
 
     name: str
@@ -47,17 +47,17 @@ class Plugin:
 
 @dataclass
 class _Collector:
-    """Loads plugins one by one; names that are taken stay with the plugin that was first."""
+    """Loads plugins one by one; the first plugin that defines a name keeps it."""
 
     taken: dict[tuple[type, str], str] = field(default_factory=dict)
 
     def load(self, entry: EntryPoint, distribution: str) -> Plugin:
-        # What a script reads on stdout is no plugin's.
+        # Plugins must not print to stdout, which scripts read.
         with stdout_aside(entry.name):
             try:
                 specs = _specs(entry)
                 self._claim(specs, f"{entry.name} ({distribution})")
-            # A plugin may fail in any way whatever, SystemExit included; the others must live on.
+            # A plugin may raise anything, SystemExit included; the others must still load.
             except (Exception, SystemExit) as error:
                 reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
                 return Plugin(
@@ -81,23 +81,23 @@ class _Collector:
 
 
 def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
-    """What one plugin offers; a manager of its own keeps it apart from every other."""
+    """Collect the specs of one plugin, in a separate manager so that plugins cannot interact."""
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(entry.load(), name=entry.name)
     manager.check_pending()
-    found: list[Spec] = []
+    collected: list[Spec] = []
     for hook, kind in HOOKS.items():
-        for offered in getattr(manager.hook, hook)():
-            for spec in offered:
+        for specs in getattr(manager.hook, hook)():
+            for spec in specs:
                 if not isinstance(spec, kind):
                     raise TypeError(
                         f"{hook} returned a {type(spec).__name__}, expected a {kind.__name__}"
                     )
-                found.append(spec)
-    if not found:
+                collected.append(spec)
+    if not collected:
         raise TypeError(f"provides nothing: none of {', '.join(HOOKS)} returned a spec")
-    return tuple(found)
+    return tuple(collected)
 
 
 def _word(kind: type) -> str:
@@ -110,29 +110,29 @@ def _distribution(entry: EntryPoint) -> str:
 
 @lru_cache
 def _name_and_version(distribution: Distribution) -> str:
-    # Every look at the metadata reads the whole file, README and all.
+    # Cached: every access to metadata reads the whole file, README included.
     metadata = distribution.metadata
     return f"{metadata['Name']} {metadata['Version']}"
 
 
 def discover() -> tuple[Plugin, ...]:
-    """Every plugin on this machine, the built-in one first, broken ones with their error.
+    """Find all plugins, the built-in one first, broken ones with their error.
 
-    ``BENCHBED_PLUGINS`` restricts third parties to a comma-separated list of entry-point names.
+    ``BENCHBED_PLUGINS`` restricts third-party plugins to a comma-separated list of entry points.
     """
     collector = _Collector()
     built_in = EntryPoint(name="built-in", value=BUILT_IN, group=hookspecs.GROUP)
     entries = sorted(entry_points(group=hookspecs.GROUP), key=_order)
-    only = os.environ.get("BENCHBED_PLUGINS")
-    if only is not None:
-        wanted = {name.strip() for name in only.split(",")}
-        entries = [entry for entry in entries if entry.name in wanted]
+    restriction = os.environ.get("BENCHBED_PLUGINS")
+    if restriction is not None:
+        allowed = {name.strip() for name in restriction.split(",")}
+        entries = [entry for entry in entries if entry.name in allowed]
     plugins = [collector.load(built_in, "benchbed")]
     plugins += [collector.load(entry, _distribution(entry)) for entry in entries]
     return tuple(plugins)
 
 
 def _order(entry: EntryPoint) -> tuple[bool, str, str]:
-    """Our own distribution first, so that a third party cannot take a name from it."""
+    """Sort our own distribution first, so that a third party cannot take a name from it."""
     distribution = _distribution(entry)
     return (not distribution.startswith("benchbed "), distribution, entry.name)

@@ -1,4 +1,4 @@
-"""The protocol: everything that must be equal for two numbers to share a table."""
+"""The protocol: everything that must be equal for two results to share a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchbed.errors import BenchbedError, unknown
 from benchbed.files import digest
 
 VERSION = 1
-"""Raised when the meaning of a protocol's fields changes, so that no old number is misread."""
+"""Increased when the meaning of a protocol's fields changes, so that no old result is misread."""
 
 Framing = Literal["fov", "center", "pad", "stretch"]
 Augment = Literal["none", "flip"]
@@ -19,25 +19,25 @@ Augment = Literal["none", "flip"]
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """One protocol.
+    """Everything that must be equal for two results to share a table.
 
     Attributes:
-        preset: The preset it came from.
-        task: How methods are judged.
-        dataset: The data set.
+        preset: Preset of origin.
+        task: Task on which methods are evaluated.
+        dataset: Name of the dataset.
         source: ``"real"`` or ``"phantom"``.
         fingerprint: Hash of the data's names, shapes and contents.
         size: In-plane size in pixels.
         channels: Image channels.
-        framing: How a picture becomes square.
-        augment: What the harness does to a batch: ``"flip"`` mirrors left and right by chance.
+        framing: How an image becomes square.
+        augment: Augmentation by the harness: ``"flip"`` mirrors left to right at random.
         kimg: Budget in thousands of images shown, or None.
-        seconds: Budget in seconds of training, or None. Exactly one budget is given.
-        train_split: The split that is trained on.
-        reference_split: The split that samples are compared with.
-        samples: Number of generated images that are scored.
-        selection: Which checkpoint is scored: ``"last"``.
-        version: Version of this list.
+        seconds: Budget in seconds of training, or None. Exactly one budget is set.
+        train_split: Split for training.
+        reference_split: Split that samples are compared with.
+        samples: Number of generated images to score.
+        selection: Checkpoint to score: ``"last"``.
+        version: Version of this list of fields.
     """
 
     preset: str
@@ -63,33 +63,33 @@ class Protocol:
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits over every field."""
+        """Hash of all fields, twelve hexadecimal digits."""
         return digest(asdict(self))
 
     @property
     def budget(self) -> str:
-        """The budget in words, such as ``"20 kimg"``."""
+        """Budget as text, such as ``"20 kimg"``."""
         if self.kimg is not None:
             return f"{self.kimg:g} kimg"
         return f"{self.seconds:g} s"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the JSON form."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """What a preset fixes of a protocol.
+    """Fields of a protocol that a preset fixes.
 
     Attributes:
         size: In-plane size in pixels.
-        kimg: Budget in thousands of images shown; None under a budget by the clock.
-        samples: Number of generated images that are scored.
+        kimg: Budget in thousands of images shown; None with a budget in seconds.
+        samples: Number of generated images to score.
         seconds: Budget in seconds of training, instead of `kimg`.
-        augment: What the harness does to a batch.
-        framing: How a picture becomes square; None for the data set's own way.
-        purpose: What the preset is for.
+        augment: Augmentation by the harness.
+        framing: How an image becomes square; None for the dataset's default.
+        purpose: Description for users.
         volume_size: In-plane size of volumes in pixels.
         volume_kimg: Budget in thousands of volumes shown.
     """
@@ -136,36 +136,31 @@ PRESET: Mapping[str, Preset] = {
 
 
 def plain_number(value: float) -> float:
-    """A number as JSON has it best: 16 and 16.0 are one budget, and must be one identity."""
+    """Return integers as int, since 16 and 16.0 must give the same identity in JSON."""
     return int(value) if value == int(value) else value
 
 
 def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
-    """The preset called `name`, changed where a value is given.
-
-    Args:
-        name: Name of the preset.
-        dimensions: Of the data, 2 or 3.
-        **changes: Fields to change; None leaves a field as it is. ``seconds`` replaces ``kimg``.
+    """Return the preset `name` with changes; None keeps a field, ``seconds`` replaces ``kimg``.
 
     Raises:
         BenchbedError: There is no such preset, or a value is out of range.
     """
     if name not in PRESET:
         raise unknown("preset", name, PRESET, "benchbed run --help")
-    given = {key: value for key, value in changes.items() if value is not None}
+    changed = {key: value for key, value in changes.items() if value is not None}
     for key in ("kimg", "seconds", "size", "samples"):
-        if key in given and not 0 < given[key] < math.inf:
+        if key in changed and not 0 < changed[key] < math.inf:
             raise BenchbedError(
-                f"{key} is {given[key]:g}, but must be a finite number greater than zero."
+                f"{key} is {changed[key]:g}, but must be a finite number greater than zero."
             )
-    if "seconds" in given:
-        if "kimg" in given:
+    if "seconds" in changed:
+        if "kimg" in changed:
             raise BenchbedError("Set a budget in images (--kimg) or in time (--time), not both.")
-        given["kimg"] = None
-    elif "kimg" in given:
-        given["kimg"] = plain_number(given["kimg"])
-    found = PRESET[name]
+        changed["kimg"] = None
+    elif "kimg" in changed:
+        changed["kimg"] = plain_number(changed["kimg"])
+    result = PRESET[name]
     if dimensions == 3:
-        found = replace(found, size=found.volume_size, kimg=found.volume_kimg, framing=None)
-    return replace(found, **given)
+        result = replace(result, size=result.volume_size, kimg=result.volume_kimg, framing=None)
+    return replace(result, **changed)

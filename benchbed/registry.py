@@ -1,4 +1,4 @@
-"""Names to specs, and specs to what implements them."""
+"""The registry: names to specs, and specs to their implementations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS: Mapping[type[Any], str] = {
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that the plugins of this machine offer.
+    """All specs of the installed plugins.
 
     Attributes:
         plugins: The plugins, broken ones included.
@@ -38,41 +38,41 @@ class Registry:
     plugins: tuple[Plugin, ...]
 
     def specs(self, kind: type[S]) -> dict[str, S]:
-        """All specs of one kind by name, in alphabetical order."""
-        found = {s.name: s for p in self.plugins for s in p.specs if isinstance(s, kind)}
-        return dict(sorted(found.items()))
+        """Return all specs of one kind by name, in alphabetical order."""
+        specs = {s.name: s for p in self.plugins for s in p.specs if isinstance(s, kind)}
+        return dict(sorted(specs.items()))
 
     def spec(self, kind: type[S], name: str) -> S:
-        """The spec called `name`.
+        """Return the spec called `name`.
 
         Raises:
-            BenchbedError: There is none; the text names the nearest one, or the broken plugin
-                that would have offered it.
+            BenchbedError: There is none; the text names the nearest match, or the broken plugin
+                that may define it.
         """
-        found = self.specs(kind)
-        if name in found:
-            return found[name]
-        word = _KINDS[kind]
+        specs = self.specs(kind)
+        if name in specs:
+            return specs[name]
+        kind_name = _KINDS[kind]
         suspect = self._suspect(name)
         if suspect is not None:
             raise BenchbedError(
-                f"The {word} {name!r} is unavailable because its plugin {suspect.name!r} "
+                f"The {kind_name} {name!r} is unavailable because its plugin {suspect.name!r} "
                 f"({suspect.distribution}) is broken: {suspect.error}. Run `benchbed doctor` "
                 "for details."
             )
-        raise unknown(word, name, found, f"benchbed list {word}s")
+        raise unknown(kind_name, name, specs, f"benchbed list {kind_name}s")
 
     def origin(self, spec: Spec) -> Plugin:
-        """The plugin that offers `spec`."""
+        """Return the plugin that defines `spec`."""
         return next(plugin for plugin in self.plugins if spec in plugin.specs)
 
     @property
     def broken(self) -> tuple[Plugin, ...]:
-        """The plugins that were set aside."""
+        """Plugins that failed to load."""
         return tuple(plugin for plugin in self.plugins if plugin.error is not None)
 
     def _suspect(self, name: str) -> Plugin | None:
-        """The broken plugin whose name, module or distribution speaks of `name`."""
+        """Return the broken plugin whose name, module or distribution contains `name`."""
         plain = name.replace("-", "").replace("_", "").lower()
         for plugin in self.broken:
             text = f"{plugin.name} {plugin.module} {plugin.distribution}"
@@ -83,38 +83,36 @@ class Registry:
 
 @cache
 def registry() -> Registry:
-    """The registry of this process; the plugins are looked for once."""
+    """Return the registry of this process; plugins are searched once."""
     return Registry(discover())
 
 
 def load(target: str) -> Any:
-    """The object that ``"module:object"`` names; imports its module.
+    """Import and return the object named ``"module:object"``.
 
     Raises:
-        BenchbedError: The module or the object cannot be imported; the text names its plugin.
+        BenchbedError: The module or object cannot be imported; the text names its plugin.
     """
     module, _, name = target.partition(":")
-    # Threads that read cases ask again and again, and stdout is one for all of them.
-    if hasattr(there := sys.modules.get(module), name):
-        return getattr(there, name)
+    # Skip the lock for loaded objects: threads that read cases call this for each case.
+    if hasattr(loaded := sys.modules.get(module), name):
+        return getattr(loaded, name)
     with at_work(target, "cannot be imported"):
         return getattr(import_module(module), name)
 
 
 _ALONE = RLock()
-"""Held by the thread that has put stdout aside."""
+"""Held while stdout is redirected, since all threads share it."""
 
 
 @contextmanager
-def at_work(target: str, wrong: str) -> Iterator[None]:
-    """Inside, code of a plugin is at work: it cannot end the process, nor write to stdout.
+def at_work(target: str, failure: str) -> Iterator[None]:
+    """Run code of a plugin: it can neither end the process nor write to stdout.
 
-    Args:
-        target: What is imported or called, as ``"module:object"``.
-        wrong: What is said of it where it raises, such as ``"cannot be imported"``.
+    `target` is what is imported or called, as ``"module:object"``; `failure` completes the message.
 
     Raises:
-        BenchbedError: It raised something, or called `sys.exit`; the text names its plugin.
+        BenchbedError: It raised an exception or called `sys.exit`; the text names its plugin.
     """
     plugin = _plugin_of(target)
     name = target if plugin is None else plugin.name
@@ -126,15 +124,14 @@ def at_work(target: str, wrong: str) -> Iterator[None]:
         except (Exception, SystemExit) as error:
             owner = f" of the plugin {name!r} ({plugin.distribution})" if plugin else ""
             raise BenchbedError(
-                f"{target!r}{owner} {wrong} ({_said(error)}). Run `benchbed doctor` for details."
+                f"{target!r}{owner} {failure} ({_said(error)}). Run `benchbed doctor` for details."
             ) from error
 
 
 def _plugin_of(target: str) -> Plugin | None:
-    """The plugin in whose package a module lies."""
     package = re.split("[.:]", target)[0]
-    mine = (p for p in registry().plugins if re.split("[.:]", p.module)[0] == package)
-    return next(mine, None)
+    owners = (p for p in registry().plugins if re.split("[.:]", p.module)[0] == package)
+    return next(owners, None)
 
 
 def _said(error: BaseException) -> str:

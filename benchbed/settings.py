@@ -1,7 +1,7 @@
 """Settings of a method: validated models, with the source of every default.
 
-pydantic does the validation; this module gives a setting its source in the paper and words the
-errors for the command line.
+pydantic validates; this module attaches the source in the paper and formats errors for the command
+line.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from benchbed.errors import BenchbedError, nearest
 
 
 def setting(default: Any, *, help: str, source: str, **bounds: Any) -> Any:
-    """A setting with its default, its meaning and its source.
+    """Declare a setting with its default, meaning and source.
 
     Args:
-        default: The default, which is the paper's value where the paper gives one.
-        help: What it is, with its unit.
-        source: Where the default comes from, such as ``"section 3"`` or ``"unstated; ..."``.
-        **bounds: What pydantic's ``Field`` takes: ``gt``, ``ge``, ``lt``, ``le``, ``multiple_of``.
+        default: The paper's value, where it states one.
+        help: Meaning, with unit.
+        source: Source of the default, such as ``"section 3"`` or ``"unstated; ..."``.
+        **bounds: Bounds for pydantic's ``Field``: ``gt``, ``ge``, ``lt``, ``le``, ``multiple_of``.
     """
     return Field(default, description=help, json_schema_extra={"source": source}, **bounds)
 
 
 class MethodSettings(BaseModel):
-    """Base of every method's settings; unknown names and values out of range are refused."""
+    """Base of all method settings; rejects unknown names and values out of range."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
@@ -42,31 +42,26 @@ class MethodSettings(BaseModel):
 
 
 MOST_BYTES = 2**20
-"""Bytes that a file in YAML may have."""
+"""Maximum size of a YAML file in bytes."""
 
 MOST_VALUES = 100_000
-"""Values that it may hold; an alias counts with all that it stands for."""
+"""Maximum number of values; an alias counts with its whole content."""
 
 MOST_DIGITS = 100
-"""Signs that a whole number in it may have; what has more is no number that anything uses."""
+"""Maximum digits of an integer; longer ones take too long to convert."""
 
 MOST_SHOWN = 80
-"""So much of a value is shown where it is refused."""
+"""Maximum length of a value in an error message."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def parse(model: type[M], values: Mapping[str, Any], *, owner: str) -> M:
-    """Validate `values`.
-
-    Args:
-        model: The settings class.
-        values: What was set; the rest keeps its default.
-        owner: Whose settings these are, for the error text.
+    """Validate `values` of the settings of `owner`; other settings keep their defaults.
 
     Raises:
-        BenchbedError: An unknown name (with the nearest one) or a value out of range (with the
-            range).
+        BenchbedError: A name is unknown (with the nearest match) or a value is out of range (with
+            the range).
     """
     try:
         return model(**values)
@@ -97,15 +92,15 @@ def _short(value: Any) -> str:
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, Any]:
-    """Read ``name=value`` pairs from the command line; values are YAML scalars or lists.
+    """Parse ``name=value`` pairs from the command line; values are YAML scalars or lists.
 
     Raises:
-        BenchbedError: A pair has no ``=`` or its value is no YAML.
+        BenchbedError: A pair has no ``=``, or its value is not valid YAML.
     """
     values: dict[str, Any] = {}
     for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.strip():
+        name, separator, text = pair.partition("=")
+        if not separator or not name.strip():
             raise BenchbedError(
                 f"--set must be name=value, not {pair!r}; for example --set batch_size=8"
             )
@@ -119,7 +114,7 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """YAML 1.1 reads ``1e-4`` as text, for it wants a point; a user means the number."""
+    """Convert ``1e-4`` to a number: YAML 1.1 reads it as text, since it has no decimal point."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -132,7 +127,7 @@ def read_file(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings.
 
     Raises:
-        BenchbedError: The file is missing, is no YAML, or is no mapping.
+        BenchbedError: The file is missing, not valid YAML, or no mapping.
     """
     content = read_yaml(path, "settings file")
     if not isinstance(content, dict):
@@ -141,14 +136,10 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path, kind: str) -> Any:
-    """The plain values of a YAML file; no tag in it makes an object.
-
-    Args:
-        path: The file.
-        kind: What it is, for the error text, such as ``"settings file"``.
+    """Read the plain values of a YAML file; tags never create objects.
 
     Raises:
-        BenchbedError: It cannot be read, is no YAML, or is too large.
+        BenchbedError: It cannot be read, is not valid YAML, or is too large.
     """
     try:
         with path.open("rb") as file:
@@ -166,14 +157,14 @@ def read_yaml(path: Path, kind: str) -> Any:
 
 
 class _Reader(yaml.SafeLoader):
-    """Reads plain values, without what can blow up before it can be counted.
+    """YAML loader of plain values that rejects input of exponential cost.
 
-    Merge keys copy all pairs of all that they name, and the copies of copies multiply, though
-    hardly any of them is seen in the end. Long numbers of base 60 take time without bound.
+    Merge keys copy all pairs they refer to, and copies of copies multiply, although few of them
+    remain in the result. Base-60 integers take unbounded time.
     """
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Refuse merge keys."""
+        """Reject merge keys."""
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise ConstructorError(
@@ -185,7 +176,7 @@ class _Reader(yaml.SafeLoader):
         super().flatten_mapping(node)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """Refuse numbers of too many digits."""
+        """Reject integers with too many digits."""
         if len(node.value) > MOST_DIGITS:
             raise ConstructorError(
                 None, None, f"a number has more than {MOST_DIGITS} digits", node.start_mark
@@ -197,30 +188,30 @@ _Reader.add_constructor("tag:yaml.org,2002:int", _Reader.construct_yaml_int)
 
 
 def _plain_values(text: str) -> Any:
-    """What YAML text holds.
+    """Parse YAML text.
 
     Raises:
-        ValueError: It is no YAML, or would blow up.
+        ValueError: It is not valid YAML, or too large.
     """
     try:
         reader = _Reader(text)
         try:
-            found = reader.get_single_data()
+            result = reader.get_single_data()
         finally:
             reader.dispose()
-    # Tags such as !!bool before what is none make the reader fail in ways of its own.
+    # Tags such as !!bool before invalid content raise unrelated errors.
     except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    todo, count = [found], 0
-    while todo:
-        each = todo.pop()
+    pending, count = [result], 0
+    while pending:
+        value = pending.pop()
         count += 1
-        if count + len(todo) > MOST_VALUES:
+        if count + len(pending) > MOST_VALUES:
             raise ValueError(f"it contains more than {MOST_VALUES} values")
-        if isinstance(each, dict):
-            todo += [*each.keys(), *each.values()]
-        elif isinstance(each, list | tuple | set):
-            todo += each
-    return found
+        if isinstance(value, dict):
+            pending += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set):
+            pending += value
+    return result

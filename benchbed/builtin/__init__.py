@@ -1,4 +1,4 @@
-"""The plugin that benchbed itself is: its metrics and tasks."""
+"""Benchbed's own plugin: its metrics and tasks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from benchbed.hookspecs import hookimpl
 PAIR_METRICS = tuple(metric.name for metric in pair_metrics())
 
 VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "auc-pr")
-"""What tasks that judge masks report of volumes."""
+"""Metrics of volumes in tasks that score masks."""
 
 
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
-    """The metrics."""
+    """List the metrics."""
     return [*image_metrics(), *mask_metrics(), *pair_metrics(), *volume_metrics()]
 
 
 @hookimpl
 def benchbed_tasks() -> Iterable[TaskSpec]:
-    """The tasks."""
+    """List the tasks."""
     return [
         TaskSpec(
             name="synthesis",

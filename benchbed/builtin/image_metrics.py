@@ -1,4 +1,4 @@
-"""The metrics of made images, as benchbed declares them."""
+"""Specs of the metrics of generated images."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ UNTRAINED = "features of a seeded, untrained VGG16 (64-d, at 112 px)"
 
 
 def image_metrics() -> list[MetricSpec]:
-    """Every metric that compares made images with real ones."""
+    """List every metric that compares generated images with real ones."""
     return [
         *_distances(),
         *(spec for name in COVERINGS for spec in _covering(name)),
@@ -135,7 +135,6 @@ def image_metrics() -> list[MetricSpec]:
 
 
 def _distances() -> Iterable[MetricSpec]:
-    """Frechet and kernel distance, each in two feature spaces."""
     kernel = "squared MMD without bias under the kernel (x.y/d + 1)^3, over all images, fp64, of "
     return [
         MetricSpec(
@@ -185,12 +184,11 @@ COVERINGS: dict[str, tuple[str, int | None]] = {
     "density": ("mean number of real 5-nearest-neighbour balls around a sample, over 5", None),
     "coverage": ("share of real 5-nearest-neighbour balls that hold a sample", 1),
 }
-"""How two sets cover each other: name, what is measured, its upper bound."""
+"""Coverage metrics: name, definition, upper bound."""
 
 
 def _covering(name: str) -> Iterable[MetricSpec]:
-    """One such metric in two feature spaces."""
-    what, high = COVERINGS[name]
+    definition, high = COVERINGS[name]
     paper = KYNKAANNIEMI if name in ("precision", "recall") else NAEEM
     return [
         MetricSpec(
@@ -198,7 +196,7 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             title=name.capitalize(),
             direction="up",
             implementation=f"benchbed.metrics.prdc:{name}",
-            recipe=f"{what}, in {INCEPTION}",
+            recipe=f"{definition}, in {INCEPTION}",
             bounds=(0, high),
             min_samples=6,
             weights="benchbed.metrics.fid:inception_there",
@@ -210,7 +208,7 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             title=f"{name.capitalize()}-random",
             direction="up",
             implementation=f"benchbed.metrics.prdc:{name}_random",
-            recipe=f"{what}, in {UNTRAINED}",
+            recipe=f"{definition}, in {UNTRAINED}",
             bounds=(0, high),
             min_samples=6,
             paper=paper,

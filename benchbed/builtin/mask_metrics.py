@@ -1,4 +1,4 @@
-"""The metrics of predicted masks, as benchbed declares them."""
+"""Specs of the metrics of predicted masks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MASK_METRICS: dict[str, tuple[str, str]] = {
     "specificity": ("Specificity", "share of the background left out, above 0.5"),
     "accuracy": ("Accuracy", "share of the pixels on the right side, above 0.5"),
 }
-"""Metrics of predicted masks: name, column heading, what is measured."""
+"""Metrics of pooled masks: name, column heading, definition."""
 
 
 CASE_METRICS: dict[str, tuple[str, Direction, str]] = {
@@ -29,22 +29,22 @@ CASE_METRICS: dict[str, tuple[str, Direction, str]] = {
         "standard deviation over cases (ddof 0) of the Dice coefficient above 0.5",
     ),
 }
-"""Metrics that give every case the same weight: name, column heading, direction, definition."""
+"""Metrics that weight all cases equally: name, column heading, direction, definition."""
 
 
 def mask_metrics() -> list[MetricSpec]:
-    """Every metric that compares predicted masks with true ones."""
+    """List every metric that compares predicted masks with reference masks."""
     return [*map(_of_masks, MASK_METRICS), *map(_of_cases, CASE_METRICS)]
 
 
 def _of_masks(name: str) -> MetricSpec:
-    title, what = MASK_METRICS[name]
+    title, text = MASK_METRICS[name]
     return MetricSpec(
         name=name,
         title=title,
         direction="up",
         implementation=f"benchbed.metrics.masks:{name.replace('-', '_')}",
-        recipe=f"{what}; pixels inside the field of view of all cases pooled, at their own size",
+        recipe=f"{text}; pixels inside the field of view of all cases pooled, at their own size",
         bounds=(0, 1),
         min_samples=1,
         judges="masks",
@@ -52,13 +52,13 @@ def _of_masks(name: str) -> MetricSpec:
 
 
 def _of_cases(name: str) -> MetricSpec:
-    title, direction, what = CASE_METRICS[name]
+    title, direction, text = CASE_METRICS[name]
     return MetricSpec(
         name=name,
         title=title,
         direction=direction,
         implementation=f"benchbed.metrics.volume_dice:{name.replace('-', '_')}",
-        recipe=f"{what}, inside the field of view, at the case's own size; any structure counts",
+        recipe=f"{text}, inside the field of view, at the case's own size; any structure counts",
         bounds=(0, 1),
         min_samples=1,
         judges="masks",

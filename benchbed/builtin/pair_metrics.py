@@ -1,4 +1,4 @@
-"""The metrics of a made image beside the real one of its case, as benchbed declares them."""
+"""Specs of the metrics that compare a generated image with the real one of its case."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
     "psnr": ("PSNR", "up", (0, 100), "peak signal-to-noise ratio in decibels, at most 100"),
     "mae": ("MAE", "down", (0, 1), "mean absolute error, as a share of the intensity range"),
 }
-"""Name, column heading, direction, range, what is measured."""
+"""Name, column heading, direction, range, definition."""
 
 PLACES = {
     "paired": ("", "", "the whole image"),
@@ -33,23 +33,23 @@ PLACES = {
         "the foreground, where any real channel is not black in 8 bits",
     ),
 }
-"""Prefix of the function: suffix of the name, suffix of the heading, where it is measured."""
+"""Function prefix: name suffix, heading suffix, region."""
 
 
 def pair_metrics() -> list[MetricSpec]:
-    """SSIM, PSNR and MAE, over the whole image and inside its foreground."""
-    return [_of_pairs(place, measure) for place in PLACES for measure in MEASURES]
+    """List SSIM, PSNR and MAE, over the whole image and inside its foreground."""
+    return [_of_pairs(region, measure) for region in PLACES for measure in MEASURES]
 
 
-def _of_pairs(place: str, measure: str) -> MetricSpec:
-    title, direction, bounds, what = MEASURES[measure]
-    suffix, heading, where = PLACES[place]
+def _of_pairs(region: str, measure: str) -> MetricSpec:
+    title, direction, bounds, text = MEASURES[measure]
+    suffix, heading, area = PLACES[region]
     return MetricSpec(
         name=f"{measure}{suffix}",
         title=f"{title}{heading}",
         direction=direction,
-        implementation=f"benchbed.metrics.paired:{place}_{measure}",
-        recipe=f"{what}; intensities in [0, 1], over {where}, mean of channels, at the run's size",
+        implementation=f"benchbed.metrics.paired:{region}_{measure}",
+        recipe=f"{text}; intensities in [0, 1], over {area}, mean of channels, at the run's size",
         bounds=bounds,
         min_samples=1,
         judges="pairs",

@@ -1,4 +1,4 @@
-"""The metrics of sets of volumes, as benchbed declares them."""
+"""Specs of the metrics of sets of volumes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from benchbed.api.specs import MetricSpec
 from benchbed.builtin.image_metrics import image_metrics
 
 SLICED = ("fid", "fid-random", "kid", "kid-random")
-"""The metrics of pictures that are taken between slices."""
+"""Image metrics that are computed between slices."""
 
 WHERE = "between axial slices, up to 8 evenly spaced in the central half, mean over sequences"
 
 
 def volume_metrics() -> list[MetricSpec]:
-    """Distances between slices, and memorisation."""
+    """List distances between slices, and memorisation."""
     pictures = {spec.name: spec for spec in image_metrics()}
     return [
         *(_of_slices(pictures[name]) for name in SLICED),
@@ -33,7 +33,7 @@ def volume_metrics() -> list[MetricSpec]:
 
 
 def _of_slices(spec: MetricSpec) -> MetricSpec:
-    """A metric of pictures under the name that it has between slices."""
+    """Derive the slice metric from an image metric."""
     stand_in = None if spec.stand_in is None else f"{spec.stand_in}-slices"
     _, _, function = spec.implementation.partition(":")
     return replace(

@@ -1,1 +1,1 @@
-"""From files or phantoms to batches on the device."""
+"""Loading of real files and phantoms, up to batches on the device."""

@@ -1,4 +1,4 @@
-"""Arrays kept on the disk, written whole or not at all, read as memory maps."""
+"""Arrays on disk: written atomically, read as memory maps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchbed import paths
 from benchbed.errors import BenchbedError
 from benchbed.files import sync
 
-# What the reader raises for headers that contradict themselves, and for bytes that are none.
+# What numpy's reader raises for damaged headers and for files of other kinds.
 _DAMAGED = (
     OSError,
     EOFError,
@@ -35,11 +35,11 @@ _DAMAGED = (
 
 
 class Index(BaseModel):
-    """What is said of stored arrays.
+    """Index of stored arrays.
 
     Attributes:
-        ids: Names of the cases, in the order of the arrays.
-        splits: By split, the number of its first case, and of the one behind its last.
+        ids: Case ids, in the order of the arrays.
+        splits: First and end index of the cases of each split.
         arrays: Names of the arrays; ``image`` is one of them.
     """
 
@@ -59,35 +59,35 @@ class Index(BaseModel):
 
 
 def cached(name: str, build: Callable[[Path], None]) -> Path:
-    """The cache folder called `name`, built first if it is not there.
+    """Return the cache folder called `name`, and build it first if it is missing.
 
     Args:
-        name: Name of the folder; it says everything that its content depends on.
-        build: Fills a temporary folder, which then takes the name. Two processes that want the
-            same folder wait for each other.
+        name: Name of the folder; must include everything that its content depends on.
+        build: Fills a temporary folder, which is then renamed. Processes that need the same folder
+            wait for each other.
 
     Raises:
-        BenchbedError: The cache cannot be written to.
+        BenchbedError: The cache is not writable.
     """
-    home = paths.cache() / "prepared"
-    folder = home / name
+    parent = paths.cache() / "prepared"
+    folder = parent / name
     if folder.is_dir():
         return folder
-    paths.writable(home, "$BENCHBED_CACHE")
-    with FileLock(home / f"{name}.lock"):
+    paths.writable(parent, "$BENCHBED_CACHE")
+    with FileLock(parent / f"{name}.lock"):
         if folder.is_dir():
             return folder
-        for leftover in home.glob(f".{name}.*"):
+        for leftover in parent.glob(f".{name}.*"):
             shutil.rmtree(leftover)
-        temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{name}."))
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}."))
         try:
             build(temporary)
             for file in (*temporary.iterdir(), temporary):
                 sync(file)
             temporary.replace(folder)
-            sync(home)
+            sync(parent)
         except OSError as error:
-            # A full disk says so without a name.
+            # The error for a full disk has no file name.
             if error.errno is not None:
                 error.filename = error.filename or str(folder)
             raise
@@ -97,14 +97,14 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
 
 
 def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
-    """A stored array as a read-only memory map; nothing in it is executed.
+    """Return a stored array as a read-only memory map; pickled objects are not loaded.
 
     Args:
         path: The file.
-        count: How many cases it must hold; None for any number.
+        count: Expected number of cases, or None for any.
 
     Raises:
-        BenchbedError: It is damaged, or is of another number of cases.
+        BenchbedError: The file is damaged, or has another number of cases.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
@@ -116,24 +116,24 @@ def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
 
 
 def read_index(path: Path) -> Index:
-    """What is said of stored arrays.
+    """Read the index of stored arrays.
 
     Raises:
-        BenchbedError: It is damaged.
+        BenchbedError: The file is damaged.
     """
     try:
         return Index.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = f"{path.name}{f', {place}' if place else ''}: {first['msg']}"
+        details = error.errors()[0]
+        field = ".".join(map(str, details["loc"]))
+        reason = f"{path.name}{f', {field}' if field else ''}: {details['msg']}"
         raise damaged(path.parent, ValueError(reason)) from error
     except OSError as error:
         raise damaged(path.parent, error) from error
 
 
 def damaged(folder: Path, error: BaseException) -> BenchbedError:
-    """The error for a folder of the cache that does not read."""
+    """Make the error for a damaged folder of the cache."""
     reason = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
     return BenchbedError(
         f"The prepared data in {folder} is damaged ({reason}). Delete this folder to prepare "
@@ -142,18 +142,18 @@ def damaged(folder: Path, error: BaseException) -> BenchbedError:
 
 
 def write_arrays(folder: Path, cases: Iterable[dict[str, npt.NDArray[Any]]], total: int) -> None:
-    """Write the arrays of `total` cases one after the other, one file a name.
+    """Write the arrays of `total` cases one after the other, one file per name.
 
-    Memory stays flat: no more than one case is held. The files are written and not mapped: where
-    the disk is full, a write to a map kills the process.
+    Only one case is in memory at a time. Files are written, not mapped: on a full disk a write to a
+    memory map kills the process.
 
     Args:
-        folder: Where ``NAME.npy`` is written, ``(total, ...)``.
-        cases: Arrays by name; every case has the same names, shapes and types.
+        folder: Folder for ``NAME.npy``, ``(total, ...)``.
+        cases: Arrays by name; every case has the same names, shapes and dtypes.
         total: Number of cases.
 
     Raises:
-        ValueError: A case has other shapes or types than the first.
+        ValueError: A case has other shapes or dtypes than the first.
     """
     firsts: dict[str, npt.NDArray[Any]] = {}
     with contextlib.ExitStack() as stack:

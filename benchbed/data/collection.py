@@ -1,4 +1,4 @@
-"""The cases of a data set on this machine: found, paired, split and fingerprinted."""
+"""The cases of a dataset on this machine: found, matched with their masks, and split."""
 
 from __future__ import annotations
 
@@ -16,34 +16,32 @@ from benchbed.data.patterns import PACKED, Pattern, listing
 from benchbed.errors import BenchbedError
 
 TEST_SHARE = 20
-"""Per cent of the patients that form the test split where there is no official one."""
+"""Percentage of patients in the test split where there is no official split."""
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz")
 """Suffixes of volumes."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
-"""Suffixes of pictures; each may be followed by that of a packed file."""
+"""Suffixes of images; each may be followed by that of gzip."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case as it lies on the disk.
+    """Files and labels of one case.
 
     Attributes:
-        id: Name, unique in its data set.
+        id: Name, unique in its dataset.
         split: ``"train"``, ``"test"`` or ``"val"``.
-        patient: Whom it shows; no patient is in two splits.
-        image: Its image.
-        mask: The first annotator's mask, or None.
-        second_mask: The second annotator's, or None.
-        fov: Its field of view, or None.
-        label: Number of its class, or None.
-        sequences: Of a volume, the files of its channels in their order; none where its image
-            holds them all.
-        order: Which of a 4-D image's volumes are the channels; none for all, in its order.
-        codes: What the numbers of its mask stand for; none where they are the structures'.
-        official: Whether the split is the data set's own; False where the hash of the patient's
-            name decided.
+        patient: Patient id; all cases of a patient are in one split.
+        image: Image file.
+        mask: Mask of the first annotator, or None.
+        second_mask: Mask of the second annotator, or None.
+        fov: Field of view, or None.
+        label: Index of the class, or None.
+        sequences: Files of the channels of a volume, in order; empty if `image` holds all.
+        order: Indices of the volumes of a 4-D image that become channels; empty for all.
+        codes: Label in the mask file to index of the structure; empty if they are equal.
+        official: Whether the split is official, not derived from the patient's hash.
     """
 
     id: str
@@ -61,7 +59,7 @@ class Case:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files of the case by role."""
+        """Files of the case by role."""
         roles = ("image", "mask", "second_mask", "fov")
         files = {role: path for role in roles if (path := getattr(self, role)) is not None}
         others = [path for path in self.sequences if path != self.image]
@@ -70,15 +68,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Collection:
-    """A data set from one source.
+    """A dataset from one source.
 
     Attributes:
-        spec: What it is.
         source: ``"real"`` or ``"phantom"``.
-        root: Folder of the files, or None for a phantom.
-        cases: Its cases, sorted by split and id; of a phantom, none.
-        skipped: Files that were left out because they do not decode.
-        copies: Ids of cases that were left out because their image is another's, byte for byte.
+        root: Folder of the files; None for a phantom.
+        cases: Cases sorted by split and id; empty for a phantom.
+        skipped: Files that were skipped because they cannot be decoded.
+        copies: Ids of cases that were removed because their image duplicates another byte for byte.
     """
 
     spec: DatasetSpec
@@ -89,56 +86,55 @@ class Collection:
     copies: tuple[str, ...] = field(default=())
 
     def counts(self) -> dict[str, int]:
-        """Number of cases by split."""
+        """Return the number of cases by split."""
         if self.source == "phantom":
             assert self.spec.phantom is not None
             return dict(self.spec.phantom.counts)
         return dict(sorted(Counter(case.split for case in self.cases).items()))
 
     def without(self, bad: Iterable[Path]) -> Collection:
-        """The same without the cases that use one of the files `bad`."""
-        left_out = set(bad)
-        kept = tuple(c for c in self.cases if not left_out.intersection(c.files.values()))
-        return replace(self, cases=kept, skipped=tuple(sorted(str(path) for path in left_out)))
+        """Return the collection without cases that use one of the files `bad`."""
+        bad_files = set(bad)
+        usable = tuple(c for c in self.cases if not bad_files.intersection(c.files.values()))
+        return replace(self, cases=usable, skipped=tuple(sorted(str(path) for path in bad_files)))
 
 
 def found(spec: DatasetSpec, root: Path) -> list[tuple[Layout, Path]]:
-    """The layouts of `spec` that lie under `root`, each with its folder."""
-    places: list[tuple[Layout, Path]] = []
+    """Return the layouts of `spec` found under `root`, each with its folder."""
+    locations: list[tuple[Layout, Path]] = []
     for layout in spec.layouts:
-        inside = [name.partition("/") for name in layout.folders]
-        itself = [rest for first, _, rest in inside if first.lower() == root.name.lower()]
-        tried = (_below(root, name) for name in (*layout.folders, *itself))
-        folder = next((place for place in tried if place is not None), None)
+        parts = [name.partition("/") for name in layout.folders]
+        inner_names = [inner for first, _, inner in parts if first.lower() == root.name.lower()]
+        candidates = (_below(root, name) for name in (*layout.folders, *inner_names))
+        folder = next((path for path in candidates if path is not None), None)
         if folder is not None:
-            places.append((layout, folder))
-    return places
+            locations.append((layout, folder))
+    return locations
 
 
 def _below(root: Path, name: str) -> Path | None:
-    """The folder of this name or path, in any letter case; of an empty name, the root."""
-    place: Path | None = root
+    """Return the folder at a path, in any letter case; the root for an empty path."""
+    folder: Path | None = root
     for part in name.lower().split("/") if name else ():
-        inside = sorted(place.iterdir()) if place is not None and place.is_dir() else []
-        place = next((entry for entry in inside if entry.name.lower() == part), None)
-    return place if place is not None and place.is_dir() else None
+        entries = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
+        folder = next((entry for entry in entries if entry.name.lower() == part), None)
+    return folder if folder is not None and folder.is_dir() else None
 
 
-def collect(spec: DatasetSpec, places: Sequence[tuple[Layout, Path]], root: Path) -> Collection:
-    """The cases in the folders that were found.
+def collect(spec: DatasetSpec, layouts: Sequence[tuple[Layout, Path]], root: Path) -> Collection:
+    """Collect the cases from the given layouts.
 
     Raises:
-        BenchbedError: A folder holds no image where the layout expects one, or images and masks
-            do not pair.
+        BenchbedError: A folder has no images, or images and masks do not match.
     """
     cases: list[Case] = []
-    for layout, folder in places:
-        here = _collect_layout(spec, layout, folder)
-        if not here:
+    for layout, folder in layouts:
+        layout_cases = _collect_layout(spec, layout, folder)
+        if not layout_cases:
             raise BenchbedError(
                 f"No images of {spec.name} found in {folder}. Expected layout:\n{layout.picture}"
             )
-        cases += here
+        cases += layout_cases
     ordered = tuple(sorted(cases, key=lambda case: (case.split, case.id)))
     return Collection(spec, "real", root, ordered)
 
@@ -163,7 +159,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
             patient = part.prefix + _patient(layout, identities[name], fields)
             official = _official_split(layout, part, fields)
             label = _label(spec, fields.get("label"), folder / name)
-            others = {role: found[name] for role, found in companions.items() if found}
+            others = {role: paths[name] for role, paths in companions.items() if paths}
             identity = part.prefix + identities[name]
             cases.append(
                 Case(
@@ -172,7 +168,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
                     patient,
                     folder / name,
                     label=label,
-                    sequences=tuple(found[name] for found in sequences),
+                    sequences=tuple(paths[name] for paths in sequences),
                     order=part.order,
                     codes=part.codes,
                     official=official is not None,
@@ -189,54 +185,41 @@ def _is_image(name: str, spec: DatasetSpec) -> bool:
 
 
 def _ids(images: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """An id for each image: its field where that tells them apart, else its path.
-
-    The path stands without its suffix where that tells them apart.
-    """
-    fields = {name: found.get("id", "") for name, found in images.items()}
-    alone = {identity for identity, n in Counter(fields.values()).items() if identity and n == 1}
+    """Return a unique id for each image: its ``id`` field, else its path, shortened if unique."""
+    fields = {name: image_fields.get("id", "") for name, image_fields in images.items()}
+    unique = {identity for identity, n in Counter(fields.values()).items() if identity and n == 1}
     stems = {name: str(Path(name).with_suffix("")) for name in fields}
     shared = {stem for stem, n in Counter(stems.values()).items() if n > 1}
     return {
-        name: identity if identity in alone else name if stems[name] in shared else stems[name]
+        name: identity if identity in unique else name if stems[name] in shared else stems[name]
         for name, identity in fields.items()
     }
 
 
 @dataclass(frozen=True)
 class _Pairing:
-    """Images of one part of a layout, and where their companions may be.
-
-    Attributes:
-        pattern: The images' pattern.
-        images: Fields of each image.
-        files: Every file of the layout.
-        folder: The layout's folder.
-    """
-
     pattern: str
     images: Mapping[str, Mapping[str, str]]
     files: list[str]
     folder: Path
 
     def companions(self, text: str, role: str, *, always: bool = False) -> dict[str, Path]:
-        """The file of this role for every image; all have one, or none unless `always`."""
+        """Find the file of this role for every image; all or none unless `always`."""
         hits = Pattern(text).companions(self.files, self.images)
         if not always and not any(hits.values()):
             return {}
         fields, missing = self.images, _unpaired(hits)
         if missing:
-            # A field ends at the first dot: of names that hold dots, as those of DICOM do, that is
-            # too little to pair them by.
-            dotted = Pattern(self.pattern, dotted=True).matches(self.images)
-            whole = Pattern(text, dotted=True).companions(self.files, dotted)
-            if len(whole) == len(hits) and len(_unpaired(whole)) < len(missing):
-                hits, fields, missing = whole, dotted, _unpaired(whole)
+            # A field ends at the first dot: too early in names with several dots, as in DICOM.
+            dotted_fields = Pattern(self.pattern, dotted=True).matches(self.images)
+            dotted_hits = Pattern(text, dotted=True).companions(self.files, dotted_fields)
+            if len(dotted_hits) == len(hits) and len(_unpaired(dotted_hits)) < len(missing):
+                hits, fields, missing = dotted_hits, dotted_fields, _unpaired(dotted_hits)
         if missing:
-            shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            examples = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise BenchbedError(
                 f"{len(missing)} of {len(self.images)} images in {self.folder} do not match "
-                f"exactly one {role.replace('_', ' ')} file: {shown}. Expected for the first: "
+                f"exactly one {role.replace('_', ' ')} file: {examples}. Expected for the first: "
                 f"{Pattern(text).fill(fields[missing[0]])}."
             )
         return {name: self.folder / paths[0] for name, paths in hits.items()}
@@ -251,7 +234,7 @@ def _sequence(spec: DatasetSpec, number: int) -> str:
 
 
 def _patient(layout: Layout, identity: str, fields: Mapping[str, str]) -> str:
-    """Whom an image shows: the path's field, else the layout's expression, else its own case."""
+    """Return the patient: the path's field, else the layout's pattern, else the case id."""
     if "patient" in fields:
         return fields["patient"]
     hit = re.search(layout.patient, identity) if layout.patient else None
@@ -270,9 +253,9 @@ def _official_split(layout: Layout, part: Part, fields: Mapping[str, str]) -> st
 
 
 def split_of(patient: str) -> str:
-    """The split of a patient where there is no official one.
+    """Derive the split of a patient where there is no official split.
 
-    It hangs on the patient's name alone: it never changes, not even when cases are added.
+    It depends on the patient id alone, so it never changes when cases are added.
     """
     number = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8])
     return "test" if number % 100 < TEST_SHARE else "train"
@@ -281,7 +264,7 @@ def split_of(patient: str) -> str:
 def _label(spec: DatasetSpec, name: str | None, image: Path) -> int | None:
     if name is None or not spec.classes:
         return None
-    lowered = [known.lower() for known in spec.classes]
+    lowered = [class_name.lower() for class_name in spec.classes]
     if name.lower() not in lowered:
         raise BenchbedError(
             f"{image} is in the class folder {name!r}, but the classes of {spec.name} are "

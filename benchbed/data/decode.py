@@ -1,4 +1,4 @@
-"""Picture files to arrays."""
+"""Decode image files to arrays."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from benchbed.errors import BenchbedError
 Pixels = npt.NDArray[np.uint8]
 
 ROBUST = (0.5, 99.5)
-"""Percentiles that become black and white in pictures of more than 8 bits a channel."""
+"""Percentiles that become black and white in images of more than 8 bits per channel."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What is decoded, whatever a file is called; others have readers that start programs (EPS)."""
+"""Decoded formats, by content. Pillow's other readers may start programs (EPS)."""
 
 MOST_PIXELS = 2**28 // 3
-"""Most pixels of a picture: some 9,450 squared."""
+"""Maximum number of pixels of an image: about 9,450 squared."""
 
 UNPACKED_LIMIT = 2**28
-"""Most bytes that a packed picture may unpack to: the most pixels of a picture, in 8-bit RGB."""
+"""Maximum size of an unpacked image: `MAX_PIXELS` in 8-bit RGB."""
 
-# What the decoders raise for bytes that contradict themselves, and for bytes that are none.
+# What the decoders raise for damaged files and for files of other kinds.
 _DAMAGED = (
     OSError,
     EOFError,
@@ -48,56 +48,52 @@ _DAMAGED = (
     zlib.error,
 )
 
-# Filters hold for all threads, and pictures are decoded in several: so they are set here, once.
-# Too many pixels are refused below, and what else is odd about a picture is its decoder's talk.
+# Filters hold for all threads, and images are decoded in several: set them once, here. Images with
+# too many pixels are refused below; other decoder warnings are of no use to the user.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def read_image(path: Path, channels: int, window: tuple[float, float] | None = None) -> Pixels:
-    """A picture as uint8, upright as its camera held it.
+    """Read an image as uint8, rotated upright by its EXIF orientation.
 
-    A file packed with gzip is unpacked. Palettes are looked up, transparency is laid on black,
-    CMYK is converted, the first frame of an animation is taken. Grey pictures of 16 bits or of
-    floats carry no agreed range, so their 0.5th to 99.5th percentile becomes 0 to 255, unless a
-    window is given.
+    Gzip is unpacked, palettes are applied, transparency becomes black, CMYK is converted, and the
+    first frame of an animation is used. Grey images of 16 bits or floats have no agreed range:
+    their 0.5th to 99.5th percentile becomes 0 to 255, unless a window is given.
 
     Args:
         path: The file.
         channels: 1 for grey, 3 for RGB.
-        window: What becomes 0 and what 255 in pictures of more than 8 bits, in their own units.
+        window: Values that become 0 and 255 in images of more than 8 bits, in their own units.
 
     Returns:
         ``(H, W, channels)`` in [0, 255].
 
     Raises:
-        BenchbedError: The file does not decode or unpack, is too large to be a picture, or has no
-            pixels that are numbers; or the window begins below 0 and no value lies there.
+        BenchbedError: The file cannot be decoded or unpacked, has too many pixels or no finite one;
+            or the window begins below 0 and the image has no value there.
     """
     with _opened(path) as picture:
         if picture.mode.startswith(("I", "F")):
             grey = _from_deep(np.asarray(picture), path, window)
             pixels = np.repeat(grey[..., None], channels, axis=2)
         else:
-            flat = _converted(_flat(picture), "L" if channels == 1 else "RGB", path)
-            pixels = np.asarray(flat, dtype=np.uint8)
+            converted = _converted(_flat(picture), "L" if channels == 1 else "RGB", path)
+            pixels = np.asarray(converted, dtype=np.uint8)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def read_mask(path: Path) -> npt.NDArray[np.bool_]:
-    """A mask: what is brighter than half of the file's own range.
+    """Read a mask: pixels brighter than the middle of the file's own range.
 
-    Masks come as {0, 255}, {0, 1}, palettes and 1-bit files; a picture of a single value is all
-    background where that value is 0 and all foreground otherwise.
-
-    Args:
-        path: The file.
+    Masks come as {0, 255}, {0, 1}, palettes and 1-bit files. A constant image is all background if
+    its value is 0, else all foreground.
 
     Returns:
         ``(H, W)`` bool.
 
     Raises:
-        BenchbedError: The file does not decode, or has pixels that are no numbers.
+        BenchbedError: The file cannot be decoded, or has NaN pixels.
     """
     with _opened(path) as picture:
         deep = picture.mode.startswith(("I", "F"))
@@ -109,17 +105,16 @@ def read_mask(path: Path) -> npt.NDArray[np.bool_]:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture in pixels, as stored.
+    """Return width and height of an image in pixels, as stored.
 
     Raises:
-        BenchbedError: The file is no picture, or is packed and does not unpack.
+        BenchbedError: The file is no image, or cannot be unpacked.
     """
     with _picture(path) as picture:
         return picture.size
 
 
 def _source(path: Path) -> Path | io.BytesIO:
-    """The file itself, or what it unpacks to."""
     if path.suffix.lower() != PACKED:
         return path
     try:
@@ -137,7 +132,6 @@ def _source(path: Path) -> Path | io.BytesIO:
 
 
 def _opened(path: Path) -> Image.Image:
-    """A picture, decoded and upright."""
     with _picture(path) as picture:
         picture.load()
         return ImageOps.exif_transpose(picture)
@@ -145,7 +139,7 @@ def _opened(path: Path) -> Image.Image:
 
 @contextmanager
 def _picture(path: Path) -> Iterator[Image.Image]:
-    """A picture of bearable size, not decoded yet; its damage is told by its name."""
+    """Open an image without decoding it; turn its errors into `BenchbedError`."""
     source = _source(path)
     try:
         with Image.open(source, formats=FORMATS) as picture:
@@ -166,7 +160,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _flat(picture: Image.Image) -> Image.Image:
-    """Transparency laid on black, which is the background of medical pictures."""
+    """Blend transparency with black, the background of medical images."""
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
@@ -178,7 +172,7 @@ def _flat(picture: Image.Image) -> Image.Image:
 
 def _converted(picture: Image.Image, mode: str, path: Path) -> Image.Image:
     try:
-        # From LAB there is a way to RGB alone.
+        # Pillow converts LAB only to RGB.
         return (picture.convert("RGB") if picture.mode == "LAB" else picture).convert(mode)
     except ValueError as error:
         raise BenchbedError(f"{path} has an unsupported colour mode ({picture.mode}).") from error

@@ -1,4 +1,4 @@
-"""One file from one address, in as many goes as it takes."""
+"""Resumable download of one file."""
 
 from __future__ import annotations
 
@@ -13,41 +13,40 @@ if TYPE_CHECKING:
     from requests import Response
 
 BLOCK = 64 * 1024
-"""Bytes written at once: the most that a broken connection can lose."""
+"""Bytes per write: the most that a broken connection can lose."""
 
 TRIES = 4
-"""How often a connection is tried before the download is given up."""
+"""Attempts before the download fails."""
 
 PAUSE = 1.0
-"""Seconds before the second try; each further pause is twice as long."""
+"""Seconds before the second attempt; each further pause is twice as long."""
 
 TIMEOUT = 30.0
-"""Seconds after which a silent server counts as none."""
+"""Seconds without a response before an attempt fails."""
 
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 
 
 class DownloadFailed(ConnectionError):
-    """The file cannot be had now; the text is the reason, in a few words."""
+    """Download failed; the text is the reason, in a few words."""
 
 
 class _Broken(DownloadFailed):
-    """So it is, but another try may do better."""
+    """Download failed in a way that a retry may fix."""
 
 
 @dataclass(frozen=True)
 class Downloader:
-    """Downloads an address into a file, and goes on where the file ends.
+    """Downloader for pooch that resumes a partial file.
 
     Attributes:
-        part: What has come so far; it stays where the download is given up. Beside it lies a file
-            ``NAME.tag`` with the mark by which the server knows this version of the file.
-        counted: Called with the bytes that are there and the bytes that there will be, where the
-            server says how many.
-        room: Called with the bytes still to come and the size of the whole, where the server says
-            so, before they come; raises where the disk has no room for them.
-        tries: How often to try.
-        timeout: Seconds without an answer after which to give a try up.
+        part: Partial file, which stays on failure. ``NAME.tag`` next to it holds the server's ETag
+            of this version.
+        counted: Called with the bytes downloaded and the total, if the server sends it.
+        room: Called before the download with the bytes left and the total, if the server sends it;
+            raises if the disk has too little space.
+        tries: Maximum number of attempts.
+        timeout: Seconds without a response before an attempt fails.
     """
 
     part: Path
@@ -57,11 +56,11 @@ class Downloader:
     timeout: float = TIMEOUT
 
     def __call__(self, url: str, output_file: str | Path, _pooch: object = None) -> None:
-        """Download `url` and move it to `output_file`, as `pooch` calls a downloader.
+        """Download `url` and move it to `output_file`, as pooch calls a downloader.
 
         Raises:
-            DownloadFailed: There is no answer, a refusal, or less than the whole file.
-            OSError: The file cannot be written.
+            DownloadFailed: No response, a refusal, or an incomplete file.
+            OSError: The file is not writable.
         """
         for number in range(1, self.tries + 1):
             try:
@@ -77,7 +76,7 @@ class Downloader:
 
     @property
     def there(self) -> int:
-        """Bytes that have come."""
+        """Bytes downloaded so far."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     @property
@@ -106,12 +105,12 @@ class Downloader:
             raise DownloadFailed(str(error)) from error
 
     def _headers(self) -> dict[str, str]:
-        # Packed for the journey, the bytes would have other numbers than in the file.
+        # With compression, byte offsets would not match those in the file.
         headers = {"Accept-Encoding": "identity"}
         if self.there:
             headers["Range"] = f"bytes={self.there}-"
             if self._tag.exists():
-                # A file that has changed since then comes whole.
+                # The server sends the whole file if it has changed since.
                 headers["If-Range"] = self._tag.read_text(encoding="utf-8")
         return headers
 
@@ -129,7 +128,7 @@ class Downloader:
             raise _Broken(f"the connection was interrupted after {done} of {total} bytes")
 
     def _write(self, answer: Response, file: BinaryIO, done: int, total: int | None) -> int:
-        # The length is compared above; here a short answer must not cost the bytes it brought.
+        # The length is checked by the caller; here a short response must not lose its bytes.
         answer.raw.enforce_content_length = False
         for block in answer.raw.stream(BLOCK, decode_content=False):
             file.write(block)
@@ -139,7 +138,7 @@ class Downloader:
         return done
 
     def _span(self, answer: Response) -> tuple[int, int | None]:
-        """Where the answer begins in the file, and the size of the file."""
+        """Return the offset of the response in the file, and the size of the file."""
         hit = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         total = int(hit[2]) if hit and hit[2] != "*" else None
         if answer.status_code == 200:
@@ -150,25 +149,25 @@ class Downloader:
         if answer.status_code == 416 and total is not None and total == self.there:
             return total, total
         if answer.status_code in (206, 416):
-            # The server's idea of the file does not fit what is here.
+            # The partial file does not match the file on the server.
             self.part.unlink(missing_ok=True)
             raise _Broken("the file on the server has changed")
-        said = f"the server responded {answer.status_code} {answer.reason}".rstrip()
-        later = answer.status_code >= 500 or answer.status_code in (408, 429)
-        raise _Broken(said) if later else DownloadFailed(said)
+        message = f"the server responded {answer.status_code} {answer.reason}".rstrip()
+        is_temporary = answer.status_code >= 500 or answer.status_code in (408, 429)
+        raise _Broken(message) if is_temporary else DownloadFailed(message)
 
     def _mark(self, answer: Response) -> None:
-        mark = answer.headers.get("ETag", "")
-        if not mark or mark.startswith("W/"):  # weak: says nothing of single bytes
-            mark = answer.headers.get("Last-Modified", "")
-        if mark:
-            self._tag.write_text(mark, encoding="utf-8")
+        tag = answer.headers.get("ETag", "")
+        if not tag or tag.startswith("W/"):  # weak: does not guarantee equal bytes
+            tag = answer.headers.get("Last-Modified", "")
+        if tag:
+            self._tag.write_text(tag, encoding="utf-8")
         else:
             self._tag.unlink(missing_ok=True)
 
 
 def _demand_guarded(url: str, answer: Response) -> None:
-    """Raise where a server leads from https to a place where others can change what comes."""
-    places = [answer.url, *(hop.url for hop in answer.history)]
-    if url.startswith("https://") and not all(place.startswith("https://") for place in places):
+    """Raise if the server redirects from https to an insecure address."""
+    urls = [answer.url, *(redirect.url for redirect in answer.history)]
+    if url.startswith("https://") and not all(address.startswith("https://") for address in urls):
         raise DownloadFailed("the server redirects to an address without https")

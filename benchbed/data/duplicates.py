@@ -1,4 +1,4 @@
-"""Images that are equal byte for byte: found, and kept once where that is nobody's decision."""
+"""Images that are equal byte for byte: find them, and remove copies where splits are derived."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ class Equal:
     """Cases whose images are equal byte for byte.
 
     Attributes:
-        kept: The cases that stay, sorted by id. Each is of an official split, or it is a single
-            one.
-        copies: The cases that are left out, sorted by id.
+        kept: Cases that stay, sorted by id: those of official splits, else the first one.
+        copies: Cases that are removed, sorted by id.
     """
 
     kept: tuple[Case, ...]
@@ -26,29 +25,24 @@ class Equal:
 
     @property
     def ids(self) -> list[str]:
-        """All of them, sorted."""
+        """Ids of all cases, sorted."""
         return sorted(case.id for case in (*self.kept, *self.copies))
 
     @property
     def labels(self) -> set[int | None]:
-        """Their classes."""
+        """Classes of all cases."""
         return {case.label for case in (*self.kept, *self.copies)}
 
 
 def equal_images(collection: Collection, facts: Mapping[Path, Facts]) -> list[Equal]:
-    """Groups of cases with equal images.
+    """Find groups of cases with equal images.
 
-    Of a group, cases of an official split stay: who compares with others has the same data. A
-    split that the hash of the patient decides would tear a group apart, and the test images would
-    be known from training; so of its cases the first by id stays, and none where an official one
-    does.
-
-    Args:
-        collection: Real cases.
-        facts: What is known of their files.
+    Cases of official splits stay, so that results compare with those of others. A derived split
+    could put copies into both training and test; so only the first case by id stays, and none if
+    there is an official one.
 
     Returns:
-        Groups of two and more, in the order of the cases.
+        Groups of two or more, in the order of the cases.
     """
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in collection.cases:
@@ -64,29 +58,29 @@ def _divided(group: list[Case]) -> Equal:
 
 
 def without_copies(collection: Collection, groups: list[Equal]) -> Collection:
-    """The cases without the copies of `groups`."""
+    """Remove the duplicates of `groups`."""
     copies = {case.id for group in groups for case in group.copies}
     if not copies:
         return collection
-    kept = tuple(case for case in collection.cases if case.id not in copies)
-    return replace(collection, cases=kept, copies=tuple(sorted(copies)))
+    unique = tuple(case for case in collection.cases if case.id not in copies)
+    return replace(collection, cases=unique, copies=tuple(sorted(copies)))
 
 
 def told(collection: Collection, groups: list[Equal]) -> str:
-    """One line for the user on the copies that were left out; empty where there is none."""
-    torn = [group for group in groups if group.copies]
-    if not torn:
+    """Describe the removed duplicates in one line; empty if there are none."""
+    reduced = [group for group in groups if group.copies]
+    if not reduced:
         return ""
-    copies = sum(len(group.copies) for group in torn)
+    copies = sum(len(group.copies) for group in reduced)
     line = (
         f"Data: {copies} of {len(collection.cases)} images are exact duplicates and are skipped "
-        f"(first: {' = '.join(torn[0].ids)})."
+        f"(first: {' = '.join(reduced[0].ids)})."
     )
-    mixed = [group for group in torn if len(group.labels) > 1]
+    mixed = [group for group in reduced if len(group.labels) > 1]
     if mixed:
+        examples = ", ".join(" = ".join(group.ids) for group in mixed[:3])
         line += (
             " Some duplicates are in different classes; the class of the retained image is "
-            "used: "
-            f"{', '.join(' = '.join(group.ids) for group in mixed[:3])}{', ...' if len(mixed) > 3 else ''}."
+            f"used: {examples}{', ...' if len(mixed) > 3 else ''}."
         )
     return line

@@ -1,4 +1,4 @@
-"""Batches on the device: gathered, scaled and augmented there."""
+"""Load batches on the device: gather, scale and augment there."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from benchbed.data.prepare import Split
 from benchbed.protocol import Augment
 
 RESIDENT_BYTES = 8 * 2**30
-"""Arrays up to this size are kept on an accelerator whole, so that no batch crosses to it."""
+"""Arrays up to this size are copied to an accelerator once, so that batches need no transfer."""
 
 _KNOWN = ("image", "mask", "fov", "label")
 _UNUSED = ("second_mask",)
 
 
 def to_signed(stored: Tensor) -> Tensor:
-    """Stored images as float32 in [-1, 1]: uint8 in [0, 255], or float16 that is so already."""
+    """Convert stored images to float32 in [-1, 1], from uint8 in [0, 255] or float16 in [-1, 1]."""
     if stored.dtype != torch.uint8:
         return stored.float()
     return stored.float().div_(127.5).sub_(1.0)
 
 
 def to_channels(codes: Tensor, structures: int) -> Tensor:
-    """Numbers of structures ``(B, ...)`` as one channel each ``(B, K, ...)``, in {-1, 1}."""
+    """Convert labels ``(B, ...)`` to one channel per structure ``(B, K, ...)``, in {-1, 1}."""
     numbers = torch.arange(1, structures + 1, device=codes.device)
     numbers = numbers.view(1, -1, *(1,) * (codes.ndim - 1))
     return (codes.unsqueeze(1) == numbers).float().mul_(2.0).sub_(1.0)
 
 
 def to_codes(mask: Tensor) -> npt.NDArray[np.uint8]:
-    """The reverse of `to_channels`: the number of the strongest structure, 0 where none is > 0."""
+    """Return the label of the strongest structure, 0 where none is > 0: inverts `to_channels`."""
     strongest = mask.detach().max(dim=1)
     codes = torch.where(strongest.values > 0, strongest.indices + 1, 0)
     return np.asarray(codes.to(torch.uint8).cpu().numpy())
 
 
 def to_pixels(images: Tensor) -> npt.NDArray[np.uint8]:
-    """Images in [-1, 1] to uint8 in [0, 255], rounded; what lies outside is clipped.
+    """Convert images in [-1, 1] to uint8 in [0, 255], rounded and clipped.
 
-    NaN becomes 0, so that a diverged sample is black and not undefined.
+    NaN becomes 0, so that a diverged sample is black instead of undefined.
     """
     scaled = images.detach().float().nan_to_num(nan=-1.0).add(1.0).mul(127.5)
     return np.asarray(scaled.round().clamp(0, 255).to(torch.uint8).cpu().numpy())
 
 
 def stored(images: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Images in [-1, 1] as prepared data keep them: the reverse of `to_signed`."""
+    """Convert images in [-1, 1] to the dtype of prepared data: inverts `to_signed`."""
     if dtype == np.uint8:
         return to_pixels(images)
     return np.asarray(images.detach().float().clamp(-1.0, 1.0).cpu().numpy(), dtype)
@@ -62,16 +62,16 @@ def stored(images: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 @dataclass
 class Feed:
-    """The endless stream of training cases, the same for every method.
+    """Endless loader of training cases, the same for every method.
 
-    Each pass shows every case once, in an order drawn from the seed and the number of the pass;
-    so the place in the stream, ``shown``, is all its state.
+    Each epoch shows every case once, in an order drawn from the seed and the epoch; so ``shown`` is
+    its whole state.
 
     Attributes:
         split: The cases.
-        seed: Seed of the order and of the augmentation.
-        device: Where batches are wanted.
-        augment: ``"flip"`` mirrors a case left to right with probability one half.
+        seed: Seed of order and augmentation.
+        device: Device of the batches.
+        augment: ``"flip"`` mirrors a case left to right with probability 0.5.
     """
 
     split: Split
@@ -86,40 +86,39 @@ class Feed:
             sum(a.nbytes for a in arrays.values()) <= RESIDENT_BYTES
         )
         for name, array in arrays.items():
-            here = torch.from_numpy(np.array(array)).to(self.device) if resident else array
-            self._arrays[name] = here
+            tensor = torch.from_numpy(np.array(array)).to(self.device) if resident else array
+            self._arrays[name] = tensor
 
     def batch(self, shown: int, count: int) -> Batch:
-        """The `count` cases that come after `shown` cases."""
+        """Return the next `count` cases after `shown` cases."""
         total = len(self.split)
         pieces = [
-            (_order(self.seed, which, total, self.device), part)
-            for which, part in _pieces(shown, count, total)
+            (_order(self.seed, epoch, total, self.device), part)
+            for epoch, part in _pieces(shown, count, total)
         ]
-        places = np.concatenate([order.places[part] for order, part in pieces])
+        positions = np.concatenate([order.places[part] for order, part in pieces])
         indices = torch.cat([order.indices[part] for order, part in pieces])
-        tensors = {name: self._gather(name, places, indices) for name in self._arrays}
+        tensors = {name: self._gather(name, positions, indices) for name in self._arrays}
         if self.augment == "flip":
             mirrored = torch.cat([order.mirrored[part] for order, part in pieces])
             tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
         return as_batch(tensors, self.split.structures)
 
-    def _gather(self, name: str, places: npt.NDArray[np.int64], indices: Tensor) -> Tensor:
-        """The cases at `places`, which are `indices` on the device."""
+    def _gather(self, name: str, positions: npt.NDArray[np.int64], indices: Tensor) -> Tensor:
         array = self._arrays[name]
         if isinstance(array, Tensor):
             return array[indices]
-        return torch.from_numpy(np.asarray(array[places])).to(self.device)
+        return torch.from_numpy(np.asarray(array[positions])).to(self.device)
 
 
 @dataclass(frozen=True)
 class StagedFeed:
-    """One stream after the other.
+    """Two loaders, one after the other.
 
     Attributes:
-        first: The stream that comes first.
-        then: The stream that follows it.
-        switch: Cases that the first one shows; a batch does not straddle the two.
+        first: Loader of the first stage.
+        then: Loader of the second stage.
+        switch: Number of cases of the first stage; a batch never has cases of both.
     """
 
     first: Feed
@@ -128,18 +127,18 @@ class StagedFeed:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are."""
+        """Device of the batches."""
         return self.first.device
 
     def batch(self, shown: int, count: int) -> Batch:
-        """The `count` cases that come after `shown` cases."""
+        """Return the next `count` cases after `shown` cases."""
         if shown < self.switch:
             return self.first.batch(shown, count)
         return self.then.batch(shown - self.switch, count)
 
 
 def in_order(split: Split, count: int = 4) -> Iterator[tuple[Batch, int]]:
-    """The cases of a split on the CPU, `count` at a time, and how many there are."""
+    """Iterate over a split on the CPU, `count` cases at a time; yield batch and total."""
     arrays = {name: array for name, array in split.arrays.items() if name not in _UNUSED}
     for start in range(0, len(split), count):
         part = slice(start, start + count)
@@ -148,13 +147,7 @@ def in_order(split: Split, count: int = 4) -> Iterator[tuple[Batch, int]]:
 
 
 class _Order(NamedTuple):
-    """One pass over the cases.
-
-    Attributes:
-        places: The cases in their order, int64 ``(N,)``.
-        indices: The same on the device.
-        mirrored: Which of them are mirrored, bool ``(N,)``, on the device.
-    """
+    """Order of one epoch: case indices on the CPU and the device, int64, and which to mirror."""
 
     places: npt.NDArray[np.int64]
     indices: Tensor
@@ -162,32 +155,32 @@ class _Order(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _order(seed: int, which: int, total: int, device: torch.device) -> _Order:
-    """A pass, brought to the device whole; a step takes its part of what is there."""
-    rng = np.random.default_rng((seed, which))
-    places, mirrored = rng.permutation(total), rng.random(total) < 0.5
-    return _Order(places, _brought(places, device), _brought(mirrored, device))
+def _order(seed: int, epoch: int, total: int, device: torch.device) -> _Order:
+    """Draw an epoch's order and copy it to the device once; steps slice it there."""
+    rng = np.random.default_rng((seed, epoch))
+    positions, mirrored = rng.permutation(total), rng.random(total) < 0.5
+    return _Order(positions, _brought(positions, device), _brought(mirrored, device))
 
 
 def _brought(values: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Values on the device, for which the process does not wait."""
-    here = torch.from_numpy(values)
-    # From memory that may be paged out, a copy waits for all that the device still has to do.
-    return (here.pin_memory() if device.type == "cuda" else here).to(device, non_blocking=True)
+    """Copy values to the device without waiting for it."""
+    tensor = torch.from_numpy(values)
+    # From pageable memory, a copy waits for all pending work of the device.
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 def _pieces(shown: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
-    """The `count` cases that come after `shown` cases: number of a pass, and which part of it."""
+    """Split the next `count` cases into (epoch, slice) pairs."""
     end = shown + count
     while shown < end:
-        which, first = divmod(shown, total)
+        epoch, first = divmod(shown, total)
         part = slice(first, min(total, first + end - shown))
-        yield which, part
+        yield epoch, part
         shown += part.stop - part.start
 
 
 def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:
-    """Stored tensors as a batch: images and derived arrays in [-1, 1], masks in {-1, 1}."""
+    """Make a batch: images and derived arrays in [-1, 1], masks in {-1, 1}."""
     extra = {n: to_signed(t) for n, t in tensors.items() if n not in _KNOWN}
     mask, fov = tensors.get("mask"), tensors.get("fov")
     return Batch(
@@ -200,7 +193,7 @@ def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:
 
 
 def data_shape(split: Split, classes: int) -> DataShape:
-    """The shape of a split's cases."""
+    """Return the shape of a split's cases."""
     _, channels, *spatial = split.image.shape
     masks = split.structures if "mask" in split.arrays else 0
     return DataShape(channels, tuple(spatial), masks, classes)

@@ -1,4 +1,4 @@
-"""Data sets that are open to all: downloaded, unpacked, and moved into the data root whole."""
+"""Download open datasets, unpack them, and move them into the data root."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from benchbed.data.prepare import Progress
 
 WORKSHOP = ".downloads"
-"""Folder of the data root for what has not come whole yet."""
+"""Folder of the data root for unfinished downloads."""
 
 
 class FetchFailed(Exception):
-    """The source, not the user, is in the way; the text says what can be done."""
+    """The source failed, not the user; the text says what to do."""
 
 
 def fetch(
@@ -41,22 +41,22 @@ def fetch(
     say: Callable[[str], None],
     counted: Progress,
 ) -> None:
-    """Bring a data set into the data root, or say why that cannot be.
+    """Download a dataset into the data root.
 
-    Nothing of it is seen there until all of it is unpacked and reads as the spec's layouts want
-    it. What a broken connection or Ctrl-C leaves is kept for the next call, which goes on.
+    It appears there only after everything is unpacked and matches the layouts of the spec. After a
+    broken connection or Ctrl-C, the next call resumes.
 
     Args:
-        spec: The data set.
-        root: The data root; made if need be.
-        force: Fetch it even where it lies already; the old folder is kept under another name.
-        say: Told what is being done, a line at a time.
-        counted: Told how far it has come.
+        spec: The dataset.
+        root: The data root; created if missing.
+        force: Download even if it is present; the existing folder is renamed.
+        say: Receives status messages, one line each.
+        counted: Receives progress.
 
     Raises:
-        BenchbedError: There is no open download; the set is there but cannot be read; the disk has
-            no room or cannot be written to; or another process fetches the same.
-        FetchFailed: There is no connection, or what came is not what was expected.
+        BenchbedError: There is no open download; the dataset is present but cannot be read; the
+            disk is full or not writable; or another process downloads the same.
+        FetchFailed: There is no connection, or the file is not the expected one.
     """
     report = look(spec, root)
     if report.places and not (force and spec.downloads):
@@ -78,7 +78,7 @@ def fetch(
 
 def _there(report: Report, say: Callable[[str], None]) -> None:
     spec = report.spec
-    anew = (
+    hint = (
         "Use --force to download again; the existing folder is renamed."
         if spec.downloads
         else "It has no open download, so it cannot be downloaded again."
@@ -87,15 +87,14 @@ def _there(report: Report, say: Callable[[str], None]) -> None:
         collect(spec, report.places, report.root)
     except BenchbedError as error:
         raise BenchbedError(
-            f"{spec.title} is present but cannot be read: {error}\n{anew}"
+            f"{spec.title} is present but cannot be read: {error}\n{hint}"
         ) from error
     folders = ", ".join(str(folder) for _, folder in report.places)
-    say(f"{spec.title} is already present in {folders}. {anew}")
+    say(f"{spec.title} is already present in {folders}. {hint}")
 
 
 @contextmanager
 def _writing(root: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a sentence."""
     try:
         (root / WORKSHOP).mkdir(parents=True, exist_ok=True)
         yield
@@ -110,7 +109,7 @@ def _writing(root: Path) -> Iterator[None]:
 
 @contextmanager
 def _alone(spec: DatasetSpec, root: Path) -> Iterator[Path]:
-    """The folder for what has come of a data set so far, held for this process alone."""
+    """Lock and yield the folder for unfinished downloads of a dataset."""
     folder = root / WORKSHOP / spec.name
     lock = FileLock(folder.with_name(f"{spec.name}.lock"), timeout=0)
     try:
@@ -124,41 +123,41 @@ def _alone(spec: DatasetSpec, root: Path) -> Iterator[Path]:
         yield folder
     finally:
         with suppress(OSError):
-            folder.rmdir()  # where nothing has come, or all is in its place
+            folder.rmdir()  # empty if nothing was downloaded, or all was moved
         lock.release()
 
 
 def _download(
     report: Report, download: Download, folder: Path, say: Callable[[str], None], counted: Progress
 ) -> Path:
-    """The archive in `folder`: as it is where it came whole before, else downloaded."""
+    """Return the archive in `folder`, downloaded if it is missing."""
     import logging
 
     import pooch
 
-    # It tells in lines of its own what is told here.
+    # pooch would print its own messages next to ours.
     pooch.get_logger().setLevel(logging.WARNING)
-    # Two archives of one set may have the same name, and an address may end in none.
+    # Two archives of one dataset may share a name, and a URL may end without one.
     name = f"{digest(download.url)}-{Path(urlsplit(download.url).path).name}"
     downloader = Downloader(
         folder / f"{name}.part",
         lambda done, total: counted(f"{download.target} (MB)", _megabytes(done), _megabytes(total)),
-        # The archive, and at least as much again for what it holds.
+        # The archive, and at least as much again for its content.
         lambda left, total: _demand_room(report.root, left + total),
     )
-    before = downloader.there
-    kept = f", resuming after {_megabytes(before)} MB" if before else ""
+    downloaded = downloader.there
+    suffix = f", resuming after {_megabytes(downloaded)} MB" if downloaded else ""
     if not (folder / name).exists():
-        say(f"{download.target}: {download.url}{kept}")
-    known = f"sha256:{download.sha256}" if download.sha256 else None
+        say(f"{download.target}: {download.url}{suffix}")
+    checksum = f"sha256:{download.sha256}" if download.sha256 else None
     try:
-        pooch.retrieve(download.url, known, name, folder, downloader=downloader)
+        pooch.retrieve(download.url, checksum, name, folder, downloader=downloader)
     except DownloadFailed as error:
         raise FetchFailed(_given_up(report, download, str(error), downloader.there)) from error
     except ValueError as error:
         reason = f"SHA-256 mismatch, expected {download.sha256}"
         raise FetchFailed(_wrong(report, download.url, reason)) from error
-    if known is None:
+    if checksum is None:
         say(
             f"SHA-256 of {download.target}: {pooch.file_hash(str(folder / name))}. The source "
             "publishes no checksum; note this one to detect changes later."
@@ -166,13 +165,13 @@ def _download(
     return folder / name
 
 
-def _given_up(report: Report, download: Download, reason: str, there: int) -> str:
-    kept = (
-        f"{_megabytes(there)} MB are saved. Repeat the command to resume."
-        if there
+def _given_up(report: Report, download: Download, reason: str, downloaded: int) -> str:
+    hint = (
+        f"{_megabytes(downloaded)} MB are saved. Repeat the command to resume."
+        if downloaded
         else "Repeat the command to try again."
     )
-    return f"Download of {download.url} failed: {reason}. {kept}\n{missing(report)}"
+    return f"Download of {download.url} failed: {reason}. {hint}\n{missing(report)}"
 
 
 def _wrong(report: Report, source: str, reason: str) -> str:
@@ -189,7 +188,6 @@ def _unpack(
     say: Callable[[str], None],
     counted: Progress,
 ) -> Path:
-    """A folder that holds the data set as the data root will."""
     spec = report.spec
     staged = folder / "unpacked"
     shutil.rmtree(staged, ignore_errors=True)
@@ -213,31 +211,31 @@ def _unpack(
 
 
 def _unlike(spec: DatasetSpec, staged: Path) -> str | None:
-    """Why what was unpacked is not the data set; None where it is."""
+    """Return why the unpacked files are not the dataset, or None if they are."""
     try:
-        places = found(spec, staged)
+        layouts = found(spec, staged)
         return (
             None
-            if collect(spec, places, staged).cases
+            if collect(spec, layouts, staged).cases
             else ("it contains none of the expected folders")
         )
     except BenchbedError as error:
-        # The folder goes, so its name would send the reader nowhere; the layout is told after this.
+        # The temporary folder is deleted, so its path is of no use; the layout follows the message.
         return str(error).replace(f"{staged}/", "").partition(";")[0]
 
 
 def _move_in(report: Report, staged: Path, say: Callable[[str], None]) -> None:
-    """Move the unpacked folders into the data root; what is in their way gets another name."""
+    """Move the unpacked folders into the data root; rename what is in the way."""
     root = report.root
     new = sorted(staged.iterdir())
     names = {folder.name.lower() for folder in new}
-    in_the_way = [entry for entry in sorted(root.iterdir()) if entry.name.lower() in names]
-    for old in (*in_the_way, *(folder for _, folder in report.places if folder != root)):
+    existing = [entry for entry in sorted(root.iterdir()) if entry.name.lower() in names]
+    for old in (*existing, *(folder for _, folder in report.places if folder != root)):
         if old.exists():
-            aside = _free_name(old)
-            old.rename(aside)
+            backup = _free_name(old)
+            old.rename(backup)
             say(
-                f"The previous content of {old} is now in {aside}. Delete it when you no longer "
+                f"The previous content of {old} is now in {backup}. Delete it when you no longer "
                 "need it."
             )
     for folder in new:
@@ -246,15 +244,15 @@ def _move_in(report: Report, staged: Path, say: Callable[[str], None]) -> None:
 
 def _free_name(path: Path) -> Path:
     number = 1
-    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
+    while (backup := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
-    return aside
+    return backup
 
 
-def _demand_room(root: Path, needed: int) -> None:
+def _demand_room(root: Path, required: int) -> None:
     free = shutil.disk_usage(root / WORKSHOP).free
-    if needed > free:
-        raise _no_room(root, f": {_megabytes(needed)} MB required, {free // 10**6} MB free")
+    if required > free:
+        raise _no_room(root, f": {_megabytes(required)} MB required, {free // 10**6} MB free")
 
 
 def _no_room(root: Path, numbers: str = "") -> BenchbedError:

@@ -1,4 +1,4 @@
-"""The hash by which two machines know that they hold the same data."""
+"""Hash and decode files once; the fingerprint shows that two machines have the same data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from benchbed.errors import BenchbedError
 from benchbed.files import digest, write_json
 
 Facts = dict[str, str]
-"""What is known of a file: ``sha256`` and ``shape`` or, where it does not decode, ``error``; of a
-mask that is a volume also ``largest``, the largest number in it."""
+"""``sha256`` of a file, with ``shape``, or ``error`` if it cannot be decoded; for a mask that is a
+volume also ``largest``, its largest label."""
 
 _SAVE_EVERY = 4000
 
@@ -31,16 +31,7 @@ def examine(
     advance: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, Facts]:
-    """Hash and decode every file once; remembered until the file changes.
-
-    Args:
-        collection: Real cases.
-        advance: Called after each file, for a progress bar.
-        say: Told in one line where what was found cannot be kept.
-
-    Returns:
-        Facts by file, in the order of the cases.
-    """
+    """Hash and decode every file of a collection; results are cached until a file changes."""
     files = [(role, path) for case in collection.cases for role, path in case.files.items()]
     return facts_of(collection.spec.name, files, advance, say)
 
@@ -51,24 +42,17 @@ def facts_of(
     advance: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, Facts]:
-    """Hash and decode files once; remembered until a file changes.
+    """Hash and decode files; results are cached until a file changes.
 
-    Args:
-        name: The data set's; its facts are kept together.
-        files: Roles and paths.
-        advance: Called after each file, for a progress bar.
-        say: Told in one line where what was found cannot be kept.
-
-    Returns:
-        Facts by file, in the order of the files.
+    `say` receives one message if the cache is not writable.
     """
     memory = _Memory(name, say)
     facts: dict[Path, Facts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for (_, path), found in zip(
+        for (_, path), entry in zip(
             files, pool.map(lambda f: memory.facts(*f), files), strict=True
         ):
-            facts[path] = found
+            facts[path] = entry
             advance()
             if len(facts) % _SAVE_EVERY == 0:
                 memory.save()
@@ -77,12 +61,12 @@ def facts_of(
 
 
 def undecodable(facts: dict[Path, Facts]) -> dict[Path, str]:
-    """The files that do not decode, with the reason."""
-    return {path: found["error"] for path, found in facts.items() if "error" in found}
+    """Return the files that cannot be decoded, with the reason."""
+    return {path: entry["error"] for path, entry in facts.items() if "error" in entry}
 
 
 def fingerprint(collection: Collection, facts: dict[Path, Facts]) -> str:
-    """Sixteen hexadecimal digits over names, splits, shapes and contents of the cases."""
+    """Hash names, splits, shapes and contents of the cases to 16 hexadecimal digits."""
     entries = [
         [case.id, case.split, case.label]
         + [[role, facts[path]["shape"], facts[path]["sha256"]] for role, path in case.files.items()]
@@ -92,7 +76,7 @@ def fingerprint(collection: Collection, facts: dict[Path, Facts]) -> str:
 
 
 def content_fingerprint(name: str, chunks: Sequence[bytes]) -> str:
-    """Sixteen hexadecimal digits over a phantom's name and pixels."""
+    """Hash a phantom's name and pixels to 16 hexadecimal digits."""
     state = hashlib.sha256(name.encode())
     for chunk in chunks:
         state.update(chunk)
@@ -100,8 +84,6 @@ def content_fingerprint(name: str, chunks: Sequence[bytes]) -> str:
 
 
 class _Memory:
-    """Facts kept between runs, so that a large set is hashed once."""
-
     def __init__(self, name: str, say: Callable[[str], None]) -> None:
         self.file = paths.cache() / "index" / f"{name}.json"
         self.known = _remembered(self.file)
@@ -111,10 +93,10 @@ class _Memory:
 
     def facts(self, role: str, path: Path) -> Facts:
         try:
-            place = path.stat()
-            if not stat.S_ISREG(place.st_mode):
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
                 return {"error": f"{path} cannot be decoded: not a file."}
-            key = f"{role}:{path.resolve()}:{place.st_size}:{place.st_mtime_ns}"
+            key = f"{role}:{path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
             if not _tell_all(role, path, self.known.get(key, {})):
                 self.known[key] = _facts(role, path)
                 self.changed = True
@@ -123,12 +105,12 @@ class _Memory:
         return self.known[key]
 
     def save(self) -> None:
-        """Keep what is known so far, while other threads go on finding out."""
+        """Save the known facts, while other threads may add more."""
         if not self.changed or not self.writable:
             return
         self.changed = False
         try:
-            # A copy, which no thread adds to while it is written.
+            # A copy, since other threads add entries meanwhile.
             write_json(self.file, dict(self.known))
         except OSError as error:
             self.writable = False
@@ -139,33 +121,32 @@ class _Memory:
 
 
 def _remembered(file: Path) -> dict[str, Facts]:
-    """What a file of facts holds; what is damaged in it is found out again."""
+    """Load the cached facts; damaged entries are dropped and computed again."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     entries = content.items() if isinstance(content, dict) else ()
-    return {key: found for key, found in entries if _are_facts(found)}
+    return {key: entry for key, entry in entries if _are_facts(entry)}
 
 
-def _are_facts(found: object) -> bool:
+def _are_facts(entry: object) -> bool:
     return (
-        isinstance(found, dict)
-        and "sha256" in found
-        and ("shape" in found or "error" in found)
-        and all(isinstance(value, str) for value in found.values())
-        and all(_NUMBERS.fullmatch(found.get(name, "0")) for name in ("shape", "largest"))
+        isinstance(entry, dict)
+        and "sha256" in entry
+        and ("shape" in entry or "error" in entry)
+        and all(isinstance(value, str) for value in entry.values())
+        and all(_NUMBERS.fullmatch(entry.get(name, "0")) for name in ("shape", "largest"))
     )
 
 
 def _tell_all(role: str, path: Path, facts: Facts) -> bool:
-    """Whether facts are all that would be found; those of older versions are not."""
-    needed = ("shape", "largest") if _codes(role, path) else ("shape",)
-    return "error" in facts or all(name in facts for name in needed)
+    """Return whether all facts are present; caches of older versions lack some."""
+    required = ("shape", "largest") if _codes(role, path) else ("shape",)
+    return "error" in facts or all(name in facts for name in required)
 
 
 def _codes(role: str, path: Path) -> bool:
-    """Whether a file holds numbers of structures."""
     return role == "mask" and _is_volume(path)
 
 
@@ -183,14 +164,14 @@ def _facts(role: str, path: Path) -> Facts:
 
 
 def _content(role: str, path: Path) -> Facts:
-    """What is told by a file that is read to its end.
+    """Decode a file and return its facts.
 
-    Its shape is ``(H, W)`` of a picture, ``(C, D, H, W)`` of a volume, without C of a mask.
+    The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask.
     """
     if not _is_volume(path):
         pixels = read_image(path, 3) if role == "image" else read_mask(path)
         return {"shape": _by(pixels.shape[:2])}
-    # nibabel takes its time to load, and pictures need none of it.
+    # nibabel is slow to import, and images do not need it.
     from benchbed.data.volume_files import read_codes, read_volume
 
     if _codes(role, path):

@@ -1,4 +1,4 @@
-"""Any folder of pictures as a set to be scored."""
+"""Score any folder of images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder whose pictures all decode.
+    """A folder of images that can all be decoded.
 
     Attributes:
-        collection: Its pictures, in one split.
-        fingerprint: Their hash.
+        collection: Its images, in one split.
+        fingerprint: Hash of the images.
     """
 
     collection: Collection
     fingerprint: str
 
     def images(self, size: int, progress: Progress = quiet) -> ImageSet:
-        """The pictures' central squares at `size`, RGB."""
+        """Load the central squares of the images at `size`, RGB."""
         prepared = prepare(
             self.collection,
             self.fingerprint,
@@ -42,28 +42,28 @@ class Folder:
 
     @property
     def smallest(self) -> int:
-        """The shortest side of any picture, in pixels."""
+        """The shortest side of any image, in pixels."""
         return min(min(picture_size(case.image)) for case in self.collection.cases)
 
 
 def open_folder(path: Path, skip_bad: bool, progress: Progress = quiet) -> Folder:
-    """Open a folder of pictures.
+    """Open a folder of images.
 
     Raises:
-        BenchbedError: There is no such folder, it is empty, or a picture does not decode.
+        BenchbedError: The folder is missing or empty, or an image cannot be decoded.
     """
     collection = resolve(f"{FOLDER}{path}")
-    # Equal pictures are all kept: samples that repeat themselves are to be scored as they are.
-    together = tuple(replace(case, split="train", official=True) for case in collection.cases)
-    collection = replace(collection, cases=tuple(sorted(together, key=lambda case: case.id)))
+    # Keep duplicates: repeated samples must be scored as they are.
+    cases = tuple(replace(case, split="train", official=True) for case in collection.cases)
+    collection = replace(collection, cases=tuple(sorted(cases, key=lambda case: case.id)))
     return Folder(*identify(collection, skip_bad=skip_bad, progress=progress))
 
 
 def common_size(folders: Sequence[Folder]) -> int:
-    """The largest size to which no picture must be blown up.
+    """Return the largest size for which no image must be enlarged.
 
     Raises:
-        BenchbedError: A picture is smaller than the smallest size.
+        BenchbedError: An image is smaller than the smallest size.
     """
     smallest = min(folder.smallest for folder in folders)
     fitting = [size for size in SIZES if size <= smallest]

@@ -1,4 +1,4 @@
-"""The field of view of images that have none of their own."""
+"""Field of view of generated images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 
 def common_fov(fovs: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
-    """The pixels inside most of the fields of view, once for each of `count` made images.
+    """Repeat the pixels inside most real fields of view for `count` generated images.
 
     Args:
-        fovs: Those of real images, ``(N, H, W)`` in {0, 1}.
-        count: Number of made images.
+        fovs: Fields of view of real images, ``(N, H, W)`` in {0, 1}.
+        count: Number of generated images.
 
     Returns:
         ``(count, H, W)`` in {0, 1}, read-only.

@@ -1,4 +1,4 @@
-"""A picture of any shape to a square of the run's size."""
+"""Crop and resize images to squares of the run's size, and back."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Mask = npt.NDArray[np.bool_]
 
 
 def window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> Window:
-    """The part of a picture that becomes the square.
+    """Return the window of an image that becomes the square.
 
     Args:
-        shape: Height and width of the picture.
-        framing: ``"stretch"`` keeps everything, ``"center"`` the central square, ``"pad"`` the
+        shape: Height and width of the image.
+        framing: ``"stretch"`` uses everything, ``"center"`` the central square, ``"pad"`` the
             square around everything, ``"fov"`` the square around the field of view.
-        fov: Field of view ``(H, W)``; needed for ``"fov"``.
+        fov: Field of view ``(H, W)``; required for ``"fov"``.
 
     Returns:
-        A square, or the whole picture for ``"stretch"``.
+        A square, or the whole image for ``"stretch"``.
     """
     height, width = shape
     if framing == "stretch":
@@ -43,7 +43,7 @@ def window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> Window
 
 
 def cut(picture: npt.NDArray[P], part: Window) -> npt.NDArray[P]:
-    """The window of a picture, ``(H, W)`` or ``(H, W, C)``; zero beyond its edge."""
+    """Crop a window of an image ``(H, W)`` or ``(H, W, C)``, zero beyond the edge."""
     height, width = picture.shape[:2]
     top, left = max(part.top, 0), max(part.left, 0)
     bottom, right = min(part.top + part.height, height), min(part.left + part.width, width)
@@ -55,15 +55,15 @@ def cut(picture: npt.NDArray[P], part: Window) -> npt.NDArray[P]:
 
 
 def put_back(values: Scores, part: Window, shape: tuple[int, int]) -> Scores:
-    """A square of the run's size back in its picture: the reverse of `cut` and of the resizing.
+    """Resize a square to its window and place it in the image: the inverse of `crop_window`.
 
     Args:
         values: ``(size, size)`` float32.
-        part: The window that the square shows.
-        shape: Height and width of the picture.
+        part: Window that the square shows.
+        shape: Height and width of the image.
 
     Returns:
-        ``(H, W)`` float32, bilinear; 0 where the window does not reach.
+        ``(H, W)`` float32, bilinear; 0 outside the window.
     """
     if values.shape != (part.height, part.width):
         size = (part.width, part.height)
@@ -85,18 +85,18 @@ def resize_image(picture: Pixels, size: int) -> Pixels:
 
 
 def resize_mask(mask: Mask, size: int) -> Mask:
-    """Resize ``(H, W)`` bool to ``(size, size)`` so that the share of foreground is kept.
+    """Resize ``(H, W)`` bool to ``(size, size)``, preserving the share of foreground.
 
-    Thin structures would vanish at the usual threshold of half a pixel's area; instead the
-    pixels of greatest area are taken until the foreground has its share.
+    Thin structures would vanish at a threshold of half a pixel's area; instead the pixels of
+    largest coverage are taken until the foreground has its share.
     """
     if mask.shape == (size, size):
         return mask
     coverage = np.asarray(
         Image.fromarray(mask.astype(np.float32)).resize((size, size), Image.Resampling.BOX)
     )
-    wanted = round(float(mask.mean()) * size * size)
-    if wanted == 0:
+    foreground = round(float(mask.mean()) * size * size)
+    if foreground == 0:
         return np.zeros((size, size), bool)
-    threshold = np.partition(coverage.ravel(), size * size - wanted)[size * size - wanted]
+    threshold = np.partition(coverage.ravel(), size * size - foreground)[size * size - foreground]
     return np.asarray((coverage >= threshold) & (coverage > 0))

@@ -1,4 +1,4 @@
-"""Cases at their own size: where predictions are judged."""
+"""Cases at their own size, at which predictions are evaluated."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Detect = Callable[[Pixels], Mask]
 
 @dataclass(frozen=True)
 class Native:
-    """A case as its files have it.
+    """A case at the size of its files.
 
     Attributes:
         image: ``(H, W, C)`` uint8.
-        masks: ``mask``, ``second_mask`` and ``fov``, each bool ``(H, W)``, those that there are.
-        part: The window that becomes the square.
+        masks: ``mask``, ``second_mask`` and ``fov`` where present, each bool ``(H, W)``.
+        part: Window that becomes the square.
     """
 
     image: Pixels
@@ -36,17 +36,10 @@ class Native:
 
 
 def read_native(case: Case, spec: DatasetSpec, *, channels: int, framing: Framing) -> Native:
-    """Read the files of a case.
-
-    Args:
-        case: The case.
-        spec: Its data set, which says how intensities are read and how a field of view is found
-            where an image comes without one.
-        channels: Image channels, 1 or 3.
-        framing: How a picture becomes square.
+    """Read the files of a case; a missing field of view is detected if its dataset can.
 
     Raises:
-        BenchbedError: A file does not decode, or a mask is not of its image's size.
+        BenchbedError: A file cannot be decoded, or a mask differs from its image in size.
     """
     image = read_image(case.image, channels, window=spec.intensity_window)
     masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
@@ -64,7 +57,7 @@ def read_native(case: Case, spec: DatasetSpec, *, channels: int, framing: Framin
 
 
 def in_channels(image: Pixels, channels: int) -> Pixels:
-    """``(H, W, C)`` with the channels asked for; grey by the usual luma weights."""
+    """Convert ``(H, W, C)`` to 1 or 3 channels; grey by BT.601 luma weights."""
     if image.shape[2] == channels:
         return image
     if channels == 3:

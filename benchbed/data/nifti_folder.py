@@ -1,4 +1,4 @@
-"""Any folder of volumes as a data set."""
+"""Use any folder of volumes as a dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchbed.data.patterns import listing
 from benchbed.errors import BenchbedError
 
 NAME = "nifti"
-"""What such data sets are called, whatever their folder."""
+"""Name of every such dataset."""
 
 PICTURE = (
     "  FOLDER/images/CASE.nii.gz   one file per case, 4-D for several sequences\n  "
@@ -23,22 +23,19 @@ PICTURE = (
 
 @lru_cache
 def nifti_spec(folder: Path) -> DatasetSpec:
-    """The spec of a folder of volumes; how many sequences and structures they have is looked up.
+    """Build the spec of a folder of volumes: ``images`` and, optionally, ``masks``.
 
-    What was found is kept with the other facts of the files: each is unpacked for them once.
-
-    Args:
-        folder: It holds ``images`` and, where there are any, ``masks``.
+    Sequences and structures are counted in the files, whose facts are cached.
 
     Raises:
-        BenchbedError: There is no volume in it, or a file does not read.
+        BenchbedError: The folder has no volumes, or none can be read.
     """
     files = [name for name in listing(folder) if name.lower().endswith(VOLUME_SUFFIXES)]
     images = [name for name in files if name.startswith("images/")]
     masks = [name for name in files if name.startswith("masks/")]
     if not images:
         raise BenchbedError(f"No volumes found in {folder}. Expected layout:\n{PICTURE}")
-    # Files that do not read are told, or left out, where every file is looked at.
+    # Unreadable files are reported or skipped later, when all files are examined.
     for name in images:
         (first,) = facts_of(NAME, [("image", folder / name)]).values()
         if "error" not in first:
@@ -47,7 +44,7 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         raise BenchbedError(first["error"])
     sequences = int(first["shape"].partition("x")[0])
     codes = facts_of(NAME, [("mask", folder / name) for name in masks]).values()
-    most = max((int(found["largest"]) for found in codes if "error" not in found), default=0)
+    count = max((int(entry["largest"]) for entry in codes if "error" not in entry), default=0)
     layout = Layout(
         folders=(folder.name,),
         parts=(Part(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None),),
@@ -63,7 +60,7 @@ def nifti_spec(folder: Path) -> DatasetSpec:
         channels=sequences,
         volumes=Volumes(
             sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
-            structures=tuple(f"structure {n}" for n in range(1, max(most, 1) + 1)),
+            structures=tuple(f"structure {n}" for n in range(1, max(count, 1) + 1)),
             framing="cube",
         ),
     )

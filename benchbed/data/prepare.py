@@ -1,4 +1,4 @@
-"""Cases to arrays of the run's size, computed once and kept as memory maps."""
+"""Prepare cases as arrays of the run's size, cached as memory maps."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
     from benchbed.api.method import Derived
 
 PREPROCESSING = 1
-"""Raised when the same files give other arrays, so that no stale cache is read."""
+"""Version of preprocessing: increase it when the same files give other arrays."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done and how much there is."""
+"""Called with the current step, the number of items done, and the total."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 def quiet(what: str, done: int, total: int) -> None:
-    """A progress report that goes nowhere."""
+    """Ignore progress."""
     del what, done, total
 
 
 @dataclass(frozen=True)
 class Split:
-    """The cases of one split as arrays.
+    """Arrays of the cases of one split.
 
     Attributes:
-        ids: Names of the cases.
-        arrays: ``image`` uint8 ``(N, C, size, size)``; ``mask``, ``second_mask`` and ``fov``
-            uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)`` where the data set
-            has them; derived arrays uint8 ``(N, C, size, size)``. Of volumes, ``image`` float16
-            ``(N, C, D, size, size)`` in [-1, 1] and ``mask`` uint8 ``(N, D, size, size)``, numbers
-            of structures. Read-only memory maps.
-        structures: Number of classes that a mask tells apart, its background not counted.
+        ids: Case ids.
+        arrays: ``image`` uint8 ``(N, C, size, size)``; ``mask``, ``second_mask`` and ``fov`` uint8
+            ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)`` where present; derived arrays
+            uint8 ``(N, C, size, size)``. For volumes, ``image`` float16 ``(N, C, D, size, size)``
+            in [-1, 1] and ``mask`` uint8 ``(N, D, size, size)``, labels of structures. Read-only
+            memory maps.
+        structures: Number of structures in a mask, without background.
     """
 
     ids: tuple[str, ...]
@@ -68,19 +68,19 @@ class Split:
 
     @property
     def image(self) -> Pixels:
-        """The images."""
+        """Images of the split."""
         return self.arrays["image"]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set, ready to train on.
+    """A dataset ready to train on.
 
     Attributes:
-        collection: Where it came from.
+        collection: The cases.
         fingerprint: Hash of the data.
         size: In-plane size in pixels.
-        splits: Its splits.
+        splits: Splits by name.
     """
 
     collection: Collection
@@ -89,10 +89,10 @@ class Prepared:
     splits: Mapping[str, Split]
 
     def split(self, name: str) -> Split:
-        """The split called `name`.
+        """Return the split called `name`.
 
         Raises:
-            BenchbedError: The data set has no such split.
+            BenchbedError: The dataset has no such split.
         """
         if name not in self.splits:
             raise BenchbedError(
@@ -109,23 +109,23 @@ def identify(
     progress: Progress = quiet,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Collection, str]:
-    """Examine real files and name the data by their fingerprint; a phantom by its recipe.
+    """Examine real files and compute their fingerprint; for a phantom, that of its recipe.
 
-    Images that are equal byte for byte are kept once, unless their split is official.
+    Of images equal byte for byte, one is used, unless their splits are official.
 
     Args:
         collection: The cases.
-        skip_bad: Leave out files that do not decode, instead of refusing them.
-        progress: Told how far it is.
-        say: Told in one line what was left out for being equal to another, if anything was, and
-            where what was found in the files cannot be kept.
+        skip_bad: Skip files that cannot be decoded, instead of raising.
+        progress: Receives progress.
+        say: Receives one message on skipped duplicates, if any, and one if the cache of file facts
+            is not writable.
 
     Returns:
-        The cases that can be used, and the fingerprint.
+        The usable cases, and the fingerprint.
 
     Raises:
-        BenchbedError: Files do not decode (the first is named, all are counted), or nothing is
-            left to train on.
+        BenchbedError: Files cannot be decoded (the first is named, all are counted), or no training
+            images are left.
     """
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
@@ -159,16 +159,16 @@ def prepare(
     derived: Mapping[str, Derived] | None = None,
     progress: Progress = quiet,
 ) -> Prepared:
-    """The arrays of a data set, from the cache or computed into it.
+    """Load the arrays of a dataset from the cache, computing them first if missing.
 
     Args:
         collection: The cases, identified.
         fingerprint: Their fingerprint.
         size: In-plane size in pixels.
         channels: Image channels.
-        framing: How a picture becomes square.
-        derived: What else to compute from each image: name to `Derived`.
-        progress: Told how far it is.
+        framing: How an image becomes square.
+        derived: Further arrays computed from each image, by name.
+        progress: Receives progress.
     """
     recipe: dict[str, Any] = {
         "fingerprint": fingerprint,
@@ -200,7 +200,7 @@ def prepare(
 
 @dataclass(frozen=True)
 class _Builder:
-    """Computes arrays, case by case, several at a time."""
+    """Computes arrays case by case, in several threads."""
 
     collection: Collection
     channels: int
@@ -208,7 +208,6 @@ class _Builder:
     progress: Progress
 
     def build(self, folder: Path, size: int) -> None:
-        """Compute every case at `size` into files of `folder`."""
         ids = [identity for _, identity in self._order()]
         cases = self._counted("preparing images", self._cases(size))
         write_arrays(folder, cases, len(ids))
@@ -217,7 +216,7 @@ class _Builder:
         (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
     def derive(self, source: Path, name: str, rule: Derived, size: int) -> npt.NDArray[Any]:
-        """One derived array, computed from the prepared images or at its own size."""
+        """Load or compute one derived array, from the prepared images or at its own size."""
         recipe = {
             "code": inspect.getsource(sys.modules[rule.function.__module__]),
             "function": rule.function.__qualname__,
@@ -225,12 +224,12 @@ class _Builder:
             "size": rule.size,
         }
 
-        def one(image: Pixels) -> Arrays:
+        def derive_one(image: Pixels) -> Arrays:
             return {name: _brought_to(rule.function(image, **rule.parameters), size)}
 
         def build(folder: Path) -> None:
             with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-                cases = pool.map(one, self._images(source, rule.size or size))
+                cases = pool.map(derive_one, self._images(source, rule.size or size))
                 write_arrays(folder, self._counted(f"deriving {name}", cases), len(self._order()))
 
         folder = cached(f"{source.name}-{name}-{digest(recipe)}", build)
@@ -249,7 +248,7 @@ class _Builder:
         return (np.moveaxis(case["image"], 0, -1) for case in self._cases(size))
 
     def _order(self) -> list[tuple[str, str]]:
-        """Split and id of every case, in the order of the arrays: split by split."""
+        """Return split and id of every case in the order of the arrays, split by split."""
         if self.collection.source == "real":
             return [(case.split, case.id) for case in self.collection.cases]
         counts = sorted(self.collection.counts().items())
@@ -278,7 +277,6 @@ class _Builder:
                     yield {name: np.asarray(value) for name, value in case.items()}
 
     def _rendered(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A phantom's image as it is stored."""
         if self.collection.spec.volumes is not None:
             return image.astype(np.float16)
         return _planes(in_channels(image, self.channels))
@@ -306,7 +304,6 @@ class _Builder:
 
 
 def _framed(native: Native, size: int) -> Arrays:
-    """One case, framed and resized."""
     arrays: Arrays = {"image": _planes(resize_image(cut(native.image, native.part), size))}
     for role, mask in native.masks.items():
         arrays[role] = resize_mask(cut(mask, native.part), size).astype(np.uint8)
@@ -314,17 +311,16 @@ def _framed(native: Native, size: int) -> Arrays:
 
 
 def _planes(image: Pixels) -> Pixels:
-    """``(H, W, C)`` to ``(C, H, W)``."""
     return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
 def _brought_to(value: Pixels, size: int) -> Pixels:
-    """A derived picture as ``(C, size, size)``: area-averaged if it is larger, else enlarged."""
+    """Resize a derived image to ``(C, size, size)``: area mean to shrink, bicubic to enlarge."""
     picture = value if value.ndim == 3 else value[..., None]
     if picture.shape[0] <= size:
         return _planes(resize_image(picture, size))
-    factor, rest = divmod(picture.shape[0], size)
-    if rest:
+    factor, remainder = divmod(picture.shape[0], size)
+    if remainder:
         raise BenchbedError(
             f"A derived array of {picture.shape[0]} px cannot be averaged to {size} px. Its "
             "size must be a multiple of the target size."

@@ -1,4 +1,4 @@
-"""What predictions are judged by: masks at the cases' own size."""
+"""Reference masks at the cases' own size, for evaluation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,9 @@ from benchbed.protocol import Framing
 
 
 def references(prepared: Prepared, split: str, framing: Framing) -> Iterator[Reference]:
-    """The cases of a split that have a mask, one after the other.
+    """Iterate over the cases of a split that have a mask.
 
-    A phantom has no size of its own: its cases are judged at the run's.
-
-    Args:
-        prepared: The data set at the run's size.
-        split: Name of the split.
-        framing: How its pictures became square.
+    A phantom has no other size: its cases are evaluated at the run's size.
 
     Raises:
         BenchbedError: No case of the split has a mask.
@@ -60,25 +55,25 @@ def references(prepared: Prepared, split: str, framing: Framing) -> Iterator[Ref
 
 
 def _of_volume(case: Case, image: npt.NDArray[Any], spec: DatasetSpec) -> Reference:
-    # nibabel takes its time to load, and pictures need none of it.
+    # nibabel is slow to import, and images do not need it.
     from benchbed.data.volume_cases import read_labels
 
     codes, box = read_labels(case, spec)
     depth, height, width = codes.shape
-    # What the box leaves out no method has seen: slices above and below the central ones.
-    seen = inside(box, (depth, height, width))
-    return Reference(case.id, image, codes > 0, None, seen, box)
+    # Slices outside the box are not scored: no method has seen them.
+    visible = inside(box, (depth, height, width))
+    return Reference(case.id, image, codes > 0, None, visible, box)
 
 
 def _of_phantom(prepared: Prepared, split: str) -> Iterator[Reference]:
-    found = prepared.split(split)
-    whole: Window | Box = Window(0, 0, prepared.size, prepared.size)
+    data = prepared.split(split)
+    frame: Window | Box = Window(0, 0, prepared.size, prepared.size)
     if (volumes := prepared.collection.spec.volumes) is not None:
-        whole = Box((0, 0, 0), volumes.spatial(prepared.size))
-    fovs = found.arrays.get("fov", np.ones_like(found.arrays["mask"]))
-    seconds = found.arrays.get("second_mask", [None] * len(found))
+        frame = Box((0, 0, 0), volumes.spatial(prepared.size))
+    fovs = data.arrays.get("fov", np.ones_like(data.arrays["mask"]))
+    seconds = data.arrays.get("second_mask", [None] * len(data))
     for identity, image, mask, second, fov in zip(
-        found.ids, found.image, found.arrays["mask"], seconds, fovs, strict=True
+        data.ids, data.image, data.arrays["mask"], seconds, fovs, strict=True
     ):
         other = None if second is None else second > 0
-        yield Reference(identity, image, mask > 0, other, fov > 0, whole)
+        yield Reference(identity, image, mask > 0, other, fov > 0, frame)

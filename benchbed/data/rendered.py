@@ -1,4 +1,4 @@
-"""A few rendered cases of a phantom: what tells it from others, and what its cases have."""
+"""Render a few cases of a phantom, to identify it and to list what its cases have."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SIZE = 64
 
 
 def phantom_fingerprint(phantom: Phantom) -> str:
-    """Hash of a few rendered cases, the recipe's counts and its seed.
+    """Hash a few rendered cases, the recipe's counts and its seed.
 
     Raises:
-        BenchbedError: Its plugin does not render them; the text names it.
+        BenchbedError: Its plugin fails to render them; the text names it.
     """
     arrays = _rendered(phantom.render, phantom.seed)
     chunks = [np.ascontiguousarray(array).tobytes() for _, array in sorted(arrays.items())]
@@ -29,20 +29,16 @@ def phantom_fingerprint(phantom: Phantom) -> str:
 
 
 def phantom_roles(phantom: Phantom) -> frozenset[str]:
-    """What every case has: ``image``, and where there are any ``mask``, ``label`` and so on.
-
-    Raises:
-        BenchbedError: Its plugin does not render them; the text names it.
-    """
+    """Return what every case has: ``image``, and ``mask``, ``label`` and so on where present."""
     return frozenset(_rendered(phantom.render, phantom.seed))
 
 
 @lru_cache
 def _rendered(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
-    """A suite asks for the same phantom many times; its cases hang on recipe and seed alone."""
-    draw = load(render)
+    """Render the first cases; cached, since a suite needs the same phantom many times."""
+    renderer = load(render)
     with at_work(render, "cannot render cases"):
-        rendered: Mapping[str, npt.NDArray[Any]] = draw(range(CASES), SIZE, seed)
+        rendered: Mapping[str, npt.NDArray[Any]] = renderer(range(CASES), SIZE, seed)
         if not isinstance(rendered, Mapping) or "image" not in rendered:
             raise TypeError(
                 f"the renderer returned {type(rendered).__name__} instead of a dict of arrays"

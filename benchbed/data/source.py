@@ -1,4 +1,4 @@
-"""Where a data set's cases come from on this machine: real files, or the phantom."""
+"""Resolve a dataset to real files or to its phantom."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from benchbed.registry import registry
 Source = Literal["auto", "real", "phantom"]
 
 FOLDER = "folder:"
-"""Prefix of a data set that is simply a folder of pictures."""
+"""Prefix of a dataset that is a folder of images."""
 
 NIFTI = "nifti:"
-"""Prefix of a data set that is simply a folder of volumes."""
+"""Prefix of a dataset that is a folder of volumes."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Whether a data set lies on this machine.
+    """Where a dataset is on this machine, if anywhere.
 
     Attributes:
-        spec: The data set.
-        root: The data root that was looked in.
-        places: The layouts found, with their folders.
+        spec: The dataset.
+        root: The data root that was searched.
+        places: Layouts found, with their folders.
     """
 
     spec: DatasetSpec
@@ -39,10 +39,10 @@ class Report:
 
 
 def dataset_spec(name: str) -> DatasetSpec:
-    """The spec of a named data set, of ``folder:PATH`` or of ``nifti:PATH``.
+    """Return the spec of a named dataset, of ``folder:PATH`` or of ``nifti:PATH``.
 
     Raises:
-        BenchbedError: There is no such data set or folder.
+        BenchbedError: There is no such dataset or folder.
     """
     path = path_of(name)
     if path is None:
@@ -51,14 +51,14 @@ def dataset_spec(name: str) -> DatasetSpec:
         raise BenchbedError(f"{name.partition(':')[0]}: {path} is not a folder.")
     if name.startswith(FOLDER):
         return _folder_spec(path)
-    # nibabel takes its time to load, and pictures need none of it.
+    # nibabel is slow to import, and images do not need it.
     from benchbed.data.nifti_folder import nifti_spec
 
     return nifti_spec(path)
 
 
 def path_of(name: str) -> Path | None:
-    """The folder of ``folder:PATH`` or ``nifti:PATH``; None for a named data set."""
+    """Return the folder of ``folder:PATH`` or ``nifti:PATH``, or None for a named dataset."""
     for prefix in (FOLDER, NIFTI):
         if name.startswith(prefix):
             return Path(name.removeprefix(prefix)).expanduser()
@@ -66,7 +66,7 @@ def path_of(name: str) -> Path | None:
 
 
 def look(spec: DatasetSpec, root: Path) -> Report:
-    """Look for a data set under the data root."""
+    """Search for a dataset under the data root."""
     return Report(spec, root, tuple(found(spec, root)))
 
 
@@ -76,16 +76,16 @@ def resolve(
     data_root: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Collection:
-    """The cases of a data set from the source that was asked for.
+    """Resolve a dataset to cases of the requested source.
 
     Args:
-        name: Name of the data set, ``folder:PATH`` or ``nifti:PATH``.
-        source: ``"auto"`` takes real data where they lie, else the phantom.
-        data_root: Where to look; None for the usual places.
-        say: Told in one line which source was taken.
+        name: Name of the dataset, ``folder:PATH`` or ``nifti:PATH``.
+        source: ``"auto"`` uses real data if found, else the phantom.
+        data_root: Folder to search; None for the default.
+        say: Receives one message on the source in use.
 
     Raises:
-        BenchbedError: Real data were asked for and are not there, or do not pair; or there is no
+        BenchbedError: Real data were requested but are missing or do not match; or there is no
             phantom.
     """
     spec = dataset_spec(name)
@@ -109,7 +109,7 @@ def resolve(
 
 
 def missing(report: Report) -> str:
-    """The three things a user needs: where it was looked, what is expected, how to get it."""
+    """Describe where a dataset was searched for, what is expected, and how to get it."""
     spec = report.spec
     folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
     pictures = "\n".join(layout.picture for layout in spec.layouts)

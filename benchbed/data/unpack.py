@@ -1,4 +1,4 @@
-"""Archives from elsewhere, unpacked without trust."""
+"""Unpack untrusted archives."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Self
 
 MOST_TIMES = 100
-"""How many times its own size an archive may unpack to: pictures, even of masks, stay far below."""
+"""Maximum ratio of unpacked to packed size: images, even masks, stay far below."""
 
 ALWAYS_BYTES = 10_000_000
-"""So much is unpacked of any archive, whatever its own size."""
+"""Size in bytes that any archive may unpack to."""
 
 MOST_MEMBERS = 1_000_000
-"""So many files and folders a data set may have; each takes memory while the archive is read."""
+"""Maximum number of members of an archive; each takes memory while it is read."""
 
 MEMBER_BYTES = 512
-"""What a member takes beside its content: a name and its place on the disk, even if it is empty."""
+"""Bytes counted per member besides its content, since even an empty file takes disk space."""
 
 MOST_HEADER = 2**20
-"""Bytes of what a tar file may say of one member, such as a long name: it is read at once."""
+"""Maximum size of a tar header, such as a long name: headers are read into memory."""
 
 LEFT_OUT = "__MACOSX"
-"""What macOS adds to archives beside their content."""
+"""Folder that macOS adds to archives."""
 
-# What the readers raise for bytes that are no archive, and for archives that contradict themselves.
+# What the readers raise for damaged archives and for files of other kinds.
 _DAMAGED = (
     EOFError,
     IndexError,
@@ -53,7 +53,7 @@ _DAMAGED = (
 
 
 class Refused(Exception):
-    """An archive that cannot be read, or that nobody should unpack; the text says why."""
+    """The archive cannot be read or is unsafe to unpack; the text says why."""
 
 
 def unpack(
@@ -62,20 +62,20 @@ def unpack(
     counted: Callable[[int, int], None],
     room: Callable[[int], None],
 ) -> None:
-    """Unpack a zip or tar file, packed in any of the usual ways.
+    """Unpack a zip or tar file, with any usual compression.
 
-    All members are looked at before the first is written. Only files and folders are taken; what
-    macOS adds (``__MACOSX``) is left out.
+    All members are checked before the first is written. Only files and folders are unpacked; what
+    macOS adds (``__MACOSX``) is skipped.
 
     Args:
-        archive: The file; its content tells what it is, not its name.
-        folder: Where to; made if need be.
-        counted: Called with the members that are done and how many there are.
-        room: Called with the bytes that will be written; raises where there is no room.
+        archive: The file; its type is read from its content, not its name.
+        folder: Target folder; created if missing.
+        counted: Called with the members unpacked and the total.
+        room: Called with the bytes to be written; raises if the disk has too little space.
 
     Raises:
-        Refused: It is no archive, cannot be read, holds a link, a device or a path that leads out
-            of `folder`, or is a bomb.
+        Refused: It is no archive, cannot be read, has a link, a device or a path outside `folder`,
+            or unpacks to too much.
         OSError: The files cannot be written.
     """
     with _damage_told():
@@ -88,13 +88,13 @@ def unpack(
 
 
 class _Member(tarfile.TarInfo):
-    """A member of a tar file, or what is said of the one behind it."""
+    """A tar member whose header has a limited size."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Refuse what says too much of the next member: all of it would be unpacked to memory."""
+        """Reject oversized headers: tarfile would read them into memory."""
         member = super().frombuf(buf, encoding, errors)
-        # A size below zero would be read as all that there is.
+        # A negative size would be read as everything that follows.
         if member.type in _ABOUT_OTHERS and not 0 <= member.size <= MOST_HEADER:
             raise Refused(f"the header of one member exceeds {MOST_HEADER} bytes")
         return member
@@ -110,7 +110,7 @@ _ABOUT_OTHERS = (
 
 
 def _is_tar(path: Path) -> bool:
-    """As `tarfile.is_tarfile` says it, which would read a header of any size."""
+    """Return whether this is a tar file; unlike `tarfile.is_tarfile`, limits header sizes."""
     try:
         with tarfile.open(path, tarinfo=_Member):
             return True
@@ -125,8 +125,8 @@ def _damage_told() -> Iterator[None]:
     except _DAMAGED as error:
         raise Refused(f"it cannot be read ({error})") from error
     except OSError as error:
-        # Without a number it comes from gzip and bzip2, for bytes that are none of theirs. Places
-        # before the beginning of the file, and names that no disk takes, are the archive's too.
+        # Errors without an errno come from gzip and bzip2 for damaged data. Seeks before the start
+        # of the file and invalid file names are faults of the archive too.
         if error.errno in (None, errno.EINVAL, errno.ENAMETOOLONG):
             raise Refused(f"it cannot be read ({error})") from error
         raise
@@ -138,7 +138,7 @@ def _unpack_zip(
     counted: Callable[[int, int], None],
     room: Callable[[int], None],
 ) -> None:
-    most = _most(path)
+    limit = _most(path)
     with zipfile.ZipFile(path) as archive:
         total = 0
         _demand_few(len(archive.infolist()))
@@ -146,13 +146,13 @@ def _unpack_zip(
             kind = stat.S_IFMT(entry.external_attr >> 16)
             _demand_plain(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             total += entry.file_size + MEMBER_BYTES
-            _demand_small(total, most)
+            _demand_small(total, limit)
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [entry for entry in archive.infolist() if _wanted(entry.filename)]
-        for number, entry in enumerate(wanted, 1):
+        selected = [entry for entry in archive.infolist() if _wanted(entry.filename)]
+        for number, entry in enumerate(selected, 1):
             archive.extract(entry, folder)
-            counted(number, len(wanted))
+            counted(number, len(selected))
 
 
 def _unpack_tar(
@@ -161,10 +161,10 @@ def _unpack_tar(
     counted: Callable[[int, int], None],
     room: Callable[[int], None],
 ) -> None:
-    most = _most(path)
+    limit = _most(path)
     with tarfile.open(path, tarinfo=_Member) as archive:
-        # Python 3.11 has the filter from its fourth release on; what it would refuse is refused
-        # below with any. It also keeps owners and rights of the archive off the files.
+        # Python 3.11 has the filter from 3.11.4 on; what it would refuse is refused below anyway.
+        # It also ignores owners and permissions of the archive.
         if hasattr(tarfile, "data_filter"):
             archive.extraction_filter = tarfile.data_filter
         members = []
@@ -172,19 +172,19 @@ def _unpack_tar(
         for member in archive:
             _demand_plain(member.name, member.isreg() or member.isdir())
             total += _size(member) + MEMBER_BYTES
-            _demand_small(total, most)
+            _demand_small(total, limit)
             members.append(member)
             _demand_few(len(members))
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [member for member in members if _wanted(member.name)]
-        for number, member in enumerate(wanted, 1):
+        selected = [member for member in members if _wanted(member.name)]
+        for number, member in enumerate(selected, 1):
             archive.extract(member, folder)
-            counted(number, len(wanted))
+            counted(number, len(selected))
 
 
 def _size(member: tarfile.TarInfo) -> int:
-    if member.size < 0:  # the header can say so, and would take the sum below any bound
+    if member.size < 0:  # possible in a header, and would lower the sum below any limit
         raise Refused(f"it cannot be read (negative size of {member.name!r})")
     return member.size
 
@@ -194,7 +194,7 @@ def _wanted(name: str) -> bool:
 
 
 def _demand_plain(name: str, plain: bool) -> None:
-    """Raise unless a member is a file or folder that stays inside."""
+    """Raise unless a member is a file or folder inside the target."""
     parts = re.split(r"[/\\]", name)
     if parts[0] == "" or re.match(r"[A-Za-z]:", name):
         raise Refused(f"it contains the absolute path {name!r}")
@@ -208,8 +208,8 @@ def _most(path: Path) -> int:
     return max(ALWAYS_BYTES, MOST_TIMES * path.stat().st_size)
 
 
-def _demand_small(total: int, most: int) -> None:
-    if total > most:
+def _demand_small(total: int, limit: int) -> None:
+    if total > limit:
         raise Refused(f"it decompresses to more than {MOST_TIMES} times its size")
 
 

@@ -1,4 +1,4 @@
-"""Every file of a data set, decoded and hashed: what is wrong with them?"""
+"""Verify every file of a dataset by decoding and hashing it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from benchbed.data.prepare import Progress, quiet
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found.
+    """What `verify_files` found.
 
     Attributes:
         cases: Number of cases by split.
-        fingerprint: Hash of the cases that can be used.
-        undecodable: Files that do not decode, with the reason.
+        fingerprint: Hash of the usable cases.
+        undecodable: Files that cannot be decoded, with the reason.
         duplicates: Groups of cases whose images are equal byte for byte.
-        classes: Those groups that reach over more than one class.
-        copies: Cases that a run leaves out, for their image is another's.
-        leaks: Those groups that, after that, reach over more than one split.
+        classes: Those groups that span several classes.
+        copies: Cases that a run skips as duplicates.
+        leaks: Those groups that still span several splits after that.
     """
 
     cases: dict[str, int]
@@ -36,7 +36,7 @@ class Findings:
     leaks: list[list[str]]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the JSON form."""
         return {
             "cases": [f"{count} {split}" for split, count in self.cases.items()],
             "fingerprint": self.fingerprint,
@@ -53,13 +53,7 @@ def verify(
     progress: Progress = quiet,
     say: Callable[[str], None] = lambda _: None,
 ) -> Findings:
-    """Examine every file of real cases.
-
-    Args:
-        collection: The cases.
-        progress: Told how far it is.
-        say: Told in one line where what was found cannot be kept.
-    """
+    """Examine every file of real cases; `say` is called if the facts cannot be cached."""
     total = sum(len(case.files) for case in collection.cases)
     done = iter(range(1, total + 1))
     facts = examine(collection, lambda: progress("checking files", next(done), total), say)

@@ -1,4 +1,4 @@
-"""Cases that are volumes, at their own size and as blocks of the run's."""
+"""Read cases that are volumes, at their own size and as blocks of the run's size."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from benchbed.data.volume_files import (
 from benchbed.errors import BenchbedError
 
 MOST_APART = 1.0
-"""Voxels that files of one case may lie apart: headers round."""
+"""Maximum offset between the files of one case in voxels, since headers are rounded."""
 
 
 def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
-    """The sequences of a case ``(C, D, H, W)``, each in [-1, 1].
+    """Read the sequences of a case ``(C, D, H, W)``, each in [-1, 1].
 
     Raises:
-        BenchbedError: A file does not read, or there are not as many sequences as there should be.
+        BenchbedError: A file cannot be read, or the number of sequences is wrong.
     """
     assert spec.volumes is not None
     raw = [read_volume(path) for path in case.sequences or (case.image,)]
@@ -41,10 +41,10 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
     for path in case.sequences[1:]:
         _demand_together(path, case.sequences[0])
     volumes = np.concatenate(raw)
-    wanted = len(spec.volumes.sequences)
-    if len(volumes) != wanted:
+    expected = len(spec.volumes.sequences)
+    if len(volumes) != expected:
         raise BenchbedError(
-            f"{case.image} has {len(volumes)} sequences, but {spec.name} expects {wanted}: "
+            f"{case.image} has {len(volumes)} sequences, but {spec.name} expects {expected}: "
             f"{', '.join(spec.volumes.sequences)}."
         )
     ordered = volumes[list(case.order)] if case.order else volumes
@@ -52,17 +52,13 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
 
 
 def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, Box]:
-    """The labels of a case, and which part of it becomes the block.
-
-    Args:
-        case: A case that has a mask.
-        spec: Its data set.
+    """Read the labels of a case, and compute the box that becomes the block.
 
     Returns:
-        Numbers of structures ``(D, H, W)``, and the box.
+        Labels ``(D, H, W)``, and the box.
 
     Raises:
-        BenchbedError: The labels do not read, or stand for nothing.
+        BenchbedError: The labels cannot be read or are unknown.
     """
     assert spec.volumes is not None
     assert case.mask is not None
@@ -77,15 +73,10 @@ def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, Box]:
 
 
 def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDArray[Any]]:
-    """A case as it is prepared: ``image`` float16 and, where there is one, ``mask`` uint8.
-
-    Args:
-        case: The case.
-        spec: Its data set.
-        size: In-plane size in pixels.
+    """Prepare a case: ``image`` float16 and, if it has a mask, ``mask`` uint8.
 
     Raises:
-        BenchbedError: Its files do not read, or do not fit together.
+        BenchbedError: Its files cannot be read, or do not match each other.
     """
     assert spec.volumes is not None
     image = read_sequences(case, spec)
@@ -107,7 +98,7 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
 
 
 def _cut(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArray[Any]:
-    """The box of a volume; a single slice fills its depth, for averaged with nothing it fades."""
+    """Crop a box; repeat a single slice over the depth, since means with padding would dim it."""
     if volume.shape[-3] > 1:
         return cut_box(volume, box, fill)
     (_, row, column), (depth, *plane) = box.start, box.shape
@@ -115,10 +106,10 @@ def _cut(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArray[A
     return np.repeat(slice_alone, depth, axis=-3)
 
 
-def _demand_together(one: Path, image: Path) -> None:
-    """Raise where headers put a file elsewhere than the image that it is laid on."""
-    if (distance := apart(one, image)) > MOST_APART:
+def _demand_together(path: Path, image: Path) -> None:
+    """Raise if the headers place a file elsewhere than its image."""
+    if (distance := apart(path, image)) > MOST_APART:
         raise BenchbedError(
-            f"{one} is offset by {distance:.3g} voxels from {image} according to the header "
+            f"{path} is offset by {distance:.3g} voxels from {image} according to the header "
             "affines. Files of one case must be aligned."
         )

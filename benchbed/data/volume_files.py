@@ -1,4 +1,4 @@
-"""NIfTI files to arrays: oriented, named and in range."""
+"""Read NIfTI files as arrays with fixed orientation and range."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Voxels = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 
 MOST_VOXELS = 2**30
-"""A header that speaks of more is damaged: a whole-body CT has a quarter of this."""
+"""Maximum number of voxels: a larger header is damaged; a whole-body CT has a quarter of this."""
 
 _AT_ONCE = 2**20
-"""Bytes that are unpacked at once where only their checksum is wanted."""
+"""Bytes per read when only the checksum is verified."""
 
-# What the reader raises for headers that contradict themselves, and for bytes that are none.
+# What nibabel raises for damaged headers and for files of other kinds.
 _DAMAGED = (
     OSError,
     EOFError,
@@ -48,99 +48,95 @@ ROBUST = (0.5, 99.5)
 """Percentiles of the foreground that become -1 and 1."""
 
 BACKGROUND = 0.05
-"""Share of the voxels that hold one and the same value where there is a background."""
+"""Share of voxels with one value from which that value is the background."""
 
 
 def read_volume(path: Path) -> Voxels:
-    """A volume in the order of its axes here, whatever that of the file is.
+    """Read a volume with its axes in standard order and direction.
 
-    The file's axes are turned and exchanged to the nearest of right, anterior, superior; oblique
+    The file's axes are permuted and flipped to the nearest of right, anterior, superior; oblique
     volumes are not resampled.
 
     Args:
-        path: A NIfTI file of three axes, or of four with the sequences last; of two, it is an
-            axial slice as it is looked at, its first row on top: a volume of one slice.
+        path: A NIfTI file of three axes, or of four with the sequences last. A file of two axes is
+            an axial slice, first row on top, and becomes a volume of one slice.
 
     Returns:
-        ``(C, D, H, W)``, C of 1 for three axes.
+        ``(C, D, H, W)``, C = 1 for three axes.
 
     Raises:
-        BenchbedError: The file does not read, has other axes, or holds values that are no numbers
-            or, in one of its sequences, all the same.
+        BenchbedError: The file cannot be read, has other axes or NaN voxels, or a sequence is
+            constant.
     """
     values = _values(path)
     for number, sequence in enumerate(values, 1):
         if sequence.min() == sequence.max():
-            place = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
-            raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{place}.")
+            suffix = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
+            raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{suffix}.")
     return values
 
 
 def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
-    """A volume of labels.
+    """Read a label volume.
 
     Args:
         path: A NIfTI file of three axes.
-        codes: From a number in the file to that of the structure; 0 is background anyway. Empty
-            for numbers that are the structures' already.
+        codes: Label in the file to index of the structure; 0 is always background. Empty if they
+            are equal.
 
     Returns:
-        ``(D, H, W)``; all 0 where the file shows none of the structures.
+        ``(D, H, W)``; all 0 if the file has none of the structures.
 
     Raises:
-        BenchbedError: The file does not read, or holds a number that stands for nothing.
+        BenchbedError: The file cannot be read, or has an unknown label.
     """
     values = _values(path)
     if len(values) != 1:
         raise BenchbedError(
             f"{path} contains {len(values)} volumes, but a mask must be a single volume."
         )
-    found, numbers = _numbers(values[0])
+    labels, indices = _numbers(values[0])
     known = {0: 0, **codes} if codes else {n: n for n in range(256)}
-    wrong = [f"{value:g}" for value in found if value not in known]
-    if wrong:
+    unknown = [f"{value:g}" for value in labels if value not in known]
+    if unknown:
         raise BenchbedError(
-            f"{path} contains the unknown label{'s' if len(wrong) > 1 else ''} "
-            f"{', '.join(wrong[:5])}. Known labels: "
+            f"{path} contains the unknown label{'s' if len(unknown) > 1 else ''} "
+            f"{', '.join(unknown[:5])}. Known labels: "
             f"{', '.join(str(number) for number in known) if codes else '0 to 255'}."
         )
     table = np.zeros(max(known) + 1, np.uint8)
     table[list(known)] = list(known.values())
-    return np.asarray(table[numbers.astype(np.intp, copy=False)])
+    return np.asarray(table[indices.astype(np.intp, copy=False)])
 
 
 def _numbers(values: Voxels) -> tuple[list[float], npt.NDArray[Any]]:
-    """The different values of a volume, rising, and the volume; as bytes, where it can be so."""
+    """Return the unique values of a volume, ascending, and the volume, as uint8 if possible."""
     if values.min() >= 0 and values.max() <= 255:
         small = values.astype(np.uint8)
         if np.array_equal(small, values):
-            # Bytes are counted, which is faster than sorting; plane by plane, for that widens them.
+            # Counting bytes is faster than sorting; plane by plane, since bincount widens them.
             counts = sum(np.bincount(plane.ravel(), minlength=256) for plane in small)
             return [float(number) for number in np.flatnonzero(counts)], small
     return [float(value) for value in np.unique(values)], values
 
 
 def apart(one: Path, other: Path) -> float:
-    """How far two volumes of one size lie from each other, by what their headers say of it.
-
-    Args:
-        one: A NIfTI file that reads.
-        other: Another one, of the same size once its axes are turned.
+    """Measure the offset of two equally large volumes, reoriented, from their header affines.
 
     Returns:
-        The largest distance of two corners that should be one, in voxels along an axis.
+        The largest distance of corresponding corners, in voxels along an axis.
     """
-    (here, shape), (there, _) = _place(one), _place(other)
+    (affine, shape), (other_affine, _) = _place(one), _place(other)
     ends = [(0, length - 1) for length in shape]
     corners = np.asarray([(*corner, 1) for corner in itertools.product(*ends)], float).T
-    return float(np.abs(np.linalg.solve(here, there @ corners) - corners).max())
+    return float(np.abs(np.linalg.solve(affine, other_affine @ corners) - corners).max())
 
 
 def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
-    """Affine and size of a volume, its axes turned as `read_volume` turns them."""
+    """Return affine and shape of a volume, reoriented as in `read_volume`."""
     image: Any = nibabel.load(path)
     if len(image.shape) == 2:
-        return np.eye(4), (*image.shape, 1)  # as they are read: their headers say nothing
+        return np.eye(4), (*image.shape, 1)  # 2-D headers carry no position
     turned = io_orientation(image.affine)  # type: ignore[no-untyped-call]
     shape = (*image.shape, 1)[:3]
     affine = image.affine @ inv_ornt_aff(turned, shape)  # type: ignore[no-untyped-call]
@@ -149,17 +145,15 @@ def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
 
 
 def robust_range(volume: Voxels) -> Voxels:
-    """A sequence in [-1, 1]: files of the same set may differ in range by a factor of thousands.
+    """Normalise a sequence to [-1, 1]; files of one dataset differ in range by thousands of times.
 
-    The background is the value 0, or the least value, where one voxel in twenty holds it; it
-    becomes -1. Of the rest, the 0.5th percentile becomes -1 and the 99.5th 1.
-
-    Args:
-        volume: ``(D, H, W)`` in any unit.
+    The volume is ``(D, H, W)`` in any unit. The background is the value 0, or else the minimum, if
+    at least 5 % of voxels have it; it becomes -1. Of the rest, the 0.5th percentile becomes -1 and
+    the 99.5th 1.
     """
-    least = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND), None)
-    # Standardised brains lie on both sides of a background of 0.
-    inside = np.ones(volume.shape, bool) if least is None else volume != least
+    background = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND), None)
+    # Not ``> least``: standardised brains have values on both sides of a background of 0.
+    inside = np.ones(volume.shape, bool) if background is None else volume != background
     low, high = np.percentile(volume[inside], ROBUST)
     if high <= low:
         return np.where(inside, np.float32(1), np.float32(-1))
@@ -168,18 +162,18 @@ def robust_range(volume: Voxels) -> Voxels:
 
 
 def _values(path: Path) -> Voxels:
-    """What a file holds, ``(C, D, H, W)``."""
     if not path.is_file():
         raise BenchbedError(f"{path} does not exist.")
     try:
-        with np.errstate(all="ignore"):  # what float32 does not hold is refused below
+        with np.errstate(all="ignore"):  # float32 overflow is refused below
             image: Any = nibabel.load(path)
             _check(path, image.shape, image.get_data_dtype())
             if path.suffix.lower() == PACKED:
                 stored: Any = image.dataobj
                 _unpack(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
             if len(image.shape) == 2:
-                # Such files hold pictures, rows from the top, and their headers say nothing.
+                # Such files hold images with the first row on top, and their headers carry no
+                # position.
                 upright = np.asarray(image.dataobj)[::-1].T[..., None]
                 image = nibabel.Nifti1Image(upright, np.eye(4))  # type: ignore[no-untyped-call]
             image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
@@ -194,19 +188,19 @@ def _values(path: Path) -> Voxels:
 
 
 def _unpack(path: Path, expected: int) -> None:
-    """Read a packed file to its end, where its checksum is: the reader stops before it."""
-    left = expected + _AT_ONCE
+    """Read a gzip file to its end, where the checksum is: nibabel stops before it."""
+    remaining = expected + _AT_ONCE
     with gzip.open(path) as packed:
         while block := packed.read(_AT_ONCE):
-            left -= len(block)
-            if left < 0:
+            remaining -= len(block)
+            if remaining < 0:
                 raise BenchbedError(
                     f"{path} decompresses to more than the {expected} bytes declared in its header."
                 )
 
 
 def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:
-    """Raise where the header alone tells that this is no volume."""
+    """Raise if the header alone shows that this is no volume."""
     size = "x".join(map(str, shape))
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
         raise BenchbedError(

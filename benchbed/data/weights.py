@@ -1,4 +1,4 @@
-"""Published weights of networks: found on this machine, or downloaded once."""
+"""Published network weights: found on this machine, or downloaded once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from benchbed.files import whole
 from benchbed.paths import cache
 
 TIMEOUT = 5.0
-"""Seconds after which a silent network counts as none."""
+"""Seconds without a response before the download fails."""
 
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """A file of weights that its authors offer for download.
+    """A weights file that its authors offer for download.
 
     Attributes:
-        title: What a reader calls them, such as ``"Inception"``.
-        file: Name of the file.
-        url: Where it is published.
-        hash_prefix: How its SHA-256 begins.
+        title: Name for messages, such as ``"Inception"``.
+        file: File name.
+        url: Download address.
+        hash_prefix: First digits of its SHA-256.
     """
 
     title: str
@@ -36,33 +36,29 @@ class PublishedWeights:
     hash_prefix: str
 
     def find(self) -> Path | None:
-        """Where the file lies on this machine, or None; no network is asked.
+        """Return the file on this machine, or None; never downloads.
 
-        Looked for in ``$BENCHBED_WEIGHTS``, in the cache, and in torch's hub.
+        Searches ``$BENCHBED_WEIGHTS``, the cache, and torch's hub folder.
         """
-        named = os.environ.get("BENCHBED_WEIGHTS")
+        variable = os.environ.get("BENCHBED_WEIGHTS")
         folders = [
-            *([Path(named).expanduser()] if named else []),
+            *([Path(variable).expanduser()] if variable else []),
             cache() / "weights",
             Path(torch.hub.get_dir()) / "checkpoints",
         ]
         return next((f / self.file for f in folders if (f / self.file).is_file()), None)
 
     def sound(self, path: Path) -> bool:
-        """Whether a file is the published one, by its hash."""
+        """Return whether a file is the published one, by its hash."""
         return sha256(path).startswith(self.hash_prefix)
 
     def fetch(self, timeout: float = TIMEOUT) -> Path:
-        """Download the file into the cache, once.
+        """Download the file into the cache, unless an intact one is there.
 
-        Args:
-            timeout: Seconds without an answer after which to give up.
-
-        Returns:
-            The file, whole and checked. One that is already there and sound is kept.
+        `timeout` is in seconds without a response.
 
         Raises:
-            OSError: No answer, or something else than the file came; nothing is left behind.
+            OSError: No response, or another file; nothing is left behind.
         """
         path = cache() / "weights" / self.file
         if path.is_file() and self.sound(path):
@@ -80,11 +76,11 @@ class PublishedWeights:
         return path
 
     def obtain(self) -> Path:
-        """The file that is here, or else a download of it.
+        """Return the file on this machine, or download it.
 
         Raises:
-            BenchbedError: The file that is here is damaged or another one.
-            OSError: It is not here and cannot be downloaded.
+            BenchbedError: The file on this machine is damaged or another one.
+            OSError: The file is missing and cannot be downloaded.
         """
         path = self.find()
         if path is None:
@@ -98,6 +94,6 @@ class PublishedWeights:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

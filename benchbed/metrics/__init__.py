@@ -1,1 +1,1 @@
-"""One file a metric; `features` holds the extractors, caches what they and floors gave."""
+"""Metrics, one file each, with their feature extractors and caches of features and baselines."""

@@ -18,35 +18,34 @@ Float = npt.NDArray[np.float64]
 Points = npt.NDArray[np.floating]
 
 _SIGMAS = 4
-"""How many times the expected rounding of a product in float32 is allowed for."""
+"""Tolerance for the rounding of a float32 product, in expected standard deviations."""
 
 _SPARE = 3
-"""Candidates beyond those asked for, so that rivals of the last one are seen."""
+"""Candidates beyond the requested number, so that ties of the last one are seen."""
 
 _PAIRS = 2**18
-"""Numbers that are subtracted at once."""
+"""Values subtracted at once."""
 
 _TILE = 1024
-"""Rows and columns of the matrix of distances that are held at once, so that memory does not grow
-with it."""
+"""Rows and columns of a tile of the distance matrix; bounds memory."""
 
 
 class Distances:
     """Squared Euclidean distances between the rows of two matrices.
 
-    A product of matrices in float32 finds them many times as fast as differences do, and rounds.
-    So it only sorts them: whatever lies so near to a threshold that rounding could decide is
-    computed anew in float64, from the difference. Answers are those of the differences.
+    A float32 matrix product is many times as fast as differences, but rounds. So it is used only
+    for a first decision: values so close to a threshold that rounding could matter are computed
+    again from differences in float64. Results equal those of differences.
 
     Args:
-        first: ``(n, d)``, any real type.
-        second: ``(m, d)``; the first once more unless given.
+        first: ``(n, d)``, any real dtype.
+        second: ``(m, d)``; default: `first`.
     """
 
     def __init__(self, first: Points, second: Points | None = None) -> None:
         self.first = np.asarray(first)
         self.second = self.first if second is None else np.asarray(second)
-        # About a common centre lengths are smallest, and so is the rounding.
+        # Centring makes lengths, and so rounding errors, smallest.
         centre: Float = np.asarray(self.second.mean(axis=0, dtype=np.float64))
         self._y = _Packed(self.second, centre)
         self._alone = second is None
@@ -54,10 +53,10 @@ class Distances:
         sigma = math.sqrt(self.first.shape[1] + 1) * torch.finfo(torch.float32).eps
         longest = max(float(part.max()) for part in self._y.squares)
         self.errors = _SIGMAS * sigma * (torch.cat(self._x.squares)[:, None] + longest)
-        """How far products may be off, ``(n, 1)``."""
+        """Bounds of the rounding error of products, ``(n, 1)``."""
 
     def tiles(self) -> Iterator[Tile]:
-        """The matrix in parts; of a set with itself only those on its diagonal and above."""
+        """Iterate over tiles of the matrix; for a set with itself, only the upper triangle."""
         for row, x in enumerate(self._x.parts):
             for column in range(row if self._alone else 0, len(self._y.parts)):
                 with full_float32(torch.device("cpu")):
@@ -67,49 +66,48 @@ class Distances:
                 yield Tile(self, row * _TILE, column * _TILE, rounded)
 
     def smallest(self, count: int) -> Float:
-        """The squared distance that is the `count`-th smallest of each row, ``(n,)``."""
-        kept = min(count + _SPARE, len(self.second))
-        nearest = _Nearest.none(len(self.first), kept)
+        """Return the `count`-th smallest squared distance of each row, ``(n,)``."""
+        candidates = min(count + _SPARE, len(self.second))
+        nearest = _Nearest.none(len(self.first), candidates)
         for tile in self.tiles():
             nearest.add(tile.rows, tile.columns, tile.rounded)
             if self._alone and tile.rows != tile.columns:
                 nearest.add(tile.columns, tile.rows, tile.rounded.T.contiguous())
-        # The one sought lies within the error of the rounded one, and so do its rivals.
-        apart = nearest.values - nearest.values[:, count - 1 : count]
-        rivals = (apart.abs() <= 2 * self.errors).numpy()
-        exact = np.where(apart.numpy() < 0, -np.inf, np.inf)
+        # The true neighbour, and its ties, are within twice the error of the rounded one.
+        gaps = nearest.values - nearest.values[:, count - 1 : count]
+        rivals = (gaps.abs() <= 2 * self.errors).numpy()
+        exact = np.where(gaps.numpy() < 0, -np.inf, np.inf)
         exact[rivals] = self.exactly(rivals.nonzero()[0], nearest.columns.numpy()[rivals])
-        found: Float = np.partition(exact, count - 1, axis=1)[:, count - 1]
-        if kept < len(self.second):
-            for row in np.flatnonzero(rivals[:, -1]):  # some may have been left out
-                found[row] = self._exact_row(int(row))[count - 1]
-        return found
+        result: Float = np.partition(exact, count - 1, axis=1)[:, count - 1]
+        if candidates < len(self.second):
+            for row in np.flatnonzero(rivals[:, -1]):  # ties may exist beyond the candidates
+                result[row] = self._exact_row(int(row))[count - 1]
+        return result
 
     def exactly(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Float:
-        """Squared distances of pairs, given by the places of both, from their differences."""
-        found = np.empty(len(rows))
+        """Compute squared distances of pairs, given by row and column, from differences."""
+        result = np.empty(len(rows))
         step = max(1, _PAIRS // self.first.shape[1])
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            ends = self.first[rows[part]].astype(np.float64)
-            ends -= self.second[columns[part]]
-            found[part] = np.einsum("ij,ij->i", ends, ends)
-        return found
+            differences = self.first[rows[part]].astype(np.float64)
+            differences -= self.second[columns[part]]
+            result[part] = np.einsum("ij,ij->i", differences, differences)
+        return result
 
     def _exact_row(self, row: int) -> Float:
-        """All distances of one row, sorted."""
         columns = np.arange(len(self.second))
         return np.sort(self.exactly(np.full(len(columns), row), columns))
 
 
 class Tile:
-    """A part of a matrix of squared distances.
+    """A tile of a matrix of squared distances.
 
     Args:
-        distances: What it is a part of.
-        top: Its first row.
-        left: Its first column.
-        rounded: Squared distances ``(r, c)`` as the product has them.
+        distances: The whole matrix.
+        top: First row.
+        left: First column.
+        rounded: Squared distances ``(r, c)`` from the product.
     """
 
     def __init__(self, distances: Distances, top: int, left: int, rounded: Tensor) -> None:
@@ -118,10 +116,10 @@ class Tile:
         self.rows, self.columns = slice(top, top + height), slice(left, left + width)
 
     def within(self, limits: Float) -> npt.NDArray[np.bool_]:
-        """Which squared distances are at most `limits`, of a shape that broadcasts: ``(r, c)``."""
-        wide = torch.from_numpy(np.ascontiguousarray(limits)).float()
-        # What is subtracted is rounded too, and the limit itself was.
-        gap = self.rounded - wide
+        """Return which squared distances are at most `limits`, which broadcast to ``(r, c)``."""
+        rounded_limits = torch.from_numpy(np.ascontiguousarray(limits)).float()
+        # The difference and the limit are rounded too; `_ROUNDING_SIGMAS` covers both.
+        gap = self.rounded - rounded_limits
         inside: npt.NDArray[np.bool_] = (gap <= 0).numpy()
         doubtful = gap.abs_() <= self.distances.errors[self.rows]
         row, column = doubtful.nonzero().numpy().T
@@ -132,47 +130,46 @@ class Tile:
 
 @dataclass
 class _Nearest:
-    """The smallest distances of each row among those seen, as the product has them.
+    """The smallest rounded distances of each row so far.
 
     Attributes:
-        values: ``(n, kept)``, ascending.
-        columns: Where they are.
+        values: ``(n, k)``, ascending.
+        columns: Their columns.
     """
 
     values: Tensor
     columns: Tensor
 
     @classmethod
-    def none(cls, rows: int, kept: int) -> _Nearest:
-        """Before any was seen."""
-        return cls(torch.full((rows, kept), torch.inf), torch.zeros((rows, kept), dtype=torch.long))
+    def none(cls, rows: int, k: int) -> _Nearest:
+        return cls(torch.full((rows, k), torch.inf), torch.zeros((rows, k), dtype=torch.long))
 
     def add(self, rows: slice, columns: slice, rounded: Tensor) -> None:
-        """See those of some rows and columns, ``(r, c)``."""
-        kept = self.values.shape[1]
-        few = rounded.topk(min(kept, rounded.shape[1]), dim=1, largest=False)
-        values = torch.cat([self.values[rows], few.values], dim=1)
-        places = torch.cat([self.columns[rows], few.indices + columns.start], dim=1)
-        self.values[rows], order = values.topk(kept, dim=1, largest=False)
-        self.columns[rows] = places.gather(1, order)
+        """Update with a tile ``(r, c)``."""
+        count = self.values.shape[1]
+        nearest = rounded.topk(min(count, rounded.shape[1]), dim=1, largest=False)
+        values = torch.cat([self.values[rows], nearest.values], dim=1)
+        indices = torch.cat([self.columns[rows], nearest.indices + columns.start], dim=1)
+        self.values[rows], order = values.topk(count, dim=1, largest=False)
+        self.columns[rows] = indices.gather(1, order)
 
 
 class _Packed:
-    """Points about a centre, in parts and ready for products.
+    """Centred points, split and packed for matrix products.
 
     Attributes:
-        parts: `_TILE` points each, in float32.
+        parts: `_TILE_SIZE` points each, in float32.
         squares: Their squared lengths.
     """
 
     def __init__(self, points: Points, centre: Float) -> None:
         self.parts, self.squares = [], []
-        # By oneDNN a product is twice as fast as by MKL on some processors.
+        # A product by oneDNN is twice as fast as by MKL on some processors.
         packed = torch.backends.mkldnn.is_available()
         for start in range(0, len(points), _TILE):
-            # Subtracted as they are given: brought to float32 first they lose their last digits.
+            # Subtract in the original dtype: float32 would lose the last digits.
             part: Points = points[start : start + _TILE] - centre.astype(points.dtype)
             part = part.astype(np.float32, copy=False)
-            moved = torch.from_numpy(part)
-            self.parts.append(moved.to_mkldnn() if packed else moved)
+            tensor = torch.from_numpy(part)
+            self.parts.append(tensor.to_mkldnn() if packed else tensor)
             self.squares.append(torch.from_numpy(np.einsum("ij,ij->i", part, part)))

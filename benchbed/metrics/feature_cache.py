@@ -1,4 +1,4 @@
-"""Features of image sets, computed once for a set and kept by its content."""
+"""Features of image sets, computed once per set and cached by content."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FeatureArray = npt.NDArray[np.float32]
 
 @dataclass
 class FeatureCache:
-    """Implements `Features`.
+    """Implementation of `FeatureProvider`.
 
     Attributes:
-        device: Where features are computed.
-        counted: Told how far it is.
+        device: Device of the extractors.
+        counted: Receives progress.
     """
 
     device: torch.device
@@ -37,7 +37,7 @@ class FeatureCache:
     _known: dict[tuple[str, str], FeatureArray] = field(default_factory=dict)
 
     def __call__(self, extractor: str, images: ImageSet) -> FeatureArray:
-        """Features ``(N, d)``; a part of a set takes its rows from the whole set's."""
+        """Return features ``(N, d)``; those of a subset are rows of the whole set's."""
         if images.parent is not None:
             return self(extractor, images.parent)[images.indices]
         key = (extractor, images.fingerprint)
@@ -46,7 +46,7 @@ class FeatureCache:
         return self._known[key]
 
     def space(self, extractor: str) -> str:
-        """Name of an extractor's feature space; other weights are another space."""
+        """Return the name of an extractor's feature space; it depends on the weights."""
         network = self._network(extractor)
         return f"{network.name}-{network.weights_hash}"
 
@@ -70,42 +70,41 @@ def kept(
     *,
     needed: bool = True,
 ) -> npt.NDArray[Any]:
-    """An array from its file; computed and written whole where that is not there or is damaged.
+    """Load an array; compute and write it if the file is missing or damaged.
 
     Args:
-        path: The file; its name says all that the array depends on.
-        compute: Gives the array.
-        count: Its length.
-        dims: Number of its axes.
-        dtype: Its type.
-        needed: Whether it must be kept; else it is no matter that it cannot be.
+        path: The file; its name must include everything that the array depends on.
+        compute: Computes the array.
+        count: Expected length.
+        dims: Expected number of axes.
+        dtype: Expected dtype.
+        needed: Whether to raise if the array cannot be written.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
-    if (known := _read(path, count, dims, dtype)) is not None:
-        return known
-    found = compute()
+    if (cached := _read(path, count, dims, dtype)) is not None:
+        return cached
+    result = compute()
     content = io.BytesIO()
-    np.save(content, found)
-    # numpy does not say why a file of its own cannot be written, such as on a full disk.
+    np.save(content, result)
+    # Through memory: np.save to a file hides the reason of a failure, such as a full disk.
     try:
         with whole(path) as temporary:
             temporary.write_bytes(content.getbuffer())
     except OSError:
         if needed:
             raise
-    return found
+    return result
 
 
 def _read(
     path: Path, count: int, dims: int = 2, dtype: npt.DTypeLike = np.float32
 ) -> npt.NDArray[Any] | None:
-    """A kept array of this length and kind; None where there is none, or where it is damaged."""
     try:
-        found = read_array(path)
+        array = read_array(path)
     except BenchbedError:
         return None
-    if found.ndim != dims or len(found) != count or found.dtype != dtype:
+    if array.ndim != dims or len(array) != count or array.dtype != dtype:
         return None
-    return np.array(found)
+    return np.array(array)

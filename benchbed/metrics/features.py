@@ -1,4 +1,4 @@
-"""Feature extractors: a published network, and an untrained one that needs no weights."""
+"""Feature extractors: Inception, and an untrained network that needs no weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchbed.data.weights import PublishedWeights, sha256
 Pixels = npt.NDArray[np.uint8]
 FeatureArray = npt.NDArray[np.float32]
 Counted = Callable[[str, int, int], None]
-"""Told what is being done, how much is done and how much there is."""
+"""Called with the current step, the number of items done, and the total."""
 
 INCEPTION = PublishedWeights(
     "Inception",
@@ -31,12 +31,12 @@ INCEPTION = PublishedWeights(
     "pt_inception-2015-12-05-6726825d.pth",
     "6726825d",
 )
-"""pytorch-fid's port of the network that the distance is defined with."""
+"""pytorch-fid's port of the network that defines FID."""
 
 INCEPTION_DIMS = 2048
 RANDOM_DIMS = 64
 RANDOM_SIZE = 112
-"""Pixels to which images are brought for the untrained network."""
+"""Image size for the untrained network, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Extractor:
     """A network that turns images into features.
 
     Attributes:
-        name: Name of the feature space; values of different spaces never share a column.
+        name: Name of the feature space; values of different spaces must not share a column.
         dims: Number of features d.
         weights_hash: First 12 hexadecimal digits of the SHA-256 of the weights.
         network: Float ``(B, 3, H, W)`` in [0, 1] to ``(B, d)``, in evaluation mode, on `device`.
         device: Where the network is.
-        batch_size: Images computed at once.
+        batch_size: Images per batch.
     """
 
     name: str
@@ -60,17 +60,17 @@ class Extractor:
     batch_size: int = 16
 
     def __call__(self, images: Pixels, counted: Counted | None = None) -> FeatureArray:
-        """Features of images, in full float32 whatever the caller's settings.
+        """Compute features of images, in full float32 regardless of the caller's settings.
 
         Args:
             images: uint8 ``(N, C, H, W)``, C of 1 (replicated) or 3; may be a memory map.
-            counted: Told the progress after each batch.
+            counted: Receives progress after each batch.
 
         Returns:
             ``(N, d)`` float32.
 
         Raises:
-            ValueError: The images have another type or shape.
+            ValueError: The images have another dtype or shape.
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
             raise ValueError(
@@ -89,13 +89,7 @@ class Extractor:
 
 
 def extractor(kind: str, device: torch.device | str = "cpu") -> Extractor:
-    """The extractor called ``"inception"`` or ``"random"``, on `device`.
-
-    Raises:
-        KeyError: There is none of that name.
-        FileNotFoundError: As in `inception_extractor`.
-        ValueError: As in `inception_extractor`.
-    """
+    """Create the extractor called ``"inception"`` or ``"random"``, on `device`."""
     makers: dict[str, Callable[..., Extractor]] = {
         "inception": inception_extractor,
         "random": random_extractor,
@@ -109,16 +103,16 @@ def inception_extractor(
     batch_size: int = 16,
     hash_prefix: str = INCEPTION.hash_prefix,
 ) -> Extractor:
-    """The Inception network of the Fréchet inception distance, up to its last pooling.
+    """Create the Inception network of FID, up to its last pooling.
 
     Heusel et al. 2017 (arXiv:1706.08500), with the layers and the weights of 2015-12-05 as ported
     by pytorch-fid: bilinear resize to 299 pixels without antialiasing, scaled to [-1, 1].
 
     Args:
-        weights: The published file; None: where `INCEPTION` finds it.
-        device: Where to compute.
-        batch_size: Images at once.
-        hash_prefix: How the file's SHA-256 must begin.
+        weights: The published file; None to search with `INCEPTION_WEIGHTS`.
+        device: Device of the network.
+        batch_size: Images per batch.
+        hash_prefix: First digits of the file's SHA-256.
 
     Raises:
         FileNotFoundError: The weights are not on this machine.
@@ -138,35 +132,36 @@ def inception_extractor(
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, assign=True)
     except Exception as error:
-        # Bytes that are no state dict raise a dozen types.
+        # torch.load raises a dozen types for files of other kinds.
         raise ValueError(
             f"{path} does not contain the weights of the Inception network."
         ) from error
-    # The class scores are not wanted: what enters the last layer are the features.
+    # The features are the input of the last layer.
     network.fc = nn.Identity()
     _fold_normalisation(network)
-    where = torch.device(device)
-    ready = _ready(network, _Prepared(299, (0.5,) * 3, (0.5,) * 3), where)
+    target = torch.device(device)
+    prepared = _ready(network, _Prepared(299, (0.5,) * 3, (0.5,) * 3), target)
     name = "inception-pool3-2048"
-    return Extractor(name, INCEPTION_DIMS, digest[:12], ready, where, batch_size)
+    return Extractor(name, INCEPTION_DIMS, digest[:12], prepared, target, batch_size)
 
 
 def random_extractor(
     device: torch.device | str = "cpu", seed: int = 0, batch_size: int = 16
 ) -> Extractor:
-    """An untrained VGG16 with 64 outputs, for machines and domains without trained weights.
+    """Create an untrained VGG16 with 64 outputs, for machines and domains without weights.
 
     After the "R64" features of Naeem et al. 2020 (arXiv:2002.09797). Weights are normal with
-    variance 2 / fan-in and biases are zero (He et al. 2015): the function is that of torchvision's
-    own initialisation but for one constant factor, and the features neither vanish nor grow.
-    Images are resized bilinearly to 112 pixels without antialiasing (half the usual size takes a
-    quarter of the time) and scaled with the usual mean and deviation of this network's input.
-    Weights come from numpy, so that the network does not depend on torch's generator or version.
+    variance 2 / fan-in and biases are zero (He et al. 2015): the same function as torchvision's
+    initialisation up to a constant factor, and the features neither vanish nor grow. Images are
+    resized bilinearly to 112 pixels without antialiasing (half the usual size takes a quarter of
+    the time) and scaled with the usual mean and deviation of this network's input.
+
+    Weights are drawn by numpy, so they do not depend on torch's generator or version.
 
     Args:
-        device: Where to compute.
         seed: Seed of the weights; another seed is another feature space, shown by the hash.
-        batch_size: Images at once.
+        device: Device of the network.
+        batch_size: Images per batch.
     """
     from torchvision.models import vgg16
 
@@ -176,15 +171,15 @@ def random_extractor(
     shapes = tuple((name, t.shape) for name, t in network.state_dict().items())
     weights, digest = _he_weights(shapes, seed)
     network.load_state_dict(weights, assign=True)
-    where = torch.device(device)
+    target = torch.device(device)
     prepared = _Prepared(RANDOM_SIZE, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
-    ready = _ready(network, prepared, where)
+    ready = _ready(network, prepared, target)
     return Extractor(
         f"random-vgg16-{RANDOM_DIMS}d-{RANDOM_SIZE}px",
         RANDOM_DIMS,
         digest,
         ready,
-        where,
+        target,
         batch_size,
     )
 
@@ -201,9 +196,9 @@ def _hash_of_weights(weights: Mapping[str, Tensor]) -> str:
 def _he_weights(
     shapes: tuple[tuple[str, torch.Size], ...], seed: int
 ) -> tuple[Mapping[str, Tensor], str]:
-    """Weights of He et al. 2015, equation 10, for parameters given by name and shape; their hash.
+    """Draw weights by He et al. 2015, equation 10, for the given shapes; hash them.
 
-    They are kept: to draw them takes seconds, and a run may score several sets.
+    Cached: drawing takes seconds, and a run may score several sets.
     """
     generator = np.random.default_rng(seed)
     weights = {}
@@ -218,10 +213,7 @@ def _he_weights(
 
 
 def _empty_inception() -> nn.Module:
-    """The network that the published file fits: torchvision's, with pytorch-fid's blocks.
-
-    On the meta device: no memory, no random numbers drawn, nothing downloaded.
-    """
+    """Build, on the meta device, torchvision's network with pytorch-fid's blocks."""
     from pytorch_fid import inception as fid
     from torchvision.models import inception_v3
 
@@ -241,10 +233,7 @@ def _empty_inception() -> nn.Module:
 
 
 def _fold_normalisation(network: nn.Module) -> None:
-    """Take batch normalisation, which is fixed, into the weights of the convolutions before it.
-
-    Features change by their rounding alone.
-    """
+    """Merge the fixed batch normalisation into the convolutions; only rounding changes."""
     network.eval()
     blocks: Iterator[Any] = network.modules()
     for block in blocks:
@@ -254,14 +243,13 @@ def _fold_normalisation(network: nn.Module) -> None:
 
 
 def _ready(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.Module:
-    """`network` after `prepared`, fixed, on `device`, in the memory order that is fastest."""
-    ready = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
-    return ready.to(device).to(memory_format=torch.channels_last)
+    model = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 @contextlib.contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
-    """No TF32, bfloat16 or autocast inside: features must not depend on how a run was trained."""
+    """Disable TF32, bfloat16 and autocast: features must not depend on training settings."""
     backends: Any = torch.backends
     settings = (
         backends.cuda.matmul,
@@ -269,19 +257,19 @@ def full_float32(device: torch.device) -> Iterator[None]:
         backends.mkldnn.matmul,
         backends.mkldnn.conv,
     )
-    before = [setting.fp32_precision for setting in settings]
+    previous = [setting.fp32_precision for setting in settings]
     try:
         for setting in settings:
             setting.fp32_precision = "ieee"
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        for setting, value in zip(settings, before, strict=True):
+        for setting, value in zip(settings, previous, strict=True):
             setting.fp32_precision = value
 
 
 class _Prepared(nn.Module):
-    """Images in [0, 1] as a network wants them: resized and scaled per channel."""
+    """Resizes and normalises images in [0, 1] for a network."""
 
     mean: Tensor
     deviation: Tensor

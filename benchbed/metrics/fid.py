@@ -1,4 +1,4 @@
-"""The Frechet distance in two feature spaces, under two names."""
+"""FID, and the Fréchet distance in an untrained feature space."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from benchbed.metrics.frechet import frechet_distance
 
 
 def fid(inputs: MetricInputs) -> float:
-    """Frechet Inception distance (Heusel et al. 2017, eq. 6): pool3 features, 2048-d."""
+    """Compute the Frechet Inception distance (Heusel et al. 2017, eq. 6): pool3 features."""
     return _distance("inception", inputs)
 
 
 def fid_random(inputs: MetricInputs) -> float:
-    """Frechet distance of features of an untrained network (after Naeem et al. 2020)."""
+    """Compute the Frechet distance in untrained features (after Naeem et al. 2020)."""
     return _distance("random", inputs)
 
 
 def inception_there() -> bool:
-    """Whether the Inception weights are on this machine, once it has tried to get them.
+    """Return whether the Inception weights are available, after trying to download them.
 
     Raises:
-        BenchbedError: The file that is here is damaged or another one.
+        BenchbedError: The file on this machine is damaged or another one.
     """
     try:
         INCEPTION.obtain()

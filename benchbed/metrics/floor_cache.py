@@ -1,4 +1,4 @@
-"""Floors of metrics, computed once for the same real images and kept by all they depend on."""
+"""Baselines of metrics, computed once for the same real images and cached by their inputs."""
 
 from __future__ import annotations
 
@@ -23,40 +23,35 @@ from benchbed.metrics.feature_cache import FeatureCache, kept
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Kept features that note in which spaces they were asked for: a metric's spec does not say.
-
-    Attributes:
-        cache: Gives the features.
-        spaces: Names of the spaces.
-    """
+    """Feature cache that notes which spaces a metric uses, since its spec does not say."""
 
     cache: FeatureCache
     spaces: set[str] = field(default_factory=set)
 
     def __call__(self, extractor: str, images: ImageSet) -> npt.NDArray[np.float32]:
-        """Features ``(N, d)``."""
+        """Return features ``(N, d)``."""
         self.spaces.add(self.cache.space(extractor))
         return self.cache(extractor, images)
 
 
 def kept_floor(spec: MetricSpec, function: MetricFunction, inputs: MetricInputs) -> float:
-    """The mean of a metric between two parts of the real images; kept where its features are.
+    """Return the mean of a metric between two halves of the real images, cached with the features.
 
-    It depends on the metric and its code, the seed, the images, and the feature spaces and their
-    weights; its last digits also on the libraries and on how many threads share a sum.
+    The cache key includes the metric and its code, the seed, the images, the feature spaces and
+    their weights; also the libraries and the number of threads, which change the last digits.
 
     Args:
         spec: The metric.
         function: Its function.
-        inputs: The two parts. Features that are `Asked` have been asked for all that the metric
-            looks at: the floor comes after the value.
+        inputs: The two halves. A `FeatureSpaceTracker` must have seen all spaces of the metric:
+            compute the value before the baseline.
     """
 
-    def computed() -> npt.NDArray[np.float64]:
+    def compute() -> npt.NDArray[np.float64]:
         return np.asarray([np.mean(function(inputs))], np.float64)
 
     if not isinstance(inputs.features, Asked):
-        return float(computed()[0])
+        return float(compute()[0])
     name = digest(
         [
             spec.name,
@@ -74,16 +69,16 @@ def kept_floor(spec: MetricSpec, function: MetricFunction, inputs: MetricInputs)
         24,
     )
     path = paths.cache() / "floors" / f"{name}.npy"
-    # A cache that cannot be written to must not end a trained run.
-    return float(kept(path, computed, count=1, dims=1, dtype=np.float64, needed=False)[0])
+    # A cache that is not writable must not fail a trained run.
+    return float(kept(path, compute, count=1, dims=1, dtype=np.float64, needed=False)[0])
 
 
 @cache
 def _code(module: str) -> str:
-    """Hash of the source files beside a metric's own, and beside this one, that it may use."""
+    """Hash the source files in the folders of a metric's module and of this one."""
     import_module(module)
     folders = {Path(inspect.getfile(sys.modules[name])).parent for name in (module, __name__)}
-    found = hashlib.sha256()
+    state = hashlib.sha256()
     for file in sorted(file for folder in folders for file in folder.glob("*.py")):
-        found.update(file.read_bytes())
-    return found.hexdigest()
+        state.update(file.read_bytes())
+    return state.hexdigest()

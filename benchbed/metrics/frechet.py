@@ -1,4 +1,4 @@
-"""The Fréchet distance between Gaussian fits of two sets of features."""
+"""The Fréchet distance between Gaussian fits of two feature sets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Float = npt.NDArray[np.float64]
 
 
 def frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
-    """Squared Fréchet distance of two feature sets, each seen as a Gaussian.
+    """Compute the squared Fréchet distance of Gaussian fits of two feature sets.
 
     Heusel et al. 2017 (arXiv:1706.08500), equation 6, after Dowson and Landau 1982:
     ``|m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^(1/2))``, with unbiased covariances, in float64.
 
-    No root of a d x d product is taken. With ``S1 = A'A`` and ``S2 = B'B`` the trace of the root
-    is the sum of the singular values of ``AB'``, which is exact for any number of samples and needs
-    nothing added to a singular covariance.
+    No root of a d x d product is taken. With ``S1 = A'A`` and ``S2 = B'B`` the trace of the root is
+    the sum of the singular values of ``AB'``, which is exact for any number of samples and needs no
+    term added to a singular covariance.
 
     Args:
-        real: Features ``(N, d)``, any real type, N of at least 2.
-        fake: Features ``(M, d)``, M of at least 2.
+        real: Features ``(N, d)``, any real dtype, N >= 2.
+        fake: Features ``(M, d)``, M >= 2.
 
     Returns:
         The distance, at least 0, in squared units of the features.
@@ -42,19 +42,16 @@ def frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
 
 
 def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -> float:
-    """Squared Fréchet distance of two Gaussians given by their moments.
+    """Compute the squared Fréchet distance of two Gaussians from their moments.
 
     Args:
         mean1: Mean ``(d,)`` of the first.
-        cov1: Covariance ``(d, d)`` of the first, symmetric, without negative eigenvalues.
+        cov1: Covariance ``(d, d)`` of the first, symmetric positive semi-definite.
         mean2: Mean of the second.
         cov2: Covariance of the second.
 
-    Returns:
-        The distance as in `frechet_distance`.
-
     Raises:
-        ValueError: Shapes do not fit, or a matrix is no covariance.
+        ValueError: Shapes do not match, or a matrix is no covariance.
     """
     first, second = np.asarray(mean1, np.float64), np.asarray(mean2, np.float64)
     if first.ndim != 1 or first.shape != second.shape:
@@ -66,33 +63,33 @@ def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -
     )
 
 
-def _matrix(features: npt.NDArray[Any], which: str) -> Float:
+def _matrix(features: npt.NDArray[Any], name: str) -> Float:
     matrix = np.asarray(features, np.float64)
     if matrix.ndim != 2:
-        raise ValueError(f"The {which} features have shape {matrix.shape}, expected (N, d).")
+        raise ValueError(f"The {name} features have shape {matrix.shape}, expected (N, d).")
     if len(matrix) < 2:
         raise ValueError(
-            f"The {which} set has {len(matrix)} sample(s), but a covariance needs at least 2."
+            f"The {name} set has {len(matrix)} sample(s), but a covariance needs at least 2."
         )
     if not np.isfinite(matrix).all():
-        raise ValueError(f"The {which} features contain NaN or infinity.")
+        raise ValueError(f"The {name} features contain NaN or infinity.")
     return matrix
 
 
 def _root(features: Float) -> Float:
-    """A matrix R with R'R equal to the covariance (ddof 1) of features ``(N, d)``."""
+    """Return R with R'R equal to the covariance (ddof 1) of features ``(N, d)``."""
     centred: Float = features - features.mean(0)
     centred /= np.sqrt(len(features) - 1)
     if len(features) <= features.shape[1]:
         return centred
-    # With more samples than dimensions the triangle of a QR decomposition is the smaller root. It
-    # never squares the data, so nothing is lost where the covariance is nearly singular.
+    # With more samples than dimensions the R of a QR decomposition is the smaller root. It never
+    # squares the data, so it is accurate for a nearly singular covariance.
     triangle: Float = torch.linalg.qr(torch.from_numpy(centred), mode="r").R.numpy()
     return triangle
 
 
 def _root_of_covariance(covariance: Float, dims: int) -> Float:
-    """A matrix R with R'R equal to a covariance ``(dims, dims)``."""
+    """Return R with R'R equal to a covariance ``(dims, dims)``."""
     matrix = np.asarray(covariance, np.float64)
     if matrix.shape != (dims, dims):
         raise ValueError(f"The covariance has shape {matrix.shape}, expected {(dims, dims)}.")
@@ -109,5 +106,5 @@ def _distance(mean1: Float, root1: Float, mean2: Float, root2: Float) -> float:
     cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()
     offset = np.square(mean1 - mean2).sum()
     spread = np.square(root1).sum() + np.square(root2).sum() - 2 * cross
-    # Rounding can leave a distance of zero at -1e-13 of the spread.
+    # Rounding can give -1e-13 of the spread instead of 0.
     return max(0.0, float(offset + spread))

@@ -1,4 +1,4 @@
-"""The Kullback-Leibler divergence between the intensity histograms of two image sets."""
+"""Kullback-Leibler divergence between the intensity histograms of two image sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Float = npt.NDArray[np.float64]
 
 BINS = 256
 LUMA = (299, 587, 114)
-"""Thousandths of red, green and blue in the luma (ITU-R BT.601)."""
+"""Weights of red, green and blue in luma, in thousandths (ITU-R BT.601)."""
 
 
 def histogram_kl(
@@ -24,23 +24,22 @@ def histogram_kl(
     real_fov: npt.NDArray[Any] | None = None,
     fake_fov: npt.NDArray[Any] | None = None,
 ) -> float:
-    """How far the intensities of one set are from those of another: KL(real || fake).
+    """Compute KL(real || fake) between the luma histograms of two sets.
 
-    One histogram of luma per set with 256 bins; one count is added to each bin, so that the value
-    is finite and does not hang on an arbitrary small constant (Laplace's rule of succession).
+    One histogram of 256 bins per set; one count is added to each bin, so that the value is finite
+    without an arbitrary constant (Laplace's rule of succession).
 
     Args:
         real: uint8 ``(N, C, H, W)``, C of 1 or 3.
         fake: uint8 ``(M, C, H, W)``; the numbers of images may differ.
-        real_fov: Field of view ``(N, H, W)``, bool or {0, 1}; other pixels are left out. None:
-            every pixel counts.
+        real_fov: Field of view ``(N, H, W)``, bool or {0, 1}; None for all pixels.
         fake_fov: The same for `fake`, ``(M, H, W)``.
 
     Returns:
         The divergence in nats, at least 0.
 
     Raises:
-        ValueError: As in `intensity_histogram`.
+        ValueError: As in `compute_histogram`.
     """
     smoothed = [
         intensity_histogram(images, fov) + 1 for images, fov in ((real, real_fov), (fake, fake_fov))
@@ -49,18 +48,18 @@ def histogram_kl(
 
 
 def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> Counts:
-    """How often each luma value occurs in a set.
+    """Count the luma values of a set.
 
     Args:
         images: uint8 ``(N, C, H, W)``, C of 1 (taken as luma) or 3 (RGB).
-        fov: Field of view ``(N, H, W)``, bool or {0, 1}, or None for every pixel.
+        fov: Field of view ``(N, H, W)``, bool or {0, 1}, or None for all pixels.
 
     Returns:
         Counts ``(256,)``, int64.
 
     Raises:
-        ValueError: The images have another type or shape, the field of view does not fit them or
-            holds other values, or no pixel is left to count.
+        ValueError: The images have another dtype or shape, the field of view does not match them or
+            has other values, or no pixels are left.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
@@ -71,18 +70,18 @@ def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> 
     if fov is not None and fov.shape != pixels_shape:
         raise ValueError(f"The field of view has shape {fov.shape}, expected {pixels_shape}.")
     counts = np.zeros(BINS, np.int64)
-    # One image at a time: a set may be a memory map larger than the memory.
+    # One image at a time: a set may be a memory map larger than memory.
     for index, image in enumerate(images):
         luma = _luma(image)
-        kept = luma.ravel() if fov is None else luma[_inside(fov[index])]
-        counts += np.bincount(kept, minlength=BINS)
+        values = luma.ravel() if fov is None else luma[_inside(fov[index])]
+        counts += np.bincount(values, minlength=BINS)
     if not counts.any():
         raise ValueError("No pixels to count: the set or its field of view is empty.")
     return counts
 
 
 def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
-    """The divergence of Kullback and Leibler 1951 for discrete distributions.
+    """Compute the divergence of Kullback and Leibler 1951 for discrete distributions.
 
     Args:
         p: Probabilities or counts ``(K,)``, at least 0; scaled to sum 1.
@@ -99,21 +98,20 @@ def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
             f"The distributions have shapes {p.shape} and {q.shape}, expected two of shape (K,)."
         )
     first, second = _distribution(p), _distribution(q)
-    there = first > 0
-    if (second[there] == 0).any():
+    support = first > 0
+    if (second[support] == 0).any():
         return float("inf")
-    value = np.sum(first[there] * np.log(first[there] / second[there]))
-    # Rounding can leave the divergence of equal distributions at -1e-17.
+    value = np.sum(first[support] * np.log(first[support] / second[support]))
+    # Rounding can give -1e-17 for equal distributions.
     return max(0.0, float(value))
 
 
 def _luma(image: Pixels) -> Pixels:
-    """Luma ``(H, W)`` of an image ``(C, H, W)``, rounded to uint8."""
     luma: Pixels
     if len(image) == 1:
         luma = image[0]
         return luma
-    # Whole numbers, halves rounded up: in floats the rounding errors would decide the halves.
+    # Integers, halves rounded up: in floats, rounding errors would decide the halves.
     thousandths = np.tensordot(np.array(LUMA), image.astype(np.int64), axes=1)
     luma = ((thousandths + 500) // 1000).astype(np.uint8)
     return luma
@@ -135,6 +133,6 @@ def _distribution(values: npt.NDArray[Any]) -> Float:
 
 
 def kl(inputs: MetricInputs) -> float:
-    """`histogram_kl` from the real to the scored images, inside their fields of view."""
+    """Compute the divergence from real to scored images, inside their fields of view."""
     real, fake = inputs.real, inputs.fake
     return histogram_kl(real.images, fake.images, real.fov, fake.fov)

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of metrics that are means over the scored images."""
+"""Bootstrap intervals of metrics that are means over images."""
 
 from __future__ import annotations
 
@@ -11,28 +11,24 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000
 
 _AT_ONCE = 2**22
-"""Resampled values that are held at once."""
+"""Resampled values per batch."""
 
 
 def interval(terms: Terms, seed: int) -> tuple[float, float] | None:
-    """The 95 % percentile interval of a mean (Efron 1979), by 2000 resamples.
+    """Return the 95 % percentile interval of a mean (Efron 1979), from 2000 resamples.
 
-    Only a metric that is a mean over images or pairs has one. A resampled set holds copies, and
-    copies move a distance between two sets (FID, KID, SWD) upwards: such an interval would lie
-    beside its own value. What those vary by is seen over seeds.
-
-    Args:
-        terms: Independent contributions ``(N,)``.
-        seed: Seed of the resamples.
+    Only for metrics that are means over images or pairs. Resampled sets have duplicates, which
+    increase distances between sets (FID, KID, SWD): the interval would exclude the value. Their
+    variation is seen over seeds.
 
     Returns:
-        Its ends, or None below two terms.
+        Lower and upper end, or None for fewer than two terms.
     """
     if len(terms) < 2:
         return None
     if np.ptp(terms) == 0:
         return float(terms[0]), float(terms[0])
-    ends = bootstrap(
+    result = bootstrap(
         (terms,),
         np.mean,
         confidence_level=CONFIDENCE,
@@ -41,4 +37,4 @@ def interval(terms: Terms, seed: int) -> tuple[float, float] | None:
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return float(ends.low), float(ends.high)
+    return float(result.low), float(result.high)

@@ -1,4 +1,4 @@
-"""The kernel inception distance in two feature spaces, under two names."""
+"""KID, and the kernel distance in an untrained feature space."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from benchbed.api.metric import MetricInputs
 Float = npt.NDArray[np.float64]
 
 _ROWS = 1024
-"""Rows of the kernel matrix that are held at once."""
+"""Rows of the kernel matrix per chunk."""
 
 
 def kid(inputs: MetricInputs) -> float:
-    """Kernel inception distance (Binkowski et al. 2018): pool3 features, 2048-d."""
+    """Compute the kernel inception distance (Binkowski et al. 2018): pool3 features, 2048-d."""
     return _distance("inception", inputs)
 
 
 def kid_random(inputs: MetricInputs) -> float:
-    """The same distance of features of an untrained network."""
+    """Compute the kernel distance in features of an untrained network."""
     return _distance("random", inputs)
 
 
 def kernel_distance(real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating]) -> float:
-    """Squared maximum mean discrepancy under the cubic kernel, without bias.
+    """Compute the unbiased squared maximum mean discrepancy under the cubic kernel.
 
-    Binkowski et al. 2018, "Demystifying MMD GANs", section 4: the kernel is
-    ``(x.y / d + 1)^3``, the estimate the U-statistic of Gretton et al. 2012, eq. 3. It is taken
-    over all images at once; the authors' mean over blocks of 1000 has the same expectation.
+    Binkowski et al. 2018, "Demystifying MMD GANs", section 4: the kernel is ``(x.y / d + 1)^3``,
+    the estimate the U-statistic of Gretton et al. 2012, eq. 3, over all images at once; the
+    authors' mean over blocks of 1000 has the same expectation.
 
     Args:
         real: Features ``(n, d)``.
         fake: Features ``(m, d)``.
 
     Returns:
-        The estimate; below 0 where the two sets are closer than chance would have them.
+        The estimate; negative where the sets are closer than expected by chance.
 
     Raises:
-        ValueError: A set has fewer than two rows, or their widths differ.
+        ValueError: A set has fewer than two rows, or the dimensions differ.
     """
     if min(len(real), len(fake)) < 2 or real.shape[1:] != fake.shape[1:]:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Metrics of predicted masks: all pixels of all cases pooled, inside the field of view.
+"""Metrics of predicted masks: pixels of all cases pooled, inside the field of view.
 
-Each function takes how often each case counts, ``(R, N)``, and returns a value for each row: a row
-of ones gives the metric, drawn rows its bootstrap.
+Each function takes weights of the cases, ``(R, N)``, and returns a value per row: a row of ones
+gives the metric, resampled counts its bootstrap.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _Measure = Callable[[Float, Float], Float]
 BINS = 2**16
 REACH = 18.0
 """Scores are ranked by their logit in 65,536 steps from -18 to 18, beyond which float32
-probabilities are 0 or 1: finer than an 8-bit map, and equal scores stay equal."""
+probabilities are 0 or 1. This is finer than an 8-bit map, and equal scores stay equal."""
 
 HALF = 0.5
 
 _ROWS = 32
-"""Resamples whose curves are held at once."""
+"""Resamples per chunk of curves."""
 
 
 class Counts(NamedTuple):
-    """Pixels of each case, ``(N,)`` or, pooled, ``(R,)``."""
+    """Pixel counts of each case, ``(N,)`` or, pooled, ``(R,)``."""
 
     tp: Float
     fp: Float
@@ -41,13 +41,13 @@ class Counts(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What all metrics are made from.
+    """Pixel counts from which all metrics are computed.
 
     Attributes:
-        positive: Foreground pixels of each case by rank of their score ``(N, 65536)``.
-        negative: Background pixels likewise.
+        positive: Foreground pixels of each case by score rank ``(N, 65536)``.
+        negative: Background pixels, likewise.
         half: Counts of each case at the threshold 0.5.
-        otsu: Counts of each case at its own threshold of Otsu.
+        otsu: Counts of each case at its own Otsu threshold.
     """
 
     positive: npt.NDArray[np.int32]
@@ -58,7 +58,7 @@ class Tally(NamedTuple):
 
 @lru_cache(maxsize=2)
 def tally(inputs: MaskInputs) -> Tally:
-    """Count the pixels of every case once."""
+    """Count the pixels of every case; cached."""
     positive, negative, half, otsu = [], [], [], []
     for scores, truth, fov in zip(inputs.scores, inputs.truth, inputs.fov, strict=True):
         score, true = scores[fov], truth[fov]
@@ -66,56 +66,56 @@ def tally(inputs: MaskInputs) -> Tally:
         positive.append(np.bincount(rank[true], minlength=BINS).astype(np.int32))
         negative.append(np.bincount(rank[~true], minlength=BINS).astype(np.int32))
         half.append(_counts(score > HALF, true))
-        # Of a map of one value the threshold is that value: nothing in it stands out.
+        # The Otsu threshold of a constant map is its value, so nothing exceeds it.
         otsu.append(_counts(score > threshold_otsu(score), true))
     return Tally(np.stack(positive), np.stack(negative), _columns(half), _columns(otsu))
 
 
 def dice(inputs: MaskInputs, weights: Weights) -> Float:
-    """Dice coefficient, which is F1, of what exceeds 0.5."""
+    """Compute the Dice coefficient (F1) above 0.5."""
     return _dice(_pooled(tally(inputs).half, weights))
 
 
 def dice_otsu(inputs: MaskInputs, weights: Weights) -> Float:
-    """Dice coefficient of what exceeds each image's threshold of Otsu, found inside its field."""
+    """Compute the Dice coefficient above each image's Otsu threshold, inside its field of view."""
     return _dice(_pooled(tally(inputs).otsu, weights))
 
 
 def dice_best(inputs: MaskInputs, weights: Weights) -> Float:
-    """Dice coefficient at the one threshold that makes it best: an oracle."""
+    """Compute the Dice coefficient at the best single threshold: an oracle."""
     return _over_curves(inputs, weights, _best)
 
 
 def f1_macro(inputs: MaskInputs, weights: Weights) -> Float:
-    """Mean of the F1 of the foreground and that of the background, of what exceeds 0.5."""
+    """Compute the mean F1 of foreground and background above 0.5."""
     tp, fp, fn, tn = _pooled(tally(inputs).half, weights)
     return (_dice(Counts(tp, fp, fn, tn)) + _dice(Counts(tn, fn, fp, tp))) / 2
 
 
 def auc_roc(inputs: MaskInputs, weights: Weights) -> Float:
-    """Area under the receiver operating characteristic, equal scores counted half."""
+    """Compute the area under the ROC curve; ties count half."""
     return _over_curves(inputs, weights, _roc)
 
 
 def auc_pr(inputs: MaskInputs, weights: Weights) -> Float:
-    """Area under the precision-recall curve by the trapezoid rule, as the papers took it."""
+    """Compute the area under the precision-recall curve by the trapezoid rule, as in the papers."""
     return _over_curves(inputs, weights, _pr)
 
 
 def sensitivity(inputs: MaskInputs, weights: Weights) -> Float:
-    """Share of the foreground that exceeds 0.5."""
+    """Compute the share of the foreground above 0.5."""
     tp, _, fn, _ = _pooled(tally(inputs).half, weights)
     return _ratio(tp, tp + fn)
 
 
 def specificity(inputs: MaskInputs, weights: Weights) -> Float:
-    """Share of the background that does not exceed 0.5."""
+    """Compute the share of the background not above 0.5."""
     _, fp, _, tn = _pooled(tally(inputs).half, weights)
     return _ratio(tn, tn + fp)
 
 
 def accuracy(inputs: MaskInputs, weights: Weights) -> Float:
-    """Share of the pixels that 0.5 puts on the right side."""
+    """Compute the share of pixels classified correctly at 0.5."""
     counts = _pooled(tally(inputs).half, weights)
     return _ratio(counts.tp + counts.tn, sum(counts, np.zeros_like(counts.tp)))
 
@@ -143,25 +143,25 @@ def _pooled(counts: Counts, weights: Weights) -> Counts:
 
 
 def _ratio(part: Float, whole: Float) -> Float:
-    """NaN where there is nothing to take a share of."""
+    """Divide; NaN where `whole` is 0."""
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
 
 
 def _dice(counts: Counts) -> Float:
-    """2 TP / (2 TP + FP + FN); 1 where neither mask holds anything."""
+    """Compute 2 TP / (2 TP + FP + FN); 1 where both masks are empty."""
     tp, fp, fn, _ = counts
     whole = 2 * tp + fp + fn
     return np.divide(2 * tp, whole, out=np.ones_like(tp), where=whole > 0)
 
 
 def _over_curves(inputs: MaskInputs, weights: Weights, measure: _Measure) -> Float:
-    """A measure of ``(tp, fp)`` at every threshold, from the highest down, row by row."""
-    counted = tally(inputs)
+    """Apply a measure to ``(tp, fp)`` at every threshold, in descending order."""
+    pixels = tally(inputs)
     values: list[Float] = []
     for start in range(0, len(weights), _ROWS):
         rows = weights[start : start + _ROWS].astype(np.float64)
-        tp = np.cumsum((rows @ counted.positive)[:, ::-1], axis=1)
-        fp = np.cumsum((rows @ counted.negative)[:, ::-1], axis=1)
+        tp = np.cumsum((rows @ pixels.positive)[:, ::-1], axis=1)
+        fp = np.cumsum((rows @ pixels.negative)[:, ::-1], axis=1)
         values.append(measure(tp, fp))
     return np.concatenate(values)
 
@@ -177,9 +177,9 @@ def _roc(tp: Float, fp: Float) -> Float:
 
 
 def _pr(tp: Float, fp: Float) -> Float:
-    # Before the first pixel is taken, precision is 1 by convention (scikit-learn's as well).
-    shown = tp + fp
-    precision = np.divide(tp, shown, out=np.ones_like(tp), where=shown > 0)
-    before = np.concatenate([np.ones_like(precision[:, :1]), precision[:, :-1]], axis=1)
-    area = (np.diff(tp, prepend=0.0) * (precision + before) / 2).sum(axis=1)
+    # Precision is 1 at recall 0 by convention, as in scikit-learn.
+    predicted = tp + fp
+    precision = np.divide(tp, predicted, out=np.ones_like(tp), where=predicted > 0)
+    previous = np.concatenate([np.ones_like(precision[:, :1]), precision[:, :-1]], axis=1)
+    area = (np.diff(tp, prepend=0.0) * (precision + previous) / 2).sum(axis=1)
     return _ratio(area, tp[:, -1])

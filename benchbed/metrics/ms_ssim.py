@@ -24,15 +24,15 @@ C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 
 _PLANES, _PIXELS = 16, 2**21
-"""Planes worked on at once, more of them where they have few pixels: enough to fill vector units,
-and each tensor small enough for the allocator to hand its memory out again."""
+"""Planes per chunk, more for small ones: enough to fill vector units, while tensors stay small
+enough for the allocator to reuse their memory."""
 
 _BAND = 2**18
-"""Pixels of them that are blurred at once: few enough to stay in the cache."""
+"""Pixels of a chunk blurred at once: few enough to stay in the cache."""
 
 
 def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
-    """Multi-scale structural similarity of image pairs.
+    """Compute the multi-scale structural similarity of image pairs.
 
     Wang, Simoncelli and Bovik 2003, "Multiscale structural similarity for image quality
     assessment", equation 7, in the form used for judging generated images (Odena et al. 2017,
@@ -41,22 +41,21 @@ def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
     first four scales and ``ssim^w`` at the fifth, each term a mean over height, width and channels;
     a negative mean counts as 0.
 
-    The fifth scale holds the full window from 176 pixels on. Below that the window shrinks at the
-    coarse scales to the image's shorter side s, with sigma ``1.5 s / 11``: such values compare with
-    each other at the same size, not with those of large images. An odd side is extended by its last
-    row or column before halving.
+    The fifth scale fits the full window from 176 pixels on. Below that the window shrinks at the
+    coarse scales to the image's shorter side s, with sigma ``1.5 s / 11``: compare such values only
+    at the same size. An odd side is padded by its last row or column before halving.
 
     Args:
         first: ``(N, C, H, W)`` with values in [0, 255], uint8 or float.
-        second: The partners, of the same shape.
+        second: The partners, same shape.
 
     Returns:
-        Similarities ``(N,)``, float64, in [0, 1]; 1 for equal images. They are computed in float32
-        and within 1e-6 of those in float64, within 1e-4 where black planes meet white ones.
+        Similarities ``(N,)``, float64, in [0, 1]; 1 for equal images. Computed in float32: within
+        1e-6 of float64, within 1e-4 where black planes meet white ones.
 
     Raises:
-        ValueError: Shapes differ, are empty or not ``(N, C, H, W)``, or a side is under 16
-            pixels, so that the fifth scale would be empty.
+        ValueError: Shapes differ, are empty or not ``(N, C, H, W)``, or a side is below 16 pixels,
+            so that the fifth scale would be empty.
     """
     _check(first, second)
     if min(first.shape[2:]) < 2 ** (len(WEIGHTS) - 1):
@@ -71,15 +70,14 @@ def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
 
 
 def ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
-    """Structural similarity of image pairs at their own scale.
+    """Compute the single-scale structural similarity of image pairs.
 
     Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
-    equation 13, with the constants and the window of `ms_ssim`; windows that reach over the border
-    are left out.
+    equation 13, with the constants and the window of `compute_ms_ssim`; valid windows only.
 
     Args:
         first: ``(N, C, H, W)`` with values in [0, 255], uint8 or float.
-        second: The partners, of the same shape.
+        second: The partners, same shape.
 
     Returns:
         Similarities ``(N,)``, float64, in [-1, 1].
@@ -94,7 +92,7 @@ def ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
 
 
 def gaussian_window(size: int) -> Tensor:
-    """A Gaussian of `size` taps that sum to 1; its sigma is 1.5 at 11 taps and in proportion."""
+    """Return a normalised Gaussian of `size` taps; sigma is 1.5 at 11 taps."""
     sigma = SIGMA * size / WINDOW
     offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     taps = torch.exp(-(offsets**2) / (2 * sigma**2))
@@ -110,28 +108,28 @@ def _check(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
 
 
 class _Sides(NamedTuple):
-    """Sums and differences of the two planes of ``P`` pairs, and what was taken from them.
+    """Centred sums and differences of the two planes of ``P`` pairs, and their means.
 
-    With s and d the variances of sum and difference of two planes under a window, the variances of
-    the planes add up to (s + d) / 2 and their covariance is (s - d) / 4; the squares of their means
-    go the same way. In these terms both factors of SSIM are ``1 - d / ((s + d) / 2 + C)``, which
-    keeps its digits in float32: errors of s weigh the less the more alike the planes are.
+    With s and d the windowed variances of sum and difference of two planes, the variances of the
+    planes add up to (s + d) / 2 and their covariance is (s - d) / 4; likewise the squares of their
+    means. In these terms both factors of SSIM are ``1 - d / ((s + d) / 2 + C)``, which is accurate
+    in float32: errors of s matter less the more similar the planes are.
     """
 
     total: Tensor
-    """Sums ``(1, P, H, W)``, less their mean: no variance is a difference of large numbers."""
+    """Sums ``(1, P, H, W)``, less their mean: avoids variances as differences of large numbers."""
     difference: Tensor
-    """First less second, of the same shape, less their mean."""
+    """First minus second, same shape, less their mean."""
     means: Tensor
-    """The means taken, ``(2, P, 1, 1)``."""
+    """The means, ``(2, P, 1, 1)``."""
 
 
 def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Sides]:
-    """All pairs of planes, as many at once as are fast.
+    """Iterate over chunks of plane pairs, in the size that is fastest.
 
-    A channel is a plane of its own: every plane has the same size, so that the mean over height,
-    width and channels is the mean of the planes' means. They lie side by side in memory as the
-    channels of one image, in which a convolution of each with its own kernel is fastest.
+    Channels are separate planes: all have the same size, so the mean over height, width and
+    channels is the mean of plane means. Planes are stored as channels of one image, for which a
+    depthwise convolution is fastest.
     """
     shape = (1, -1, *first.shape[2:])
     planes = first.reshape(shape), second.reshape(shape)
@@ -145,21 +143,20 @@ def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Side
 
 
 def _side_by_side(planes: npt.NDArray[Any]) -> Tensor:
-    """Planes ``(1, P, H, W)`` in float32, those of a pixel next to each other."""
-    # Bytes are reordered before they become four times as many.
+    """Convert planes ``(1, P, H, W)`` to float32 in channels-last order."""
+    # Reorder bytes before they become four times as large.
     packed = torch.from_numpy(planes.copy()).contiguous(memory_format=torch.channels_last)
     return packed.float()
 
 
 def _channel_means(pieces: list[Tensor], shape: tuple[int, ...]) -> Float:
-    """Terms of all planes ``[(P, K), ...]`` to means over channels ``(N, K)``."""
     terms: Float = torch.cat(pieces).numpy()
     means: Float = terms.reshape(shape[0], shape[1], -1).mean(axis=1)
     return means
 
 
 def _scales(sides: _Sides) -> Tensor:
-    """Mean cs at scales 1 to 4 and mean ssim at 5, of all planes: ``(P, 5)``."""
+    """Compute mean cs at scales 1 to 4 and mean ssim at 5, of all planes: ``(P, 5)``."""
     terms = []
     for _ in WEIGHTS[:-1]:
         terms.append(_mean_contrast(sides))
@@ -168,12 +165,10 @@ def _scales(sides: _Sides) -> Tensor:
 
 
 def _mean_contrast(sides: _Sides) -> Tensor:
-    """Mean cs (contrast and structure) of the planes, ``(P,)``."""
     return _mean(_likeness(variances, C2) for _, variances in _moments(sides))
 
 
 def _mean_ssim(sides: _Sides) -> Tensor:
-    """Mean ssim of the planes, ``(P,)``."""
     return _mean(
         _likeness(means.add_(sides.means).square_(), C1).mul_(_likeness(variances, C2))
         for means, variances in _moments(sides)
@@ -181,16 +176,13 @@ def _mean_ssim(sides: _Sides) -> Tensor:
 
 
 def _moments(sides: _Sides) -> Iterator[tuple[Tensor, Tensor]]:
-    """Means of sum and difference under the window, and their variances, band by band.
-
-    Each is ``(2, P, h, w)``; the means lack what was taken from the sides.
-    """
+    """Iterate over bands of windowed means and variances of sum and difference."""
     window = gaussian_window(min(WINDOW, *sides.total.shape[2:]))
     _, planes, height, width = sides.total.shape
-    over = len(window) - 1
+    margin = len(window) - 1
     step = max(1, _BAND // (planes * width))
-    for start in range(0, height - over, step):
-        rows = slice(start, min(start + step + over, height))
+    for start in range(0, height - margin, step):
+        rows = slice(start, min(start + step + margin, height))
         total = sides.total[:, :, rows]
         fields = torch.empty((4, *total.shape[1:]), memory_format=torch.channels_last)
         fields[0], fields[1] = total[0], sides.difference[0, :, rows]
@@ -201,13 +193,13 @@ def _moments(sides: _Sides) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _likeness(moments: Tensor, constant: float) -> Tensor:
-    """``1 - d / ((s + d) / 2 + C)`` of `_Sides`, from ``(2, P, h, w)``; overwrites both."""
+    """Compute ``1 - d / ((s + d) / 2 + C)`` from ``(2, P, h, w)``; overwrites the input."""
     total, difference = moments[0], moments[1]
     return difference.div_(total.add_(difference).div_(2).add_(constant)).neg_().add_(1)
 
 
 def _mean(bands: Iterable[Tensor]) -> Tensor:
-    """Over the pixels of each plane, from bands ``(P, h, w)``, in float64: ``(P,)``."""
+    """Average bands ``(P, h, w)`` over the pixels of each plane, in float64: ``(P,)``."""
     total, pixels = torch.zeros((), dtype=torch.float64), 0
     for band in bands:
         total, pixels = total + _sums(band), pixels + band[0].numel()
@@ -216,16 +208,14 @@ def _mean(bands: Iterable[Tensor]) -> Tensor:
 
 
 def _sums(planes: Tensor) -> Tensor:
-    """Over the pixels of each of the planes ``(P, H, W)``, those of a pixel next to each other."""
     count, height, width = planes.shape
-    # Rows add up in float32, as whole stretches of memory; what they add up to in float64.
+    # Rows are summed in float32, as contiguous memory; their sums in float64.
     rows = planes.permute(1, 2, 0).reshape(height, width * count).sum(0)
     sums: Tensor = rows.view(width, count).sum(0, dtype=torch.float64)
     return sums
 
 
 def _blurred(planes: Tensor, window: Tensor) -> Tensor:
-    """Valid convolution of planes ``(N, P, H, W)`` with the window along both axes."""
     taps, count = window.to(planes.dtype), planes.shape[1]
     for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
         kernels = taps.view(shape).expand(count, -1, -1, -1)
@@ -234,22 +224,21 @@ def _blurred(planes: Tensor, window: Tensor) -> Tensor:
 
 
 def _halved(planes: Tensor) -> Tensor:
-    """The mean of 2 x 2 pixels; at an odd side the last row or column counts twice."""
-    # In `ceil_mode` a window that reaches over the edge is a mean of the pixels that are there.
+    """Average 2 x 2 pixels; at an odd side the last row or column counts twice."""
+    # With `ceil_mode`, a window over the edge averages only the pixels inside.
     return F.avg_pool2d(planes, 2, ceil_mode=True)
 
 
 def ms_ssim_realfake(inputs: MetricInputs) -> Terms:
-    """MS-SSIM of each scored image and a seeded random real one, as a fidelity."""
+    """Compute MS-SSIM of each scored image and a seeded random real one, as fidelity."""
     partners = np.random.default_rng(inputs.seed).integers(0, len(inputs.real), len(inputs.fake))
     return ms_ssim(inputs.real.images[partners], inputs.fake.images)
 
 
 def ms_ssim_diversity(inputs: MetricInputs) -> Terms:
-    """MS-SSIM of disjoint, seeded pairs of the scored images (Odena et al. 2017, section 4.2).
+    """Compute MS-SSIM of disjoint, seeded pairs of scored images (Odena et al. 2017, section 4.2).
 
-    Karras et al. 2018 take pairs among all images, as here; no real image is looked at. Its floor
-    is the same among real images.
+    Karras et al. 2018 also take pairs among all images. Real images are used only for the baseline.
     """
     order = np.random.default_rng(inputs.seed).permutation(len(inputs.fake))
     half = len(order) // 2

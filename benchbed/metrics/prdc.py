@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage in two feature spaces, under two sets of names."""
+"""Precision, recall, density and coverage, in Inception and untrained features."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ NEIGHBOURS = 5
 """k of the nearest neighbours (Naeem et al. 2020, section 4.2)."""
 
 _KEPT = 8
-"""Pairs of sets whose measures are kept: the scored ones and those of the floor."""
+"""Pairs of sets whose measures are cached: the scored ones and those of the baseline."""
 
 _known: dict[str, Manifold] = {}
 
 
 class Manifold(NamedTuple):
-    """How two sets of features cover each other; each measure is the mean of its terms.
+    """Precision, recall, density and coverage of two feature sets; each is the mean of its terms.
 
     Attributes:
-        precision: 1 for a fake inside a ball around some real one, else 0; ``(m,)``.
-        recall: 1 for a real one inside a ball around some fake one, else 0; ``(n,)``.
-        density: Number of real balls around a fake, divided by k; ``(m,)``. Its mean is 1 where
-            the sets agree.
-        coverage: 1 for a real ball that holds a fake, else 0; ``(n,)``.
+        precision: 1 for a fake inside the ball of some real image, else 0; ``(m,)``.
+        recall: 1 for a real image inside the ball of some fake, else 0; ``(n,)``.
+        density: Number of real balls that contain a fake, divided by k; ``(m,)``. Mean 1 for equal
+            distributions.
+        coverage: 1 for a real ball that contains a fake, else 0; ``(n,)``.
     """
 
     precision: Terms
@@ -42,13 +42,12 @@ class Manifold(NamedTuple):
 def manifold(
     real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating], neighbours: int = NEIGHBOURS
 ) -> Manifold:
-    """Precision, recall, density and coverage.
+    """Compute precision, recall, density and coverage.
 
     Precision and recall after Kynkaanniemi et al. 2019, "Improved precision and recall metric for
     assessing generative models", eq. 1 and 2; density and coverage after Naeem et al. 2020,
-    "Reliable fidelity and diversity metrics for generative models", eq. 3 and 4. The ball around
-    a point reaches to its k-th nearest neighbour in its own set, itself not counted, and holds
-    its surface.
+    "Reliable fidelity and diversity metrics for generative models", eq. 3 and 4. The closed ball
+    around a point reaches to its k-th nearest neighbour in its own set, excluding itself.
 
     Args:
         real: Features ``(n, d)``.
@@ -62,7 +61,7 @@ def manifold(
         raise ValueError(
             f"{len(real)} and {len(fake)} images are too few for k = {neighbours} neighbours."
         )
-    # The nearest of all is the point itself.
+    # k + 1, since the nearest is the point itself.
     real_radii, fake_radii = (Distances(side).smallest(neighbours + 1) for side in (real, fake))
     around_fake = np.zeros(len(fake), dtype=np.int64)
     recalled = np.zeros(len(real), dtype=bool)
@@ -82,7 +81,6 @@ def manifold(
 
 
 def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:
-    """All four measures; they are asked for one by one, and computed once."""
     real, fake = (inputs.features(extractor, side) for side in (inputs.real, inputs.fake))
     digest = hashlib.sha256(np.ascontiguousarray(real).data)
     digest.update(np.ascontiguousarray(fake).data)
@@ -95,40 +93,40 @@ def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:
 
 
 def precision(inputs: MetricInputs) -> Terms:
-    """Precision in Inception's features."""
+    """Compute precision in Inception features."""
     return _manifold("inception", inputs).precision
 
 
 def recall(inputs: MetricInputs) -> Terms:
-    """Recall in Inception's features."""
+    """Compute recall in Inception features."""
     return _manifold("inception", inputs).recall
 
 
 def density(inputs: MetricInputs) -> Terms:
-    """Density in Inception's features."""
+    """Compute density in Inception features."""
     return _manifold("inception", inputs).density
 
 
 def coverage(inputs: MetricInputs) -> Terms:
-    """Coverage in Inception's features."""
+    """Compute coverage in Inception features."""
     return _manifold("inception", inputs).coverage
 
 
 def precision_random(inputs: MetricInputs) -> Terms:
-    """Precision in the features of an untrained network."""
+    """Compute precision in features of an untrained network."""
     return _manifold("random", inputs).precision
 
 
 def recall_random(inputs: MetricInputs) -> Terms:
-    """Recall in the features of an untrained network."""
+    """Compute recall in features of an untrained network."""
     return _manifold("random", inputs).recall
 
 
 def density_random(inputs: MetricInputs) -> Terms:
-    """Density in the features of an untrained network."""
+    """Compute density in features of an untrained network."""
     return _manifold("random", inputs).density
 
 
 def coverage_random(inputs: MetricInputs) -> Terms:
-    """Coverage in the features of an untrained network."""
+    """Compute coverage in features of an untrained network."""
     return _manifold("random", inputs).coverage

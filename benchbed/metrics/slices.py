@@ -1,7 +1,7 @@
-"""Volumes judged slice by slice, by metrics that are made for pictures.
+"""Image metrics applied to the slices of volumes.
 
-There is no agreed network for features of volumes, so a distance between two sets of volumes is
-taken between their axial slices, one sequence at a time, and stands under a name of its own.
+There is no established feature network for volumes, so distances between sets of volumes are
+computed between axial slices, one sequence at a time, under separate names.
 """
 
 from __future__ import annotations
@@ -24,20 +24,17 @@ Pixels = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
 SLICES = 8
-"""Most slices that a volume gives: neighbouring ones are nearly alike, and features take time."""
+"""Maximum number of slices per volume: neighbours are nearly equal, and features take time."""
 
 
 def places(depth: int) -> Indices:
-    """Which axial slices are judged: up to 8, evenly spaced in the central half.
+    """Select the axial slices to score: up to 8, evenly spaced in the central half.
 
-    They lie at the same heights in every volume. Were they chosen by what they show, a method
-    whose volumes are empty at the top would be judged by other heights than the real ones are.
-
-    Args:
-        depth: Slices of a volume.
+    The positions are the same in every volume. If they depended on content, a method with empty
+    slices at the top would be scored at other heights than real volumes.
 
     Returns:
-        Places ``(K,)``, rising.
+        Indices ``(K,)``, ascending.
     """
     half = max(1, depth // 2)
     count = min(SLICES, half)
@@ -46,17 +43,14 @@ def places(depth: int) -> Indices:
 
 
 def axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
-    """The slices of one sequence of some volumes.
+    """Extract the slices of one sequence of several volumes.
 
     Args:
         volumes: ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
-        sequence: Which channel.
+        sequence: Index of the channel.
 
     Returns:
-        uint8 ``(N * K, 1, H, W)``, volume by volume, K as many as `places` gives.
-
-    Raises:
-        ValueError: These are no volumes.
+        uint8 ``(N * K, 1, H, W)``, volume by volume, K from `select_slices`.
     """
     if volumes.ndim != 5:
         raise ValueError(f"The volumes have shape {volumes.shape}, expected (N, C, D, H, W).")
@@ -67,44 +61,44 @@ def axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
 
 @lru_cache(maxsize=32)
 def sliced(volumes: ImageSet, sequence: int) -> ImageSet:
-    """One sequence of a set of volumes as a set of pictures.
+    """Convert one sequence of a set of volumes to a set of slices.
 
-    A part of a set becomes a part of that set's slices, so that their features are computed once.
-    Slices are kept, because every metric asks for those of the same sets.
+    A subset becomes a subset of slices, so features are computed once. Cached, since every metric
+    needs the same slices.
 
     Args:
         volumes: A set whose images are ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
-        sequence: Which channel.
+        sequence: Index of the channel.
     """
     if volumes.parent is None or volumes.indices is None:
         return ImageSet(axial_slices(volumes.images, sequence))
     count = len(places(volumes.images.shape[2]))
-    own = volumes.indices[:, None] * count + np.arange(count)
-    return sliced(volumes.parent, sequence).subset(own.ravel())
+    rows = volumes.indices[:, None] * count + np.arange(count)
+    return sliced(volumes.parent, sequence).subset(rows.ravel())
 
 
 def fid_slices(inputs: MetricInputs) -> float:
-    """Frechet Inception distance of slices, the mean over sequences."""
+    """Compute the Frechet Inception distance of slices, averaged over sequences."""
     return _over_sequences(fid, inputs)
 
 
 def fid_random_slices(inputs: MetricInputs) -> float:
-    """Frechet distance of slices in features of an untrained network, the mean over sequences."""
+    """Compute the Frechet distance of slices in untrained features, averaged over sequences."""
     return _over_sequences(fid_random, inputs)
 
 
 def kid_slices(inputs: MetricInputs) -> float:
-    """Kernel inception distance of slices, the mean over sequences.
+    """Compute the kernel inception distance of slices, averaged over sequences.
 
-    Slices of one volume are alike, and so are more of the pairs within a set than independent
-    pictures would be: the estimate is not without bias here, and 0 is not what equal
-    distributions give. The floor, between disjoint volumes, has the same bias.
+    Slices of one volume are similar, so pairs within a set are more similar than independent
+    images: the estimate is biased, and equal distributions do not give 0. The baseline, between
+    disjoint volumes, has the same bias.
     """
     return _over_sequences(kid, inputs)
 
 
 def kid_random_slices(inputs: MetricInputs) -> float:
-    """`kid_slices` in features of an untrained network."""
+    """Compute `kid_slices` in features of an untrained network."""
     return _over_sequences(kid_random, inputs)
 
 

@@ -23,16 +23,16 @@ PATCH = 7
 CHANNELS = 3
 
 _PIECE = 2**20
-"""Values of images held as float32 at once, so that memory does not grow with the set."""
+"""Values of images in float32 at once, so that memory does not grow with the set."""
 
 _ROWS = 4096
-"""Patches that are scaled at once: they stay in the cache."""
+"""Patches scaled at once: few enough to stay in the cache."""
 
 _DIRECTIONS = 128
-"""Directions that points are projected on at once."""
+"""Directions projected at once."""
 
 _FLAT = 1e-4
-"""Grey levels; a spread below this is the rounding of float32, not content."""
+"""Minimum standard deviation in grey levels: less is float32 rounding, not content."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class SlicedWasserstein:
     """Distances per level of the pyramid, not multiplied by 1000.
 
     Attributes:
-        levels: Resolution in pixels, finest first, to distance (at least 0, without unit).
-        average: Their mean.
+        levels: Resolution in pixels, finest first, to distance (>= 0, no unit).
+        average: Mean over levels.
     """
 
     levels: dict[int, float]
@@ -57,31 +57,31 @@ def sliced_wasserstein(
     repeats: int = 4,
     directions: int = 128,
 ) -> SlicedWasserstein:
-    """How far the patch statistics of one set are from those of another, per scale.
+    """Compare the patch statistics of two sets at each scale.
 
     Karras et al. 2018 (arXiv:1710.10196), section 5: a Laplacian pyramid of each image (Burt and
     Adelson 1983) down to 16 pixels; random 7 x 7 x 3 patches of each level; each channel of the
     patches scaled to mean 0 and standard deviation 1 over its own set; then the sliced Wasserstein
-    distance (Rabin et al. 2011). Patches of the two sets are drawn independently, so that a set
-    is not at distance 0 from itself. The value falls with the number of images: compare only at
-    equal numbers, beside the distance between two parts of the real set.
+    distance (Rabin et al. 2011). Patches of the two sets are drawn independently, so a set has a
+    distance > 0 to itself. The value falls with the number of images: compare only equal numbers,
+    next to the real-vs-real baseline.
 
-    Level by level, patches take 75 KB of an RGB image, and the coarser levels as many bytes as the
-    image. Images are read a few at a time, so that a memory map stays on the disk.
+    At each level, patches take 75 KB of an RGB image, and the coarser levels as many bytes as the
+    image. Images are read a few at a time, so a memory map stays on disk.
 
     Args:
-        real: uint8 ``(N, C, S, S)``, C of 1 or 3, S a power of two of at least 16.
-        fake: uint8, of the same shape.
-        seed: Seed of patches and directions, at least 0.
+        real: uint8 ``(N, C, S, S)``, C of 1 or 3, S a power of two >= 16.
+        fake: uint8, same shape.
+        seed: Seed of patches and directions, >= 0.
         patches: Patches per image and level.
-        repeats: How often the directions are drawn anew; the distances are averaged.
+        repeats: How many times directions are drawn; distances are averaged.
         directions: Directions per repeat.
 
     Returns:
-        The distances. A grey image stands for three equal channels.
+        The distances. A grey image counts as three equal channels.
 
     Raises:
-        ValueError: The sets differ in shape or are empty, or the size does not fit.
+        ValueError: The sets differ in shape or are empty, or the size is unsupported.
     """
     _check(real, fake)
     count, channels, size, _ = real.shape
@@ -91,17 +91,17 @@ def sliced_wasserstein(
     )
     distances = {}
     for (resolution, first), (_, second) in zip(*sides, strict=True):
-        generator = np.random.default_rng((seed, resolution, 2))  # 0 and 1 are the sets' own
+        generator = np.random.default_rng((seed, resolution, 2))  # 0 and 1 seed the sets
         drawn = [unit_directions(generator, directions, channels) for _ in range(repeats)]
         distances[resolution] = sliced_distance(first, second, np.concatenate(drawn, axis=1))
     return SlicedWasserstein(distances, float(np.mean(list(distances.values()))))
 
 
 def resolutions(size: int) -> list[int]:
-    """The sizes of the pyramid's levels, finest first, such as ``[64, 32, 16]``.
+    """List the sizes of the pyramid's levels, finest first, such as ``[64, 32, 16]``.
 
     Raises:
-        ValueError: The size is no power of two, or under 16.
+        ValueError: The size is no power of two, or below 16.
     """
     if size < COARSEST or size & (size - 1):
         raise ValueError(
@@ -112,12 +112,11 @@ def resolutions(size: int) -> list[int]:
 
 
 def patch_positions(seed: tuple[int, ...], shape: tuple[int, int], size: int) -> Indices:
-    """Uniform upper left corners ``(N, P, 2)``, row and column, of patches within `size` pixels."""
+    """Sample corners (row, column) of patches in `size` pixels, uniform, ``(N, P, 2)``."""
     return np.random.default_rng(seed).integers(0, size - PATCH + 1, (*shape, 2))
 
 
 def _drawn_positions(seed: int, side: int, size: int, shape: tuple[int, int]) -> dict[int, Indices]:
-    """Independent positions for each level; `side` is 0 for the real set and 1 for the fake one."""
     return {
         resolution: patch_positions((seed, resolution, side), shape, resolution)
         for resolution in resolutions(size)
@@ -125,16 +124,16 @@ def _drawn_positions(seed: int, side: int, size: int, shape: tuple[int, int]) ->
 
 
 def unit_directions(generator: np.random.Generator, count: int, channels: int) -> Floats:
-    """Directions uniform on the sphere of R^147 for descriptors of 1 or 3 channels.
+    """Sample directions uniform on the sphere of R^147 for descriptors of 1 or 3 channels.
 
     Args:
         generator: Source of randomness; the draw does not depend on `channels`.
         count: Number of directions.
-        channels: Channels of the descriptors to be projected.
+        channels: Channels of the descriptors.
 
     Returns:
         Columns ``(channels * 49, count)``. For one channel the three blocks are summed: a grey
-        descriptor stands for three equal blocks, and this gives the same projection.
+        descriptor counts as three equal blocks, and this gives the same projection.
     """
     columns = generator.standard_normal((CHANNELS * PATCH * PATCH, count))
     columns /= np.linalg.norm(columns, axis=0)
@@ -144,19 +143,19 @@ def unit_directions(generator: np.random.Generator, count: int, channels: int) -
 
 
 def descriptors(images: Pixels, positions: Mapping[int, Indices]) -> Iterator[tuple[int, Floats]]:
-    """Scaled patches of a set from each level of its Laplacian pyramid, finest first.
+    """Iterate over normalised patches of each level of a set's Laplacian pyramid, finest first.
 
     Args:
         images: uint8 ``(N, C, S, S)``.
-        positions: For each of ``resolutions(S)`` the upper left corners ``(N, P, 2)`` of patches.
+        positions: For each level of `images`, the upper left corners ``(N, P, 2)`` of patches.
 
     Yields:
-        The resolution and its patches ``(N P, C 49)`` as `scaled` leaves them; the next ones take
-        their place in memory.
+        The resolution and its patches ``(N P, C 49)`` from `normalize_patches`; the memory is
+        reused.
     """
     level: npt.NDArray[Any] = images
     count, channels, size, _ = images.shape
-    found = np.empty((count, positions[size].shape[1], channels, PATCH * PATCH), np.float32)
+    patches = np.empty((count, positions[size].shape[1], channels, PATCH * PATCH), np.float32)
     for resolution in resolutions(size):
         coarser = np.empty((count, channels, resolution // 2, resolution // 2), np.float32)
         step = max(1, _PIECE // (channels * resolution**2))
@@ -166,61 +165,60 @@ def descriptors(images: Pixels, positions: Mapping[int, Indices]) -> Iterator[tu
             if resolution > COARSEST:
                 pixels, smaller = laplacian_level(pixels)
                 coarser[piece] = smaller.numpy()
-            found[piece] = patches_at(pixels.numpy(), positions[resolution][piece])
-        yield resolution, scaled(found)
+            patches[piece] = patches_at(pixels.numpy(), positions[resolution][piece])
+        yield resolution, scaled(patches)
         level = coarser
 
 
 def scaled(patches: Floats) -> Floats:
-    """Patches ``(N, P, C, 49)`` to descriptors ``(N P, C 49)``; the patches are overwritten.
+    """Normalise patches ``(N, P, C, 49)`` to descriptors ``(N P, C 49)``, in place.
 
-    Each channel gets mean 0 and standard deviation 1 over the set; where the set is flat it is 0.
+    Each channel gets mean 0 and standard deviation 1 over the set; 0 if it is constant.
     """
     channels = patches.shape[2]
     rows = torch.from_numpy(patches.reshape(-1, channels * PATCH * PATCH))
     means = _of_channels(rows.sum(0), channels) / len(rows)
     squares = torch.zeros(rows.shape[1], dtype=torch.float64)
-    for some in rows.split(_ROWS):
-        some.sub_(means.float())
-        squares += some.square().sum(0)
+    for chunk in rows.split(_ROWS):
+        chunk.sub_(means.float())
+        squares += chunk.square().sum(0)
     spreads = (_of_channels(squares, channels) / len(rows)).sqrt()
     rows /= torch.where(spreads > _FLAT, spreads, 1).float()
-    found: Floats = rows.numpy()
-    return found
+    result: Floats = rows.numpy()
+    return result
 
 
 def _of_channels(columns: Tensor, channels: int) -> Tensor:
-    """Sums ``(C 49,)`` to the mean of their channel, in each place, in float64."""
     means = columns.double().view(channels, -1).mean(1)
     return means.repeat_interleave(PATCH * PATCH)
 
 
 def patches_at(level: Floats, positions: Indices) -> Floats:
-    """The patches of images ``(N, C, S, S)`` at corners ``(N, P, 2)``: ``(N, P, C, 49)``."""
+    """Extract patches of images ``(N, C, S, S)`` at corners ``(N, P, 2)``: ``(N, P, C, 49)``."""
     windows = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(2, 3))
     image = np.arange(len(level))[:, None]
-    found: Floats = windows[image, :, positions[..., 0], positions[..., 1]]
-    return found.reshape(*found.shape[:3], -1)
+    patches: Floats = windows[image, :, positions[..., 0], positions[..., 1]]
+    return patches.reshape(*patches.shape[:3], -1)
 
 
 def sliced_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], directions: Floats) -> float:
-    """Mean Wasserstein-1 distance of two equally large point sets projected on directions.
+    """Average the Wasserstein-1 distance of two equally large point sets over projections.
 
     Args:
         first: Points ``(K, d)``.
         second: Points ``(K, d)``.
-        directions: Columns ``(d, M)`` of length 1.
+        directions: Unit columns ``(d, M)``.
 
     Returns:
-        The distance, at least 0, in units of the points.
+        The distance, >= 0, in units of the points.
     """
     shape, kind = (min(_DIRECTIONS, directions.shape[1]), len(first)), first.dtype
     projected = np.empty(shape, kind), np.empty(shape, kind)
     distances: list[float] = []
-    # Numpy sorts without holding the interpreter's lock.
+    # numpy releases the GIL while it sorts.
     with ThreadPoolExecutor(max_workers=2) as pool:
         for start in range(0, directions.shape[1], _DIRECTIONS):
-            # A direction is a row, so that what is sorted lies together in memory.
+            # Directions are rows, so that each sort runs on contiguous memory.
             rows = directions.T[start : start + _DIRECTIONS]
             one, other = (side[: len(rows)] for side in projected)
             np.matmul(rows, first.T, out=one)
@@ -230,7 +228,7 @@ def sliced_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], direction
 
 
 def _wasserstein(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
-    """Mean distance of two sets of as many numbers; both are overwritten."""
+    """Average the distance of two equally long sequences, sorted; overwrites both."""
     one.sort()
     other.sort()
     one -= other
@@ -238,21 +236,21 @@ def _wasserstein(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
 
 
 def laplacian_level(images: Tensor) -> tuple[Tensor, Tensor]:
-    """A step of Burt and Adelson 1983, "The Laplacian pyramid as a compact image code".
+    """Split off a level of the Laplacian pyramid (Burt and Adelson 1983).
 
     Args:
         images: float ``(N, C, H, W)``, sides even and at least 4.
 
     Returns:
-        What the next coarser level lacks, of the same shape, and that level,
-        ``(N, C, H / 2, W / 2)``. The coarsest of all, which lacks nothing, is the smoothed image.
+        The detail that the next coarser level loses, of the same shape, and that level,
+        ``(N, C, H / 2, W / 2)``. The coarsest level of a pyramid is the smoothed image itself.
     """
     smaller = reduced(images)
     return images - expanded(smaller), smaller
 
 
 def reduced(images: Tensor) -> Tensor:
-    """Smooth with the filter [1 4 6 4 1] / 16 along both axes, border mirrored; keep each second.
+    """Smooth with [1 4 6 4 1] / 16 along both axes, border mirrored; keep every second pixel.
 
     Args:
         images: float ``(N, C, H, W)``, sides even and at least 4.
@@ -262,7 +260,7 @@ def reduced(images: Tensor) -> Tensor:
     """
     for axis in (2, 3):
         even, odd = torch.unflatten(images, axis, (-1, 2)).unbind(axis + 1)
-        # The pixel left of the first is the second one, which is the first of the odd ones.
+        # Mirrored border: the pixel left of the first is the second, the first of the odd ones.
         odd_before = torch.cat(
             [odd.narrow(axis, 0, 1), odd.narrow(axis, 0, odd.shape[axis] - 1)], axis
         )
@@ -272,10 +270,10 @@ def reduced(images: Tensor) -> Tensor:
 
 
 def expanded(images: Tensor) -> Tensor:
-    """Double the size: zeros between the pixels, then the filter of `reduced`, times 4.
+    """Double the size: zeros between the pixels, then the filter of `reduce_image`, times 4.
 
-    Half of the filter's taps fall on zeros, so that old pixels become [1 6 1] / 8 and new ones
-    [1 1] / 2 of their neighbours.
+    Half of the taps meet zeros, so old pixels become [1 6 1] / 8 and new ones [1 1] / 2 of their
+    neighbours.
 
     Args:
         images: float ``(N, C, H, W)``, sides at least 2.
@@ -292,14 +290,12 @@ def expanded(images: Tensor) -> Tensor:
 
 
 def _before(even: Tensor, axis: int) -> Tensor:
-    """The left neighbour of each pixel among every second pixel of a mirrored row."""
-    # The row is mirrored at its first pixel, which is the first even one: left of it is even 1.
+    # The row is mirrored at its first pixel, the even pixel 0: left of it is even pixel 1.
     return torch.cat([even.narrow(axis, 1, 1), even.narrow(axis, 0, even.shape[axis] - 1)], axis)
 
 
 def _after(even: Tensor, axis: int) -> Tensor:
-    """The right neighbour of each pixel among every second pixel of a mirrored row."""
-    # The row is mirrored at its last pixel, which is odd: right of it is the last even one again.
+    # The row is mirrored at its last pixel, an odd one: right of it is the last even pixel again.
     last = even.shape[axis] - 1
     return torch.cat([even.narrow(axis, 1, last), even.narrow(axis, last, 1)], axis)
 
@@ -320,7 +316,7 @@ def _check(real: Pixels, fake: Pixels) -> None:
 
 
 def swd(inputs: MetricInputs) -> float:
-    """`sliced_wasserstein` between equally many seeded images of each side."""
+    """Compute SWD between equally many seeded images of each set."""
     count = min(len(inputs.real), len(inputs.fake))
     real, fake = (_some(s.images, count, inputs.seed) for s in (inputs.real, inputs.fake))
     return sliced_wasserstein(real, fake, seed=inputs.seed).average

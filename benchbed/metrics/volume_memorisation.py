@@ -1,4 +1,4 @@
-"""Is a made volume a copy of a training volume?"""
+"""Memorisation: are generated volumes copies of training volumes?"""
 
 from __future__ import annotations
 
@@ -14,34 +14,31 @@ from benchbed.data.feed import to_pixels, to_signed
 from benchbed.metrics.memorisation import SIDE, Neighbours, memorisation, nearest
 
 DEPTH = 16
-"""Volumes are compared at no more than this many slices, of 32 x 32 voxels at most."""
+"""Maximum number of slices at which volumes are compared, of at most 32 x 32 voxels."""
 
 
 def nearest_volumes(volumes: ImageSet, train: ImageSet) -> Neighbours:
-    """The nearest training volume of each volume, those mirrored left to right counted too.
+    """Find the nearest training volume of each volume, including those mirrored left to right.
 
-    As `benchbed.metrics.memorisation.nearest`, in area means of at most 16 x 32 x 32 voxels.
+    As `benchbed.metrics.memorisation.find_nearest`, in area means of at most 16 x 32 x 32 voxels.
 
     Args:
         volumes: ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
         train: ``(M, C, D, H, W)``.
-
-    Raises:
-        ValueError: There is no training volume, or shapes differ.
     """
     return nearest(coarse(volumes), coarse(train))
 
 
 def memorisation_of_volumes(inputs: MetricInputs) -> Terms:
-    """Whether volumes lie nearer to training volumes than unseen real ones do.
+    """Compute whether volumes are nearer to training volumes than held-out real ones are.
 
     As `benchbed.metrics.memorisation.memorisation`, in area means of at most 16 x 32 x 32 voxels.
 
     Returns:
-        For each made volume, the share of held-out ones that lie further away, ``(N,)``.
+        For each generated volume, the share of held-out ones that are further away, ``(N,)``.
 
     Raises:
-        ValueError: Nothing was held out.
+        ValueError: There are no held-out volumes.
     """
     if inputs.unseen is None:
         raise ValueError("Memorisation needs real volumes excluded from training.")
@@ -51,15 +48,12 @@ def memorisation_of_volumes(inputs: MetricInputs) -> Terms:
 
 @lru_cache(maxsize=3)
 def coarse(volumes: ImageSet) -> ImageSet:
-    """Volumes in area means, as pictures ``(N, C * d, h, w)`` whose channels are their slices.
+    """Shrink volumes to images ``(N, C * d, h, w)`` whose channels are slices.
 
-    A set, its reference and what was held out are kept, because the picture and the metric ask.
+    Cached for the scored, training and held-out sets, since the picture and the metric need them.
 
     Args:
         volumes: A set whose images are ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
-
-    Raises:
-        ValueError: These are no volumes.
     """
     if volumes.images.ndim != 5:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Blocks that several methods share; each name is imported when it is first used."""
+"""Blocks that several methods share; each is imported on first use."""
 
 from __future__ import annotations
 

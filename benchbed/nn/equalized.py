@@ -1,4 +1,4 @@
-"""Layers with an equalised learning rate, and what keeps them stable (Karras et al. 2018)."""
+"""Equalised learning rate layers and the normalisation used with them (Karras et al. 2018)."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 RELU_GAIN = math.sqrt(2.0)
-"""He et al. 2015: keeps the variance through a rectifier."""
+"""He et al. 2015: preserves the variance through a rectifier."""
 
 FOLDED_SIDE = 8
-"""Pixels of the smallest map whose enlargement is folded into the convolution after it."""
+"""Smallest map side in pixels for which upsampling is folded into the next convolution."""
 
 STDDEV_GROUP = 4
-"""Images whose standard deviation is taken together."""
+"""Images per group of the minibatch standard deviation."""
 
 
 class EqualizedConv2d(nn.Module):
-    """Convolution that keeps the size, whose weights are scaled at run time (section 4.1).
+    """Size-preserving convolution whose weights are scaled at run time (section 4.1).
 
-    Weights are stored as N(0, 1) and multiplied by gain / sqrt(fan in), so that Adam, which is
-    blind to a gradient's scale, moves all layers equally fast. Biases begin at 0, unscaled.
+    Weights are stored as N(0, 1) and multiplied by gain / sqrt(fan in), so that Adam, whose step
+    ignores the gradient's scale, moves all layers equally fast. Biases start at 0, unscaled.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel: Odd kernel size.
-        gain: Gain of the non-linearity that follows.
+        gain: Gain of the following non-linearity.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class EqualizedConv2d(nn.Module):
         self.padding = kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        """Convolve ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
         return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
 
     def doubled(self, x: Tensor) -> Tensor:
-        """The convolution of `x` with each pixel repeated twice along both axes, for kernel 3.
+        """Convolve `x` upsampled twofold by nearest neighbour, for kernel 3.
 
         Where it is faster, both are one transposed convolution of stride 2 with 4 x 4 taps, as in
-        Karras et al.'s code: the taps that fall on copies of one pixel are summed beforehand.
+        Karras et al.'s code: taps that fall on copies of one pixel are summed beforehand.
 
         Args:
             x: ``(B, in_channels, H, W)``.
@@ -64,10 +64,10 @@ class EqualizedConv2d(nn.Module):
 
 
 def _folds(x: Tensor) -> bool:
-    """Whether a folded convolution was measured to be faster: large maps in float32 on a CPU.
+    """Return whether folding was measured to be faster: large maps in float32 on a CPU.
 
-    Below that the sums of the taps take longer than they save. Under autocast to bfloat16 the
-    transposed convolution is the slower one.
+    For smaller maps, summing the taps takes longer than it saves. Under autocast to bfloat16 the
+    transposed convolution is slower.
     """
     batch, channels, height, width = x.shape
     return (
@@ -79,7 +79,7 @@ def _folds(x: Tensor) -> bool:
 
 
 def _summed(taps: Tensor, axis: int) -> Tensor:
-    """Three taps along an axis to the four by which a pixel reaches its copies' neighbours."""
+    """Merge three taps to the four by which a pixel reaches its copies' neighbours."""
     before, middle, after = taps.unbind(axis)
     return torch.stack([after, middle + after, before + middle, before], axis)
 
@@ -90,8 +90,8 @@ class EqualizedLinear(nn.Module):
     Args:
         in_features: Length of the input.
         out_features: Length of the output.
-        gain: Gain of the non-linearity that follows.
-        bias: Whether there is a bias.
+        gain: Gain of the following non-linearity.
+        bias: Whether to add a bias.
     """
 
     def __init__(
@@ -103,42 +103,37 @@ class EqualizedLinear(nn.Module):
         self.scale = gain / math.sqrt(in_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, in_features)`` to ``(B, out_features)``."""
+        """Map ``(B, in_features)`` to ``(B, out_features)``."""
         return F.linear(x, self.weight * self.scale, self.bias)
 
 
 def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Divide each pixel's feature vector by its root mean square (section 4.2).
-
-    Args:
-        x: ``(B, C, ...)``.
-        eps: Added to the mean square.
-    """
+    """Divide each pixel's feature vector by its root mean square (section 4.2)."""
     return cast(Tensor, _PixelNorm.apply(x, eps))
 
 
 class _PixelNorm(torch.autograd.Function):
-    """`pixel_norm` with its derivative written out.
+    """`pixel_norm` with an explicit derivative.
 
-    The one that autograd finds expands the mean to all channels, which loses the memory order
-    of channels last: several times the time of all else in the layer.
+    Autograd's expands the mean to all channels and loses the channels-last order, which takes
+    several times as long as the rest of the layer.
     """
 
     @staticmethod
     def forward(x: Tensor, eps: float) -> Tensor:
-        """``(B, C, ...)``."""
+        """Normalise ``(B, C, ...)``."""
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
-        """Keep the input: the derivative is differentiable itself."""
+        """Save the input, from which `backward` is itself differentiable."""
         del output
         x, ctx.eps = inputs
         ctx.save_for_backward(x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        """The derivative r (g - y mean(g y)), with y = r x the output, r the reciprocal root."""
+        """Compute r (g - y mean(g y)), with the output y = r x and the reciprocal root r."""
         (x,) = ctx.saved_tensors
         r = torch.rsqrt(x.square().mean(dim=1, keepdim=True) + ctx.eps)
         y = x * r
@@ -146,11 +141,11 @@ class _PixelNorm(torch.autograd.Function):
 
 
 def minibatch_stddev(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Append the variation within a group of images as one more channel (section 3).
+    """Append the standard deviation within a group of images as a channel (section 3).
 
     The standard deviation of every feature at every position over a group of 4 images, as in the
-    authors' code, averaged to one number per group. A batch that 4 does not divide is one group,
-    as in the paper.
+    authors' code, averaged to one number per group. A batch size not divisible by 4 makes one
+    group, as in the paper.
 
     Args:
         x: ``(B, C, H, W)``.
@@ -161,8 +156,8 @@ def minibatch_stddev(x: Tensor, eps: float = 1e-8) -> Tensor:
     """
     batch, _, height, width = x.shape
     group = STDDEV_GROUP if batch % STDDEV_GROUP == 0 else batch
-    # Images of one group lie batch/group apart, so that each group mixes the whole batch.
+    # Images of a group are batch/group apart, so that each group mixes the whole batch.
     grouped = x.float().reshape(group, batch // group, *x.shape[1:])
-    spread = (grouped.var(dim=0, correction=0) + eps).sqrt().mean(dim=(1, 2, 3))
-    channel = spread.to(x.dtype).repeat(group).view(batch, 1, 1, 1).expand(-1, -1, height, width)
+    deviation = (grouped.var(dim=0, correction=0) + eps).sqrt().mean(dim=(1, 2, 3))
+    channel = deviation.to(x.dtype).repeat(group).view(batch, 1, 1, 1).expand(-1, -1, height, width)
     return torch.cat([x, channel], dim=1)

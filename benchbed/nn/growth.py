@@ -1,4 +1,4 @@
-"""The state of a network that grows."""
+"""State of a growing network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchbed.nn.schedule import ProgressiveSchedule
 
 
 class Growth(nn.Module):
-    """Where a schedule stands; saved with the method, so that samples know it too.
+    """Current level and fade-in; saved with the method, so that sampling uses them too.
 
     Args:
         schedule: Level and fade-in as a function of the share of the budget spent.
@@ -29,25 +29,25 @@ class Growth(nn.Module):
 
     @property
     def level(self) -> int:
-        """The present level; before any step, the one that training starts at."""
+        """Current level; before the first step, the level at which training starts."""
         return max(self.schedule.start, int(self.place[0]))
 
     @property
     def alpha(self) -> float:
-        """Weight of the present level's new layers."""
+        """Weight of the current level's new layers."""
         return float(self.place[1])
 
     def advance(self, progress: float) -> bool:
-        """Move to where the schedule is.
+        """Move to the state at a given progress.
 
         Args:
-            progress: Share of the budget that is spent, in [0, 1].
+            progress: Share of the budget spent, in [0, 1].
 
         Returns:
-            Whether a phase begins: new layers fade in, or have faded in. Karras et al.'s code
-            forgets the optimisers' moments there.
+            Whether a phase begins: new layers start to fade in, or have faded in. Karras et al.'s
+            code resets the optimiser moments there.
         """
-        before = (float(self.place[0]), self.alpha < 1.0)
+        previous = (float(self.place[0]), self.alpha < 1.0)
         level, alpha = self.schedule.at(progress)
         self.place[0], self.place[1] = level, alpha
-        return before != (float(level), alpha < 1.0)
+        return previous != (float(level), alpha < 1.0)

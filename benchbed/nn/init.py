@@ -1,4 +1,4 @@
-"""Initial weights."""
+"""Weight initialisation."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from torch.nn.modules.conv import _ConvNd
 
 
 def normal_init(module: nn.Module, std: float = 0.02) -> None:
-    """Draw the weights of every layer anew, in place (Radford et al. 2016, section 4).
+    """Initialise the weights of every layer in place (Radford et al. 2016, section 4).
 
-    Weights of (transposed) convolutions and linear layers are N(0, std^2) and gains of batch
-    normalisation are N(1, std^2); all biases are 0. Other layers are left as they are.
-
-    Args:
-        module: A network.
-        std: Standard deviation.
+    Weights of (transposed) convolutions and linear layers are N(0, std^2), gains of batch
+    normalisation N(1, std^2), all biases 0. Other layers are unchanged.
     """
     for layer in module.modules():
         if isinstance(layer, _ConvNd | nn.Linear):

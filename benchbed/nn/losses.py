@@ -13,7 +13,7 @@ def bce_with_target(logits: Tensor, target: float) -> Tensor:
     With target 1 on generated images this is the generator's non-saturating loss.
 
     Args:
-        logits: Scores before the sigmoid, of any shape.
+        logits: Scores before the sigmoid, any shape.
         target: Probability of "real", in [0, 1].
 
     Returns:
@@ -23,13 +23,13 @@ def bce_with_target(logits: Tensor, target: float) -> Tensor:
 
 
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """The critic's negated estimate of the Wasserstein distance (Arjovsky et al. 2017, Eq. 2).
+    """Negated critic estimate of the Wasserstein distance (Arjovsky et al. 2017, Eq. 2).
 
     Args:
-        real: Scores of real images, of any shape.
-        fake: Scores of generated images, of any shape.
+        real: Scores of real images, any shape.
+        fake: Scores of generated images, any shape.
 
     Returns:
-        mean f(fake) - mean f(real), a scalar to be minimised by the critic.
+        mean f(fake) - mean f(real), a scalar that the critic minimises.
     """
     return fake.mean() - real.mean()

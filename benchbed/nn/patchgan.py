@@ -1,4 +1,4 @@
-"""A discriminator that judges overlapping patches (Isola et al. 2017)."""
+"""Patch discriminator (Isola et al. 2017)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from benchbed.nn.init import normal_init
 
 
 class PatchDiscriminator(nn.Module):
-    """One logit for every patch of an image (Isola et al. 2017, sections 3.2.2 and 6.1.2).
+    """Discriminator with a logit per patch of an image (Isola et al. 2017, 3.2.2 and 6.1.2).
 
     With 3 layers of stride 2 a patch has 70 px, with 2 it has 34, with 1 it has 16; with 0 the
-    convolutions are 1 x 1 and each pixel is judged alone. A conditional discriminator is given
-    the condition and the image, concatenated along the channels.
+    convolutions are 1 x 1 and each pixel is scored alone. A conditional discriminator takes
+    condition and image, concatenated along the channels.
 
     Args:
         in_channels: Channels of the image and its condition together.
-        base: Channels of the first layer; they double with every layer, up to 8 times `base`.
+        base: Channels of the first layer; doubled in every layer, up to 8 times `base`.
         layers: Layers with stride 2, >= 0.
 
     Raises:
@@ -50,7 +50,7 @@ class PatchDiscriminator(nn.Module):
         normal_init(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Judge every patch.
+        """Score every patch.
 
         Args:
             image: ``(B, in_channels, H, W)`` in [-1, 1].

@@ -10,30 +10,30 @@ from torch import Tensor, nn
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """The network inside Fabric's wrapper, or `module` itself where there is none."""
+    """Return the network inside Fabric's wrapper, or `module` if it is not wrapped."""
     return cast(nn.Module, module.module) if is_wrapped(module) else module
 
 
 def gradient_penalty(
     critic: nn.Module, real: Tensor, fake: Tensor, *args: object, target: float = 1.0
 ) -> Tensor:
-    """How far the critic's slope is from `target` between real and fake (Gulrajani et al. 2017).
+    """Penalise gradient norms unlike `target` between real and fake (Gulrajani et al. 2017).
 
     The expectation in Eq. 3, without the factor lambda: the mean over the batch of
     (||grad f(x)||_2 - target)^2 at points x drawn uniformly on the lines from each real to its
     fake image (Algorithm 1). The norm runs over all pixels and channels of one image.
 
-    Fabric's wrapper is taken off first: under mixed precision it forbids every gradient that is
-    not its own. The penalty is computed in the critic's own precision, without autocast, since
-    its second derivatives do not survive half precision.
+    Fabric's wrapper is removed first: under mixed precision it forbids gradients other than its
+    own. The penalty is computed in the critic's own precision, without autocast, since second
+    derivatives fail in half precision.
 
     Args:
         critic: Network that scores images, wrapped by Fabric or not; ``(B, ...)`` to one or more
             scores per image, which are summed.
         real: ``(B, C, ...)`` real images.
-        fake: ``(B, C, ...)`` generated images; no gradient reaches their generator.
+        fake: ``(B, C, ...)`` generated images; detached.
         *args: Passed to the critic after the image.
-        target: The slope that costs nothing.
+        target: Gradient norm without penalty.
 
     Returns:
         A scalar >= 0, differentiable with respect to the critic's parameters.
@@ -47,8 +47,8 @@ def gradient_penalty(
     first = next(network.parameters(), real)
     start, end = real.detach().to(first.dtype), fake.detach().to(first.dtype)
     with torch.autocast(real.device.type, enabled=False):
-        where = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device).to(first.dtype)
-        points = torch.lerp(start, end, where).requires_grad_(True)
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device).to(first.dtype)
+        points = torch.lerp(start, end, share).requires_grad_(True)
         scores = network(points, *args)
         (slopes,) = torch.autograd.grad(scores.sum(), points, create_graph=True)
         norms: Tensor = torch.linalg.vector_norm(slopes.float().flatten(1), dim=1)

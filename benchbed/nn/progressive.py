@@ -16,24 +16,21 @@ from benchbed.nn.equalized import (
 
 
 class ProgressiveGenerator(nn.Module):
-    """Noise to images of any size up to `size` (Karras et al. 2018, table 2).
+    """Generator from noise to images of any size up to `size` (Karras et al. 2018, table 2).
 
-    Layers at 4 * 2^level px have min(base / 2^(level + 1), max_channels) channels. Every level
-    from `start` on keeps its own projection to image channels, so that it can be used at any time.
+    Layers at 4 * 2^level px have min(base / 2^(level + 1), max_channels) channels. Every level from
+    `start` on keeps its own projection to image channels, so it can be used at any time.
 
     Args:
         latent_dim: Length of the noise vector.
         size: Size of the last level in pixels, a power of two >= 4.
         channels: Channels of the image.
         base: Numerator of the number of channels.
-        max_channels: Most channels of a layer.
-        start: The lowest level that is ever asked for.
-
-    Attributes:
-        levels: Number of levels.
+        max_channels: Maximum channels of a layer.
+        start: Lowest level in use.
 
     Raises:
-        ValueError: `size` is no power of two >= 4, or `base` leaves a layer without channels.
+        ValueError: `size` is no power of two >= 4, or `base` is too small for a layer.
     """
 
     def __init__(
@@ -59,15 +56,15 @@ class ProgressiveGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor, level: int, alpha: float = 1.0) -> Tensor:
-        """Images from noise.
+        """Generate images from noise.
 
         Args:
             z: ``(B, latent_dim)``, N(0, 1); only its direction matters.
-            level: 0 for 4 x 4 px; each further level doubles the size.
-            alpha: Weight in [0, 1] of the newest layers; the rest is the level below, enlarged.
+            level: 0 for 4 x 4 px; each level doubles the size.
+            alpha: Weight in [0, 1] of the newest layers; the rest is the level below, upsampled.
 
         Returns:
-            ``(B, channels, S, S)``, S = 4 * 2^level, about [-1, 1] but not bounded.
+            ``(B, channels, S, S)``, S = 4 * 2^level, about [-1, 1] but unbounded.
         """
         x = older = self.first(pixel_norm(z))
         for block in self.blocks[:level]:
@@ -79,23 +76,20 @@ class ProgressiveGenerator(nn.Module):
 
 
 class ProgressiveDiscriminator(nn.Module):
-    """Images of any size up to `size` to one logit each (Karras et al. 2018, table 2).
+    """Discriminator of images of any size up to `size`, one logit each (Karras 2018, table 2).
 
-    The mirror image of `ProgressiveGenerator`, with the standard deviation of the minibatch as
-    one more channel at 4 x 4 px.
+    The mirror image of `ProgressiveGenerator`, with the minibatch standard deviation as an
+    additional channel at 4 x 4 px.
 
     Args:
         size: Size of the last level in pixels, a power of two >= 4.
         channels: Channels of the image.
         base: Numerator of the number of channels.
-        max_channels: Most channels of a layer.
-        start: The lowest level that is ever asked for.
-
-    Attributes:
-        levels: Number of levels.
+        max_channels: Maximum channels of a layer.
+        start: Lowest level in use.
 
     Raises:
-        ValueError: `size` is no power of two >= 4, or `base` leaves a layer without channels.
+        ValueError: `size` is no power of two >= 4, or `base` is too small for a layer.
     """
 
     def __init__(
@@ -120,11 +114,11 @@ class ProgressiveDiscriminator(nn.Module):
         self.last = _Last(widths[0], hidden)
 
     def forward(self, image: Tensor, level: int, alpha: float = 1.0) -> Tensor:
-        """Judge images.
+        """Score images.
 
         Args:
             image: ``(B, channels, S, S)``, S = 4 * 2^level.
-            level: 0 for 4 x 4 px; each further level doubles the size.
+            level: 0 for 4 x 4 px; each level doubles the size.
             alpha: Weight in [0, 1] of the newest layers.
 
         Returns:
@@ -143,16 +137,16 @@ class ProgressiveDiscriminator(nn.Module):
 
 
 def fade_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:
-    """Real images as a growing discriminator sees them (Karras et al. 2018, figure 2).
+    """Blend real images as a growing discriminator sees them (Karras et al. 2018, figure 2).
 
     Args:
         image: ``(B, C, S, S)`` at the size of the last level.
-        level: The present level.
-        alpha: Weight in [0, 1] of the present level; the rest is the level below, enlarged.
+        level: Current level.
+        alpha: Weight in [0, 1] of the current level; the rest is the level below, upsampled.
         levels: Number of levels.
 
     Returns:
-        ``(B, C, s, s)``, s = S / 2^(levels - 1 - level), averaged over areas.
+        ``(B, C, s, s)``, s = S / 2^(levels - 1 - level), area mean.
     """
     if level < levels - 1:
         image = F.avg_pool2d(image, 2 ** (levels - 1 - level))
@@ -162,8 +156,6 @@ def fade_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:
 
 
 class _First(nn.Module):
-    """Noise to features at 4 x 4 px."""
-
     def __init__(self, latent_dim: int, width: int) -> None:
         super().__init__()
         # A smaller gain, as in the authors' code: the dense layer acts as a 4 x 4 convolution.
@@ -178,8 +170,6 @@ class _First(nn.Module):
 
 
 class _Up(nn.Module):
-    """Doubles the size."""
-
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.conv0 = EqualizedConv2d(before, after, 3)
@@ -191,8 +181,6 @@ class _Up(nn.Module):
 
 
 class _Down(nn.Module):
-    """Halves the size."""
-
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.conv0 = EqualizedConv2d(before, before, 3)
@@ -204,8 +192,6 @@ class _Down(nn.Module):
 
 
 class _Last(nn.Module):
-    """Features at 4 x 4 px to a logit."""
-
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.conv = EqualizedConv2d(width + 1, width, 3)
@@ -220,7 +206,7 @@ class _Last(nn.Module):
 
 
 def _widths(size: int, base: int, max_channels: int) -> list[int]:
-    """Channels at 2, 4, 8, ... `size` px; those at 2 px are the last hidden layer's."""
+    """List channels at 2, 4, 8, ... `size` px; those at 2 px are of the last hidden layer."""
     if size < 4 or size.bit_count() != 1:
         raise ValueError(f"size is {size} but must be a power of two >= 4")
     widths = [min(base // 2**stage, max_channels) for stage in range(size.bit_length() - 1)]

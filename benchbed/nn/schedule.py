@@ -1,4 +1,4 @@
-"""When a progressively grown network reaches which resolution."""
+"""Resolution schedule of progressively grown networks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from itertools import accumulate
 class ProgressiveSchedule:
     """Level and fade-in as a function of the share of the budget spent (Karras et al. 2018).
 
-    A level of a network that grows from 4 x 4 px has 4 * 2^level px. Every level first fades in,
-    then stabilises; the first level has nothing to fade in from. In the paper's appendix A.1 both
-    phases take 800 thousand images, so that the first level takes half as long as each other.
+    Level n of a network that grows from 4 x 4 px has 4 * 2^n px. Every level fades in, then
+    stabilises; the first has nothing to fade in from. In the paper's appendix A.1 both phases take
+    800 thousand images, so the first level takes half as long as the others.
 
     Attributes:
         levels: Number of levels, >= 1.
-        weights: Relative time of each level, as many as there are levels; leading zeros start
-            the training at a higher level. Empty for the paper's: 1/2 for the first, 1 for each
-            other.
-        fade: Share of a level's time in which it fades in, in [0, 1).
+        weights: Relative time of each level, one per level; leading zeros start training at a
+            higher level. Empty for the paper's: 1/2 for the first, 1 for the others.
+        fade: Share of a level's time during which it fades in, in [0, 1).
 
     Raises:
-        ValueError: A number is out of its range, or a level above the first trained has no time.
+        ValueError: A number is out of range, or a level above the first trained one has no time.
     """
 
     levels: int
@@ -47,14 +46,14 @@ class ProgressiveSchedule:
 
     @property
     def start(self) -> int:
-        """The level that training starts at."""
+        """Level at which training starts."""
         return next(level for level, end in enumerate(self._ends) if end > 0)
 
     def at(self, progress: float) -> tuple[int, float]:
-        """Where the networks stand.
+        """Return level and fade-in at a given progress.
 
         Args:
-            progress: Share of the budget that is spent, in [0, 1].
+            progress: Share of the budget spent, in [0, 1].
 
         Returns:
             The level, and the weight alpha in [0, 1] of its new layers.

@@ -1,4 +1,4 @@
-"""A fully convolutional network from an image to a mask (Ronneberger et al. 2015)."""
+"""U-Net from an image to a mask (Ronneberger et al. 2015)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
 Block = Callable[[int, int], nn.Module]
-"""From the channels before and after to the layers of one resolution."""
+"""Builds the layers of one resolution from its input and output channels."""
 
 
 def double_convolution(before: int, after: int) -> nn.Sequential:
-    """Twice a convolution with kernel 3, batch normalisation and ReLU."""
+    """Build two convolutions of kernel 3, each with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(before, after, 3, padding=1, bias=False),
         nn.BatchNorm2d(after),
@@ -28,18 +28,18 @@ def double_convolution(before: int, after: int) -> nn.Sequential:
 class SegmentationUNet(nn.Module):
     """U-Net for segmentation (Ronneberger et al. 2015, figure 1), with padded convolutions.
 
-    Each of `depth` max poolings halves the image and doubles the channels; on the way back it is
-    doubled again and joined to the encoder's output of its size. Weights are N(0, 2 / fan-in)
-    (section 3) and biases 0.
+    Each of `depth` max poolings halves the image and doubles the channels; the decoder upsamples
+    and concatenates the encoder's output of the same size. Weights are N(0, 2 / fan-in) (section 3)
+    and biases 0.
 
     Args:
         in_channels: Channels of the image.
         out_channels: Channels of the mask.
-        base: Channels of the outermost layers; they double with every halving of size.
+        base: Channels of the outermost layers; doubled with every halving of size.
         depth: Number of halvings.
-        block: Makes the layers of one resolution.
-        upsampling: By transposed convolutions of 2 x 2 that halve the channels, as in the paper,
-            or by repeating each pixel.
+        block: Builds the layers of one resolution.
+        upsampling: ``"transposed"``: 2 x 2 transposed convolutions that halve the channels, as in
+            the paper; ``"nearest"``: nearest neighbour.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class SegmentationUNet(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Segment an image of any size.
+        """Segment images of any size.
 
         Args:
-            image: ``(B, in_channels, H, W)``. Where 2^depth does not divide H or W, the image is
-                continued by reflection and the mask cut back.
+            image: ``(B, in_channels, H, W)``. If 2^depth does not divide H or W, the image is
+                padded by reflection and the logits cropped.
 
         Returns:
             ``(B, out_channels, H, W)`` logits.

@@ -1,4 +1,4 @@
-"""From maps to masks."""
+"""Thresholding of maps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 def above_otsu(maps: Tensor) -> Tensor:
-    """Which pixels exceed the threshold that separates the values of each map best (Otsu 1979).
+    """Return which pixels exceed the Otsu threshold of their map (Otsu 1979).
 
     Args:
         maps: ``(B, C, H, W)``.
 
     Returns:
-        The same shape, bool; False everywhere in a map of one value.
+        Bool, same shape; all False for a constant map.
     """
     planes = maps.detach().float().cpu().numpy().reshape(-1, *maps.shape[2:])
     levels = np.asarray([threshold_otsu(plane) for plane in planes], dtype=np.float32)

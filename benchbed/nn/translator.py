@@ -1,4 +1,4 @@
-"""An image-to-image generator with skip connections (Isola et al. 2017)."""
+"""Image-to-image generator with skip connections (Isola et al. 2017)."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
 }
 
 DROPOUT_LAYERS = 3
-"""Decoder layers, from the innermost outwards, that have dropout (section 6.1.1)."""
+"""Decoder layers with dropout, from the innermost outwards (section 6.1.1)."""
 
 
 class UNetGenerator(nn.Module):
     """U-Net generator (Isola et al. 2017, section 6.1.1).
 
-    Convolutions with kernel 4 and stride 2 halve the image until one pixel is left; transposed
-    convolutions double it again, each given the encoder's output of its size too. Batch
-    normalisation everywhere but in the outermost and the innermost encoder layer and the last
-    decoder layer. The paper keeps dropout and the statistics of the batch at test time: that is
-    the module's training mode, and so the caller's choice.
+    Convolutions of kernel 4 and stride 2 halve the image down to one pixel; transposed convolutions
+    double it again, each with the encoder's output of the same size. All layers have batch
+    normalisation except the first and innermost of the encoder and the last of the decoder. The
+    paper keeps dropout and batch statistics at test time: use the module's training mode for that.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         size: In-plane size of the images in pixels, a power of two >= 4.
-        base: Channels of the outermost layer; they double with every halving of size.
-        max_channels: Most channels of a layer.
-        dropout: Probability of dropout in the three innermost decoder layers.
+        base: Channels of the outermost layer; doubled with every halving of size.
+        max_channels: Maximum channels of a layer.
+        dropout: Dropout probability in the three innermost decoder layers.
         dimensions: 2 for images, 3 for volumes (cubes).
 
     Raises:
@@ -85,7 +84,7 @@ class UNetGenerator(nn.Module):
         normal_init(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Translate an image.
+        """Translate images.
 
         Args:
             image: ``(B, in_channels, S, S)`` or ``(B, in_channels, S, S, S)`` in [-1, 1].

@@ -1,4 +1,4 @@
-"""Random changes of training volumes that their masks go along with."""
+"""Random augmentation of training volumes together with their masks."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ from torch import Tensor
 from benchbed.api.types import Batch
 
 REFERENCE = 128
-"""In-plane size in pixels for which the lengths below are meant; they shrink with the volume."""
+"""In-plane size in pixels to which the lengths below refer; they scale with the volume."""
 
 ANGLE = 10.0
-"""Largest rotation about each axis, in degrees."""
+"""Maximum rotation about each axis, in degrees."""
 
 SHIFT = 8.0
-"""Largest translation along each axis, in voxels."""
+"""Maximum translation along each axis, in voxels."""
 
 SMALLEST_CROP = 0.9
-"""Smallest side of the part that is cut out and enlarged to the whole, as a share of it."""
+"""Minimum side of the crop that is enlarged to the whole, as a share of it."""
 
 ELASTIC_SIGMA = 4.0
-"""Standard deviation in voxels of the Gaussian that smooths the elastic displacements."""
+"""Standard deviation of the Gaussian that smooths elastic displacements, in voxels."""
 
 ELASTIC_AMPLITUDE = 6.0
 """Three standard deviations of an elastic displacement along each axis, in voxels."""
 
 OUTSIDE = {"fov": 0.0}
-"""What lies beyond the border; -1, which is nothing, for all others."""
+"""Fill value beyond the border; -1 (background) for all others."""
 
 CRISP = ("mask", "fov")
 
 
 def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
-    """Turn, shift, crop and deform each volume of a batch at random.
+    """Rotate, translate, crop and deform each volume of a batch at random.
 
-    Each of the four is done to a case with the same probability, independently; what is done is
-    one change of coordinates, so that a volume is interpolated once: linearly, masks and fields
-    of view by the nearest neighbour. Mask, field of view and derived tensors go along.
+    Each of the four is applied to a case independently with the same probability. All are one
+    change of coordinates, so a volume is interpolated once: linearly, or by nearest neighbour for
+    masks and fields of view. Mask, field of view and derived tensors are transformed with their
+    image.
 
     Args:
-        batch: Images ``(B, C, D, H, W)`` in [-1, 1] and what belongs to them.
-        probability: Of each of rotation, translation, crop and elastic deformation.
+        batch: Images ``(B, C, D, H, W)`` in [-1, 1] and their other tensors.
+        probability: Probability of each of rotation, translation, crop and elastic deformation.
 
     Returns:
-        A new batch of the same shapes and ranges; random numbers come from torch's global CPU
+        A new batch with the same shapes and ranges. Randomness comes from torch's global CPU
         generator.
     """
     cases = [
-        _changed({n: t[place] for n, t in batch.tensors() if n != "label"}, probability)
-        for place in range(len(batch))
+        _changed({n: t[position] for n, t in batch.tensors() if n != "label"}, probability)
+        for position in range(len(batch))
     ]
     parts = {name: torch.stack([case[name] for case in cases]) for name in cases[0]}
     extra = {name: parts.pop(name) for name in batch.extra}
@@ -60,8 +61,8 @@ def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
 
 
 def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
-    """The tensors ``(C, D, H, W)`` of one case, all changed alike."""
-    # Slow to import, and needed by few.
+    """Transform the tensors ``(C, D, H, W)`` of one case together."""
+    # Slow to import, and few methods need it.
     from monai.transforms.spatial.dictionary import Rand3DElasticd
 
     rotated, moved, cropped, deformed = (torch.rand(4) < probability).tolist()
@@ -70,7 +71,7 @@ def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
         return case
     spatial = case["image"].shape[1:]
     unit = spatial[-1] / REFERENCE
-    lost = (1 - SMALLEST_CROP) * cut if cropped else 0.0
+    removed = (1 - SMALLEST_CROP) * cut if cropped else 0.0
     sigma = ELASTIC_SIGMA * unit
     magnitude = _magnitude(sigma, ELASTIC_AMPLITUDE * unit) if deformed else 0.0
     change = Rand3DElasticd(
@@ -79,25 +80,25 @@ def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
         magnitude_range=(magnitude, magnitude),
         prob=1.0,
         rotate_range=[math.radians(ANGLE) if rotated else 0.0] * 3,
-        translate_range=_reach(spatial, SHIFT * unit if moved else 0.0, lost),
-        scale_range=[(-lost, -lost)] * 3,
+        translate_range=_reach(spatial, SHIFT * unit if moved else 0.0, removed),
+        scale_range=[(-removed, -removed)] * 3,
         mode=["nearest" if name in CRISP else "bilinear" for name in case],
         padding_mode="zeros",
     ).set_random_state(seed)
     outside = {name: OUTSIDE.get(name, -1.0) for name in case}
-    # Beyond the border there are zeros, so values are counted from what is outside.
-    made = change({name: tensor - outside[name] for name, tensor in case.items()})
-    # Clamped, for the weights of an interpolation add up to 1 in rounded numbers only.
-    return {n: (made[n].as_tensor() + outside[n]).clamp(-1.0, 1.0) for n in case}
+    # The transform pads with zeros, so shift the fill value to zero meanwhile.
+    transformed = change({name: tensor - outside[name] for name, tensor in case.items()})
+    # Clamped, since interpolation weights add up to 1 only up to rounding.
+    return {n: (transformed[n].as_tensor() + outside[n]).clamp(-1.0, 1.0) for n in case}
 
 
 def _reach(spatial: Sequence[int], shift: float, lost: float) -> list[float]:
-    """How far the centre may move along each axis: by the translation and within the crop."""
+    """Return how far the centre may move along each axis, by translation and within the crop."""
     return [shift + length * lost / 2 for length in spatial]
 
 
 def _magnitude(sigma: float, amplitude: float) -> float:
-    """The factor of smoothed noise, uniform in [-1, 1], whose amplitude is to be `amplitude`.
+    """Return the factor of smoothed noise, uniform in [-1, 1], for a given amplitude.
 
     Smoothing by a Gaussian in three dimensions divides the variance, 1/3, by (2 sqrt(pi) sigma)^3.
     """

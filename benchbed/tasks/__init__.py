@@ -1,1 +1,1 @@
-"""Ways to judge a method."""
+"""Tasks on which methods are evaluated."""

@@ -1,4 +1,4 @@
-"""A set of made images against the real ones of a run."""
+"""Score a set of generated images against the real images of a run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ from benchbed.tasks.scoring import score
 def score_made(
     evaluation: Evaluation, fake: ImageSet, metrics: Sequence[MetricSpec]
 ) -> list[MetricValue]:
-    """Compare what was made with the reference split, and picture what lies nearest to training.
-
-    Args:
-        evaluation: The run's data, seed and features.
-        fake: What was made.
-        metrics: What to compute; they judge sets.
-    """
+    """Score generated images against the reference split, and draw the nearest training images."""
     train = evaluation.real[evaluation.train_split]
     held_out = evaluation.held_out_split
     unseen = Unseen(train, evaluation.real[held_out]) if held_out is not None else None

@@ -1,4 +1,4 @@
-"""Masks beside their images, as the methods saw them."""
+"""Pictures of masks next to their images, at the size that the methods see."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HALF = 0.5
 
 
 def comparison(cases: Sequence[Reference], scores: Sequence[Scores]) -> Pixels:
-    """Rows of images, true masks and scores; ``(H, W, 3)`` uint8.
+    """Draw rows of images, reference masks and scores; ``(H, W, 3)`` uint8.
 
-    Of volumes, each with its true foreground, and below with what was found.
+    For volumes, each with its reference foreground, and below with the prediction.
     """
     if cases[0].image.ndim == 4:
         return _volumes(cases, scores)
@@ -47,14 +47,14 @@ def _volumes(cases: Sequence[Reference], scores: Sequence[Scores]) -> Pixels:
 
 
 def _block(mask: npt.NDArray[np.bool_], case: Reference) -> Pixels:
-    """A mask of a case's own size as the block that the method saw, ``(D, size, size)``."""
+    """Resize a mask from the case's size to the method's block, ``(D, size, size)``."""
     assert isinstance(case.part, Box)
     depth, height, width = case.image.shape[1:]
     return resample_codes(cut_box(mask.astype(np.uint8), case.part), (depth, height, width))
 
 
 def _shown(plane: Scores, case: Reference, size: int) -> Pixels:
-    """A plane of a case's own size as the square that the method saw, ``(1, size, size)``."""
+    """Resize a plane from the case's size to the method's square, ``(1, size, size)``."""
     assert isinstance(case.part, Window)
     pixels = np.round(cut(plane, case.part) * 255).astype(np.uint8)
     return resize_image(pixels[..., None], size)[None, ..., 0]

@@ -1,4 +1,4 @@
-"""Metrics of predicted masks, each with its bootstrap interval over cases."""
+"""Metrics of predicted masks, with bootstrap intervals over cases."""
 
 from __future__ import annotations
 
@@ -21,16 +21,10 @@ def score_masks(
     seed: int = 0,
     counted: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[MetricValue]:
-    """Every metric of predicted masks.
+    """Compute metrics of predicted masks.
 
-    The interval is the percentile interval (Efron 1979) over 500 resamples of the cases, whose
-    pixels are pooled as those of the cases themselves.
-
-    Args:
-        metrics: What to compute.
-        inputs: Scores, masks and fields of view.
-        seed: Seed of the resamples.
-        counted: Told how far it is.
+    Intervals are percentile intervals (Efron 1979) over 500 resamples of the cases, whose pixels
+    are pooled as in the metric.
     """
     count = len(inputs)
     drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, RESAMPLES)

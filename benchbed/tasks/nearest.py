@@ -1,4 +1,4 @@
-"""Made images beside the training images that they lie nearest to."""
+"""Pictures of generated images next to their nearest training images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from benchbed.training.pictures import image_rows
 Pixels = npt.NDArray[np.uint8]
 
 SHOWN = 8
-"""Samples, and held-out images, that are shown beside their nearest training images."""
+"""Number of samples, and of held-out images, shown with their nearest training images."""
 
 
 def nearest_grid(fake: ImageSet, train: ImageSet, unseen: Unseen | None) -> Pixels:
-    """The images that lie nearest to a training image, each above that image.
+    """Draw the images nearest to a training image, each above that image.
 
-    The first two rows are samples; where something was held out, two more show the held-out
-    images that lie nearest, as the yardstick. Of a volume the first sequence's central axial
-    slice is shown.
+    The first two rows are samples; the next two, if images were held out, are the nearest held-out
+    images for comparison. Volumes show the central axial slice of their first sequence.
 
     Args:
-        fake: Pictures ``(N, C, H, W)`` uint8, or volumes ``(N, C, D, H, W)``, uint8 or float in
-            [-1, 1].
-        train: What the method learnt from, likewise.
-        unseen: Training and held-out images, or None where nothing was held out.
+        fake: Images ``(N, C, H, W)`` uint8, or volumes ``(N, C, D, H, W)``, uint8 or float in [-1,
+            1].
+        train: Training images, likewise.
+        unseen: Training and held-out images, or None if none were held out.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -39,17 +38,17 @@ def nearest_grid(fake: ImageSet, train: ImageSet, unseen: Unseen | None) -> Pixe
 
 
 def _beside_nearest(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
-    """The images nearest to a training image, nearest first, and those training images."""
-    found = (nearest_volumes if images.images.ndim == 5 else nearest)(images, train)
-    closest = np.argsort(found.distance, kind="stable")[:SHOWN]
-    partners = _flat(train, found.place[closest])
-    mirrored = found.mirrored[closest, None, None, None]
+    """Return the images nearest to a training image, nearest first, and those training images."""
+    neighbours = (nearest_volumes if images.images.ndim == 5 else nearest)(images, train)
+    closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN]
+    partners = _flat(train, neighbours.place[closest])
+    mirrored = neighbours.mirrored[closest, None, None, None]
     return _flat(images, closest), np.where(mirrored, partners[..., ::-1], partners)
 
 
-def _flat(images: ImageSet, places: npt.NDArray[np.intp]) -> Pixels:
-    """Some of a set's pictures, or of its volumes' central slices, ``(N, C, H, W)`` uint8."""
-    chosen = np.asarray(images.images[places])
+def _flat(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
+    """Select images, or central slices of volumes, as ``(N, C, H, W)`` uint8."""
+    chosen = np.asarray(images.images[indices])
     if chosen.ndim == 5:
         chosen = chosen[:, :1, chosen.shape[2] // 2]
     return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())

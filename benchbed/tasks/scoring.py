@@ -1,4 +1,4 @@
-"""Metrics on two sets of images, each with its real-versus-real floor."""
+"""Metrics on two sets of images, each with its real-vs-real baseline."""
 
 from __future__ import annotations
 
@@ -33,29 +33,28 @@ def score(
     unseen: Unseen | None = None,
     counted: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[MetricValue]:
-    """Every metric between `real` and `fake`.
+    """Compute metrics between `real` and `fake`.
 
-    The floor is the same metric between two disjoint, seeded parts of the real images, each as
-    large as the scored set where there are enough, else half of what there is. Where features are
-    kept between runs, so is the floor.
+    The baseline is the same metric between two disjoint, seeded parts of the real images, each as
+    large as the scored set if possible, else half of the real set. It is cached where features are.
 
     Args:
         metrics: What to compute.
-        real: The reference.
-        fake: What is scored.
-        features: Gives features of image sets.
-        seed: Seed of what the metrics draw.
-        unseen: Training and held-out images, or None where nothing was held out.
-        counted: Told how far it is.
+        real: Reference images.
+        fake: Scored images.
+        features: Source of features.
+        seed: Seed of the metrics.
+        unseen: Training and held-out images, or None if none were held out.
+        counted: Receives progress.
     """
-    halves = _parts(real, len(fake))
+    parts = _parts(real, len(fake))
     values: list[MetricValue] = []
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
         function: MetricFunction = load(spec.implementation)
-        asked = Asked(features) if isinstance(features, FeatureCache) else features
-        inputs = MetricInputs(real, fake, asked, seed, unseen)
-        values.append(_one(spec, function, inputs, halves))
+        tracked = Asked(features) if isinstance(features, FeatureCache) else features
+        inputs = MetricInputs(real, fake, tracked, seed, unseen)
+        values.append(_one(spec, function, inputs, parts))
     counted("scoring", len(metrics), len(metrics))
     return values
 
@@ -71,9 +70,9 @@ def _one(
     if reason:
         return MetricValue(spec.name, None, spec.recipe, n_real, n_fake, note=reason)
     measured = function(inputs)
-    ends = interval(measured, inputs.seed) if isinstance(measured, np.ndarray) else None
+    bounds = interval(measured, inputs.seed) if isinstance(measured, np.ndarray) else None
     floor = None
-    # Held-out images are real ones already: what they give is the metric's own yardstick.
+    # Metrics on held-out images compare with real images already.
     if n_floor >= spec.min_samples and not spec.held_out:
         floor = kept_floor(spec, function, MetricInputs(*halves, inputs.features, inputs.seed))
     return MetricValue(
@@ -84,24 +83,24 @@ def _one(
         n_fake=n_fake,
         floor=floor,
         n_floor=n_floor if floor is not None else 0,
-        low=ends[0] if ends else None,
-        high=ends[1] if ends else None,
+        low=bounds[0] if bounds else None,
+        high=bounds[1] if bounds else None,
     )
 
 
 def _refusal(spec: MetricSpec, inputs: MetricInputs) -> str:
-    """Why a metric cannot be had from these images, or an empty string."""
-    fewest = min(len(inputs.real), len(inputs.fake))
+    """Return why a metric cannot be computed from these images, or an empty string."""
+    smallest = min(len(inputs.real), len(inputs.fake))
     if spec.held_out:
         if inputs.unseen is None:
             return "needs real images excluded from training, got none"
-        fewest = min(fewest, len(inputs.unseen.held_out))
-    if fewest < spec.min_samples:
-        return f"needs at least {spec.min_samples} images per side, got {fewest}"
+        smallest = min(smallest, len(inputs.unseen.held_out))
+    if smallest < spec.min_samples:
+        return f"needs at least {spec.min_samples} images per side, got {smallest}"
     return ""
 
 
-def _parts(real: ImageSet, wanted: int) -> tuple[ImageSet, ImageSet]:
-    count = min(wanted, len(real) // 2)
+def _parts(real: ImageSet, size: int) -> tuple[ImageSet, ImageSet]:
+    count = min(size, len(real) // 2)
     order = np.random.default_rng(FLOOR_SEED).permutation(len(real))
     return real.subset(np.sort(order[:count])), real.subset(np.sort(order[count : 2 * count]))

@@ -1,4 +1,4 @@
-"""Task ``segmentation``: how well are masks found in unseen images?"""
+"""Task ``segmentation``: how well are structures found in unseen images?"""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from benchbed.tasks.mask_scoring import score_masks
 from benchbed.training.sampling import foreground, probabilities
 
 SHOWN = 8
-"""Cases that are shown with their masks."""
+"""Number of cases shown with their masks."""
 
 Scores = npt.NDArray[np.float32]
 
 
 class Segmentation(Task):
-    """Predicts every case of the reference split and judges it at the case's own size."""
+    """Predicts every case of the reference split and scores it at the case's own size."""
 
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
-        """Score the method's masks, or the second annotator's where it has the ability for that.
+        """Score the method's masks, or the second annotator's for the capability ``annotate``.
 
         Raises:
             BenchbedError: The split has no masks.
@@ -45,7 +45,7 @@ class Segmentation(Task):
 def judge(
     evaluation: Evaluation, cases: Sequence[Reference], scores: Sequence[Scores]
 ) -> list[MetricValue]:
-    """The task's metrics of these scores, at the cases' own size."""
+    """Compute the task's metrics of scores at the cases' own size."""
     inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
     return score_masks(evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.counted)
 
@@ -56,15 +56,16 @@ def predict(
     seed: int,
     counted: Callable[[str, int, int], None],
 ) -> list[Scores]:
-    """The probability of the foreground for every case, ``(H, W)`` at its own size."""
+    """Predict the foreground probability of every case, ``(H, W)`` at its own size."""
     total = len(cases)
     images = np.stack([case.image for case in cases])
-    found = probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
-    return [_native(values, case) for values, case in zip(foreground(found), cases, strict=True)]
+    predicted = probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
+    return [
+        _native(values, case) for values, case in zip(foreground(predicted), cases, strict=True)
+    ]
 
 
 def _native(values: Scores, case: Reference) -> Scores:
-    """A prediction of the run's size, at the case's own."""
     if isinstance(case.part, Box):
         depth, height, width = case.mask.shape
         return put_back_box(values, case.part, (depth, height, width))
@@ -73,5 +74,5 @@ def _native(values: Scores, case: Reference) -> Scores:
 
 
 def _annotated(case: Reference) -> Scores:
-    assert case.second_mask is not None  # planning has refused a split where one is missing
+    assert case.second_mask is not None  # planning refuses splits without one
     return case.second_mask.astype(np.float32)

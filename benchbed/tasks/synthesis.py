@@ -14,11 +14,10 @@ class Synthesis(Task):
     """Draws samples from noise and compares them with the reference split."""
 
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
-        """Score as many samples as the protocol says.
+        """Score as many samples as the protocol requests.
 
-        Samples have no field of view of their own; where the real images have one, the samples
-        get the pixels that lie inside it for most of the real images. The picture ``nearest``
-        shows the samples that lie nearest to a training image.
+        If the real images have fields of view, samples get the pixels inside most of them. The
+        picture ``nearest`` shows the samples nearest to a training image.
         """
         total = evaluation.samples
         samples = draw(

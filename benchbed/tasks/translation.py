@@ -1,4 +1,4 @@
-"""Task ``translation``: is the image made from a mask the one that the mask belongs to?"""
+"""Task ``translation``: does the image generated from a mask match the real one?"""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ Images = npt.NDArray[np.float32]
 
 
 class Translation(Task):
-    """Makes an image from the mask of every case of the reference split, and compares the two."""
+    """Generates an image from each mask of the reference split and compares the two."""
 
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
         """Score the images at the run's size, each against the real one of its case.
 
-        Metrics that judge sets compare all that was made with all that is real. The picture
-        ``nearest`` shows what lies nearest to a training image.
+        Metrics of sets compare all generated with all real images. The picture ``nearest`` shows
+        the generated images nearest to a training image.
         """
         real, fake = _translated(evaluation)
         pairs = [spec for spec in evaluation.metrics if spec.judges == "pairs"]
         values = score_pairs(
             pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.counted
         )
-        made = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
+        generated = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
         sets = [spec for spec in evaluation.metrics if spec.judges != "pairs"]
-        return [*values, *score_made(evaluation, made, sets)]
+        return [*values, *score_made(evaluation, generated, sets)]
 
 
 def _translated(evaluation: Evaluation) -> tuple[Images, Images]:
-    """Real images and those made from their masks, ``(N, C, ...)`` in [-1, 1]."""
+    """Return real images and those generated from their masks, ``(N, C, ...)`` in [-1, 1]."""
     method = evaluation.method
     real: list[torch.Tensor] = []
     fake: list[torch.Tensor] = []
@@ -62,21 +62,14 @@ def score_pairs(
     seed: int = 0,
     counted: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[MetricValue]:
-    """Every metric between made images and the real ones that they stand for.
-
-    Args:
-        metrics: What to compute.
-        inputs: The images.
-        seed: Seed of the bootstrap.
-        counted: Told how far it is.
-    """
+    """Compute metrics between generated images and the real ones of their cases."""
     count = len(inputs.real)
     values: list[MetricValue] = []
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
         function: PairedFunction = load(spec.implementation)
         terms = function(inputs)
-        ends = interval(terms, seed)
+        bounds = interval(terms, seed)
         values.append(
             MetricValue(
                 metric=spec.name,
@@ -84,8 +77,8 @@ def score_pairs(
                 recipe=spec.recipe,
                 n_real=count,
                 n_fake=count,
-                low=ends[0] if ends else None,
-                high=ends[1] if ends else None,
+                low=bounds[0] if bounds else None,
+                high=bounds[1] if bounds else None,
             )
         )
     counted("scoring", len(metrics), len(metrics))

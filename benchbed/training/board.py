@@ -1,4 +1,4 @@
-"""The course of a run for TensorBoard, beside ``history.csv``; through Fabric's logger."""
+"""TensorBoard logging of a run, through Fabric's logger, next to ``history.csv``."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ if TYPE_CHECKING:
 LoggerName = Literal["tensorboard"]
 
 FOLDER = "tensorboard"
-"""Where its event files are, in a run's folder."""
+"""Folder of the event files, inside a run's folder."""
 
 
 def check_logger(name: str | None) -> None:
-    """Refuse a logger that is not installed.
-
-    Args:
-        name: ``"tensorboard"``, or None for none.
+    """Raise if a logger is not installed; None is always accepted.
 
     Raises:
-        BenchbedError: It is not.
+        BenchbedError: It is not installed.
     """
     if name is not None and find_spec(name) is None:
         raise BenchbedError(
@@ -37,54 +34,44 @@ def check_logger(name: str | None) -> None:
 
 
 class Board:
-    """Losses and pictures of a run, as event files.
+    """Losses and pictures of a run, as TensorBoard event files.
 
-    What an earlier attempt wrote after `step` is hidden by TensorBoard: a run that goes on from a
-    checkpoint makes those steps again.
-
-    Args:
-        folder: Folder of the run.
-        step: Training steps that are done.
+    TensorBoard hides what an earlier attempt wrote after `step`, since a run resumed from a
+    checkpoint repeats those steps.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        # The library takes its time to load, and few ask for it.
+        # Slow to import, and rarely used.
         from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
         self._logger = TensorBoardLogger(folder, name="", version=FOLDER, purge_step=step + 1)
 
     def losses(self, step: int, means: Mapping[str, float]) -> None:
-        """Means of the losses since the last time."""
+        """Log means of the losses since the last call."""
         self._logger.log_metrics({f"loss/{name}": mean for name, mean in means.items()}, step)
 
     def picture(self, step: int, pixels: npt.NDArray[np.uint8]) -> None:
-        """What the method can do now: uint8 ``(H, W)`` or ``(H, W, 3)``."""
+        """Log samples, uint8 ``(H, W)`` or ``(H, W, 3)``."""
         formats = "HW" if pixels.ndim == 2 else "HWC"
         self._logger.experiment.add_image("samples", pixels, step, dataformats=formats)
 
     def flush(self) -> None:
-        """Write out what was noted so far."""
+        """Write pending events."""
         self._logger.save()
 
     def close(self) -> None:
-        """Write out everything."""
+        """Write pending events and close the file."""
         self._logger.finalize("finished")
 
 
 @contextmanager
 def board(name: LoggerName | None, folder: Path, step: int) -> Iterator[Board | None]:
-    """The logger that was asked for, if one was, until the block ends however it may.
-
-    Args:
-        name: ``"tensorboard"``, or None for none.
-        folder: Folder of the run.
-        step: Training steps that are done.
-    """
+    """Open the requested logger, if any, until the block ends."""
     if name is None:
         yield None
         return
-    made = Board(folder, step)
+    logger = Board(folder, step)
     try:
-        yield made
+        yield logger
     finally:
-        made.close()
+        logger.close()

@@ -1,4 +1,4 @@
-"""How long to train, and how far a run has come; without torch, for whoever only plans."""
+"""Training budget and position; free of torch, so that planning is fast."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 LOG_ROWS = 200
-"""Rows of the history of a run with a budget in images."""
+"""History rows of a run with a budget in images."""
 
 LOG_STEPS = 25
-"""Steps between rows of the history of a run with a budget by the clock."""
+"""Steps between history rows of a run with a budget in seconds."""
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Position:
     """How far a run has come.
 
     Attributes:
-        shown: Images shown; also the place in the data.
+        shown: Images shown; also the position in the data.
         seconds: Seconds of training.
     """
 
@@ -27,10 +27,10 @@ class Position:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train; one of the two is given.
+    """Training budget; exactly one of the two is set.
 
     Attributes:
-        kimg: Thousands of images to be shown.
+        kimg: Thousands of images to show.
         seconds: Seconds of training.
     """
 
@@ -38,14 +38,14 @@ class Budget:
     seconds: float | None = None
 
     def share(self, position: Position) -> float:
-        """The share that is spent, in [0, 1]."""
+        """Return the share of the budget spent, in [0, 1]."""
         if self.kimg is not None:
             return min(1.0, position.shown / (self.kimg * 1000))
         assert self.seconds is not None
         return min(1.0, position.seconds / self.seconds)
 
     def log_steps(self, batch_size: int) -> int:
-        """Steps between rows of the history: a matter of the budget, never of the machine."""
+        """Return the steps between history rows; depends on the budget, never on the machine."""
         if self.kimg is None:
             return LOG_STEPS
         return max(1, math.ceil(self.kimg * 1000 / batch_size / LOG_ROWS))

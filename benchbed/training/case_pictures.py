@@ -1,4 +1,4 @@
-"""Prepared cases as pictures."""
+"""Pictures of prepared cases."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from benchbed.training.sampling import apart
 Pixels = npt.NDArray[np.uint8]
 
 COLUMNS = 8
-"""Pictures in a row."""
+"""Images per row."""
 
 VOLUMES = 4
-"""Volumes that are shown, each in three planes."""
+"""Number of volumes, each shown in three planes."""
 
 
 def real_picture(split: Split, grid: tuple[int, int]) -> Pixels:
-    """The first cases of a split: a grid of pictures, or volumes with their structures."""
+    """Draw the first cases of a split: a grid of images, or volumes with their structures."""
     if split.image.ndim == 5:
         return _volumes(split)
     rows, columns = grid
@@ -32,7 +32,7 @@ def real_picture(split: Split, grid: tuple[int, int]) -> Pixels:
 
 
 def pairs_picture(split: Split) -> Pixels:
-    """The first cases of a split that has masks: masks above pictures, or over volumes."""
+    """Draw the first cases of a split with masks: masks above images, or over volumes."""
     if split.image.ndim == 5:
         return _volumes(split)
     masks = split.arrays["mask"][:COLUMNS, None] * np.uint8(255)
@@ -40,21 +40,16 @@ def pairs_picture(split: Split) -> Pixels:
 
 
 def own_figure(method: Method[Any], seed: int) -> Pixels | None:
-    """The figure that a method has of its own; None where it has none.
-
-    Args:
-        method: A trained method.
-        seed: The same seed gives the same figure.
-    """
+    """Draw the figure that a method defines; None if it defines none."""
     with apart(method, seed) as rng:
-        shown = method.figure(rng)
-    if shown is None:
+        figure = method.figure(rng)
+    if figure is None:
         return None
-    rows = shown.rows.to("cpu")
+    rows = figure.rows.to("cpu")
     if rows.mask is None or rows.image.ndim == 4:
         return sample_grid(rows, len(rows))
     images = rows.image.float().numpy()
-    return surgery_figure(list(to_codes(rows.mask)), list(images), focus=shown.focus)
+    return surgery_figure(list(to_codes(rows.mask)), list(images), focus=figure.focus)
 
 
 def _volumes(split: Split) -> Pixels:

@@ -1,4 +1,4 @@
-"""Where a run keeps its checkpoint, told without torch to those who only look."""
+"""Path of a run's checkpoint; free of torch, so that looking it up is fast."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def checkpoint_in(folder: Path) -> Path:
-    """The file that a run in `folder` goes on from, and that holds its weights."""
+    """Return the checkpoint of a run, from which it resumes and which holds its weights."""
     return folder / "checkpoints" / "last.pt"

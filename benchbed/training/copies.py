@@ -1,4 +1,4 @@
-"""A process that a plugin forked, and that came back as a second copy of the run."""
+"""Guard against plugins that fork a second copy of the run."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import os
 
 
 def end_if_copy(owner: int, who: str) -> None:
-    """End this process at once if it is not the one that the run began in.
+    """Terminate this process if it is not the one in which the run began.
 
-    A copy would train, and write, what the run trains and writes.
-
-    Args:
-        owner: Number of the process that the run began in.
-        who: The method that is at work.
+    A forked copy would train and write the same run a second time.
     """
     if os.getpid() != owner:
-        words = (
+        message = (
             f"{who} forked a process that continued as a second copy of the run. The copy is "
             "terminated.\n"
         )
-        os.write(2, words.encode())
+        os.write(2, message.encode())
         os._exit(1)

@@ -1,4 +1,4 @@
-"""What the work reports of itself; who listens is none of its business."""
+"""Events that training and evaluation report, and the interface that receives them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands.
+    """Progress of training.
 
     Attributes:
         share: Share of the budget spent, in [0, 1].
         steps: Training steps done.
         kimg: Thousands of images shown.
-        seconds: Seconds of training, interruptions left out.
-        images_per_second: Speed since the last report.
+        seconds: Seconds of training, without interruptions.
+        images_per_second: Images per second since the last report.
         remaining: Estimated seconds left.
         losses: Means since the last report, by name.
     """
@@ -32,32 +32,32 @@ class Progress:
 
 
 class Reporter(Protocol):
-    """Somebody who wants to know."""
+    """Receives progress events."""
 
     def say(self, text: str) -> None:
-        """One line worth reading."""
+        """Report one line of text."""
 
     def counted(self, what: str, done: int, total: int) -> None:
-        """A countable piece of work has come so far."""
+        """Report progress of countable work."""
 
     def training(self, progress: Progress) -> None:
-        """Training has come so far."""
+        """Report training progress."""
 
     def picture(self, path: Path) -> None:
-        """A picture was written."""
+        """Report that a picture was written."""
 
 
 class Silent:
-    """A reporter that keeps it to itself."""
+    """Reporter that discards everything."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def counted(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def training(self, progress: Progress) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def picture(self, path: Path) -> None:
-        """Nothing."""
+        """Do nothing."""

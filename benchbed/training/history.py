@@ -1,4 +1,4 @@
-"""The course of a run, as a CSV file."""
+"""Training history of a run, as a CSV file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class History:
 
     @property
     def position(self) -> Position:
-        """Where the last row stands."""
+        """Position at the last row."""
         if not self.rows:
             return Position()
         last = self.rows[-1]
@@ -37,7 +37,7 @@ class History:
 
     @property
     def last_losses(self) -> Mapping[str, float]:
-        """The losses of the last row."""
+        """Losses of the last row."""
         if not self.rows:
             return {}
         return {name: float(v) for name, v in self.rows[-1].items() if name not in FIXED and v}
@@ -52,7 +52,7 @@ class History:
         self.rows.append(row | {name: f"{loss:.6g}" for name, loss in losses.items()})
 
     def write(self) -> None:
-        """Write the file whole."""
+        """Write the file atomically."""
         losses = {name: None for row in self.rows for name in row if name not in FIXED}
         text = io.StringIO()
         writer = csv.DictWriter(text, [*FIXED, *losses], restval="", lineterminator="\n")
@@ -61,7 +61,7 @@ class History:
         write_text(self.path, text.getvalue())
 
     def read(self, until_step: float = math.inf) -> None:
-        """Read the file, dropping rows after `until_step`, which are about to be made again.
+        """Read the file, without rows after `until_step`, which training will repeat.
 
         Raises:
             BenchbedError: The file is damaged.
@@ -72,7 +72,7 @@ class History:
             with self.path.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
             self.rows = [row for row in rows if int(row["step"]) <= until_step]
-            _ = self.position, self.last_losses  # they must be numbers too
+            _ = self.position, self.last_losses  # check that they are numbers, too
         except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise BenchbedError(
                 f"{self.path} is damaged. Delete it to resume the run with an empty history."

@@ -1,4 +1,4 @@
-"""The one training loop: budget, checkpoints, history, pictures, divergence."""
+"""The training loop: budget, checkpoints, history, pictures, divergence."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ from benchbed.training.state import (
 )
 
 EXPLODED = 1e6
-"""A loss beyond this has left every range that the methods' losses have."""
+"""Maximum absolute loss: no method has larger ones unless it diverges."""
 
 
 class Diverged(Exception):
-    """A loss is no number, or has exploded; a result, not a fault."""
+    """A loss is NaN or has exploded; a result of the method, not an error."""
 
 
 class Interrupted(Exception):
-    """Somebody asked to stop; everything is saved."""
+    """Training was cancelled; everything is saved."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What does not change the result.
+    """Options that do not change the result.
 
     Attributes:
-        checkpoint_seconds: Time between checkpoints.
+        checkpoint_seconds: Seconds between checkpoints.
         pictures: Number of pictures while training.
-        logger: What is told of losses and pictures beside the run's own files.
+        logger: Additional logger of losses and pictures.
     """
 
     checkpoint_seconds: float = 60.0
@@ -66,19 +66,19 @@ class Options:
 
 @dataclass
 class Loop:
-    """Trains one method on one feed until the budget is spent.
+    """Trains one method until the budget is spent.
 
     Attributes:
-        method: Built, attached to its Fabric.
-        name: The method's name.
-        run: Identity of the run.
-        feed: The training cases.
-        budget: How long.
-        folder: Folder of the run.
-        reporter: Told how far it is.
-        preview: Draws what the method can do so far.
-        stop: Asked after every step whether to stop.
-        options: What does not change the result.
+        method: The method, built and attached to its Fabric.
+        name: Name of the method.
+        run: Run id.
+        feed: Loader of the training cases.
+        budget: Training budget.
+        folder: Run folder.
+        reporter: Receives progress.
+        preview: Draws samples.
+        stop: Called after every step; True stops training.
+        options: Options that do not change the result.
     """
 
     method: Method[Any]
@@ -105,27 +105,27 @@ class Loop:
 
     @property
     def batch_size(self) -> int:
-        """Images a step."""
+        """Images per step."""
         return int(self.method.settings.batch_size)
 
     @property
     def ranks(self) -> Ranks:
-        """The processes that train together; the first one writes what the run leaves."""
+        """Distributed context; only the first rank writes files."""
         return self.method.ranks
 
     @property
     def checkpoint(self) -> Path:
-        """The file that a stopped run goes on from."""
+        """Checkpoint file."""
         return checkpoint_in(self.folder)
 
     def train(self) -> Position:
-        """Spend the budget, from the last checkpoint if there is one.
+        """Train until the budget is spent, from the last checkpoint if there is one.
 
         Raises:
-            Diverged: A loss is no number or has exploded.
-            Interrupted: `stop` said so; the checkpoint is written.
+            Diverged: A loss is NaN or has exploded.
+            Interrupted: `should_stop` returned True; the checkpoint is written.
         """
-        self.ranks.wait()  # until the first has cleared the folder
+        self.ranks.wait()  # until the first rank has cleared the folder
         if self.checkpoint.exists():
             self._restore()
         with board(self.options.logger, self.folder, self.method.steps) as self._board:
@@ -133,26 +133,26 @@ class Loop:
 
     def _train(self) -> Position:
         self.method.train()
-        saved = spoken = mark = time.monotonic()
-        spoken_at = self.position.shown
+        saved_at = reported_at = step_start = time.monotonic()
+        reported_shown = self.position.shown
         while (share := self.ranks.agree(self.budget.share(self.position))) < 1.0:
             self._step(share)
             now = time.monotonic()
-            self.position.seconds += now - mark
-            mark = now
-            if now - spoken > 0.5:
-                speed = (self.position.shown - spoken_at) / (now - spoken)
+            self.position.seconds += now - step_start
+            step_start = now
+            if now - reported_at > 0.5:
+                speed = (self.position.shown - reported_shown) / (now - reported_at)
                 self.reporter.training(self._progress(speed))
-                spoken, spoken_at = now, self.position.shown
-            # Before the checkpoint, which says how many there are: else one is made once more.
+                reported_at, reported_shown = now, self.position.shown
+            # Before the checkpoint, which stores the number of pictures: else one is drawn twice.
             self._picture_if_due()
             if self.ranks.agree(self.stop()):
                 self._save()
                 raise Interrupted
-            if self.ranks.agree(now - saved > self.options.checkpoint_seconds):
+            if self.ranks.agree(now - saved_at > self.options.checkpoint_seconds):
                 self._save()
-                saved = time.monotonic()
-            mark = time.monotonic()  # checkpoints and pictures are not training
+                saved_at = time.monotonic()
+            step_start = time.monotonic()  # exclude checkpoints and pictures from the training time
         if self._summed:
             self._log()
         self._check_weights()
@@ -177,14 +177,14 @@ class Loop:
             self._log()
 
     def _add(self, losses: Losses) -> None:
-        """Sum losses where they are; reading them would make the device wait."""
+        """Sum losses on the device; reading them would make the CPU wait for it."""
         for name, loss in losses.items():
             value = loss.detach().float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
             self._summed[name] += 1
 
     def _log(self) -> None:
-        # A method of several stages reports other losses in each: every loss has its own count.
+        # Losses are counted one by one: a method of several stages reports others in each.
         self.ranks.average(list(self._sums.values()))
         means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
         self._sums, self._summed = {}, Counter()
@@ -201,7 +201,7 @@ class Loop:
                 )
 
     def _check_weights(self) -> None:
-        """A step down a NaN gradient leaves NaN weights, and its own losses look well."""
+        """Raise if weights are not finite: a NaN gradient can follow from finite losses."""
         for name, weights in self.method.named_parameters():
             if not torch.isfinite(weights).all():
                 raise Diverged(
@@ -234,7 +234,7 @@ class Loop:
         try:
             pixels = self.preview()
         except NotFinite as error:
-            # Weights that are gone show in the next losses, or at the end.
+            # NaN weights show in the next losses, or in the final check.
             self.reporter.say(f"Preview skipped: {error}.")
             return
         save_picture(path, pixels)
@@ -243,7 +243,7 @@ class Loop:
             self._board.picture(self.method.steps, pixels)
 
     def _save(self) -> None:
-        mine, *others = self.ranks.gather(random_states())
+        own_state, *other_states = self.ranks.gather(random_states())
         self.ranks.average(list(self._sums.values()))
         if not self.ranks.first:
             return
@@ -253,8 +253,8 @@ class Loop:
         content = {
             "data": asdict(self.method.data),
             "state": self.method.state(),
-            "random": mine,
-            "others": others,
+            "random": own_state,
+            "others": other_states,
             "noise": None if self.ranks.noise is None else self.ranks.noise.get_state(),
             "shown": self.position.shown,
             "seconds": self.position.seconds,
@@ -275,7 +275,6 @@ class Loop:
         )
 
     def _take(self, content: Mapping[str, Any]) -> None:
-        """Go back to where a checkpoint was written."""
         states = [content["random"], *content.get("others", ())]
         if len(states) != self.ranks.size:
             raise BenchbedError(

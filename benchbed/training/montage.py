@@ -1,8 +1,8 @@
-"""Volumes as pictures: three planes of each case, with labels laid over them.
+"""Pictures of volumes: three planes of each case, with labels as overlay.
 
-Volumes have the axes ``(D, H, W)``, growing towards superior, anterior and right. They are shown as
-radiologists hang them: superior is up, in the axial plane anterior is up, the patient's right is on
-the left, and a sagittal slice looks to the left.
+Volumes have the axes ``(D, H, W)``, towards superior, anterior and right. They are shown in
+radiological convention: superior is up, in the axial plane anterior is up, the patient's right is
+on the left, and a sagittal slice faces left.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ PALETTE: Pixels = np.asarray(
     ],
     dtype=np.uint8,
 )
-"""Colours of the codes 0, 1, 2, ..., told apart by colour-blind readers too: Okabe and Ito, "Color
-universal design", 2008, the lighter ones first. Codes beyond the last begin again at 1."""
+"""Colours of the labels 0, 1, 2, ..., distinguishable with colour blindness: Okabe and Ito, "Color
+universal design", 2008, the lighter ones first. Labels beyond the last restart at 1."""
 
 OPACITY = 0.5
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What is shown of every case in one strip.
+    """One strip of every case.
 
     Attributes:
-        image: ``(N, C, D, H, W)``, uint8 or floating point in [-1, 1]; the C sequences stand side
-            by side.
-        mask: Codes ``(N, D, H, W)`` laid over it; 0 is transparent.
-        overlay: Whether a structure is filled, half transparent, or outlined.
+        image: ``(N, C, D, H, W)``, uint8 or float in [-1, 1]; the C sequences are shown side by
+            side.
+        mask: Labels ``(N, D, H, W)`` to overlay; 0 is transparent.
+        overlay: ``"fill"`` (half transparent) or ``"contour"``.
     """
 
     image: Volumes
@@ -67,26 +67,26 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Cut:
-    """A slice as it is displayed.
+    """A slice of a volume, as displayed.
 
     Attributes:
         plane: Its plane.
         place: A voxel in it.
-        aspect: Distance between slices over distance between pixels.
+        aspect: Slice distance over pixel size.
     """
 
     plane: Plane
     place: Place
     aspect: float
 
-    def of(self, volume: Pixels, how: Image.Resampling) -> Pixels:
-        """The slice of a volume, enlarged like pictures are and stretched across the slices."""
+    def of(self, volume: Pixels, resampling: Image.Resampling) -> Pixels:
+        """Render the slice, enlarged like other images and stretched across slices."""
         factor = max(1, TILE // max(volume.shape[1:]))
         depth, height, width = (n * factor for n in volume.shape)
         lengths = [max(1, round(depth * self.aspect)), height, width]
         down, across = (n for axis, n in enumerate(lengths) if axis != AXIS[self.plane])
         picture = Image.fromarray(np.ascontiguousarray(shown(volume, self.plane, self.place)))
-        return np.asarray(picture.resize((across, down), how))
+        return np.asarray(picture.resize((across, down), resampling))
 
 
 def montage(
@@ -96,16 +96,16 @@ def montage(
     focus: Sequence[int] = (),
     planes: Sequence[Plane] = PLANES,
 ) -> Pixels:
-    """Cases below one another, the layers of a case together; slices of all planes in a strip.
+    """Draw cases below one another, with all layers of a case together.
 
-    The slices of a case go through the centroid of its first mask that is not empty, the same in
-    all its layers; through the middle where no mask says anything.
+    The slices of a case go through the centroid of its first non-empty mask, the same in all its
+    layers; through the middle of the volume if there is none.
 
     Args:
-        layers: What to show of each case, from above down; all of the same cases.
-        aspect: Distance between slices over distance between pixels.
-        focus: Codes whose centroid is meant; none for all codes.
-        planes: Which planes, from left to right.
+        layers: Strips of each case, top to bottom; all of the same cases.
+        aspect: Slice distance over pixel size.
+        focus: Labels whose centroid is used; empty for all labels.
+        planes: Planes, from left to right.
 
     Returns:
         ``(H', W', 3)`` uint8.
@@ -114,11 +114,11 @@ def montage(
     masks = [None if layer.mask is None else _codes(layer.mask) for layer in layers]
     rows: list[Pixels] = []
     for case in range(len(images[0])):
-        own = [None if mask is None else mask[case] for mask in masks]
-        place = _common_place(own, images[0].shape[2:], focus)
-        for layer, image, mask in zip(layers, images, own, strict=True):
+        case_masks = [None if mask is None else mask[case] for mask in masks]
+        voxel = _common_place(case_masks, images[0].shape[2:], focus)
+        for layer, image, mask in zip(layers, images, case_masks, strict=True):
             tiles = [
-                _tile(sequence, mask, _Cut(plane, place, aspect), layer.overlay)
+                _tile(sequence, mask, _Cut(plane, voxel, aspect), layer.overlay)
                 for plane in planes
                 for sequence in image[case]
             ]
@@ -134,17 +134,17 @@ def surgery_figure(
     focus: Sequence[int] = (),
     plane: Plane = "axial",
 ) -> Pixels:
-    """Changed labels and what was made of them, a row each, as in Shin et al. 2018, Fig. 3.
+    """Draw altered labels and the images generated from them, as in Shin et al. 2018, Fig. 3.
 
-    A row shows the mask in its colours and then the sequences, in the slice through the centroid
-    of that row's own mask, since a shifted or transplanted tumour lies elsewhere.
+    Each row shows the mask and then the sequences, in the slice through the centroid of the row's
+    own mask, since a shifted or transplanted tumour is elsewhere.
 
     Args:
-        masks: Codes ``(D, H, W)``, such as unchanged, shifted, enlarged, shrunk, transplanted.
-        images: ``(C, D, H, W)`` for each mask, uint8 or floating point in [-1, 1].
-        aspect: Distance between slices over distance between pixels.
-        focus: Codes whose centroid is meant, such as those of a tumour; none for all codes.
-        plane: The plane.
+        masks: Labels ``(D, H, W)``, such as unchanged, shifted, enlarged, shrunk, transplanted.
+        images: ``(C, D, H, W)`` for each mask, uint8 or float in [-1, 1].
+        aspect: Slice distance over pixel size.
+        focus: Labels whose centroid is used, such as those of a tumour; empty for all labels.
+        plane: Plane of the slice.
 
     Returns:
         ``(H', W', 3)`` uint8.
@@ -152,57 +152,56 @@ def surgery_figure(
     rows: list[Pixels] = []
     for volume, labels in zip(images, masks, strict=True):
         image, mask = _pixels(volume), _codes(labels)
-        place = centroid(mask, focus) or _middle(mask.shape)
-        cut = _Cut(plane, place, aspect)
+        voxel = centroid(mask, focus) or _middle(mask.shape)
+        cut = _Cut(plane, voxel, aspect)
         tiles = [_tile(sequence, None, cut) for sequence in image]
         rows.append(_beside([_colours(cut.of(mask, Image.Resampling.NEAREST)), *tiles]))
     return _stacked(rows)
 
 
 def centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> Place | None:
-    """The voxel nearest to the centre of what is labelled in ``(D, H, W)``, None if nothing is.
+    """Return the voxel nearest to the centre of the labels in ``(D, H, W)``, None if empty.
 
     Args:
-        mask: Codes.
-        focus: Codes that count; none for all but 0.
+        mask: Labels.
+        focus: Labels to include; empty for all but 0.
     """
-    counted = np.isin(mask, list(focus)) if focus else mask > 0
-    found = np.argwhere(counted)
-    if not len(found):
+    selected = np.isin(mask, list(focus)) if focus else mask > 0
+    voxels = np.argwhere(selected)
+    if not len(voxels):
         return None
-    z, y, x = np.round(found.mean(axis=0)).astype(int).tolist()
+    z, y, x = np.round(voxels.mean(axis=0)).astype(int).tolist()
     return z, y, x
 
 
-def shown(volume: npt.NDArray[Any], plane: Plane, place: Place) -> npt.NDArray[Any]:
-    """The slice of ``(D, H, W)`` through a voxel, turned as it hangs: rows down, columns right."""
+def shown(volume: npt.NDArray[Any], plane: Plane, voxel: Place) -> npt.NDArray[Any]:
+    """Return the slice of ``(D, H, W)`` through a voxel, oriented for display."""
     axis = AXIS[plane]
-    # What grows upwards and to the patient's right, or forwards, is drawn upwards and leftwards.
-    return np.asarray(volume.take(place[axis], axis=axis)[::-1, ::-1])
+    # The axes grow upwards, to the patient's right and forwards; rows and columns the other way.
+    return np.asarray(volume.take(voxel[axis], axis=axis)[::-1, ::-1])
 
 
 def overlaid(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
-    """Structures in colour over a grey picture.
+    """Overlay labels in colour on a grey image.
 
     Args:
         grey: ``(H, W)`` uint8.
-        codes: ``(H, W)``; 0 is transparent.
-        overlay: Filled, half transparent; or outlined, opaque.
+        codes: Labels ``(H, W)``; 0 is transparent.
+        overlay: ``"fill"`` (half transparent) or ``"contour"`` (opaque).
 
     Returns:
         ``(H, W, 3)`` uint8.
     """
     picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float64)
-    where = codes > 0 if overlay == "fill" else _edges(codes)
-    share = OPACITY if overlay == "fill" else 1.0
-    picture[where] += share * (_colours(codes[where]) - picture[where])
+    selected = codes > 0 if overlay == "fill" else _edges(codes)
+    opacity = OPACITY if overlay == "fill" else 1.0
+    picture[selected] += opacity * (_colours(codes[selected]) - picture[selected])
     return np.asarray(np.round(picture), np.uint8)
 
 
 def _edges(codes: Pixels) -> npt.NDArray[np.bool_]:
-    """Pixels of a structure that border on another code."""
-    least, most = ndimage.minimum_filter(codes, 3), ndimage.maximum_filter(codes, 3)
-    return np.asarray((codes > 0) & (least != most))
+    lowest, highest = ndimage.minimum_filter(codes, 3), ndimage.maximum_filter(codes, 3)
+    return np.asarray((codes > 0) & (lowest != highest))
 
 
 def _colours(codes: Pixels) -> Pixels:
@@ -213,8 +212,8 @@ def _colours(codes: Pixels) -> Pixels:
 def _common_place(
     masks: Sequence[Pixels | None], shape: tuple[int, ...], focus: Sequence[int]
 ) -> Place:
-    places = (centroid(mask, focus) for mask in masks if mask is not None)
-    return next((place for place in places if place is not None), _middle(shape))
+    voxels = (centroid(mask, focus) for mask in masks if mask is not None)
+    return next((voxel for voxel in voxels if voxel is not None), _middle(shape))
 
 
 def _middle(shape: tuple[int, ...]) -> Place:
@@ -223,7 +222,6 @@ def _middle(shape: tuple[int, ...]) -> Place:
 
 
 def _tile(sequence: Pixels, mask: Pixels | None, cut: _Cut, overlay: Overlay = "fill") -> Pixels:
-    """A slice at its displayed size, with its labels."""
     grey = cut.of(sequence, Image.Resampling.BICUBIC)
     if mask is None:
         return np.repeat(grey[..., None], 3, axis=2)
@@ -231,7 +229,7 @@ def _tile(sequence: Pixels, mask: Pixels | None, cut: _Cut, overlay: Overlay = "
 
 
 def _beside(tiles: Sequence[Pixels]) -> Pixels:
-    """Tiles in a row, the lower ones in the middle of its height."""
+    """Join tiles in a row, lower ones centred vertically."""
     height = max(len(tile) for tile in tiles)
     row = np.zeros((height, sum(tile.shape[1] + GAP for tile in tiles) - GAP, 3), np.uint8)
     left = 0

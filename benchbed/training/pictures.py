@@ -1,4 +1,4 @@
-"""Samples as pictures."""
+"""Pictures of samples."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ GAP = 2
 
 
 def sample_grid(samples: Batch, columns: int) -> Pixels:
-    """Samples as a grid; what else the method shows of a sample stands above its image.
+    """Draw samples as a grid; masks and extras of a sample are shown above its image.
 
     Args:
         samples: Images, masks and extras in [-1, 1].
-        columns: Samples in a row.
+        columns: Samples per row.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -42,29 +42,24 @@ def sample_grid(samples: Batch, columns: int) -> Pixels:
 
 
 def image_rows(rows: Sequence[Pixels], columns: int) -> Pixels:
-    """Rows of images, each ``(N, C, H, W)`` uint8 with N of at most `columns`, as one picture."""
+    """Draw rows of images, each ``(N, C, H, W)`` uint8 with N <= `columns`, as one picture."""
     return np.concatenate([_strip(row, columns) for row in rows], axis=0)
 
 
 def image_grid(images: Pixels, columns: int) -> Pixels:
-    """Images ``(N, C, H, W)`` uint8 as a grid ``(H', W', 3)``."""
+    """Draw images ``(N, C, H, W)`` uint8 as a grid ``(H', W', 3)``."""
     starts = range(0, len(images), columns)
     return image_rows([images[start : start + columns] for start in starts], columns)
 
 
 def save_picture(path: Path, pixels: Pixels) -> None:
-    """Write ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG, whole."""
+    """Write ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG, atomically."""
     with whole(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")
 
 
 def save_samples(samples: Batch, folder: Path) -> None:
-    """Write each sample as ``NNNN.png``, and what belongs to it as ``NNNN-NAME.png``.
-
-    Args:
-        samples: Images, masks and extras in [-1, 1].
-        folder: Where to.
-    """
+    """Write each sample as ``NNNN.png``, and its mask and extras as ``NNNN-NAME.png``."""
     layers = {"": samples.image, **{f"-{name}": extra for name, extra in samples.extra.items()}}
     if samples.mask is not None:
         layers["-mask"] = samples.mask
@@ -75,7 +70,7 @@ def save_samples(samples: Batch, folder: Path) -> None:
 
 
 def _strip(images: Pixels, columns: int) -> Pixels:
-    """One row of tiles, padded on the right to the full number of columns."""
+    """Draw one row of tiles, padded on the right to all columns."""
     tiles = [_tile(image) for image in images]
     height, width, _ = tiles[0].shape
     strip = np.zeros((height + GAP, columns * (width + GAP), 3), np.uint8)

@@ -1,4 +1,4 @@
-"""What a method can do, as a picture, while it trains and when it is done."""
+"""Previews of what a method can do, during training and at its end."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from benchbed.training.sampling import (
 )
 
 SEED = 1234
-"""Seed of what is shown while a run trains: the same noise every time."""
+"""Seed of previews during training: the same noise every time."""
 
 VOLUMES = 3
-"""Volumes that are shown, each in three planes."""
+"""Number of volumes, each shown in three planes."""
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Preview:
-    """Draws a method's present ability, the same cases and noise every time.
+    """Draws what a method can do, with the same cases and noise every time.
 
     Attributes:
         method: The method.
-        abilities: What it can do.
-        split: The cases that are shown to a method that starts from a case.
-        grid: Rows and columns of pictures.
+        abilities: Its capabilities.
+        split: Cases for methods that start from a case.
+        grid: Rows and columns of images.
     """
 
     method: Method[Any]
@@ -49,7 +49,7 @@ class Preview:
     grid: tuple[int, int] = (4, 8)
 
     def __call__(self) -> Pixels:
-        """Samples; else images with their masks and what is made of the one or the other."""
+        """Draw samples; otherwise images, their masks, and the method's output for one of them."""
         return self._volumes() if self.method.data.dimensions == 3 else self._pictures()
 
     def _pictures(self) -> Pixels:
@@ -69,18 +69,20 @@ class Preview:
         return image_rows([images, masks], columns)
 
     def _volumes(self) -> Pixels:
-        """Of every case the real sequences with their mask, and below what the method makes."""
+        """Draw the real sequences of each case with their mask, and the method's output below."""
         images = np.array(self.split.image[:VOLUMES])
         codes = self.split.arrays.get("mask")
         codes = None if codes is None else np.array(codes[:VOLUMES])
         real = Layer(images, codes)
-        fits = codes is not None and self.split.structures == self.method.data.mask_channels
-        if "synthesize" in self.abilities and fits and codes is not None:
-            made = self._synthesized(codes).cpu().numpy()
-            return montage([real, Layer(made)])
+        has_all_structures = (
+            codes is not None and self.split.structures == self.method.data.mask_channels
+        )
+        if "synthesize" in self.abilities and has_all_structures and codes is not None:
+            generated = self._synthesized(codes).cpu().numpy()
+            return montage([real, Layer(generated)])
         if "segment" in self.abilities:
-            found = structures(probabilities(self.method, images, SEED))
-            return montage([real, Layer(images, found)])
+            predicted = structures(probabilities(self.method, images, SEED))
+            return montage([real, Layer(images, predicted)])
         if "sample" in self.abilities:
             samples = draw(self.method, VOLUMES, SEED)
             labels = None if samples.mask is None else to_codes(samples.mask)
@@ -89,7 +91,7 @@ class Preview:
 
     def _synthesized(self, codes: Pixels) -> torch.Tensor:
         with apart(self.method, SEED) as rng:
-            given = to_channels(torch.from_numpy(codes), self.split.structures)
-            made = self.method.synthesize(given.to(self.method.device), rng)
-        check_finite(self.method, {"image": made})
-        return made
+            masks = to_channels(torch.from_numpy(codes), self.split.structures)
+            images = self.method.synthesize(masks.to(self.method.device), rng)
+        check_finite(self.method, {"image": images})
+        return images

@@ -1,4 +1,4 @@
-"""Images from a trained method, the same for the same seed."""
+"""Sampling from a trained method; equal seeds give equal samples."""
 
 from __future__ import annotations
 
@@ -17,24 +17,20 @@ from benchbed.errors import BenchbedError
 from benchbed.training.state import random_states, restore_random_states, seed_everything
 
 CHUNK_PIXELS = 64 * 128 * 128
-"""Images are drawn in groups of about this many pixels, so that memory stays flat."""
+"""Samples are drawn in chunks of about this many pixels, to bound memory."""
 
 
 class NotFinite(BenchbedError):
-    """What a method made of its weights is no number."""
+    """Output of a method contains NaN or infinity."""
 
 
-def check_finite(method: Method[Any], made: Mapping[str, torch.Tensor]) -> None:
-    """Refuse what holds a NaN or an infinity: as a picture it would look like any other.
-
-    Args:
-        method: Who made it.
-        made: Tensors by name.
+def check_finite(method: Method[Any], outputs: Mapping[str, torch.Tensor]) -> None:
+    """Raise if a tensor has NaN or infinity, which a picture would not show.
 
     Raises:
-        NotFinite: One of them does.
+        NonFiniteError: A tensor has NaN or infinity.
     """
-    for name, tensor in made.items():
+    for name, tensor in outputs.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise NotFinite(
                 f"{name} of {type(method).__name__} contains NaN or infinity after "
@@ -44,13 +40,13 @@ def check_finite(method: Method[Any], made: Mapping[str, torch.Tensor]) -> None:
 
 @contextlib.contextmanager
 def apart(method: Method[Any], seed: int) -> Iterator[torch.Generator]:
-    """Use a method without training noticing.
+    """Use a method without affecting its training.
 
-    Inside, the networks are in evaluation mode, no gradient is kept, and the global generators
-    are seeded (for dropout noise); afterwards everything is as before.
+    Inside, the networks are in evaluation mode without gradients, and the global generators are
+    seeded (for dropout noise); afterwards everything is restored.
 
     Yields:
-        The seeded generator that noise is drawn from.
+        The seeded generator for noise.
     """
     states = random_states()
     modes = {name: module.training for name, module in method.named_modules()}
@@ -76,17 +72,17 @@ def draw(
     """Draw `count` samples.
 
     Args:
-        method: A built method with the ability ``sample``, or ``pairs``.
+        method: A built method with the capability ``sample``, or ``pairs``.
         count: Number of samples.
-        seed: The same seed gives the same samples.
-        advance: Told how many there are so far.
-        pairs: Draw images with masks.
+        seed: Equal seeds give equal samples.
+        advance: Called with the number done so far.
+        pairs: Whether to draw images with masks.
 
     Returns:
         Samples on the CPU.
 
     Raises:
-        NotFinite: One holds NaN or infinity.
+        NonFiniteError: A sample has NaN or infinity.
     """
     chunk = max(1, min(count, 64, CHUNK_PIXELS // _pixels(method)))
     make = method.pair if pairs else method.sample
@@ -106,19 +102,19 @@ def probabilities(
     seed: int,
     advance: Callable[[int], None] = lambda _: None,
 ) -> npt.NDArray[np.float32]:
-    """The probability of each structure in images.
+    """Predict the probability of each structure in images.
 
     Args:
-        method: A built method with the ability ``segment``.
-        images: As they are stored: uint8 ``(N, C, H, W)``, or float16 ``(N, C, D, H, W)``.
-        seed: Seed of whatever the method draws.
-        advance: Told how many are done so far.
+        method: A built method with the capability ``segment``.
+        images: As stored: uint8 ``(N, C, H, W)``, or float16 ``(N, C, D, H, W)``.
+        seed: Seed of any randomness of the method.
+        advance: Called with the number done so far.
 
     Returns:
         float32 ``(N, K, ...)`` in [0, 1].
 
     Raises:
-        NotFinite: One is NaN or infinite.
+        NonFiniteError: A probability is NaN or infinite.
     """
     chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _pixels(method)))
     parts: list[torch.Tensor] = []
@@ -132,9 +128,9 @@ def probabilities(
 
 
 def foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The probability of any structure: ``(N, K, ...)`` to ``(N, ...)``.
+    """Return the probability of any structure: ``(N, K, ...)`` to ``(N, ...)``.
 
-    A pixel is of one structure at most, so their probabilities add up.
+    Structures exclude each other, so their probabilities add up.
     """
     if scores.shape[1] == 1:
         return scores[:, 0]
@@ -142,13 +138,13 @@ def foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def structures(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The number of the likeliest structure where there is one, else 0: ``(N, ...)``."""
-    found = foreground(scores) > 0.5
-    return np.where(found, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
+    """Return the label of the most probable structure, 0 for background: ``(N, ...)``."""
+    is_foreground = foreground(scores) > 0.5
+    return np.where(is_foreground, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
 
 
 def concatenate(parts: list[Batch]) -> Batch:
-    """Several batches as one."""
+    """Concatenate batches."""
     tensors = [dict(part.tensors()) for part in parts]
     joined = {name: torch.cat([t[name] for t in tensors]) for name in tensors[0]}
     return Batch(

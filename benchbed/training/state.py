@@ -1,4 +1,4 @@
-"""Everything that a run must remember to go on as if it had never stopped."""
+"""Checkpoints: everything needed to resume a run bit for bit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from benchbed.errors import BenchbedError
 from benchbed.files import whole
 
 FORMAT = 1
-"""Version of the checkpoint's content."""
+"""Format version of checkpoints."""
 
-# What a lacking, a swapped and an endless part of a checkpoint make of their use.
+# What missing, exchanged or recursive parts of a checkpoint raise in use.
 _UNFIT = (
     AttributeError,
     IndexError,
@@ -37,7 +37,7 @@ def seed_everything(seed: int) -> None:
 
 
 def random_states() -> dict[str, Any]:
-    """The state of every global generator, as tensors and plain values."""
+    """Return the states of all global generators, as tensors and plain values."""
     numpy_state: Any = np.random.get_state(legacy=False)
     keys = torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))
     plain = {name: value for name, value in numpy_state.items() if name != "state"}
@@ -52,7 +52,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
-    """Put every global generator back where it was."""
+    """Restore the states of all global generators."""
     random.setstate(states["python"])
     saved = dict(states["numpy"])
     keys = saved.pop("keys").numpy().astype(np.uint32)
@@ -63,42 +63,32 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
 
 
 def save_checkpoint(path: Path, method: str, run: str, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint whole.
-
-    Args:
-        path: The file.
-        method: Name of the method whose state it is.
-        run: Identity of the run.
-        content: Tensors and plain values.
+    """Write a checkpoint atomically.
 
     Raises:
-        OSError: The disk does not take it.
+        OSError: The file cannot be written.
     """
-    whole_content = {"format": FORMAT, "method": method, "run": run, **content}
-    # Through memory first it would take twice as long, and as much memory again.
+    state = {"format": FORMAT, "method": method, "run": run, **content}
+    # Directly to the file: through memory takes twice the time, and as much memory again.
     with whole(path) as temporary, temporary.open("wb") as file:
         try:
-            torch.save(whole_content, file)
+            torch.save(state, file)
         except RuntimeError as error:
-            # torch's writer hides what the disk said behind a complaint of its own.
-            said = error.__context__
-            raise (said if isinstance(said, OSError) else error) from None
+            # torch's writer replaces the disk's error by its own.
+            cause = error.__context__
+            raise (cause if isinstance(cause, OSError) else error) from None
 
 
 def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
-    """Read a checkpoint; nothing in it is executed.
-
-    Args:
-        path: The file.
-        method: Name of the method that wants it.
+    """Read a checkpoint; no code in it is executed.
 
     Raises:
-        BenchbedError: It does not read, does not tell how far the run was, is of a newer benchbed
-            or of another method.
+        BenchbedError: It cannot be read, is incomplete, or is of a newer benchbed or another
+            method.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes its reader fail in any way
+    except Exception as error:  # a damaged file may raise anything
         raise BenchbedError(f"{path} is not a readable checkpoint: {_reason(error)}") from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise BenchbedError(f"{path} is not a benchbed checkpoint.")
@@ -120,14 +110,7 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Turn what a checkpoint lacks, or what of it fits nothing, into a sentence.
-
-    Args:
-        path: The checkpoint whose content is put to use in the block.
-
-    Raises:
-        BenchbedError: Something in it is not what it should be.
-    """
+    """Turn errors of missing or unfitting content into `BenchbedError`."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -139,6 +122,6 @@ def fitting(path: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an error, or its kind where it says no more than a number or a key."""
+    """Return the first line of an error, with its type if that is only a number or a key."""
     line = (str(error).splitlines() or [""])[0]
     return line if " " in line else f"{type(error).__name__} {line}".strip()

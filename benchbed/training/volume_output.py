@@ -1,4 +1,4 @@
-"""Made volumes as files that every viewer opens."""
+"""Write generated volumes as NIfTI files."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ from benchbed.training.montage import Layer, montage
 from benchbed.training.pictures import save_picture
 
 SHOWN = 8
-"""Volumes that the picture shows."""
+"""Number of volumes in the picture."""
 
 
 def save_volumes(samples: Batch, folder: Path) -> None:
     """Write each volume as ``NNNN.nii.gz``, its mask as ``NNNN-mask.nii.gz``, and one picture.
 
-    A file has the axes right, anterior, superior, and the sequences last; a voxel of the run's size
-    has no millimetres, and is written as one.
-
-    Args:
-        samples: Images and masks of volumes.
-        folder: Where to.
+    Files have the axes right, anterior, superior, and the sequences last. A voxel of the run's size
+    has no size in millimetres, so 1 mm is written.
     """
     images = samples.image.detach().float().cpu().numpy()
     codes = None if samples.mask is None else to_codes(samples.mask)
