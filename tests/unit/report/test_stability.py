@@ -1,4 +1,4 @@
-"""The same records give the same bytes; what must not share a table never does."""
+"""Reports are reproducible to the byte, and tables do not mix protocols."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEW = settings(max_examples=4, deadline=None)
 
 
 def _many(make: Make) -> list[Record]:
-    """Several methods, seeds, settings; one diverged, one phantom, one with its fields turned."""
+    """Return several methods, seeds and settings; one diverged, one phantom, one reordered."""
     records = [
         make(m, s, values={"swd": 0.1 + 0.07 * s, "kl": 0.3, "fid-random": 0.1 + len(m) / 3},
              dataset=d, source=source)
@@ -38,8 +38,8 @@ def _many(make: Make) -> list[Record]:
     records.append(make("dcgan", 0, source="phantom"))
     other = {"latent_dim": 3, "batch_size": 16}
     records.append(make("wgan", 0, settings=other))
-    turned = make("wgan", 1, settings=dict(reversed(other.items())))
-    return [*records, turned]
+    reordered = make("wgan", 1, settings=dict(reversed(other.items())))
+    return [*records, reordered]
 
 
 def _written(records: Sequence[Record]) -> list[str]:
@@ -52,7 +52,7 @@ def _written(records: Sequence[Record]) -> list[str]:
 
 @FEW
 @given(data=st.data())
-def test_the_order_of_the_records_changes_no_byte(
+def test_order_of_records_does_not_change_the_report(
     make: Make, first: list[str], data: st.DataObject
 ) -> None:
     again = data.draw(st.permutations(_many(make)))
@@ -61,7 +61,7 @@ def test_the_order_of_the_records_changes_no_byte(
 
 @pytest.fixture(scope="module")
 def first(make: Make) -> list[str]:
-    """What the records give in the order in which they are made."""
+    """The report of the records in their original order."""
     return _written(_many(make))
 
 
@@ -125,7 +125,7 @@ def test_every_format_has_every_number(make: Make) -> None:
         assert latex.escape(number) in tex
 
 
-def test_a_picture_is_the_same_each_time_and_has_no_date(make: Make) -> None:
+def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
     board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
     comparison = next(c for c in board.comparisons if c.picture)
     drawn = picture.draw(comparison)
@@ -137,8 +137,8 @@ def test_a_picture_is_the_same_each_time_and_has_no_date(make: Make) -> None:
             assert f"{rank.label} ({rank.mean:.2f})" in drawn
 
 
-def test_a_picture_that_shows_the_same_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
-    """And one that shows something else is."""
+def test_an_unchanged_picture_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
+    """A picture of other content is."""
     boards = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
     first = next(c for c in boards[0].comparisons if c.picture)
     path = tmp_path / first.picture
@@ -152,9 +152,7 @@ def test_a_picture_that_shows_the_same_is_not_drawn_again(make: Make, tmp_path: 
 
 
 @pytest.mark.parametrize("formats", [["md"], ["csv"], ["tex"], ["md", "tex"]])
-def test_only_the_formats_asked_for_are_written(
-    make: Make, tmp_path: Path, formats: list[str]
-) -> None:
+def test_only_requested_formats_are_written(make: Make, tmp_path: Path, formats: list[str]) -> None:
     records = [make(m, dataset=d) for m in ("dcgan", "wgan") for d in ("chest-xray", "lung-ct")]
     files = write(leaderboards(records, paths.benchmarks() / "papers"), tmp_path, formats)
     assert sorted(files) == sorted(tmp_path.iterdir())
@@ -162,12 +160,12 @@ def test_only_the_formats_asked_for_are_written(
 
 
 @pytest.mark.skipif(
-    not (ROOT / "results/leaderboards").is_dir(), reason="the records are not beside the tests"
+    not (ROOT / "results/leaderboards").is_dir(), reason="needs the committed records"
 )
-def test_regenerating_the_committed_leaderboards_changes_nothing(tmp_path: Path) -> None:
-    """`benchbed report` was run and committed after the last record, and after the last change.
+def test_committed_leaderboards_are_up_to_date(tmp_path: Path) -> None:
+    """`benchbed report` was run and committed after the last change of records or reports.
 
-    A picture is compared by what it shows: its bytes depend on the version of matplotlib.
+    A picture is compared by its key, as its bytes depend on the version of matplotlib.
     """
     committed = ROOT / "results/leaderboards"
     for file in committed.glob("*.svg"):
@@ -175,9 +173,9 @@ def test_regenerating_the_committed_leaderboards_changes_nothing(tmp_path: Path)
     registry.cache_clear()
     boards = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
     files = write(boards, tmp_path)
-    # Another writer's pages have tests of their own.
+    # HTML pages have separate tests.
     kinds = {path.suffix for path in files}
-    there = {path.name for path in committed.iterdir() if path.suffix in kinds}
-    assert {path.name for path in files} == there
+    expected = {path.name for path in committed.iterdir() if path.suffix in kinds}
+    assert {path.name for path in files} == expected
     changed = [p.name for p in files if p.read_bytes() != (committed / p.name).read_bytes()]
     assert not changed, f"run `benchbed report` and commit {', '.join(changed)}"
