@@ -128,6 +128,7 @@ def test_an_active_run_is_not_changed(store: Store, holder: subprocess.Popen[str
     what, size, reason = _one(store).goes(EVERYTHING)
     assert (what, size) == ("nothing", 0)
     assert reason
+    assert "run.json" not in reason
     outdated = Holding("a", "failed", False, 1e9, 1820, 1500, WEIGHTS_BYTES, 520)
     assert free(store, outdated, EVERYTHING) == 0
     assert _files(store.run_folder("a")) == before

@@ -163,15 +163,15 @@ def _record(
     return Record.model_validate(content)
 
 
-def _board(name: str, *records: Record) -> Leaderboard:
-    boards = leaderboards(list(records), paths.benchmarks() / "papers")
-    return next(board for board in boards if board.name == name)
+def _leaderboard(name: str, *records: Record) -> Leaderboard:
+    found = leaderboards(list(records), paths.benchmarks() / "papers")
+    return next(leaderboard for leaderboard in found if leaderboard.name == name)
 
 
 def test_a_run_is_shown_with_the_published_row_of_its_settings() -> None:
     """Rows of Table 1 differ in the discriminator; patch2 has a grid of 10 x 10."""
     kinds = ("none", "pixel", "patch1", "patch2", "image")
-    (table,) = _board(TABLE1, *(_record(discriminator=kind) for kind in kinds)).tables
+    (table,) = _leaderboard(TABLE1, *(_record(discriminator=kind) for kind in kinds)).tables
     cells = {row.label: row.cells["auc-roc"] for row in table.rows}
     assert {label: cell.printed for label, cell in cells.items()} == {
         "mi-gan-seg (discriminator=image)": "0.980",
@@ -186,19 +186,19 @@ def test_a_run_is_shown_with_the_published_row_of_its_settings() -> None:
 
 def test_a_run_with_other_settings_matches_no_published_row() -> None:
     """Table 2 has MI-GAN with one discriminator and no plain U-Net."""
-    board = _board(TABLE2, _record(discriminator="none"), _record("unet"))
-    assert not board.tables
-    assert board.absent[0].startswith("DRIVE: ")
-    assert "drive" in board.absent[0]
-    (table,) = _board(TABLE2, _record(), _record(discriminator="none")).tables
+    leaderboard = _leaderboard(TABLE2, _record(discriminator="none"), _record("unet"))
+    assert not leaderboard.tables
+    assert leaderboard.absent[0].startswith("DRIVE: ")
+    assert "drive" in leaderboard.absent[0]
+    (table,) = _leaderboard(TABLE2, _record(), _record(discriminator="none")).tables
     assert table.rows[0].label == "mi-gan-seg (discriminator=image)"
     assert table.rows[0].cells["dice-best"].printed == "0.832"
     assert all(row.published for row in table.rows[1:])
 
 
 def test_published_methods_without_runs_are_shown_as_published() -> None:
-    board = _board(TABLE2, _record(), _record("human-expert", dice_best=0.7912))
-    (table,) = board.tables
+    leaderboard = _leaderboard(TABLE2, _record(), _record("human-expert", dice_best=0.7912))
+    (table,) = leaderboard.tables
     published = [row for row in table.rows if row.published]
     assert [row.label for row in published] == [
         f"{name} (as published)"
@@ -210,12 +210,12 @@ def test_published_methods_without_runs_are_shown_as_published() -> None:
     assert not any(cell.values or cell.best for row in published for cell in row.cells.values())
     human = next(row for row in table.rows if row.method == "human-expert")
     assert str(human.cells["dice-best"].verdict) == "matches"
-    page = markdown.render(board)
+    page = markdown.render(leaderboard)
     assert (
         "| HED (as published) | – | – | 0.796<sup>a</sup> | – | – | 0.969 | – | – | 0.877 | – |"
         in page.splitlines()
     )
-    lines = list(csv.DictReader(io.StringIO(csvfile.render(board))))
+    lines = list(csv.DictReader(io.StringIO(csvfile.render(leaderboard))))
     hed = {line["metric"]: line for line in lines if line["label"] == "HED (as published)"}
     assert {name: line["paper_value"] for name, line in hed.items()} == {
         "dice-best": "0.796", "auc-roc": "0.969", "auc-pr": "0.877",
@@ -226,9 +226,9 @@ def test_published_methods_without_runs_are_shown_as_published() -> None:
 
 def test_the_best_is_chosen_among_own_runs_only() -> None:
     """A single own row is not marked; of two the better one is."""
-    (alone,) = _board(TABLE2, _record()).tables
+    (alone,) = _leaderboard(TABLE2, _record()).tables
     assert not any(row.cells["dice-best"].best for row in alone.rows)
-    (both,) = _board(TABLE2, _record(), _record("human-expert", dice_best=0.7)).tables
+    (both,) = _leaderboard(TABLE2, _record(), _record("human-expert", dice_best=0.7)).tables
     assert [row.label for row in both.rows if row.cells["dice-best"].best] == [
         "mi-gan-seg (discriminator=image)"
     ]
@@ -236,7 +236,7 @@ def test_the_best_is_chosen_among_own_runs_only() -> None:
 
 def test_published_rows_show_in_the_terminal() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(*terminal.render(_board(TABLE2, _record()).tables[0], console), sep="\n")
+    console.print(*terminal.render(_leaderboard(TABLE2, _record()).tables[0], console), sep="\n")
     shown = console.export_text()
     assert "DRIU (as published)" in shown
     assert "paper 0.822" in shown
@@ -260,8 +260,8 @@ def test_a_run_on_synthetic_pairs_is_shown_with_its_regime(
     record = _record("unet", sensitivity=0.8).model_copy(
         update={"task": "augmentation", "pairs": pairs}
     )
-    board = _board("zhang2019-skrgan-table2", record)
-    cell = board.tables[0].rows[0].cells["sensitivity"]
+    leaderboard = _leaderboard("zhang2019-skrgan-table2", record)
+    cell = leaderboard.tables[0].rows[0].cells["sensitivity"]
     assert (cell.printed, str(cell.verdict)) == (printed, verdict)
 
 
@@ -276,5 +276,5 @@ def test_another_regime_or_generator_matches_no_published_row(pairs: Pairs) -> N
     record = _record("unet", sensitivity=0.8).model_copy(
         update={"task": "augmentation", "pairs": pairs}
     )
-    board = _board("zhang2019-skrgan-table2", record)
-    assert not board.tables
+    leaderboard = _leaderboard("zhang2019-skrgan-table2", record)
+    assert not leaderboard.tables

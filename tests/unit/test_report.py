@@ -49,8 +49,8 @@ def test_rows_of_different_protocols_never_share_a_table(
         make_record("skrgan", size=128),
         make_record("skrgan", precision="bf16"),
     ]
-    board = overview(frame(records), "synthesis", metrics)
-    assert sorted(len(table.rows) for table in board.tables) == [1, 1, 1, 1, 2]
+    leaderboard = overview(frame(records), "synthesis", metrics)
+    assert sorted(len(table.rows) for table in leaderboard.tables) == [1, 1, 1, 1, 2]
 
 
 def test_means_and_deviations_over_seeds_and_missing_seeds(
@@ -75,12 +75,12 @@ def test_a_metric_missing_in_some_seeds_is_not_the_best(
     records = [make_record(seed=seed, values={"swd": 0.3}) for seed in range(3)]
     records += [make_record("skrgan", seed=seed, values={"kl": 1.0}) for seed in (1, 2)]
     records.append(make_record("skrgan", values={"swd": 0.05, "kl": 1.0}))
-    board = overview(frame(records), "synthesis", metrics)
-    dcgan, skrgan = board.tables[0].rows
+    leaderboard = overview(frame(records), "synthesis", metrics)
+    dcgan, skrgan = leaderboard.tables[0].rows
     assert dcgan.cells["swd"].best
     assert not skrgan.cells["swd"].best
-    assert "| 0.05 (1/3 seeds) |" in markdown.render(board)
-    assert board.tables[0].warnings[0].startswith("1 seed ")
+    assert "| 0.05 (1/3 seeds) |" in markdown.render(leaderboard)
+    assert leaderboard.tables[0].warnings[0].startswith("1 seed ")
 
 
 def test_a_table_warns_of_mixed_recipes_and_repeated_seeds(
@@ -160,13 +160,13 @@ def test_a_random_feature_distance_is_never_compared_with_a_published_fid(
     make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     record = make_record("dcgan", values={"fid-random": 3.0, "swd": 0.1})
-    board = paper_board(frame([record]), paper, paper.tables[0], metrics)
-    cells = board.tables[0].rows[0].cells
+    leaderboard = paper_board(frame([record]), paper, paper.tables[0], metrics)
+    cells = leaderboard.tables[0].rows[0].cells
     assert cells["swd"].printed == "0.118"
     assert cells["fid-random"].printed is None
     assert cells["fid"].mean is None
     assert cells["fid"].printed == "260.3"
-    page = markdown.render(board)
+    page = markdown.render(leaderboard)
     header = next(line for line in page.splitlines() if line.startswith("| Method"))
     assert "FID-random ↓ | paper" not in header
     assert "FID ↓ | paper" in header
@@ -176,12 +176,12 @@ def test_the_terminal_never_cuts_a_number(
     make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     values = {"swd": 0.0962241, "ms-ssim-realfake": 0.684765, "kl": 0.545512, "fid-random": 9.27812}
-    board = paper_board(
+    leaderboard = paper_board(
         frame([make_record("dcgan", values=values)]), paper, paper.tables[0], metrics
     )
     for width in (40, 80, 200):
         console = Console(width=width, record=True, file=io.StringIO())
-        console.print(*terminal.render(board.tables[0], console), sep="\n")
+        console.print(*terminal.render(leaderboard.tables[0], console), sep="\n")
         shown = console.export_text()
         assert "…" not in shown
         for number in ("0.09622", "0.6848", "0.5455", "9.278", "paper 0.118*", "paper 260.3"):
@@ -204,8 +204,8 @@ def test_published_table_is_complete(paper: ReferencePaper) -> None:
 
 def test_csv_has_a_line_for_every_number(make_record: Make, metrics: dict[str, MetricSpec]) -> None:
     mine = make_record("dcgan")
-    board = overview(frame([mine, make_record("skrgan")]), "synthesis", metrics)
-    lines = list(csv.DictReader(io.StringIO(csvfile.render(board))))
+    leaderboard = overview(frame([mine, make_record("skrgan")]), "synthesis", metrics)
+    lines = list(csv.DictReader(io.StringIO(csvfile.render(leaderboard))))
     assert len(lines) == 4
     swd = next(line for line in lines if (line["method"], line["metric"]) == ("dcgan", "swd"))
     assert (swd["mean"], swd["floor"], swd["runs"]) == ("0.1", "0.01", mine.id)

@@ -22,7 +22,7 @@ METHODS = ("acgan", "dcgan", "wgan")
 SETS = ("a", "b", "c", "d", "e", "f")
 
 
-def _board(records: Iterable[Record]) -> Leaderboard:
+def _leaderboard(records: Iterable[Record]) -> Leaderboard:
     return overview(frame(records), "synthesis", registry().specs(MetricSpec))
 
 
@@ -37,7 +37,7 @@ def _grid(make: Make, methods: Iterable[str] = METHODS, seeds: int = 2) -> list[
 
 
 def _only(records: Iterable[Record]) -> Comparison:
-    (comparison,) = _board(records).comparisons
+    (comparison,) = _leaderboard(records).comparisons
     return comparison
 
 
@@ -94,7 +94,7 @@ def test_difference_of_two_methods_has_an_interval_from_three_pairs(make: Make) 
     assert (pair.first, pair.difference) == ("wgan", pytest.approx(-0.2))
     assert pair.interval is not None
     assert pair.interval == pytest.approx((-0.3, -0.1))
-    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render(_board(records))
+    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render(_leaderboard(records))
     two = [r for r in records if r.dataset != "c"]
     assert _only(two).metrics[0].pairs[0].interval is None
 
@@ -111,7 +111,7 @@ def test_too_few_pairs_and_datasets_give_a_warning(make: Make) -> None:
     assert all(fact in few_datasets for fact in ("3 methods", "3 datasets"))
     assert all(pair.p is None for pair in comparison.metrics[0].pairs)
     assert comparison.metrics[0].groups == (METHODS,), "no methods differ significantly"
-    page = markdown.render(_board(records))
+    page = markdown.render(_leaderboard(records))
     assert f"> {few_pairs}" in page
 
 
@@ -128,16 +128,16 @@ def test_a_comparison_never_mixes_sources_or_conditions(make: Make) -> None:
     for change in ({}, {"source": "phantom"}, {"size": 128}, {"kimg": 9.0}, {"augment": "flip"}):
         records += [make(m, dataset=d, **change) for m in METHODS for d in SETS[:2]]
     records += [make(m, dataset=d, precision="bf16") for m in METHODS for d in SETS[:2]]
-    board = _board(records)
-    assert len(board.comparisons) == 6
-    assert len({comparison.name for comparison in board.comparisons}) == 6
-    assert all(part.pairs[0].count == 2 for c in board.comparisons for part in c.metrics)
+    leaderboard = _leaderboard(records)
+    assert len(leaderboard.comparisons) == 6
+    assert len({comparison.name for comparison in leaderboard.comparisons}) == 6
+    assert all(part.pairs[0].count == 2 for c in leaderboard.comparisons for part in c.metrics)
 
 
 def test_one_dataset_gives_no_comparison(make: Make) -> None:
-    board = _board([make(m, seed) for m in METHODS for seed in (0, 1)])
-    assert not board.comparisons
-    assert grids.NO_COMPARISON in markdown.render(board)
+    leaderboard = _leaderboard([make(m, seed) for m in METHODS for seed in (0, 1)])
+    assert not leaderboard.comparisons
+    assert grids.NO_COMPARISON in markdown.render(leaderboard)
 
 
 def test_a_dataset_in_two_framings_counts_once(make: Make) -> None:
@@ -182,15 +182,15 @@ def _seeds(make: Make, seeds: int, **means: float) -> list[Record]:
 
 
 def test_ties_with_the_best_are_marked_and_explained(make: Make) -> None:
-    board = _board(_seeds(make, 9, acgan=0.1, dcgan=0.1001, wgan=0.5))
-    (table,) = board.tables
+    leaderboard = _leaderboard(_seeds(make, 9, acgan=0.1, dcgan=0.1001, wgan=0.5))
+    (table,) = leaderboard.tables
     cells = {row.label: row.cells["swd"] for row in table.rows}
     assert cells["acgan"].best
     assert {label: cell.tied for label, cell in cells.items()} == {
         "acgan": False, "dcgan": True, "wgan": False,
     }  # fmt: skip
     assert not table.warnings
-    page = markdown.render(board)
+    page = markdown.render(leaderboard)
     row = next(line for line in page.splitlines() if line.startswith("| dcgan"))
     assert row.split("|")[3].strip().endswith("≈")
     explanation = next(line for line in page.splitlines() if "≈: " in line)
@@ -198,22 +198,22 @@ def test_ties_with_the_best_are_marked_and_explained(make: Make) -> None:
 
 
 def test_too_few_seeds_mark_no_tie_and_give_the_needed_number(make: Make) -> None:
-    (table,) = _board(_seeds(make, 2, acgan=0.1, dcgan=0.1001, wgan=0.5)).tables
+    (table,) = _leaderboard(_seeds(make, 2, acgan=0.1, dcgan=0.1001, wgan=0.5)).tables
     assert not any(row.cells["swd"].tied for row in table.rows)
     # 2 * 2 / 2**7 is the first below 0.05.
     assert len(table.warnings) == 1
     assert table.warnings[0].startswith("2 seeds")
     assert all(fact in table.warnings[0] for fact in ("other 2 rows", "7 for p = 0.05"))
-    (alone,) = _board([make()]).tables
+    (alone,) = _leaderboard([make()]).tables
     assert not alone.warnings, "a single row is not compared"
 
 
 def test_three_seeds_have_a_bootstrap_interval_and_two_have_none(make: Make) -> None:
     page = {}
     for seeds in (2, 3):
-        board = _board(make(seed=s, values={"swd": 0.1 * s}) for s in range(seeds))
-        cell = board.tables[0].rows[0].cells["swd"]
-        page[seeds] = markdown.render(board)
+        leaderboard = _leaderboard(make(seed=s, values={"swd": 0.1 * s}) for s in range(seeds))
+        cell = leaderboard.tables[0].rows[0].cells["swd"]
+        page[seeds] = markdown.render(leaderboard)
         assert (cell.seed_interval is None) == (seeds == 2)
     assert "| 0.05 ± 0.07071 |" in page[2]
     assert "| 0.1 ± 0.1 [0, 0.2] |" in page[3]

@@ -26,7 +26,7 @@ COPIED = "at least one pair is a copying error"
 
 
 @pytest.fixture(scope="module")
-def board(make: Make) -> Leaderboard:
+def leaderboard(make: Make) -> Leaderboard:
     """SkrGAN's Table 1 with three methods on lung CT and on chest X-ray, at the paper's size."""
     values = {"swd": 0.1, "ms-ssim-realfake": 0.3, "fid": 90.0}
     records = [
@@ -34,14 +34,14 @@ def board(make: Make) -> Leaderboard:
         for m in ("acgan", "dcgan", "skrgan")
         for d in ("lung-ct", "chest-xray")
     ]
-    boards = leaderboards(records, paths.benchmarks() / "papers")
-    return next(b for b in boards if b.name == "zhang2019-skrgan-table1")
+    found = leaderboards(records, paths.benchmarks() / "papers")
+    return next(b for b in found if b.name == "zhang2019-skrgan-table1")
 
 
-def test_a_footnote_marks_only_the_affected_values(board: Leaderboard) -> None:
+def test_a_footnote_marks_only_the_affected_values(leaderboard: Leaderboard) -> None:
     """The paper prints DCGAN 285.0 and ACGAN 222.5 for both lung CT and brain MRI."""
     marked = set()
-    for table in board.tables:
+    for table in leaderboard.tables:
         marks = {note.mark for note in table.footnotes if COPIED in note.text}
         for row in table.rows:
             for name, cell in row.cells.items():
@@ -52,16 +52,16 @@ def test_a_footnote_marks_only_the_affected_values(board: Leaderboard) -> None:
     }  # fmt: skip
 
 
-def test_marks_and_footnotes_match_one_to_one(board: Leaderboard) -> None:
-    for table in board.tables:
+def test_marks_and_footnotes_match_one_to_one(leaderboard: Leaderboard) -> None:
+    for table in leaderboard.tables:
         used = [m for row in table.rows for cell in row.cells.values() for m in cell.marks]
         assert list(dict.fromkeys(used)) == [note.mark for note in table.footnotes]
         assert all(cell.printed for row in table.rows for cell in row.cells.values() if cell.marks)
 
 
-def test_footnotes_are_in_every_format(board: Leaderboard) -> None:
-    page, tex = markdown.render(board), latex.render(board)
-    lung = next(t for t in board.tables if t.protocol["dataset"] == "lung-ct")
+def test_footnotes_are_in_every_format(leaderboard: Leaderboard) -> None:
+    page, tex = markdown.render(leaderboard), latex.render(leaderboard)
+    lung = next(t for t in leaderboard.tables if t.protocol["dataset"] == "lung-ct")
     row = next(r for r in lung.rows if r.method == "dcgan")
     marks = ",".join(row.cells["fid"].marks)
     assert f"| 285.0<sup>{marks}</sup> | better |" in page
@@ -69,7 +69,7 @@ def test_footnotes_are_in_every_format(board: Leaderboard) -> None:
     for note in lung.footnotes:
         assert f"- <sup>{note.mark}</sup> {note.text}" in page
         assert rf"\textsuperscript{{{note.mark}}} {latex.escape(note.text)}" in tex
-    lines = csv.DictReader(io.StringIO(csvfile.render(board)))
+    lines = csv.DictReader(io.StringIO(csvfile.render(leaderboard)))
     marked = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
     assert marked == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
 
@@ -85,8 +85,8 @@ def imported(make: Make) -> Leaderboard:
         for m in ("acgan", "dcgan")
         for seed in (0, 1)
     ]  # fmt: skip
-    boards = leaderboards(records, paths.benchmarks() / "papers")
-    return next(b for b in boards if b.name == "zhang2019-skrgan-table1")
+    found = leaderboards(records, paths.benchmarks() / "papers")
+    return next(b for b in found if b.name == "zhang2019-skrgan-table1")
 
 
 def test_every_format_marks_a_row_with_an_imported_record(imported: Leaderboard) -> None:

@@ -69,13 +69,13 @@ def test_a_table_compiles_with_any_label(make: Make, tmp_path: Path) -> None:
         for m in ("acgan", "dcgan", "wgan")
         for note in (odd, "wide " * 60)
     ]
-    boards = leaderboards(records, paths.benchmarks() / "papers")
+    found = leaderboards(records, paths.benchmarks() / "papers")
     names = ("synthesis", "zhang2019-skrgan-table1")
-    for board in boards:
-        tables = tuple(replace(t, title=t.title + odd, warnings=(odd,)) for t in board.tables)
-        if board.name in names:
-            text = latex.render(replace(board, tables=tables))
-            (tmp_path / f"{board.name}.tex").write_text(text, encoding="utf-8")
+    for leaderboard in found:
+        tables = tuple(replace(t, title=t.title + odd, warnings=(odd,)) for t in leaderboard.tables)
+        if leaderboard.name in names:
+            text = latex.render(replace(leaderboard, tables=tables))
+            (tmp_path / f"{leaderboard.name}.tex").write_text(text, encoding="utf-8")
     log = _compile(tmp_path, "\n".join(rf"\input{{{name}}}" for name in names))
     assert "Missing character" not in log
     # A line of text may be too long for lack of a line break; a table may not.
@@ -102,13 +102,15 @@ def test_a_wide_table_is_split_and_keeps_all_columns(make: Make) -> None:
     values = {"swd": 0.123456, "ms-ssim-realfake": 0.3, "fid-random": 3.5, "kl": 0.5,
               "kid-random": 2.0, "ms-ssim-diversity": 0.2, "precision-random": 0.1,
               "recall-random": 0.7}  # fmt: skip
-    board = leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
-    tex = latex.render(board)
+    leaderboard = leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
+    tex = latex.render(leaderboard)
     parts = re.findall(r"\\toprule\n(.*?) \\\\\n\\midrule", tex)
     assert len(parts) > 1
     headings = [heading for part in parts for heading in part.split(" & ")]
     assert all(part.startswith("Method & Seeds & ") for part in parts)
-    expected = [latex.escape(c.heading) for b in grids.table(board.tables[0]).blocks for c in b]
+    expected = [
+        latex.escape(c.heading) for b in grids.table(leaderboard.tables[0]).blocks for c in b
+    ]
     assert [h for h in headings if h not in {"Method", "Seeds"}] == expected
     widths = [len(re.sub(r"\\\w+(\{\\\w+\})?|[{}]", "", part)) for part in parts]
     assert max(widths) <= latex.LETTERS

@@ -55,11 +55,11 @@ def _seeds(make: Make, count: int) -> list[Record]:
 
 
 def _reported(records: Sequence[Record]) -> list[Leaderboard]:
-    boards = leaderboards(list(records), NO_PAPERS)
-    for board in boards:
+    found = leaderboards(list(records), NO_PAPERS)
+    for leaderboard in found:
         for render in (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render):
-            assert render(board)
-    return boards
+            assert render(leaderboard)
+    return found
 
 
 def _seconds(records: Sequence[Record]) -> float:
@@ -86,18 +86,18 @@ def test_four_times_the_records_take_four_times_as_long(
 
 def test_very_many_methods_are_ranked_but_not_compared_in_pairs(make: Make) -> None:
     """The table of pairs grows quadratically and would be unreadable."""
-    (board,) = _reported(_settings(make, 4 * MOST_METHODS))
-    (comparison,) = board.comparisons
+    (leaderboard,) = _reported(_settings(make, 4 * MOST_METHODS))
+    (comparison,) = leaderboard.comparisons
     (part,) = comparison.metrics
     assert len(part.ranks) == 2 * MOST_METHODS
     assert part.pairs == ()
     assert comparison.picture == ""
     (warning,) = (w for w in comparison.warnings if "100 methods" in w)
     assert "4950" in warning
-    page = markdown.render(board)
+    page = markdown.render(leaderboard)
     assert warning in page
     assert "| Mean rank |" in page
     assert "| Methods |" not in page
-    assert ": pairs" not in latex.render(board)
+    assert ": pairs" not in latex.render(leaderboard)
     (few,) = _reported(_settings(make, 2 * MOST_METHODS))
     assert "| Methods |" in markdown.render(few)

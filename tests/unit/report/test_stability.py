@@ -43,11 +43,11 @@ def _many(make: Make) -> list[Record]:
 
 
 def _written(records: Sequence[Record]) -> list[str]:
-    boards = leaderboards(list(records), paths.benchmarks() / "papers")
-    assert len(boards) > 5
-    boards = [board for board in boards if board.tables]
+    found = leaderboards(list(records), paths.benchmarks() / "papers")
+    assert len(found) > 5
+    found = [leaderboard for leaderboard in found if leaderboard.tables]
     writers = (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render)
-    return [writer(board) for board in boards for writer in writers]
+    return [writer(leaderboard) for leaderboard in found for writer in writers]
 
 
 @FEW
@@ -91,24 +91,24 @@ def test_no_table_has_two_protocols_and_no_comparison_two_sources(
     for place, record in enumerate(records):
         records[place] = record.model_copy(update={"id": f"r{place}"})
     by_id = {record.id: record for record in records}
-    for board in leaderboards(records, paths.benchmarks() / "papers"):
-        for table in board.tables:
+    for leaderboard in leaderboards(records, paths.benchmarks() / "papers"):
+        for table in leaderboard.tables:
             runs = [by_id[run] for row in table.rows for run in row.runs]
             kinds = {(r.protocol_hash, r.precision, r.source, r.fingerprint) for r in runs}
             assert len(kinds) == 1
             assert f"({runs[0].source})" in table.title
-        for comparison in board.comparisons:
+        for comparison in leaderboard.comparisons:
             mine = [r for r in records if r.source == comparison.shared["source"]]
             assert set(comparison.datasets) <= {r.dataset for r in mine}
             assert comparison.title.startswith(str(comparison.shared["source"]))
 
 
-def _cell_texts(board: Leaderboard) -> list[str]:
+def _cell_texts(leaderboard: Leaderboard) -> list[str]:
     from benchbed.report import text
 
     return [
         text.value(cell)
-        for table in board.tables
+        for table in leaderboard.tables
         for row in table.rows
         for cell in row.cells.values()
         if cell.mean is not None
@@ -116,18 +116,18 @@ def _cell_texts(board: Leaderboard) -> list[str]:
 
 
 def test_every_format_has_every_number(make: Make) -> None:
-    board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
-    shown = _cell_texts(board)
+    leaderboard = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    shown = _cell_texts(leaderboard)
     assert len(shown) > 20
-    page, tex = markdown.render(board), latex.render(board)
+    page, tex = markdown.render(leaderboard), latex.render(leaderboard)
     for number in shown:
         assert number in page
         assert latex.escape(number) in tex
 
 
 def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
-    board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
-    comparison = next(c for c in board.comparisons if c.picture)
+    leaderboard = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    comparison = next(c for c in leaderboard.comparisons if c.picture)
     drawn = picture.draw(comparison)
     assert drawn == picture.draw(comparison)
     assert "dc:date" not in drawn
@@ -139,15 +139,15 @@ def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
 
 def test_an_unchanged_picture_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
     """A picture of other content is."""
-    boards = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
-    first = next(c for c in boards[0].comparisons if c.picture)
+    found = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
+    first = next(c for c in found[0].comparisons if c.picture)
     path = tmp_path / first.picture
     path.write_text(f"older drawing of {picture.key(first)}")
-    files = write(boards, tmp_path)
+    files = write(found, tmp_path)
     assert path in files
     assert path.read_text().startswith("older drawing")
     path.write_text("of something else")
-    write(boards, tmp_path)
+    write(found, tmp_path)
     assert path.read_text() == picture.draw(first)
 
 
@@ -171,8 +171,8 @@ def test_committed_leaderboards_are_up_to_date(tmp_path: Path) -> None:
     for file in committed.glob("*.svg"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     registry.cache_clear()
-    boards = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
-    files = write(boards, tmp_path)
+    found = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
+    files = write(found, tmp_path)
     # HTML pages have separate tests.
     kinds = {path.suffix for path in files}
     expected = {path.name for path in committed.iterdir() if path.suffix in kinds}

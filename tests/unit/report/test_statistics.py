@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchbed.report import statistics
 from benchbed.report.limits import LEVEL, holm, pairs_needed, smallest_p
 
-# Demsar 2006, Table 6: AUC of C4.5, with m, with cf, with both, on 14 data sets. In the last row
-# but one the paper prints 0.975 twice but ranks them differently, so the first is 0.9751 here.
+# Demsar 2006, Table 6: AUC of C4.5, with m, with cf, with both, on 14 datasets. The last row but
+# one has 0.975 twice in the paper, ranked differently, so the first is 0.9751 here.
 DEMSAR = np.array([
     [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967],
     [0.628, 0.661, 0.654, 0.657], [0.882, 0.888, 0.886, 0.898], [0.936, 0.931, 0.916, 0.931],
@@ -94,7 +94,7 @@ def test_groups_are_the_largest_sets_within_the_critical_difference(
 
 @pytest.mark.parametrize("methods", [3, 4, 5, 8])
 def test_datasets_needed_is_the_least_number_with_a_difference(methods: int) -> None:
-    """With equal ranks on every dataset, the first and the last method differ from there on."""
+    """With equal ranks on every dataset, the first and the last method differ, not with fewer."""
 
     def differ(datasets: int) -> bool:
         scores = np.tile(np.arange(methods, dtype=float), (datasets, 1))
