@@ -1,4 +1,4 @@
-"""Distances by a matrix product answer as their differences do, ties and copies included."""
+"""Distances by a matrix product equal those by differences, with ties and duplicates too."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Points = NDArray[np.float32]
 
 
 def squares(first: Points, second: Points) -> NDArray[np.float64]:
-    """Squared distances from differences in float64."""
+    """Return squared distances from differences in float64."""
     return np.asarray(cdist(first.astype(float), second.astype(float), "sqeuclidean"))
 
 
 def points(kind: str) -> tuple[Points, Points]:
-    """Two sets that rounding could mislead."""
+    """Return two sets for which rounding errors could change a comparison."""
     rng = np.random.default_rng(0)
     if kind == "far from the origin":
         first, second = 1e4 + rng.standard_normal((2, 40, 300))
@@ -36,8 +36,8 @@ KINDS = ["features", "far from the origin", "on a grid, with many ties", "copies
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_comparisons_are_those_of_differences(kind: str) -> None:
-    """With every distance as a limit in turn, which makes a tie of each, none is misjudged."""
+def test_comparisons_match_differences(kind: str) -> None:
+    """Each distance is used as a limit in turn, so that every comparison has a tie."""
     first, second = points(kind)
     distances = Distances(first, second)
     rows, columns = np.divmod(np.arange(len(first) * len(second)), len(second))
@@ -53,26 +53,26 @@ def test_comparisons_are_those_of_differences(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [1, 3, 6])
 @pytest.mark.parametrize("size", [7, 16, 1024])
-def test_smallest_are_those_of_differences(
+def test_smallest_distances_match_differences(
     kind: str, count: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The count-th smallest of each row equals that of the sorted differences, to 1e-12.
 
-    Of two sets and of one with itself, whose tiles above the diagonal stand for those below, in
-    tiles that are smaller than the matrix, divide it evenly or not, or hold it whole.
+    For two sets and for one set with itself (which computes only the tiles above the diagonal),
+    with tiles smaller than the matrix, dividing it evenly or not, or covering it.
     """
     monkeypatch.setattr("benchbed.metrics.distances._TILE", size)
     first, second = points(kind)
-    for found, among in (
+    for found, targets in (
         (Distances(first, second).smallest(count), second),
         (Distances(first).smallest(count), first),
     ):
-        expected = np.sort(squares(first, among), axis=1)[:, count - 1]
+        expected = np.sort(squares(first, targets), axis=1)[:, count - 1]
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_tiles_make_up_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every pair of two sets lies in one tile, and is judged there as in the whole."""
+def test_tiles_cover_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pair is in exactly one tile, with the same result as in the full matrix."""
     monkeypatch.setattr("benchbed.metrics.distances._TILE", 16)
     first, second = points("on a grid, with many ties")
     second = second[:35]
@@ -83,10 +83,10 @@ def test_tiles_make_up_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(found, exact <= exact[:, 3:4])
 
 
-def test_rounding_stays_far_below_what_is_allowed_for() -> None:
-    """On features of 2048 dimensions the product is off by a tenth of the allowance at most."""
+def test_rounding_errors_are_far_below_the_bound() -> None:
+    """With 2048-dimensional features the error is at most a tenth of the bound."""
     first, second = points("features")
     distances = Distances(first, second)
     [tile] = distances.tiles()
-    off = np.abs(tile.rounded.numpy() - squares(first, second))
-    assert (off <= 0.1 * distances.errors.numpy()).all()
+    error = np.abs(tile.rounded.numpy() - squares(first, second))
+    assert (error <= 0.1 * distances.errors.numpy()).all()

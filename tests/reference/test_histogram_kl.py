@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ Pixels = NDArray[np.uint8]
 
 
 def images(count: int, channels: int, seed: int, top: int = 256) -> Pixels:
-    """Uniform noise below `top`."""
+    """Return uniform noise below `top`."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, top, (count, channels, 24, 20), dtype=np.uint8)
 
@@ -30,8 +31,10 @@ def test_worked_divergence() -> None:
 @pytest.mark.parametrize(
     ("constant", "forward", "backward"), [(1e-10, 3.837642, 0.346574), (1e-6, 2.302489, 0.346556)]
 )
-def test_worked_smoothing_trap(constant: float, forward: float, backward: float) -> None:
-    """A constant added to the counts decides the value in empty bins, to the digits printed."""
+def test_smoothing_constant_decides_empty_bins(
+    constant: float, forward: float, backward: float
+) -> None:
+    """The divergence depends on the constant added to the counts, to 1e-6."""
     a, b = np.array([0, 0, 64, 128, 192, 255]), np.array([0, 64, 64, 128, 128, 255])
     p, q = (np.bincount(x, minlength=256) + constant for x in (a, b))
     assert kl_divergence(p, q) == pytest.approx(forward, abs=1e-6)
@@ -48,14 +51,14 @@ def test_worked_coarse_bins() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_equals_scipy(seed: int) -> None:
-    """scipy.stats.entropy of the same weights agrees, zeros in the first included, to 1e-12."""
+    """scipy.stats.entropy agrees to 1e-12, also with zeros in the first distribution."""
     rng = np.random.default_rng(seed)
     p, q = rng.integers(0, 50, 256), rng.integers(1, 50, 256)
     assert kl_divergence(p, q) == pytest.approx(entropy(p, q), abs=1e-12)
 
 
 def test_infinite_where_the_second_has_no_weight() -> None:
-    """As in scipy: an event that the second excludes makes the divergence infinite."""
+    """As in scipy."""
     assert kl_divergence(np.array([1, 1]), np.array([1, 0])) == float("inf")
 
 
@@ -72,8 +75,8 @@ def test_whole_metric_equals_scipy(channels: int) -> None:
     assert histogram_kl(fake, real) != pytest.approx(entropy(*counts), rel=0.01)
 
 
-def test_a_set_has_no_divergence_from_itself() -> None:
-    """Equal histograms give exactly 0, whatever the order of images."""
+def test_divergence_from_itself_is_zero() -> None:
+    """Exactly, and regardless of the order of the images."""
     real = images(4, 3, 0)
     assert histogram_kl(real, real[::-1]) == 0
 
@@ -95,7 +98,7 @@ def test_luma_is_rounded_half_up() -> None:
 
 
 def test_grey_in_three_channels_is_grey() -> None:
-    """Replicating a channel changes no count: the weights sum to 1."""
+    """The weights sum to 1, so replicating a channel changes no count."""
     grey = images(2, 1, 0)
     expected = intensity_histogram(grey)
     np.testing.assert_array_equal(intensity_histogram(np.repeat(grey, 3, axis=1)), expected)
@@ -103,19 +106,19 @@ def test_grey_in_three_channels_is_grey() -> None:
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8])
 def test_only_the_field_of_view_counts(dtype: type) -> None:
-    """Pixels outside change nothing, for both kinds of mask; counts are those of what is left."""
+    """Pixels outside have no effect, for masks of both types."""
     pixels = images(3, 3, 0)
     fov: NDArray[Any] = np.zeros((3, 24, 20), dtype)
     fov[:, 4:20, 5:15] = 1
-    spoiled = pixels.copy()
-    spoiled[:, :, :4] = 255
+    changed = pixels.copy()
+    changed[:, :, :4] = 255
     counts = intensity_histogram(pixels, fov)
     assert counts.sum() == 3 * 16 * 10
-    np.testing.assert_array_equal(intensity_histogram(spoiled, fov), counts)
+    np.testing.assert_array_equal(intensity_histogram(changed, fov), counts)
     np.testing.assert_array_equal(counts, intensity_histogram(pixels[:, :, 4:20, 5:15]))
     whole = images(3, 3, 1)
-    assert histogram_kl(pixels, whole, real_fov=fov) == histogram_kl(spoiled, whole, real_fov=fov)
-    assert histogram_kl(whole, pixels, None, fov) == histogram_kl(whole, spoiled, None, fov)
+    assert histogram_kl(pixels, whole, real_fov=fov) == histogram_kl(changed, whole, real_fov=fov)
+    assert histogram_kl(whole, pixels, None, fov) == histogram_kl(whole, changed, None, fov)
 
 
 def test_reads_a_memory_map(tmp_path: Path) -> None:
@@ -127,34 +130,35 @@ def test_reads_a_memory_map(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "fov", "words"),
+    ("pixels", "fov", "fact"),
     [
-        (np.zeros((2, 2, 4, 4), np.uint8), None, "C of 1 or 3"),
+        (np.zeros((2, 2, 4, 4), np.uint8), None, "(2, 2, 4, 4)"),
         (np.zeros((2, 1, 4, 4), np.float32), None, "float32"),
-        (np.zeros((2, 1, 4, 4), np.uint8), np.ones((2, 4, 5), bool), r"\(2, 4, 4\)"),
-        (np.zeros((2, 1, 4, 4), np.uint8), np.full((2, 4, 4), 255), "other than 0 and 1"),
-        (np.zeros((2, 1, 4, 4), np.uint8), np.zeros((2, 4, 4), bool), "No pixel"),
-        (np.zeros((0, 1, 4, 4), np.uint8), None, "No pixel"),
+        (np.zeros((2, 1, 4, 4), np.uint8), np.ones((2, 4, 5), bool), "(2, 4, 5)"),
+        (np.zeros((2, 1, 4, 4), np.uint8), np.full((2, 4, 4), 255), "0 and 1"),
+        (np.zeros((2, 1, 4, 4), np.uint8), np.zeros((2, 4, 4), bool), "field of view"),
+        (np.zeros((0, 1, 4, 4), np.uint8), None, "pixels"),
     ],
 )
-def test_refuses_what_has_no_histogram(
-    pixels: Pixels, fov: NDArray[np.bool_] | None, words: str
+def test_refuses_images_without_a_histogram(
+    pixels: Pixels, fov: NDArray[np.bool_] | None, fact: str
 ) -> None:
-    """Wrong types and shapes, wrong masks and empty sets are refused by name."""
-    with pytest.raises(ValueError, match=words):
+    """Wrong types, shapes and masks, and empty sets."""
+    with pytest.raises(ValueError, match=re.escape(fact)):
         intensity_histogram(pixels, fov)
 
 
 @pytest.mark.parametrize(
-    ("p", "q", "words"),
+    ("p", "q", "fact"),
     [
-        (np.ones(3), np.ones(4), "shapes"),
-        (np.array([1.0, -1.0]), np.ones(2), "not negative"),
-        (np.zeros(2), np.ones(2), "not all zero"),
+        (np.ones(3), np.ones(4), "(3,) and (4,)"),
+        (np.array([1.0, -1.0]), np.ones(2), "negative"),
+        (np.zeros(2), np.ones(2), "zero"),
         (np.array([1.0, np.nan]), np.ones(2), "finite"),
     ],
 )
-def test_refuses_what_is_no_distribution(p: NDArray[np.float64], q: object, words: str) -> None:
-    """Weights that cannot be scaled to sum 1 are refused."""
-    with pytest.raises(ValueError, match=words):
+def test_refuses_weights_that_do_not_scale_to_1(
+    p: NDArray[np.float64], q: object, fact: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(fact)):
         kl_divergence(p, np.asarray(q))

@@ -1,4 +1,4 @@
-"""Bootstrap intervals against what statistics says of them."""
+"""Bootstrap intervals against textbook values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from benchbed.metrics.interval import interval
 
 
-def test_the_interval_of_a_mean_is_the_textbooks() -> None:
-    """For many normal terms, mean -+ 1.96 standard errors, to a tenth of its width."""
+def test_interval_of_a_mean_matches_the_normal_interval() -> None:
+    """For many normal terms: mean ± 1.96 standard errors, to a tenth of the width."""
     terms = np.random.default_rng(0).standard_normal(400) * 3 + 5
     ends = interval(terms, 0)
     assert ends is not None
@@ -18,15 +18,15 @@ def test_the_interval_of_a_mean_is_the_textbooks() -> None:
     assert ends[1] == pytest.approx(terms.mean() + error, abs=0.2 * error)
 
 
-def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
-    """Over 200 sets of 80 terms the coverage is 95 %, within what 200 draws can tell."""
+def test_intervals_cover_the_mean_in_95_percent() -> None:
+    """Over 200 sets of 80 terms, within the uncertainty of 200 draws."""
     rng = np.random.default_rng(1)
-    held = 0
+    covered = 0
     for seed in range(200):
         ends = interval(rng.exponential(2.0, 80), seed)
         assert ends is not None
-        held += ends[0] <= 2.0 <= ends[1]
-    assert 178 <= held <= 199
+        covered += ends[0] <= 2.0 <= ends[1]
+    assert 178 <= covered <= 199
 
 
 def test_equal_terms_have_no_width_and_one_term_has_no_interval() -> None:

@@ -1,6 +1,8 @@
-"""The kernel distance against its definition written out, and against chance."""
+"""The kernel distance against its definition, and its bias."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from benchbed.metrics.kid import kernel_distance
 
 
 def by_definition(x: np.ndarray, y: np.ndarray) -> float:
-    """Gretton et al. 2012, eq. 3, one pair after the other."""
+    """Return the distance by Gretton et al. 2012, eq. 3, pair by pair."""
 
     def kernel(one: np.ndarray, other: np.ndarray) -> float:
         return (float(one @ other) / len(one) + 1) ** 3
@@ -41,7 +43,7 @@ def test_blocks_of_the_kernel_matrix_add_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert kernel_distance(x, y) == pytest.approx(whole, rel=1e-12)
 
 
-def test_it_has_no_bias() -> None:
+def test_estimate_is_unbiased() -> None:
     """Over 300 pairs of sets of 20 from one distribution the mean is 0 within 3 standard errors.
 
     The biased estimate, with the diagonal, would be off by more than ten times that.
@@ -56,6 +58,6 @@ def test_it_has_no_bias() -> None:
 
 
 @pytest.mark.parametrize("shapes", [((1, 3), (5, 3)), ((5, 3), (5, 4))])
-def test_what_has_no_distance_is_refused(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
-    with pytest.raises(ValueError, match="give two"):
+def test_refuses_sets_without_a_distance(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{shapes[0]} and {shapes[1]}")):
         kernel_distance(*(np.zeros(shape) for shape in shapes))

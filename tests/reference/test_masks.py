@@ -16,7 +16,7 @@ Function = Callable[[MaskInputs, np.ndarray], np.ndarray]
 
 
 def inputs(cases: int = 3, size: int = 40, seed: int = 0) -> MaskInputs:
-    """Random masks with scores that know something of them, and a round field of view."""
+    """Return random masks, scores correlated with them, and a round field of view."""
     rng = np.random.default_rng(seed)
     truth = [rng.random((size, size)) < 0.15 for _ in range(cases)]
     noise = [rng.normal(0, 1.5, (size, size)) for _ in range(cases)]
@@ -65,7 +65,7 @@ def test_thresholded_metrics_equal_scikit_learns() -> None:
         assert value(function, given) == pytest.approx(number, abs=1e-12)
 
 
-def test_otsu_is_each_images_own_inside_its_field() -> None:
+def test_otsu_threshold_is_per_image_inside_its_field_of_view() -> None:
     given = inputs()
     hit = missed = wrong = 0
     for score, truth, fov in zip(given.scores, given.truth, given.fov, strict=True):
@@ -118,7 +118,7 @@ def test_a_worked_curve() -> None:
 
 
 def test_scores_near_0_and_1_keep_their_order() -> None:
-    """A sigmoid crowds its scores at the ends; ranks are taken where they still differ."""
+    """Sigmoid scores are dense near 0 and 1; ranks are computed where they still differ."""
     truth = np.array([[0, 1, 0, 1]]) > 0
     scores = np.array([[1e-6, 2e-6, 1 - 2e-6, 1 - 1e-6]], np.float32)
     given = MaskInputs([scores], [truth], [np.ones((1, 4), bool)])
@@ -126,7 +126,7 @@ def test_scores_near_0_and_1_keep_their_order() -> None:
 
 
 def test_weights_are_repeated_cases() -> None:
-    """A case that counts twice is a case that is there twice: so the bootstrap resamples."""
+    """A weight of 2 equals a repeated case, as the bootstrap resamples."""
     given = inputs()
     doubled = MaskInputs(
         [*given.scores, given.scores[1]], [*given.truth, given.truth[1]], [*given.fov, given.fov[1]]
@@ -137,8 +137,8 @@ def test_weights_are_repeated_cases() -> None:
         assert weighted[1] == pytest.approx(value(function, given), abs=1e-9)
 
 
-def test_what_has_no_answer() -> None:
-    """Nothing to find and nothing found is agreement; a curve needs both classes."""
+def test_masks_without_foreground() -> None:
+    """Nothing to find and nothing found is a Dice of 1; a curve needs both classes."""
     nothing = MaskInputs(
         [np.zeros((4, 4), np.float32)], [np.zeros((4, 4), bool)], [np.ones((4, 4), bool)]
     )

@@ -1,4 +1,4 @@
-"""Memorisation against the definition written out, and on sets whose answer is known."""
+"""Memorisation against its definition, and on sets with a known result."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def measured(fake: Pixels, train: Pixels, held_out: Pixels) -> float:
 
 
 def by_hand(queries: Pixels, train: Pixels) -> list[float]:
-    """Distance of each to its nearest, image by image, in a mirror too."""
+    """Return the distance of each query to its nearest image or mirror image."""
 
-    def apart(one: Pixels, other: Pixels) -> float:
+    def distance(one: Pixels, other: Pixels) -> float:
         return float(np.sqrt(np.mean((one.astype(float) - other.astype(float)) ** 2)))
 
     both = [*train, *(image[..., ::-1] for image in train)]
-    return [min(apart(query, known) for known in both) for query in queries]
+    return [min(distance(query, known) for known in both) for query in queries]
 
 
-def test_distances_are_those_of_the_definition() -> None:
+def test_distances_match_the_definition() -> None:
     rng = np.random.default_rng(0)
     queries, train = images(rng, 7, 16, 3), images(rng, 11, 16, 3)
     found = nearest(ImageSet(queries), ImageSet(train))
     np.testing.assert_allclose(found.distance, by_hand(queries, train), rtol=1e-9)
 
 
-def test_the_value_is_the_statistic_of_mann_and_whitney() -> None:
+def test_value_is_the_mann_whitney_statistic() -> None:
     """scipy's U over n m, for distances with and without ties."""
     rng = np.random.default_rng(1)
     train, held_out = images(rng, 20, 16), images(rng, 9, 16)
@@ -50,8 +50,8 @@ def test_the_value_is_the_statistic_of_mann_and_whitney() -> None:
     assert measured(fake, train, held_out) == pytest.approx(expected, abs=1e-12)
 
 
-def test_copies_are_told_and_new_images_are_not() -> None:
-    """Copies, mirrored copies and copies under a little noise give 1; unseen images about 0.5."""
+def test_copies_are_detected_and_new_images_are_not() -> None:
+    """Copies, mirrored copies and copies with a little noise give 1; unseen images about 0.5."""
     rng = np.random.default_rng(2)
     train, held_out, new = images(rng, 60), images(rng, 40), images(rng, 40)
     noisy = np.clip(train[:40].astype(int) + rng.integers(-3, 4, (40, 1, 32, 32)), 0, 255)
@@ -61,7 +61,7 @@ def test_copies_are_told_and_new_images_are_not() -> None:
 
 
 def test_large_images_are_compared_by_area_means() -> None:
-    """Two pictures that differ only in what lies below 32 px are the same picture."""
+    """Images that differ only in detail finer than 32 px are equal."""
     rng = np.random.default_rng(3)
     train = images(rng, 5, 64)
     swapped = train.reshape(5, 1, 32, 2, 32, 2)[:, :, :, ::-1].reshape(train.shape)
@@ -70,7 +70,7 @@ def test_large_images_are_compared_by_area_means() -> None:
     assert found.place.tolist() == list(range(5))
 
 
-def test_the_mirror_is_said() -> None:
+def test_mirrored_copies_are_marked() -> None:
     rng = np.random.default_rng(4)
     train = images(rng, 6)
     found = nearest(ImageSet(train[2:4, :, :, ::-1]), ImageSet(train))
@@ -78,10 +78,10 @@ def test_the_mirror_is_said() -> None:
     assert found.mirrored.all()
 
 
-def test_of_equals_the_first_is_told_and_none_is_lost_between_parts(
+def test_the_first_of_equal_images_is_reported_for_any_block_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However few are compared at once; what is its own mirror image is told as it is."""
+    """A symmetric image is not reported as mirrored."""
     rng = np.random.default_rng(6)
     train, queries = images(rng, 23, 16), images(rng, 9, 16)
     symmetric = np.concatenate([train[:, :, :, :8], train[:, :, :, 7::-1]], axis=3)
@@ -99,7 +99,7 @@ def test_of_equals_the_first_is_told_and_none_is_lost_between_parts(
     assert parts.mirrored.tolist() == whole.mirrored.tolist()
 
 
-def test_without_training_images_there_is_no_nearest() -> None:
+def test_nearest_needs_training_images() -> None:
     rng = np.random.default_rng(5)
-    with pytest.raises(ValueError, match="among 0"):
+    with pytest.raises(ValueError, match=r"0 .*\(1, 32, 32\)"):
         nearest(ImageSet(images(rng, 2)), ImageSet(images(rng, 0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ Z = 127.5 + 100 * np.sin(2 * np.pi * ROW / 40) * np.cos(2 * np.pi * COLUMN / 24)
 
 
 def plain_terms(first: Float, second: Float) -> tuple[float, float]:
-    """Mean ssim and cs of two images (C, H, W) with a two-dimensional window and scipy's FFT."""
+    """Return mean ssim and cs of two images (C, H, W) with a 2-D window and scipy's FFT."""
     size = min(11, *first.shape[1:])
     offsets = np.arange(size) - (size - 1) / 2
     rows, columns = np.meshgrid(offsets, offsets)
@@ -46,7 +47,7 @@ def plain_terms(first: Float, second: Float) -> tuple[float, float]:
 
 
 def plain_ms_ssim(first: Float, second: Float) -> float:
-    """One pair (C, H, W), scale by scale; the 2 x 2 mean by ndimage, edges reflected."""
+    """Return MS-SSIM of one pair (C, H, W) with 2 x 2 means by ndimage, edges reflected."""
     value = 1.0
     for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
         whole, contrast = plain_terms(first, second)
@@ -59,7 +60,7 @@ def plain_ms_ssim(first: Float, second: Float) -> float:
 
 
 def natural(count: int, height: int, width: int, seed: int = 0) -> Pixels:
-    """Images like photographs: a 1/f spectrum, similar channels, one bright disc in common."""
+    """Return images like photographs: 1/f spectrum, similar channels, a common bright disc."""
     rng = np.random.default_rng(seed)
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)
     amplitude = 1 / np.maximum(np.hypot(rows, columns), 1 / max(height, width))
@@ -72,7 +73,7 @@ def natural(count: int, height: int, width: int, seed: int = 0) -> Pixels:
 
 
 def pair(first: Float, second: Float) -> tuple[Float, Float]:
-    """Two planes as sets of one grey image."""
+    """Return two planes as sets of one grey image."""
     return first[None, None], second[None, None]
 
 
@@ -82,7 +83,7 @@ def pair(first: Float, second: Float) -> tuple[Float, Float]:
     ids=["itself", "grating", "darker", "clipped"],
 )
 def test_worked_values(second: Float, expected: float, tolerance: float) -> None:
-    """The worked pairs, to the digits printed; the last takes the path of a negative mean."""
+    """To the digits printed; the last pair has a negative mean that is clipped."""
     assert ms_ssim(*pair(X, second))[0] == pytest.approx(expected, abs=tolerance)
 
 
@@ -128,7 +129,7 @@ def test_single_scale_of_colour_equals_scikit_image() -> None:
     ("height", "width"), [(256, 256), (176, 192), (64, 64), (75, 90), (16, 16), (17, 31)]
 )
 def test_equals_plain_implementation(height: int, width: int) -> None:
-    """FFT, a two-dimensional window and loops give the same, with shrunken windows, to 1e-6."""
+    """A plain implementation gives the same to 1e-6, also with smaller windows."""
     first, second = natural(3, height, width), natural(3, height, width, seed=1)
     noise = np.random.default_rng(2).normal(0, 12, first.shape)
     near = np.clip(first + noise, 0, 255).astype(np.uint8)
@@ -155,7 +156,7 @@ def test_close_to_piq(channels: int, tolerance: float) -> None:
 
 
 def test_channels_are_averaged_within_each_term() -> None:
-    """A colour pair is no mean over channels of MS-SSIM: the product is taken after averaging."""
+    """The value is not the mean of the channels' MS-SSIM: averaging precedes the product."""
     first = np.stack([X, X, X])[None]
     second = np.stack([X, Y, Z])[None]
     single = np.mean([ms_ssim(*pair(X, other))[0] for other in (X, Y, Z)])
@@ -165,7 +166,7 @@ def test_channels_are_averaged_within_each_term() -> None:
 
 
 def test_equal_images_give_one_and_order_does_not_matter() -> None:
-    """1 for copies to 1e-12; exchanging the partners changes nothing, to 1e-12."""
+    """Both to 1e-12."""
     first, second = natural(3, 96, 96), natural(3, 96, 96, seed=1)
     np.testing.assert_allclose(ms_ssim(first, first), 1, atol=1e-12)
     np.testing.assert_allclose(ms_ssim(first, second), ms_ssim(second, first), atol=1e-12)
@@ -174,15 +175,15 @@ def test_equal_images_give_one_and_order_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("dark", "bright", "tolerance"), [(0, 255, 1e-4), (3, 250, 1e-6), (254, 255, 1e-6)]
 )
-def test_flat_images_keep_their_digits(dark: int, bright: int, tolerance: float) -> None:
-    """Constant images differ in luminance at the fifth scale only; black and white reach 1e-4."""
+def test_constant_images_are_exact(dark: int, bright: int, tolerance: float) -> None:
+    """They differ in luminance at the fifth scale only; black against white to 1e-4."""
     first, second = (np.full((1, 3, 64, 64), value, np.uint8) for value in (dark, bright))
     luminance = (2 * dark * bright + 6.5025) / (dark**2 + bright**2 + 6.5025)
     assert ms_ssim(first, second)[0] == pytest.approx(luminance**0.1333, abs=tolerance)
 
 
 def test_pairs_do_not_influence_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One by one, in pieces, as floats and from a read-only memory map: equal to 1e-6."""
+    """Single, in blocks, as floats and from a read-only memory map: equal to 1e-6."""
     first, second = natural(5, 48, 48), natural(5, 48, 48, seed=1)
     together = ms_ssim(first, second)
     single = [ms_ssim(first[i : i + 1], second[i : i + 1])[0] for i in range(5)]
@@ -206,24 +207,24 @@ def test_window(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "words"),
+    ("first", "second", "fact"),
     [
-        ((2, 3, 15, 64), (2, 3, 15, 64), "15 x 64 pixels are too small"),
-        ((2, 3, 64, 64), (3, 3, 64, 64), "two equal"),
-        ((3, 64, 64), (3, 64, 64), "two equal"),
-        ((0, 3, 64, 64), (0, 3, 64, 64), "two equal"),
+        ((2, 3, 15, 64), (2, 3, 15, 64), "15 x 64"),
+        ((2, 3, 64, 64), (3, 3, 64, 64), "(3, 3, 64, 64)"),
+        ((3, 64, 64), (3, 64, 64), "(3, 64, 64)"),
+        ((0, 3, 64, 64), (0, 3, 64, 64), "(0, 3, 64, 64)"),
     ],
 )
-def test_refuses_what_has_no_value(
-    first: tuple[int, ...], second: tuple[int, ...], words: str
+def test_refuses_sets_without_a_value(
+    first: tuple[int, ...], second: tuple[int, ...], fact: str
 ) -> None:
-    """Images without a fifth scale, unequal sets and no pairs are refused in one sentence."""
-    with pytest.raises(ValueError, match=words):
+    """Images too small for five scales, unequal sets and empty sets."""
+    with pytest.raises(ValueError, match=re.escape(fact)):
         ms_ssim(np.zeros(first, np.uint8), np.zeros(second, np.uint8))
 
 
-def test_diversity_looks_at_samples_alone_and_tells_a_collapse() -> None:
-    """Copies of one sample are alike to 1, whatever the real images are; noise is not."""
+def test_diversity_depends_on_samples_only_and_detects_a_collapse() -> None:
+    """Copies of one sample give 1, noise less, regardless of the real images."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (9, 1, 32, 32), dtype=np.uint8)
     copies = np.repeat(noise[:1], 9, axis=0)

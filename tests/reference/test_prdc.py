@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage against their definitions written out."""
+"""Precision, recall, density and coverage against their definitions."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ class Measures(NamedTuple):
 
 
 def measures(real: np.ndarray, fake: np.ndarray, k: int = 5) -> Measures:
-    """The means of the terms, which are the values."""
+    """Return the values, which are the means of the terms."""
     return Measures(*(float(terms.mean()) for terms in manifold(real, fake, k)))
 
 
 def by_definition(real: np.ndarray, fake: np.ndarray, k: int) -> Measures:
-    """Kynkaanniemi et al. 2019, eq. 1 and 2, and Naeem et al. 2020, eq. 3 and 4, point by point."""
+    """Apply Kynkaanniemi et al. 2019, eq. 1 and 2, and Naeem et al. 2020, eq. 3 and 4."""
 
-    def far(one: np.ndarray, other: np.ndarray) -> float:
+    def distance(one: np.ndarray, other: np.ndarray) -> float:
         return float(np.sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True))))
 
     def radius(index: int, points: np.ndarray) -> float:
-        others = [far(points[index], p) for i, p in enumerate(points) if i != index]
+        others = [distance(points[index], p) for i, p in enumerate(points) if i != index]
         return sorted(others)[k - 1]
 
     real_radii = [radius(i, real) for i in range(len(real))]
     fake_radii = [radius(j, fake) for j in range(len(fake))]
-    inside = [[far(x, y) <= r for x, r in zip(real, real_radii, strict=True)] for y in fake]
-    recalled = [any(far(x, y) <= r for y, r in zip(fake, fake_radii, strict=True)) for x in real]
+    inside = [[distance(x, y) <= r for x, r in zip(real, real_radii, strict=True)] for y in fake]
+    recalled = [
+        any(distance(x, y) <= r for y, r in zip(fake, fake_radii, strict=True)) for x in real
+    ]
     return Measures(
         precision=sum(map(any, inside)) / len(fake),
         recall=sum(recalled) / len(real),
@@ -55,24 +57,24 @@ def test_equals_the_definition(n: int, m: int, d: int, shift: float) -> None:
     assert measures(real, fake) == pytest.approx(by_definition(real, fake, 5), rel=1e-12)
 
 
-def test_a_worked_line() -> None:
+def test_worked_points_on_a_line() -> None:
     """Reals at 0, 1, 3 and fakes at 0.5, 2.5, 9 with k = 1: radii 1, 1, 2 and 2, 2, 6.5.
 
-    The real balls hold 0.5 twice, 2.5 once, 9 never; the fake balls hold every real one; each real
-    ball holds a fake one.
+    The real balls contain 0.5 twice, 2.5 once, 9 never; the fake balls contain every real point;
+    each real ball contains a fake point.
     """
     real, fake = np.array([[0.0], [1.0], [3.0]]), np.array([[0.5], [2.5], [9.0]])
     assert measures(real, fake, 1) == pytest.approx(Measures(2 / 3, 1.0, 1.0, 1.0))
 
 
-def test_tiles_give_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tile_size_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = np.random.default_rng(0).standard_normal((2, 60, 4))
     whole = measures(real, fake)
     monkeypatch.setattr("benchbed.metrics.distances._TILE", 7)
     assert measures(real, fake) == whole
 
 
-def test_a_collapsed_generator_is_precise_and_covers_nothing() -> None:
+def test_a_collapsed_generator_has_precision_without_coverage() -> None:
     real = np.random.default_rng(0).standard_normal((200, 2))
     fake = real[:1] + 1e-3 * np.random.default_rng(1).standard_normal((200, 2))
     found = measures(real, fake)
@@ -81,13 +83,13 @@ def test_a_collapsed_generator_is_precise_and_covers_nothing() -> None:
     assert found.coverage < 0.1
 
 
-def test_too_few_are_refused() -> None:
-    with pytest.raises(ValueError, match="too few for k = 5"):
+def test_too_few_images_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"5 and 9 .*k = 5"):
         manifold(np.zeros((5, 2)), np.zeros((9, 2)))
 
 
-def test_four_measures_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked for one by one, of equal features, they come from one computation; of others, not."""
+def test_four_metrics_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For equal features; other features are computed again."""
     drawn = np.random.default_rng(0).standard_normal((2, 30, 4)).astype(np.float32)
     sets = [ImageSet(np.full((30, 1, 4, 4), number, np.uint8)) for number in range(2)]
     inputs = MetricInputs(*sets, lambda _, images: drawn[images.images[0, 0, 0, 0]].copy())

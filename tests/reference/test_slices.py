@@ -1,4 +1,4 @@
-"""Volumes as sets of slices: which slices, what they hold, and what metrics make of them."""
+"""Volumes as sets of slices: their positions, their content, and metrics on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def volumes(count: int, seed: int = 0, depth: int = 16) -> np.ndarray:
 
 
 def features(extractor: str, images: ImageSet) -> np.ndarray:
-    """Means of columns and of rows, weighted differently for each space; parts as `Features`."""
+    """Return means of columns and rows, raised to a power for each extractor."""
     if images.parent is not None:
         return features(extractor, images.parent)[images.indices]
     wide = images.images[:, 0].astype(np.float32)
@@ -43,11 +43,11 @@ def features(extractor: str, images: ImageSet) -> np.ndarray:
         (1, [0]),
     ],
 )
-def test_slices_lie_evenly_in_the_central_half(depth: int, expected: list[int]) -> None:
+def test_slices_are_evenly_spaced_in_the_central_half(depth: int, expected: list[int]) -> None:
     assert places(depth).tolist() == expected
 
 
-def test_slices_are_those_of_one_sequence_volume_by_volume() -> None:
+def test_slices_of_one_sequence_are_ordered_by_volume() -> None:
     given = volumes(3)
     found = axial_slices(given, 1)
     assert (found.dtype, found.shape) == (np.uint8, (3 * 8, 1, 6, 5))
@@ -56,7 +56,7 @@ def test_slices_are_those_of_one_sequence_volume_by_volume() -> None:
 
 
 def test_bytes_and_half_floats_give_the_slices_of_floats() -> None:
-    """Stored volumes are float16, made ones uint8: to a grey level they are the same pictures."""
+    """Stored volumes are float16, generated ones uint8: equal to one grey level."""
     given = volumes(2)
     pixels = np.round((given + 1) * 127.5).astype(np.uint8)
     np.testing.assert_array_equal(axial_slices(pixels, 0), axial_slices(given, 0))
@@ -64,8 +64,8 @@ def test_bytes_and_half_floats_give_the_slices_of_floats() -> None:
     assert np.abs(stored - axial_slices(given, 0)).max() <= 1
 
 
-def test_a_part_of_the_volumes_is_a_part_of_their_slices() -> None:
-    """So halves of the real set hold whole volumes, and features are taken once."""
+def test_a_subset_of_volumes_is_a_subset_of_their_slices() -> None:
+    """So halves of the real set contain whole volumes, and features are computed once."""
     whole = ImageSet(volumes(4))
     part = sliced(whole.subset(np.array([1, 3])), 0)
     assert part.parent is not None
@@ -74,7 +74,7 @@ def test_a_part_of_the_volumes_is_a_part_of_their_slices() -> None:
 
 
 def test_metrics_share_the_slices_of_a_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two metrics, each between two sets and between the halves of one, cut each sequence once."""
+    """Two metrics on two sets and on the halves of one extract each sequence once."""
     cut: list[tuple[int, int]] = []
 
     def counted(values: np.ndarray, sequence: int) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_metrics_share_the_slices_of_a_set(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_distances_are_means_over_the_sequences() -> None:
-    """Each the distance between slices cut by hand, under both extractors."""
+    """With both extractors, against slices extracted here."""
     real, fake = volumes(6), volumes(5, seed=1) ** 3
     inputs = MetricInputs(ImageSet(real), ImageSet(fake), features)
     functions = {
@@ -111,7 +111,7 @@ def test_distances_are_means_over_the_sequences() -> None:
         assert function(inputs) == pytest.approx(np.mean(expected), rel=1e-6)
 
 
-def test_halves_of_one_set_lie_nearer_than_a_brighter_set() -> None:
+def test_halves_of_one_set_are_closer_than_a_brighter_set() -> None:
     whole = ImageSet(volumes(12))
     halves = whole.subset(np.arange(6)), whole.subset(np.arange(6, 12))
     same = fid_slices(MetricInputs(*halves, features))
@@ -119,6 +119,6 @@ def test_halves_of_one_set_lie_nearer_than_a_brighter_set() -> None:
     assert 0 <= same < other / 2
 
 
-def test_pictures_are_no_volumes() -> None:
-    with pytest.raises(ValueError, match="give \\(N, C, D, H, W\\)"):
+def test_images_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 1, 8, 8\)"):
         axial_slices(np.zeros((2, 1, 8, 8), np.uint8), 0)

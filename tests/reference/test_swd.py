@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ FILTER = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 
 
 def plain_pyramid(image: Float) -> list[Float]:
-    """The pyramid of one plane as it is defined: filter with mirrored border, zeros between."""
+    """Return the pyramid of one plane by definition: filter, mirrored border, zero insertion."""
     levels = []
     while len(image) > 16:
         smaller = ndimage.convolve(image, FILTER, mode="mirror")[::2, ::2]
@@ -42,7 +43,7 @@ def plain_pyramid(image: Float) -> list[Float]:
 
 
 def plain_descriptors(images: Pixels, level: int, positions: NDArray[np.int64]) -> Float:
-    """Patches cut out one by one, channels in RGB, scaled per channel over the set."""
+    """Return patches in RGB, extracted one by one and scaled per channel over the set."""
     patches = []
     for image, corners in zip(images, positions, strict=True):
         planes = [plain_pyramid(plane.astype(float))[level] for plane in image]
@@ -57,7 +58,7 @@ def plain_descriptors(images: Pixels, level: int, positions: NDArray[np.int64]) 
 
 
 def plain_distance(first: Float, second: Float, directions: Float) -> float:
-    """One direction after the other, each distance by scipy's one-dimensional definition."""
+    """Return the mean over directions of scipy's one-dimensional distance."""
     return float(
         np.mean(
             [stats.wasserstein_distance(first @ d, second @ d) for d in directions.T.astype(float)]
@@ -66,7 +67,7 @@ def plain_distance(first: Float, second: Float, directions: Float) -> float:
 
 
 def images(count: int, size: int, seed: int, channels: int = 3) -> Pixels:
-    """Smooth random images with some grain."""
+    """Return smooth random images with some noise."""
     rng = np.random.default_rng(seed)
     rough = rng.standard_normal((count, channels, size, size))
     smooth = ndimage.gaussian_filter(rough, (0, 0, 3, 3))
@@ -75,13 +76,13 @@ def images(count: int, size: int, seed: int, channels: int = 3) -> Pixels:
 
 
 def pyramid_of(plane: NDArray[np.generic]) -> list[Float]:
-    """Our pyramid of one plane."""
+    """Return benchbed's pyramid of one plane."""
     pixels = torch.from_numpy(plane.astype(np.float32))[None, None]
     return [level[0, 0].numpy().astype(float) for level in pyramid(pixels)]
 
 
 def pyramid(pixels: torch.Tensor) -> list[torch.Tensor]:
-    """Our levels, down to 16 px."""
+    """Return benchbed's levels, down to 16 px."""
     levels = []
     while pixels.shape[-1] > 16:
         level, pixels = laplacian_level(pixels)
@@ -90,7 +91,7 @@ def pyramid(pixels: torch.Tensor) -> list[torch.Tensor]:
 
 
 def test_worked_one_dimensional_distance() -> None:
-    """[0, 1, 5] and [4, 0, 2] sorted lie 2/3 apart, to 1e-6."""
+    """The distance of [0, 1, 5] and [4, 0, 2] is 2/3, to 1e-6."""
     first, second = (np.array(x, np.float32)[:, None] for x in ([0, 1, 5], [4, 0, 2]))
     assert sliced_distance(first, second, np.ones((1, 1), np.float32)) == pytest.approx(
         2 / 3, abs=1e-6
@@ -124,8 +125,8 @@ def test_pyramid_equals_scipy(size: int) -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def test_pyramid_rebuilds_the_image() -> None:
-    """Adding the expanded levels gives the image back, to 1e-4 of 255."""
+def test_pyramid_reconstructs_the_image() -> None:
+    """Adding the expanded levels gives the image, to 1e-4 of 255."""
     pixels = torch.from_numpy(images(2, 64, 0).astype(np.float32))
     *fine, rebuilt = pyramid(pixels)
     for level in reversed(fine):
@@ -134,7 +135,7 @@ def test_pyramid_rebuilds_the_image() -> None:
 
 
 def test_reduced_and_expanded_halve_and_double() -> None:
-    """Sides that differ are each treated along their own axis."""
+    """Also where height and width differ."""
     pixels = torch.rand(1, 2, 8, 20)
     assert reduced(pixels).shape == (1, 2, 4, 10)
     assert expanded(pixels).shape == (1, 2, 16, 40)
@@ -160,8 +161,8 @@ def test_whole_metric_equals_plain_implementation(channels: int) -> None:
     assert value.average == pytest.approx(np.mean(list(value.levels.values())), rel=1e-12)
 
 
-def test_same_patches_are_at_no_distance_and_others_are() -> None:
-    """A set is at exactly 0 from itself with equal patches; with others it is not."""
+def test_distance_is_zero_only_for_the_same_patches() -> None:
+    """Exactly 0 with equal patches of one set; more with other patches."""
     pixels = images(4, 32, 0)
     corners = {r: patch_positions((0, r), (4, 50), r) for r in resolutions(32)}
     others = {r: patch_positions((1, r), (4, 50), r) for r in resolutions(32)}
@@ -175,17 +176,17 @@ def test_same_patches_are_at_no_distance_and_others_are() -> None:
     assert sliced_wasserstein(pixels, pixels).average > 0.02
 
 
-@pytest.mark.parametrize(("count", "floor"), [(1_280, 0.049), (12_800, 0.016)])
-def test_noise_floor_of_gaussian_descriptors(count: int, floor: float) -> None:
-    """Two draws of one distribution are as far apart as was measured apart from us, within 10 %."""
+@pytest.mark.parametrize(("count", "baseline"), [(1_280, 0.049), (12_800, 0.016)])
+def test_baseline_of_gaussian_descriptors(count: int, baseline: float) -> None:
+    """Two draws of one distribution have the independently measured distance, within 10 %."""
     rng = np.random.default_rng(0)
     first, second = rng.standard_normal((2, count, 147), dtype=np.float32)
     value = sliced_distance(first, second, unit_directions(rng, 128, 3))
-    assert value == pytest.approx(floor, rel=0.1)
+    assert value == pytest.approx(baseline, rel=0.1)
 
 
-def test_distance_of_shifted_sets_is_the_mean_shift_along_directions() -> None:
-    """Moving a set by v costs the mean of |v d| over directions, to 1e-5."""
+def test_distance_of_shifted_sets_is_the_mean_projected_shift() -> None:
+    """A shift by v gives the mean of |v d| over directions, to 1e-5."""
     rng = np.random.default_rng(1)
     points = rng.standard_normal((500, 147), dtype=np.float32)
     shift = rng.standard_normal(147, dtype=np.float32)
@@ -195,7 +196,7 @@ def test_distance_of_shifted_sets_is_the_mean_shift_along_directions() -> None:
 
 
 def test_descriptors_are_scaled_per_channel() -> None:
-    """Each channel has mean 0 and deviation 1 over the set, to 1e-5, whatever its contrast."""
+    """Each channel has mean 0 and deviation 1 over the set, to 1e-5, at any contrast."""
     pixels = images(5, 64, 0) // np.array([1, 4, 16], np.uint8)[:, None, None]
     corners = {r: patch_positions((0, r), (5, 40), r) for r in resolutions(64)}
     for _, found in descriptors(pixels, corners):
@@ -204,7 +205,7 @@ def test_descriptors_are_scaled_per_channel() -> None:
         np.testing.assert_allclose(channels.std((0, 2)), 1, atol=1e-5)
 
 
-def test_positions_reach_every_place_and_no_further() -> None:
+def test_patch_positions_cover_the_valid_range() -> None:
     """Corners are uniform on 0 ... size - 7, both ends included."""
     positions = patch_positions((0,), (100, 100), 16)
     counts = np.bincount(positions[..., 0].ravel(), minlength=10)
@@ -214,7 +215,7 @@ def test_positions_reach_every_place_and_no_further() -> None:
 
 
 def test_directions_have_length_one() -> None:
-    """Columns of length 1, to 1e-6, that point nowhere in the mean (within 5 standard errors)."""
+    """To 1e-6; their mean is 0 within 5 standard errors."""
     directions = unit_directions(np.random.default_rng(0), 2000, 3)
     assert directions.shape == (147, 2000)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1, atol=1e-6)
@@ -222,15 +223,15 @@ def test_directions_have_length_one() -> None:
 
 
 def test_grey_equals_three_equal_channels() -> None:
-    """One channel is computed faster and gives what three copies give, to 1e-6."""
+    """One channel is computed faster and gives the same as three copies, to 1e-6."""
     real, fake = images(4, 32, 0, channels=1), images(4, 32, 1, channels=1)
     wide = [np.repeat(part, 3, axis=1) for part in (real, fake)]
     ours, theirs = sliced_wasserstein(real, fake), sliced_wasserstein(*wide)
     assert list(ours.levels.values()) == pytest.approx(list(theirs.levels.values()), abs=1e-6)
 
 
-def test_seed_decides_everything() -> None:
-    """The same seed gives the same bits, another seed others; global generators are not used."""
+def test_results_depend_only_on_the_seed() -> None:
+    """Equal to the bit for one seed; the global random state is not used."""
     real, fake = images(3, 32, 0), images(3, 32, 1)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -242,19 +243,19 @@ def test_seed_decides_everything() -> None:
     assert torch.equal(torch.get_rng_state(), state[1])
 
 
-def test_a_different_set_is_further_away() -> None:
-    """At equal numbers, slightly blurred images are over twice the floor away."""
+def test_a_blurred_set_has_a_larger_distance() -> None:
+    """More than twice the distance of two sets of one distribution."""
     one, other = images(30, 64, 0), images(30, 64, 1)
     blurred = ndimage.gaussian_filter(other, (0, 0, 1, 1))
-    floor = sliced_wasserstein(one, other)
-    far = sliced_wasserstein(one, blurred)
-    assert far.levels[64] > 2 * floor.levels[64]
+    baseline = sliced_wasserstein(one, other)
+    distance = sliced_wasserstein(one, blurred)
+    assert distance.levels[64] > 2 * baseline.levels[64]
 
 
-def test_memory_maps_and_pieces_change_nothing(
+def test_memory_maps_and_block_size_do_not_change_the_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A read-only memory map, read one image at a time, gives the same bits as the array."""
+    """A read-only memory map, read one image at a time, gives the same to the bit."""
     real, fake = images(5, 32, 0), images(5, 32, 1)
     expected = sliced_wasserstein(real, fake)
     np.save(tmp_path / "real.npy", real)
@@ -263,42 +264,41 @@ def test_memory_maps_and_pieces_change_nothing(
     assert sliced_wasserstein(mapped, fake) == expected
 
 
-def test_flat_sets_are_finite() -> None:
-    """Constant images have no spread to divide by: 0 from each other, finite from others."""
+def test_constant_images_have_finite_distances() -> None:
+    """0 among each other and finite to others, although their deviation is 0."""
     black, grey = np.zeros((4, 3, 32, 32), np.uint8), np.full((4, 3, 32, 32), 93, np.uint8)
     assert sliced_wasserstein(black, grey).levels == {32: 0, 16: 0}
     assert 0.1 < sliced_wasserstein(black, images(4, 32, 0)).average < 2
 
 
 @pytest.mark.parametrize(("size", "expected"), [(16, [16]), (64, [64, 32, 16]), (512, 6)])
-def test_levels(size: int, expected: list[int] | int) -> None:
-    """From the full size down to 16; 512 has six."""
+def test_resolutions_of_the_levels(size: int, expected: list[int] | int) -> None:
+    """From the full size down to 16."""
     found = resolutions(size)
     assert (len(found) if isinstance(expected, int) else found) == expected
 
 
 def test_sixteen_pixels_have_one_level() -> None:
-    """The smallest images are compared by themselves."""
     value = sliced_wasserstein(images(4, 16, 0), images(4, 16, 1))
     assert list(value.levels) == [16]
     assert value.average == value.levels[16]
 
 
 @pytest.mark.parametrize(
-    ("real", "fake", "words"),
+    ("real", "fake", "fact"),
     [
-        ((4, 3, 32, 32), (5, 3, 32, 32), "equally many"),
-        ((4, 3, 32, 32), (4, 1, 32, 32), "one size"),
-        ((0, 3, 32, 32), (0, 3, 32, 32), "no SWD"),
-        ((4, 2, 32, 32), (4, 2, 32, 32), "C 1 or 3"),
-        ((4, 3, 32, 64), (4, 3, 32, 64), "square"),
-        ((4, 3, 48, 48), (4, 3, 48, 48), "48 pixels .* power of two"),
-        ((4, 3, 8, 8), (4, 3, 8, 8), "8 pixels .* at least 16"),
+        ((4, 3, 32, 32), (5, 3, 32, 32), "(5, 3, 32, 32)"),
+        ((4, 3, 32, 32), (4, 1, 32, 32), "(4, 1, 32, 32)"),
+        ((0, 3, 32, 32), (0, 3, 32, 32), "(0, 3, 32, 32)"),
+        ((4, 2, 32, 32), (4, 2, 32, 32), "(4, 2, 32, 32)"),
+        ((4, 3, 32, 64), (4, 3, 32, 64), "32 x 64"),
+        ((4, 3, 48, 48), (4, 3, 48, 48), "48 px"),
+        ((4, 3, 8, 8), (4, 3, 8, 8), "8 px"),
     ],
 )
 def test_refuses_sets_without_a_distance(
-    real: tuple[int, ...], fake: tuple[int, ...], words: str
+    real: tuple[int, ...], fake: tuple[int, ...], fact: str
 ) -> None:
-    """Unequal, empty, oblong and odd-sized sets are refused in one sentence."""
-    with pytest.raises(ValueError, match=words):
+    """Unequal and empty sets, images that are not square or not of a power of two."""
+    with pytest.raises(ValueError, match=re.escape(fact)):
         sliced_wasserstein(np.zeros(real, np.uint8), np.zeros(fake, np.uint8))

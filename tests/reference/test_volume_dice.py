@@ -12,7 +12,7 @@ from benchbed.metrics.volume_dice import dice_of_cases, dice_per_case, dice_per_
 
 
 def case(shared: int, found: int, true: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and truth of a volume of 10 x 10 x 10: `found` and `true` voxels, `shared` in both."""
+    """Return scores and truth of 1000 voxels: `found` and `true` voxels, `shared` in both."""
     scores, truth = np.zeros(1000, np.float32), np.zeros(1000, bool)
     scores[:found] = 0.9
     truth[found - shared : found - shared + true] = True
@@ -37,20 +37,20 @@ def random_inputs(seed: int = 0) -> MaskInputs:
     return MaskInputs(scores, truth, fov)
 
 
-def test_the_worked_cases() -> None:
-    """0.9, 0.6 and 0.75 have mean 0.75 and, over all there are, deviation 0.122474 (not 0.15)."""
+def test_worked_cases() -> None:
+    """0.9, 0.6 and 0.75 have mean 0.75 and population deviation 0.122474 (not 0.15)."""
     assert dice_of_cases(WORKED) == pytest.approx([0.9, 0.6, 0.75])
     assert dice_per_case(WORKED, ONCE) == pytest.approx([0.75])
     assert dice_per_case_sd(WORKED, ONCE) == pytest.approx([0.122474], abs=5e-7)
 
 
-def test_nothing_to_find_and_nothing_found_is_agreement() -> None:
+def test_two_empty_masks_have_a_dice_of_1() -> None:
     given = inputs(case(0, 0, 0), case(0, 0, 10), case(0, 10, 0))
     assert dice_of_cases(given).tolist() == [1.0, 0.0, 0.0]
 
 
-def test_the_published_formula_gives_the_same() -> None:
-    """(2 |A and B| + 1e-10) / (|A| + |B| + 1e-10), as the comparator's code has it, to 1e-9."""
+def test_dice_matches_the_published_formula() -> None:
+    """(2 |A and B| + 1e-10) / (|A| + |B| + 1e-10), as in the authors' code, to 1e-9."""
     given = inputs(case(90, 100, 100), case(0, 0, 0), case(3, 700, 3))
     expected = [
         (2 * np.sum((s > 0.5) & t) + 1e-10) / (np.sum(s > 0.5) + np.sum(t) + 1e-10)
@@ -59,7 +59,7 @@ def test_the_published_formula_gives_the_same() -> None:
     assert dice_of_cases(given) == pytest.approx(expected, abs=1e-9)
 
 
-def test_each_case_equals_scikit_learns_f1_inside_its_field() -> None:
+def test_dice_of_a_case_equals_scikit_learns_f1_in_the_field_of_view() -> None:
     given = random_inputs()
     expected = [
         f1_score(t[f], s[f] > 0.5)
@@ -71,15 +71,15 @@ def test_each_case_equals_scikit_learns_f1_inside_its_field() -> None:
 
 
 def test_weights_are_repeated_cases() -> None:
-    """A case that counts twice is a case that is there twice: so the bootstrap resamples."""
+    """A weight of 2 equals a repeated case, as the bootstrap resamples."""
     weights = np.array([[1, 2, 0], [1, 1, 1], [3, 0, 0]])
     drawn = [np.repeat([0.9, 0.6, 0.75], row) for row in weights]
     assert dice_per_case(WORKED, weights) == pytest.approx([np.mean(row) for row in drawn])
     assert dice_per_case_sd(WORKED, weights) == pytest.approx([np.std(row) for row in drawn])
 
 
-def test_a_large_case_does_not_outweigh_a_small_one() -> None:
-    """Pooled, the case of 800 voxels decides; case by case, both count the same."""
+def test_cases_of_different_size_weigh_the_same() -> None:
+    """Pooled Dice is dominated by the case of 800 voxels; Dice per case is not."""
     given = inputs(case(800, 800, 800), case(0, 2, 2))
     assert dice_per_case(given, ONCE[:, :2]) == pytest.approx([0.5])
     assert masks.dice(given, ONCE[:, :2])[0] > 0.99
@@ -99,8 +99,8 @@ def test_a_large_case_does_not_outweigh_a_small_one() -> None:
         "accuracy",
     ],
 )
-def test_pooled_metrics_take_volumes_as_they_take_pictures(name: str) -> None:
-    """The same voxels laid out as a picture give the same value, bit for bit."""
+def test_pooled_metrics_of_volumes_equal_those_of_images(name: str) -> None:
+    """The same voxels as a 2-D image give the same value, bit for bit."""
     given = random_inputs(seed=4)
     flat = MaskInputs(
         *([volume.reshape(6 * 20, 24) for volume in side] for side in vars(given).values())
@@ -110,11 +110,11 @@ def test_pooled_metrics_take_volumes_as_they_take_pictures(name: str) -> None:
     np.testing.assert_array_equal(function(given, weights), function(flat, weights))
 
 
-def test_what_is_kept_of_a_volume_does_not_grow_with_it() -> None:
-    """Its histogram of scores is all that the curves need, however many voxels it has."""
+def test_stored_histograms_do_not_grow_with_the_volume() -> None:
+    """Curves need only the histogram of scores."""
     small, large = random_inputs(), WORKED
     sizes = {
-        sum(array.nbytes for array in (kept.positive, kept.negative))
-        for kept in (masks.tally(small), masks.tally(large))
+        sum(array.nbytes for array in (tallied.positive, tallied.negative))
+        for tallied in (masks.tally(small), masks.tally(large))
     }
     assert sizes == {3 * 2 * masks.BINS * 4}

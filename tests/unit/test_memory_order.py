@@ -1,4 +1,4 @@
-"""Networks lie in memory as their layers are fastest."""
+"""Networks use the memory format that is fastest for their layers."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from benchbed import Batch, DataShape, Losses, Method, MethodSettings
 from benchbed.runs.device import fabric
 
 
-class Convolves(Method[MethodSettings]):
-    """One convolution, normalised in some way."""
+class Convolution(Method[MethodSettings]):
+    """One convolution with a normalisation layer."""
 
     norm: type[nn.Module]
 
     def build(self, data: DataShape) -> None:
-        """The network."""
         self.network = nn.Sequential(nn.Conv2d(data.channels, 4, 3, padding=1), self.norm(4))
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """No more than a loss."""
         del progress
         return {"loss": self.network(batch.image).square().mean()}
 
 
 def _attached(norm: type[nn.Module]) -> Any:
-    method = type("Normalised", (Convolves,), {"norm": norm})(MethodSettings())
+    method = type("Normalised", (Convolution,), {"norm": norm})(MethodSettings())
     method.data = DataShape(3, (8, 8))
     method.build(method.data)
     method.attach(fabric("cpu", "fp32"))
@@ -40,12 +38,12 @@ def _first_weight(method: Any) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("norm", "pixels_first"), [(nn.BatchNorm2d, True), (nn.InstanceNorm2d, False)]
+    ("norm", "channels_last"), [(nn.BatchNorm2d, True), (nn.InstanceNorm2d, False)]
 )
-def test_only_what_no_layer_turns_round_is_channels_last(
-    norm: type[nn.Module], pixels_first: bool
+def test_only_networks_without_instance_norm_are_channels_last(
+    norm: type[nn.Module], channels_last: bool
 ) -> None:
-    """MI-GAN was slower than its plain reference: each instance norm turned its maps round."""
+    """Each instance norm would convert its maps, which made MI-GAN slower."""
     weight = _first_weight(_attached(norm))
-    assert weight.is_contiguous(memory_format=torch.channels_last) == pixels_first
-    assert weight.is_contiguous() != pixels_first
+    assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert weight.is_contiguous() != channels_last

@@ -1,4 +1,4 @@
-"""MI-GAN: the layers of its figures, its losses, its noise, and pairs that belong together."""
+"""MI-GAN: the layers of its figures, its losses, its noise, and its pairs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _rng(seed: int = 0) -> torch.Generator:
 # --- networks
 
 
-def test_the_figures_networks_have_their_parameters() -> None:
+def test_parameter_counts_of_the_figures() -> None:
     with torch.device("meta"):
         method = MIGAN(MIGANSettings())
         method.data = DataShape(3, (512, 512), 1)
@@ -53,20 +53,20 @@ def test_the_figures_networks_have_their_parameters() -> None:
     assert parameter_counts(method) == {"generator": 37_910_211, "discriminator": 2_920_353}
 
 
-def test_the_figures_layers_at_512_px() -> None:
-    """Figure 2: 8 x 8 x 768 where noise and mask meet; figure 3: 16 x 16 x 512 before the end."""
+def test_layers_of_the_figures_at_512_px() -> None:
+    """Figure 2: 8 x 8 x 768 where noise joins; figure 3: 16 x 16 x 512 before the last layer."""
     with torch.device("meta"):
         method = MIGAN(MIGANSettings())
         method.data = DataShape(3, (512, 512), 1)
         method.build(method.data)
-        met: list[tuple[int, ...]] = []
+        joined: list[tuple[int, ...]] = []
         method.generator.ups[0].register_forward_pre_hook(
-            lambda _, given: met.append(tuple(given[0].shape[1:]))
+            lambda _, given: joined.append(tuple(given[0].shape[1:]))
         )
         mask = torch.empty(1, 1, 512, 512)
         image = method.generator(mask, torch.empty(1, 400))
         flat = method.discriminator.body[:-1](torch.cat([image, mask], 1))
-    assert met == [(768, 8, 8)]
+    assert joined == [(768, 8, 8)]
     assert image.shape == (1, 3, 512, 512)
     assert flat.shape == (1, 16 * 16 * 512)
 
@@ -82,8 +82,8 @@ def test_smaller_sizes(size: int, channels: int) -> None:
     assert method.discriminator(image, mask).shape == (2,)
 
 
-def test_an_image_does_not_depend_on_those_made_beside_it_nor_on_the_mode() -> None:
-    """Statistics of each image by itself, in training and at test time."""
+def test_an_image_depends_on_neither_its_batch_nor_the_mode() -> None:
+    """Normalisation is per image, in training and in evaluation."""
     method = _method()
     masks, noise = _batch(3).mask, torch.randn(3, 400, generator=_rng())
     assert masks is not None
@@ -96,15 +96,15 @@ def test_an_image_does_not_depend_on_those_made_beside_it_nor_on_the_mode() -> N
 # --- noise
 
 
-def test_noise_is_faint_in_training_and_full_in_sampling() -> None:
+def test_noise_is_small_in_training_and_full_in_sampling() -> None:
     """0.001 and 1, within 10 %."""
     method = _method()
     assert float(method.draw_noise(20).std()) == pytest.approx(0.001, rel=0.1)
     assert float(method.draw_noise(20, _rng()).std()) == pytest.approx(1.0, rel=0.1)
 
 
-def test_full_noise_changes_an_image_and_faint_noise_hardly() -> None:
-    """Of a network that has its full width and is not trained."""
+def test_full_noise_changes_an_image_more_than_small_noise() -> None:
+    """For an untrained network of full width."""
     differences = {}
     for std in (1.0, 0.001):
         method = _method(features=64, sampling_noise=std)
@@ -127,8 +127,8 @@ def test_the_generator_is_updated_twice_and_the_discriminator_once() -> None:
     assert dict(method.updates) == {"discriminator": 3, "generator": 6}
 
 
-def test_l1_weighs_ten() -> None:
-    """Eq. 3: what G is updated with the second time is the adversarial loss and 10 L1."""
+def test_l1_has_a_weight_of_10() -> None:
+    """Eq. 3: the second update of G uses the adversarial loss + 10 L1."""
     method = _method()
     given: dict[str, float] = {}
     method.update = lambda name, loss: given.update({name: loss.item()})  # type: ignore[method-assign]
@@ -142,7 +142,7 @@ def _style(**settings: Any) -> StyleLoss:
 
 
 @pytest.mark.parametrize("norm", ["zhao", "paper"])
-def test_an_image_has_no_distance_from_itself_and_a_plain_one_no_variation(norm: str) -> None:
+def test_style_distance_to_itself_and_variation_of_a_constant_are_zero(norm: str) -> None:
     loss = _style(style_norm=norm, variation_weight=0.0)
     image, other = _batch().image, _batch().image.flip(0)
     assert float(loss(image, image, None)[0]) == 0
@@ -151,8 +151,8 @@ def test_an_image_has_no_distance_from_itself_and_a_plain_one_no_variation(norm:
     assert float(loss.variation(image)) > 0
 
 
-def test_the_terms_of_the_printed_form_have_their_values() -> None:
-    """Eq. 7 to 10 on numbers that can be followed by hand."""
+def test_style_terms_match_worked_numbers() -> None:
+    """Eq. 7 to 10."""
     paper, zhao = _style(style_norm="paper"), _style(style_norm="zhao")
     features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # two maps of 1 x 2 pixels
     gram = torch.tensor([[[5.0, 11.0], [11.0, 25.0]]])
@@ -166,18 +166,18 @@ def test_the_terms_of_the_printed_form_have_their_values() -> None:
     assert float(zhao.variation(image)) == 2 + 2
 
 
-def test_style_looks_at_the_field_of_view_alone() -> None:
+def test_style_depends_on_the_field_of_view_only() -> None:
     loss = _style()
     batch = _batch()
     assert batch.fov is not None
     batch.fov[..., :16] = 0
-    spoiled = batch.image.clone()
-    spoiled[..., :16] = 0.7
-    terms = [float(loss(image, batch.image, batch.fov)[0]) for image in (batch.image, spoiled)]
+    changed = batch.image.clone()
+    changed[..., :16] = 0.7
+    terms = [float(loss(image, batch.image, batch.fov)[0]) for image in (batch.image, changed)]
     assert terms[0] == terms[1]
 
 
-def test_random_features_are_the_same_every_time_and_touch_no_global_generator() -> None:
+def test_random_features_are_reproducible_without_global_random_state() -> None:
     before = torch.get_rng_state()
     first, second = vgg_features("random"), vgg_features("random")
     assert torch.equal(torch.get_rng_state(), before)
@@ -193,10 +193,10 @@ def test_training_with_style_updates_the_generator_and_saves_no_vgg() -> None:
     assert set(method.state()["modules"]) == {"generator", "discriminator", "masks"}
 
 
-def test_pretrained_features_that_cannot_be_had_are_refused_before_any_update(
+def test_unavailable_pretrained_features_fail_before_any_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one line that names the file, the folder and the alternative."""
+    """The message names the file, the folder and the alternative."""
     for name in ("BENCHBED_CACHE", "BENCHBED_WEIGHTS", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     unreachable = style.PublishedWeights(
@@ -210,10 +210,10 @@ def test_pretrained_features_that_cannot_be_had_are_refused_before_any_update(
     assert method.eval().sample(1, _rng()).image.shape == (1, 3, 32, 32)
 
 
-def test_pretrained_features_are_those_of_the_file(
+def test_pretrained_features_are_loaded_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file in torchvision's layout, under the folder that $BENCHBED_WEIGHTS names."""
+    """A file in torchvision's layout in $BENCHBED_WEIGHTS."""
     state = {f"features.{n}": t for n, t in vgg_features("random").state_dict().items()}
     state["features.0.bias"] = torch.arange(64.0)
     torch.save({**state, "classifier.0.bias": torch.zeros(2)}, tmp_path / VGG19.file)
@@ -227,7 +227,7 @@ def test_pretrained_features_are_those_of_the_file(
 # --- masks
 
 
-def test_the_first_masks_of_training_are_kept_and_no_more() -> None:
+def test_mask_store_holds_the_first_masks_of_training() -> None:
     store = MaskStore(5, 1, 4, 4)
     masks = torch.where(torch.rand(6, 1, 4, 4, generator=_rng()) > 0.5, 1.0, -1.0)
     assert torch.equal(store.draw(2, _rng()), -torch.ones(2, 1, 4, 4))
@@ -235,13 +235,13 @@ def test_the_first_masks_of_training_are_kept_and_no_more() -> None:
     assert all(any(torch.equal(d, m) for m in masks[:3]) for d in store.draw(20, _rng()))
     store.add(masks[3:])
     drawn = store.draw(200, _rng())
-    kept = [any(torch.equal(d, mask) for d in drawn) for mask in masks]
-    assert kept == [True] * 5 + [False]
+    stored = [any(torch.equal(d, mask) for d in drawn) for mask in masks]
+    assert stored == [True] * 5 + [False]
     assert torch.equal(drawn, store.draw(200, _rng()))
     assert not torch.equal(drawn, store.draw(200, _rng(1)))
 
 
-def test_a_sample_is_a_training_mask_and_the_image_made_for_it() -> None:
+def test_a_sample_is_a_training_mask_and_its_generated_image() -> None:
     method = _method()
     batch = _batch()
     assert batch.mask is not None
@@ -255,11 +255,11 @@ def test_a_sample_is_a_training_mask_and_the_image_made_for_it() -> None:
         assert torch.equal(method.synthesize(pairs.mask, rng), pairs.image)
 
 
-def test_vessels_lie_where_the_mask_says_after_a_short_training(retinas: Prepared) -> None:
-    """In green, under their own masks, made vessels are darker than under other ones.
+def test_vessels_are_where_the_mask_is_after_a_short_training(retinas: Prepared) -> None:
+    """Generated images are darker in green under their own masks than under other masks.
 
-    They are so in the phantoms, by 0.18. The masks are of test phantoms, which training did not
-    show. By 0.03 of the range of 2 at least: the other masks are within 0.02 of nothing.
+    In the phantoms the difference is 0.18. At least 0.03 is required here, with masks from the
+    test split; under other masks the difference is within 0.02 of 0.
     """
     method = _method(batch_size=4, features=8, learning_rate=2e-3)
     feed = Feed(retinas.split("train"), 0, torch.device("cpu"))
@@ -268,9 +268,10 @@ def test_vessels_lie_where_the_mask_says_after_a_short_training(retinas: Prepare
     unseen = Feed(retinas.split("test"), 0, torch.device("cpu")).batch(0, 8)
     assert unseen.mask is not None
     with torch.no_grad():
-        made = method.eval().synthesize(unseen.mask, _rng())
-    # Against the neighbourhood, so that a dark rim is no vessel.
-    green = made[:, 1:2] - F.avg_pool2d(made[:, 1:2], 5, 1, 2, count_include_pad=False)
+        generated = method.eval().synthesize(unseen.mask, _rng())
+    # Relative to the neighbourhood, so that a dark rim does not count as a vessel.
+    green = generated[:, 1:2]
+    green = green - F.avg_pool2d(green, 5, 1, 2, count_include_pad=False)
     own = _under(green, unseen.mask)
     others = [_under(green, unseen.mask.roll(shift, 0)) for shift in range(1, 8)]
     assert own < min(others) - 0.03

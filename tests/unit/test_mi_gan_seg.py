@@ -47,7 +47,7 @@ def _batch(size: int = 64) -> Batch:
 @pytest.mark.parametrize(
     ("kind", "count"), [("none", None), ("patch2", 4_715_009), ("image", 4_715_009)]
 )
-def test_the_networks_have_their_parameters(kind: str, count: int | None) -> None:
+def test_parameter_counts(kind: str, count: int | None) -> None:
     with torch.device("meta"):
         counts = parameter_counts(_built(512, discriminator=kind))
     assert counts["generator"] == 7_849_601
@@ -65,7 +65,7 @@ def test_the_grids_of_logits_at_640_px(kind: str, grid: int) -> None:
 
 @pytest.mark.parametrize(("kind", "pixels"), [("pixel", 7), ("patch1", 61), ("patch2", 537)])
 def test_the_receptive_fields(kind: str, pixels: int) -> None:
-    """Of one logit, from the kernels and strides of the layers."""
+    """From the kernels and strides of the layers."""
     field, jump = 1, 1
     for layer in discriminator(kind, 4, 2, 640).modules():
         if isinstance(layer, nn.Conv2d):
@@ -76,29 +76,29 @@ def test_the_receptive_fields(kind: str, pixels: int) -> None:
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 2), (64, 2), (128, 2), (256, 4), (512, 8)])
-def test_small_images_are_halved_less_often_and_never_to_one_pixel(size: int, side: int) -> None:
-    """From 128 px on six times, as the paper's 512 px."""
+def test_small_images_are_halved_less_often(size: int, side: int) -> None:
+    """Six times from 128 px on, as the paper's 512 px; never to one pixel."""
     with torch.device("meta"):
         network = BlockDiscriminator(4, 1, size, blocks=5, strided=2, whole=False).eval()
         assert network(torch.empty(1, 4, size, size)).shape[-2:] == (side, side)
 
 
-def test_normalisation_has_no_gain_to_learn() -> None:
+def test_normalisation_has_no_learned_scale() -> None:
     method = _built(features=2, discriminator="none")
     names = [name for name, weights in method.named_parameters() if weights.requires_grad]
     assert not any(name.endswith(("1.weight", "4.weight")) for name in names if "coders" in name)
     assert any(name.endswith("1.bias") for name in names)
 
 
-def test_several_devices_can_normalise_as_one() -> None:
-    """Only its making needs no accelerator: it asks for gain and shift as parameters."""
+def test_batch_norm_can_be_synchronised() -> None:
+    """The conversion needs scale and shift as parameters."""
     network = segmenter(3, 1, 2)
     made = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
     kinds = {type(part) for part in made.modules() if isinstance(part, _BatchNorm)}
     assert kinds == {torch.nn.SyncBatchNorm}
 
 
-def test_scores_have_mean_0_and_deviation_1_inside_the_field() -> None:
+def test_z_scores_have_mean_0_and_deviation_1_in_the_field_of_view() -> None:
     image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.3
     image[0, :, :10] = -1  # dark: outside
     scored = z_scored(image)
@@ -108,7 +108,7 @@ def test_scores_have_mean_0_and_deviation_1_inside_the_field() -> None:
     assert scored[0, :, :10].max() < -2
     torch.testing.assert_close(
         scored[1], z_scored(image[1:] * 0.5)[0], atol=2e-2, rtol=0
-    )  # contrast is taken out
+    )  # contrast is normalised
     assert torch.isfinite(z_scored(torch.full((1, 3, 32, 32), -1.0))).all()
 
 
@@ -121,8 +121,8 @@ def test_a_step_updates_each_network_once(kind: str) -> None:
     assert dict(method.updates) == expected
 
 
-def test_the_losses_at_indifference() -> None:
-    """D that says one half of all: 2 ln 2 and ln 2; G that says one half: ln 2."""
+def test_losses_of_undecided_networks() -> None:
+    """D outputs 0.5: 2 ln 2 and ln 2; G outputs 0.5: ln 2."""
     method = _ready(discriminator="patch1", augment=False)
     for network in (method.generator.module.head, method.discriminator.module.body[-1]):
         nn.init.zeros_(network.weight)
@@ -134,8 +134,8 @@ def test_the_losses_at_indifference() -> None:
     assert losses["segmentation"] == pytest.approx(math.log(2))
 
 
-def test_the_cross_entropy_weighs_ten_times_the_adversarial_loss() -> None:
-    """Eq. 6 over lambda: what G is updated with."""
+def test_cross_entropy_weighs_ten_times_the_adversarial_loss() -> None:
+    """Eq. 6 divided by lambda is the loss of G."""
     method = _ready(discriminator="patch1", augment=False)
     given: dict[str, float] = {}
     method.update = lambda name, loss: given.update({name: loss.item()})  # type: ignore[method-assign]
@@ -144,8 +144,8 @@ def test_the_cross_entropy_weighs_ten_times_the_adversarial_loss() -> None:
     assert given["generator"] == pytest.approx(expected)
 
 
-def test_the_discriminator_reaches_the_generator() -> None:
-    """With the weight of the cross-entropy's rival at 0 the step of G is another one."""
+def test_discriminator_changes_the_update_of_the_generator() -> None:
+    """An adversarial weight of 0 gives another step of G."""
     heads = []
     for weight in (0.0, 0.1):
         method = _ready(discriminator="image", adversarial_weight=weight, augment=False)
@@ -155,8 +155,8 @@ def test_the_discriminator_reaches_the_generator() -> None:
 
 
 @pytest.mark.parametrize("kind", ["patch1", "patch2", "image"])
-def test_the_discriminator_learns_to_tell_a_mask_from_a_guess(kind: str) -> None:
-    """Shades of grey are told from black and white, which normalising each alone would hide."""
+def test_discriminator_learns_to_separate_masks_from_probabilities(kind: str) -> None:
+    """Normalising each input separately would hide the difference of binary and grey."""
     method = _ready(discriminator=kind, discriminator_features=4, discriminator_learning_rate=2e-3)
     batch = _batch()
     truth = (batch.mask + 1) / 2  # type: ignore[operator]
@@ -164,10 +164,10 @@ def test_the_discriminator_learns_to_tell_a_mask_from_a_guess(kind: str) -> None
         real, fake = method.judge(batch.image, truth, 0.5 * truth + 0.1)
         loss = bce_with_target(real, 1.0) + bce_with_target(fake, 0.0)
         method.update("discriminator", loss)
-    assert float(loss.detach()) < 0.55  # 0.44 at most; 0.66 at least where each is alone
+    assert float(loss.detach()) < 0.55  # at most 0.44; at least 0.66 with separate normalisation
 
 
-def test_crops_are_trained_on_and_whole_images_segmented() -> None:
+def test_training_uses_crops_and_segmentation_whole_images() -> None:
     method = _ready(discriminator="image", crop=32)
     seen: list[int] = []
     for network in (method.generator, method.averaged("generator")):
@@ -180,8 +180,8 @@ def test_crops_are_trained_on_and_whole_images_segmented() -> None:
     assert 0 <= float(probabilities.min()) <= float(probabilities.max()) <= 1
 
 
-def test_the_averaged_generator_segments_with_averaged_statistics() -> None:
-    """Weights and running means alike are decay * past + (1 - decay) * present."""
+def test_ema_generator_segments_with_averaged_statistics() -> None:
+    """Weights and running means are decay * past + (1 - decay) * present."""
     method = _ready(average_decay=0.75)
     expected: dict[str, torch.Tensor] = {}
     for step in range(3):

@@ -1,4 +1,4 @@
-"""Montages of volumes: orientation, colours, proportions and the slice that is shown."""
+"""Montages of volumes: orientation, colours, proportions and selected slices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _blank(*, count: int = 1, channels: int = 1) -> np.ndarray:
 
 
 def _marked() -> np.ndarray:
-    """A volume whose superior, anterior, right corner is bright."""
+    """Return a volume with a bright superior, anterior, right corner."""
     volume = np.zeros((DEPTH, SIZE, SIZE), np.uint8)
     volume[-2:, -4:, -4:] = 255
     return volume
@@ -35,7 +35,7 @@ def _marked() -> np.ndarray:
 
 @pytest.mark.parametrize("plane", PLANES)
 def test_superior_anterior_and_right_are_up_and_left(plane: Plane) -> None:
-    """Superior is up, else anterior; the patient's right, and a sagittal slice's front, left."""
+    """Superior, or else anterior, is up; the patient's right, or anterior if sagittal, is left."""
     picture = shown(_marked(), plane, (DEPTH - 1, SIZE - 1, SIZE - 1))
     assert picture[0, 0] == 255
     assert picture[0, -1] == picture[-1, 0] == picture[-1, -1] == 0
@@ -60,7 +60,7 @@ def test_each_axis_grows_upwards_or_to_the_left(axis: int, plane: Plane, side: s
     assert line.tolist() == list(range(shape[axis] - 1, -1, -1))
 
 
-def test_slices_go_through_the_centroid_of_the_mask() -> None:
+def test_slices_pass_through_the_centroid_of_the_mask() -> None:
     image, mask = _blank(), np.zeros((1, DEPTH, SIZE, SIZE), np.uint8)
     mask[0, 5:8, 2:5, 10:13] = 2
     image[0, 0, 6, 3, 11] = 255
@@ -73,7 +73,7 @@ def test_slices_go_through_the_centroid_of_the_mask() -> None:
     assert montage([Layer(image)]).max() == 0, "without a mask the middle is shown"
 
 
-def test_the_centroid_is_that_of_the_codes_in_focus() -> None:
+def test_centroid_of_the_codes_in_focus() -> None:
     mask = np.ones((DEPTH, SIZE, SIZE), np.uint8)
     mask[1, 2, 3] = 4
     assert centroid(mask, focus=(4, 5)) == (1, 2, 3)
@@ -81,7 +81,7 @@ def test_the_centroid_is_that_of_the_codes_in_focus() -> None:
     assert centroid(np.zeros_like(mask)) is None
 
 
-def test_labels_are_coloured_and_what_is_not_labelled_stays_grey() -> None:
+def test_only_labelled_pixels_are_coloured() -> None:
     grey = np.full((4, 4), 100, np.uint8)
     codes = np.zeros((4, 4), np.uint8)
     codes[0] = [1, 2, 3, 0]
@@ -93,7 +93,7 @@ def test_labels_are_coloured_and_what_is_not_labelled_stays_grey() -> None:
     assert (picture[0, 3] == 100).all()
 
 
-def test_a_contour_leaves_the_inside_free() -> None:
+def test_a_contour_does_not_fill_the_inside() -> None:
     grey, codes = np.full((9, 9), 50, np.uint8), np.zeros((9, 9), np.uint8)
     codes[2:7, 2:7] = 1
     picture = overlaid(grey, codes, "contour")
@@ -102,7 +102,7 @@ def test_a_contour_leaves_the_inside_free() -> None:
     assert (picture[1] == 50).all()
 
 
-def test_colours_differ_and_codes_beyond_the_palette_have_one() -> None:
+def test_colours_are_distinct_and_repeat_beyond_the_palette() -> None:
     assert len({tuple(colour) for colour in PALETTE.tolist()}) == len(PALETTE)
     grey = np.zeros((1, 2), np.uint8)
     first = overlaid(grey, np.asarray([[1, len(PALETTE)]], np.uint8))
@@ -110,7 +110,7 @@ def test_colours_differ_and_codes_beyond_the_palette_have_one() -> None:
 
 
 def test_coarse_slices_are_stretched() -> None:
-    """Twice as far apart, eight slices are shown as high as sixteen pixels are."""
+    """With an aspect of 2, eight slices are as high as sixteen pixels."""
     volume = np.full((1, 1, DEPTH, SIZE, SIZE), 255, np.uint8)
     for aspect, share in ((1.0, 0.5), (2.0, 1.0)):
         picture = montage([Layer(volume)], aspect=aspect, planes=("axial", "coronal"))
@@ -120,7 +120,7 @@ def test_coarse_slices_are_stretched() -> None:
         assert coronal.any(axis=1).sum() == share * SIZE * 8
 
 
-def test_sequences_stand_side_by_side_and_cases_and_layers_below_one_another() -> None:
+def test_sequences_are_columns_and_cases_and_layers_are_rows() -> None:
     image = _blank(count=2, channels=3)
     for case in range(2):
         for channel in range(3):
@@ -137,7 +137,7 @@ def test_sequences_stand_side_by_side_and_cases_and_layers_below_one_another() -
             assert (middle == (255 - value if inverted else value)).all()
 
 
-def test_tensors_and_arrays_in_minus_one_to_one_are_shown_alike() -> None:
+def test_tensors_and_arrays_in_minus_one_to_one_are_shown_equally() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 1, DEPTH, SIZE, SIZE), np.uint8)
     signed = torch.from_numpy(pixels).float() / 127.5 - 1
     expected = montage([Layer(pixels)])
@@ -145,7 +145,7 @@ def test_tensors_and_arrays_in_minus_one_to_one_are_shown_alike() -> None:
     assert np.array_equal(montage([Layer(signed.numpy())]), expected)
 
 
-def test_label_surgery_shows_the_label_and_the_sequences_of_each_change() -> None:
+def test_label_surgery_shows_label_and_sequences_of_each_change() -> None:
     masks, images = [], []
     for row, height in enumerate((1, 4, 6)):
         mask = np.ones((DEPTH, SIZE, SIZE), np.uint8)

@@ -1,4 +1,4 @@
-"""What segmentation methods share: the network, and changes that masks go along with."""
+"""Blocks of segmentation methods: the network and joint augmentation of images and masks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def test_the_mask_has_the_size_of_any_image(upsampling: str, shape: tuple[int, i
     assert network(torch.rand(2, 3, *shape)).shape == (2, 2, *shape)
 
 
-def test_padding_is_by_reflection_and_only_where_it_must_be() -> None:
-    """A size that 16 divides is not padded; another gives what its reflection by hand gives."""
+def test_padding_is_by_reflection_and_only_if_needed() -> None:
+    """Sizes divisible by 16 are not padded."""
     torch.manual_seed(0)
     network = SegmentationUNet(1, 1, 4).eval()
     entered: list[torch.Size] = []
@@ -27,9 +27,9 @@ def test_padding_is_by_reflection_and_only_where_it_must_be() -> None:
     image = torch.rand(1, 1, 41, 48)
     with torch.no_grad():
         padded = network(image)
-        by_hand = network(F.pad(image, (0, 0, 0, 7), mode="reflect"))
+        expected = network(F.pad(image, (0, 0, 0, 7), mode="reflect"))
         network(image[..., :32, :])
-    assert torch.equal(padded, by_hand[..., :41, :])
+    assert torch.equal(padded, expected[..., :41, :])
     assert [tuple(shape) for shape in entered] == [(1, 1, 48, 48), (1, 1, 48, 48), (1, 1, 32, 48)]
 
 
@@ -43,7 +43,7 @@ def test_initial_weights_keep_the_scale() -> None:
 
 
 def _marked(count: int = 6, size: int = 33) -> Batch:
-    """Images that are light exactly where their masks are, with no symmetry whatever."""
+    """Return asymmetric images that are bright exactly in their masks."""
     mask = -torch.ones(count, 1, size, size)
     mask[:, :, 6:16, 8:12] = 1
     mask[:, :, 6:10, 8:26] = 1
@@ -51,21 +51,22 @@ def _marked(count: int = 6, size: int = 33) -> Batch:
     return Batch(image, mask, (mask + 1) / 2, torch.arange(count), {"edge": mask.clone()})
 
 
-def test_mask_field_of_view_and_derived_go_where_their_image_goes() -> None:
-    """A turn or flip of one of them alone would leave a third of the light pixels unmatched."""
+def test_masks_and_derived_arrays_are_transformed_with_their_image() -> None:
+    """Transforming only one of them would leave a third of the bright pixels unmatched."""
     torch.manual_seed(0)
     before = _marked()
     after = augment_batch(before)
     assert after.mask is not None
     assert after.fov is not None
-    light = after.image.mean(1, keepdim=True) > 0
-    apart = (light != (after.mask > 0)).float().sum((1, 2, 3)) / (after.mask > 0).sum((1, 2, 3))
-    assert apart.max() < 0.2  # what the two interpolations do along the border
+    bright = after.image.mean(1, keepdim=True) > 0
+    differing = (bright != (after.mask > 0)).float().sum((1, 2, 3))
+    # The two interpolations differ at the border.
+    assert (differing / (after.mask > 0).sum((1, 2, 3))).max() < 0.2
     assert torch.equal(after.fov, (after.mask + 1) / 2)
-    assert ((after["edge"] > 0) == light).float().mean() > 0.99
+    assert ((after["edge"] > 0) == bright).float().mean() > 0.99
     assert torch.equal(after.label, before.label)  # type: ignore[arg-type]
-    # The check above is one: the mask of another case, turned otherwise, does not fit.
-    others = (light != (after.mask.roll(1, 0) > 0)).float().sum((1, 2, 3))
+    # The check can fail: the mask of another case does not match.
+    others = (bright != (after.mask.roll(1, 0) > 0)).float().sum((1, 2, 3))
     assert (others / (after.mask > 0).sum((1, 2, 3))).min() > 0.3
 
 
@@ -94,14 +95,14 @@ def test_flips_are_left_to_right_in_half_of_the_cases(monkeypatch: pytest.Monkey
     after = turn_batch(batch)
     assert after.mask is not None
     assert batch.mask is not None
-    kept = [torch.equal(a, b) for a, b in zip(after.mask, batch.mask, strict=True)]
+    same = [torch.equal(a, b) for a, b in zip(after.mask, batch.mask, strict=True)]
     mirrored = [torch.equal(a, b.flip(-1)) for a, b in zip(after.mask, batch.mask, strict=True)]
-    assert all(k != m for k, m in zip(kept, mirrored, strict=True))
+    assert all(s != m for s, m in zip(same, mirrored, strict=True))
     assert 10 < sum(mirrored) < 30
 
 
-def test_the_same_seed_augments_alike() -> None:
-    """So a resumed run goes on like one that was never stopped."""
+def test_the_same_seed_gives_the_same_augmentation() -> None:
+    """So a resumed run equals an uninterrupted one."""
     results = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -109,7 +110,7 @@ def test_the_same_seed_augments_alike() -> None:
     assert torch.equal(*results)
 
 
-def test_crops_show_the_same_window_of_everything() -> None:
+def test_image_masks_and_arrays_share_one_crop() -> None:
     torch.manual_seed(0)
     place = torch.arange(40 * 40.0).view(1, 1, 40, 40).expand(2, -1, -1, -1)
     batch = Batch(place.expand(-1, 3, -1, -1), place, place, None, {"edge": place})
@@ -126,31 +127,31 @@ def test_crops_show_the_same_window_of_everything() -> None:
 
 
 @pytest.mark.parametrize("angle", [0.0, 30.0, 90.0, 123.0, 200.0, 341.0])
-def test_a_square_of_a_turned_image_is_the_same_as_of_the_whole(
+def test_a_rotated_crop_equals_the_crop_of_the_rotated_image(
     angle: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its own pixels are turned: it lies where it would, to half a pixel, corners filled."""
+    """Only its own pixels are rotated: equal to half a pixel, with filled corners."""
     across = torch.linspace(-0.9, 0.9, 60)
     places = torch.stack([across.view(1, -1).expand(60, -1), across.view(-1, 1).expand(-1, 60)])
     batch = Batch(places[None], torch.ones(1, 1, 60, 60))
     monkeypatch.setattr(torch, "rand", lambda *_: torch.tensor([angle / 360]))
     whole = turn_batch(batch).image
     beyond = (whole <= -1).all(1, keepdim=True).float()
-    # The border itself may fall to either side.
+    # Pixels at the border may be on either side.
     inside, outside = F.max_pool2d(beyond, 7, 1, 3) == 0, -F.max_pool2d(-beyond, 7, 1, 3) == 1
     for top, left in ((3, 3), (33, 11), (18, 20)):
         draws = iter([torch.tensor(top), torch.tensor(left)])
         monkeypatch.setattr(torch, "randint", lambda *_, draws=draws: next(draws))
         part = turn_batch(batch, 24)
         square = (..., slice(top, top + 24), slice(left, left + 24))
-        apart = (part.image - whole[square]).abs()
-        assert (apart * inside[square]).max() <= 0.75 * 1.8 / 59
-        assert (apart * outside[square]).max() < 1e-6
+        error = (part.image - whole[square]).abs()
+        assert (error * inside[square]).max() <= 0.75 * 1.8 / 59
+        assert (error * outside[square]).max() < 1e-6
         assert (inside | outside)[square].float().mean() > 0.5
 
 
-def test_otsu_cuts_each_map_by_itself() -> None:
-    """A map of two values is parted between them, at any scale; in one value nothing stands out."""
+def test_otsu_thresholds_each_map_separately() -> None:
+    """A map of two values is split between them at any scale; a constant map is empty."""
     maps = torch.tensor([[0.1, 0.2], [10.0, 70.0], [5.0, 5.0]]).repeat_interleave(8, dim=1)
     found = above_otsu(maps.view(3, 1, 4, 4)).flatten(1)
     assert found[:2, 8:].all()

@@ -1,4 +1,4 @@
-"""Drawing for phantoms: areas are right, and a small picture is what a large one shrinks to."""
+"""Drawing for phantoms: areas, and consistency across image sizes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def _shrunk(plane: np.ndarray, size: int) -> np.ndarray:
     return plane.reshape(size, len(plane) // size, size, -1).mean((1, 3))
 
 
-def test_a_curve_through_eight_points_of_a_circle_is_one_nearly() -> None:
+def test_a_curve_through_eight_points_approximates_a_circle() -> None:
     line = curve(RING)
     assert len(line) == 8 * 12
     assert np.hypot(*line.T) == pytest.approx(0.6, rel=0.01)
     assert np.allclose(line[::12], RING)
 
 
-def test_an_open_curve_ends_at_its_ends() -> None:
+def test_an_open_curve_ends_at_its_end_points() -> None:
     line = curve(RING[:4], closed=False, steps=5)
     assert len(line) == 16
     assert np.allclose(line[::5], RING[:4])
@@ -38,7 +38,7 @@ def test_a_filled_outline_has_its_area(half: float, soft: float) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32])
-def test_what_is_drawn_does_not_depend_on_the_size(size: int) -> None:
+def test_drawings_do_not_depend_on_the_size(size: int) -> None:
     strokes = Strokes(RING, np.roll(RING, 1, 0), np.full(8, 0.05), np.full(8, 0.8))
     pictures = (
         lambda n: fill(curve(RING), n, soft=0.04),
@@ -53,12 +53,12 @@ def test_what_is_drawn_does_not_depend_on_the_size(size: int) -> None:
         assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.99
 
 
-def test_a_grid_reaches_from_edge_to_edge() -> None:
+def test_a_grid_spans_the_image() -> None:
     across, down = grid(4, 2.0)
     assert across[0].tolist() == down[:, 0].tolist() == [-1.5, -0.5, 0.5, 1.5]
 
 
-def test_a_blur_keeps_the_mean_and_is_as_wide_at_every_size() -> None:
+def test_a_blur_keeps_the_mean_and_its_relative_width() -> None:
     for size in (64, 256):
         point = np.zeros((size, size), np.float32)
         point[size // 2, size // 2] = 1

@@ -1,4 +1,4 @@
-"""pix2pix for volumes: its layers, its losses, its noise, pairs with altered tumours."""
+"""pix2pix for volumes: layers, losses, noise, and pairs with altered tumours."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _ready(
 
 
 def _batch(count: int = 1, spatial: tuple[int, int, int] = SMALL, classes: int = 6) -> Batch:
-    """A box in a box: every class in a layer of its own, brighter the higher its number."""
+    """Return nested boxes, one for each class, brighter with a higher class number."""
     grid = torch.stack(torch.meshgrid(*(torch.linspace(-1, 1, n) for n in spatial), indexing="ij"))
     depth = (1 - grid.abs().amax(0)) * (classes + 1)
     codes = depth.floor().clamp(0, classes).to(torch.uint8).expand(count, *spatial)
@@ -65,7 +65,7 @@ def _rng(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize(
     ("features", "count"), [(64, 167_321_220), (32, 41_848_644), (16, 10_471_332)]
 )
-def test_the_generator_has_its_parameters_at_the_papers_size(features: int, count: int) -> None:
+def test_parameter_counts_of_the_generator_at_the_papers_size(features: int, count: int) -> None:
     with torch.device("meta"):
         network = Generator([-1.0] * 8, 4, (54, 128, 128), features=features).eval()
         made = network(torch.empty(1, 8, 54, 128, 128))
@@ -74,7 +74,7 @@ def test_the_generator_has_its_parameters_at_the_papers_size(features: int, coun
 
 
 @pytest.mark.parametrize(("features", "count"), [(64, 11_093_825), (32, 2_794_401)])
-def test_the_discriminator_has_its_parameters_and_its_grid(features: int, count: int) -> None:
+def test_parameter_counts_and_output_grid_of_the_discriminator(features: int, count: int) -> None:
     with torch.device("meta"):
         network = Discriminator([-1.0] * 12, (54, 128, 128), features).eval()
         logits = network(torch.empty(1, 8, 54, 128, 128), torch.empty(1, 4, 54, 128, 128))
@@ -91,24 +91,22 @@ def test_strides_at_the_papers_size() -> None:
     ("spatial", "layers"),
     [((14, 32, 32), 5), ((27, 64, 64), 6), ((32, 32, 32), 5), ((8, 32, 32), 5), ((9, 20, 16), 5)],
 )
-def test_other_sizes_are_halved_to_one_voxel_and_judged_in_patches(
-    spatial: tuple[int, int, int], layers: int
-) -> None:
+def test_other_sizes_are_halved_to_one_voxel(spatial: tuple[int, int, int], layers: int) -> None:
     with torch.device("meta"):
         generator = Generator([-1.0] * 3, 2, spatial, features=2)
         code: list[tuple[int, ...]] = []
         generator.downs[-1].register_forward_hook(lambda *given: code.append(given[2].shape[2:]))
         made = generator(torch.empty(1, 3, *spatial))
-        judge = Discriminator([-1.0] * 5, spatial, 2)
-        logits = judge(torch.empty(1, 3, *spatial), made)
+        discriminator = Discriminator([-1.0] * 5, spatial, 2)
+        logits = discriminator(torch.empty(1, 3, *spatial), made)
     assert len(generator.downs) == layers
     assert code == [(1, 1, 1)]
     assert made.shape == (1, 2, *spatial)
     assert min(logits.shape[2:]) >= 2
 
 
-def test_a_volume_stands_in_the_middle_of_what_is_empty() -> None:
-    """54 slices become 64: five before, five after, of the background of each channel."""
+def test_a_volume_is_centred_in_its_padding() -> None:
+    """54 slices become 64: five before and five after, with each channel's background."""
     frame = Frame((54, 4, 4), [1.0, -1.0])
     volume = torch.zeros(1, 2, 54, 4, 4)
     padded = frame.pad(volume)
@@ -119,7 +117,7 @@ def test_a_volume_stands_in_the_middle_of_what_is_empty() -> None:
     assert torch.equal(frame.cut(padded), volume)
 
 
-def test_normalisation_is_everywhere_but_first_innermost_and_last() -> None:
+def test_first_innermost_and_last_layers_have_no_normalisation() -> None:
     network = Generator([-1.0] * 2, 2, (16, 32, 32), features=2)
     downs = [any(isinstance(m, nn.InstanceNorm3d) for m in d.modules()) for d in network.downs]
     ups = [any(isinstance(m, nn.InstanceNorm3d) for m in u.modules()) for u in network.ups]
@@ -129,7 +127,7 @@ def test_normalisation_is_everywhere_but_first_innermost_and_last() -> None:
     assert drops == [True, True, True, False]
 
 
-def test_weights_begin_as_in_pix2pix() -> None:
+def test_weights_are_initialised_as_in_pix2pix() -> None:
     network = Generator([-1.0] * 4, 4, (16, 32, 32), features=16)
     for layer in network.modules():
         if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
@@ -152,14 +150,14 @@ def test_a_step_updates_each_network_once_from_one_output(direction: str) -> Non
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
-def test_l1_falls_in_ten_steps(direction: str) -> None:
+def test_l1_decreases_in_ten_steps(direction: str) -> None:
     method = _ready(direction, learning_rate=2e-3)
     history = [float(method.training_step(_batch(), 0.0)["l1"].detach()) for _ in range(10)]
     assert np.mean(history[-2:]) < 0.8 * history[0]
 
 
-def test_the_losses_at_indifference_and_the_weight_of_l1() -> None:
-    """D that says one half of all: 2 ln 2 and ln 2; G is updated with ln 2 + 100 L1."""
+def test_losses_of_undecided_networks_and_weight_of_l1() -> None:
+    """D outputs 0.5: 2 ln 2 and ln 2; the loss of G is ln 2 + 100 L1."""
     method = _ready("synthesis")
     nn.init.zeros_(method.discriminator.module.body[-1].weight)
     nn.init.zeros_(method.discriminator.module.body[-1].bias)
@@ -171,19 +169,21 @@ def test_the_losses_at_indifference_and_the_weight_of_l1() -> None:
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
-def test_the_optimisers_are_pix2pixs(direction: str) -> None:
+def test_optimizers_match_pix2pix(direction: str) -> None:
     for optimizer in _ready(direction).optimizers.values():
         group = optimizer.param_groups[0]
         assert (group["lr"], group["betas"]) == (2e-4, (0.5, 0.999))
 
 
 def test_both_directions_have_one_architecture() -> None:
-    """Label maps of 6 + 1 classes and 2 sequences change places, and nothing else."""
-    there, back = _ready("synthesis"), _ready("segmentation")
-    shapes = [sorted(tuple(p.shape[2:]) for p in m.generator.parameters()) for m in (there, back)]
+    """Only the 6 + 1 classes and the 2 sequences are exchanged."""
+    forward, backward = _ready("synthesis"), _ready("segmentation")
+    shapes = [
+        sorted(tuple(p.shape[2:]) for p in m.generator.parameters()) for m in (forward, backward)
+    ]
     assert shapes[0] == shapes[1]
-    assert there.generator.module.downs[0][1].in_channels == 7
-    assert back.generator.module.last.conv.out_channels == 7
+    assert forward.generator.module.downs[0][1].in_channels == 7
+    assert backward.generator.module.last.conv.out_channels == 7
 
 
 def test_the_target_of_segmentation_has_a_background_channel() -> None:
@@ -197,7 +197,7 @@ def test_the_target_of_segmentation_has_a_background_channel() -> None:
     assert torch.equal(seen[0].argmax(1), to_codes(batch.mask).long())
 
 
-def test_augmentation_changes_what_segmentation_learns_from() -> None:
+def test_augmentation_changes_the_training_images() -> None:
     given: list[torch.Tensor] = []
     method = _ready("segmentation", augment=True)
     method.generator.register_forward_pre_hook(lambda _, args: given.append(args[0]))
@@ -211,10 +211,10 @@ def test_augmentation_changes_what_segmentation_learns_from() -> None:
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "segmentation"])
-def test_two_passes_differ_by_dropout_and_agree_under_one_seed(direction: str) -> None:
-    """In evaluation mode, as the harness samples."""
-    for lasting in (True, False):
-        method = _ready(direction, inference_dropout=lasting).eval()
+def test_dropout_depends_on_the_seed(direction: str) -> None:
+    """In evaluation mode, which the harness uses for sampling."""
+    for dropout in (True, False):
+        method = _ready(direction, inference_dropout=dropout).eval()
         batch = _batch()
         made = []
         with torch.no_grad():
@@ -226,11 +226,11 @@ def test_two_passes_differ_by_dropout_and_agree_under_one_seed(direction: str) -
                     else method.segment(batch.image)
                 )
         assert torch.equal(made[0], made[1])
-        assert torch.equal(made[0], made[2]) != lasting
+        assert torch.equal(made[0], made[2]) != dropout
 
 
-def test_a_volume_does_not_depend_on_those_made_beside_it_nor_on_the_mode() -> None:
-    """Statistics of each volume by itself, in training and at test time."""
+def test_a_volume_depends_on_neither_its_batch_nor_the_mode() -> None:
+    """Normalisation is per volume, in training and in evaluation."""
     method = _ready("synthesis", dropout=0.0)
     mask = torch.cat([_batch().mask, -torch.ones(1, 6, *SMALL)])  # type: ignore[list-item]
     with torch.no_grad():
@@ -239,7 +239,7 @@ def test_a_volume_does_not_depend_on_those_made_beside_it_nor_on_the_mode() -> N
     torch.testing.assert_close(together[:1], alone)
 
 
-# --- abilities
+# --- capabilities
 
 
 def test_segmentation_gives_probabilities_of_every_class() -> None:
@@ -250,7 +250,7 @@ def test_segmentation_gives_probabilities_of_every_class() -> None:
     assert 0 <= float(found.min()) <= float(found.max()) <= 1
 
 
-def test_before_training_samples_are_of_empty_label_maps() -> None:
+def test_samples_before_training_have_empty_label_maps() -> None:
     method = _ready("synthesis").eval()
     with torch.no_grad():
         made = method.sample(2, _rng())
@@ -259,18 +259,18 @@ def test_before_training_samples_are_of_empty_label_maps() -> None:
 
 
 def _trained(**settings: Any) -> Any:
-    """A method that was shown a case with a tumour and one without."""
+    """Return a method trained on a case with a tumour and one without."""
     method = _ready("synthesis", (9, 32, 32), **settings)
     batch = _batch(2, (9, 32, 32))
     assert batch.mask is not None
-    tissue = to_codes(batch.mask)[1].clamp(max=2)  # other tissue, too, where the tumour was
+    tissue = to_codes(batch.mask)[1].clamp(max=2)  # other tissue also in place of the tumour
     numbers = torch.arange(1, 7).view(-1, 1, 1, 1)
     batch.mask[1] = (tissue == numbers).float() * 2 - 1
     method.training_step(batch, 0.0)
     return method.eval()
 
 
-def test_pairs_have_altered_tumours_and_the_image_made_for_them() -> None:
+def test_pairs_have_altered_tumours_and_matching_images() -> None:
     method = _trained()
     known = [method.labels[place].codes for place in range(2)]
     with torch.no_grad():
@@ -288,8 +288,8 @@ def test_pairs_have_altered_tumours_and_the_image_made_for_them() -> None:
         assert not torch.equal(method.pair(12, _rng(1)).mask, pairs.mask)
 
 
-def test_a_tumour_is_transplanted_where_training_showed_a_case_without() -> None:
-    """The grafted maps are the second case's tissue outside the first case's tumour."""
+def test_a_tumour_is_transplanted_into_a_case_without() -> None:
+    """Outside the tumour, the map equals the tissue of the other case."""
     method = _trained(largest_shift=0.0, largest_scaling=0.0)
     donor, host = (method.labels[place].codes for place in range(2))
     with torch.no_grad():
@@ -300,7 +300,7 @@ def test_a_tumour_is_transplanted_where_training_showed_a_case_without() -> None
         assert np.array_equal(graft[donor < 4], host[donor < 4])
 
 
-def test_label_maps_are_shown_as_they_are_where_nothing_is_to_be_altered() -> None:
+def test_label_maps_are_unchanged_without_alteration() -> None:
     method = _trained(alter_tumours=False)
     known = [method.labels[place].codes for place in range(2)]
     with torch.no_grad():
@@ -309,7 +309,7 @@ def test_label_maps_are_shown_as_they_are_where_nothing_is_to_be_altered() -> No
     assert set(matches) == {0, 1}
 
 
-def test_without_tissue_labels_the_brain_is_where_the_image_is_not_empty() -> None:
+def test_brain_is_the_foreground_if_there_are_no_tissue_labels() -> None:
     method = _ready("synthesis", classes=2)
     batch = _batch(1, classes=2)
     batch.image[:] = -1
@@ -322,7 +322,7 @@ def test_without_tissue_labels_the_brain_is_where_the_image_is_not_empty() -> No
     assert not case.brain.all()
 
 
-def test_a_state_brings_the_label_maps_back() -> None:
+def test_a_state_restores_the_label_maps() -> None:
     method, other = _trained(), _ready("synthesis", (9, 32, 32)).eval()
     other.restore(method.state())
     made = []
@@ -334,17 +334,17 @@ def test_a_state_brings_the_label_maps_back() -> None:
     assert torch.equal(made[0].image, made[1].image)
 
 
-def test_gradients_in_bfloat16_are_numbers_whatever_was_in_memory() -> None:
-    """Where a library reads memory that nobody wrote, it finds NaN here."""
+def test_bfloat16_gradients_do_not_read_uninitialised_memory() -> None:
+    """Free memory is filled with NaN, so reading it would give NaN gradients."""
     torch.manual_seed(0)
-    judge = Discriminator([-1.0] * 5, (32, 32, 32), 16)
+    discriminator = Discriminator([-1.0] * 5, (32, 32, 32), 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for _ in range(20):
             for size in (1000, 10_000, 100_000):
                 torch.full((size,), float("nan"))
-            scores = judge(torch.rand(2, 4, 32, 32, 32), torch.rand(2, 1, 32, 32, 32))
-            judge.zero_grad()
+            scores = discriminator(torch.rand(2, 4, 32, 32, 32), torch.rand(2, 1, 32, 32, 32))
+            discriminator.zero_grad()
             scores.float().square().mean().backward()
-            for name, weights in judge.named_parameters():
+            for name, weights in discriminator.named_parameters():
                 assert weights.grad is not None
                 assert torch.isfinite(weights.grad).all(), name

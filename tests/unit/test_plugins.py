@@ -1,4 +1,4 @@
-"""Discovery: a broken plugin is set aside and shown, and harms nobody else."""
+"""Discovery: a broken plugin is reported and does not affect the others."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def benchbed_methods():
                        settings="m:S", sizes=(32,))]
 """
 BROKEN = {
-    "crash": ("raise RuntimeError('no such luck')", "RuntimeError: no such luck"),
-    "quits": ("import sys\nsys.exit(3)", "SystemExit: 3"),
-    "lacks": ("import a_module_that_is_not_there", "ModuleNotFoundError"),
-    "twice": (GOOD.format(name="dcgan"), "'dcgan' is offered by classics"),
-    "empty": ("", "offers nothing"),
+    "crash": ("raise RuntimeError('no such luck')", ["RuntimeError: no such luck"]),
+    "exits": ("import sys\nsys.exit(3)", ["SystemExit: 3"]),
+    "imports": ("import a_missing_module", ["ModuleNotFoundError", "a_missing_module"]),
+    "twice": (GOOD.format(name="dcgan"), ["ValueError", "'dcgan'", "classics"]),
+    "empty": ("", ["TypeError", "benchbed_methods", "benchbed_tasks"]),
     "wrong": (
         "from benchbed import hookimpl\n@hookimpl\ndef benchbed_methods():\n    return ['x']",
-        "gave a str, not a MethodSpec",
+        ["TypeError", "benchbed_methods", "str", "MethodSpec"],
     ),
-    "named": (GOOD.format(name="Not A Name"), "must be lower-case words"),
+    "named": (GOOD.format(name="Not A Name"), ["ValueError", "'Not A Name'"]),
     "args": (
         "from benchbed import hookimpl\n@hookimpl\ndef benchbed_methods(extra):\n    return []",
-        "PluginValidationError",
+        ["PluginValidationError", "'args'", "benchbed_methods"],
     ),
 }
 
 
 def _install(folder: Path, name: str, code: str) -> None:
-    """What pip leaves behind: a module and its metadata."""
+    """Write a module and its metadata, as pip does."""
     (folder / f"plugin_{name}.py").write_text(code)
     info = folder / f"plugin_{name}-1.0.dist-info"
     info.mkdir()
@@ -48,57 +48,58 @@ def _install(folder: Path, name: str, code: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BROKEN))
-def test_a_broken_plugin_is_quarantined_with_its_error_and_distribution(
+def test_a_broken_plugin_is_reported_with_its_error_and_distribution(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, reason = BROKEN[name]
+    code, facts = BROKEN[name]
     _install(tmp_path, name, code)
     _install(tmp_path, "good", GOOD.format(name="good-one"))
     monkeypatch.syspath_prepend(str(tmp_path))
     plugins = {plugin.name: plugin for plugin in discover()}
-    assert plugins[name].error is not None
-    assert reason in plugins[name].error
+    error = plugins[name].error
+    assert error is not None
+    assert all(fact in error for fact in facts), error
     assert plugins[name].distribution == f"plugin-{name} 1.0"
     assert plugins[name].specs == ()
     assert [spec.name for spec in plugins["good"].specs] == ["good-one"]
     assert plugins["classics"].error is None
 
 
-def test_asking_for_what_a_broken_plugin_offers_names_the_plugin(
+def test_a_method_of_a_broken_plugin_is_refused_with_the_plugins_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _install(tmp_path, "crash", "raise RuntimeError('no such luck')")
     monkeypatch.syspath_prepend(str(tmp_path))
     registry.cache_clear()
-    with pytest.raises(BenchbedError, match=r"plugin 'crash' \(plugin-crash 1.0\) is broken"):
+    with pytest.raises(BenchbedError, match=r"'crash' \(plugin-crash 1\.0\).*no such luck"):
         registry().spec(MethodSpec, "crash")
     assert registry().spec(MethodSpec, "dcgan").title == "DCGAN"
 
 
-def test_stdout_is_itself_again_once_a_plugin_was_at_work(
+def test_stdout_is_restored_after_plugin_code(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     print("mine")
-    with at_work("benchbed_nobody.code:f", "breaks"):
+    with at_work("benchbed_other.code:f", "fails"):
         print("theirs")
         os.write(1, b"below python\n")
-    words = r"'benchbed_nobody.code:f' breaks \(ValueError: a b\)"
-    with pytest.raises(BenchbedError, match=words), at_work("benchbed_nobody.code:f", "breaks"):
+    facts = r"'benchbed_other\.code:f' fails \(ValueError: a b\).*benchbed doctor"
+    with pytest.raises(BenchbedError, match=facts), at_work("benchbed_other.code:f", "fails"):
         raise ValueError("a\nb")
     print("mine again")
-    told = capfd.readouterr()
-    assert told.out == "mine\nmine again\n"
-    assert sorted(told.err.splitlines()) == ["below python", "benchbed_nobody.code:f: theirs"]
+    captured = capfd.readouterr()
+    assert captured.out == "mine\nmine again\n"
+    assert sorted(captured.err.splitlines()) == ["below python", "benchbed_other.code:f: theirs"]
 
 
-def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(BenchbedError, match="did you mean 'dcgan'"):
+def test_an_unknown_name_gives_the_nearest_and_the_list_command() -> None:
+    with pytest.raises(BenchbedError, match=r"'dcgn'.*'dcgan'.*benchbed list methods"):
         registry().spec(MethodSpec, "dcgn")
-    with pytest.raises(BenchbedError, match="benchbed list datasets"):
+    with pytest.raises(BenchbedError, match=r"'drvie'.*'drive'.*benchbed list datasets"):
         registry().spec(DatasetSpec, "drvie")
 
 
-def test_a_third_partys_plugin_is_found_like_our_own(with_plugin: Path) -> None:
+def test_a_third_party_plugin_is_found(with_plugin: Path) -> None:
     assert "tiny-lsgan" in registry().specs(MethodSpec)
     spec = registry().spec(DatasetSpec, "discs")
     assert registry().origin(spec).distribution == "benchbed-example 3.1"

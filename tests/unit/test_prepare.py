@@ -1,4 +1,4 @@
-"""Preparation: once, whole, and the same from real files and phantoms."""
+"""Preparation: done once, atomic, and the same for real files and phantoms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _discs() -> tuple[Collection, str]:
     return identify(Collection(dataset_spec("discs"), "phantom"))
 
 
-def test_a_phantom_is_rendered_once_split_and_paired(with_plugin: Path) -> None:
+def test_a_phantom_is_prepared_once_with_splits_and_masks(with_plugin: Path) -> None:
     collection, fingerprint = _discs()
     calls: list[str] = []
     options = {"size": 32, "channels": 1, "framing": "center"}
@@ -47,7 +47,7 @@ def test_a_phantom_is_rendered_once_split_and_paired(with_plugin: Path) -> None:
     outside = train.image[:, 0][~train.arrays["mask"].astype(bool)]
     assert inside.mean() > 100 > outside.mean()
     assert not set(train.ids) & set(prepared.split("test").ids)
-    with pytest.raises(BenchbedError, match="no split 'val'"):
+    with pytest.raises(BenchbedError, match=r"discs.*'val'.*test, train"):
         prepared.split("val")
 
 
@@ -57,7 +57,7 @@ def test_arrays_are_read_only(with_plugin: Path) -> None:
         prepared.split("train").image[0] = 0
 
 
-def test_derived_arrays_are_computed_once_at_their_own_size_and_averaged_down(
+def test_derived_arrays_are_computed_once_and_downsampled(
     with_plugin: Path,
 ) -> None:
     CALLS.clear()
@@ -73,27 +73,27 @@ def test_derived_arrays_are_computed_once_at_their_own_size_and_averaged_down(
         *_discs(), size=32, channels=1, framing="center",
         derived={"inverse": Derived(invert, {"strength": 0.25}, 64)},
     )  # fmt: skip
-    assert len(CALLS) == 64, "other parameters must not read the old cache"
+    assert len(CALLS) == 64, "other parameters use another cache entry"
 
 
-def test_a_derived_size_that_does_not_divide_is_refused(with_plugin: Path) -> None:
+def test_a_derived_size_that_is_no_multiple_is_refused(with_plugin: Path) -> None:
     rule = {"inverse": Derived(invert, {"strength": 1.0}, 48)}
-    with pytest.raises(BenchbedError, match="48 px cannot be averaged to 32 px"):
+    with pytest.raises(BenchbedError, match=r"48 px.*32 px"):
         prepare(*_discs(), size=32, channels=1, framing="center", derived=rule)
 
 
-def test_a_preparation_that_breaks_off_leaves_nothing(shared_cache: Path) -> None:
+def test_a_failed_preparation_writes_nothing(shared_cache: Path) -> None:
     def build(folder: Path) -> None:
         (folder / "half.npy").write_bytes(b"half")
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        cached("broken-off", build)
-    assert not list((shared_cache / "prepared").glob("*broken-off[!.]*"))
-    assert not (shared_cache / "prepared/broken-off").exists()
+        cached("failed", build)
+    assert not list((shared_cache / "prepared").glob("*failed[!.]*"))
+    assert not (shared_cache / "prepared/failed").exists()
 
 
-def test_the_fingerprint_of_a_phantom_changes_with_its_counts_and_seed(with_plugin: Path) -> None:
+def test_fingerprint_of_a_phantom_depends_on_counts_and_seed(with_plugin: Path) -> None:
     spec = dataset_spec("discs")
     assert spec.phantom is not None
     prints = {
@@ -107,7 +107,7 @@ def test_the_fingerprint_of_a_phantom_changes_with_its_counts_and_seed(with_plug
     assert len(prints) == 3
 
 
-def test_real_pictures_of_any_shape_come_out_square(tmp_path: Path) -> None:
+def test_images_of_any_shape_become_square(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     (tmp_path / "mine").mkdir()
     for number, shape in enumerate([(50, 80, 3), (80, 50, 3), (64, 64), (33, 97, 3)] * 3):
@@ -121,7 +121,7 @@ def test_real_pictures_of_any_shape_come_out_square(tmp_path: Path) -> None:
 
 
 def _pictures(folder: Path, contents: dict[str, int]) -> None:
-    """Pictures by path; equal numbers are equal pictures."""
+    """Write images by path; equal numbers give equal images."""
     for name, number in contents.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,44 +138,45 @@ def _folders(tmp_path: Path, image: str, **more: object) -> Collection:
     return collect(spec, found(spec, tmp_path), tmp_path)
 
 
-def test_equal_images_are_kept_once_and_it_is_said(tmp_path: Path) -> None:
-    """Left alone, the hash of the names puts some of the copies into another split."""
+def test_duplicates_are_skipped_with_a_message(tmp_path: Path) -> None:
+    """The hash of the names would put some of the duplicates into another split."""
     _pictures(tmp_path / "x", {f"{k:02d}.png": k // 2 for k in range(40)})
     collection = _folders(tmp_path, "{id}.png")
     assert len(verify(collection).duplicates) == 20
     split = {case.id: case.split for case in collection.cases}
     assert any(split[f"{k:02d}"] != split[f"{k + 1:02d}"] for k in range(0, 40, 2))
-    said: list[str] = []
-    usable, fingerprint = identify(collection, say=said.append)
+    messages: list[str] = []
+    usable, fingerprint = identify(collection, say=messages.append)
     assert sorted(case.id for case in usable.cases) == [f"{k:02d}" for k in range(0, 40, 2)]
     assert usable.copies == tuple(f"{k:02d}" for k in range(1, 40, 2))
-    assert len(said) == 1
-    assert "20 of 40 images are left out" in said[0]
-    assert re.search(r"\(first \d\d = \d\d\)\.$", said[0])
+    (message,) = messages
+    assert "20 of 40 images" in message
+    assert re.search(r"\b\d\d = \d\d\b", message)
     findings = verify(collection)
     assert (findings.leaks, findings.fingerprint) == ([], fingerprint)
     assert findings.cases == usable.counts()
 
 
-def test_nothing_is_said_where_no_two_images_are_equal(tmp_path: Path) -> None:
+def test_no_message_without_duplicates(tmp_path: Path) -> None:
     _pictures(tmp_path / "x", {f"{k}.png": k for k in range(8)})
-    said: list[str] = []
-    collection, _ = identify(_folders(tmp_path, "{id}.png"), say=said.append)
-    assert (len(collection.cases), collection.copies, said) == (8, (), [])
+    messages: list[str] = []
+    collection, _ = identify(_folders(tmp_path, "{id}.png"), say=messages.append)
+    assert (len(collection.cases), collection.copies, messages) == (8, (), [])
 
 
-def test_equal_images_of_two_classes_are_named(tmp_path: Path) -> None:
+def test_duplicates_in_different_classes_are_named(tmp_path: Path) -> None:
     _pictures(tmp_path / "x", {"no/1.png": 1, "yes/2.png": 1, "yes/3.png": 3, "no/4.png": 4})
     collection = _folders(tmp_path, "{label}/{id}.png", classes=("no", "yes"))
-    said: list[str] = []
-    usable, _ = identify(collection, say=said.append)
+    messages: list[str] = []
+    usable, _ = identify(collection, say=messages.append)
     assert {case.id: case.label for case in usable.cases} == {"1": 0, "3": 1, "4": 0}
-    assert len(said) == 1
-    assert "different classes, and the class of the one that stays counts: 1 = 2." in said[0]
+    (message,) = messages
+    assert "1 of 4 images" in message
+    assert re.search(r"classes.*1 = 2\.", message)
     assert verify(collection).classes == [["1", "2"]]
 
 
-def test_official_splits_keep_equal_images_and_their_leaks_are_reported(tmp_path: Path) -> None:
+def test_duplicates_across_official_splits_are_reported_as_leaks(tmp_path: Path) -> None:
     _pictures(tmp_path / "x", {"train/1.png": 1, "test/2.png": 1, "train/3.png": 1})
     collection = _folders(tmp_path, "{split}/{id}.png")
     usable, _ = identify(collection)
@@ -185,8 +186,8 @@ def test_official_splits_keep_equal_images_and_their_leaks_are_reported(tmp_path
     assert findings.copies == ()
 
 
-def test_an_image_that_an_official_split_holds_is_not_taken_in_again(tmp_path: Path) -> None:
-    """Else a test image of one set could be a training image of the next."""
+def test_a_duplicate_of_an_image_in_an_official_split_is_skipped(tmp_path: Path) -> None:
+    """Otherwise a test image of one dataset could be a training image of another."""
     _pictures(tmp_path / "x", {"test/2.png": 1, "0.png": 1, "4.png": 7})
     parts = (Part(image="test/{id}.png", split="test"), Part(image="{id}.png"))
     layout = Layout(folders=("x",), parts=parts, picture="  x/1.png")
@@ -196,14 +197,14 @@ def test_an_image_that_an_official_split_holds_is_not_taken_in_again(tmp_path: P
     assert usable.copies == ("0",)
 
 
-def test_a_folder_that_is_scored_keeps_equal_pictures(tmp_path: Path) -> None:
-    """A generator that repeats itself must not look better for it."""
+def test_a_scored_folder_keeps_duplicates(tmp_path: Path) -> None:
+    """A generator must not score better by repeating itself."""
     _pictures(tmp_path / "made", {f"{k}.png": 0 for k in range(6)})
     assert len(open_folder(tmp_path / "made", skip_bad=False).images(16)) == 6
 
 
-def test_the_retinal_sets_lie_in_their_official_layouts(real_data: Path) -> None:
-    """DRIVE and CHASE_DB1: counts, splits, both annotators, fields of view, patients apart."""
+def test_real_retinal_datasets_have_their_official_layouts(real_data: Path) -> None:
+    """DRIVE and CHASE_DB1: counts, splits, both annotators, fields of view, patients."""
     drive = resolve("drive", "real", real_data)
     assert drive.counts() == {"test": 20, "train": 20}
     test = [case for case in drive.cases if case.split == "test"]

@@ -1,4 +1,4 @@
-"""Budgets: the same one has the same identity, however it was written."""
+"""Equal budgets give the same run id in every notation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from benchbed.runs.plan import plan
 from benchbed.runs.request import Request
 
 
-def test_a_budget_given_as_the_preset_has_it_is_the_same_run() -> None:
-    """The command line makes 16.0 of ``--kimg 16``, and the preset says 16."""
-    usual = Request(method="dcgan", dataset="drive", source="phantom", settings={})
-    told = Request(method="dcgan", dataset="drive", source="phantom", settings={}, kimg=16.0)
-    assert plan(told).id == plan(usual).id
+def test_the_budget_of_the_preset_as_an_option_gives_the_same_run() -> None:
+    """``--kimg 16`` is read as 16.0, and the preset has 16."""
+    default = Request(method="dcgan", dataset="drive", source="phantom", settings={})
+    given = Request(method="dcgan", dataset="drive", source="phantom", settings={}, kimg=16.0)
+    assert plan(given).id == plan(default).id
 
 
-@pytest.mark.parametrize(("given", "kept"), [(16.0, "16"), (16, "16"), (0.02, "0.02")])
-def test_whole_budgets_are_whole_numbers(given: float, kept: str) -> None:
-    assert repr(plain_number(given)) == kept
-    assert repr(preset("quick", kimg=given).kimg) == kept
+@pytest.mark.parametrize(("given", "expected"), [(16.0, "16"), (16, "16"), (0.02, "0.02")])
+def test_whole_budgets_are_whole_numbers(given: float, expected: str) -> None:
+    assert repr(plain_number(given)) == expected
+    assert repr(preset("quick", kimg=given).kimg) == expected

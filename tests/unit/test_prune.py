@@ -1,4 +1,4 @@
-"""What is freed of the folders of runs, and what never is."""
+"""What `prune` removes from run folders, and what it keeps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def _run(store: Store, name: str, state: str, *, recorded: bool = False, days: float = 0) -> Path:
-    """A run's folder with weights, another checkpoint, a half-written file and a picture."""
+    """Create a run folder with weights, an older checkpoint, a partial file and a picture."""
     folder = store.run_folder(name)
     for path, size in (
         ("checkpoints/last.pt", WEIGHTS_BYTES),
@@ -59,7 +59,7 @@ def _one(store: Store) -> Holding:
 
 
 @pytest.mark.parametrize("state", ["finished", "diverged"])
-def test_of_a_finished_run_the_weights_stay_unless_named(store: Store, state: str) -> None:
+def test_weights_of_a_finished_run_stay_without_the_option(store: Store, state: str) -> None:
     folder = _run(store, "a", state, recorded=True)
     assert _one(store).goes(Wanted())[:2] == ("leftovers", 520)
     assert _prune(store, Wanted()) == 520
@@ -72,13 +72,17 @@ def test_of_a_finished_run_the_weights_stay_unless_named(store: Store, state: st
 
 def test_weights_without_a_record_stay(store: Store) -> None:
     folder = _run(store, "a", "finished")
-    assert _one(store).goes(EVERYTHING)[2] == "no record, so its weights are all there is"
+    what, _, reason = _one(store).goes(EVERYTHING)
+    assert what == "leftovers"
+    assert "record" in reason
     _prune(store, EVERYTHING)
     assert "checkpoints/last.pt" in _files(folder)
 
 
 @pytest.mark.parametrize("state", ["failed", "interrupted", "running", "pending"])
-def test_the_folder_of_a_broken_run_goes_only_when_asked(store: Store, state: str) -> None:
+def test_the_folder_of_a_failed_run_is_removed_only_with_the_option(
+    store: Store, state: str
+) -> None:
     folder = _run(store, "a", state, recorded=True)
     before = _files(folder)
     assert _prune(store, Wanted(weights=True)) == 0
@@ -89,17 +93,17 @@ def test_the_folder_of_a_broken_run_goes_only_when_asked(store: Store, state: st
     assert store.record_path("a").read_text() == "{}"
 
 
-@pytest.mark.parametrize(("days", "goes"), [(6.9, False), (7.1, True), (-3, False)])
-def test_only_what_is_old_enough_goes(store: Store, days: float, goes: bool) -> None:
-    """A clock that was moved makes a folder of the future, which is no old one."""
+@pytest.mark.parametrize(("days", "removed"), [(6.9, False), (7.1, True), (-3, False)])
+def test_only_old_folders_are_removed(store: Store, days: float, removed: bool) -> None:
+    """A folder with a date in the future, after a clock change, is not old."""
     folder = _run(store, "a", "failed", days=days)
     _prune(store, Wanted(failed=True, older_than=7 * 86400))
-    assert folder.exists() is not goes
+    assert folder.exists() is not removed
 
 
 @pytest.fixture
 def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
-    """Another process that is at work on the run ``a``."""
+    """Another process that holds the lock of the run ``a``."""
     folder = _run(store, "a", "running")
     code = (
         "import sys\nfrom pathlib import Path\nfrom benchbed.runs.store import Store\n"
@@ -119,11 +123,14 @@ def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_a_run_at_work_is_left_alone(store: Store, holder: subprocess.Popen[str]) -> None:
+def test_an_active_run_is_not_changed(store: Store, holder: subprocess.Popen[str]) -> None:
     before = _files(store.run_folder("a"))
-    assert _one(store).goes(EVERYTHING) == ("nothing", 0, "at work")
-    unsuspecting = Holding("a", "failed", False, 1e9, 1820, 1500, WEIGHTS_BYTES, 520)
-    assert free(store, unsuspecting, EVERYTHING) == 0
+    what, size, reason = _one(store).goes(EVERYTHING)
+    assert (what, size) == ("nothing", 0)
+    assert reason
+    assert "run.json" not in reason
+    outdated = Holding("a", "failed", False, 1e9, 1820, 1500, WEIGHTS_BYTES, 520)
+    assert free(store, outdated, EVERYTHING) == 0
     assert _files(store.run_folder("a")) == before
     holder.kill()
     holder.wait()
@@ -131,24 +138,28 @@ def test_a_run_at_work_is_left_alone(store: Store, holder: subprocess.Popen[str]
     assert _prune(store, EVERYTHING) > 0
 
 
-def test_a_run_that_was_finished_since_it_was_looked_at_keeps_its_weights(store: Store) -> None:
+def test_a_run_that_finished_after_the_survey_keeps_its_weights(store: Store) -> None:
     folder = _run(store, "a", "interrupted")
-    seen = _one(store)
+    before = _one(store)
     _run(store, "a", "finished", recorded=True)
-    free(store, seen, Wanted(failed=True))
+    free(store, before, Wanted(failed=True))
     assert "checkpoints/last.pt" in _files(folder)
 
 
 @pytest.mark.parametrize(
     "content", [None, "", "[]", "{}", '{"state": 3}', "[" * 9999, '{"state": "odd"}']
 )
-def test_a_folder_that_is_no_run_is_left_alone(store: Store, content: str | None) -> None:
+def test_a_folder_without_a_valid_run_file_is_not_changed(
+    store: Store, content: str | None
+) -> None:
     folder = _run(store, "a", "failed")
     (folder / "run.json").unlink()
     if content is not None:
         (folder / "run.json").write_text(content)
     before = _files(folder)
-    assert _one(store).goes(EVERYTHING) == ("nothing", 0, "no run.json that can be read")
+    what, size, reason = _one(store).goes(EVERYTHING)
+    assert (what, size) == ("nothing", 0)
+    assert "run.json" in reason
     assert _prune(store, EVERYTHING) == 0
     assert _files(folder) == before
 
@@ -170,40 +181,40 @@ def test_links_are_not_followed(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere/run.json").exists()
 
 
-def test_looking_changes_nothing(store: Store) -> None:
+def test_a_survey_changes_nothing(store: Store) -> None:
     folder = _run(store, "a", "failed")
     before = sorted(path.name for path in folder.rglob("*"))
     survey(store)
     assert sorted(path.name for path in folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("look", range(1, 6))
-def test_a_file_that_is_gone_between_two_looks_is_no_error(
-    store: Store, monkeypatch: pytest.MonkeyPatch, look: int
+@pytest.mark.parametrize("access", range(1, 6))
+def test_a_file_removed_during_a_survey_is_not_an_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch, access: int
 ) -> None:
-    """A run that goes on gives what it has written its name."""
+    """An active run renames its partial files."""
     folder = _run(store, "a", "finished")
-    looks, lstat = 0, Path.lstat
+    accesses, lstat = 0, Path.lstat
 
     def vanishing(self: Path) -> os.stat_result:
-        nonlocal looks
+        nonlocal accesses
         if self.suffix == ".part":
-            looks += 1
-            if looks == look:
+            accesses += 1
+            if accesses == access:
                 self.unlink()
         return lstat(self)
 
     monkeypatch.setattr(Path, "lstat", vanishing)
-    assert _one(store).leftovers == (500 if look == 1 else 520)
+    assert _one(store).leftovers == (500 if access == 1 else 520)
     monkeypatch.undo()
     assert "checkpoints/last.pt" in _files(folder)
 
 
-def test_no_folder_is_no_error(store: Store) -> None:
+def test_a_missing_folder_is_not_an_error(store: Store) -> None:
     assert survey(store) == []
 
 
-def test_a_folder_that_was_half_removed_goes_the_next_time(store: Store) -> None:
+def test_a_partly_removed_folder_is_removed_by_the_next_call(store: Store) -> None:
     folder = _run(store, "a", "failed")
     (folder / "checkpoints/last.pt").unlink()
     (folder / "samples/final.png").unlink()

@@ -1,4 +1,4 @@
-"""The values that papers printed: their files, and how runs find their lines."""
+"""Published values: their files, and the matching of runs to rows."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from benchbed.settings import parse
 
 PAPERS = {paper.paper: paper for paper in read_papers(paths.benchmarks() / "papers")}
 TABLES = {(paper.paper, t.name): t for paper in PAPERS.values() for t in paper.tables}
-"""Every printed table of every file; that they are here at all shows that every file reads."""
+"""Every published table. Building it reads every file."""
 
 TABLE1, TABLE2 = "iqbal2018-mi-gan-table1", "iqbal2018-mi-gan-table2"
 
 
-def test_every_papers_tables_are_there() -> None:
+def test_all_published_tables_exist() -> None:
     assert set(TABLES) == {
         ("guibas2017-dual-gan", "f1"),
         ("guibas2017-dual-gan", "kl"),
@@ -53,8 +53,8 @@ def test_every_note_is_used_and_every_file_is_named_after_its_paper(paper: Refer
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=map("-".join, TABLES))
-def test_what_a_table_names_is_there(table: ReferenceTable) -> None:
-    """Methods, their settings, metrics, with their direction, and data sets are benchbed's own."""
+def test_names_in_a_table_exist(table: ReferenceTable) -> None:
+    """Methods with their settings, metrics with their direction, and datasets."""
     metrics = registry().specs(MetricSpec)
     for metric in table.metrics.values():
         assert metrics[metric.metric].direction == metric.direction
@@ -92,7 +92,7 @@ def _printed(paper: str, table: str) -> dict[tuple[str, str, str], str]:
         ("zhang2019-skrgan", "table2", 6, ("DRIVE", "U-Net, not pretrained", "SEN"), "0.7781"),
     ],
 )  # fmt: skip
-def test_printed_values_are_numbers_and_as_many_as_the_paper_has(
+def test_printed_values_are_complete_and_positive(
     paper: str, table: str, count: int, place: tuple[str, str, str], value: str
 ) -> None:
     printed = _printed(paper, table)
@@ -102,22 +102,22 @@ def test_printed_values_are_numbers_and_as_many_as_the_paper_has(
 
 
 @pytest.mark.parametrize(
-    ("place", "wrong", "words"),
+    ("place", "wrong", "facts"),
     [
-        (("rows", 0, "values", "none", "auc_pr"), "0.8.8", "'0.8.8' is no number"),
-        (("rows", 0, "values", "none", "auc_pr"), "nan", "'nan' is no number"),
-        (("rows", 0, "values", "none", "auc"), "0.8", "the metric 'auc' is none of auc_"),
-        (("rows", 0, "values", "gan"), {}, "the method 'gan' is none of "),
-        (("rows", 0, "same_data"), ["hrf"], "the data set 'hrf' is none of drive"),
-        (("rows", 0, "notes"), ["typo"], "the note 'typo' is none of "),
-        (("cells",), [{"note": "typo"}], "the note 'typo' is none of "),
-        (("cells",), [{"note": "no_mi_gan_row", "methods": ["gan"]}], "the method 'gan' is none"),
-        (("cells",), [{"note": "no_mi_gan_row", "metrics": ["auc"]}], "the metric 'auc' is none"),
-        (("methods", "image", "pairs"), {"regime": "both"}, "'both' is none of real, synth"),
+        (("rows", 0, "values", "none", "auc_pr"), "0.8.8", ["auc_pr", "'0.8.8'"]),
+        (("rows", 0, "values", "none", "auc_pr"), "nan", ["auc_pr", "'nan'"]),
+        (("rows", 0, "values", "none", "auc"), "0.8", ["metric 'auc'", "auc_pr", "auc_roc"]),
+        (("rows", 0, "values", "gan"), {}, ["method 'gan'", "patch-10", "pixel"]),
+        (("rows", 0, "same_data"), ["hrf"], ["'hrf'", "drive"]),
+        (("rows", 0, "notes"), ["typo"], ["note 'typo'", "no_mi_gan_row"]),
+        (("cells",), [{"note": "typo"}], ["note 'typo'", "no_mi_gan_row"]),
+        (("cells",), [{"note": "no_mi_gan_row", "methods": ["gan"]}], ["method 'gan'", "pixel"]),
+        (("cells",), [{"note": "no_mi_gan_row", "metrics": ["auc"]}], ["metric 'auc'", "auc_pr"]),
+        (("methods", "image", "pairs"), {"regime": "both"}, ["regime 'both'", "real, synthetic"]),
     ],
 )
-def test_a_file_that_contradicts_itself_is_refused_in_words(
-    tmp_path: Path, place: tuple[Any, ...], wrong: object, words: str
+def test_an_inconsistent_file_is_refused(
+    tmp_path: Path, place: tuple[Any, ...], wrong: object, facts: list[str]
 ) -> None:
     content = yaml.safe_load((paths.benchmarks() / "papers/iqbal2018-mi-gan.yaml").read_text())
     *outer, last = place
@@ -126,8 +126,10 @@ def test_a_file_that_contradicts_itself_is_refused_in_words(
         inside = inside[key]
     inside[last] = wrong
     (tmp_path / "x.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(BenchbedError, match=words):
+    with pytest.raises(BenchbedError) as caught:
         read_papers(tmp_path)
+    facts = [str(tmp_path / "x.yaml"), *facts]
+    assert all(fact in str(caught.value) for fact in facts), caught.value
 
 
 def _record(
@@ -161,15 +163,15 @@ def _record(
     return Record.model_validate(content)
 
 
-def _board(name: str, *records: Record) -> Leaderboard:
-    boards = leaderboards(list(records), paths.benchmarks() / "papers")
-    return next(board for board in boards if board.name == name)
+def _leaderboard(name: str, *records: Record) -> Leaderboard:
+    found = leaderboards(list(records), paths.benchmarks() / "papers")
+    return next(leaderboard for leaderboard in found if leaderboard.name == name)
 
 
-def test_a_run_stands_beside_the_line_of_its_settings() -> None:
-    """Table 1 tells its lines by the discriminator; patch2 emits the grid of 10x10."""
+def test_a_run_is_shown_with_the_published_row_of_its_settings() -> None:
+    """Rows of Table 1 differ in the discriminator; patch2 has a grid of 10 x 10."""
     kinds = ("none", "pixel", "patch1", "patch2", "image")
-    (table,) = _board(TABLE1, *(_record(discriminator=kind) for kind in kinds)).tables
+    (table,) = _leaderboard(TABLE1, *(_record(discriminator=kind) for kind in kinds)).tables
     cells = {row.label: row.cells["auc-roc"] for row in table.rows}
     assert {label: cell.printed for label, cell in cells.items()} == {
         "mi-gan-seg (discriminator=image)": "0.980",
@@ -182,20 +184,21 @@ def test_a_run_stands_beside_the_line_of_its_settings() -> None:
     assert str(cells["mi-gan-seg (discriminator=image)"].verdict) == "worse"
 
 
-def test_a_run_with_other_settings_stands_beside_no_line() -> None:
-    """Table 2 has MI-GAN with one discriminator; a U-Net alone is not in it."""
-    board = _board(TABLE2, _record(discriminator="none"), _record("unet"))
-    assert not board.tables
-    assert board.absent[0] == "DRIVE: no run yet on drive."
-    (table,) = _board(TABLE2, _record(), _record(discriminator="none")).tables
+def test_a_run_with_other_settings_matches_no_published_row() -> None:
+    """Table 2 has MI-GAN with one discriminator and no plain U-Net."""
+    leaderboard = _leaderboard(TABLE2, _record(discriminator="none"), _record("unet"))
+    assert not leaderboard.tables
+    assert leaderboard.absent[0].startswith("DRIVE: ")
+    assert "drive" in leaderboard.absent[0]
+    (table,) = _leaderboard(TABLE2, _record(), _record(discriminator="none")).tables
     assert table.rows[0].label == "mi-gan-seg (discriminator=image)"
     assert table.rows[0].cells["dice-best"].printed == "0.832"
     assert all(row.published for row in table.rows[1:])
 
 
-def test_what_nothing_here_stands_for_is_shown_as_published() -> None:
-    board = _board(TABLE2, _record(), _record("human-expert", dice_best=0.7912))
-    (table,) = board.tables
+def test_published_methods_without_runs_are_shown_as_published() -> None:
+    leaderboard = _leaderboard(TABLE2, _record(), _record("human-expert", dice_best=0.7912))
+    (table,) = leaderboard.tables
     published = [row for row in table.rows if row.published]
     assert [row.label for row in published] == [
         f"{name} (as published)"
@@ -207,25 +210,25 @@ def test_what_nothing_here_stands_for_is_shown_as_published() -> None:
     assert not any(cell.values or cell.best for row in published for cell in row.cells.values())
     human = next(row for row in table.rows if row.method == "human-expert")
     assert str(human.cells["dice-best"].verdict) == "matches"
-    page = markdown.render(board)
+    page = markdown.render(leaderboard)
     assert (
         "| HED (as published) | – | – | 0.796<sup>a</sup> | – | – | 0.969 | – | – | 0.877 | – |"
         in page.splitlines()
     )
-    lines = list(csv.DictReader(io.StringIO(csvfile.render(board))))
+    lines = list(csv.DictReader(io.StringIO(csvfile.render(leaderboard))))
     hed = {line["metric"]: line for line in lines if line["label"] == "HED (as published)"}
     assert {name: line["paper_value"] for name, line in hed.items()} == {
         "dice-best": "0.796", "auc-roc": "0.969", "auc-pr": "0.877",
     }  # fmt: skip
-    ours = ("mean", "runs", "verdict", "method", "size", "budget", "fingerprint")
-    assert not any(line[name] for line in hed.values() for name in ours)
+    own = ("mean", "runs", "verdict", "method", "size", "budget", "fingerprint")
+    assert not any(line[name] for line in hed.values() for name in own)
 
 
-def test_the_best_of_ours_is_not_taken_from_published_rows() -> None:
-    """A single row of ours is not the best of anything; of two the better one is."""
-    (alone,) = _board(TABLE2, _record()).tables
+def test_the_best_is_chosen_among_own_runs_only() -> None:
+    """A single own row is not marked; of two the better one is."""
+    (alone,) = _leaderboard(TABLE2, _record()).tables
     assert not any(row.cells["dice-best"].best for row in alone.rows)
-    (both,) = _board(TABLE2, _record(), _record("human-expert", dice_best=0.7)).tables
+    (both,) = _leaderboard(TABLE2, _record(), _record("human-expert", dice_best=0.7)).tables
     assert [row.label for row in both.rows if row.cells["dice-best"].best] == [
         "mi-gan-seg (discriminator=image)"
     ]
@@ -233,7 +236,7 @@ def test_the_best_of_ours_is_not_taken_from_published_rows() -> None:
 
 def test_published_rows_show_in_the_terminal() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(*terminal.render(_board(TABLE2, _record()).tables[0], console), sep="\n")
+    console.print(*terminal.render(_leaderboard(TABLE2, _record()).tables[0], console), sep="\n")
     shown = console.export_text()
     assert "DRIU (as published)" in shown
     assert "paper 0.822" in shown
@@ -251,14 +254,14 @@ def test_published_rows_show_in_the_terminal() -> None:
         ),
     ],
 )
-def test_a_run_on_synthetic_pairs_stands_beside_its_regime(
+def test_a_run_on_synthetic_pairs_is_shown_with_its_regime(
     pairs: Pairs, printed: str, verdict: str
 ) -> None:
     record = _record("unet", sensitivity=0.8).model_copy(
         update={"task": "augmentation", "pairs": pairs}
     )
-    board = _board("zhang2019-skrgan-table2", record)
-    cell = board.tables[0].rows[0].cells["sensitivity"]
+    leaderboard = _leaderboard("zhang2019-skrgan-table2", record)
+    cell = leaderboard.tables[0].rows[0].cells["sensitivity"]
     assert (cell.printed, str(cell.verdict)) == (printed, verdict)
 
 
@@ -269,9 +272,9 @@ def test_a_run_on_synthetic_pairs_stands_beside_its_regime(
         Pairs(regime="finetuned", generator="dual-gan", count=2000),
     ],
 )
-def test_another_regime_or_generator_stands_beside_no_line(pairs: Pairs) -> None:
+def test_another_regime_or_generator_matches_no_published_row(pairs: Pairs) -> None:
     record = _record("unet", sensitivity=0.8).model_copy(
         update={"task": "augmentation", "pairs": pairs}
     )
-    board = _board("zhang2019-skrgan-table2", record)
-    assert not board.tables
+    leaderboard = _leaderboard("zhang2019-skrgan-table2", record)
+    assert not leaderboard.tables

@@ -1,4 +1,4 @@
-"""A run that is stopped with Ctrl-C goes on as if it had never been; tests/faults kills runs."""
+"""A run interrupted with Ctrl-C resumes to the same result; tests/faults kills runs."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def _metrics(results: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
+def uninterrupted(
     third_party: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The run that never stopped."""
-    results = tmp_path_factory.mktemp("undisturbed")
+    """Results of a run without interruption."""
+    results = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(third_party))
         patch.setenv("BENCHBED_CACHE", str(shared_cache))
@@ -72,8 +72,8 @@ def undisturbed(
     return results
 
 
-def test_ctrl_c_saves_says_how_to_go_on_and_changes_nothing(
-    undisturbed: Path, with_plugin: Path, tmp_path: Path
+def test_ctrl_c_saves_prints_the_resume_command_and_keeps_the_result(
+    uninterrupted: Path, with_plugin: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "interrupted"
     process = _start(results, "--checkpoint-every", "1h")
@@ -87,13 +87,11 @@ def test_ctrl_c_saves_says_how_to_go_on_and_changes_nothing(
     assert json.loads(state.read_text())["state"] == "interrupted"
     assert torch.load(_checkpoints(results)[0], weights_only=True)["shown"]
     _finish(results)
-    assert _equal(_weights(results), _weights(undisturbed))
-    assert _metrics(results) == _metrics(undisturbed)
+    assert _equal(_weights(results), _weights(uninterrupted))
+    assert _metrics(results) == _metrics(uninterrupted)
 
 
-def test_ctrl_c_twice_stops_at_once_and_leaves_the_last_checkpoint(
-    with_plugin: Path, tmp_path: Path
-) -> None:
+def test_ctrl_c_twice_stops_immediately(with_plugin: Path, tmp_path: Path) -> None:
     """Steps of two seconds: the second signal does not wait for the step to end."""
     results = tmp_path / "twice"
     process = _start(results, "--set", "step_ms=60000", "--checkpoint-every", "1h")
@@ -101,10 +99,10 @@ def test_ctrl_c_twice_stops_at_once_and_leaves_the_last_checkpoint(
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
-    begun = time.monotonic()
+    start = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - start < 20
     assert process.returncode == 130
     (state,) = results.glob("runs/*/run.json")
     assert json.loads(state.read_text())["state"] == "interrupted"
@@ -117,11 +115,11 @@ def _checkpoints(results: Path) -> list[Path]:
 
 
 def _wait_for_training(results: Path) -> None:
-    """The picture of real images is written anew just before training begins."""
-    begun = time.time()
+    """Wait until the picture of real images is written, just before training."""
+    start = time.time()
     while True:
         pictures = list(results.glob("runs/*/samples/real.png"))
-        if pictures and pictures[0].stat().st_mtime > begun:
+        if pictures and pictures[0].stat().st_mtime > start:
             return
-        assert time.time() < begun + 60
+        assert time.time() < start + 60
         time.sleep(0.02)

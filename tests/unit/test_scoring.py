@@ -1,4 +1,4 @@
-"""Scoring: floors, intervals, and what is refused in words."""
+"""Scoring: baselines, intervals, and notes on metrics that are not computed."""
 
 from __future__ import annotations
 
@@ -37,36 +37,39 @@ def test_a_mean_over_images_has_an_interval_around_it() -> None:
     assert found.low < found.value < found.high
 
 
-def test_a_distance_between_sets_has_none() -> None:
+def test_a_distance_between_sets_has_no_interval() -> None:
     found = measure("swd", images(40, 0), images(20, 1))
     assert found.value is not None
     assert (found.low, found.high) == (None, None)
 
 
-def test_too_few_images_are_refused_in_words() -> None:
+def test_too_few_images_give_a_note() -> None:
     found = measure("swd", images(40, 0), images(4, 1))
     assert found.value is None
-    assert found.note == "needs 8 images a side, there were 4"
+    assert all(fact in found.note for fact in ("8 images", "4"))
 
 
-def test_memorisation_needs_images_that_were_held_out() -> None:
+def test_memorisation_needs_held_out_images() -> None:
     real, fake = images(40, 0), images(20, 1)
     none = measure("memorisation", real, fake)
     assert none.value is None
-    assert none.note == "needs real images that were held out of training, there were none"
+    assert all(fact in none.note for fact in ("real images", "training"))
     few = measure("memorisation", real, fake, Unseen(real, images(3, 2)))
-    assert few.note == "needs 5 images a side, there were 3"
+    assert few.value is None
+    assert all(fact in few.note for fact in ("5 images", "3"))
     copies = measure("memorisation", real, ImageSet(real.images[:20]), Unseen(real, images(9, 2)))
     assert copies.value == 1.0
 
 
-KEPT = ("swd", "kl", "ms-ssim-diversity", "fid-random", "precision-random")
-"""Metrics whose floors are looked at: drawn ones and others, with features and without."""
+METRICS = ("swd", "kl", "ms-ssim-diversity", "fid-random", "precision-random")
+"""Metrics with and without random draws, with and without features."""
 
 
 @pytest.fixture
-def floors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mean_colours: None) -> list[str]:
-    """A cache of its own, and the names of the metrics whose floors were computed."""
+def computed_baselines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mean_colours: None
+) -> list[str]:
+    """The names of the metrics whose baselines were computed, with a separate cache."""
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     computed: list[str] = []
 
@@ -84,28 +87,30 @@ def floors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mean_colours: None) 
     return computed
 
 
-def kept_by(metrics: tuple[str, ...], real: ImageSet, **changes: Any) -> list[float | None]:
+def baselines_of(metrics: tuple[str, ...], real: ImageSet, **changes: Any) -> list[float | None]:
     specs = [registry().spec(MetricSpec, name) for name in metrics]
     given = {"features": FeatureCache(torch.device("cpu")), "seed": 3, **changes}
     fake = given.pop("fake", images(12, 1))
     return [value.floor for value in score(specs, real, fake, **given)]
 
 
-def test_floors_are_computed_once_for_the_same_real_images(floors: list[str]) -> None:
-    """In a later run another set of samples meets them as they were, to the last bit."""
+def test_baselines_are_computed_once_for_the_same_real_images(
+    computed_baselines: list[str],
+) -> None:
+    """A later run with other samples reads them from the cache, equal to the bit."""
     cache = FeatureCache(torch.device("cpu"))
-    every_time = kept_by(KEPT, images(40, 0), features=cache.__call__)
-    assert len(floors) == len(KEPT)
-    first = kept_by(KEPT, images(40, 0))
-    assert len(floors) == 2 * len(KEPT)
-    again = kept_by(KEPT, images(40, 0), fake=images(12, 9))
-    assert len(floors) == 2 * len(KEPT)
+    every_time = baselines_of(METRICS, images(40, 0), features=cache.__call__)
+    assert len(computed_baselines) == len(METRICS)
+    first = baselines_of(METRICS, images(40, 0))
+    assert len(computed_baselines) == 2 * len(METRICS)
+    again = baselines_of(METRICS, images(40, 0), fake=images(12, 9))
+    assert len(computed_baselines) == 2 * len(METRICS)
     assert None not in first
     assert first == again == every_time
 
 
-def test_whatever_a_floor_depends_on_makes_it_anew(
-    floors: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_baseline_is_computed_again_when_its_inputs_change(
+    computed_baselines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seed, images, field of view, number of samples, recipe, code, weights, threads."""
     both = ("kl", "fid-random")
@@ -113,36 +118,36 @@ def test_whatever_a_floor_depends_on_makes_it_anew(
     fov = np.ones((40, 32, 32), np.uint8)
     fov[:, :3] = 0
 
-    def anew(*names: str, **changes: Any) -> None:
-        floors.clear()
-        kept_by(both, changes.pop("real", real), **changes)
-        assert floors == list(names), changes
+    def check(*names: str, **changes: Any) -> None:
+        computed_baselines.clear()
+        baselines_of(both, changes.pop("real", real), **changes)
+        assert computed_baselines == list(names), changes
 
-    anew("kl", "fid_random")
-    anew(real=images(40, 0))
-    anew("kl", "fid_random", seed=4)
-    anew("kl", "fid_random", real=images(40, 5))
+    check("kl", "fid_random")
+    check(real=images(40, 0))
+    check("kl", "fid_random", seed=4)
+    check("kl", "fid_random", real=images(40, 5))
     fake = replace(images(12, 1), fov=fov[:12])
-    anew("kl", "fid_random", real=replace(real, fov=fov), fake=fake)
-    anew("kl", "fid_random", fake=images(13, 1))
+    check("kl", "fid_random", real=replace(real, fov=fov), fake=fake)
+    check("kl", "fid_random", fake=images(13, 1))
     with monkeypatch.context() as patch:
         patch.setattr(floor_cache, "_code", lambda module: "another one")
-        anew("kl", "fid_random")
+        check("kl", "fid_random")
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 99)
-        anew("kl", "fid_random")
+        check("kl", "fid_random")
     other = replace(feature_cache.extractor("random"), weights_hash="1" * 12)
     with monkeypatch.context() as patch:
         patch.setattr(feature_cache, "extractor", lambda *_: other)
-        anew("fid_random")
-    anew()
+        check("fid_random")
+    check()
     specs = [replace(registry().spec(MetricSpec, name), recipe="another one") for name in both]
     score(specs, real, images(12, 1), FeatureCache(torch.device("cpu")), seed=3)
-    assert floors == ["kl", "fid_random"]
+    assert computed_baselines == ["kl", "fid_random"]
 
 
-def test_damaged_floors_are_computed_again_and_mended(floors: list[str], tmp_path: Path) -> None:
-    (whole,) = kept_by(("kl",), images(40, 0))
+def test_damaged_baselines_are_replaced(computed_baselines: list[str], tmp_path: Path) -> None:
+    (whole,) = baselines_of(("kl",), images(40, 0))
     (path,) = (tmp_path / "cache/floors").iterdir()
     content = path.read_bytes()
     np.save(path, np.zeros(2))
@@ -151,19 +156,19 @@ def test_damaged_floors_are_computed_again_and_mended(floors: list[str], tmp_pat
     shorter = path.read_bytes()
     for damaged in (b"", content[:-1], b"x" * len(content), longer, shorter):
         path.write_bytes(damaged)
-        floors.clear()
-        assert kept_by(("kl",), images(40, 0)) == [whole]
-        assert floors == ["kl"]
+        computed_baselines.clear()
+        assert baselines_of(("kl",), images(40, 0)) == [whole]
+        assert computed_baselines == ["kl"]
         assert path.read_bytes() == content
 
 
-def test_a_floor_that_cannot_be_kept_is_given_all_the_same(
-    floors: list[str], tmp_path: Path
+def test_a_baseline_that_cannot_be_cached_is_still_returned(
+    computed_baselines: list[str], tmp_path: Path
 ) -> None:
-    (whole,) = kept_by(("kl",), images(40, 0))
+    (whole,) = baselines_of(("kl",), images(40, 0))
     (path,) = (tmp_path / "cache/floors").iterdir()
     path.unlink()
     path.parent.rmdir()
-    path.parent.write_text("no folder")
-    assert kept_by(("kl",), images(40, 0)) == [whole]
-    assert floors == ["kl", "kl"]
+    path.parent.write_text("a file")
+    assert baselines_of(("kl",), images(40, 0)) == [whole]
+    assert computed_baselines == ["kl", "kl"]

@@ -1,7 +1,8 @@
-"""Settings: what is wrong is said in one sentence, with the nearest right thing."""
+"""Settings: errors name the setting, its value and the nearest valid name."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,19 +23,21 @@ def test_defaults_and_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "facts"),
     [
-        ({"learning_rte": 1}, ["'learning_rte'", "did you mean 'learning_rate'?", "benchbed show"]),
-        ({"layers": 9}, ["'layers'", "9", "less than or equal to 5"]),
-        ({"learning_rate": -1}, ["'learning_rate'", "-1", "greater than 0"]),
-        ({"layers": "many"}, ["'layers'", "'many'", "valid integer"]),
+        ({"learning_rte": 1}, ["'learning_rte'", "'learning_rate'", "benchbed show example"]),
+        ({"layers": 9}, ["'layers'", "9", "5", "benchbed show example"]),
+        ({"learning_rate": -1}, ["'learning_rate'", "-1", "0"]),
+        ({"layers": "many"}, ["'layers'", "'many'", "integer"]),
     ],
 )
-def test_wrong_settings_are_one_sentence(values: dict[str, object], words: list[str]) -> None:
+def test_invalid_settings_are_refused_in_one_line(
+    values: dict[str, object], facts: list[str]
+) -> None:
     with pytest.raises(BenchbedError) as caught:
         parse(Example, values, owner="example")
-    for word in words:
-        assert word in str(caught.value)
+    for fact in facts:
+        assert fact in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -44,8 +47,8 @@ def test_assignments_read_yaml_and_numbers_without_a_point() -> None:
 
 
 @pytest.mark.parametrize("pair", ["batch_size", "=3", "a=[1"])
-def test_assignments_that_are_none_are_refused(pair: str) -> None:
-    with pytest.raises(BenchbedError, match="--set"):
+def test_invalid_assignments_are_refused(pair: str) -> None:
+    with pytest.raises(BenchbedError, match=f"--set.*{re.escape(repr(pair))}"):
         assignments([pair])
 
 
@@ -54,13 +57,14 @@ def test_a_settings_file_must_be_a_mapping(tmp_path: Path) -> None:
     good.write_text("learning_rate: 1e-4\n")
     bad.write_text("- 1\n")
     assert read_file(good) == {"learning_rate": 1e-4}
-    with pytest.raises(BenchbedError, match="name: value"):
+    with pytest.raises(BenchbedError, match=r"bad\.yaml.*name: value"):
         read_file(bad)
-    with pytest.raises(BenchbedError, match="cannot be read"):
+    with pytest.raises(BenchbedError, match=r"missing\.yaml"):
         read_file(tmp_path / "missing.yaml")
 
 
-def test_nearest_names_only_what_is_close() -> None:
+def test_nearest_returns_only_similar_names() -> None:
     assert nearest("Alpah", ["alpha", "beta"]) == "alpha"
     assert nearest("zzz", ["alpha", "beta"]) is None
-    assert "There is none at all" in str(unknown("thing", "x", [], "list"))
+    message = str(unknown("thing", "x", [], "list"))
+    assert all(fact in message for fact in ("thing", "'x'", "`list`"))

@@ -1,4 +1,4 @@
-"""Where a run stands, told from outside its process while it goes on, and not a moment longer."""
+"""Status of an active run, readable by other processes until the run ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def progress(share: float, remaining: float = 3.0) -> Progress:
     return Progress(share, 1, 0.1, 1.0, 50.0, remaining)
 
 
-def test_what_a_run_reports_can_be_read_from_its_folder(
+def test_status_is_read_from_the_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status_module, "WRITE_SECONDS", 0.0)
@@ -36,7 +36,7 @@ def test_what_a_run_reports_can_be_read_from_its_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_is_written_when_the_work_changes_or_a_second_has_passed(tmp_path: Path) -> None:
+def test_status_is_written_on_a_new_activity_or_after_a_second(tmp_path: Path) -> None:
     reporter = Told(tmp_path, Silent())
     reporter.counted("features", 1, 4)
     reporter.counted("features", 2, 4)
@@ -45,7 +45,7 @@ def test_the_file_is_written_when_the_work_changes_or_a_second_has_passed(tmp_pa
     assert read_status(tmp_path) == Status("training", 0.5, 50.0, 3.0)
 
 
-def test_what_a_killed_run_left_is_forgotten_and_a_damaged_file_is_none(tmp_path: Path) -> None:
+def test_a_damaged_status_is_none_and_can_be_removed(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("{")
     assert read_status(tmp_path) is None
     (tmp_path / NAME).write_text('{"of": "another version"}')
@@ -55,20 +55,20 @@ def test_what_a_killed_run_left_is_forgotten_and_a_damaged_file_is_none(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_ends_no_run(tmp_path: Path) -> None:
-    heard: list[tuple[Any, ...]] = []
+def test_an_unwritable_folder_does_not_stop_the_run(tmp_path: Path) -> None:
+    received: list[tuple[Any, ...]] = []
 
     class Listener(Silent):
         def counted(self, what: str, done: int, total: int) -> None:
-            heard.append((what, done, total))
+            received.append((what, done, total))
 
     Told(tmp_path / "gone", Listener()).counted("features", 1, 4)
-    assert heard == [("features", 1, 4)]
+    assert received == [("features", 1, 4)]
 
 
 @pytest.mark.usefixtures("with_plugin")
-def test_a_run_tells_where_it_stands_until_it_is_over(tmp_path: Path) -> None:
-    """Read by a listener of the run itself, as another process would."""
+def test_a_run_has_a_status_until_it_ends(tmp_path: Path) -> None:
+    """Read in a callback of the run, as another process would."""
     from benchbed.runs.runner import carry_out
     from benchbed.runs.store import Store
 

@@ -1,9 +1,10 @@
-"""The training loop through the harness: budget, history, pictures, divergence, faults."""
+"""Training runs: budget, history, pictures, divergence, failures."""
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def _run(tmp_path: Path, **changes: Any) -> tuple[Any, Path]:
     return outcome.record, outcome.folder
 
 
-def test_a_run_leaves_history_pictures_state_and_record(tmp_path: Path) -> None:
+def test_a_run_writes_history_pictures_state_and_record(tmp_path: Path) -> None:
     record, folder = _run(tmp_path)
     assert record.state == "finished"
     assert record.training.kimg == 0.4
@@ -70,7 +71,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path) -
     assert first.id != other.id
 
 
-def test_a_run_that_is_done_is_not_computed_twice_unless_forced(tmp_path: Path) -> None:
+def test_a_completed_run_is_repeated_only_with_force(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = carry_out(_plan(), store)
     assert first.fresh
@@ -78,10 +79,10 @@ def test_a_run_that_is_done_is_not_computed_twice_unless_forced(tmp_path: Path) 
     assert carry_out(_plan(), store, force=True).fresh
 
 
-def test_metrics_that_a_done_run_lacks_are_measured_without_training_it_again(
+def test_missing_metrics_of_a_completed_run_are_computed_without_retraining(
     tmp_path: Path,
 ) -> None:
-    """As if they had been asked for at once; how the run was made stays in its record."""
+    """Equal to metrics requested at first; the record keeps the provenance of the run."""
     store = Store(tmp_path / "later")
     first = carry_out(_plan(metrics=("kl",)), store).record
     history = (store.run_folder(first.id) / "history.csv").read_bytes()
@@ -95,16 +96,17 @@ def test_metrics_that_a_done_run_lacks_are_measured_without_training_it_again(
     assert {m.metric: m for m in again.metrics} == {m.metric: m for m in later.metrics}
 
 
-def test_without_weights_what_a_done_run_lacks_is_said(tmp_path: Path) -> None:
+def test_missing_metrics_without_weights_give_a_message(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = carry_out(_plan(metrics=("kl",)), store).record
     checkpoint_of(_plan(), store).unlink()
-    heard: list[str] = []
+    messages: list[str] = []
     listener = Silent()
-    listener.say = heard.append  # type: ignore[method-assign]
+    listener.say = messages.append  # type: ignore[method-assign]
     assert carry_out(_plan(metrics=("kl", "swd")), store, listener).record == first
-    assert len(heard) == 1
-    assert "lacks swd, and the weights are not here" in heard[0]
+    (message,) = messages
+    assert all(fact in message for fact in (first.id, "swd", "--force"))
+    assert "kl" not in message.replace(first.id, "")
 
 
 def test_every_part_of_the_identity_changes_the_run(tmp_path: Path) -> None:
@@ -119,13 +121,13 @@ def test_every_part_of_the_identity_changes_the_run(tmp_path: Path) -> None:
         _plan(settings={"width": 4}).id,
     }
     assert len(ids) == 8
-    assert _plan(metrics=("swd",)).id == _plan().id, "what is measured does not change what is run"
+    assert _plan(metrics=("swd",)).id == _plan().id, "metrics are not part of the run id"
 
 
 def test_training_learns_on_the_discs(tmp_path: Path) -> None:
-    """Proves that updates go the right way: samples come nearer to the data than untrained ones.
+    """Samples of a trained network are closer to the data than those of an untrained one.
 
-    Long enough for every seed: processors round otherwise, so that a seed is another one on each.
+    Long enough for every seed, as rounding differs between processors.
     """
     untrained, _ = _run(tmp_path, kimg=0.008, metrics=("swd",), samples=24)
     trained, _ = _run(tmp_path, kimg=16, metrics=("swd",), samples=24)
@@ -135,15 +137,15 @@ def test_training_learns_on_the_discs(tmp_path: Path) -> None:
 def test_divergence_is_a_result(tmp_path: Path) -> None:
     record, folder = _run(tmp_path, settings={"nan_at": 20})
     assert record.state == "diverged"
-    assert "loss 'generator' was nan" in record.message
+    assert all(fact in record.message for fact in ("'generator'", "nan"))
     assert record.metrics == []
     assert json.loads((folder / "run.json").read_text())["state"] == "diverged"
     assert len((folder / "history.csv").read_text().splitlines()) == 22
 
 
-def test_a_broken_method_fails_with_its_traceback_kept_and_no_record(tmp_path: Path) -> None:
+def test_a_failing_method_logs_its_traceback_and_has_no_record(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with pytest.raises(RunFailed, match="the plugin has a bug"):
+    with pytest.raises(RunFailed, match=r"ValueError: the plugin has a bug.*lsgan\.py"):
         carry_out(_plan(settings={"fail_at": 5}), store)
     (run,) = folder_names(store)
     assert state_of(store, run) == "failed"
@@ -153,33 +155,33 @@ def test_a_broken_method_fails_with_its_traceback_kept_and_no_record(tmp_path: P
     assert "lsgan.py" in log
 
 
-def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
+def test_a_run_used_by_another_process_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with store.locked(_plan().id), pytest.raises(BenchbedError, match="Another process"):
+    with store.locked(_plan().id), pytest.raises(BenchbedError, match=f"process.*{_plan().id}"):
         carry_out(_plan(), store)
 
 
-def test_a_budget_by_the_clock_ends_on_time_and_counts_only_training(tmp_path: Path) -> None:
+def test_a_budget_in_seconds_ends_on_time_and_counts_only_training(tmp_path: Path) -> None:
     record, _ = _run(tmp_path, kimg=None, seconds=1.0, settings={"step_ms": 10})
     assert 1.0 <= record.training.seconds < 1.5
     assert record.training.steps >= 5
 
 
-def test_budgets_tell_their_share() -> None:
+def test_share_of_a_budget() -> None:
     assert Budget(kimg=2).share(Position(shown=500)) == 0.25
     assert Budget(seconds=10).share(Position(seconds=20)) == 1.0
     assert Budget(kimg=10).log_steps(10) == 5
 
 
-def test_sampling_is_apart_from_training(tmp_path: Path) -> None:
-    """Pictures while training must change neither the weights nor the random state."""
+def test_sampling_does_not_affect_training(tmp_path: Path) -> None:
+    """Pictures during training change neither the weights nor the random state."""
     quiet, _ = _run(tmp_path / "a")
     store = Store(tmp_path / "b")
     busy = carry_out(_plan(), store, options=Options(pictures=40, checkpoint_seconds=0)).record
     assert quiet.metrics == busy.metrics
 
 
-def test_samples_are_the_same_for_a_seed_and_leave_the_generators_alone(tmp_path: Path) -> None:
+def test_samples_depend_on_the_seed_and_not_on_global_random_state(tmp_path: Path) -> None:
     planned = _plan()
     method = build(planned, prepare_plan(planned, Silent()), fabric("cpu", "fp32"))
     before = torch.get_rng_state()
@@ -209,7 +211,7 @@ def test_progress_reports_speed_losses_and_time_left(tmp_path: Path) -> None:
     assert listener.progress[-1].share == 1.0
 
 
-def test_a_stop_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_loop_saves_and_resumes(tmp_path: Path) -> None:
     planned = _plan()
     prepared = prepare_plan(planned, Silent())
 
@@ -235,26 +237,26 @@ def test_a_stop_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
     assert second.method.steps == 50
 
 
-def test_bf16_trains_and_says_so(tmp_path: Path) -> None:
+def test_bf16_trains_and_is_recorded(tmp_path: Path) -> None:
     record, _ = _run(tmp_path, precision="bf16")
     assert (record.state, record.precision) == ("finished", "bf16")
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(BenchbedError, match="auto, cpu, cuda"):
+    with pytest.raises(BenchbedError, match=r"--device.*auto, cpu, cuda.*'tpu'"):
         fabric("tpu", "fp32")
     if not torch.cuda.is_available():
-        with pytest.raises(BenchbedError, match="not there"):
+        with pytest.raises(BenchbedError, match=r"cuda:7.*benchbed doctor"):
             fabric("cuda:7", "fp32")
 
 
-def test_a_metric_that_needs_more_images_refuses_in_words_before_training(tmp_path: Path) -> None:
-    with pytest.raises(BenchbedError, match=r"too few for swd \(8\); give --samples 8"):
+def test_too_few_samples_for_a_metric_are_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"--samples.*4.*swd.*8.*--samples 8"):
         _run(tmp_path, samples=4, metrics=("swd",))
 
 
-def test_memorisation_is_measured_and_shown(tmp_path: Path) -> None:
-    """The phantom holds out its test split; the picture has two rows of each side."""
+def test_memorisation_is_computed_and_pictured(tmp_path: Path) -> None:
+    """The phantom has a held-out test split; the picture has two rows of each kind."""
     record, folder = _run(tmp_path, samples=16, metrics=("memorisation",))
     found = record.metrics[0]
     assert found.value is not None
@@ -265,10 +267,10 @@ def test_memorisation_is_measured_and_shown(tmp_path: Path) -> None:
         assert picture.size == (8 * 130, 4 * 130)
 
 
-def test_the_mean_of_a_loss_is_over_the_steps_that_had_it(
+def test_mean_losses_are_over_the_steps_that_report_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A method of two stages reports other losses in each; a row that holds both dilutes none."""
+    """A method with two stages reports other losses in each; one row may contain both."""
     planned = _plan()
     prepared = prepare_plan(planned, Silent())
     method = build(planned, prepared, fabric("cpu", "fp32"))
@@ -294,7 +296,7 @@ def test_the_mean_of_a_loss_is_over_the_steps_that_had_it(
     assert [(row["first"], row["second"]) for row in rows] == [("4", ""), ("4", "8"), ("", "8")]
 
 
-def test_a_checkpoint_that_counts_no_steps_is_told(tmp_path: Path) -> None:
+def test_a_checkpoint_with_an_invalid_step_count_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
     carry_out(_plan(), store)
     path = checkpoint_of(_plan(), store)
@@ -303,5 +305,5 @@ def test_a_checkpoint_that_counts_no_steps_is_told(tmp_path: Path) -> None:
     for steps in (float("inf"), float("nan"), "many", None):
         content["state"]["steps"] = steps
         torch.save(content, path)
-        with pytest.raises(BenchbedError, match=r"last\.pt is damaged"):
+        with pytest.raises(BenchbedError, match=re.escape(str(path))):
             carry_out(_plan(), store)

@@ -1,4 +1,4 @@
-"""Task ``translation``: images made from the masks of unseen cases."""
+"""Task ``translation``: images generated from the masks of unseen cases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _metrics() -> list[MetricSpec]:
     return [registry().spec(MetricSpec, name) for name in METRICS]
 
 
-def test_a_run_is_scored_on_every_unseen_case(tmp_path: Path) -> None:
+def test_a_run_is_evaluated_on_every_unseen_case(tmp_path: Path) -> None:
     request = Request(
         method="mi-gan", dataset="drive", task="translation", source="phantom", size=32, kimg=0.02,
         settings={"batch_size": 4},
@@ -42,7 +42,7 @@ def test_a_run_is_scored_on_every_unseen_case(tmp_path: Path) -> None:
         assert value.low <= value.value <= value.high
 
 
-def test_cases_come_in_their_order_each_once(retinas: Prepared) -> None:
+def test_cases_are_returned_once_and_in_order(retinas: Prepared) -> None:
     split = retinas.split("test")
     batches = list(in_order(split, 3))
     assert [len(batch) for batch, _ in batches] == [3, 3, 2]
@@ -51,7 +51,7 @@ def test_cases_come_in_their_order_each_once(retinas: Prepared) -> None:
     assert np.array_equal(images, to_signed(torch.from_numpy(np.array(split.image))).numpy())
 
 
-def test_the_true_image_is_better_than_another_by_every_metric() -> None:
+def test_every_metric_prefers_the_image_of_the_same_case() -> None:
     rng = np.random.default_rng(0)
     real = rng.uniform(-1, 1, (6, 1, 24, 24)).astype(np.float32)
     near = (real + rng.normal(0, 0.05, real.shape)).clip(-1, 1).astype(np.float32)
@@ -66,6 +66,6 @@ def test_the_true_image_is_better_than_another_by_every_metric() -> None:
         assert (good.value > bad.value) == (spec.direction == "up")
 
 
-def test_a_method_that_makes_no_image_from_a_mask_is_refused() -> None:
-    with pytest.raises(BenchbedError, match=r"needs a method that can synthesize .*mi-gan"):
+def test_a_method_without_the_capability_is_refused() -> None:
+    with pytest.raises(BenchbedError, match=r"translation.*synthesize.*unet.*mi-gan"):
         plan(Request(method="unet", dataset="drive", task="translation", settings={}))

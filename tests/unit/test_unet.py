@@ -1,4 +1,4 @@
-"""U-Net: the paper's layers with batch normalisation, and that it learns vessels."""
+"""U-Net: parameter counts, loss, crops, and learning of vessels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchbed_unet.unet import UNet
 
 
 @pytest.mark.parametrize(("channels", "count"), [(3, 31_037_633), (1, 31_036_481)])
-def test_the_papers_network_has_its_parameters(channels: int, count: int) -> None:
+def test_parameter_counts_of_the_paper(channels: int, count: int) -> None:
     with torch.device("meta"):
         method = UNet(UNetSettings())
         method.data = DataShape(channels, (512, 512), 1)
@@ -41,8 +41,8 @@ def _batch() -> Batch:
     return Batch(image=mask.expand(-1, 3, -1, -1) * 0.5, mask=mask)
 
 
-def test_the_loss_is_the_cross_entropy_of_every_pixel() -> None:
-    """Of a network that says 0.25 everywhere: 24 columns of 64 are vessel."""
+def test_loss_is_the_mean_cross_entropy_of_pixels() -> None:
+    """The network outputs 0.25 everywhere; 24 of 64 columns are vessel."""
     method = _method(augment=False)
     with torch.no_grad():
         method.network.module.head.weight.zero_()
@@ -53,8 +53,8 @@ def test_the_loss_is_the_cross_entropy_of_every_pixel() -> None:
 
 
 @pytest.mark.parametrize(("crop", "side"), [(0, 64), (32, 32)])
-def test_crop_is_what_the_network_is_trained_on(crop: int, side: int) -> None:
-    """And whole images are segmented all the same, of any size."""
+def test_training_uses_crops(crop: int, side: int) -> None:
+    """Segmentation uses whole images of any size."""
     method = _method(crop=crop)
     seen: list[int] = []
     method.network.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[-1]))
@@ -63,10 +63,10 @@ def test_crop_is_what_the_network_is_trained_on(crop: int, side: int) -> None:
     assert method.eval().segment(torch.zeros(1, 3, 75, 64)).shape == (1, 1, 75, 64)
 
 
-def test_it_learns_vessels_within_seconds(retinas: Prepared) -> None:
-    """On unseen phantoms its cross-entropy is under 0.7 of the best constant's.
+def test_training_learns_vessels_within_seconds(retinas: Prepared) -> None:
+    """On unseen phantoms the cross-entropy is below 0.7 of that of the best constant.
 
-    The best constant is the share of vessels: all that a network without eyes can know.
+    The best constant is the share of vessels.
     """
     torch.manual_seed(0)
     method = UNet(UNetSettings(features=8, batch_size=8, learning_rate=5e-3))

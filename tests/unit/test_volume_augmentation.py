@@ -1,4 +1,4 @@
-"""Volumes turned, shifted, cropped and deformed: together with their masks, within their ranges."""
+"""Volumes are rotated, shifted, cropped and deformed together with their masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _seeded() -> None:
 
 
 def _batch(count: int = 4) -> Batch:
-    """An ellipsoid off the centre that is bright in one sequence and dark in the other."""
+    """Return an off-centre ellipsoid, brighter in the first sequence than in the second."""
     grid = torch.stack(torch.meshgrid(*(torch.arange(n) for n in SHAPE), indexing="ij")).float()
     centre, radii = torch.tensor([7.0, 14.0, 18.0]), torch.tensor([4.0, 7.0, 6.0])
     inside = (((grid - centre.view(3, 1, 1, 1)) / radii.view(3, 1, 1, 1)) ** 2).sum(0) < 1
@@ -35,7 +35,7 @@ def _batch(count: int = 4) -> Batch:
     )
 
 
-def test_nothing_is_done_with_probability_0_and_something_with_1() -> None:
+def test_probability_0_changes_nothing_and_1_changes_all_cases() -> None:
     batch = _batch()
     same, changed = augment_volumes(batch, 0.0), augment_volumes(batch, 1.0)
     assert torch.equal(same.image, batch.image)
@@ -46,8 +46,8 @@ def test_nothing_is_done_with_probability_0_and_something_with_1() -> None:
     assert changed.label is batch.label
 
 
-def test_masks_go_along_and_stay_binary() -> None:
-    """The mask is where the interpolated image is nearer to the inside than to the outside."""
+def test_masks_are_transformed_and_stay_binary() -> None:
+    """The mask is where the interpolated image is closer to the inside value."""
     changed = augment_volumes(_batch(8), 1.0)
     assert changed.mask is not None
     assert changed.fov is not None
@@ -58,7 +58,7 @@ def test_masks_go_along_and_stay_binary() -> None:
     torch.testing.assert_close(changed.extra["edges"], changed.image[:, :1])
 
 
-def test_values_stay_in_their_range_and_what_comes_in_is_empty() -> None:
+def test_values_stay_in_range_and_new_voxels_are_empty() -> None:
     batch = _batch(1)
     batch.image[:] = 1.0
     for _ in range(10):
@@ -69,7 +69,7 @@ def test_values_stay_in_their_range_and_what_comes_in_is_empty() -> None:
     assert (shifted == -1).any()
 
 
-def test_one_seed_gives_the_same_twice_and_no_other_generator_is_touched() -> None:
+def test_results_depend_on_the_torch_seed_only() -> None:
     before = np.random.get_state()[1].copy()
     made = []
     for seed in (1, 1, 2):
@@ -81,7 +81,7 @@ def test_one_seed_gives_the_same_twice_and_no_other_generator_is_touched() -> No
 
 
 def _only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All changes but one become none."""
+    """Disable all transforms but one."""
     neutral = {"ANGLE": 0.0, "SHIFT": 0.0, "SMALLEST_CROP": 1.0, "ELASTIC_AMPLITUDE": 0.0}
     for name, value in neutral.items():
         if name != kind:
@@ -93,8 +93,8 @@ def _centres(batch: Batch) -> torch.Tensor:
     return torch.stack([(m[0] > 0).nonzero().float().mean(0) for m in batch.mask])
 
 
-def test_a_translation_is_as_far_as_8_voxels_at_128_px(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2 at 32 px, along each axis, and nothing is turned or changes its size."""
+def test_translations_are_up_to_8_voxels_at_128_px(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 at 32 px on each axis, without rotation or scaling."""
     _only("SHIFT", monkeypatch)
     batch = _batch(40)
     moved = _centres(augment_volumes(batch, 1.0)) - _centres(batch)
@@ -102,7 +102,7 @@ def test_a_translation_is_as_far_as_8_voxels_at_128_px(monkeypatch: pytest.Monke
     assert (moved.abs().amax(0) > 1.2).all()
 
 
-def test_a_crop_enlarges_by_a_ninth_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crop_enlarges_by_at_most_a_ninth(monkeypatch: pytest.MonkeyPatch) -> None:
     _only("SMALLEST_CROP", monkeypatch)
     batch = _batch(40)
     before, after = (
@@ -112,8 +112,8 @@ def test_a_crop_enlarges_by_a_ninth_at_most(monkeypatch: pytest.MonkeyPatch) -> 
     assert 1.2 < float((after / before).max()) < (1 / 0.9) ** 3 * 1.03
 
 
-def test_a_rotation_is_of_10_degrees_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar along x: the angle that it is turned by in its slices, from its ends."""
+def test_rotations_are_of_at_most_10_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured on the ends of a bar in x direction, in its slices."""
     _only("ANGLE", monkeypatch)
     mask = -torch.ones(40, 1, 15, 33, 33)
     mask[:, :, 5:10, 14:19, 4:29] = 1
@@ -128,7 +128,7 @@ def test_a_rotation_is_of_10_degrees_at_most(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_elastic_displacement_has_its_amplitude(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three standard deviations are 6 voxels at 128 px, 3 at 64: seen in an image of a slope."""
+    """Three standard deviations are 6 voxels at 128 px, 3 at 64; measured on a gradient image."""
     _only("ELASTIC_AMPLITUDE", monkeypatch)
     slope = torch.linspace(-0.9, 0.9, 64).expand(1, 1, 40, 64, 64).clone()
     changed = augment_volumes(Batch(image=slope), 1.0).image

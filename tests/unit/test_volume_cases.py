@@ -1,8 +1,9 @@
-"""Volumes from their files: orientation, range, labels, layouts, and what is refused."""
+"""Volumes from files: orientation, range, labels, layouts, and refused files."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def _write(path: Path, values: npt.NDArray[np.generic], affine: npt.ArrayLike = 
 
 
 def _marked() -> npt.NDArray[np.float32]:
-    """(x, y, z) of 4 x 5 x 6 voxels with a bright one at right, anterior, superior."""
+    """Return 4 x 5 x 6 voxels (x, y, z) with a bright right, anterior, superior corner."""
     values = np.zeros((4, 5, 6), np.float32)
     values[3, 4, 5] = 9
     return values
@@ -53,14 +54,14 @@ def test_axes_are_superior_anterior_right(
     affine: npt.ArrayLike,
     tmp_path: Path,
 ) -> None:
-    """However the file lies, the marked voxel is the last of every axis."""
+    """In any orientation of the file, the marked voxel is the last of every axis."""
     volume = read_volume(_write(tmp_path / "a.nii.gz", change(_marked()), affine))
     assert volume.shape == (1, 6, 5, 4)
     assert volume[0, -1, -1, -1] == 9
 
 
-def test_two_axes_are_a_slice_as_it_is_looked_at(tmp_path: Path) -> None:
-    """Anterior is on top, and grows with our rows."""
+def test_two_axes_are_an_axial_slice(tmp_path: Path) -> None:
+    """Anterior is the last row."""
     picture = np.arange(12.0).reshape(3, 4)
     volume = read_volume(_write(tmp_path / "a.nii.gz", picture))
     np.testing.assert_array_equal(volume[0, 0], picture[::-1])
@@ -74,44 +75,44 @@ def test_the_fourth_axis_becomes_the_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "facts"),
     [
-        (np.full((3, 3, 3), 7, np.float32), "nothing but the value 7"),
-        (np.where(np.eye(3)[..., None] > 0, np.nan, 1).astype(np.float32), "no numbers"),
-        (np.ones((3, 3, 3, 1, 2), np.float32), "has the shape 3x3x3x1x2"),
-        (np.ones((2, 2, 2, 2, 2), np.float32), "has the shape 2x2x2x2x2"),
+        (np.full((3, 3, 3), 7, np.float32), r"\b7\b"),
+        (np.where(np.eye(3)[..., None] > 0, np.nan, 1).astype(np.float32), "NaN"),
+        (np.ones((3, 3, 3, 1, 2), np.float32), "3x3x3x1x2"),
+        (np.ones((2, 2, 2, 2, 2), np.float32), "2x2x2x2x2"),
     ],
 )
-def test_what_is_no_volume_is_named(
-    values: npt.NDArray[np.float32], words: str, tmp_path: Path
+def test_files_that_are_no_volumes_are_refused(
+    values: npt.NDArray[np.float32], facts: str, tmp_path: Path
 ) -> None:
     path = _write(tmp_path / "odd.nii.gz", values)
-    with pytest.raises(BenchbedError, match=f"odd.nii.gz .*{words}"):
+    with pytest.raises(BenchbedError, match=rf"odd\.nii\.gz .*{facts}"):
         read_volume(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a volume at all", None])
-def test_damaged_files_are_named(content: bytes | None, tmp_path: Path) -> None:
+def test_damaged_files_are_refused(content: bytes | None, tmp_path: Path) -> None:
     path = _write(tmp_path / "bad.nii.gz", _marked())
     path.write_bytes(path.read_bytes()[:60] if content is None else content)
-    with pytest.raises(BenchbedError, match=r"bad.nii.gz does not read as a NIfTI volume"):
+    with pytest.raises(BenchbedError, match=r"bad\.nii\.gz .*NIfTI"):
         read_volume(path)
 
 
-def test_labels_are_brought_to_the_structures(tmp_path: Path) -> None:
+def test_labels_are_mapped_to_structures(tmp_path: Path) -> None:
     values = np.zeros((4, 4, 4), np.float32)
     values.flat[:4] = [1, 2, 3, 4]
     path = _write(tmp_path / "seg.nii.gz", values)
     codes = read_codes(path, {1: 1, 2: 2, 3: 1, 4: 3})
     assert [int((codes == n).sum()) for n in (1, 2, 3)] == [2, 1, 1]
-    with pytest.raises(BenchbedError, match=r"holds the label 3; known are 0, 1, 2, 4"):
+    with pytest.raises(BenchbedError, match=r"seg\.nii\.gz .*\b3\b.* 0, 1, 2, 4"):
         read_codes(path, {1: 1, 2: 2, 4: 3})
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e4])
 @pytest.mark.parametrize("background", [0.0, -5.0])
-def test_the_range_hangs_on_the_foreground_alone(unit: float, background: float) -> None:
-    """Neither the unit nor the size of the background changes what a voxel becomes."""
+def test_intensity_range_depends_on_the_foreground_only(unit: float, background: float) -> None:
+    """Neither the unit nor the size of the background changes the values."""
     rng = np.random.default_rng(0)
     tissue = rng.normal(10, 2, 4000).clip(3).astype(np.float32)
     for padding in (1000, 20000):
@@ -147,13 +148,13 @@ def test_cases_of_four_sequences(tmp_path: Path) -> None:
     assert len(collection.cases[0].files) == 5
 
 
-def test_a_case_that_lacks_a_sequence_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(BenchbedError, match=r"1 of 3 images .* one T2 each: HGG/case2/case2_flair"):
+def test_a_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"1 of 3 .*T2.*HGG/case2/case2_flair.*case2_t2"):
         resolve("brats", "real", _brats(tmp_path, 3, without="t2"))
 
 
-def test_a_single_case_that_lacks_a_sequence_is_refused_too(tmp_path: Path) -> None:
-    with pytest.raises(BenchbedError, match=r"do not pair with one T1 each"):
+def test_a_single_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchbedError, match=r"1 of 1 .*T1.*HGG/case0/case0_flair.*case0_t1"):
         resolve("brats", "real", _brats(tmp_path, 1, without="t1"))
 
 
@@ -164,7 +165,7 @@ def _prepared(name: str, root: Path, size: int = 32) -> Prepared:
 
 
 def test_prepared_volumes_and_their_references(tmp_path: Path) -> None:
-    """Blocks at the run's size; masks are judged at the case's own."""
+    """Volumes have the run's size; reference masks have the original size."""
     prepared = _prepared("brats", _brats(tmp_path, 6))
     name = next(iter(prepared.splits))
     split = prepared.split(name)
@@ -177,8 +178,8 @@ def test_prepared_volumes_and_their_references(tmp_path: Path) -> None:
     assert reference.mask.sum() == 6**3
 
 
-def test_single_slices_fill_the_depth_of_their_block(tmp_path: Path) -> None:
-    """A file of two axes is an axial slice: the same at every depth, and judged once."""
+def test_single_slices_are_repeated_over_the_depth(tmp_path: Path) -> None:
+    """A file with two axes is an axial slice: equal at every depth, and evaluated once."""
     rng = np.random.default_rng(0)
     for number in range(6):
         folder = tmp_path / f"brats-slices2d/training/{number:06d}"
@@ -201,7 +202,7 @@ def test_single_slices_fill_the_depth_of_their_block(tmp_path: Path) -> None:
 
 
 def test_real_slices_of_two_axes(real_data: Path, tmp_path: Path) -> None:
-    """Six slices of one patient, whom no split divides; the two without labels are left alone."""
+    """Six slices of one patient in one split; the two without labels are skipped."""
     (tmp_path / "brats-slices2d").symlink_to(real_data / "brats-slices2d")
     collection = resolve("brats", "real", tmp_path)
     assert len(collection.cases) == 6
@@ -211,7 +212,7 @@ def test_real_slices_of_two_axes(real_data: Path, tmp_path: Path) -> None:
 
 
 def test_real_brains_of_two_layouts(real_data: Path, tmp_path: Path) -> None:
-    """Two cases of the challenge's layout, two of the Decathlon's; one structure, one number."""
+    """Two cases each in the layouts of the challenge and the Decathlon, with equal codes."""
     (tmp_path / "brats").symlink_to(real_data / "brats")
     (tmp_path / "Task01_BrainTumour").symlink_to(real_data / "msd-brats/Task01_BrainTumour")
     prepared = _prepared("brats", tmp_path)
@@ -219,18 +220,18 @@ def test_real_brains_of_two_layouts(real_data: Path, tmp_path: Path) -> None:
     for name, split in prepared.splits.items():
         for reference in references(prepared, name, "center"):
             assert reference.mask.any()
-        # Oedema is bright in FLAIR, whatever the order of the file's volumes.
+        # Oedema is bright in FLAIR in any order of the file's volumes.
         flair, oedema = split.image[:, 3], split.arrays["mask"] == 2
         assert flair[oedema].mean() > flair[split.image[:, 3] > -1].mean()
 
 
 def test_a_real_case_without_t1_and_t2_is_refused(real_data: Path, tmp_path: Path) -> None:
     (tmp_path / "brats2015").symlink_to(real_data / "brats-t1ce-flair")
-    with pytest.raises(BenchbedError, match=r"do not pair with one T1 each: .*pat0004"):
+    with pytest.raises(BenchbedError, match=r"T1.*pat0004"):
         resolve("brats", "real", tmp_path)
 
 
-def test_real_hippocampi_whose_units_differ_are_brought_to_one_range(real_data: Path) -> None:
+def test_real_hippocampi_in_different_units_have_one_range(real_data: Path) -> None:
     prepared = _prepared("hippocampus", real_data)
     assert sum(len(split) for split in prepared.splits.values()) == 260
     train = prepared.split("train")
@@ -243,7 +244,7 @@ def test_real_hippocampi_whose_units_differ_are_brought_to_one_range(real_data: 
 
 
 def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
-    """How many sequences and structures there are is looked up in the files."""
+    """The numbers of sequences and structures are read from the files."""
     rng = np.random.default_rng(0)
     for number in range(8):
         labels = np.zeros((20, 18, 16), np.uint8)
@@ -262,7 +263,7 @@ def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
 
 
 def _own_folder(root: Path) -> str:
-    """Three cases of two structures."""
+    """Write three cases of two structures."""
     rng = np.random.default_rng(0)
     for number in range(3):
         labels = rng.integers(0, 3, (12, 12, 12)).astype(np.uint8)
@@ -272,15 +273,15 @@ def _own_folder(root: Path) -> str:
 
 
 def _planned(name: str) -> DatasetSpec:
-    """The spec, as another process would find it."""
+    """Return the spec as another process would."""
     nifti_spec.cache_clear()
     return dataset_spec(name)
 
 
-def test_volumes_are_unpacked_once_for_all_planning(
+def test_volumes_are_decompressed_once_for_planning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What planning and examination want to know of a file is kept until the file changes."""
+    """Facts about a file are cached until the file changes."""
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     name = _own_folder(tmp_path / "mine")
     read: list[str] = []
@@ -307,10 +308,10 @@ def test_volumes_are_unpacked_once_for_all_planning(
     assert read == ["masks/case1"]
 
 
-def test_facts_of_an_older_version_or_of_nobody_are_found_again(
+def test_outdated_or_invalid_cached_facts_are_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They did not tell the largest number of a mask; and what is no number is no fact."""
+    """Older versions did not store the largest label; other values are not numbers."""
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     name = _own_folder(tmp_path / "mine")
     spec = _planned(name)
@@ -326,25 +327,26 @@ def test_facts_of_an_older_version_or_of_nobody_are_found_again(
         assert json.loads(index.read_text()) == known
 
 
-def test_files_that_do_not_read_are_told_or_left_out(tmp_path: Path) -> None:
-    """The first image and a mask: others say how many sequences and structures there are."""
+def test_unreadable_files_are_refused_or_skipped(tmp_path: Path) -> None:
+    """The first image and a mask are damaged; the spec is read from the others."""
     name = _own_folder(tmp_path / "mine")
     (tmp_path / "mine/masks/case1.nii.gz").write_bytes(b"nothing")
     (tmp_path / "mine/images/case0.nii.gz").write_bytes(b"nothing")
     spec = _planned(name)
     assert (spec.channels, spec.structures) == (1, 2)
-    with pytest.raises(BenchbedError, match=r"case0\.nii\.gz does not read as a NIfTI volume"):
+    with pytest.raises(BenchbedError, match=r"case0\.nii\.gz .*NIfTI.*--skip-bad"):
         identify(resolve(name))
     collection, _ = identify(resolve(name), skip_bad=True)
     assert [case.id for case in collection.cases] == ["case2"]
     for number in (1, 2):
         (tmp_path / f"mine/images/case{number}.nii.gz").write_bytes(b"nothing")
-    with pytest.raises(BenchbedError, match=r"case2\.nii\.gz does not read as a NIfTI volume"):
+    with pytest.raises(BenchbedError, match=r"case2\.nii\.gz .*NIfTI"):
         _planned(name)
 
 
 def test_a_folder_without_volumes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchbedError, match=r"holds no volume .*\n.*images/CASE.nii.gz"):
+    with pytest.raises(BenchbedError, match=r"images/CASE\.nii\.gz") as caught:
         dataset_spec(f"nifti:{tmp_path}")
-    with pytest.raises(BenchbedError, match=r"nifti: was given .*, which is no folder"):
-        dataset_spec(f"nifti:{tmp_path / 'nowhere'}")
+    assert str(tmp_path) in str(caught.value)
+    with pytest.raises(BenchbedError, match=re.escape(str(tmp_path / "missing"))):
+        dataset_spec(f"nifti:{tmp_path / 'missing'}")

@@ -59,7 +59,7 @@ def _dice(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
 
 
 def _halved(volumes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Means over two voxels along each of the last three axes."""
+    """Return means over two voxels of each of the last three axes."""
     *rest, depth, height, width = volumes.shape
     pairs = volumes.reshape(*rest, depth // 2, 2, height // 2, 2, width // 2, 2)
     return np.asarray(pairs.mean((-5, -3, -1)))
@@ -78,20 +78,20 @@ def test_shapes_types_and_ranges(render: Render, channels: int, depth: int) -> N
     assert image.min() == -1
     assert 0.3 < image.max() <= 1
     for size in (8, 512):
-        with pytest.raises(ValueError, match="16 to 256"):
+        with pytest.raises(ValueError, match=f"{size} .*16 to 256"):
             render([0], size, 0)
 
 
 @pytest.mark.parametrize("render", RENDERS)
-def test_a_case_depends_on_its_number_and_the_seed_alone(render: Render) -> None:
-    several, alone, other = render([5, 3], 16, 7), render([3], 16, 7), render([3], 16, 8)
+def test_a_case_depends_on_its_number_and_the_seed_only(render: Render) -> None:
+    several, single, other = render([5, 3], 16, 7), render([3], 16, 7), render([3], 16, 8)
     for name in ("image", "mask"):
-        assert np.array_equal(alone[name][0], several[name][1])
-        assert not np.array_equal(other[name], alone[name])
+        assert np.array_equal(single[name][0], several[name][1])
+        assert not np.array_equal(other[name], single[name])
     assert not np.array_equal(several["image"][0], several["image"][1])
 
 
-def test_depths_are_those_of_shin_2018() -> None:
+def test_depths_match_shin_2018() -> None:
     """54 slices at 128 voxels, 27 at 64 and 14 at 32."""
     assert render_tissue([0], 64, 0)["mask"].shape == (1, 27, 64, 64)
     assert render_tissue([0], 32, 0)["mask"].shape == (1, 14, 32, 32)
@@ -101,8 +101,8 @@ def test_depths_are_those_of_shin_2018() -> None:
     ("render", "overlaps"),
     [(render_tumour, (0.85, 0.85, 0.8)), (render_tissue, (0.65, 0.85, 0.88))],
 )
-def test_the_same_brain_at_two_sizes(render: Render, overlaps: tuple[float, ...]) -> None:
-    """Fluid overlaps least: most clefts are thinner than the larger voxels."""
+def test_a_brain_is_the_same_at_two_sizes(render: Render, overlaps: tuple[float, ...]) -> None:
+    """Fluid overlaps least, as most clefts are thinner than the larger voxels."""
     small, large = render([1], 64, 7), render([1], 128, 7)
     votes = [_halved(large["mask"] == code) for code in range(4)]
     halved = np.stack(votes).argmax(axis=0)
@@ -113,10 +113,10 @@ def test_the_same_brain_at_two_sizes(render: Render, overlaps: tuple[float, ...]
     assert np.corrcoef(shrunk.ravel(), small["image"].ravel())[0, 1] > 0.98
     same = (small["mask"] == halved) & (small["image"] > -1).all(axis=1)
     bias = [(small["image"][:, k] - shrunk[:, k])[same].mean() for k in range(shrunk.shape[1])]
-    assert np.abs(bias).max() < 0.02, "each sequence is as bright"
+    assert np.abs(bias).max() < 0.02, "each sequence has the same brightness"
 
 
-def test_the_same_hippocampus_at_two_sizes() -> None:
+def test_a_hippocampus_is_the_same_at_two_sizes() -> None:
     small, large = render_hippocampus([1, 2], 32, 7), render_hippocampus([1, 2], 64, 7)
     halved = large["mask"][:, ::2, ::2, ::2]
     for code in (1, 2):
@@ -125,10 +125,10 @@ def test_the_same_hippocampus_at_two_sizes() -> None:
     assert np.corrcoef(shrunk.ravel(), small["image"].ravel())[0, 1] > 0.97
 
 
-def test_tissues_are_ordered_as_each_sequence_shows_them() -> None:
+def test_tissue_contrast_matches_each_sequence() -> None:
     """T1: white, grey, fluid from bright to dark; T2 the reverse; FLAIR: grey, white, fluid.
 
-    Smaller voxels of the cortex hold fluid too, which in FLAIR makes them dark.
+    Voxels of the cortex also contain fluid, which is dark in FLAIR.
     """
     case = render_tumour_and_tissue([0], 128, 7)
     image, tissue = case["image"], case["tissue"]
@@ -139,7 +139,7 @@ def test_tissues_are_ordered_as_each_sequence_shows_them() -> None:
         assert middle > dark + 0.1
 
 
-def test_a_tumour_shows_as_each_sequence_shows_it(tumours: Arrays) -> None:
+def test_tumour_contrast_matches_each_sequence(tumours: Arrays) -> None:
     image, tissue, mask = (tumours[name] for name in ("image", "tissue", "mask"))
     t1, t1c, t2, flair = (image[:, k] for k in range(4))
     white, core, oedema, rim = tissue == 3, mask == 1, mask == 2, mask == 3
@@ -149,7 +149,7 @@ def test_a_tumour_shows_as_each_sequence_shows_it(tumours: Arrays) -> None:
     assert flair[oedema].mean() > max(flair[tissue == k].mean() for k in (1, 2, 3)) + 0.3
 
 
-def test_a_tumour_lies_in_the_brain_and_its_oedema_off_the_fluid(tumours: Arrays) -> None:
+def test_a_tumour_is_inside_the_brain_and_its_oedema_outside_the_fluid(tumours: Arrays) -> None:
     image, tissue, mask = (tumours[name] for name in ("image", "tissue", "mask"))
     sick = mask > 0
     assert not (sick & (tissue > 0)).any(), "every voxel has one code"
@@ -160,7 +160,7 @@ def test_a_tumour_lies_in_the_brain_and_its_oedema_off_the_fluid(tumours: Arrays
         parts, count = ndimage.label(filled)
         sizes = ndimage.sum_labels(filled, parts, range(1, count + 1))
         assert parts[sick[case]].min() == parts[sick[case]].max() == np.argmax(sizes) + 1
-    # What is fluid in T1 is dark there; nothing in the oedema is nearly as dark.
+    # Fluid is dark in T1; oedema is brighter.
     fluid = np.percentile(image[:, 0][tissue == 1], 25)
     assert (image[:, 0][mask == 2] > fluid).mean() > 0.97
 
@@ -174,7 +174,7 @@ def test_tumours_have_all_parts_and_many_sizes(tumours: Arrays) -> None:
     assert (mask == 2).sum() > max((mask == 1).sum(), (mask == 3).sum())
 
 
-def test_one_tumour_in_ten_does_not_enhance_and_both_sides_have_them() -> None:
+def test_one_tumour_in_ten_has_no_rim_and_both_sides_have_tumours() -> None:
     growths = [head(np.random.default_rng(k), sick=True).growth for k in range(400)]
     assert all(growth is not None for growth in growths)
     rims = np.asarray([growth.rim for growth in growths if growth is not None])
@@ -186,23 +186,23 @@ def test_one_tumour_in_ten_does_not_enhance_and_both_sides_have_them() -> None:
     assert head(np.random.default_rng(0), sick=False).growth is None
 
 
-def test_what_a_tumour_pushes_came_from_nearer_its_centre() -> None:
+def test_tissue_is_displaced_away_from_the_tumour_centre() -> None:
     growth = head(np.random.default_rng(0), sick=True).growth
     assert growth is not None
     rng = np.random.default_rng(1)
     away = rng.normal(0, 20, (3, 200)).astype(np.float32)
     at = Points(*(a + np.float32(c) for a, c in zip(away, growth.centre, strict=True)))
     before = growth.pushed(at, np.ones(200, np.float32))
-    left = [b - np.float32(c) for b, c in zip(before.axes, growth.centre, strict=True)]
-    now, then = np.linalg.norm(away, axis=0), np.linalg.norm(np.stack(left), axis=0)
+    offsets = [b - np.float32(c) for b, c in zip(before.axes, growth.centre, strict=True)]
+    now, then = np.linalg.norm(away, axis=0), np.linalg.norm(np.stack(offsets), axis=0)
     assert (then <= now + 1e-3).all()
     assert (now - then).max() > 1
     still = growth.pushed(at, np.zeros(200, np.float32))
     assert np.allclose(still.x, at.x)
 
 
-def test_healthy_brains_have_the_shares_of_real_ones(healthy: Arrays) -> None:
-    """Brain in the frame and tissues in the brain; 0.27 and 0.26, 0.43, 0.32 in a real one."""
+def test_healthy_brains_have_realistic_volume_fractions(healthy: Arrays) -> None:
+    """Real values: brain 0.27 of the frame; fluid 0.26, grey 0.43, white 0.32 of the brain."""
     mask, image = healthy["mask"], healthy["image"][:, 0]
     assert set(np.unique(mask)) == {0, 1, 2, 3}
     assert ((mask > 0) == (image > -1)).mean() > 0.99
@@ -217,7 +217,7 @@ def test_healthy_brains_have_the_shares_of_real_ones(healthy: Arrays) -> None:
     assert means[0] + 0.2 < means[1] < means[2] - 0.2
 
 
-def test_the_cortex_lies_outside_and_the_white_matter_within(healthy: Arrays) -> None:
+def test_the_cortex_is_outside_the_white_matter(healthy: Arrays) -> None:
     mask = healthy["mask"]
     for case in mask:
         filled = ndimage.binary_fill_holes(case > 0)
@@ -225,7 +225,7 @@ def test_the_cortex_lies_outside_and_the_white_matter_within(healthy: Arrays) ->
         assert depth[case == 3].mean() > depth[case == 2].mean() + 0.5
 
 
-def test_old_brains_hold_more_fluid(healthy: Arrays) -> None:
+def test_old_brains_have_more_fluid(healthy: Arrays) -> None:
     subjects = [head(np.random.default_rng((7, k)), sick=False) for k in range(COUNT)]
     ages = np.asarray([subject.age for subject in subjects])
     mask = healthy["mask"]
@@ -233,15 +233,15 @@ def test_old_brains_hold_more_fluid(healthy: Arrays) -> None:
     assert np.corrcoef(ages, fluid)[0, 1] > 0.8
 
 
-def test_both_halves_of_a_brain_are_folded_their_own_way(healthy: Arrays) -> None:
+def test_both_hemispheres_are_folded_differently(healthy: Arrays) -> None:
     image = healthy["image"][:, 0]
     for case in image:
         mirrored = np.corrcoef(case.ravel(), case[..., ::-1].ravel())[0, 1]
         assert mirrored < 0.97
 
 
-def test_hippocampi_have_the_shares_and_the_places_of_real_ones(hippocampi: Arrays) -> None:
-    """Of real pictures the parts fill 2.7 and 2.5 %; the anterior part lies in front and below."""
+def test_hippocampi_have_realistic_fractions_and_positions(hippocampi: Arrays) -> None:
+    """Real parts fill 2.7 and 2.5 % of the image; the anterior part is in front and below."""
     image, mask = hippocampi["image"][:, 0], hippocampi["mask"]
     assert set(np.unique(mask)) == {0, 1, 2}
     picture = image > -1
@@ -252,10 +252,10 @@ def test_hippocampi_have_the_shares_and_the_places_of_real_ones(hippocampi: Arra
         assert front[1] > back[1] + 6
         assert front[0] < back[0]
     medial = [case[:, :, :16].mean() - case[:, :, 16:].mean() for case in image]
-    assert min(medial) < 0 < max(medial), "left and right ones"
+    assert min(medial) < 0 < max(medial), "left and right hippocampi"
 
 
-def test_a_hippocampus_is_grey_like_its_neighbours_so_that_no_threshold_finds_it(
+def test_a_threshold_does_not_segment_the_hippocampus(
     hippocampi: Arrays,
 ) -> None:
     image, mask = hippocampi["image"][:, 0], hippocampi["mask"]
@@ -285,12 +285,12 @@ def test_solids_have_their_volumes_and_distances() -> None:
     assert (both >= np.maximum(ball, bar) - 1e-5).all()
 
 
-def test_noise_is_the_same_however_finely_and_wherever_it_is_looked_at() -> None:
+def test_noise_does_not_depend_on_resolution_or_region() -> None:
     fine = raster(CUBE, (10, 20, 20), 2)
     part = raster(CUBE, (10, 20, 20), 2, (slice(2, 5), slice(0, 20), slice(10, 12)))
     whole = noise(np.random.default_rng(0), 10.0, fine.points, CUBE)
-    seen = noise(np.random.default_rng(0), 10.0, part.points, CUBE)
-    assert np.allclose(whole[4:10, :, 20:24], seen, atol=1e-5)
+    region = noise(np.random.default_rng(0), 10.0, part.points, CUBE)
+    assert np.allclose(whole[4:10, :, 20:24], region, atol=1e-5)
     assert abs(whole.mean()) < 0.2
     assert whole.std() == pytest.approx(1, abs=0.15)
     averaged = fine.averaged(whole)
@@ -298,7 +298,7 @@ def test_noise_is_the_same_however_finely_and_wherever_it_is_looked_at() -> None
     assert averaged[0, 0, 0] == pytest.approx(whole[:2, :2, :2].mean(), abs=1e-5)
 
 
-def test_a_lattice_returns_what_it_holds_and_straight_lines_between() -> None:
+def test_a_lattice_interpolates_linearly() -> None:
     z, y, x = np.meshgrid(np.arange(4), np.arange(5), np.arange(6), indexing="ij")
     values = np.stack([x + 10 * y + 100 * z, -x], axis=-1).astype(np.float32)
     lattice = Lattice(values, (-1.0, 0.0, 2.0), 0.5)

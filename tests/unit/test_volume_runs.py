@@ -1,4 +1,4 @@
-"""Runs on volumes, from files to record: every task, lent structures, pairs, files of samples."""
+"""Runs on volumes: every task, masks from other datasets, pairs, sample files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CASES = 12
 
 
 def _folder(root: Path, sequences: int, structures: int) -> str:
-    """Cubes of a grey head with a bright block for each structure, at another place each time."""
+    """Write noisy volumes with a bright block for each structure at a random position."""
     rng = np.random.default_rng(structures)
     for number in range(CASES):
         labels = np.zeros((20, 20, 16), np.uint8)
@@ -53,7 +53,9 @@ def tumours(tmp_path: Path) -> str:
     return _folder(tmp_path / "tumours", sequences=2, structures=1)
 
 
-def test_volumes_are_segmented_and_judged_at_their_own_size(tumours: str, tmp_path: Path) -> None:
+def test_volumes_are_segmented_and_evaluated_at_their_original_size(
+    tumours: str, tmp_path: Path
+) -> None:
     store = Store(tmp_path / "results")
     planned = _plan("pix2pix-3d-seg", tumours, "segmentation")
     record = carry_out(planned, store).record
@@ -66,10 +68,8 @@ def test_volumes_are_segmented_and_judged_at_their_own_size(tumours: str, tmp_pa
         assert (store.run_folder(planned.id) / f"samples/{picture}.png").exists()
 
 
-def test_structures_of_another_data_set_come_before_the_cases_own(
-    tumours: str, tmp_path: Path
-) -> None:
-    """A network that learnt two tissues on one sequence draws them into cases of two sequences."""
+def test_structures_of_another_dataset_precede_the_cases_own(tumours: str, tmp_path: Path) -> None:
+    """An annotator trained on one sequence segments two tissues in cases of two sequences."""
     tissues = _folder(tmp_path / "tissues", sequences=1, structures=2)
     store = Store(tmp_path / "results")
     planned = _plan(
@@ -90,8 +90,10 @@ def test_structures_of_another_data_set_come_before_the_cases_own(
     assert (method.data.channels, method.data.mask_channels) == (2, 3)
 
 
-def test_pairs_of_volumes_and_a_share_of_the_real_ones(tumours: str, tmp_path: Path) -> None:
-    """The generator comes first; its own figure and its samples as files are there."""
+def test_training_on_generated_pairs_and_a_fraction_of_real_cases(
+    tumours: str, tmp_path: Path
+) -> None:
+    """The generator is trained first; its figure and its sample files are written."""
     store = Store(tmp_path / "results")
     planned = _plan(
         "anisotropic-wnet", tumours, "augmentation", settings={}, regime="finetuned",
@@ -116,12 +118,12 @@ def test_pairs_of_volumes_and_a_share_of_the_real_ones(tumours: str, tmp_path: P
     assert (tmp_path / "out/montage.png").exists()
 
 
-def test_pictures_and_volumes_are_not_mixed_up(tumours: str) -> None:
-    with pytest.raises(BenchbedError, match=r"unet is not for volumes, .* pix2pix-3d-seg"):
+def test_methods_metrics_and_tasks_of_other_dimensions_are_refused(tumours: str) -> None:
+    with pytest.raises(BenchbedError, match=r"unet .*volumes.* pix2pix-3d-seg"):
         _plan("unet", tumours, "segmentation", settings={})
-    with pytest.raises(BenchbedError, match=r"pix2pix-3d is not for pictures, .* mi-gan"):
+    with pytest.raises(BenchbedError, match=r"pix2pix-3d .*drive.* mi-gan"):
         _plan("pix2pix-3d", "drive", "translation", source="phantom")
-    with pytest.raises(BenchbedError, match=r"fid judges images, .* pairs and volumes here"):
+    with pytest.raises(BenchbedError, match=r"fid .*images.*pairs and volumes"):
         _plan("pix2pix-3d", tumours, "translation", metrics=("fid",))
-    with pytest.raises(BenchbedError, match=r"synthesis judges no volumes, .* segmentation"):
+    with pytest.raises(BenchbedError, match=r"synthesis .*volumes.* segmentation"):
         _plan("pix2pix-3d", tumours, "synthesis")

@@ -1,4 +1,4 @@
-"""WGAN: the critic's bounds, its schedule, its losses, the paper's numbers."""
+"""WGAN: weight clipping, schedule, losses, the paper's numbers."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_the_defaults_are_the_papers() -> None:
         assert optimizer.param_groups[0]["lr"] == 5e-5
 
 
-def test_every_critic_parameter_is_within_bounds_whenever_it_scores() -> None:
-    """Batch normalisation's gains too, which begin near 1; with steps large enough to leave."""
+def test_critic_parameters_are_clipped_before_every_forward_pass() -> None:
+    """Also the scales of batch norm, which start near 1; with large steps."""
     method = _method(learning_rate=0.1, clip=0.02, critic_steps=2, warmup_updates=0, long_every=0)
     largest: list[float] = []
 
@@ -90,7 +90,7 @@ def test_the_authors_schedule(done: int, due: int) -> None:
 
 @pytest.mark.parametrize("warmup", [0, 1, 3, 7])
 @pytest.mark.parametrize("every", [0, 1, 2, 5])
-def test_the_schedule_is_the_loop_of_the_authors_code(warmup: int, every: int) -> None:
+def test_schedule_matches_the_loop_of_the_authors_code(warmup: int, every: int) -> None:
     settings = WGANSettings(
         warmup_updates=warmup, long_every=every, critic_steps=3, long_critic_steps=11
     )
@@ -101,8 +101,8 @@ def test_the_schedule_is_the_loop_of_the_authors_code(warmup: int, every: int) -
         assert critic_updates_due(done, settings) == due
 
 
-def test_a_step_takes_one_batch_and_one_critic_update() -> None:
-    """Two warm-up updates of 4, then every 2: the generator's follow after 4, 8, 10, 12 steps."""
+def test_a_step_is_one_batch_and_one_critic_update() -> None:
+    """Two warm-up updates of 4, then of 2: generator updates after 4, 8, 10, 12 steps."""
     method = _method(critic_steps=2, warmup_updates=2, long_critic_steps=4, long_every=0)
     after = []
     for step in range(1, 13):
@@ -113,7 +113,7 @@ def test_a_step_takes_one_batch_and_one_critic_update() -> None:
     assert after == [4, 8, 10, 12]
 
 
-def test_the_losses_are_those_of_algorithm_1() -> None:
+def test_losses_match_algorithm_1() -> None:
     """A critic that returns the mean pixel: the loss is the difference of the two means."""
 
     class MeanPixel(nn.Module):
@@ -133,7 +133,7 @@ def test_the_losses_are_those_of_algorithm_1() -> None:
     fake = -float(losses["generator"].detach())
     slope = fake - float(batch.image.mean())
     assert float(losses["critic"].detach()) == pytest.approx(slope, abs=1e-6)
-    # No sigmoid: the score moves the gain by exactly the slope, and the clip keeps it at most 1.
+    # Without sigmoid the gain changes by exactly the slope, and it is clipped to at most 1.
     assert float(critic.gain.detach()) == pytest.approx(min(1.0, 1.0 - 0.25 * slope), abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""WGAN-GP: its loss, its critic without batch normalisation, its schedule, its counts."""
+"""WGAN-GP: loss, critic without batch normalisation, schedule, parameter counts."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_the_defaults_are_the_papers() -> None:
 
 
 @pytest.mark.parametrize("norm", ["layer", "none"])
-def test_the_critic_judges_each_image_by_itself(norm: str) -> None:
-    """Section 4: the penalty is on one input's slope, so no norm may mix the batch."""
+def test_critic_scores_each_image_independently(norm: str) -> None:
+    """Section 4: the penalty is on single gradients, so no norm may mix the batch."""
     method = _method(critic_norm=norm)
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in method.critic.modules())
     images = _batch().image
-    alone = torch.cat([method.critic(image[None]) for image in images])
-    assert torch.allclose(method.critic(images), alone, atol=1e-5)
+    single = torch.cat([method.critic(image[None]) for image in images])
+    assert torch.allclose(method.critic(images), single, atol=1e-5)
 
 
 def test_layer_norm_is_over_channels_and_positions() -> None:
@@ -80,8 +80,8 @@ def test_the_generator_follows_every_fifth_critic_update() -> None:
         assert method.updates["generator"] == step // 5
 
 
-def test_the_critic_loss_is_equation_3() -> None:
-    """For a linear critic <w, x> the penalty is lambda (|w| - 1)^2, whatever the images."""
+def test_critic_loss_is_equation_3() -> None:
+    """For a linear critic <w, x> the penalty is lambda (|w| - 1)^2 for any images."""
 
     class Linear(nn.Module):
         def __init__(self) -> None:
@@ -103,8 +103,8 @@ def test_the_critic_loss_is_equation_3() -> None:
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_the_penalty_reaches_the_critic(precision: str) -> None:
-    """With a heavy penalty alone to descend, the critic's slope nears 1."""
+def test_penalty_trains_the_critic(precision: str) -> None:
+    """With a large penalty weight the critic's gradient norm approaches 1."""
     method = _method(precision, penalty_weight=1000.0, learning_rate=3e-3)
     batch = _batch()
     penalties = [float(method.training_step(batch, 0.0)["penalty"].detach()) for _ in range(30)]

@@ -11,5 +11,5 @@ from benchbed.runs.record import Record
 
 @pytest.fixture(scope="session")
 def make(make_record: Callable[..., Record]) -> Callable[..., Record]:
-    """`make_record` by a short name, for tests that make many."""
+    """`make_record` under a shorter name."""
     return make_record

@@ -1,4 +1,4 @@
-"""Metrics over the budget, from records."""
+"""Metrics over the training budget, from records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _budgets(records: Iterable[Record]) -> tuple[Budgets, ...]:
 
 
 def _records(make: Make) -> list[Record]:
-    """Two methods on two data sets by three budgets and two seeds; another by one budget alone."""
+    """Return two methods on two datasets with three budgets and two seeds, and one lone run."""
     records = [
         make(method, seed, values={"swd": 1 / kimg + seed, "kl": 1.0}, dataset=name, kimg=kimg)
         for method in ("dcgan", "pggan")
@@ -37,8 +37,8 @@ def _records(make: Make) -> list[Record]:
     return [*records, make("wgan", values={"swd": 1.0}, dataset="a", kimg=2.0)]
 
 
-def test_runs_of_several_budgets_make_a_course(make: Make) -> None:
-    """By budget, then by seed; a metric without a direction and a single budget have none."""
+def test_runs_with_several_budgets_form_a_curve(make: Make) -> None:
+    """Sorted by budget and seed; a metric without direction or a single budget has none."""
     (found,) = _budgets(_records(make))
     assert [(p.dataset, p.metric.name) for p in found.panels] == [("a", "swd"), ("b", "swd")]
     assert [course.label for course in found.panels[0].courses] == ["dcgan", "pggan"]
@@ -47,8 +47,8 @@ def test_runs_of_several_budgets_make_a_course(make: Make) -> None:
     assert course.means == {2: 1.0, 4: 0.75, 8: 0.625}
 
 
-def test_what_differs_in_more_than_the_budget_is_drawn_apart(make: Make) -> None:
-    """Sources, sizes and sample counts do not share a picture; budgets of time have no place."""
+def test_runs_that_differ_beyond_the_budget_have_separate_pictures(make: Make) -> None:
+    """Other sources, sizes or sample counts; budgets in seconds are not drawn."""
     more = [
         make("dcgan", values={"swd": kimg}, kimg=kimg, dataset="a", **change)
         for kimg in BUDGETS
@@ -61,8 +61,8 @@ def test_what_differs_in_more_than_the_budget_is_drawn_apart(make: Make) -> None
     assert not _budgets(timed)
 
 
-def test_data_of_one_name_that_differ_have_panels_of_their_own(make: Make) -> None:
-    """Else runs on more images than others would look like what a larger budget brings."""
+def test_different_data_of_one_name_have_separate_panels(make: Make) -> None:
+    """Otherwise runs on more images would look like the effect of a larger budget."""
     changed = [make("dcgan", dataset="a", kimg=kimg, fingerprint="ffff") for kimg in BUDGETS]
     (found,) = _budgets([*_records(make), *changed])
     swd = [panel for panel in found.panels if panel.metric.name == "swd"]
@@ -70,18 +70,18 @@ def test_data_of_one_name_that_differ_have_panels_of_their_own(make: Make) -> No
     assert sorted(len(panel.courses[0].points) for panel in swd) == [3, 6, 6]
 
 
-def test_one_budget_is_no_course(make: Make) -> None:
+def test_a_single_budget_gives_no_curve(make: Make) -> None:
     assert not _budgets(make("dcgan", seed, kimg=8.0) for seed in (0, 1))
 
 
-def test_settings_are_told_only_where_courses_differ_in_them(make: Make) -> None:
-    """A single run with other settings has no course, and changes no label."""
+def test_labels_contain_only_settings_in_which_curves_differ(make: Make) -> None:
+    """A single run with other settings has no curve and changes no label."""
     lone = make("dcgan", dataset="c", kimg=2.0, settings={"width": 9})
     (found,) = _budgets([*_records(make), lone])
     assert {c.label for p in found.panels for c in p.courses} == {"dcgan", "pggan"}
 
 
-def test_the_picture_names_methods_and_budgets(make: Make) -> None:
+def test_picture_contains_methods_and_budgets(make: Make) -> None:
     (found,) = _budgets(_records(make))
     drawn = budget_picture.draw(found)
     assert drawn == budget_picture.draw(found), "the same records give the same bytes"
@@ -91,8 +91,8 @@ def test_the_picture_names_methods_and_budgets(make: Make) -> None:
     assert "wgan" not in texts
 
 
-def test_every_budget_has_its_tick_where_data_sets_have_others(make: Make) -> None:
-    """The panels share an axis: the last one drawn must not set the ticks of all."""
+def test_every_budget_has_a_tick_when_datasets_differ_in_budgets(make: Make) -> None:
+    """Panels share an axis, so the last panel must not set the ticks of all."""
     later = [make("dcgan", values={"swd": 1.0}, dataset="z", kimg=kimg) for kimg in (8.0, 16.0)]
     (found,) = _budgets([*_records(make), *later])
     root = ElementTree.fromstring(budget_picture.draw(found))
@@ -100,8 +100,7 @@ def test_every_budget_has_its_tick_where_data_sets_have_others(make: Make) -> No
 
 
 @pytest.mark.parametrize("count", [1, 12])
-def test_every_name_of_the_legend_is_inside_the_picture(make: Make, count: int) -> None:
-    """However many and however long: a narrow picture grows with its legend."""
+def test_picture_is_large_enough_for_its_legend(make: Make, count: int) -> None:
     names = [f"a-method-of-a-rather-long-name-{place:02d}" for place in range(count)]
     records = [make(m, values={"swd": 1.0}, kimg=k) for m in names for k in BUDGETS]
     (found,) = _budgets(records)

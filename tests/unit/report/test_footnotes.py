@@ -1,4 +1,4 @@
-"""Known inconsistencies of papers stand on the very values; verdicts are from the closed list."""
+"""Known errors of papers are footnotes of the affected values; verdicts are one of four words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COPIED = "at least one pair is a copying error"
 
 
 @pytest.fixture(scope="module")
-def board(make: Make) -> Leaderboard:
+def leaderboard(make: Make) -> Leaderboard:
     """SkrGAN's Table 1 with three methods on lung CT and on chest X-ray, at the paper's size."""
     values = {"swd": 0.1, "ms-ssim-realfake": 0.3, "fid": 90.0}
     records = [
@@ -34,14 +34,14 @@ def board(make: Make) -> Leaderboard:
         for m in ("acgan", "dcgan", "skrgan")
         for d in ("lung-ct", "chest-xray")
     ]
-    boards = leaderboards(records, paths.benchmarks() / "papers")
-    return next(b for b in boards if b.name == "zhang2019-skrgan-table1")
+    found = leaderboards(records, paths.benchmarks() / "papers")
+    return next(b for b in found if b.name == "zhang2019-skrgan-table1")
 
 
-def test_a_footnote_is_on_the_values_that_it_speaks_of_alone(board: Leaderboard) -> None:
-    """DCGAN 285.0 and ACGAN 222.5 stand for both lung CT and brain MRI; SkrGAN's differ."""
+def test_a_footnote_marks_only_the_affected_values(leaderboard: Leaderboard) -> None:
+    """The paper prints DCGAN 285.0 and ACGAN 222.5 for both lung CT and brain MRI."""
     marked = set()
-    for table in board.tables:
+    for table in leaderboard.tables:
         marks = {note.mark for note in table.footnotes if COPIED in note.text}
         for row in table.rows:
             for name, cell in row.cells.items():
@@ -52,16 +52,16 @@ def test_a_footnote_is_on_the_values_that_it_speaks_of_alone(board: Leaderboard)
     }  # fmt: skip
 
 
-def test_every_mark_has_its_text_and_every_text_its_mark(board: Leaderboard) -> None:
-    for table in board.tables:
+def test_marks_and_footnotes_match_one_to_one(leaderboard: Leaderboard) -> None:
+    for table in leaderboard.tables:
         used = [m for row in table.rows for cell in row.cells.values() for m in cell.marks]
         assert list(dict.fromkeys(used)) == [note.mark for note in table.footnotes]
         assert all(cell.printed for row in table.rows for cell in row.cells.values() if cell.marks)
 
 
-def test_footnotes_are_in_every_format(board: Leaderboard) -> None:
-    page, tex = markdown.render(board), latex.render(board)
-    lung = next(t for t in board.tables if t.protocol["dataset"] == "lung-ct")
+def test_footnotes_are_in_every_format(leaderboard: Leaderboard) -> None:
+    page, tex = markdown.render(leaderboard), latex.render(leaderboard)
+    lung = next(t for t in leaderboard.tables if t.protocol["dataset"] == "lung-ct")
     row = next(r for r in lung.rows if r.method == "dcgan")
     marks = ",".join(row.cells["fid"].marks)
     assert f"| 285.0<sup>{marks}</sup> | better |" in page
@@ -69,14 +69,14 @@ def test_footnotes_are_in_every_format(board: Leaderboard) -> None:
     for note in lung.footnotes:
         assert f"- <sup>{note.mark}</sup> {note.text}" in page
         assert rf"\textsuperscript{{{note.mark}}} {latex.escape(note.text)}" in tex
-    lines = csv.DictReader(io.StringIO(csvfile.render(board)))
-    told = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
-    assert told == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
+    lines = csv.DictReader(io.StringIO(csvfile.render(leaderboard)))
+    marked = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
+    assert marked == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
 
 
 @pytest.fixture(scope="module")
 def imported(make: Make) -> Leaderboard:
-    """SkrGAN's Table 1 where one seed of one method was made by somebody else."""
+    """SkrGAN's Table 1 with one imported record of one method."""
     origin = {"archive": "from_them.zip", "sha256": "0123456789abcdef" * 4, "at": "2026-02-01"}
     values = {"swd": 0.1, "ms-ssim-realfake": 0.3, "fid": 90.0}
     records = [
@@ -85,36 +85,36 @@ def imported(make: Make) -> Leaderboard:
         for m in ("acgan", "dcgan")
         for seed in (0, 1)
     ]  # fmt: skip
-    boards = leaderboards(records, paths.benchmarks() / "papers")
-    return next(b for b in boards if b.name == "zhang2019-skrgan-table1")
+    found = leaderboards(records, paths.benchmarks() / "papers")
+    return next(b for b in found if b.name == "zhang2019-skrgan-table1")
 
 
-TOLD = "Imported, made in another results folder: seed 1 from from_them.zip (SHA-256 0123456789ab)."
-
-
-def test_a_row_with_an_imported_record_says_so_in_every_format(imported: Leaderboard) -> None:
+def test_every_format_marks_a_row_with_an_imported_record(imported: Leaderboard) -> None:
     (table,) = imported.tables
     acgan, dcgan = (row for row in table.rows if not row.published)
     assert acgan.marks == ()
     (mark,) = dcgan.marks
+    (note,) = (note.text for note in table.footnotes if note.mark == mark)
+    assert note == dcgan.imported
+    assert all(fact in note for fact in ("seed 1", "from_them.zip", "SHA-256 0123456789ab"))
+    assert "seed 0" not in note
     page, tex = markdown.render(imported), latex.render(imported)
     assert f"| dcgan<sup>{mark}</sup> | 2/2 |" in page
-    assert f"- <sup>{mark}</sup> {TOLD}" in page
-    # Wherever a part of the table with that row stands, its footnote stands too.
+    assert f"- <sup>{mark}</sup> {note}" in page
+    # Every part of the table that contains the row also contains its footnote.
     assert tex.count(rf"dcgan\textsuperscript{{{mark}}} & 2/2") > 1
-    assert tex.count(rf"\textsuperscript{{{mark}}} {latex.escape(TOLD)}") == tex.count(
+    assert tex.count(rf"\textsuperscript{{{mark}}} {latex.escape(note)}") == tex.count(
         rf"dcgan\textsuperscript{{{mark}}} & 2/2"
     )
     lines = list(csv.DictReader(io.StringIO(csvfile.render(imported))))
-    assert {line["method"] for line in lines if line["imported"] == TOLD} == {"dcgan"}
+    assert {line["method"] for line in lines if line["imported"] == note} == {"dcgan"}
     assert {line["imported"] for line in lines if line["method"] != "dcgan"} == {""}
     console = Console(width=300, record=True, file=io.StringIO())
     console.print(*terminal.render(table, console), sep="\n")
-    assert f"dcgan: {TOLD}" in console.export_text()
+    assert f"dcgan: {note}" in console.export_text()
 
 
-def test_the_marks_of_rows_and_cells_do_not_meet(imported: Leaderboard) -> None:
-    """The letters go on: what one points to no other does."""
+def test_marks_of_rows_and_cells_are_distinct(imported: Leaderboard) -> None:
     (table,) = imported.tables
     cells = {m for row in table.rows for cell in row.cells.values() for m in cell.marks}
     rows = {m for row in table.rows for m in row.marks}
@@ -129,7 +129,7 @@ def test_the_marks_of_rows_and_cells_do_not_meet(imported: Leaderboard) -> None:
     direction=st.sampled_from(["up", "down", "none"]),
     reasons=st.lists(st.just("phantom"), max_size=1),
 )
-def test_a_verdict_is_one_of_four_words_and_gives_reasons_only_where_it_must(
+def test_a_verdict_is_one_of_four_words_with_reasons_only_if_not_comparable(
     ours: float, printed: Decimal, direction: str, reasons: list[str]
 ) -> None:
     found = verdict(ours, str(printed), direction, reasons)

@@ -1,4 +1,4 @@
-r"""LaTeX: what is written compiles under \input, and nothing is cut."""
+r"""LaTeX tables compile under \input and are complete."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ def _has_latex() -> bool:
 
 
 needs_latex = pytest.mark.skipif(
-    not _has_latex(), reason="pdflatex with booktabs and graphicx is not on this machine"
+    not _has_latex(), reason="pdflatex with booktabs and graphicx is not installed"
 )
 
 
 def _compile(folder: Path, body: str) -> str:
-    """The log of a document; fails where pdflatex does."""
+    """Compile a document and return its log."""
     (folder / "document.tex").write_text(DOCUMENT % body, encoding="utf-8")
-    done = subprocess.run(
+    result = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"],
         cwd=folder, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
-    log = done.stdout.decode("utf-8", "replace")
-    assert done.returncode == 0, log[-3000:]
+    log = result.stdout.decode("utf-8", "replace")
+    assert result.returncode == 0, log[-3000:]
     assert (folder / "document.pdf").stat().st_size > 1000
     return log
 
 
 @needs_latex
-def test_a_table_compiles_whatever_its_labels_are(make: Make, tmp_path: Path) -> None:
-    """Every ASCII sign, accents, other scripts, a label wider than the page, every marked cell."""
+def test_a_table_compiles_with_any_label(make: Make, tmp_path: Path) -> None:
+    """All ASCII characters, accents, other scripts, and a label wider than the page."""
     odd = "".join(map(chr, range(32, 127))) + " éüçñåØßčŁ − ½ 中文 \N{GRINNING FACE} –—…“”±≈\n\tx"
     values = {"swd": 0.1, "ms-ssim-realfake": 0.3, "fid-random": -3.25, "kl": 0.5}
     records = [
@@ -69,16 +69,16 @@ def test_a_table_compiles_whatever_its_labels_are(make: Make, tmp_path: Path) ->
         for m in ("acgan", "dcgan", "wgan")
         for note in (odd, "wide " * 60)
     ]
-    boards = leaderboards(records, paths.benchmarks() / "papers")
+    found = leaderboards(records, paths.benchmarks() / "papers")
     names = ("synthesis", "zhang2019-skrgan-table1")
-    for board in boards:
-        tables = tuple(replace(t, title=t.title + odd, warnings=(odd,)) for t in board.tables)
-        if board.name in names:
-            text = latex.render(replace(board, tables=tables))
-            (tmp_path / f"{board.name}.tex").write_text(text, encoding="utf-8")
+    for leaderboard in found:
+        tables = tuple(replace(t, title=t.title + odd, warnings=(odd,)) for t in leaderboard.tables)
+        if leaderboard.name in names:
+            text = latex.render(replace(leaderboard, tables=tables))
+            (tmp_path / f"{leaderboard.name}.tex").write_text(text, encoding="utf-8")
     log = _compile(tmp_path, "\n".join(rf"\input{{{name}}}" for name in names))
     assert "Missing character" not in log
-    # Lines of text may stick out by a word that has no place to break; tables may not.
+    # A line of text may be too long for lack of a line break; a table may not.
     assert "Overfull \\hbox" not in "\n".join(
         line for line in log.splitlines() if "in alignment" in line
     )
@@ -86,7 +86,7 @@ def test_a_table_compiles_whatever_its_labels_are(make: Make, tmp_path: Path) ->
 
 @needs_latex
 @pytest.mark.skipif(
-    not (ROOT / "results/leaderboards").is_dir(), reason="the records are not beside the tests"
+    not (ROOT / "results/leaderboards").is_dir(), reason="needs the committed records"
 )
 def test_the_committed_leaderboards_compile(tmp_path: Path) -> None:
     files = sorted((ROOT / "results/leaderboards").glob("*.tex"))
@@ -98,17 +98,19 @@ def test_the_committed_leaderboards_compile(tmp_path: Path) -> None:
     assert not [points for points in wide if int(points) > 10]
 
 
-def test_a_wide_table_is_split_by_columns_and_keeps_them_all(make: Make) -> None:
+def test_a_wide_table_is_split_and_keeps_all_columns(make: Make) -> None:
     values = {"swd": 0.123456, "ms-ssim-realfake": 0.3, "fid-random": 3.5, "kl": 0.5,
               "kid-random": 2.0, "ms-ssim-diversity": 0.2, "precision-random": 0.1,
               "recall-random": 0.7}  # fmt: skip
-    board = leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
-    tex = latex.render(board)
+    leaderboard = leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
+    tex = latex.render(leaderboard)
     parts = re.findall(r"\\toprule\n(.*?) \\\\\n\\midrule", tex)
     assert len(parts) > 1
     headings = [heading for part in parts for heading in part.split(" & ")]
     assert all(part.startswith("Method & Seeds & ") for part in parts)
-    expected = [latex.escape(c.heading) for b in grids.table(board.tables[0]).blocks for c in b]
+    expected = [
+        latex.escape(c.heading) for b in grids.table(leaderboard.tables[0]).blocks for c in b
+    ]
     assert [h for h in headings if h not in {"Method", "Seeds"}] == expected
     widths = [len(re.sub(r"\\\w+(\{\\\w+\})?|[{}]", "", part)) for part in parts]
     assert max(widths) <= latex.LETTERS
@@ -123,8 +125,8 @@ COMMANDS = re.compile(
 
 
 @given(st.text(max_size=30))
-def test_escaped_text_has_no_sign_with_a_meaning(plain: str) -> None:
-    """Beside commands that stand for a letter there are only letters, breaks and even braces."""
+def test_escaped_text_has_no_special_characters(plain: str) -> None:
+    """Except in commands for a single letter; braces are balanced."""
     rest = COMMANDS.sub("", latex.escape(plain))
     assert not set(rest) & set("\\$&#%_^\n\r\t\0")
     assert rest.replace("~", "").isascii()

@@ -1,4 +1,4 @@
-"""More records take more time in proportion, and no more."""
+"""The time of a report grows in proportion to the records."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from benchbed.runs.record import Record
 Make = Callable[..., Record]
 
 TIMES = 4
-"""How many times as many records."""
+"""Factor of records."""
 
 MOST = 1.8 * TIMES
-"""So many times as long they may take; the square would be 16 times."""
+"""Largest accepted factor of time; quadratic growth would give 16."""
 
 NO_PAPERS = Path("none")
 
 
 def _settings(make: Make, count: int) -> list[Record]:
-    """A sweep: a table has as many rows as there are settings."""
+    """Return a sweep: one table with a row for each setting."""
     return [
         make(m, settings={"batch_size": n}, dataset=d, values={"swd": 0.1 + n + len(m)})
         for n in range(count // 4)
@@ -36,7 +36,7 @@ def _settings(make: Make, count: int) -> list[Record]:
 
 
 def _datasets(make: Make, count: int) -> list[Record]:
-    """Users' own folders: as many tables as there are data sets, all in one comparison."""
+    """Return many datasets: one table for each, all in one comparison."""
     return [
         make(m, dataset=f"own-{n}", fingerprint=str(n), values={"swd": 0.1 + n + len(m)})
         for n in range(count // 4)
@@ -45,7 +45,7 @@ def _datasets(make: Make, count: int) -> list[Record]:
 
 
 def _seeds(make: Make, count: int) -> list[Record]:
-    """Few tables of few rows, with very many seeds."""
+    """Return few tables of few rows with very many seeds."""
     return [
         make(m, n, dataset=d, values={"swd": 0.1 + (n * 7919 % 100) / 1000 + len(m)})
         for n in range(count // 4)
@@ -55,25 +55,25 @@ def _seeds(make: Make, count: int) -> list[Record]:
 
 
 def _reported(records: Sequence[Record]) -> list[Leaderboard]:
-    boards = leaderboards(list(records), NO_PAPERS)
-    for board in boards:
+    found = leaderboards(list(records), NO_PAPERS)
+    for leaderboard in found:
         for render in (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render):
-            assert render(board)
-    return boards
+            assert render(leaderboard)
+    return found
 
 
 def _seconds(records: Sequence[Record]) -> float:
-    """Processor time, which other processes make no longer."""
+    """Return processor time, which other processes do not increase."""
     before = time.process_time()
     _reported(records)
     return time.process_time() - before
 
 
-@pytest.mark.parametrize("grown", [_settings, _datasets, _seeds])
+@pytest.mark.parametrize("records", [_settings, _datasets, _seeds])
 def test_four_times_the_records_take_four_times_as_long(
-    grown: Callable[[Make, int], list[Record]], make: Make
+    records: Callable[[Make, int], list[Record]], make: Make
 ) -> None:
-    few, many = grown(make, 200), grown(make, 200 * TIMES)
+    few, many = records(make, 200), records(make, 200 * TIMES)
     _reported(few)  # scipy loads once
     ratios = []
     for _ in range(3):
@@ -84,20 +84,20 @@ def test_four_times_the_records_take_four_times_as_long(
     assert min(ratios) <= MOST, ratios
 
 
-def test_very_many_methods_are_ranked_and_not_paired(make: Make) -> None:
-    """Each against each would be a table that nobody reads, and grows with their square."""
-    (board,) = _reported(_settings(make, 4 * MOST_METHODS))
-    (comparison,) = board.comparisons
+def test_very_many_methods_are_ranked_but_not_compared_in_pairs(make: Make) -> None:
+    """The table of pairs grows quadratically and would be unreadable."""
+    (leaderboard,) = _reported(_settings(make, 4 * MOST_METHODS))
+    (comparison,) = leaderboard.comparisons
     (part,) = comparison.metrics
     assert len(part.ranks) == 2 * MOST_METHODS
     assert part.pairs == ()
     assert comparison.picture == ""
-    (warning,) = (w for w in comparison.warnings if "too many" in w)
-    assert "100 methods" in warning
-    page = markdown.render(board)
+    (warning,) = (w for w in comparison.warnings if "100 methods" in w)
+    assert "4950" in warning
+    page = markdown.render(leaderboard)
     assert warning in page
     assert "| Mean rank |" in page
     assert "| Methods |" not in page
-    assert ": pairs" not in latex.render(board)
+    assert ": pairs" not in latex.render(leaderboard)
     (few,) = _reported(_settings(make, 2 * MOST_METHODS))
     assert "| Methods |" in markdown.render(few)

@@ -1,4 +1,4 @@
-"""The same records give the same bytes; what must not share a table never does."""
+"""Reports are reproducible to the byte, and tables do not mix protocols."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEW = settings(max_examples=4, deadline=None)
 
 
 def _many(make: Make) -> list[Record]:
-    """Several methods, seeds, settings; one diverged, one phantom, one with its fields turned."""
+    """Return several methods, seeds and settings; one diverged, one phantom, one reordered."""
     records = [
         make(m, s, values={"swd": 0.1 + 0.07 * s, "kl": 0.3, "fid-random": 0.1 + len(m) / 3},
              dataset=d, source=source)
@@ -38,21 +38,21 @@ def _many(make: Make) -> list[Record]:
     records.append(make("dcgan", 0, source="phantom"))
     other = {"latent_dim": 3, "batch_size": 16}
     records.append(make("wgan", 0, settings=other))
-    turned = make("wgan", 1, settings=dict(reversed(other.items())))
-    return [*records, turned]
+    reordered = make("wgan", 1, settings=dict(reversed(other.items())))
+    return [*records, reordered]
 
 
 def _written(records: Sequence[Record]) -> list[str]:
-    boards = leaderboards(list(records), paths.benchmarks() / "papers")
-    assert len(boards) > 5
-    boards = [board for board in boards if board.tables]
+    found = leaderboards(list(records), paths.benchmarks() / "papers")
+    assert len(found) > 5
+    found = [leaderboard for leaderboard in found if leaderboard.tables]
     writers = (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render)
-    return [writer(board) for board in boards for writer in writers]
+    return [writer(leaderboard) for leaderboard in found for writer in writers]
 
 
 @FEW
 @given(data=st.data())
-def test_the_order_of_the_records_changes_no_byte(
+def test_order_of_records_does_not_change_the_report(
     make: Make, first: list[str], data: st.DataObject
 ) -> None:
     again = data.draw(st.permutations(_many(make)))
@@ -61,7 +61,7 @@ def test_the_order_of_the_records_changes_no_byte(
 
 @pytest.fixture(scope="module")
 def first(make: Make) -> list[str]:
-    """What the records give in the order in which they are made."""
+    """The report of the records in their original order."""
     return _written(_many(make))
 
 
@@ -91,24 +91,24 @@ def test_no_table_has_two_protocols_and_no_comparison_two_sources(
     for place, record in enumerate(records):
         records[place] = record.model_copy(update={"id": f"r{place}"})
     by_id = {record.id: record for record in records}
-    for board in leaderboards(records, paths.benchmarks() / "papers"):
-        for table in board.tables:
+    for leaderboard in leaderboards(records, paths.benchmarks() / "papers"):
+        for table in leaderboard.tables:
             runs = [by_id[run] for row in table.rows for run in row.runs]
             kinds = {(r.protocol_hash, r.precision, r.source, r.fingerprint) for r in runs}
             assert len(kinds) == 1
             assert f"({runs[0].source})" in table.title
-        for comparison in board.comparisons:
+        for comparison in leaderboard.comparisons:
             mine = [r for r in records if r.source == comparison.shared["source"]]
             assert set(comparison.datasets) <= {r.dataset for r in mine}
             assert comparison.title.startswith(str(comparison.shared["source"]))
 
 
-def _cell_texts(board: Leaderboard) -> list[str]:
+def _cell_texts(leaderboard: Leaderboard) -> list[str]:
     from benchbed.report import text
 
     return [
         text.value(cell)
-        for table in board.tables
+        for table in leaderboard.tables
         for row in table.rows
         for cell in row.cells.values()
         if cell.mean is not None
@@ -116,18 +116,18 @@ def _cell_texts(board: Leaderboard) -> list[str]:
 
 
 def test_every_format_has_every_number(make: Make) -> None:
-    board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
-    shown = _cell_texts(board)
+    leaderboard = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    shown = _cell_texts(leaderboard)
     assert len(shown) > 20
-    page, tex = markdown.render(board), latex.render(board)
+    page, tex = markdown.render(leaderboard), latex.render(leaderboard)
     for number in shown:
         assert number in page
         assert latex.escape(number) in tex
 
 
-def test_a_picture_is_the_same_each_time_and_has_no_date(make: Make) -> None:
-    board = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
-    comparison = next(c for c in board.comparisons if c.picture)
+def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
+    leaderboard = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    comparison = next(c for c in leaderboard.comparisons if c.picture)
     drawn = picture.draw(comparison)
     assert drawn == picture.draw(comparison)
     assert "dc:date" not in drawn
@@ -137,24 +137,22 @@ def test_a_picture_is_the_same_each_time_and_has_no_date(make: Make) -> None:
             assert f"{rank.label} ({rank.mean:.2f})" in drawn
 
 
-def test_a_picture_that_shows_the_same_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
-    """And one that shows something else is."""
-    boards = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
-    first = next(c for c in boards[0].comparisons if c.picture)
+def test_an_unchanged_picture_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
+    """A picture of other content is."""
+    found = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
+    first = next(c for c in found[0].comparisons if c.picture)
     path = tmp_path / first.picture
     path.write_text(f"older drawing of {picture.key(first)}")
-    files = write(boards, tmp_path)
+    files = write(found, tmp_path)
     assert path in files
     assert path.read_text().startswith("older drawing")
     path.write_text("of something else")
-    write(boards, tmp_path)
+    write(found, tmp_path)
     assert path.read_text() == picture.draw(first)
 
 
 @pytest.mark.parametrize("formats", [["md"], ["csv"], ["tex"], ["md", "tex"]])
-def test_only_the_formats_asked_for_are_written(
-    make: Make, tmp_path: Path, formats: list[str]
-) -> None:
+def test_only_requested_formats_are_written(make: Make, tmp_path: Path, formats: list[str]) -> None:
     records = [make(m, dataset=d) for m in ("dcgan", "wgan") for d in ("chest-xray", "lung-ct")]
     files = write(leaderboards(records, paths.benchmarks() / "papers"), tmp_path, formats)
     assert sorted(files) == sorted(tmp_path.iterdir())
@@ -162,22 +160,22 @@ def test_only_the_formats_asked_for_are_written(
 
 
 @pytest.mark.skipif(
-    not (ROOT / "results/leaderboards").is_dir(), reason="the records are not beside the tests"
+    not (ROOT / "results/leaderboards").is_dir(), reason="needs the committed records"
 )
-def test_regenerating_the_committed_leaderboards_changes_nothing(tmp_path: Path) -> None:
-    """`benchbed report` was run and committed after the last record, and after the last change.
+def test_committed_leaderboards_are_up_to_date(tmp_path: Path) -> None:
+    """`benchbed report` was run and committed after the last change of records or reports.
 
-    A picture is compared by what it shows: its bytes depend on the version of matplotlib.
+    A picture is compared by its key, as its bytes depend on the version of matplotlib.
     """
     committed = ROOT / "results/leaderboards"
     for file in committed.glob("*.svg"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     registry.cache_clear()
-    boards = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
-    files = write(boards, tmp_path)
-    # Another writer's pages have tests of their own.
+    found = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
+    files = write(found, tmp_path)
+    # HTML pages have separate tests.
     kinds = {path.suffix for path in files}
-    there = {path.name for path in committed.iterdir() if path.suffix in kinds}
-    assert {path.name for path in files} == there
+    expected = {path.name for path in committed.iterdir() if path.suffix in kinds}
+    assert {path.name for path in files} == expected
     changed = [p.name for p in files if p.read_bytes() != (committed / p.name).read_bytes()]
     assert not changed, f"run `benchbed report` and commit {', '.join(changed)}"

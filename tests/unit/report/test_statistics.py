@@ -1,4 +1,4 @@
-"""Statistics: against worked examples, and against counting by hand."""
+"""Statistics against published examples and exhaustive counts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchbed.report import statistics
 from benchbed.report.limits import LEVEL, holm, pairs_needed, smallest_p
 
-# Demsar 2006, Table 6: AUC of C4.5, with m, with cf, with both, on 14 data sets. In the last row
-# but one the paper prints 0.975 twice and ranks the first before the second; hence 0.9751.
+# Demsar 2006, Table 6: AUC of C4.5, with m, with cf, with both, on 14 datasets. The last row but
+# one has 0.975 twice in the paper, ranked differently, so the first is 0.9751 here.
 DEMSAR = np.array([
     [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967],
     [0.628, 0.661, 0.654, 0.657], [0.882, 0.888, 0.886, 0.898], [0.936, 0.931, 0.916, 0.931],
@@ -23,20 +23,20 @@ DEMSAR = np.array([
 ])  # fmt: skip
 
 
-def test_mean_ranks_and_critical_difference_are_those_of_demsar() -> None:
+def test_mean_ranks_and_critical_difference_match_demsar() -> None:
     """Demsar prints 3.143, 2.000, 2.893, 1.964 and a critical difference of 1.25."""
     ranks = statistics.mean_ranks(DEMSAR)
     assert ranks == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)
     assert statistics.critical_difference(4, 14) == pytest.approx(1.25, abs=5e-3)
-    # Its statistic is 9.28, of which p is 0.0258; scipy corrects for ties, which makes p smaller.
+    # His statistic is 9.28 with p = 0.0258; scipy corrects for ties, which gives a smaller p.
     assert 0.01 < statistics.friedman(DEMSAR) < 0.0258
 
 
 @pytest.mark.parametrize(
     ("methods", "quantile"), [(2, 1.960), (3, 2.343), (5, 2.728), (8, 3.031), (10, 3.164)]
 )
-def test_nemenyis_quantiles_are_those_of_the_table(methods: int, quantile: float) -> None:
-    """Demsar 2006, Table 5a, which cuts some of the third digits."""
+def test_nemenyi_quantiles_match_the_published_table(methods: int, quantile: float) -> None:
+    """Demsar 2006, Table 5a, which truncates some values after three digits."""
     unit = (methods * (methods + 1) / 6) ** 0.5
     assert statistics.critical_difference(methods, 1) / unit == pytest.approx(quantile, abs=1e-3)
 
@@ -44,24 +44,24 @@ def test_nemenyis_quantiles_are_those_of_the_table(methods: int, quantile: float
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(-6, 6), min_size=1, max_size=7))
 def test_the_signed_rank_test_is_exact(differences: list[int]) -> None:
-    """Counted over every pattern of signs, also with equal values; zeros are dropped."""
-    kept = [d for d in differences if d]
-    sizes = sorted(map(abs, kept))
+    """Against a count over every pattern of signs, also with ties; zeros are dropped."""
+    nonzero = [d for d in differences if d]
+    sizes = sorted(map(abs, nonzero))
     rank = {s: sum(i + 1 for i, t in enumerate(sizes) if t == s) / sizes.count(s) for s in sizes}
-    ranks = [rank[abs(d)] for d in kept]
+    ranks = [rank[abs(d)] for d in nonzero]
     total = sum(ranks)
 
-    def lean(signs: tuple[int, ...]) -> float:
+    def statistic(signs: tuple[int, ...]) -> float:
         return abs(sum(r for r, s in zip(ranks, signs, strict=True) if s > 0) - total / 2)
 
-    seen = lean(tuple(kept))
-    patterns = list(product((-1, 1), repeat=len(kept)))
-    expected = sum(lean(p) >= seen - 1e-9 for p in patterns) / len(patterns)
+    observed = statistic(tuple(nonzero))
+    patterns = list(product((-1, 1), repeat=len(nonzero)))
+    expected = sum(statistic(p) >= observed - 1e-9 for p in patterns) / len(patterns)
     assert statistics.signed_rank(differences) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("pairs", range(2, 12))
-def test_the_least_p_is_what_the_test_gives_where_all_agree(pairs: int) -> None:
+def test_smallest_p_is_that_of_differences_of_one_sign(pairs: int) -> None:
     p = statistics.signed_rank([float(d) for d in range(1, pairs + 1)])
     assert p == pytest.approx(smallest_p(pairs))
 
@@ -73,7 +73,7 @@ def test_below_six_pairs_no_test_rejects() -> None:
         assert smallest_p(needed, comparisons) <= LEVEL < smallest_p(needed - 1, comparisons)
 
 
-def test_holm_is_that_of_r() -> None:
+def test_holm_correction_matches_r() -> None:
     """R: p.adjust(c(.01, .04, .03, .005), "holm") is 0.03 0.06 0.06 0.02."""
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
@@ -93,17 +93,17 @@ def test_groups_are_the_largest_sets_within_the_critical_difference(
 
 
 @pytest.mark.parametrize("methods", [3, 4, 5, 8])
-def test_data_sets_needed_are_those_at_which_the_ends_differ(methods: int) -> None:
-    """Where every data set ranks alike, Friedman rejects and the ends are apart; not before."""
+def test_datasets_needed_is_the_least_number_with_a_difference(methods: int) -> None:
+    """With equal ranks on every dataset, the first and the last method differ, not with fewer."""
 
-    def apart(datasets: int) -> bool:
+    def differ(datasets: int) -> bool:
         scores = np.tile(np.arange(methods, dtype=float), (datasets, 1))
         reject = statistics.friedman(scores) <= LEVEL
         return reject and methods - 1 >= statistics.critical_difference(methods, datasets)
 
     needed = statistics.datasets_needed(methods)
-    assert apart(needed)
-    assert needed == 2 or not apart(needed - 1)
+    assert differ(needed)
+    assert needed == 2 or not differ(needed - 1)
 
 
 def test_equal_methods_do_not_differ() -> None:
@@ -115,15 +115,14 @@ def test_equal_methods_do_not_differ() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_bootstrap_intervals() -> None:
-    """Inside the values, around the mean, and of each metric whatever the others are."""
+    """Inside the range, around the mean, and independent of the other metrics."""
     values = np.array([[1.0, 2.0, 4.0, 3.0], [5.0, 5.0, 5.0, 5.0], [0.1, -0.2, 0.3, 0.9]])
     found = statistics.bootstrap_intervals(values)
     for (low, high), line in zip(found, values, strict=True):
         assert line.min() <= low <= line.mean() <= high <= line.max()
     assert found[1] == (5.0, 5.0)
     assert statistics.bootstrap_intervals(values[2:]) == [found[2]]
-    # Of 256 equally likely resamples of 1, 2, 3, 4 the mean is below 1.5 in 5, so that the lower
-    # end is 1.5.
+    # Only 5 of 256 equally likely resamples of 1, 2, 3, 4 have a mean below 1.5.
     assert found[0] == (1.5, 3.5)
     with pytest.raises(ValueError, match="3 seeds"):
         statistics.bootstrap_intervals(values[:, :2])
