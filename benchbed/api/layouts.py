@@ -96,7 +96,7 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """Procedural stand-in data for a dataset.
+    """Procedurally generated phantom data for a dataset.
 
     Attributes:
         render: ``"module:function"``; called with ``indices`` (sequence of case numbers),

@@ -306,7 +306,7 @@ class Method(nn.Module, ABC, Generic[S]):
             state: What ``get_state`` returned, for the same settings and data shape.
 
         Raises:
-            RuntimeError: The state belongs to other networks.
+            RuntimeError: The state is from other networks.
         """
         for name, child in self.named_children():
             child.load_state_dict(state["modules"][name])

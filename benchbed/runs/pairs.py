@@ -1,4 +1,4 @@
-"""Training sets that hold synthetic pairs: drawn from a generator that was trained first."""
+"""Training sets with synthetic pairs from an upstream generator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchbed.protocol import Protocol
 from benchbed.training.sampling import draw
 
 PAIR_SEED = 200_000
-"""Added to the run's seed for the pairs that are trained on, which no scored sample shares."""
+"""Added to the run's seed for training pairs, so that they share no seed with scored samples."""
 
 Counted = Callable[[str, int, int], None]
 
@@ -39,12 +39,12 @@ class Mixture:
     synthetic: Split | None
 
     def feed(self, seed: int, device: torch.device, protocol: Protocol) -> Feed | StagedFeed:
-        """The stream of training cases.
+        """Return the loader of training cases.
 
         Args:
             seed: Seed of the order.
-            device: Where batches are wanted.
-            protocol: Says what is done to a case, and the budget that a regime divides.
+            device: Device of the batches.
+            protocol: Gives the augmentation, and the budget that a regime divides.
         """
         if self.regime == "real" or self.synthetic is None:
             return Feed(self.real, seed, device, protocol.augment)
@@ -60,36 +60,36 @@ class Mixture:
 def synthetic_pairs(
     method: Method[Any], count: int, seed: int, real: Split, counted: Counted
 ) -> Split:
-    """Draw pairs from a trained generator.
+    """Return pairs sampled from a trained generator.
 
-    They get the field of view that most real cases share; what lies outside belongs to no mask.
+    They get the field of view that most real cases share; the mask is empty outside it.
 
     Args:
-        method: A trained method with the ability ``pairs``.
+        method: A trained method with the capability ``pairs``.
         count: Number of pairs.
         seed: The run's seed.
         real: The real pairs of the same size.
-        counted: Told how far it is.
+        counted: Receives progress.
 
     Raises:
-        BenchbedError: The method made no masks.
+        BenchbedError: The method returned no masks.
     """
-    made = draw(
+    samples = draw(
         method,
         count,
         PAIR_SEED + seed,
-        lambda done: counted("making pairs", done, count),
+        lambda done: counted("generating pairs", done, count),
         pairs=True,
     )
-    if made.mask is None:
+    if samples.mask is None:
         raise BenchbedError(
             f"{type(method).__name__} returns images without masks, although it declares the "
             "capability pairs."
         )
     arrays: dict[str, npt.NDArray[Any]] = {
-        "image": stored(made.image, real.image.dtype),
-        # Structures that the generator's data were lent come before the data set's own.
-        "mask": to_codes(made.mask[:, made.mask.shape[1] - real.structures :]),
+        "image": stored(samples.image, real.image.dtype),
+        # Pseudo-labelled structures of the generator's data are numbered before the dataset's own.
+        "mask": to_codes(samples.mask[:, samples.mask.shape[1] - real.structures :]),
     }
     if "fov" in real.arrays:
         arrays["fov"] = common_fov(real.arrays["fov"], count)
@@ -99,23 +99,23 @@ def synthetic_pairs(
 
 
 def share_of(real: Split, share: float, seed: int) -> Split:
-    """Some of the real cases; of one seed, a smaller share is part of every larger one.
+    """Return a random share of the real cases; of one seed, larger shares contain smaller ones.
 
     Args:
-        real: All of them.
-        share: In (0, 1]; at least one case is kept.
+        real: All real cases.
+        share: In (0, 1]; at least one case is selected.
         seed: The run's seed.
     """
     if share == 1.0:
         return real
     order = np.random.default_rng(PAIR_SEED + seed).permutation(len(real))
-    kept = np.sort(order[: max(1, round(share * len(real)))])
-    arrays = {name: np.asarray(array[kept]) for name, array in real.arrays.items()}
-    return replace(real, ids=tuple(real.ids[place] for place in kept), arrays=arrays)
+    selected = np.sort(order[: max(1, round(share * len(real)))])
+    arrays = {name: np.asarray(array[selected]) for name, array in real.arrays.items()}
+    return replace(real, ids=tuple(real.ids[index] for index in selected), arrays=arrays)
 
 
 def joined(first: Split, second: Split) -> Split:
-    """Two splits as one, with the arrays that both have."""
+    """Return two splits as one, with the arrays that both have."""
     names = first.arrays.keys() & second.arrays.keys()
     arrays = {
         name: np.concatenate([first.arrays[name], second.arrays[name]]) for name in sorted(names)
