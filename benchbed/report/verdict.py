@@ -1,4 +1,4 @@
-"""A paper's value beside ours, with one of four verdicts."""
+"""Compare a value with the paper's and give one of four verdicts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Word = Literal["matches", "better", "worse", "not comparable"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a reader may conclude.
+    """Result of a comparison with the paper.
 
     Attributes:
-        word: One of the closed list.
-        reasons: Why the two values cannot be compared; empty otherwise.
+        word: The verdict.
+        reasons: Why the two values are not comparable; empty otherwise.
     """
 
     word: Word
@@ -31,11 +31,11 @@ class Verdict:
 def differences(
     table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """In what a run differs from what the paper states.
+    """Return how a run differs from what the paper states.
 
     Args:
         table: The printed table.
-        row: The row of it.
+        row: Its row.
         run: A row of the frame.
     """
     found: list[str] = []
@@ -43,13 +43,13 @@ def differences(
         found.append("phantom")
     elif run["dataset"] not in row.same_data:
         found.append("other data")
-    # What trains nothing, such as a human expert, has no networks.
+    # Methods without training, such as a human annotator, have no networks to reduce.
     if run["preset"] == "quick" and run["seconds"] > 0:
         found.append("reduced networks of preset quick")
     for name, stated in table.conditions.items():
-        here = run[name]
-        if here != stated:
-            found.append(f"{_words(name, here)}, paper {_words(name, stated)}")
+        value = run[name]
+        if value != stated:
+            found.append(f"{_words(name, value)}, paper {_words(name, stated)}")
     line = table.methods.get(table.key(run) or "")
     if line is not None and line.pairs is not None and run["pair_count"] != line.pairs.count:
         found.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
@@ -60,10 +60,10 @@ def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -
     """Compare at the printed digits; papers round or truncate, so both count as a match.
 
     Args:
-        ours: Our mean.
-        printed: The paper's value as it stands there.
+        ours: Mean of our runs.
+        printed: The paper's value as printed.
         direction: Which way is better.
-        reasons: Why the two cannot be compared.
+        reasons: Why the two values are not comparable.
     """
     if reasons:
         return Verdict("not comparable", tuple(reasons))
