@@ -28,11 +28,7 @@ class RunningAverage(AveragedModel):
         self.requires_grad_(False)
 
     def update_parameters(self, model: nn.Module) -> None:
-        """Move the EMA towards the current weights; the first update copies them.
-
-        Args:
-            model: The network, on the same device.
-        """
+        """Move the EMA towards the current weights (same device); the first update copies them."""
         if self._updates is None:
             self._updates = int(self.n_averaged)
         groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}

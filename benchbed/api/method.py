@@ -83,11 +83,7 @@ class Method(nn.Module, ABC, Generic[S]):
 
     @classmethod
     def derived(cls, settings: S) -> dict[str, Derived]:
-        """Return the arrays to compute from each image before training, as ``batch[name]``.
-
-        Args:
-            settings: The method's settings.
-        """
+        """Return the arrays to compute from each image before training, as ``batch[name]``."""
         del settings
         return {}
 
@@ -273,11 +269,7 @@ class Method(nn.Module, ABC, Generic[S]):
     # -- called by the harness --------------------------------------------------------------
 
     def attach(self, fabric: Fabric) -> None:
-        """Set up the networks and optimisers with `fabric`, which owns device and precision.
-
-        Args:
-            fabric: A launched Fabric.
-        """
+        """Set up networks and optimisers with a launched `fabric`."""
         self._fabric = fabric
         self.ranks = Ranks(fabric)
         for name, network in self.networks.items():

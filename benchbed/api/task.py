@@ -96,8 +96,4 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
-        """Return the scores of the method.
-
-        Args:
-            evaluation: The method, the data and what to report.
-        """
+        """Return the scores of the method."""

@@ -16,14 +16,7 @@ Losses: TypeAlias = "Mapping[str, Tensor]"
 
 @dataclass(frozen=True)
 class Window:
-    """Crop of an image; it may extend beyond the image.
-
-    Attributes:
-        top: First row.
-        left: First column.
-        height: Rows.
-        width: Columns.
-    """
+    """Crop of an image, in pixels; it may extend beyond the image."""
 
     top: int
     left: int
@@ -33,12 +26,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Box:
-    """Crop of a volume; it may extend beyond the volume.
-
-    Attributes:
-        start: First slice, row and column.
-        shape: Slices, rows and columns.
-    """
+    """Crop of a volume in slices, rows and columns; it may extend beyond the volume."""
 
     start: tuple[int, int, int]
     shape: tuple[int, int, int]
@@ -110,11 +98,7 @@ class Batch:
         return self.each(lambda _, tensor: tensor.to(device))
 
     def each(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
-        """Return a batch with `change` applied to every tensor.
-
-        Args:
-            change: From a tensor's name and value to the new value.
-        """
+        """Return a batch with `change`, called with name and value, applied to every tensor."""
         changed = {name: change(name, tensor) for name, tensor in self.tensors()}
         extra = {name: changed.pop(name) for name in self.extra}
         return replace(self, **changed, extra=extra)

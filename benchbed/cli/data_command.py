@@ -27,7 +27,6 @@ def data() -> None:
 
 
 def _open_to_all() -> str:
-    """Return a dataset that `fetch` can download, for its help text."""
     from benchbed.api.specs import DatasetSpec
     from benchbed.registry import registry
 

@@ -60,7 +60,6 @@ def export(
 
 
 def _cautions(stored: tuple[str, ...], pictures: bool) -> list[str]:
-    """Return warnings about real images in an archive."""
     found = []
     if pictures:
         found.append(

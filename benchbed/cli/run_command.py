@@ -216,7 +216,6 @@ def run(
 
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
-    """Return the configuration of an existing run."""
     from benchbed.runs.lookup import find_plan
     from benchbed.runs.request import Request
 

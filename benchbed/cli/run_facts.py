@@ -12,10 +12,6 @@ from benchbed.training.checkpoint_file import checkpoint_in
 def run_facts(store: Store, run: str) -> dict[str, Any] | None:
     """Return the facts in a run's record and folder, or None if no run id starts with `run`.
 
-    Args:
-        store: The results.
-        run: Run id or a prefix of it.
-
     Raises:
         BenchbedError: Several runs match, or the record is unreadable.
     """

@@ -233,12 +233,7 @@ def _tell_plan(
 
 
 def time_words(expected: Estimate, room: int | None) -> str:
-    """Format the estimated duration of runs.
-
-    Args:
-        expected: The estimate.
-        room: Number of parallel runs; None if only the cluster knows.
-    """
+    """Format the estimated duration; `room` is None if only the cluster knows its capacity."""
     from benchbed.cli.console import duration
 
     if expected.unknown:

@@ -35,11 +35,6 @@ class Watch:
     """Table of active and waiting runs, with a line for each finished one, on stderr.
 
     If output is not a terminal, the table is replaced by occasional lines per active run.
-
-    Args:
-        store: The results.
-        total: Number of runs to execute.
-        console: The console to print to.
     """
 
     def __init__(self, store: Store, total: int, console: Console | None = None) -> None:

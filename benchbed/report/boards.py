@@ -139,7 +139,6 @@ class _Marks:
 
 
 def _letter(count: int) -> str:
-    """Return a to z, then aa, ab and so on."""
     return (_letter(count // 26 - 1) if count > 25 else "") + "abcdefghijklmnopqrstuvwxyz"[
         count % 26
     ]

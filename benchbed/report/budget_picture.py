@@ -36,11 +36,7 @@ _MARKERS = "os^Dv<"
 
 
 def draw(budgets: Budgets) -> str:
-    """Return an SVG of one dot per run and lines through the means over seeds.
-
-    Args:
-        budgets: The figure's data; equal data give equal bytes.
-    """
+    """Return an SVG of one dot per run and lines through the means; equal data give equal bytes."""
     datasets = list(dict.fromkeys(panel.dataset for panel in budgets.panels))
     metrics = list(dict.fromkeys(panel.metric.name for panel in budgets.panels))
     labels = sorted({course.label for panel in budgets.panels for course in panel.courses})

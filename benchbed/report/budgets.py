@@ -36,13 +36,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Panel:
-    """One metric on one dataset.
-
-    Attributes:
-        dataset: Name of the dataset.
-        metric: The metric; it has a direction.
-        courses: Curves of the methods with two or more budgets, by label.
-    """
+    """One metric on one dataset, with the curves of methods with two or more budgets, by label."""
 
     dataset: str
     metric: MetricSpec
@@ -51,13 +45,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Budgets:
-    """Metrics over the budget, for all datasets of one source.
-
-    Attributes:
-        title: Source and size.
-        name: File name without suffix.
-        panels: One per dataset and metric with a curve, by dataset.
-    """
+    """Metrics over the budget, for all datasets of one source."""
 
     title: str
     name: str

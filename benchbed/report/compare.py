@@ -38,14 +38,7 @@ correction for their number."""
 def comparisons(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> tuple[Comparison, ...]:
-    """Return a comparison per source and set of conditions with two methods on two datasets.
-
-    Args:
-        board: Name of the leaderboard.
-        table: Its records, as rows of the frame.
-        metrics: Metrics to compare by; those without a direction are skipped.
-        always: By method, settings that its label always includes.
-    """
+    """Return a comparison per source and set of conditions with two methods on two datasets."""
     found: list[Comparison] = []
     for values, group in table.groupby(CONDITIONS, sort=True):
         shared = dict(zip(CONDITIONS, values, strict=True))

@@ -19,14 +19,7 @@ EQUAL = ["source", "preset", "size", "samples", "reference_split", "but_budget",
 def over_budgets(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> tuple[Budgets, ...]:
-    """Return a figure per source and set of conditions with a method that has two budgets.
-
-    Args:
-        board: Name of the leaderboard.
-        table: Its records, as rows of the frame.
-        metrics: Metrics to draw; those without a direction are skipped.
-        always: By method, settings that its label always includes.
-    """
+    """Return a figure per source and set of conditions with a method that has two budgets."""
     usable = table[(table["state"] == "finished") & table["value"].notna() & table["kimg"].notna()]
     found: list[Budgets] = []
     for values, group in usable.groupby(EQUAL, sort=True):

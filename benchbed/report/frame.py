@@ -94,6 +94,5 @@ def _measured(metric: Measured) -> dict[str, object]:
 
 
 def _origin(record: Record) -> str:
-    """Return the archive of an imported record; empty for others."""
     origin = record.imported
     return "" if origin is None else f"{origin.archive} (SHA-256 {origin.sha256[:12]})"

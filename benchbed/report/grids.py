@@ -14,14 +14,7 @@ from benchbed.report.limits import LEVEL
 
 @dataclass(frozen=True)
 class Shown:
-    """One formatted cell.
-
-    Attributes:
-        text: Plain text.
-        bold: Whether it is the best.
-        slanted: Whether it belongs to no method.
-        marks: Marks of its footnotes.
-    """
+    """One formatted cell; italic text belongs to no method."""
 
     text: str
     bold: bool = False
@@ -31,13 +24,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
-
-    Attributes:
-        heading: Plain text.
-        cells: One cell per row.
-        right: Whether it is right-aligned.
-    """
+    """One column."""
 
     heading: str
     cells: tuple[Shown, ...]

@@ -155,7 +155,6 @@ def _floats(
 
 
 def _marks(blocks: Sequence[Sequence[Column]]) -> set[str]:
-    """Return the footnote marks in these columns."""
     return {m for block in blocks for column in block for cell in column.cells for m in cell.marks}
 
 

@@ -91,12 +91,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Footnote:
-    """A text that cells or rows of a table refer to.
-
-    Attributes:
-        mark: Its superscript mark: ``"a"``, ``"b"`` and so on.
-        text: The text.
-    """
+    """A text that cells or rows refer to by its superscript mark: ``"a"``, ``"b"`` and so on."""
 
     mark: str
     text: str

@@ -29,11 +29,7 @@ def smallest_p(pairs: int, comparisons: int = 1) -> float:
 
 
 def pairs_needed(comparisons: int = 1) -> int:
-    """Return the number of pairs from which the exact signed-rank test can reach the level.
-
-    Args:
-        comparisons: Number of tests in the correction.
-    """
+    """Return the number of pairs with which the exact signed-rank test can reach the level."""
     return math.ceil(1 + math.log2(comparisons / LEVEL))
 
 

@@ -87,13 +87,7 @@ class ReferenceMethod(_Strict):
 
 
 class ReferenceMetric(_Strict):
-    """One metric of a printed table.
-
-    Attributes:
-        metric: Name of the equivalent metric here.
-        title: Its column heading.
-        direction: Which way is better.
-    """
+    """One metric of a printed table, with the equivalent metric here."""
 
     metric: str
     title: str
@@ -101,13 +95,7 @@ class ReferenceMetric(_Strict):
 
 
 class CellNote(_Strict):
-    """A note on some cells of a printed table.
-
-    Attributes:
-        note: Key of the note.
-        methods: Keys of the lines; empty for all.
-        metrics: Keys of the metrics; empty for all.
-    """
+    """A note on some cells of a printed table; no methods or no metrics means all of them."""
 
     note: str
     methods: tuple[str, ...] = ()
@@ -194,14 +182,7 @@ class ReferenceTable(_Strict):
 
 
 class ReferencePaper(_Strict):
-    """The tables of one paper.
-
-    Attributes:
-        paper: Key of the paper.
-        citation: Its citation.
-        tables: Its tables.
-        notes: Texts of the notes by key.
-    """
+    """The tables of one paper."""
 
     paper: str
     citation: str

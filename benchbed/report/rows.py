@@ -29,10 +29,6 @@ IDENTITY = ["method", "trained_on", "settings_hash"]
 def labels(group: pd.DataFrame, always: Settings) -> dict[Identity, str]:
     """Return the labels of rows: the method, with the settings in which rows of it differ.
 
-    Args:
-        group: The records, as rows of the frame.
-        always: Settings that a label always includes.
-
     Returns:
         Labels by row identity, sorted.
     """
@@ -85,13 +81,7 @@ def _label(key: Identity, settings: Mapping[str, object], differing: Sequence[st
 def rows(
     group: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> list[tuple[Row, Run]]:
-    """Return the rows of a table, by label, each with one of its runs.
-
-    Args:
-        group: The table's records, as rows of the frame.
-        metrics: The table's columns.
-        always: Settings that a label always includes.
-    """
+    """Return the rows of a table, by label, each with one of its runs."""
     parts: dict[Identity, list[Run]] = {}
     for key, run in zip(identities(group), runs(group), strict=True):
         parts.setdefault(key, []).append(run)
@@ -102,12 +92,7 @@ def rows(
 
 
 def doubts(group: pd.DataFrame, always: Settings) -> list[str]:
-    """Return warnings about values of a table that are less comparable than they look.
-
-    Args:
-        group: The table's records, as rows of the frame.
-        always: Settings that a label always includes.
-    """
+    """Return warnings about values of a table that are less comparable than they look."""
     recipes = group.groupby("metric")["recipe"].nunique()
     messages = [
         f"{metric} was computed with {count} different recipes, so its values are not comparable."
@@ -159,11 +144,7 @@ def _row(part: Sequence[Run], label: str, metrics: Sequence[MetricSpec]) -> Row:
 
 
 def _imported(origins: Mapping[int, str]) -> str:
-    """Return which seeds of a row were imported, as a sentence; empty if none.
-
-    Args:
-        origins: The archive by seed.
-    """
+    """Return which seeds of a row were imported from which archive; empty if none."""
     seeds = ", ".join(f"seed {seed} from {origin}" for seed, origin in sorted(origins.items()))
     return f"Imported from another results folder: {seeds}." if seeds else ""
 

@@ -58,7 +58,6 @@ def signed_rank(differences: Sequence[float]) -> float:
 
 @lru_cache(maxsize=2**14)
 def _signed_rank(ranks: tuple[float, ...]) -> float:
-    """Return the p for signed ranks."""
     has_ties = len(set(map(abs, ranks))) < len(ranks)
     if not has_ties or len(ranks) > _EXACT_WITH_EQUALS:
         return float(stats.wilcoxon(ranks).pvalue)
@@ -104,12 +103,7 @@ def friedman(scores: NDArray[np.float64]) -> float:
 
 
 def critical_difference(methods: int, datasets: int) -> float:
-    """Return Nemenyi's critical difference of mean ranks at the level (Demsar 2006, 3.2.2).
-
-    Args:
-        methods: Number of methods.
-        datasets: Number of datasets that the ranks are averaged over.
-    """
+    """Return Nemenyi's critical difference of mean ranks at the level (Demsar 2006, 3.2.2)."""
     return _quantile(methods) * math.sqrt(methods * (methods + 1) / (6 * datasets))
 
 
@@ -119,11 +113,7 @@ def _quantile(methods: int) -> float:
 
 
 def datasets_needed(methods: int) -> int:
-    """Return the number of datasets from which the best and worst method can differ.
-
-    Args:
-        methods: Number of methods.
-    """
+    """Return the number of datasets from which the best and worst method can differ."""
     for_one_dataset = critical_difference(methods, 1)
     nemenyi = math.ceil((for_one_dataset / (methods - 1)) ** 2)
     # If every dataset ranks the methods equally, Friedman's statistic is N (k - 1).

@@ -25,12 +25,7 @@ _STYLE = {
 
 @contextmanager
 def figure_of(width: float, height: float) -> Iterator[Figure]:
-    """Yield an empty figure in a fixed style, independent of the user's configuration.
-
-    Args:
-        width: Width in inches.
-        height: Height in inches.
-    """
+    """Yield an empty figure (size in inches) in a fixed style, not the user's."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -14,12 +14,7 @@ Word = Literal["matches", "better", "worse", "not comparable"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Result of a comparison with the paper.
-
-    Attributes:
-        word: The verdict.
-        reasons: Why the two values are not comparable; empty otherwise.
-    """
+    """Result of a comparison with the paper, with reasons if the values are not comparable."""
 
     word: Word
     reasons: tuple[str, ...] = ()
@@ -31,13 +26,7 @@ class Verdict:
 def differences(
     table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Return how a run differs from what the paper states.
-
-    Args:
-        table: The printed table.
-        row: Its row.
-        run: A row of the frame.
-    """
+    """Return how a run, given as a row of the frame, differs from what the paper states."""
     found: list[str] = []
     if run["source"] == "phantom":
         found.append("phantom")
@@ -57,14 +46,7 @@ def differences(
 
 
 def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -> Verdict:
-    """Compare at the printed digits; papers round or truncate, so both count as a match.
-
-    Args:
-        ours: Mean of our runs.
-        printed: The paper's value as printed.
-        direction: Which way is better.
-        reasons: Why the two values are not comparable.
-    """
+    """Compare at the printed digits; papers round or truncate, so both count as a match."""
     if reasons:
         return Verdict("not comparable", tuple(reasons))
     if direction == "none":

@@ -19,12 +19,7 @@ from benchbed.runs.record import Record
 
 
 def leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
-    """Return one leaderboard per task with records, and one per printed table.
-
-    Args:
-        records: The records.
-        papers: Folder of the papers' values.
-    """
+    """Return one leaderboard per task with records, and one per printed table."""
     table = frame(records)
     metrics = registry().specs(MetricSpec)
     by_task = [
@@ -52,11 +47,6 @@ def write(
 
     Pictures are slow to draw: one that is up to date is not redrawn, and one that several
     leaderboards share is drawn once.
-
-    Args:
-        boards: The leaderboards.
-        folder: Target folder.
-        formats: Formats, of `FORMATS`; pictures are written with Markdown.
     """
     files: list[Path] = []
     drawn: dict[tuple[str, str], str] = {}
@@ -82,14 +72,7 @@ def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[st
 
 @dataclass(frozen=True)
 class _Picture:
-    """A picture of a leaderboard.
-
-    Attributes:
-        name: File name.
-        title: Title.
-        key: Hash in the file that identifies the drawing.
-        draw: Draws it.
-    """
+    """A picture of a leaderboard; its file contains `key`, which identifies the drawing."""
 
     name: str
     title: str

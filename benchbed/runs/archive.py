@@ -129,13 +129,7 @@ class Refused(BenchbedError):
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose members match the manifest in number, size and hash.
-
-    Attributes:
-        path: The file.
-        sha256: Its hash.
-        manifest: Its manifest.
-    """
+    """An archive whose members match the manifest in number, size and hash."""
 
     path: Path
     sha256: str
@@ -164,13 +158,7 @@ class Archive:
 
 
 def write_archive(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
-    """Write an archive and return its SHA-256; equal content gives equal bytes.
-
-    Args:
-        path: The file.
-        manifest: Its manifest; the list of members is filled in here.
-        members: The content of the other members by name.
-    """
+    """Write an archive with a completed manifest and return its SHA-256; it is deterministic."""
     entries = {
         name: Member(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
         for name, content in sorted(members.items())

@@ -30,7 +30,6 @@ def archived_record(archive: Archive) -> Record:
 
 
 def _contradiction(archive: Archive, record: Record) -> str | None:
-    """Return a description of the first contradiction in the archive, or None."""
     manifest, protocol = archive.manifest, record.protocol
     facts = {
         "the run id": (manifest.run, record.id),

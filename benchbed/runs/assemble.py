@@ -95,13 +95,7 @@ def with_weights(
 
 
 def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
-    """Return trainable parameters by network, for a method built without allocating memory.
-
-    Args:
-        spec: The method.
-        settings: Its settings.
-        shape: Channels and size of the images.
-    """
+    """Return trainable parameters by network, for a method built without allocating memory."""
     method: Method[Any] = load(spec.implementation)(settings)
     method.data = shape
     with torch.device("meta"):

@@ -60,14 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of several runs.
-
-    Attributes:
-        runs: Their ids.
-        reasons: Why they are not comparable; empty if they are.
-        facts: Their properties.
-        lines: Their metrics.
-    """
+    """A comparison of several runs."""
 
     runs: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -100,12 +93,7 @@ class Comparison:
 
 
 def compare(records: Sequence[Record], metrics: Mapping[str, MetricSpec]) -> Comparison:
-    """Compare runs.
-
-    Args:
-        records: Their records, two or more.
-        metrics: All known metrics, by name.
-    """
+    """Compare runs."""
     reasons = tuple(_reasons(records))
     names = dict.fromkeys(m.metric for record in records for m in record.metrics)
     return Comparison(
@@ -147,7 +135,6 @@ def _facts(records: Sequence[Record]) -> Iterator[Fact]:
 
 
 def _table(record: Record) -> dict[str, Mapping[str, Any]]:
-    """Return the properties of one run, by group."""
     provenance, training = record.provenance, record.training
     sources = (part.label for part in (record.pairs, record.masks) if part is not None)
     return {

@@ -37,13 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """A run that passed all checks that need no weights.
-
-    Attributes:
-        record: Its record.
-        folder: Its folder.
-        method: Its method.
-    """
+    """A run that passed all checks that need no weights."""
 
     record: Record
     folder: Path
@@ -79,11 +73,7 @@ class Exported:
 
 
 def exportable(store: Store, run: str) -> Export:
-    """Return a run that can be exported.
-
-    Args:
-        store: The results.
-        run: Its id or a prefix of it.
+    """Return the run with this id or prefix if it can be exported.
 
     Raises:
         BenchbedError: The run does not exist, is not finished, has no weights here, or its method
@@ -115,11 +105,6 @@ def exportable(store: Store, run: str) -> Export:
 
 def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
     """Write the archive of a run; equal runs give equal bytes.
-
-    Args:
-        found: The run.
-        out: The file to write.
-        pictures: Whether to include its pictures.
 
     Raises:
         BenchbedError: Its checkpoint is unreadable or does not match the record, or `out` exists

@@ -14,13 +14,7 @@ from benchbed.runs.plan import Plan
 
 
 def sentence(error: BaseException, plan: Plan, device: torch.device) -> str:
-    """Return a description of an error, without a full stop.
-
-    Args:
-        error: The exception.
-        plan: The run.
-        device: The device of the run.
-    """
+    """Return a description of an error, without a full stop."""
     if out_of_memory(error):
         return f"out of memory: {_held(device)}; {_lower(plan)}{_where(error)}"
     if isinstance(error, OSError) and error.errno in FULL:

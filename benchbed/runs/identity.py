@@ -85,14 +85,7 @@ def pairs_of(
 
 
 def masks_of(*, dataset: str, annotator: str, run: str, kimg: float | None) -> dict[str, Any]:
-    """Return the source of pseudo-labels, for ``run.json`` and the hash.
-
-    Args:
-        dataset: The dataset that has masks.
-        annotator: The segmentation method that is trained on it and predicts the missing masks.
-        run: Run id of the annotator.
-        kimg: Budget of the annotator in thousands of images.
-    """
+    """Return the source of pseudo-labels, for ``run.json`` and the hash."""
     return {"dataset": dataset, "annotator": annotator, "run": run, "kimg": _plain(kimg)}
 
 

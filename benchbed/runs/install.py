@@ -32,15 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Offer:
-    """A consistent archive whose method is installed.
-
-    Attributes:
-        archive: The archive.
-        record: Its record.
-        spec: Its method.
-        settings: The settings of the method.
-        notes: Warnings for the user.
-    """
+    """A consistent archive whose method is installed."""
 
     archive: Archive
     record: Record
@@ -89,11 +81,6 @@ def install(offer: Offer, store: Store, say: Callable[[str], None] = lambda text
     """Write the run of an archive: its folder, its showcase, and its record marked as imported.
 
     An equal record or a showcase that exists already is not replaced.
-
-    Args:
-        offer: The archive to import.
-        store: The results.
-        say: Receives a warning if the showcase cannot be made.
 
     Returns:
         Whether something was written; False if everything exists already.
@@ -148,7 +135,6 @@ def _recorded(offer: Offer, store: Store) -> bool:
 
 
 def _weights_there(offer: Offer, store: Store, *, recorded: bool) -> bool:
-    """Return whether the run's folder exists with weights."""
     run = offer.record.id
     folder = store.run_folder(run)
     if not (folder / "run.json").exists():

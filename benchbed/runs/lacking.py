@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 
 def lacking(metrics: Iterable[MetricSpec], record: Record) -> tuple[MetricSpec, ...]:
-    """Return the requested metrics for which neither they nor their fallback are recorded.
-
-    Args:
-        metrics: The requested metrics.
-        record: The run's record; a diverged run has nothing to measure.
-    """
+    """Return the requested metrics for which neither they nor their fallback are recorded."""
     if record.state == "diverged":
         return ()
     recorded = {measured.metric for measured in record.metrics}

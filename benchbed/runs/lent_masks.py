@@ -30,13 +30,6 @@ def annotated(
 
     If the cases have their own masks, such as tumours in brains, the predicted structures are
     numbered before those, and the own masks overwrite them.
-
-    Args:
-        prepared: The dataset that has no masks, or lacks structures.
-        split: Name of the split.
-        annotator: A trained method with the capability ``segment``.
-        seed: The run's seed.
-        counted: Receives progress.
     """
     cases = prepared.split(split)
     image = cases.arrays["image"]
@@ -60,13 +53,6 @@ def annotated(
 
 
 def masks_first(masks: Feed, then: Feed, share: float, kimg: float) -> StagedFeed:
-    """Return a loader of the dataset with masks for a share of the budget, then of the run's own.
-
-    Args:
-        masks: Loader of the dataset with masks.
-        then: Loader of the run's own dataset.
-        share: Share of the budget in which the method learns only masks.
-        kimg: The budget in thousands of images.
-    """
+    """Return a loader of the dataset with masks for a share of the budget, then of `then`."""
     # Rounded first: in floating point 0.65 * 40 is slightly above 26, which ceil would make 27.
     return StagedFeed(masks, then, math.ceil(round(share * kimg * 1000, 6)))

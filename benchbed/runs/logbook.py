@@ -10,12 +10,7 @@ from benchbed.training.events import Progress, Reporter
 
 
 class Logbook:
-    """Reporter that writes messages to ``log.txt`` and forwards every report.
-
-    Attributes:
-        path: The file.
-        listener: The reporter to forward to.
-    """
+    """Reporter that writes messages to ``log.txt`` and forwards every report."""
 
     def __init__(self, path: Path, listener: Reporter) -> None:
         self.path = path

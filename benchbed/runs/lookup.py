@@ -52,11 +52,7 @@ def one_of(run: str, names: Iterable[str]) -> str:
 
 
 def find_record(store: Store, run: str) -> Record:
-    """Return the record of a run.
-
-    Args:
-        store: The results.
-        run: Its id or a prefix of it.
+    """Return the record of the run with this id or unique prefix.
 
     Raises:
         BenchbedError: The run does not exist or has no record.
@@ -72,11 +68,7 @@ def find_record(store: Store, run: str) -> Record:
 
 
 def find_run(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of a run and the content of its ``run.json``.
-
-    Args:
-        store: The results.
-        run: Its id or a unique prefix of it.
+    """Return the folder of the run with this id or unique prefix, and its ``run.json``.
 
     Raises:
         BenchbedError: The run does not exist, has only a record, or its file is unreadable.
@@ -121,11 +113,7 @@ _PROTOCOL: Mapping[str, tuple[type, ...]] = {
 
 
 def find_plan(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of a run and its plan, which is complete enough to execute.
-
-    Args:
-        store: The results.
-        run: Its id or a unique prefix of it.
+    """Return the folder and the plan, complete enough to execute, of the run with this prefix.
 
     Raises:
         BenchbedError: As `find_run`, or the plan is incomplete.

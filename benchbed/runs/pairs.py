@@ -26,26 +26,14 @@ Counted = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Mixture:
-    """A training set of real and synthetic pairs.
-
-    Attributes:
-        regime: A key of `REGIMES`.
-        real: The real pairs.
-        synthetic: The synthetic pairs, or None under the regime ``"real"``.
-    """
+    """A training set of real and synthetic pairs."""
 
     regime: str
     real: Split
     synthetic: Split | None
 
     def feed(self, seed: int, device: torch.device, protocol: Protocol) -> Feed | StagedFeed:
-        """Return the loader of training cases.
-
-        Args:
-            seed: Seed of the order.
-            device: Device of the batches.
-            protocol: Gives the augmentation, and the budget that a regime divides.
-        """
+        """Return the loader of training cases."""
         if self.regime == "real" or self.synthetic is None:
             return Feed(self.real, seed, device, protocol.augment)
         if self.regime == "synthetic":
@@ -63,13 +51,6 @@ def synthetic_pairs(
     """Return pairs sampled from a trained generator.
 
     They get the field of view that most real cases share; the mask is empty outside it.
-
-    Args:
-        method: A trained method with the capability ``pairs``.
-        count: Number of pairs.
-        seed: The run's seed.
-        real: The real pairs of the same size.
-        counted: Receives progress.
 
     Raises:
         BenchbedError: The method returned no masks.
@@ -99,13 +80,7 @@ def synthetic_pairs(
 
 
 def share_of(real: Split, share: float, seed: int) -> Split:
-    """Return a random share of the real cases; of one seed, larger shares contain smaller ones.
-
-    Args:
-        real: All real cases.
-        share: In (0, 1]; at least one case is selected.
-        seed: The run's seed.
-    """
+    """Return a random share in (0, 1] of the cases; larger shares contain smaller ones."""
     if share == 1.0:
         return real
     order = np.random.default_rng(PAIR_SEED + seed).permutation(len(real))

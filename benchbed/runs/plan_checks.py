@@ -116,12 +116,6 @@ def check_metrics(
 ) -> None:
     """Refuse metrics that could not be computed after training.
 
-    Args:
-        task: The task.
-        metrics: The metrics to report.
-        samples: Number of samples, if the task draws any.
-        dimensions: Spatial dimensions of a case, 2 or 3.
-
     Raises:
         BenchbedError: A metric has another kind of input, or needs more samples.
     """
@@ -143,11 +137,6 @@ def check_metrics(
 def check_judged(metrics: Sequence[MetricSpec], judged: Set[Judged], who: str) -> None:
     """Refuse a metric whose kind of input is not evaluated here.
 
-    Args:
-        metrics: The metrics to report.
-        judged: The kinds of input that are evaluated.
-        who: What evaluates them, for the message.
-
     Raises:
         BenchbedError: A metric has another kind of input.
     """
@@ -162,12 +151,6 @@ def check_judged(metrics: Sequence[MetricSpec], judged: Set[Judged], who: str) -
 
 def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool) -> None:
     """Refuse data without what the method trains on or the task evaluates with.
-
-    Args:
-        method: The method.
-        task: The task.
-        collection: The data.
-        lent: Whether the masks are pseudo-labels from another dataset.
 
     Raises:
         BenchbedError: Something is missing.
@@ -202,10 +185,6 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
 def check_generator(collection: Collection, generator: Plan) -> None:
     """Refuse a generator whose pairs do not match the cases of the run.
 
-    Args:
-        collection: The data of the run that trains on the pairs.
-        generator: The generator's run.
-
     Raises:
         BenchbedError: Source, channels, dimensions or structures differ.
     """
@@ -229,10 +208,6 @@ def check_generator(collection: Collection, generator: Plan) -> None:
 
 def check_sources(collection: Collection, other: Plan) -> None:
     """Refuse a run on real data with an upstream run on a phantom, and the other way round.
-
-    Args:
-        collection: The data of the run.
-        other: The upstream run.
 
     Raises:
         BenchbedError: The sources differ, so the result would be neither real nor phantom.

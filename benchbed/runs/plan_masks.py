@@ -44,11 +44,6 @@ def plan_masks(
 ) -> MaskPlan | None:
     """Plan the run of the annotator, if the configuration names a dataset for masks.
 
-    Args:
-        request: The run configuration.
-        method: The method that needs the masks.
-        planned: Plans the annotator's run.
-
     Raises:
         BenchbedError: The method does not train on masks, the annotator is missing or cannot
             segment, or its own configuration is invalid.

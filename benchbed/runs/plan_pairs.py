@@ -58,11 +58,6 @@ def plan_pairs(
 ) -> PairPlan | None:
     """Plan the composition of the training set and the run of the generator, if any.
 
-    Args:
-        request: The run configuration.
-        task: Its task.
-        planned: Plans the generator's run.
-
     Raises:
         BenchbedError: The task requires a regime and none is given, or the other way round; the
             generator makes no pairs, or its own configuration is invalid.

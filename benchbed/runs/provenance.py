@@ -20,13 +20,7 @@ LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pyto
 
 
 def provenance(command: str, device: torch.device, devices: int = 1) -> Provenance:
-    """Return facts about this process and machine; user, host and paths are not included.
-
-    Args:
-        command: A command that repeats the run.
-        device: The device of the run.
-        devices: Number of such devices in the run.
-    """
+    """Return facts about this process and machine; user, host and paths are not included."""
     commit, dirty = _commit()
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -89,12 +89,7 @@ def survey(store: Store) -> list[Holding]:
 
 
 def free(store: Store, holding: Holding, wanted: Wanted) -> int:
-    """Delete files of one run, under its lock; its record stays.
-
-    Args:
-        store: The results.
-        holding: Its disk use as measured before; it is measured again under the lock.
-        wanted: What to delete.
+    """Delete files of one run, under its lock and by a new measurement; its record stays.
 
     Returns:
         Bytes freed; 0 if another process has started on the run since.

@@ -254,10 +254,6 @@ def read_record(path: Path) -> Record:
 def parse_record(content: Any, place: str) -> Record:
     """Return a record from parsed JSON.
 
-    Args:
-        content: The parsed JSON.
-        place: Where it was read from, for the message.
-
     Raises:
         BenchbedError: It is not a record, or has a newer schema.
     """

@@ -72,15 +72,7 @@ class Request:
     def before(
         self, *, method: str, dataset: str, task: str, kimg: float | None, **more: Any
     ) -> Request:
-        """Return the configuration of an upstream run: the same preset, source, size and seed.
-
-        Args:
-            method: Name of its method, with the preset's settings.
-            dataset: Its training dataset.
-            task: Its task.
-            kimg: Its budget in thousands of images, instead of the preset's.
-            **more: Further fields.
-        """
+        """Return the configuration of an upstream run: the same preset, source, size and seed."""
         return Request(
             method=method,
             dataset=dataset,

@@ -71,13 +71,7 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a run.
-
-    Attributes:
-        record: Its record.
-        folder: Its folder.
-        fresh: Whether it was computed now rather than found.
-    """
+    """Result of a run."""
 
     record: Record
     folder: Path
@@ -154,8 +148,6 @@ def carry_out(
 
 @dataclass
 class _Run:
-    """One run in execution."""
-
     plan: Plan
     store: Store
     folder: Path

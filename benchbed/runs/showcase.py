@@ -81,11 +81,6 @@ def publish(store: Store, run: str, say: Callable[[str], None]) -> None:
     """Write the showcase of a run from its folder: ``grid.jpg``, ``nearest.jpg``, ``curves.csv``.
 
     Errors are only reported: a picture is not part of the result.
-
-    Args:
-        store: The results.
-        run: Run id.
-        say: Receives the error message.
     """
     from PIL.Image import DecompressionBombError
 
@@ -153,10 +148,6 @@ def read_showcase(root: Path, run: str) -> Showcase:
 
     The files may come from someone else: paths as names, links, files of another kind and files
     that are too large are ignored.
-
-    Args:
-        root: The results folder.
-        run: Run id as in its record.
     """
     folder = showcase_folder(root, run)
     if not re.fullmatch(FILE_NAME, run) or folder.is_symlink() or not folder.is_dir():

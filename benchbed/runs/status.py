@@ -51,12 +51,7 @@ def forget_status(folder: Path) -> None:
 
 
 class Told:
-    """Reporter that writes the current status to the run's folder and forwards every report.
-
-    Attributes:
-        folder: The run's folder.
-        listener: The reporter to forward to.
-    """
+    """Reporter that writes the current status to the run's folder and forwards every report."""
 
     def __init__(self, folder: Path, listener: Reporter) -> None:
         self.folder = folder

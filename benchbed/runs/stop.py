@@ -16,10 +16,6 @@ class Stop:
     In training, the first signal sets the flag, and the loop saves and stops after its step; a
     second one stops immediately and keeps the last checkpoint. Outside training there is nothing
     to save, so the first one stops immediately.
-
-    Attributes:
-        say: Receives a message at the first signal.
-        who: The method, for the message.
     """
 
     def __init__(self, say: Callable[[str], None], who: str) -> None:

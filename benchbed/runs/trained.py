@@ -20,11 +20,6 @@ from benchbed.training.state import load_checkpoint
 def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[Any]]:
     """Return the method of a run with the weights of its last checkpoint; no data is needed.
 
-    Args:
-        store: The results.
-        run: Run id or a prefix of it.
-        device: Device of the method.
-
     Returns:
         The full run id, and the method.
 

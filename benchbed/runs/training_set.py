@@ -70,7 +70,6 @@ class TrainingSet:
         return masks_first(first, feed, share, plan.protocol.kimg)
 
     def _mixture(self, prepared: Prepared) -> Mixture:
-        """Return the real pairs together with those of a generator, if any."""
         real = prepared.split(self.plan.protocol.train_split)
         pairs = self.plan.pairs
         if pairs is None:

@@ -29,11 +29,6 @@ SUFFIX = ".template"
 def create(kind: Kind, name: str, into: Path) -> list[Path]:
     """Write the package of a new method or dataset completely, or not at all.
 
-    Args:
-        kind: Kind of the package.
-        name: Name on the command line and in tables.
-        into: Folder in which the folder `name` is created, with its parents.
-
     Returns:
         The files, sorted.
 

@@ -67,9 +67,6 @@ class Estimate:
 
         Simulates an executor: whenever a slot is free, the next run of the suite starts. The first
         run that needs an upstream run trains it, and others that need it wait.
-
-        Args:
-            at_once: Number of parallel runs, at least 1.
         """
         end_times: dict[str, float] = {}
 
@@ -93,11 +90,6 @@ def estimate(todo: Sequence[Member], store: Store, share: Share) -> Estimate:
 
     A method's speed is the median of its records at the same size and precision, preferably with
     equal resources. Of a started run, only the rest of its budget counts.
-
-    Args:
-        todo: The runs in starting order.
-        store: The results.
-        share: Resources of each run.
     """
     plans = {member.plan.id: member.plan for member in todo}
     missing = {plan.id: plan for plan in _with_first(plans.values(), store)}

@@ -25,11 +25,7 @@ Watch = Callable[[Sequence[Member], Sequence[Member]], None]
 
 
 class Wish:
-    """Counts stop signals: the first saves and stops, the second stops immediately.
-
-    Attributes:
-        times: Number of signals.
-    """
+    """Counts stop signals: the first saves and stops, the second stops immediately."""
 
     def __init__(self) -> None:
         self.times = 0

@@ -23,12 +23,7 @@ Standing = Literal["done", "diverged", "begun", "missing"]
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a suite.
-
-    Attributes:
-        request: The run configuration.
-        plan: The plan of the run.
-    """
+    """One run of a suite."""
 
     request: Request
     plan: Plan

@@ -105,7 +105,6 @@ class Suite(_Strict):
     @field_validator("methods", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        """Expand names with settings to entries."""
         if not isinstance(value, dict):
             return value
         return [{"method": name, "settings": settings} for name, settings in value.items()]

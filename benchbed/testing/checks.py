@@ -44,14 +44,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a check.
-
-    Attributes:
-        check: The check.
-        state: Whether it passed, failed or did not apply.
-        text: The reason, or a remark.
-        details: Traceback of an unexpected error.
-    """
+    """Result of a check."""
 
     check: Check
     state: State

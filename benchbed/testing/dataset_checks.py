@@ -169,7 +169,6 @@ def _size(spec: DatasetSpec) -> int:
 
 
 def _form(spec: DatasetSpec, size: int) -> tuple[tuple[int, ...], str]:
-    """Return the expected shape and dtype of a phantom image."""
     if spec.volumes is None:
         return (size, size, spec.channels), "uint8"
     return (spec.channels, *spec.volumes.spatial(size)), "float32"

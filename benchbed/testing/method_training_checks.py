@@ -173,7 +173,6 @@ def _parameters(method: Method[Any]) -> list[tuple[str, torch.nn.Parameter]]:
 
 
 def _by_optimizer(method: Method[Any]) -> dict[str, torch.Tensor]:
-    """Return the values of each optimiser's parameters."""
     return {
         name: torch.cat(
             [p.detach().flatten().clone() for group in o.param_groups for p in group["params"]]

@@ -32,11 +32,7 @@ LARGEST_VOLUME = 64
 
 @dataclass(frozen=True)
 class Subject:
-    """A method under test.
-
-    Attributes:
-        spec: The spec of the method.
-    """
+    """A method under test."""
 
     spec: MethodSpec
 

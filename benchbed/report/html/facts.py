@@ -41,13 +41,7 @@ def facts(
     records: Mapping[str, Record],
     showcases: Mapping[str, Showcase],
 ) -> str:
-    """Return the data of the page's scripts as JSON that is safe inside a ``<script>``.
-
-    Args:
-        boards: The leaderboards.
-        records: The records by run id.
-        showcases: The showcases of the runs of `select_shown_runs`.
-    """
+    """Return the data of the page's scripts as JSON that is safe inside a ``<script>``."""
     tables = [_table(board, table) for board in boards for table in board.tables]
     shared = _Shared()
     content = {
@@ -70,23 +64,14 @@ def _json(content: Any) -> str:
 
 
 class _Shared:
-    """Values that many records share, stored once.
-
-    Attributes:
-        values: The values; records contain their indices.
-    """
+    """Values that many records share, stored once; records contain their indices."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[Hashable, int] = {}
 
     def place(self, value: Any, key: Hashable = None) -> int:
-        """Return the index of `value`, adding it if it is new.
-
-        Args:
-            value: Any JSON value.
-            key: Hashable that identifies it, if cheaper than its JSON.
-        """
+        """Return the index of `value`, adding a new one; `key` replaces its JSON as identity."""
         key = json.dumps(value) if key is None else key
         if key not in self._places:
             self._places[key] = len(self.values)
@@ -143,7 +128,6 @@ def _row(row: Row, table: Table) -> dict[str, Any]:
 
 
 def _ranks(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the data of the critical-difference picture of each metric."""
     return [
         {
             "title": found.metric.title,

@@ -46,14 +46,7 @@ FILTERS = (
 def write_page(
     boards: Sequence[Leaderboard], records: Sequence[Record], root: Path, folder: Path
 ) -> Path:
-    """Write the page as ``index.html`` and return its path.
-
-    Args:
-        boards: The leaderboards.
-        records: The records that they were built from.
-        root: The results folder, whose showcases are embedded.
-        folder: Target folder.
-    """
+    """Write the page as ``index.html`` and return its path."""
     path = folder / PAGE
     write_text(path, render(boards, records, root))
     return path
@@ -64,11 +57,6 @@ def render(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path)
 
     All content from records is either escaped by the template, or JSON without ``<``. The page's
     Content-Security-Policy allows only its own style and script, by hash, and embedded pictures.
-
-    Args:
-        boards: The leaderboards.
-        records: The records that they were built from.
-        root: The results folder, whose showcases are embedded.
     """
     by_run = {record.id: record for record in records}
     showcases = {run: read_showcase(root, run) for run in shown_runs(boards, by_run)}
@@ -125,7 +113,6 @@ def _program() -> str:
 
 
 def _filters(shown: Sequence[Section]) -> list[tuple[str, str, list[str]]]:
-    """Return name, label and choices of each filter."""
     sheets: list[Sheet] = [sheet for section in shown for sheet in section.sheets]
     found = [
         (name, label, sorted({str(sheet.protocol[name]) for sheet in sheets}))

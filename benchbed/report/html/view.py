@@ -130,12 +130,7 @@ class Section:
 
 
 def sections(boards: Sequence[Leaderboard], records: Mapping[str, Record]) -> list[Section]:
-    """Return the leaderboards, with their tables and comparisons numbered consecutively.
-
-    Args:
-        boards: The leaderboards.
-        records: The records by run id.
-    """
+    """Return the leaderboards, with their tables and comparisons numbered consecutively."""
     found: list[Section] = []
     tables, comparisons = count(), count()
     for board in boards:

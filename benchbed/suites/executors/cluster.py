@@ -201,7 +201,6 @@ class Cluster:
             raise unshared(self._root, ", ".join(unshared_nodes))
 
     def _needs(self, devices: int) -> dict[str, int]:
-        """Return the resources that Ray reserves for a run on one node."""
         gpus = devices if self._device == "cuda" else 0
         return {"num_cpus": self._threads * devices, "num_gpus": gpus}
 

@@ -12,13 +12,7 @@ Outcome = Literal["finished", "diverged", "broken", "stopped"]
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that has ended.
-
-    Attributes:
-        member: The run.
-        outcome: How it ended.
-        words: Its last output if it failed.
-    """
+    """A run that has ended."""
 
     member: Member
     outcome: Outcome

@@ -25,13 +25,7 @@ LOCK_SECONDS = 150.0
 
 @dataclass(frozen=True)
 class Sight:
-    """State of a node.
-
-    Attributes:
-        name: Name of the node.
-        version: Version of benchbed.
-        shared: Whether it sees the suite's results folder.
-    """
+    """State of a node."""
 
     name: str
     version: str

@@ -64,12 +64,7 @@ def command(job: Job) -> list[str]:
 
 
 def main(parent: str, packed: str) -> None:
-    """Execute a run, or be one of its worker ranks, and print the outcome as a line of JSON.
-
-    Args:
-        parent: Process id of the task.
-        packed: The `RunJob`, as `build_command` encodes it.
-    """
+    """Execute a run, or be one of its worker ranks, and print the outcome as a line of JSON."""
     is_first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
     _end_with(int(parent) if is_first_rank else os.getppid())
     job: Job = pickle.loads(base64.b64decode(packed))
