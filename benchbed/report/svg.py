@@ -46,5 +46,5 @@ def svg(figure: Figure, key: str, title: str) -> str:
     file = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Identifier": key, "Title": title}
     figure.savefig(file, format="svg", metadata=metadata)
-    # matplotlib leaves trailing spaces on some lines.
+    # matplotlib ends some lines with spaces.
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

@@ -2,7 +2,7 @@
 
 It is an uncompressed zip file with a fixed set of members, so that it cannot expand beyond its
 own size. ``manifest.json`` lists every other member with its size and SHA-256. The checksums detect
-damage, not tampering: whoever alters a member can alter the manifest too.
+damage, not tampering: the manifest can be altered as well.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Plan:
         precision: ``"fp32"`` or ``"bf16"``.
         skip_bad: Whether unreadable files are left out.
         pairs: Composition of the training set, if the task has regimes.
-        masks: Source of the pseudo-labels, if the dataset has no masks of its own.
+        masks: Source of the pseudo-labels, if the dataset has no masks.
     """
 
     method: MethodSpec

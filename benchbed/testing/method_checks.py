@@ -149,7 +149,7 @@ def globals_are_left_alone(subject: Subject) -> None:
         return {
             "the default dtype": torch.get_default_dtype(),
             "the number of threads": torch.get_num_threads(),
-            "whether gradients are kept": torch.is_grad_enabled(),
+            "whether gradients are enabled": torch.is_grad_enabled(),
             "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         }
 
