@@ -1,4 +1,4 @@
-"""The running average of a network."""
+"""The exponential moving average (EMA) of a network's weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class RunningAverage(AveragedModel):
-    """An exponential moving average of a network and of its buffers.
+    """Exponential moving average of a network's weights and buffers.
 
-    Values and saved state are those of torch's own class. That one asks the device at every update
-    whether it is the first, and so waits for all that the device still has to do; here the number
-    of updates is also known to the process, and the device is asked once after a state was loaded.
+    Values and saved state equal those of torch's own class. torch reads its update counter from
+    the device at every update, which waits for all queued work; this class counts in Python and
+    reads the device once after a state was loaded.
 
     Args:
-        network: What is averaged; it is copied.
+        network: Network to average; it is copied.
         decay: Weight of the past in each update, in [0, 1).
     """
 
@@ -28,34 +28,29 @@ class RunningAverage(AveragedModel):
         self.requires_grad_(False)
 
     def update_parameters(self, model: nn.Module) -> None:
-        """Move the average towards the present weights; the first update copies them.
-
-        Args:
-            model: The network, on the same device.
-        """
+        """Move the EMA towards the current weights (same device); the first update copies them."""
         if self._updates is None:
             self._updates = int(self.n_averaged)
         groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-        for average, present in zip(_tensors(self.module), _tensors(model), strict=True):
+        for average, current in zip(_tensors(self.module), _tensors(model), strict=True):
             if self._updates == 0:
-                average.copy_(present)
-            averages, presents = groups.setdefault(average.dtype, ([], []))
+                average.copy_(current)
+            averages, current_tensors = groups.setdefault(average.dtype, ([], []))
             averages.append(average)
-            presents.append(present)
+            current_tensors.append(current)
         if self._updates > 0:
             assert self.multi_avg_fn is not None
-            for averages, presents in groups.values():
-                self.multi_avg_fn(averages, presents, self._updates)
+            for averages, current_tensors in groups.values():
+                self.multi_avg_fn(averages, current_tensors, self._updates)
         self.n_averaged += 1
         self._updates += 1
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:
-    """Weights and buffers, of which no gradient is asked."""
     return [tensor.detach() for tensor in chain(network.parameters(), network.buffers())]
 
 
 def _ask_again(module: nn.Module, _: object) -> None:
-    """Forget the number of updates of an average whose state was replaced."""
+    """Mark the update count as unknown after a state was loaded."""
     assert isinstance(module, RunningAverage)
     module._updates = None

@@ -1,4 +1,4 @@
-"""Where the cases of a data set lie, and what stands in for them."""
+"""The folder layouts, phantom and downloads that a dataset declares."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One folder of an official layout: where its images are and how their companions pair.
+    """One folder of an official layout: its images and the files that pair with them.
 
-    Paths are relative to the layout's folder and may hold the fields ``{id}``, ``{patient}``,
-    ``{label}`` and ``{split}``, each standing for part of one path component, ``*`` for anything
-    within a component and ``**/`` for any folders. A field may have a shape, such as
-    ``{id:im????}``, where ``?`` is one character and ``*`` any. A companion's fields are filled in
-    from the image's, and its path may hold a ``*`` that matches exactly one file. Before ``.*`` a
-    field ends at the first dot; where more images pair so, at the suffix.
+    Paths are relative to the layout's folder. ``{id}``, ``{patient}``, ``{label}`` and
+    ``{split}`` each match part of one path component, ``*`` anything within a component and
+    ``**/`` any folders. A field may have a shape, such as ``{id:im????}``, where ``?`` is one
+    character and ``*`` any. The image's fields are filled into the other patterns, which may hold
+    a ``*`` that matches exactly one file. Before ``.*`` a field ends at the first dot; where
+    that makes several images pair with one file, at the suffix.
 
     Attributes:
         image: Pattern of the images.
-        mask: Pattern of the mask that belongs to an image (the first annotator's).
+        mask: Pattern of the image's mask (the first annotator's).
         second_mask: Pattern of the second annotator's mask.
         fov: Pattern of the field-of-view mask.
-        sequences: Of volumes, the patterns of all sequences in the order of the channels, one of
-            which is ``image``; none where one file holds them all.
-        order: Which of a 4-D file's volumes are the channels; none for all, in its order.
-        codes: What a mask's numbers stand for: from a file's number to that of the structure.
-        split: The split of all these images, where the pattern does not tell.
-        prefix: What is set before the id, to keep ids of different parts apart.
+        sequences: For volumes, the patterns of all sequences in channel order, one of which is
+            ``image``; empty if one file holds them all.
+        order: Which of a 4-D file's volumes are the channels; empty for all, in file order.
+        codes: From a mask value in the file to the number of its structure.
+        split: The split of all these images, if the pattern does not contain it.
+        prefix: Prefix of the id that keeps ids of different parts distinct.
     """
 
     image: str
@@ -49,15 +49,15 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Volumes:
-    """What there is to say of a data set whose cases are volumes.
+    """Properties of a dataset whose cases are volumes.
 
     Axes are ``(D, H, W)``, growing towards superior, anterior and right.
 
     Attributes:
-        sequences: Names of the image channels, in their order.
-        structures: Names of the mask's classes 1, 2, ..., in their order.
-        depth: Slices for each in-plane pixel: a run of size S has ``round(depth * S)`` slices.
-        slices: Central axial slices that are kept; None for all of them.
+        sequences: Names of the image channels, in order.
+        structures: Names of the mask's classes 1, 2, ..., in order.
+        depth: Slices per in-plane pixel: a run of size S has ``round(depth * S)`` slices.
+        slices: Number of central axial slices to use; None for all.
         framing: ``"plane"`` keeps the whole plane, ``"cube"`` the smallest cube around everything.
     """
 
@@ -68,7 +68,7 @@ class Volumes:
     framing: Literal["plane", "cube"] = "plane"
 
     def spatial(self, size: int) -> tuple[int, int, int]:
-        """``(D, H, W)`` of a run of this in-plane size."""
+        """Return ``(D, H, W)`` for an in-plane size in pixels."""
         return (round(self.depth * size), size, size)
 
 
@@ -77,14 +77,14 @@ class Layout:
     """An official folder layout.
 
     Attributes:
-        folders: Names, or paths such as ``"name/inner"``, under which the folder is looked for in
-            the data root; the first that is there is taken.
+        folders: Names, or paths such as ``"name/inner"``, of the folder in the data root; the
+            first that exists is used.
         parts: Its image folders.
-        picture: The layout as a short drawing for a user who has to build it.
-        patient: Regular expression over ``id`` whose first group names the patient; None where
-            the id itself is the patient.
-        splits: Ids of official splits, where neither folder nor field tells; ids not named here
-            are split by patient.
+        picture: Short drawing of the layout for a user who has to create it.
+        patient: Regular expression over ``id`` whose first group is the patient; None if the id
+            itself is the patient.
+        splits: Ids of official splits, if neither folder nor field contains them; other ids are
+            split by patient.
     """
 
     folders: tuple[str, ...]
@@ -96,18 +96,18 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """A procedural stand-in for a data set.
+    """Procedurally generated phantom data for a dataset.
 
     Attributes:
         render: ``"module:function"``; called with ``indices`` (sequence of case numbers),
             ``size`` (pixels) and ``seed``, it returns arrays whose first axis counts the cases:
-            ``image`` uint8 ``(N, size, size, C)``, and where there are any ``mask``,
-            ``second_mask`` and ``fov`` uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64
-            ``(N,)``. Of volumes, ``image`` is float32 ``(N, C, D, size, size)`` in [-1, 1] and
-            ``mask`` uint8 ``(N, D, size, size)``, numbers of structures. A case depends
-            on its number and the seed alone.
+            ``image`` uint8 ``(N, size, size, C)`` and optionally ``mask``, ``second_mask`` and
+            ``fov`` uint8 ``(N, size, size)`` in {0, 1} and ``label`` int64 ``(N,)``. For volumes,
+            ``image`` is float32 ``(N, C, D, size, size)`` in [-1, 1] and ``mask`` uint8
+            ``(N, D, size, size)``, numbers of structures. A case depends only on its number and
+            the seed.
         counts: Number of cases by split.
-        seed: The seed; part of what the phantom is.
+        seed: Random seed; part of the phantom's identity.
     """
 
     render: str
@@ -117,15 +117,14 @@ class Phantom:
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """An archive that anybody may download, with no account and no form.
+    """An archive that is public: no account, no form.
 
     Attributes:
-        url: Its address: ``https``, or ``http`` where its SHA-256 is known, for on the way of that
-            anybody can change what comes.
-        sha256: SHA-256 of the archive, 64 hexadecimal digits; None where nobody has stated it.
-            Then the first fetch says it, and nothing else tells a wrong file from the right one.
-        target: Folder below the data root that the archive is unpacked to, such as ``"NAME"`` or
-            ``"NAME/masks"``.
+        url: An ``https`` address, or ``http`` if ``sha256`` is given, because an ``http`` response
+            can be altered in transit.
+        sha256: SHA-256 of the archive, 64 hexadecimal digits; None if not published. Then the
+            first download prints it, and nothing detects a wrong file.
+        target: Folder below the data root to unpack into, such as ``"NAME"`` or ``"NAME/masks"``.
     """
 
     url: str

@@ -28,14 +28,14 @@ S = TypeVar("S", bound=MethodSettings)
 
 @dataclass(frozen=True)
 class Derived:
-    """Something computed once from every training image and cached, such as an edge map.
+    """An array computed once from every training image and cached, such as an edge map.
 
     Attributes:
-        function: From an image, uint8 ``(H, W, C)``, and the parameters, to uint8 ``(H, W)`` or
-            ``(H, W, C)`` of the same size; a plain module-level function.
-        parameters: Its keyword arguments; they and the source of its module name the cache.
+        function: A module-level function from an image, uint8 ``(H, W, C)``, and the parameters
+            to uint8 ``(H, W)`` or ``(H, W, C)`` of the same size.
+        parameters: Its keyword arguments; with the source of its module they are the cache key.
         size: In-plane size in pixels at which it is computed, before it is area-averaged to the
-            run's; None for the run's own.
+            run's size; None for the run's size.
     """
 
     function: Callable[..., np.ndarray]
@@ -44,28 +44,28 @@ class Derived:
 
 
 class Method(nn.Module, ABC, Generic[S]):
-    """A method: its networks, its losses, the order of its updates and its schedule.
+    """A method: its networks, losses, order of updates and schedule.
 
     The harness owns what must be equal between methods: data, order, seeds, device, precision,
-    budget, checkpoints, logging, sampling counts and evaluation. It calls, in this order:
+    budget, checkpoints, logging, sample counts and evaluation. It calls, in this order:
 
-    1. ``build`` once, which makes the networks as attributes and names their optimisers with
-       ``optimize`` (and running averages with ``average``);
-    2. ``training_step`` for every batch until the budget is spent; it updates networks with
-       ``update`` alone and returns the losses as scalar tensors without reading them, so that
-       the device is never waited for;
-    3. the abilities that the spec declares: ``sample``, ``pair``, ``synthesize``, ``segment``. The
-       harness seeds the global generator around them, so that dropout noise is reproducible too.
+    1. ``build`` once, which assigns the networks as attributes and registers their optimisers
+       with ``register_optimizers`` (and moving averages with ``register_ema``);
+    2. ``training_step`` for every batch until the budget is spent; it updates networks only
+       through ``update`` and returns the losses as scalar tensors without reading them, so that
+       the loop never waits for the device;
+    3. the capabilities that the spec declares: ``sample``, ``sample_pairs``, ``synthesize``,
+       ``segment``. The harness seeds the global generator first, so that dropout noise is
+       reproducible too.
 
-    All state lives in networks, buffers, averages and optimisers; it is saved and restored by
-    the harness. ``self.steps`` counts training steps, ``self.updates`` the updates by name.
+    All state lives in networks, buffers, EMAs and optimisers; the harness saves and restores it.
 
     Attributes:
         settings: The validated settings.
         data: The shape of the data, set before ``build``.
-        steps: Training steps done.
-        updates: Updates done, by the optimiser's name.
-        ranks: This process among those that train the method together.
+        steps: Number of training steps done.
+        updates: Number of updates done, by optimiser name.
+        distributed: This process among those that train the method together.
     """
 
     def __init__(self, settings: S) -> None:
@@ -79,54 +79,50 @@ class Method(nn.Module, ABC, Generic[S]):
         self._fabric: Fabric
         self.ranks = Ranks()
 
-    # -- what a plugin writes ---------------------------------------------------------------
+    # -- implemented by plugins -------------------------------------------------------------
 
     @classmethod
     def derived(cls, settings: S) -> dict[str, Derived]:
-        """What is computed from each image before training; found in ``batch[name]``.
-
-        Args:
-            settings: The method's settings.
-        """
+        """Return the arrays to compute from each image before training, as ``batch[name]``."""
         del settings
         return {}
 
     @abstractmethod
     def build(self, data: DataShape) -> None:
-        """Make networks and optimisers for data of this shape.
+        """Create networks and optimisers for data of this shape.
 
         Args:
-            data: Channels and size of the images; masks and classes, where there are any.
+            data: Channels and size of the images; masks and classes, if any.
         """
 
     @abstractmethod
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One step of the paper's algorithm.
+        """Run one step of the paper's algorithm and return its losses.
 
         Args:
-            batch: Images in [-1, 1] and what belongs to them.
-            progress: Share of the budget that is spent, in [0, 1).
+            batch: Images in [-1, 1] with their masks, labels and derived arrays.
+            progress: Share of the budget spent, in [0, 1).
 
         Returns:
             Scalar losses by name.
         """
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Make `count` images from noise drawn from `rng`.
+        """Return `count` images generated from noise drawn from `rng`.
 
         Returns:
-            ``image`` ``(count, C, ...)`` in [-1, 1]; ``mask`` where the method makes pairs;
-            in ``extra``, what else is worth seeing.
+            ``image`` ``(count, C, ...)`` in [-1, 1]; ``mask`` if the method makes pairs; further
+            outputs worth showing in ``extra``.
 
         Raises:
-            TypeError: The method has no such ability.
+            TypeError: The method does not have this capability.
         """
         raise self._unable("sample")
 
     def pair(self, count: int, rng: torch.Generator) -> Batch:
-        """Make `count` images with their masks, for a segmentation network to learn from.
+        """Return `count` images with masks, to train a segmentation network on.
 
-        What ``sample`` makes, unless a method has another way to a mask.
+        The default is ``sample``.
 
         Returns:
             ``image`` ``(count, C, ...)`` in [-1, 1] and ``mask`` ``(count, M, ...)`` in {-1, 1}.
@@ -134,18 +130,15 @@ class Method(nn.Module, ABC, Generic[S]):
         return self.sample(count, rng)
 
     def figure(self, rng: torch.Generator) -> Figure | None:
-        """What the paper shows in a figure of its own, such as one case changed in several ways.
+        """Return a figure as in the paper, such as one case changed in several ways, or None.
 
-        The harness keeps it as a picture once the method is trained.
-
-        Returns:
-            The figure; None where there is none.
+        The harness saves it as a picture after training.
         """
         del rng
         return None
 
     def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
-        """Make an image for each mask.
+        """Return an image for each mask.
 
         Args:
             mask: ``(B, M, ...)`` in {-1, 1}.
@@ -155,12 +148,12 @@ class Method(nn.Module, ABC, Generic[S]):
             ``(B, C, ...)`` in [-1, 1].
 
         Raises:
-            TypeError: The method has no such ability.
+            TypeError: The method does not have this capability.
         """
         raise self._unable("synthesize")
 
     def segment(self, image: Tensor) -> Tensor:
-        """The probability of the mask's classes for each pixel.
+        """Return the probability of each mask class for every pixel.
 
         Args:
             image: ``(B, C, ...)`` in [-1, 1].
@@ -169,14 +162,14 @@ class Method(nn.Module, ABC, Generic[S]):
             ``(B, M, ...)`` in [0, 1].
 
         Raises:
-            TypeError: The method has no such ability.
+            TypeError: The method does not have this capability.
         """
         raise self._unable("segment")
 
-    # -- what a plugin calls ----------------------------------------------------------------
+    # -- called by plugins ------------------------------------------------------------------
 
     def optimize(self, **optimizers: torch.optim.Optimizer) -> None:
-        """Name the optimisers; a name is what ``update`` takes.
+        """Register optimisers under the names that ``update`` takes.
 
         Args:
             **optimizers: Optimisers over the parameters of networks that are attributes.
@@ -186,13 +179,12 @@ class Method(nn.Module, ABC, Generic[S]):
     def update(self, name: str, loss: Tensor) -> None:
         """Take one optimiser step down the gradient of `loss`.
 
-        Only the parameters of this optimiser receive a gradient; the other networks that the
-        loss runs through are left alone, so a generator's step does not disturb (nor spend time
-        on) its discriminator.
+        Only the parameters of this optimiser receive a gradient. Other networks in the graph of the
+        loss get none, so a generator step neither changes nor spends time on the discriminator.
 
         Args:
             name: Name of the optimiser.
-            loss: Scalar, to be minimised.
+            loss: Scalar to minimise.
         """
         optimizer = self.optimizers[name]
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -203,28 +195,28 @@ class Method(nn.Module, ABC, Generic[S]):
         self.updates[name] += 1
 
     def forget(self, name: str) -> None:
-        """Drop the moments of the optimiser `name`, as when its networks have grown."""
+        """Clear the state of the optimiser `name`, for example after its networks have grown."""
         optimizer = self.optimizers[name]
         optimizer.state.clear()
 
     def average(self, name: str, decay: float) -> None:
-        """Keep an exponential moving average of the network that is the attribute `name`.
+        """Register an exponential moving average (EMA) of the network attribute `name`.
 
         Buffers, such as the statistics of batch normalisation, are averaged like weights.
 
         Args:
             name: Attribute of the network.
-            decay: Weight of the past in each ``update_average``, in [0, 1).
+            decay: Weight of the past in each ``update_ema``, in [0, 1).
         """
         self._averages[name] = f"{name}_average"
         setattr(self, self._averages[name], RunningAverage(getattr(self, name), decay))
 
     def update_average(self, name: str) -> None:
-        """Move the average of network `name` towards its present weights."""
+        """Move the EMA of network `name` towards its current weights."""
         self.averaged(name).update_parameters(getattr(self, name))
 
     def averaged(self, name: str) -> AveragedModel:
-        """The averaged twin of network `name`."""
+        """Return the EMA of network `name`."""
         averaged = getattr(self, self._averages[name])
         assert isinstance(averaged, AveragedModel)
         return averaged
@@ -237,15 +229,15 @@ class Method(nn.Module, ABC, Generic[S]):
         distribution: Literal["normal", "uniform"] = "normal",
         std: float = 1.0,
     ) -> Tensor:
-        """Noise on the method's device.
+        """Return noise on the method's device.
 
-        Sampling noise is drawn where `rng` lives, the CPU, so that a seed gives the same samples
-        on every device; training noise is drawn on the device.
+        With `rng`, noise is drawn on the generator's device, the CPU, so that a seed gives the same
+        samples on every device; training noise is drawn on the method's device.
 
         Args:
-            count: Size of the batch.
+            count: Batch size.
             *shape: Shape of one noise vector.
-            rng: Source of noise while sampling; None for the global one while training.
+            rng: Generator for sampling; None for the global one, in training.
             distribution: ``"normal"``, N(0, std^2), or ``"uniform"`` in [-1, 1].
             std: Standard deviation of normal noise.
         """
@@ -260,28 +252,24 @@ class Method(nn.Module, ABC, Generic[S]):
 
     @property
     def device(self) -> torch.device:
-        """The device that the networks are on."""
+        """The device of the networks."""
         parameter = next(self.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """The networks that are trained, by attribute name; averages are not among them."""
+        """The trainable networks by attribute name, without EMAs."""
         averages = set(self._averages.values())
         children = {n: child for n, child in self.named_children() if n not in averages}
         return {n: child for n, child in children.items() if any(True for _ in child.parameters())}
 
-    def _unable(self, ability: str) -> TypeError:
-        return TypeError(f"{type(self).__name__} does not declare the capability {ability!r}")
+    def _unable(self, capability: str) -> TypeError:
+        return TypeError(f"{type(self).__name__} does not declare the capability {capability!r}")
 
-    # -- what the harness calls -------------------------------------------------------------
+    # -- called by the harness --------------------------------------------------------------
 
     def attach(self, fabric: Fabric) -> None:
-        """Hand the networks and optimisers to `fabric`, which owns device and precision.
-
-        Args:
-            fabric: A launched Fabric.
-        """
+        """Set up networks and optimisers with a launched `fabric`."""
         self._fabric = fabric
         self.ranks = Ranks(fabric)
         for name, network in self.networks.items():
@@ -294,7 +282,7 @@ class Method(nn.Module, ABC, Generic[S]):
             self.optimizers[name] = cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
 
     def state(self) -> dict[str, Any]:
-        """Everything that training has changed: networks, averages, optimisers, counters."""
+        """Return everything that training changes: networks, EMAs, optimisers, counters."""
         return {
             "modules": {name: child.state_dict() for name, child in self.named_children()},
             "own": self._own_tensors(),
@@ -304,13 +292,13 @@ class Method(nn.Module, ABC, Generic[S]):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to a saved state.
+        """Restore a saved state.
 
         Args:
-            state: What ``state`` returned, for the same settings and data shape.
+            state: What ``get_state`` returned, for the same settings and data shape.
 
         Raises:
-            RuntimeError: The state is of other networks.
+            RuntimeError: The state is from other networks.
         """
         for name, child in self.named_children():
             child.load_state_dict(state["modules"][name])
@@ -323,7 +311,7 @@ class Method(nn.Module, ABC, Generic[S]):
         self.updates = Counter(state["updates"])
 
     def _own_tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers that are attributes of the method itself."""
+        """Return the parameters and buffers that are attributes of the method itself."""
         own = {
             **dict(self.named_parameters(recurse=False)),
             **dict(self.named_buffers(recurse=False)),
@@ -332,10 +320,10 @@ class Method(nn.Module, ABC, Generic[S]):
 
 
 def _gains_by_channels_last(network: nn.Module, device: torch.device) -> bool:
-    """Whether a network of two dimensions is faster with the channels of a pixel side by side.
+    """Return whether a 2-D network is faster in channels-last memory format.
 
-    Convolutions are, on CPUs and on tensor cores. But a CPU normalises instances in planes: torch
-    would turn the features round before each normalisation and back after it.
+    Convolutions are, on CPUs and on tensor cores. But instance normalisation on a CPU needs the
+    channels-first format: torch would convert before and after each one.
     """
-    turned = any(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
-    return device.type != "cpu" or not turned
+    converts = any(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
+    return device.type != "cpu" or not converts

@@ -1,4 +1,4 @@
-"""The contract of a metric: what its function is given."""
+"""The inputs and outputs of a metric's function."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """A set of images to be scored; it is equal to itself alone.
+    """A set of images to score; instances compare by identity.
 
     Attributes:
         images: Pictures, uint8 ``(N, C, H, W)`` with C of 1 or 3, or volumes
-            ``(N, C, D, H, W)``, uint8 or float in [-1, 1]; may be a read-only memory map.
-        fov: Field of view, uint8 ``(N, H, W)`` in {0, 1}, or None where every pixel counts.
-        parent: The set of which this one is a part, or None.
-        indices: Places in the parent.
+                ``(N, C, D, H, W)``, uint8 or float in [-1, 1]; may be a read-only memory map.
+            fov: Field of view, uint8 ``(N, H, W)`` in {0, 1}, or None if every pixel counts.
+            parent: The set that this one is a subset of, or None.
+            indices: Positions in the parent.
     """
 
     images: npt.NDArray[Any]
@@ -35,13 +35,13 @@ class ImageSet:
         return len(self.images)
 
     def subset(self, indices: npt.NDArray[np.int64]) -> ImageSet:
-        """The images at `indices`; their features are taken from the whole set's."""
+        """Return the images at `indices`; their features are taken from the whole set's."""
         fov = None if self.fov is None else self.fov[indices]
         return ImageSet(self.images[indices], fov, parent=self, indices=indices)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the pixels, by which features are cached."""
+        """Hash of the pixels: the key under which features are cached."""
         return _hash_of(self.images)
 
     @cached_property
@@ -58,19 +58,19 @@ def _hash_of(images: npt.NDArray[Any]) -> str:
 
 
 class Features(Protocol):
-    """Gives the features of a set of images; computed once for a set."""
+    """Function that returns the features of a set of images, computed once per set."""
 
     def __call__(self, extractor: str, images: ImageSet) -> npt.NDArray[np.float32]:
-        """Features ``(N, d)`` of `images` under the extractor of that name."""
+        """Return features ``(N, d)`` of `images` from the named extractor."""
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """What tells copying from learning.
+    """Images that distinguish memorisation from generalisation.
 
     Attributes:
         train: The images that the method was trained on.
-        held_out: Real images that it never saw.
+        held_out: Real images that were not used in training.
     """
 
     train: ImageSet
@@ -79,15 +79,14 @@ class Unseen:
 
 @dataclass(frozen=True)
 class MetricInputs:
-    """What a metric's function is called with; it returns a float, or `Terms`.
+    """Input of a metric on image sets; the metric returns a float or `MetricTerms`.
 
     Attributes:
         real: The reference images.
-        fake: The images to be scored.
-        features: Extractor name and image set to features ``(N, d)``.
-        seed: Seed of what the metric draws (patches, pairs).
-        unseen: The training images and real images that were held out of training, or None where
-            nothing was held out.
+        fake: The images to score.
+        features: From an extractor's name and an image set to features ``(N, d)``.
+        seed: Random seed of what the metric draws (patches, pairs).
+        unseen: The training images and held-out real images, or None if nothing was held out.
     """
 
     real: ImageSet
@@ -99,11 +98,11 @@ class MetricInputs:
 
 @dataclass(frozen=True, eq=False)
 class MaskInputs:
-    """What the function of a metric that judges masks is called with.
+    """Input of a metric on masks.
 
     Attributes:
-        scores: For each case the probability of the foreground, float32 ``(H, W)`` in [0, 1], at
-            the case's own size.
+        scores: For each case the foreground probability, float32 ``(H, W)`` in [0, 1], at the
+            case's original size.
         truth: For each case its mask, bool ``(H, W)``.
         fov: For each case the pixels that count, bool ``(H, W)``.
     """
@@ -118,11 +117,11 @@ class MaskInputs:
 
 @dataclass(frozen=True, eq=False)
 class PairedInputs:
-    """What the function of a metric that compares image with image is called with.
+    """Input of a metric that compares each image with its target.
 
     Attributes:
         real: The real images, float32 ``(N, C, ...)`` in [-1, 1].
-        fake: The images made for the same cases, likewise.
+        fake: The images generated for the same cases, in the same format.
     """
 
     real: npt.NDArray[np.float32]
@@ -130,34 +129,35 @@ class PairedInputs:
 
 
 Terms = npt.NDArray[np.float64]
-"""Independent contributions ``(N,)``, of an image or a pair each, whose mean is the value."""
+"""Independent contributions ``(N,)``, one per image or pair, whose mean is the value."""
 
 MetricFunction = Callable[[MetricInputs], float | Terms]
 
 PairedFunction = Callable[[PairedInputs], Terms]
-"""A metric that compares image with image: a value for each case."""
+"""A metric that compares image with image: returns one value per case."""
 
 MaskFunction = Callable[[MaskInputs, npt.NDArray[np.int64]], npt.NDArray[np.float64]]
-"""A metric that judges masks: called with how often each case counts, ``(R, N)``, one row a
-resample, it returns a value for each row, ``(R,)``."""
+"""A metric on masks. Called with case counts ``(R, N)``, one row per bootstrap resample, it
+returns one value per row, ``(R,)``."""
 
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A measured value, as it stands in a record.
+    """A measured value as stored in a record.
 
     Attributes:
         metric: Name of the metric.
-        value: The value; None where it could not be had, with the reason in `note`.
+        value: The value; None if it could not be computed, with the reason in `note`.
         recipe: The metric's definition in one line.
-        n_real: Reference images used.
-        n_fake: Scored images used.
-        floor: The same metric between two disjoint parts of the reference, or None.
+        n_real: Number of reference images used.
+        n_fake: Number of scored images used.
+        floor: Real-vs-real baseline: the metric between two disjoint parts of the reference, or
+            None.
         n_floor: Images in each of these parts.
-        low: Lower end of the 95 % bootstrap interval over the scored images; None for a metric
-            that is no mean over them.
+        low: Lower end of the 95 % bootstrap interval over the scored images; None if the metric
+            is not a mean over them.
         high: Its upper end.
-        note: What a reader must know.
+        note: Caveat for the reader.
     """
 
     metric: str
@@ -172,5 +172,5 @@ class MetricValue:
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the value as a dict for JSON."""
         return dict(vars(self))

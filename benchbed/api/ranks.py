@@ -1,4 +1,4 @@
-"""The processes that train one method together, each on a part of every batch."""
+"""Distributed training: the processes that share every batch of one method."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ T = TypeVar("T")
 
 
 class Ranks:
-    """This process among those that train together; alone, it does nothing.
+    """This process among those that train one method together; without Fabric, a no-op.
 
-    Each takes its part of every batch and of the noise for it, and every gradient becomes the mean
-    of theirs. So a loss that is a mean over the batch has the gradient that one process would have
-    found, and all of them hold the same weights after every step.
+    Each process takes its part of every batch and of its noise, and every gradient becomes the
+    mean over the processes. A loss that is a mean over the batch therefore has the gradient of a
+    single process, and all processes hold the same weights after every step.
 
-    What is not a mean over the batch is not the same as in one process: batch normalisation (its
-    statistics are those of the whole batch on CUDA, and of a part elsewhere), statistics of a
-    minibatch, and random numbers that a method draws for itself, which differ between the
-    processes. Numbers from ``Method.noise`` are those that one process would have drawn.
+    Three things differ from a single process: batch normalisation (over the whole batch on CUDA,
+    over a part elsewhere), minibatch statistics, and random numbers that a method draws itself.
+    Noise from ``Method.noise`` is the same as in a single process.
 
     Args:
-        fabric: A launched Fabric; None for a process alone.
+        fabric: A launched Fabric; None for a single process.
 
     Attributes:
-        rank: Number of this process.
-        size: How many there are.
-        noise: Source of the noise for whole batches; None for the global one, where one is alone.
+        rank: Rank of this process.
+        size: World size.
+        noise: Generator of the noise for whole batches; None (the global one) in a single process.
     """
 
     def __init__(self, fabric: Fabric | None = None) -> None:
         self.rank = 0 if fabric is None else fabric.global_rank
         self.size = 1 if fabric is None else fabric.world_size
         self.noise: torch.Generator | None = None
-        self._fabric = cast("Fabric", fabric)  # which nobody asks for where one is alone
+        self._fabric = cast("Fabric", fabric)  # never read in a single process
         if self.size > 1:
             device = self._fabric.device
             cuda = device.type == "cuda"
@@ -52,27 +51,27 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes what the run leaves."""
+        """Whether this process writes the run's files."""
         return self.rank == 0
 
     def part(self, whole: Tensor) -> Tensor:
-        """This process's part of a tensor whose first axis counts the cases of a whole batch."""
+        """Return this process's part of a tensor; `whole` has the whole batch on its first axis."""
         return whole if self.size == 1 else whole.chunk(self.size)[self.rank]
 
     def part_of(self, batch: Batch) -> Batch:
-        """This process's part of a batch."""
+        """Return this process's part of a batch."""
         if self.size == 1:
             return batch
         return batch.each(lambda _, tensor: self.part(tensor))
 
     def normalised(self, network: nn.Module) -> nn.Module:
-        """The network, whose batch normalisation sees whole batches where the device can do so."""
+        """Return the network with batch normalisation synchronised over processes, on CUDA."""
         if self.size == 1 or self._fabric.device.type != "cuda":
             return network
         return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(network))
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Put the mean over the processes into each tensor."""
+        """Replace each tensor by its mean over the processes."""
         if self.size == 1 or not tensors:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -82,15 +81,15 @@ class Ranks:
             tensor.copy_(mean.view(tensor.shape))
 
     def agree(self, value: float) -> float:
-        """The first process's value: a clock, or a wish to stop, is not the same in all."""
+        """Return rank 0's value, for what differs between processes: a clock, a stop signal."""
         if self.size == 1:
             return value
-        told = torch.tensor(value, dtype=torch.float64, device=self._fabric.device)
-        distributed.broadcast(told, 0)
-        return float(told)
+        shared = torch.tensor(value, dtype=torch.float64, device=self._fabric.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, in their order."""
+        """Return the values of all processes, in rank order."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -98,6 +97,6 @@ class Ranks:
         return values
 
     def wait(self) -> None:
-        """Go on when all have come so far."""
+        """Block until all processes get here."""
         if self.size > 1:
             self._fabric.barrier()

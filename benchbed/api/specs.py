@@ -1,4 +1,4 @@
-"""What a plugin declares: plain data, cheap to import.
+"""Specs that a plugin declares: plain data, cheap to import.
 
 A spec names its implementation as a ``"module:object"`` string, so that listing, help and reports
 never import the implementation (nor torch, which it needs).
@@ -14,11 +14,11 @@ from typing import Any, Literal
 from benchbed.api.layouts import Download, Layout, Phantom, Volumes
 
 Direction = Literal["up", "down", "none"]
-"""Whether a larger value is better (``up``), a smaller one (``down``), or neither is."""
+"""Whether a larger value is better (``up``), a smaller one (``down``), or neither."""
 
 Judged = Literal["images", "volumes", "masks", "pairs"]
-"""What is scored: a set of made pictures against a set of real ones, the same of volumes, predicted
-masks against true ones, or each made image against the real one of its case."""
+"""What is scored: generated images against real ones, the same for volumes, predicted masks against
+true ones, or each generated image against the real one of its case."""
 
 REGIMES: Mapping[str, str] = {
     "real": "real pairs only",
@@ -26,10 +26,10 @@ REGIMES: Mapping[str, str] = {
     "mixed": "real and synthetic pairs combined",
     "finetuned": "synthetic pairs for the first half of the budget, then real pairs",
 }
-"""What a segmentation network may be trained on."""
+"""What a segmentation network can be trained on."""
 
 PRESETS = ("quick", "standard", "paper")
-"""The names of the protocol presets, from the smallest to the paper's own scale."""
+"""Names of the protocol presets, from the smallest to the paper's own scale."""
 
 ABILITIES: Mapping[str, str] = {
     "sample": "generates images from noise (and masks, if the method makes pairs)",
@@ -40,7 +40,7 @@ ABILITIES: Mapping[str, str] = {
 }
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""What a name looks like: lower-case words joined by hyphens."""
+"""Pattern of a name: lower-case words joined by hyphens."""
 
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -57,7 +57,7 @@ def _check(kind: str, name: str, *objects: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """Where a method, data set or metric was published.
+    """Where a method, dataset or metric was published.
 
     Attributes:
         key: Short name, as in the files of reference values, such as ``"author2019-name"``.
@@ -77,17 +77,16 @@ class Paper:
 
     @property
     def citation(self) -> str:
-        """One line: authors, year, title, venue."""
+        """Authors, year, title and venue in one line."""
         return f"{self.authors} ({self.year}). {self.title}. {self.venue}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """A place where the paper is silent, wrong or departed from.
+    """A point where the paper is silent or wrong, or where this implementation departs from it.
 
     Attributes:
-        paper: What the paper says, with its place, or that it says nothing.
-        here: What this implementation does.
+        paper: What the paper says and where, or that it says nothing.
         reason: Why.
     """
 
@@ -98,23 +97,23 @@ class Deviation:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec:
-    """A method, as a plugin declares it.
+    """Declaration of a method.
 
     Attributes:
-        name: The name on the command line and in every table.
-        title: What a reader calls it.
+        name: Name on the command line and in tables.
+        title: Display name.
         paper: Where it was published.
         implementation: ``"module:Class"`` of the `Method`.
         settings: ``"module:Class"`` of its `MethodSettings`; that module must not import torch.
-        abilities: What a trained model can do; keys of `ABILITIES`.
-        sizes: In-plane sizes in pixels for which the networks can be built.
-        dimensions: Spatial dimensions, of 2 and 3, for which they can be built.
-        needs: Parts of a case beside the image that training needs, such as ``"mask"``.
-        mask_stage: Name of the setting that is the share of the budget in which it learns masks
-            alone, before it learns what their images look like; None where it has no such stage.
+        abilities: What a trained model can do; keys of `CAPABILITIES`.
+        sizes: In-plane sizes in pixels that the networks support.
+        dimensions: Spatial dimensions, 2 or 3, that they support.
+        needs: Parts of a case besides the image that training needs, such as ``"mask"``.
+        mask_stage: Name of the setting for the share of the budget in which the method learns
+            only masks, before their images; None if it has no such stage.
         trains: Whether there is anything to train; False for a reference such as an annotator.
-        presets: Settings that a preset changes, by preset name; what it does not name keeps its
-            default, which is the paper's value.
+        presets: Settings that a preset changes, by preset name; other settings keep their default,
+            which is the paper's value.
         equations: The method's formulas, as pairs of place in the paper and formula.
         deviations: Where the paper is silent or departed from.
     """
@@ -146,29 +145,29 @@ class MethodSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """A data set, as a plugin declares it.
+    """Declaration of a dataset.
 
     Attributes:
-        name: The name on the command line and in every table.
+        name: Name on the command line and in tables.
         title: The official name.
         modality: Such as ``"chest radiography"``.
         paper: What its users cite.
         licence: Licence of the data, as far as known.
         access: How to get the data: where to go and what to do, in one or two sentences.
-        layouts: Official layouts; the cases of every one that is found are put together.
-        downloads: The archives that make up the data set, where they are open to all; none where
-            its source asks for a registration or an account.
-        phantom: Its stand-in, or None.
-        channels: 1 (grey) or 3 (RGB); images are converted. Of volumes, the number of sequences.
+        layouts: Official layouts; the cases of all layouts that are found are combined.
+        downloads: The archives of the dataset if they are public; empty if the source requires a
+            registration or an account.
+        phantom: Its phantom, or None.
+        channels: 1 (grey) or 3 (RGB); images are converted. For volumes, the number of sequences.
         classes: Names of the image-level labels, in the order of their numbers.
-        volumes: What there is to say where cases are volumes; None where they are pictures.
-        framing: How a picture becomes square: ``"fov"`` (the bounding square of the field of
-            view), ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
+        volumes: Properties of volumes; None if cases are images.
+        framing: How an image becomes square: ``"fov"`` (the bounding square of the field of view),
+            ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
         fov: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
-            ``(H, W)``, for images that come without one; None where every pixel counts.
-        intensity_window: What becomes black and what white in pictures of more than 8 bits a
-            channel, in their own units, such as ``(-1000, 400)`` Hounsfield units; None where
-            they have no agreed range and each is stretched between its own percentiles.
+            ``(H, W)``, for images without a field-of-view file; None if every pixel counts.
+        intensity_window: Values shown as black and white in images of more than 8 bits per
+            channel, in their own units, such as ``(-1000, 400)`` Hounsfield units; None if they
+            have no agreed range, which stretches each image between its own percentiles.
     """
 
     name: str
@@ -189,12 +188,12 @@ class DatasetSpec:
 
     @property
     def dimensions(self) -> int:
-        """Spatial dimensions of a case, 2 or 3."""
+        """Number of spatial dimensions of a case, 2 or 3."""
         return 2 if self.volumes is None else 3
 
     @property
     def structures(self) -> int:
-        """Number of classes that a mask tells apart, its background not counted."""
+        """Number of mask classes without the background."""
         return 1 if self.volumes is None else len(self.volumes.structures)
 
     def __post_init__(self) -> None:
@@ -213,24 +212,23 @@ class DatasetSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """A metric: a named recipe.
+    """Declaration of a metric.
 
     Attributes:
-        name: The name in records and tables.
+        name: Name in records and tables.
         title: Column heading.
         direction: Which way is better.
-        implementation: ``"module:function"``, called with `MetricInputs`, with `MaskInputs` where
-            it judges masks, or with `PairedInputs` where it judges pairs.
-        recipe: The definition in one line: what a change of would need another name.
-        bounds: Least and largest possible value, None where there is none.
-        min_samples: Fewest images a side for which the value means anything.
-        judges: ``"images"`` (sets of pictures), ``"volumes"`` (sets of them), ``"masks"`` or
-            ``"pairs"``.
+        implementation: ``"module:function"``, called with `MetricInputs`, `MaskInputs` or
+            `PairedInputs`, depending on ``input_kind``.
+        recipe: The definition in one line; a change to it requires a new name.
+        bounds: Smallest and largest possible value, None if unbounded.
+        min_samples: Fewest images per side for a meaningful value.
+        judges: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or ``"pairs"``.
         held_out: Whether it needs real images that were held out of training.
-        weights: ``"module:function"`` that returns whether the pretrained weights are there, once
-            it has tried to get them; None where none are needed.
-        stand_in: Name of the metric that is reported instead, under its own name, where the
-            weights cannot be had.
+        weights: ``"module:function"`` that tries to get the pretrained weights and returns whether
+            they are present; None if none are needed.
+        stand_in: Name of the metric that is reported instead, under its own name, if the weights
+            are unavailable.
         paper: Where it is defined.
     """
 
@@ -253,21 +251,21 @@ class MetricSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """A task: a way to judge a method.
+    """Declaration of a task: a way to evaluate a method.
 
     Attributes:
-        name: The name on the command line.
+        name: Name on the command line.
         title: What it measures, in a few words.
         implementation: ``"module:Class"`` of the `Task`.
-        abilities: The method must have one of these abilities.
-        metrics: Names of the metrics that it reports unless told otherwise.
-        volume_metrics: Those that it reports of volumes; none where it is for pictures alone.
-        judges: What its metrics may judge, of `MetricSpec.judges`.
+        abilities: Capabilities of which the method must have one.
+        metrics: Names of the default metrics.
+        volume_metrics: Default metrics for volumes; empty if the task is for images only.
+        judges: Allowed values of its metrics' `MetricSpec.input_kind`.
         reference_split: The split that it compares with.
-        regimes: What the training set may be made of, where that is the question; keys of
-            `REGIMES`.
-        samples: Whether it draws samples, so that their number belongs to the protocol.
-        parameters: Keyword arguments that its class is made with.
+        regimes: Possible compositions of the training set, if that is what the task varies; keys
+            of `REGIMES`.
+        samples: Whether it draws samples, so that their number is part of the protocol.
+        parameters: Keyword arguments of its class.
     """
 
     name: str

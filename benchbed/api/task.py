@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a prediction is judged by.
+    """The real side of a prediction: one case at its original size.
 
     Attributes:
         id: Name of the case.
-        image: The prepared image: ``(C, size, size)`` uint8, or of a volume
+        image: The prepared image: ``(C, size, size)`` uint8, or for a volume
             ``(C, D, size, size)`` float16.
-        mask: The first annotator's mask, bool ``(H, W)`` or ``(D, H, W)``, at the case's own size;
-            of a volume, any structure.
-        second_mask: The second annotator's, or None.
-        fov: The pixels that count, bool, of the same shape.
-        part: The part of the case that the prepared image shows.
+        mask: The first annotator's mask, bool ``(H, W)`` or ``(D, H, W)``, at the case's original
+            size; for a volume, any structure.
+        second_mask: The second annotator's mask, or None.
+        fov: The pixels that count, bool, in the shape of the mask.
+        part: The region of the case that the prepared image shows.
     """
 
     id: str
@@ -46,33 +46,33 @@ class Reference:
 
 
 References = Callable[[str], Iterator[Reference]]
-"""From the name of a split to its cases."""
+"""Function from the name of a split to its cases."""
 
 
 Batches = Callable[[str], "Iterator[tuple[Batch, int]]"]
-"""From the name of a split to its cases as tensors on the CPU, and how many cases it has."""
+"""Function from the name of a split to its cases as CPU tensors, with the total case count."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a task is given once a method is trained.
+    """What a task needs to evaluate a trained method.
 
     Attributes:
         method: The trained method.
-        abilities: What it can do.
-        real: The data set's images by split.
+        abilities: Its capabilities.
+        real: The dataset's images by split.
         train_split: The split that the method was trained on.
         reference_split: The split that samples are compared with.
-        held_out_split: A split that it never saw, or None.
-        references: From the name of a split to its cases with their masks at their own size.
-        batches: From the name of a split to its cases as a method sees them, in their order, each
-            few with the number of all.
+        held_out_split: A split not used in training, or None.
+        references: From the name of a split to its cases, with masks at their original size.
+        batches: From the name of a split to its cases as batches in order, each with the total
+            case count.
         samples: Number of samples to score.
         metrics: The metrics to report.
-        features: Gives features of image sets.
-        seed: Seed of all that is drawn.
-        counted: Told what is being done, how much is done and how much there is.
-        picture: Keeps a picture, ``(H, W, 3)`` uint8, under a name.
+        features: Returns features of image sets.
+        seed: Random seed.
+        counted: Receives progress: the activity, how much is done, and the total.
+        picture: Saves a picture, ``(H, W, 3)`` uint8, under a name.
     """
 
     method: Method[Any]
@@ -92,12 +92,8 @@ class Evaluation:
 
 
 class Task(ABC):
-    """A way to judge a trained method."""
+    """A way to evaluate a trained method."""
 
     @abstractmethod
     def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
-        """Score the method.
-
-        Args:
-            evaluation: The method, the data and what to report.
-        """
+        """Return the scores of the method."""

@@ -1,4 +1,4 @@
-"""Values that cross the border between the harness and a plugin."""
+"""Types shared by the harness and plugins."""
 
 from __future__ import annotations
 
@@ -11,19 +11,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Losses: TypeAlias = "Mapping[str, Tensor]"
-"""What a training step returns: loss name -> scalar tensor, still on the device."""
+"""Return type of a training step: loss name -> scalar tensor, still on the device."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a picture that is kept; it may reach beyond the picture's edge.
-
-    Attributes:
-        top: First row.
-        left: First column.
-        height: Rows.
-        width: Columns.
-    """
+    """Crop of an image, in pixels; it may extend beyond the image."""
 
     top: int
     left: int
@@ -33,12 +26,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Box:
-    """The part of a volume that is kept; it may reach beyond the volume's edge.
-
-    Attributes:
-        start: First slice, row and column.
-        shape: Slices, rows and columns.
-    """
+    """Crop of a volume in slices, rows and columns; it may extend beyond the volume."""
 
     start: tuple[int, int, int]
     shape: tuple[int, int, int]
@@ -51,8 +39,8 @@ class DataShape:
     Attributes:
         channels: Image channels, 1 (grey) or 3 (RGB) for photographs, more for MRI sequences.
         spatial: Spatial size in pixels or voxels, ``(H, W)`` or ``(D, H, W)``.
-        mask_channels: Channels of the mask that comes with an image; 0 where there is none.
-        classes: Number of image-level classes; 0 where cases carry no label.
+        mask_channels: Channels of the mask; 0 if there are no masks.
+        classes: Number of image-level classes; 0 if cases have no labels.
     """
 
     channels: int
@@ -73,7 +61,7 @@ class DataShape:
 
 @dataclass
 class Batch:
-    """Some cases as tensors on the device; the first axis of each counts the cases.
+    """Some cases as tensors on one device; the first axis of each counts the cases.
 
     Attributes:
         image: ``(B, C, H, W)`` or ``(B, C, D, H, W)``, float32 in [-1, 1].
@@ -81,7 +69,7 @@ class Batch:
         fov: Field of view ``(B, 1, ...)``, float32 in {0, 1}, or None.
         label: ``(B,)`` int64 class indices, or None.
         extra: Further tensors by name: what the method derives from each image
-            (see `Method.derived`), float32 in [-1, 1], or what a sampler wants shown.
+            (see `Method.get_derived_arrays`), float32 in [-1, 1], or sampler outputs to show.
     """
 
     image: Tensor
@@ -94,11 +82,11 @@ class Batch:
         return int(self.image.shape[0])
 
     def __getitem__(self, name: str) -> Tensor:
-        """The derived tensor called `name`."""
+        """Return the derived tensor called `name`."""
         return self.extra[name]
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor that is there, with its name."""
+        """Yield the name and value of every tensor that is not None."""
         for name in ("image", "mask", "fov", "label"):
             value = getattr(self, name)
             if value is not None:
@@ -106,15 +94,11 @@ class Batch:
         yield from self.extra.items()
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
+        """Return the batch on another device."""
         return self.each(lambda _, tensor: tensor.to(device))
 
     def each(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
-        """The batch with every tensor changed.
-
-        Args:
-            change: From a tensor's name and the tensor to what takes its place.
-        """
+        """Return a batch with `change`, called with name and value, applied to every tensor."""
         changed = {name: change(name, tensor) for name, tensor in self.tensors()}
         extra = {name: changed.pop(name) for name in self.extra}
         return replace(self, **changed, extra=extra)
@@ -122,11 +106,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture that a method has of its own.
+    """A figure that only this method has.
 
     Attributes:
-        rows: Images with masks, each to stand in a row.
-        focus: Numbers of the structures that it is about; none for all of them.
+        rows: Images with masks, one per row.
+        focus: Numbers of the structures to highlight; empty for all.
     """
 
     rows: Batch

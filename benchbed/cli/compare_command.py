@@ -46,7 +46,7 @@ def compare(
     from benchbed.api.specs import MetricSpec
     from benchbed.errors import BenchbedError
     from benchbed.registry import registry
-    from benchbed.runs.comparison import compare as put_beside
+    from benchbed.runs.comparison import compare as compare_runs
     from benchbed.runs.lookup import find_record
     from benchbed.runs.store import Store
 
@@ -63,7 +63,7 @@ def compare(
             f"compare takes at most {len(LETTERS)} runs, but got {len(names)}. Use `benchbed "
             "report` for larger tables."
         )
-    found = put_beside(records, registry().specs(MetricSpec))
+    found = compare_runs(records, registry().specs(MetricSpec))
     if as_json:
         typer.echo(json.dumps(found.as_dict(everything=everything), indent=2))
         return
@@ -76,7 +76,7 @@ def _print(found: Comparison, console: Console, *, everything: bool) -> None:
     from benchbed.cli.plain import plain_text
 
     if found.reasons:
-        # One line of its own a reason: the first is what a reader must not miss.
+        # One line per reason: this is what a reader must not miss.
         console.print(plain_text("These runs are not comparable:", style="bold red"))
         for reason in found.reasons:
             console.print(plain_text(f"  {reason}", style="red"))
@@ -91,8 +91,8 @@ def _print_facts(found: Comparison, console: Console, *, everything: bool) -> No
 
     from benchbed.cli.plain import plain_text
 
-    shown = [fact for fact in found.facts if everything or fact.differs]
-    if not shown:
+    facts = [fact for fact in found.facts if everything or fact.differs]
+    if not facts:
         console.print("\nThe runs differ only in their metrics.")
         return
     table = Table(box=None, pad_edge=False)
@@ -100,7 +100,7 @@ def _print_facts(found: Comparison, console: Console, *, everything: bool) -> No
     for letter, _ in zip(LETTERS, found.runs, strict=False):
         table.add_column(letter, overflow="fold")
     group = ""
-    for fact in shown:
+    for fact in facts:
         if fact.group != group:
             group = fact.group
             table.add_row(plain_text(group, style="bold"))
@@ -125,12 +125,12 @@ def _print_lines(found: Comparison, console: Console) -> None:
     for letter, _ in zip(LETTERS, found.runs, strict=False):
         table.add_column(letter)
     for line in found.lines:
-        cells = (_cell(line, place) for place in range(len(found.runs)))
+        cells = (_cell(line, index) for index in range(len(found.runs)))
         table.add_row(plain_text(_heading(line)), *cells)
-        floors = [MISSING if m is None else _floor(m) for m in line.values]
-        if any(floor != MISSING for floor in floors):
+        baselines = [MISSING if m is None else _floor(m) for m in line.values]
+        if any(baseline != MISSING for baseline in baselines):
             style = "dim"
-            cells = (plain_text(floor, style=style) for floor in floors)
+            cells = (plain_text(baseline, style=style) for baseline in baselines)
             table.add_row(plain_text("  real vs real", style=style), *cells)
     console.print(table)
     if any(line.best for line in found.lines):
@@ -150,17 +150,17 @@ def _heading(line: Line) -> str:
     return line.metric if spec is None else heading(spec)
 
 
-def _cell(line: Line, place: int) -> Text:
+def _cell(line: Line, index: int) -> Text:
     from benchbed.cli.plain import plain_text
     from benchbed.report.text import interval, number
 
-    measured = line.values[place]
+    measured = line.values[index]
     if measured is None or measured.value is None:
         return plain_text(MISSING)
     text = number(measured.value)
     if measured.low is not None and measured.high is not None:
         text += f" {interval(measured.low, measured.high)}"
-    if place not in line.best:
+    if index not in line.best:
         return plain_text(text)
     return plain_text(f"{text} {'≈' if line.overlap else '✓'}", style="bold green")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchbed.training.events import Progress
 
 QUIET_SECONDS = 30.0
-"""Where output is no terminal, a line of progress comes about this often."""
+"""Interval of progress lines if output is not a terminal."""
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
@@ -41,7 +41,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``"45 s"``, ``"3 min 20 s"``, ``"2 h 05 min"``."""
+    """Format seconds as ``"45 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
     if not math.isfinite(seconds):
         return "unknown"
     whole = round(seconds)
@@ -53,15 +53,15 @@ def duration(seconds: float) -> str:
 
 
 class ConsoleReporter:
-    """Shows what a run reports: a live bar on a terminal, a line now and then elsewhere.
+    """Reporter for the console: a live bar on a terminal, occasional lines elsewhere.
 
-    Everything goes to stderr, so that stdout is left for what a script reads. Of the processes that
-    train a run together, the first one speaks.
+    Everything goes to stderr, so that stdout has only output for scripts. Of several processes of
+    a run, only rank 0 prints.
     """
 
     def __init__(self) -> None:
-        first = os.environ.get("LOCAL_RANK", "0") == "0"
-        self.console = Console(stderr=True, quiet=not first)
+        is_first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.console = Console(stderr=True, quiet=not is_first_rank)
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
@@ -90,15 +90,15 @@ class ConsoleReporter:
             self._bars.stop()
 
     def say(self, text: str) -> None:
-        """One line worth reading."""
+        """Print a message."""
         self.console.print(plain_text(text))
 
     def counted(self, what: str, done: int, total: int) -> None:
-        """A countable piece of work has come so far."""
+        """Show progress of a countable activity."""
         self._show(what, done / total if total else 1.0, f"{done}/{total}")
 
     def training(self, progress: Progress) -> None:
-        """Training has come so far."""
+        """Show training progress."""
         speed = f"{progress.images_per_second:.0f} images/s, " if progress.images_per_second else ""
         losses = ", ".join(f"{name} {loss:.3g}" for name, loss in progress.losses.items())
         left = f"{duration(progress.remaining)} left" if progress.share < 1 else "done"
@@ -106,7 +106,7 @@ class ConsoleReporter:
         self._show("training", progress.share, detail)
 
     def picture(self, path: Path) -> None:
-        """A picture was written."""
+        """Print the path of the final samples."""
         if path.stem == "final":
             self.say(f"Samples: {path}")
 

@@ -27,7 +27,6 @@ def data() -> None:
 
 
 def _open_to_all() -> str:
-    """A data set that the command `fetch` can get, for its help."""
     from benchbed.api.specs import DatasetSpec
     from benchbed.registry import registry
 
@@ -64,8 +63,8 @@ def _status(spec: Any, root: Path) -> dict[str, str]:
 
     report = look(spec, root)
     if not report.places:
-        stand_in = "and no phantom" if spec.phantom else "using the phantom"
-        return {"dataset": spec.name, "state": f"not found; {stand_in}", "cases": "", "folder": ""}
+        suffix = "and no phantom" if spec.phantom else "using the phantom"
+        return {"dataset": spec.name, "state": f"not found; {suffix}", "cases": "", "folder": ""}
     folders = ", ".join(str(folder) for _, folder in report.places)
     try:
         counts = collect(spec, report.places, root).counts()
@@ -128,16 +127,16 @@ def fetch(
     from benchbed.api.specs import DatasetSpec
     from benchbed.cli.console import ConsoleReporter, print_rows
     from benchbed.data.fetch import FetchFailed
-    from benchbed.data.fetch import fetch as bring
+    from benchbed.data.fetch import fetch as download
     from benchbed.registry import registry
 
     spec = registry().spec(DatasetSpec, name)
     root = paths.data_root(data_root)
     try:
         with ConsoleReporter() as reporter:
-            # An address or a folder that is broken into two lines cannot be copied.
+            # Wrapped addresses and paths could not be copied.
             say = partial(reporter.console.print, soft_wrap=True, markup=False, highlight=False)
-            bring(spec, root, force=force, say=say, counted=reporter.counted)
+            download(spec, root, force=force, say=say, counted=reporter.counted)
     except FetchFailed as error:
         typer.echo(f"benchbed: {error}", err=True)
         raise typer.Exit(1) from error
@@ -145,5 +144,5 @@ def fetch(
         typer.echo("Stopped. Repeat the command to resume the download.", err=True)
         raise typer.Exit(130) from error
     print_rows([_status(spec, root)], empty="")
-    place = f" --data-root {shlex.quote(str(data_root))}" if data_root else ""
-    typer.echo(f"Next: benchbed data verify {name}{place}", err=True)
+    root_option = f" --data-root {shlex.quote(str(data_root))}" if data_root else ""
+    typer.echo(f"Next: benchbed data verify {name}{root_option}", err=True)

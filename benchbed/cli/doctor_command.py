@@ -88,13 +88,13 @@ def _places(data_root: Path | None, results: Path | None) -> dict[str, str]:
 
     root = paths.data_root(data_root)
     specs = registry().specs(DatasetSpec).values()
-    here = [spec.name for spec in specs if look(spec, root).places]
+    found = [spec.name for spec in specs if look(spec, root).places]
     try:
         writable = str(paths.writable(paths.results(results)))
     except BenchbedError as error:
         writable = str(error)
     return {
-        "data": f"{root}: {', '.join(here) or 'no data set; phantoms stand in'}",
+        "data": f"{root}: {', '.join(found) or 'no dataset; phantoms are used'}",
         "results": writable,
         "cache": str(paths.cache()),
     }

@@ -56,10 +56,12 @@ def evaluate(
     specs = tuple(registry().spec(MetricSpec, name) for name in names)
     check_judged(specs, {"images"}, "benchbed evaluate")
     with ConsoleReporter() as reporter:
-        given = [path for path in (real, fake, held_out) if path is not None]
-        folders = [open_folder(path, skip_bad, reporter.counted) for path in given]
+        paths = [path for path in (real, fake, held_out) if path is not None]
+        folders = [open_folder(path, skip_bad, reporter.counted) for path in paths]
         chosen = size or common_size(folders)
-        photographs, made, *rest = (folder.images(chosen, reporter.counted) for folder in folders)
+        photographs, generated, *rest = (
+            folder.images(chosen, reporter.counted) for folder in folders
+        )
         unseen = Unseen(photographs, rest[0]) if rest else None
         from benchbed.metrics.feature_cache import FeatureCache
         from benchbed.runs.device import fabric
@@ -71,7 +73,7 @@ def evaluate(
         values = score(
             specs,
             photographs,
-            made,
+            generated,
             features,
             seed=seed,
             unseen=unseen,

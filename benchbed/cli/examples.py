@@ -7,11 +7,11 @@ from benchbed.registry import registry
 
 
 def examples(*commands: str) -> str:
-    """The epilog of a help text.
+    """Return the epilog of a help text.
 
     Args:
-        *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` stand
-            for the first of each that the plugins offer.
+        *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` are
+            replaced by the first installed ones.
     """
     method = next(iter(registry().specs(MethodSpec)), "METHOD")
     dataset = next(iter(registry().specs(DatasetSpec)), "DATASET")

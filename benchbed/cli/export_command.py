@@ -44,21 +44,22 @@ def export(
     name = f"{found.record.id}.zip"
     file = Path(name) if out is None else out / name if out.is_dir() else out
     paths.writable(file.parent)
-    made = pack(found, file, pictures=pictures)
+    exported = pack(found, file, pictures=pictures)
     if as_json:
-        facts = {"run": found.record.id, "file": str(file), "sha256": made.sha256}
-        typer.echo(json.dumps({**facts, "members": made.members}, indent=2))
+        facts = {"run": found.record.id, "file": str(file), "sha256": exported.sha256}
+        typer.echo(json.dumps({**facts, "members": exported.members}, indent=2))
     else:
         from rich.filesize import decimal
 
-        typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {made.sha256}")
+        typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {exported.sha256}")
     if found.record.source == "real":
-        for sentence in _cautions(made.stored, any(n.endswith(".png") for n in made.members)):
+        for sentence in _cautions(
+            exported.stored, any(n.endswith(".png") for n in exported.members)
+        ):
             typer.echo(sentence, err=True)
 
 
 def _cautions(stored: tuple[str, ...], pictures: bool) -> list[str]:
-    """What somebody should know before an archive made from real images leaves the house."""
     found = []
     if pictures:
         found.append(

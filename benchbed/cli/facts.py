@@ -1,4 +1,4 @@
-"""Facts as a person reads them."""
+"""Print facts as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 MANY_COLUMNS = 10_000
-"""More than a table can need."""
+"""Wider than any table."""
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ def _records(value: object) -> bool:
 
 
 def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """As a table where the terminal is wide enough for it, else one paragraph a record."""
+    """Print a table if it fits the terminal, else one paragraph per record."""
     table = _table(name, rows)
     unbounded = console.options.update(max_width=MANY_COLUMNS)
     if console.measure(table, options=unbounded).maximum <= console.width:
@@ -46,8 +46,10 @@ def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]
     for row in rows:
         first, *rest = [(key, str(value)) for key, value in row.items() if str(value)]
         console.print(Text(first[1]))
-        named = len(rest) > 1
-        facts = [Text.assemble((f"{key}: " if named else "", "dim"), value) for key, value in rest]
+        has_names = len(rest) > 1
+        facts = [
+            Text.assemble((f"{key}: " if has_names else "", "dim"), value) for key, value in rest
+        ]
         console.print(Padding(Text(" · ", style="dim").join(facts), (0, 0, 0, 4)))
 
 

@@ -1,4 +1,4 @@
-"""The entry point: commands by name, errors as sentences."""
+"""The entry point: dispatches commands and turns errors into messages."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ EPILOG = "Start with:\n\n  benchbed list methods\n\n  benchbed run --help"
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are imported when they are called, and not when they are named."""
+    """A group that imports a command only when it is called, not to list it."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The commands, in the order a user meets them."""
+        """Return the commands in the order of the help text."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command's name and what it does, which is all that a list of commands shows."""
+        """Return a stub with a command's name and summary, enough to list it."""
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:
                 return None
@@ -88,14 +88,14 @@ def benchbed(
 
 
 def main() -> None:
-    """Run the command line; what a user did wrong ends in one sentence and exit code 2.
+    """Run the command line.
 
-    So does a file or folder that cannot be read or written. Where disk or memory is full, the exit
-    code is 1.
+    User errors, and files that cannot be read or written, end with a message and exit code 2;
+    a full disk or memory with exit code 1.
     """
-    # Threads that spin for milliseconds while they wait take a core from their neighbours: beside
-    # one other busy process on two cores, training was seven times as slow. Those that sleep at
-    # once make a small network alone a third slower. This is the measured middle (GNU OpenMP).
+    # OpenMP threads that spin while waiting steal cores from other processes: next to one busy
+    # process on two cores, training was seven times slower. Without any spinning, a small network
+    # alone is a third slower. This value is the measured compromise (GNU OpenMP).
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         app(prog_name="benchbed")
@@ -105,12 +105,12 @@ def main() -> None:
         typer.echo(f"benchbed: {plain(str(error))}", err=True)
         sys.exit(2)
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has seen enough.
+        # The reader of the output, such as `head`, has exited.
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
         full = error.errno in FULL
-        # What no file is to blame for is a fault of ours, and is told in full.
+        # An OSError without a file is a bug of ours and keeps its traceback.
         if not full and error.filename is None:
             raise
         from benchbed.cli.plain import plain

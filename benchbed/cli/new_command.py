@@ -49,7 +49,7 @@ def dataset(name: Name, into: Into = Path()) -> None:
 
 
 def _tell(name: str, into: Path, files: Sequence[Path], run: Sequence[str | None]) -> None:
-    """Say what was written and what to do next; no run is named without a partner for it."""
+    """Print what was written and the next commands; no run without a partner for it."""
     folder = into / name
     commands = [["pip", "install", "-e", str(folder)], ["benchbed", "check", name]]
     if None not in run:

@@ -1,4 +1,4 @@
-"""Values of options, read and completed."""
+"""Parsing and completion of option values."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def seconds(text: str, option: str) -> float:
-    """Read a duration such as ``90s``, ``10m`` or ``1h30m``; a bare number is seconds.
+    """Parse a duration such as ``90s``, ``10m`` or ``1h30m``; a bare number is seconds.
 
     Raises:
-        BenchbedError: It is none, or not above zero.
+        BenchbedError: It is invalid or not above zero.
     """
     hit = _DURATION.fullmatch(text.strip().lower())
     if hit is None or not text.strip() or not any(hit.groups()):
@@ -26,7 +26,7 @@ def seconds(text: str, option: str) -> float:
 
 
 def complete_methods(incomplete: str) -> list[str]:
-    """Names of methods, for the shell."""
+    """Complete names of methods, for the shell."""
     from benchbed.api.specs import MethodSpec
     from benchbed.registry import registry
 
@@ -34,7 +34,7 @@ def complete_methods(incomplete: str) -> list[str]:
 
 
 def complete_datasets(incomplete: str) -> list[str]:
-    """Names of data sets, for the shell."""
+    """Complete names of datasets, for the shell."""
     from benchbed.api.specs import DatasetSpec
     from benchbed.registry import registry
 
@@ -43,7 +43,7 @@ def complete_datasets(incomplete: str) -> list[str]:
 
 
 def complete_metrics(incomplete: str) -> list[str]:
-    """Names of metrics, for the shell."""
+    """Complete names of metrics, for the shell."""
     from benchbed.api.specs import MetricSpec
     from benchbed.registry import registry
 

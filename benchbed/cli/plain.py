@@ -1,4 +1,4 @@
-"""Text of strangers on the terminal: names and messages out of records and archives."""
+"""Escape untrusted text for the terminal, such as names in records and archives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def plain(text: str) -> str:
-    """The text with its control characters spelled out, so that none reaches the terminal."""
+    """Return the text with control characters escaped."""
     return _CONTROL.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
 
 
 def plain_text(text: str, style: str = "") -> Text:
-    """Text for a table, neither markup nor control characters in it."""
+    """Return text for a rich table, without markup and control characters."""
     return Text(plain(text), style=style)

@@ -1,4 +1,4 @@
-"""The reference of commands, made from their help: ``python -m benchbed.cli.reference``."""
+"""Generate the command reference from the help texts: ``python -m benchbed.cli.reference``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from benchbed.cli.main import COMMANDS, app
 
 WIDTH = 80
-"""Columns, whatever the terminal has."""
+"""Width of the help texts, independent of the terminal."""
 
 HEAD = """# Commands
 
@@ -18,12 +18,12 @@ Made by `make docs` from the help of the commands; do not edit.
 
 
 def render() -> str:
-    """Every command's help as Markdown, the same on every terminal."""
+    """Return the help of every command as Markdown."""
     parts = [HEAD, _page()]
     for name in COMMANDS:
         page = _page(name)
-        below = re.search(r"^Commands:\n((?:  .*\n?)+)", _help(name), re.MULTILINE)
-        names = re.findall(r"^  (\w+)  ", below.group(1), re.MULTILINE) if below else []
+        commands = re.search(r"^Commands:\n((?:  .*\n?)+)", _help(name), re.MULTILINE)
+        names = re.findall(r"^  (\w+)  ", commands.group(1), re.MULTILINE) if commands else []
         parts += [page, *(_page(name, word) for word in names)]
     return "\n".join(parts)
 

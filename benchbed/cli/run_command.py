@@ -211,27 +211,26 @@ def run(
             annotator_kimg=annotator_kimg,
         )
     patience = math.inf if wait else 0.0
-    how = {"device": device, "devices": devices, "force": force, "patience": patience}
-    _carry_out(request, store, options, how, resume=resume, as_json=as_json)
+    execution = {"device": device, "devices": devices, "force": force, "patience": patience}
+    _carry_out(request, store, options, execution, resume=resume, as_json=as_json)
 
 
 def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
-    """The request that made a run."""
     from benchbed.runs.lookup import find_plan
     from benchbed.runs.request import Request
 
-    _, made = find_plan(store, run)
-    protocol = made["protocol"]
-    root = Path(made["root"]) if made["root"] else None
-    mixed = made.get("pairs") or {}
-    lent = made.get("masks") or {}
+    _, plan = find_plan(store, run)
+    protocol = plan["protocol"]
+    root = Path(plan["root"]) if plan["root"] else None
+    pairs = plan.get("pairs") or {}
+    masks = plan.get("masks") or {}
     return Request(
-        method=made["method"],
-        dataset=made["dataset"],
-        task=made["task"],
+        method=plan["method"],
+        dataset=plan["dataset"],
+        task=plan["task"],
         preset=protocol["preset"],
-        settings=made["settings"],
-        seed=made["seed"],
+        settings=plan["settings"],
+        seed=plan["seed"],
         source=protocol["source"],
         data_root=data_root or root,
         size=protocol["size"],
@@ -239,18 +238,18 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
         seconds=protocol["seconds"],
         samples=protocol["samples"],
         augment=protocol["augment"],
-        metrics=tuple(made["metrics"]),
-        precision=made["precision"],
-        skip_bad=made["skip_bad"],
-        regime=mixed.get("regime"),
-        generator=mixed.get("generator"),
-        generator_dataset=mixed.get("dataset"),
-        generator_kimg=mixed.get("kimg"),
-        pairs=mixed.get("count"),
-        real_share=mixed.get("real_share"),
-        masks_from=lent.get("dataset"),
-        annotator=lent.get("annotator"),
-        annotator_kimg=lent.get("kimg"),
+        metrics=tuple(plan["metrics"]),
+        precision=plan["precision"],
+        skip_bad=plan["skip_bad"],
+        regime=pairs.get("regime"),
+        generator=pairs.get("generator"),
+        generator_dataset=pairs.get("dataset"),
+        generator_kimg=pairs.get("kimg"),
+        pairs=pairs.get("count"),
+        real_share=pairs.get("real_share"),
+        masks_from=masks.get("dataset"),
+        annotator=masks.get("annotator"),
+        annotator_kimg=masks.get("kimg"),
     )
 
 
@@ -258,7 +257,7 @@ def _carry_out(
     request: Request,
     store: Store,
     options: Mapping[str, Any],
-    how: Mapping[str, Any],
+    execution: Mapping[str, Any],
     *,
     resume: str | None,
     as_json: bool,
@@ -276,7 +275,7 @@ def _carry_out(
                 f"id is now {planned.id}. Start a new run with `benchbed run`."
             )
         paths.writable(store.root)
-        outcome = _guarded(planned, store, reporter, options, how)
+        outcome = _guarded(planned, store, reporter, options, execution)
     _tell(outcome, store, reporter, as_json)
 
 
@@ -285,16 +284,16 @@ def _guarded(
     store: Store,
     reporter: ConsoleReporter,
     options: Mapping[str, Any],
-    how: Mapping[str, Any],
+    execution: Mapping[str, Any],
 ) -> Outcome:
-    # torch takes seconds to import; everything a user could have got wrong is known by now.
+    # Imported late: torch is slow to import, and all user errors were found before.
     from benchbed.runs.runner import RunFailed, carry_out
     from benchbed.training.loop import Interrupted, Options
 
     reporter.say(f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget}.")
     folder = store.run_folder(planned.id)
     try:
-        return carry_out(planned, store, reporter, options=Options(**options), **how)
+        return carry_out(planned, store, reporter, options=Options(**options), **execution)
     except Interrupted as error:
         reporter.say(f"Stopped. Resume with: benchbed run --resume {planned.id}")
         raise typer.Exit(130) from error

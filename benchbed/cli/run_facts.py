@@ -1,4 +1,4 @@
-"""What there is to know of a run, for ``benchbed show``."""
+"""Collect the facts about a run for ``benchbed show``."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from benchbed.training.checkpoint_file import checkpoint_in
 
 
 def run_facts(store: Store, run: str) -> dict[str, Any] | None:
-    """All that a run's record and folder tell, or None where no name of a run begins so.
-
-    Args:
-        store: The results.
-        run: Its name, or the beginning of it.
+    """Return the facts in a run's record and folder, or None if no run id starts with `run`.
 
     Raises:
-        BenchbedError: Several runs begin so, or the record does not read.
+        BenchbedError: Several runs match, or the record is unreadable.
     """
     names = [name for name in run_names(store) if run and name.startswith(run)]
     if not names:
         return None
     name = one_of(run, names)
     folder = store.run_folder(name)
-    here = {"folder": str(folder)} if folder.exists() else {}
+    location = {"folder": str(folder)} if folder.exists() else {}
     if (record := store.record(name)) is None:
-        return {"run": name, "state": standing_of(store, name), **here}
-    # Numbers are worded as in the tables, and what words them takes its time to load.
+        return {"run": name, "state": standing_of(store, name), **location}
+    # Imported late: formatting as in the tables needs modules that are slow to load.
     from benchbed.cli.console import duration
     from benchbed.cli.plain import plain
     from benchbed.cli.values import value_rows
@@ -56,7 +52,7 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
         + (" with local changes" if made.dirty else ""),
         "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
         "command": made.command,
-        **here,
+        **location,
         "weights": "here" if weights else "not here",
         "metrics": value_rows(record.metrics),
     }

@@ -87,7 +87,7 @@ def prune(
 
 
 def _age(text: str) -> float:
-    """Read an age such as ``7d``, ``1d12h`` or ``90m``; a bare number could be anything."""
+    """Parse an age such as ``7d``, ``1d12h`` or ``90m``; a bare number is ambiguous."""
     from benchbed.errors import BenchbedError
 
     parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
@@ -100,7 +100,7 @@ def _age(text: str) -> float:
 def _free(
     store: Store, holdings: list[Holding], wanted: Wanted
 ) -> tuple[dict[str, int], list[str]]:
-    """Bytes freed by run, and a sentence for each run of which something could not be removed."""
+    """Return bytes freed by run, and a message for each run that could not be deleted."""
     from benchbed.runs.prune import free
 
     freed: dict[str, int] = {}
@@ -120,7 +120,7 @@ def _free(
 
 
 def _row(holding: Holding, wanted: Wanted, freed: dict[str, int] | None) -> dict[str, object]:
-    what, size, why = holding.goes(wanted)
+    removal, size, reason = holding.goes(wanted)
     row: dict[str, object] = {
         "run": holding.run,
         "state": holding.state,
@@ -128,9 +128,9 @@ def _row(holding: Holding, wanted: Wanted, freed: dict[str, int] | None) -> dict
         "days": round(holding.age / DAY, 2),
         "checkpoint_bytes": holding.checkpoints,
         "bytes": holding.total,
-        "goes": what,
+        "goes": removal,
         "goes_bytes": size,
-        "reason": why,
+        "reason": reason,
     }
     return row if freed is None else {**row, "freed_bytes": freed.get(holding.run, 0)}
 
@@ -139,7 +139,7 @@ def _print(rows: list[dict[str, object]]) -> None:
     from benchbed.cli.console import print_rows
     from benchbed.cli.plain import plain
 
-    shown = [
+    display = [
         {
             "run": plain(str(row["run"])),
             "state": row["state"],
@@ -151,18 +151,18 @@ def _print(rows: list[dict[str, object]]) -> None:
         }
         for row in rows
     ]
-    print_rows(shown, empty="No run folders found.")
+    print_rows(display, empty="No run folders found.")
 
 
 def _goes(row: dict[str, object]) -> str:
     if row["goes"] == "nothing":
         return f"– ({row['reason']})" if row["reason"] else "–"
-    what = "all" if row["goes"] == "folder" else str(row["goes"])
-    return f"{what}, {_size(row['goes_bytes'])}" + (f" ({row['reason']})" if row["reason"] else "")
+    text = "all" if row["goes"] == "folder" else str(row["goes"])
+    return f"{text}, {_size(row['goes_bytes'])}" + (f" ({row['reason']})" if row["reason"] else "")
 
 
 def _sum_up(holdings: list[Holding], wanted: Wanted, freed: dict[str, int] | None) -> None:
-    """How much is freed, and how much more could be."""
+    """Print how much is freed, and how much other options would free."""
     from benchbed.runs.prune import Wanted as Wish
 
     planned = sum(holding.goes(wanted)[1] for holding in holdings)
@@ -173,12 +173,12 @@ def _sum_up(holdings: list[Holding], wanted: Wanted, freed: dict[str, int] | Non
     else:
         typer.echo(f"{_size(sum(freed.values()))} freed.", err=True)
     age = wanted.older_than
-    more = {
+    alternatives = {
         "--weights": Wish(True, wanted.failed, age),
         "--failed": Wish(wanted.weights, True, age),
     }
-    for option, wish in more.items():
-        extra = sum(holding.goes(wish)[1] for holding in holdings) - planned
+    for option, alternative in alternatives.items():
+        extra = sum(holding.goes(alternative)[1] for holding in holdings) - planned
         if extra > 0:
             typer.echo(f"{option} frees {_size(extra)} more.", err=True)
 

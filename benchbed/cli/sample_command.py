@@ -44,7 +44,7 @@ def sample(
         name, method = trained(store, run, device)
         samples = draw(method, count, seed, lambda n: reporter.counted("sampling", n, count))
         if method.data.dimensions == 3:
-            # nibabel takes its time to load, and pictures need none of it.
+            # Imported late: nibabel is slow to load, and only volumes need it.
             from benchbed.training.volume_output import save_volumes
 
             save_volumes(samples, folder)

@@ -90,7 +90,7 @@ def _facts(name: str, results: Path | None) -> dict[str, Any]:
 
 
 def method_facts(spec: MethodSpec) -> dict[str, Any]:
-    """All that a method's spec and settings know."""
+    """Return the facts in a method's spec and settings."""
     from benchbed.api.specs import ABILITIES
     from benchbed.registry import load, registry
 
@@ -114,7 +114,7 @@ def method_facts(spec: MethodSpec) -> dict[str, Any]:
 
 
 def _parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
-    """The networks of a method for RGB images of `size`, with their trainable parameters."""
+    """Return the networks of a method for RGB images of `size`, with trainable parameters."""
     from benchbed.api.specs import MethodSpec
     from benchbed.registry import registry
     from benchbed.runs.plan import method_settings
@@ -123,7 +123,7 @@ def _parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
     spec = registry().spec(MethodSpec, name)
     check_size(spec, size)
     settings = method_settings(spec, preset, {})
-    # Building networks takes torch; all else that this command says does not.
+    # Imported late: only counting parameters needs torch.
     from benchbed.api.types import DataShape
     from benchbed.runs.assemble import parameters_at
 
@@ -162,7 +162,7 @@ def _setting(name: str, field: Any, presets: Any) -> dict[str, str]:
 
 
 def dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
-    """All that a data set's spec knows."""
+    """Return the facts in a dataset's spec."""
     from benchbed.registry import registry
 
     phantom = dict(spec.phantom.counts) if spec.phantom else {}
@@ -192,7 +192,7 @@ def _intensities(spec: DatasetSpec) -> str:
 
 
 def metric_facts(spec: MetricSpec) -> dict[str, Any]:
-    """All that a metric's spec knows."""
+    """Return the facts in a metric's spec."""
     better = {"up": "higher is better", "down": "lower is better", "none": "neither"}
     low, high = spec.bounds
     cases = "case" if spec.min_samples == 1 else "cases"
@@ -219,7 +219,7 @@ def _tasks_judging(spec: MetricSpec) -> list[str]:
 
 
 def task_facts(spec: TaskSpec) -> dict[str, Any]:
-    """All that a task's spec knows."""
+    """Return the facts in a task's spec."""
     from benchbed.api.specs import REGIMES
 
     return {

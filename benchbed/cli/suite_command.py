@@ -38,17 +38,17 @@ EPILOG = (
 
 @dataclass(frozen=True)
 class Where:
-    """Where the runs are computed.
+    """Execution options of a suite.
 
     Attributes:
         executor: ``"local"`` or ``"ray"``.
-        address: Of the Ray cluster.
-        jobs: Runs that go on at a time.
+        address: Address of the Ray cluster.
+        jobs: Number of parallel runs.
         threads: Cores of each run, or of each of its processes.
-        device: Where each computes.
-        devices: How many devices train each together.
+        device: Device option of each run.
+        devices: Devices per run.
         every: Seconds between checkpoints.
-        logger: What each run tells beside its own files.
+        logger: Logger of each run, in addition to its own files.
     """
 
     executor: str
@@ -62,12 +62,12 @@ class Where:
 
     @property
     def room(self) -> int | None:
-        """How many runs go on at a time; None where only the cluster knows."""
+        """Maximum number of parallel runs; None if only the cluster knows."""
         return self.jobs or (1 if self.executor == "local" else None)
 
     @property
     def share(self) -> Share:
-        """What each run has of a machine."""
+        """Resources of each run."""
         from benchbed.suites.estimate import Share
         from benchbed.suites.executors.local import cores_each
 
@@ -210,18 +210,18 @@ def suite(
 def _tell_plan(
     title: str, planned: list[Member], store: Store, where: Where
 ) -> tuple[list[Member], Estimate]:
-    """Say how far the suite is.
+    """Print the state of the suite.
 
     Returns:
-        The runs that are not done, and how long they will take.
+        The runs that are not complete, and the estimate of their duration.
     """
     from benchbed.cli.console import print_rows
     from benchbed.suites.estimate import estimate
 
-    standings = {member.plan.id: member.standing(store) for member in planned}
-    todo = [m for m in planned if standings[m.plan.id] in ("begun", "missing")]
+    states = {member.plan.id: member.standing(store) for member in planned}
+    todo = [m for m in planned if states[m.plan.id] in ("begun", "missing")]
     _check_devices(todo, where.devices)
-    print_rows(_grid(planned, standings), empty="No run.")
+    print_rows(_grid(planned, states), empty="No run.")
     expected = estimate(todo, store, where.share)
     count, first = len(todo), expected.first
     rest = f", {count} to run" if todo else ""
@@ -233,43 +233,40 @@ def _tell_plan(
 
 
 def time_words(expected: Estimate, room: int | None) -> str:
-    """How long runs will take, in a sentence or two.
-
-    Args:
-        expected: What is known.
-        room: How many go on at a time; None where only the cluster knows.
-    """
+    """Format the estimated duration; `room` is None if only the cluster knows its capacity."""
     from benchbed.cli.console import duration
 
     if expected.unknown:
         return f"Duration unknown: no record contains the speed of {', '.join(expected.unknown)}."
-    work = f"about {duration(expected.work)} of training"
+    training = f"about {duration(expected.work)} of training"
     if room is None:
-        told = (
-            f"Estimated duration: {work} in total, divided by the number of parallel runs of "
+        message = (
+            f"Estimated duration: {training} in total, divided by the number of parallel runs of "
             "the cluster."
         )
     elif (room := min(room, len(expected.todo))) == 1:
-        told = f"Estimated duration: {work}, one run at a time."
+        message = f"Estimated duration: {training}, one run at a time."
     else:
         wall = duration(expected.wall(room))
-        told = f"Estimated duration: about {wall} with {room} parallel runs, {work} in total."
+        message = (
+            f"Estimated duration: about {wall} with {room} parallel runs, {training} in total."
+        )
     if not expected.alike:
-        told += (
+        message += (
             " Some records behind this estimate used a different number of cores or devices "
             "per run."
         )
-    return told
+    return message
 
 
-def _grid(planned: list[Member], standings: Mapping[str, str]) -> list[dict[str, str]]:
-    """A line for each data set and method, a word for each seed."""
+def _grid(planned: list[Member], states: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return a row per dataset and method, with the state of each seed."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for member in planned:
         protocol = member.plan.protocol
         data = f"{protocol.dataset} ({protocol.source})"
         row = rows.setdefault((data, member.row), {"dataset": data, "method": member.row})
-        row[f"seed {member.plan.seed}"] = standings[member.plan.id]
+        row[f"seed {member.plan.seed}"] = states[member.plan.id]
     return list(rows.values())
 
 
@@ -283,7 +280,7 @@ def _check_executor(executor: str, address: str | None) -> None:
 
 
 def _check_devices(todo: Sequence[Member], devices: int) -> None:
-    """Refuse a suite of which some run cannot be trained on so many devices."""
+    """Refuse a suite with a run that does not support this number of devices."""
     if devices == 1:
         return
     from benchbed.runs.along import check_devices
@@ -315,7 +312,7 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
     from benchbed.suites.executors.local import Local
 
     jobs = where.room or 1
-    told = () if where.logger is None else ("--logger", where.logger)
+    logger_options = () if where.logger is None else ("--logger", where.logger)
     return Local(
         store,
         jobs=jobs,
@@ -323,7 +320,7 @@ def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executo
         device=where.device,
         accelerators=shared_out(where.device, jobs, where.devices),
         devices=where.devices,
-        more=("--checkpoint-every", f"{where.every:g}s", *told),
+        more=("--checkpoint-every", f"{where.every:g}s", *logger_options),
     )
 
 

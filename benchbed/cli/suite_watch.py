@@ -1,4 +1,4 @@
-"""The runs of a suite that go on, live."""
+"""Live table of the active runs of a suite."""
 
 from __future__ import annotations
 
@@ -22,24 +22,19 @@ if TYPE_CHECKING:
     from benchbed.suites.grid import Member
 
 LOOK_SECONDS = 1.0
-"""How often the folders of the runs that go on are read."""
+"""Interval of reading the status of active runs."""
 
 LINE_SECONDS = 60.0
-"""Where output is no terminal, a line for each run comes this often."""
+"""Interval of lines per run if output is not a terminal."""
 
 OTHER_LINES = 6
-"""Lines of the terminal that the table leaves free: its head, its foot, the prompt."""
+"""Terminal lines left free by the table, for its header, footer and the prompt."""
 
 
 class Watch:
-    """A table of the runs that go on or wait, and a line for each that is over; all to stderr.
+    """Table of active and waiting runs, with a line for each finished one, on stderr.
 
-    Where output is no terminal, the table is a line for each run that goes on, now and then.
-
-    Args:
-        store: Where the runs are.
-        total: Number of runs to carry out.
-        console: Where to write.
+    If output is not a terminal, the table is replaced by occasional lines per active run.
     """
 
     def __init__(self, store: Store, total: int, console: Console | None = None) -> None:
@@ -66,24 +61,24 @@ class Watch:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, going: Sequence[Member], waiting: Sequence[Member]) -> None:
-        """Say how far each run is."""
+    def show(self, active: Sequence[Member], waiting: Sequence[Member]) -> None:
+        """Show the progress of each run."""
         now = time.monotonic()
         if now - self._looked < (LOOK_SECONDS if self._live else LINE_SECONDS):
             return
         self._looked = now
-        rows = [(m, read_status(self._store.run_folder(m.plan.id))) for m in going]
+        rows = [(m, read_status(self._store.run_folder(m.plan.id))) for m in active]
         if self._live is not None:
             self._live.update(self._table(rows, waiting), refresh=True)
             return
         for member, status in rows:
             if status is not None:
-                doing, share, speed, left = _words(status)
+                activity, share, speed, left = _words(status)
                 rest = (f", {speed} images/s" if speed else "") + (f", {left} left" if left else "")
-                self.say(f"{member.plan.id}: {doing} {share}{rest}")
+                self.say(f"{member.plan.id}: {activity} {share}{rest}")
 
     def over(self, ended: Ended) -> None:
-        """Say how a run ended."""
+        """Print how a run ended."""
         self._over += 1
         name = ended.member.plan.id
         self.say(f"[{self._over} of {self._total}] {name}: {ended.outcome}")
@@ -91,32 +86,32 @@ class Watch:
             self.say(ended.words)
 
     def say(self, text: str) -> None:
-        """Lines above the table."""
+        """Print lines above the table."""
         self.console.print(Text(text), soft_wrap=True)
 
     def _table(
         self, rows: Sequence[tuple[Member, Status | None]], waiting: Sequence[Member]
     ) -> Table:
-        """What goes on comes first, then what waits, as far as the terminal is high."""
-        begun = [(member.plan.id, *_words(status)) for member, status in rows if status]
+        """Return the table of active and then waiting runs, as many as fit the terminal."""
+        active = [(member.plan.id, *_words(status)) for member, status in rows if status]
         queued = [member.plan.id for member, status in rows if status is None]
         queued += [member.plan.id for member in waiting]
-        foot = (
-            f"{self._over} of {self._total} finished, {len(begun)} running, {len(queued)} waiting"
+        footer = (
+            f"{self._over} of {self._total} finished, {len(active)} running, {len(queued)} waiting"
         )
-        table = Table(box=None, pad_edge=False, caption=foot, caption_justify="left")
+        table = Table(box=None, pad_edge=False, caption=footer, caption_justify="left")
         table.add_column("run", no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column("state", no_wrap=True)
         for name in ("progress", "images/s", "left"):
             table.add_column(name, no_wrap=True, justify="right")
         space = max(1, self.console.height - OTHER_LINES)
-        for row in [*begun, *((name, "waiting", "", "", "") for name in queued)][:space]:
+        for row in [*active, *((name, "waiting", "", "", "") for name in queued)][:space]:
             table.add_row(*(Text(cell) for cell in row))
         return table
 
 
 def _words(status: Status) -> tuple[str, str, str, str]:
-    """State, progress, images/s and time left; what is not known is empty."""
+    """Return state, progress, images/s and time left; empty if unknown."""
     speed, left = status.images_per_second, status.remaining
     return (
         status.doing,

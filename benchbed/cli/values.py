@@ -1,4 +1,4 @@
-"""Measured values as rows of a table."""
+"""Format metric values as table rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchbed.report.text import heading, interval, number
 
 
 class Value(Protocol):
-    """What a record's values and freshly measured ones have in common."""
+    """Interface that recorded and newly computed values share."""
 
     @property
     def metric(self) -> str: ...  # noqa: D102
@@ -34,7 +34,7 @@ class Value(Protocol):
 
 
 def value_rows(values: Sequence[Value]) -> list[dict[str, str]]:
-    """One row a value, with its real-versus-real floor."""
+    """Return one row per value, with its real-vs-real baseline."""
     specs = registry().specs(MetricSpec)
     return [
         {

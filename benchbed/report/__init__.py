@@ -1,4 +1,4 @@
-"""Reports: pure functions of records."""
+"""Reports: leaderboards computed from records."""
 
 FORMATS = ("md", "csv", "tex")
-"""What a leaderboard is written as: Markdown, CSV, LaTeX."""
+"""File formats of a leaderboard: Markdown, CSV, LaTeX."""

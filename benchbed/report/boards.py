@@ -1,4 +1,4 @@
-"""From the frame to leaderboards."""
+"""Build leaderboards from the frame of records."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SHARED = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget"
           "reference_split", "protocol", "precision"]  # fmt: skip
 
 REFERRED = ["run", "method", "settings", "regime", "generator", "real_share"]
-"""What a printed line is found by."""
+"""Columns that identify the matching line of a paper's table."""
 
 
 def overview(table: pd.DataFrame, task: str, metrics: Mapping[str, MetricSpec]) -> Leaderboard:
-    """Every record of one task, one table a protocol."""
-    mine = table[table["task"] == task]
-    tables = tuple(_table(shared, group, metrics) for shared, group in _groups(mine))
-    compared = comparisons(task, mine, list(metrics.values()), {})
+    """Return the leaderboard of all records of one task, with one table per protocol."""
+    subset = table[table["task"] == task]
+    tables = tuple(_table(shared, group, metrics) for shared, group in _groups(subset))
+    compared = comparisons(task, subset, list(metrics.values()), {})
     return Leaderboard(task, f"Task {task}: all runs", tables, comparisons=compared)
 
 
@@ -38,30 +38,30 @@ def paper_board(
     reference: ReferenceTable,
     metrics: Mapping[str, MetricSpec],
 ) -> Leaderboard:
-    """The leaderboard that stands beside one printed table."""
-    mine = table[table["task"] == reference.task]
-    known = mine[REFERRED].drop_duplicates("run")
-    stands = [run["run"] for run in runs(known) if reference.key(run)]
-    mine = mine[mine["run"].isin(stands)]
+    """Return the leaderboard of one table of a paper."""
+    subset = table[table["task"] == reference.task]
+    described_runs = subset[REFERRED].drop_duplicates("run")
+    matching = [run["run"] for run in runs(described_runs) if reference.key(run)]
+    subset = subset[subset["run"].isin(matching)]
     tables: list[Table] = []
-    absent: list[str] = []
+    missing: list[str] = []
     for line in reference.rows:
-        groups = list(_groups(mine[mine["dataset"].isin(list(line.datasets))]))
+        groups = list(_groups(subset[subset["dataset"].isin(list(line.datasets))]))
         tables += [_table(s, g, metrics, (paper, reference, line)) for s, g in groups]
         if not groups:
-            absent.append(f"{line.label}: no run yet on {', '.join(line.datasets)}.")
+            missing.append(f"{line.label}: no run yet on {', '.join(line.datasets)}.")
     name = f"{paper.paper}-{reference.name}"
-    judged = list(dict.fromkeys(metric.metric for metric in reference.metrics.values()))
-    here = mine[mine["dataset"].isin({d for line in reference.rows for d in line.datasets})]
-    columns = [metrics[m] for m in judged]
+    names = list(dict.fromkeys(metric.metric for metric in reference.metrics.values()))
+    selected = subset[subset["dataset"].isin({d for line in reference.rows for d in line.datasets})]
+    columns = [metrics[m] for m in names]
     return Leaderboard(
         name,
         reference.title,
         tuple(tables),
         (paper.citation, *(paper.notes[key] for key in reference.notes)),
-        tuple(absent),
-        comparisons(name, here, columns, reference.told),
-        over_budgets(name, here, columns, reference.told),
+        tuple(missing),
+        comparisons(name, selected, columns, reference.told),
+        over_budgets(name, selected, columns, reference.told),
     )
 
 
@@ -81,20 +81,20 @@ def _table(
 ) -> Table:
     names = set(group["metric"].dropna().unique())
     if reference is not None:
-        # What the paper printed has its column, also where no run could measure it.
+        # A metric of the paper has its column even if no run has a value for it.
         names |= {metric.metric for metric in reference[1].metrics.values()}
     ordered = tuple(metrics[name] for name in metrics if name in names)
-    always = reference[1].told if reference is not None else {}
-    parts = rows(group, ordered, always)
+    fixed = reference[1].told if reference is not None else {}
+    parts = rows(group, ordered, fixed)
     lines, warnings = with_ties(with_best([row for row, _ in parts], ordered), ordered)
     notes: tuple[str, ...] = ()
     marks = _Marks()
     if reference is None:
         lines = [marks.on(row) for row in lines]
     else:
-        ours = [run for _, run in parts]
-        both = zip(lines, ours, strict=True)
-        lines = [_beside_paper(marks.on(row), run, reference, marks) for row, run in both]
+        runs_of_rows = [run for _, run in parts]
+        pairs = zip(lines, runs_of_rows, strict=True)
+        lines = [_beside_paper(marks.on(row), run, reference, marks) for row, run in pairs]
         lines += _published(ordered, reference, marks)
         paper, _, printed = reference
         notes = (f"Data of the paper: {printed.data}.", *(paper.notes[k] for k in printed.notes))
@@ -108,38 +108,37 @@ def _table(
         paper=reference[2].label if reference else None,
         notes=notes,
         footnotes=marks.footnotes,
-        warnings=(*doubts(group, always), *warnings),
+        warnings=(*doubts(group, fixed), *warnings),
     )
 
 
 class _Marks:
-    """The marks of a table's footnotes, in the order in which they are asked for."""
+    """Footnotes of a table, lettered in order of first use."""
 
     def __init__(self) -> None:
         self._marks: dict[str, str] = {}
 
     def of(self, texts: Iterable[str]) -> tuple[str, ...]:
-        """The marks of some texts, each of which becomes one footnote."""
+        """Return the marks of some texts, adding a footnote for each new one."""
         return tuple(self._marks.setdefault(t, _letter(len(self._marks))) for t in texts)
 
     def on(self, row: Row) -> Row:
-        """The row with the mark that says where it was imported from, if it was."""
+        """Return the row, marked with a footnote on its import if it was imported."""
         return replace(row, marks=self.of([row.imported])) if row.imported else row
 
     def of_cell(self, line: str, metric: str, reference: _Reference) -> tuple[str, ...]:
-        """The marks of a paper's value; `line` and `metric` are keys of the printed table."""
+        """Return the marks of a paper's value; `line` and `metric` are keys of its table."""
         paper, table, row = reference
         notes = (note for note in (*table.cells, *row.cells) if note.belongs(line, metric))
         return self.of(paper.notes[key] for key in dict.fromkeys(note.note for note in notes))
 
     @property
     def footnotes(self) -> tuple[Footnote, ...]:
-        """What was asked for."""
+        """The footnotes in use."""
         return tuple(Footnote(mark, text) for text, mark in self._marks.items())
 
 
 def _letter(count: int) -> str:
-    """A to z, then aa, ab and on."""
     return (_letter(count // 26 - 1) if count > 25 else "") + "abcdefghijklmnopqrstuvwxyz"[
         count % 26
     ]
@@ -166,7 +165,7 @@ def _beside_paper(row: Row, run: Mapping[str, Any], reference: _Reference, marks
 
 
 def _published(metrics: Sequence[MetricSpec], reference: _Reference, marks: _Marks) -> list[Row]:
-    """The printed lines for which nothing here stands."""
+    """Return the lines of the paper's table that no method here implements."""
     _, table, printed_row = reference
     lines: list[Row] = []
     for key, line in table.methods.items():

@@ -1,4 +1,4 @@
-"""Metrics over the budget, as SVG: a row of panels for each metric, a column for each data set."""
+"""Draw metrics over the training budget as SVG: a row per metric, a column per dataset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VERSION = 2
-"""Raised when the drawing changes, so that pictures from before are drawn anew."""
+"""Incremented when the drawing changes, so that existing pictures are redrawn."""
 
 _PANEL = (2.6, 2.0)
 """Width and height of a panel in inches."""
@@ -23,27 +23,20 @@ _LINE = 0.2
 """Height of a line of the legend in inches."""
 
 _LETTER = 0.075
-"""Width of a letter in inches, rather too much."""
+"""Upper estimate of the width of a letter in inches."""
 
 _HANDLE = 0.6
-"""Width of what stands before a label in inches."""
+"""Width of a legend handle in inches."""
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's, which colour-blind readers tell apart; markers tell them apart in grey."""
+"""Colour-blind safe (Okabe and Ito); the markers distinguish methods in grey."""
 
 _MARKERS = "os^Dv<"
-"""One less than colours: together they tell some forty methods apart."""
+"""One fewer than colours, so that their combinations repeat only after 42 methods."""
 
 
 def draw(budgets: Budgets) -> str:
-    """Lines join the means over seeds; each dot is one seed. The same data give the same bytes.
-
-    Args:
-        budgets: What to draw.
-
-    Returns:
-        The SVG file.
-    """
+    """Return an SVG of one dot per run and lines through the means; equal data give equal bytes."""
     datasets = list(dict.fromkeys(panel.dataset for panel in budgets.panels))
     metrics = list(dict.fromkeys(panel.metric.name for panel in budgets.panels))
     labels = sorted({course.label for panel in budgets.panels for course in panel.courses})
@@ -51,8 +44,8 @@ def draw(budgets: Budgets) -> str:
     ticks = sorted({kimg for course in courses for kimg in course.means})
     entry = _HANDLE + _LETTER * max(map(len, labels))
     width = max(_PANEL[0] * len(datasets), entry)
-    across = int(width / entry)
-    legend = _LINE * (-(-len(labels) // across) + 1)
+    columns = int(width / entry)
+    legend = _LINE * (-(-len(labels) // columns) + 1)
     height = _PANEL[1] * len(metrics) + legend
     with figure_of(width, height) as figure:
         grid = figure.subplots(len(metrics), len(datasets), squeeze=False, sharex=True)
@@ -62,7 +55,7 @@ def draw(budgets: Budgets) -> str:
             axes = grid[metrics.index(panel.metric.name), datasets.index(panel.dataset)]
             axes.set_axis_on()
             _panel(axes, panel, labels)
-            # The panels share one axis, so that these are the ticks of all.
+            # The axes are shared, so these are the ticks of all panels.
             axes.set_xscale("log", base=2)
             axes.set_xticks(ticks, [f"{kimg:g}" for kimg in ticks])
         handles = {
@@ -73,13 +66,13 @@ def draw(budgets: Budgets) -> str:
         figure.tight_layout(rect=(0, legend / height, 1, 1))
         figure.legend(
             [handles[label] for label in labels], labels, loc="lower center",
-            ncols=min(across, len(labels)), frameon=False,
+            ncols=min(columns, len(labels)), frameon=False,
         )  # fmt: skip
         return svg(figure, key(budgets), f"Metrics over the budget: {budgets.title}")
 
 
 def key(budgets: Budgets) -> str:
-    """What is drawn, as a hash; a picture holds it as its identifier."""
+    """Return a hash of what is drawn, stored in the picture as its identifier."""
     parts = [
         (
             panel.dataset,

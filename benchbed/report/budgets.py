@@ -1,6 +1,6 @@
-"""What a larger budget brings: a metric over the thousands of images that methods have seen.
+"""Data of the figure of metrics over the training budget.
 
-Plain data; `courses.py` finds it in the frame, `budget_picture.py` draws it.
+`budget_curves.py` builds it from the frame, `budget_picture.py` draws it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from benchbed.api.specs import MetricSpec
 
 @dataclass(frozen=True)
 class Course:
-    """One method over the budget.
+    """Values of one method over the budget.
 
     Attributes:
-        label: The method.
+        label: Label of the method.
         points: Budget in thousands of images and value of each run, by budget, then by seed.
     """
 
@@ -27,7 +27,7 @@ class Course:
 
     @property
     def means(self) -> dict[float, float]:
-        """The mean over seeds by budget, ascending."""
+        """Mean over seeds by budget, ascending."""
         return {
             kimg: fmean(value for _, value in runs)
             for kimg, runs in groupby(self.points, key=itemgetter(0))
@@ -36,13 +36,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Panel:
-    """One metric on one data set.
-
-    Attributes:
-        dataset: The data set.
-        metric: The metric; it has a direction.
-        courses: The methods that have two budgets and more, by label.
-    """
+    """One metric on one dataset, with the curves of methods with two or more budgets, by label."""
 
     dataset: str
     metric: MetricSpec
@@ -51,13 +45,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Budgets:
-    """Methods over the budget, on all data sets of one source.
-
-    Attributes:
-        title: Source and size.
-        name: For file names.
-        panels: One for each data set and metric that has a course, by data set.
-    """
+    """Metrics over the budget, for all datasets of one source."""
 
     title: str
     name: str

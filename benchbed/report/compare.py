@@ -1,4 +1,4 @@
-"""Methods compared over all data sets of one source, under equal conditions."""
+"""Compare methods over all datasets of one source under equal conditions."""
 
 from __future__ import annotations
 
@@ -27,54 +27,47 @@ from benchbed.report.rows import Identity, Settings, conditions, identities, lab
 
 CONDITIONS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
               "conditions", "precision"]  # fmt: skip
-"""What is equal within a comparison: all that is equal within a table, but what comes with data."""
+"""Columns that are equal within a comparison: those of a table except the dataset's own."""
 
 
 MOST_METHODS = 50
-"""Of more methods only the ranks are told: pairs would be more than a reader reads, and after
-the correction for so many none would differ."""
+"""Above it only ranks are reported: pairs would be unreadable, and none significant after the
+correction for their number."""
 
 
 def comparisons(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> tuple[Comparison, ...]:
-    """One comparison for each source and set of conditions that has two methods on two data sets.
-
-    Args:
-        board: Name of the leaderboard.
-        table: Its records, as rows of the frame.
-        metrics: What to compare by; those without a direction are passed over.
-        always: By method, settings that its label says in any case.
-    """
+    """Return a comparison per source and set of conditions with two methods on two datasets."""
     found: list[Comparison] = []
     for values, group in table.groupby(CONDITIONS, sort=True):
         shared = dict(zip(CONDITIONS, values, strict=True))
-        mine = _one_protocol_each(group)
-        if mine["dataset"].nunique() < 2:
+        selected = _one_protocol_each(group)
+        if selected["dataset"].nunique() < 2:
             continue
-        known = mine[(mine["state"] == "finished") & mine["value"].notna()]
-        by_metric = dict(iter(known.groupby("metric", sort=False)))
+        usable = selected[(selected["state"] == "finished") & selected["value"].notna()]
+        by_metric = dict(iter(usable.groupby("metric", sort=False)))
         parts = [
-            _metric(by_metric[spec.name], _diverged(mine, spec), spec, always)
+            _metric(by_metric[spec.name], _diverged(selected, spec), spec, always)
             for spec in metrics
             if spec.direction != "none" and spec.name in by_metric
         ]
-        told = [part for part in parts if part is not None]
-        if told:
-            found.append(_comparison(board, shared, told))
+        compared = [part for part in parts if part is not None]
+        if compared:
+            found.append(_comparison(board, shared, compared))
     return tuple(found)
 
 
 def _diverged(table: pd.DataFrame, spec: MetricSpec) -> pd.DataFrame:
-    """Rows of runs that diverged, or whose value of this metric did."""
+    """Return the rows of runs that diverged, or whose value of this metric is unusable."""
     lost = (table["metric"] == spec.name) & (table["lost"] != "")
     return table[(table["state"] == "diverged") | lost]
 
 
 def _one_protocol_each(group: pd.DataFrame) -> pd.DataFrame:
-    """Every data set under one protocol alone: a second framing of the same data is no more data.
+    """Return the rows with one protocol per dataset, so that no dataset counts twice.
 
-    The protocol with the most values is kept; of equals, the first by its hash.
+    The protocol with the most values is used, the first by hash if several have as many.
     """
     counts = group.groupby(["dataset", "protocol"], sort=True)["value"].count().reset_index()
     order = counts.sort_values(["dataset", "value"], ascending=[True, False], kind="stable")
@@ -84,7 +77,7 @@ def _one_protocol_each(group: pd.DataFrame) -> pd.DataFrame:
 def _comparison(
     board: str, shared: dict[str, Any], metrics: Sequence[MetricComparison]
 ) -> Comparison:
-    # What holds for every metric is said once.
+    # Warnings that apply to every metric are given once.
     common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
     own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
     same = {name: str(value) for name, value in shared.items()}
@@ -99,26 +92,26 @@ def _comparison(
 
 
 _Values = dict[Identity, dict[tuple[str, int], float]]
-"""By method, its values by data set and seed."""
+"""From a method to its values by dataset and seed."""
 
 
 def _metric(
     known: pd.DataFrame, diverged: pd.DataFrame, spec: MetricSpec, always: Settings
 ) -> MetricComparison | None:
-    """The methods by one metric; None where no two share two data sets."""
+    """Compare the methods by one metric; None if no two share two datasets."""
     values: _Values = {}
-    places = zip(known["dataset"], map(int, known["seed"]), strict=True)
-    for key, place, value in zip(identities(known), places, known["value"], strict=True):
-        values.setdefault(key, {})[place] = float(value)
-    chosen, pairs = _largest(values)
+    blocks = zip(known["dataset"], map(int, known["seed"]), strict=True)
+    for key, block, value in zip(identities(known), blocks, known["value"], strict=True):
+        values.setdefault(key, {})[block] = float(value)
+    selected, pairs = _largest(values)
     datasets = tuple(sorted({dataset for dataset, _ in pairs}))
-    if len(chosen) < 2 or len(datasets) < 2:
+    if len(selected) < 2 or len(datasets) < 2:
         return None
     names = labels(known, always)
-    others = [label for key, label in names.items() if key not in chosen]
+    others = [label for key, label in names.items() if key not in selected]
     if others:
-        names = labels(known[[key in chosen for key in identities(known)]], always)
-    # Larger is better from here on.
+        names = labels(known[[key in selected for key in identities(known)]], always)
+    # From here on larger is better.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
     warnings = [*_divergence(diverged, names), *_left_out(others)]
@@ -126,20 +119,20 @@ def _metric(
 
 
 def _largest(values: _Values) -> tuple[set[Identity], list[tuple[str, int]]]:
-    """The methods and (data set, seed) pairs without a gap that hold the most values.
+    """Return the methods and (dataset, seed) pairs without gaps that have the most values.
 
-    Each method's pairs, with all methods that have those too, are one choice; of equals the one of
-    more methods, then the first, is taken.
+    Each method's pairs, with all methods that have those pairs too, are a candidate. Ties go to
+    the candidate with more methods, then to the first.
     """
-    having: dict[frozenset[tuple[str, int]], list[Identity]] = {}
-    for key, theirs in values.items():
-        having.setdefault(frozenset(theirs), []).append(key)
+    by_pairs: dict[frozenset[tuple[str, int]], list[Identity]] = {}
+    for key, of_method in values.items():
+        by_pairs.setdefault(frozenset(of_method), []).append(key)
     methods: set[Identity] = set()
     pairs: list[tuple[str, int]] = []
-    for mine in having:
-        also = {key for more, keys in having.items() if mine <= more for key in keys}
-        if (len(also) * len(mine), len(also)) > (len(methods) * len(pairs), len(methods)):
-            methods, pairs = also, sorted(mine)
+    for cells in by_pairs:
+        having = {key for other, keys in by_pairs.items() if cells <= other for key in keys}
+        if (len(having) * len(cells), len(having)) > (len(methods) * len(pairs), len(methods)):
+            methods, pairs = having, sorted(cells)
     return methods, pairs
 
 
@@ -150,71 +143,73 @@ def _ranked(
     scores: NDArray[np.float64],
     warnings: Sequence[str],
 ) -> MetricComparison:
-    """Ranks, tests and warnings.
+    """Return ranks, tests and warnings for one metric.
 
     Args:
         spec: The metric.
-        places: The data set of each pair of data set and seed.
-        methods: Their labels.
-        scores: (pairs of data set and seed, methods), larger is better.
-        warnings: What is known already.
+        places: The dataset of each (dataset, seed) pair.
+        methods: Labels of the methods.
+        scores: ((dataset, seed) pairs, methods), larger is better.
+        warnings: Warnings known so far.
     """
     from benchbed.report import statistics
 
     datasets = sorted(set(places))
-    # Seeds of one data set are no independent data sets (Demsar 2006, 3.1): their mean is ranked.
-    mine = [[place == dataset for place in places] for dataset in datasets]
-    means = np.array([scores[chosen].mean(axis=0) for chosen in mine])
+    # Seeds of one dataset are not independent datasets (Demsar 2006, 3.1): rank their mean.
+    masks = [[place == dataset for place in places] for dataset in datasets]
+    means = np.array([scores[mask].mean(axis=0) for mask in masks])
     ranks = statistics.mean_ranks(means)
-    order = [int(place) for place in np.argsort(ranks, kind="stable")]
-    least = [float(ranks[place]) for place in order]
-    named = [methods[place] for place in order]
+    order = [int(index) for index in np.argsort(ranks, kind="stable")]
+    mean_ranks = [float(ranks[index]) for index in order]
+    names = [methods[index] for index in order]
     friedman = critical = None
     groups: list[tuple[int, ...]] = []
-    told = [*warnings]
-    told += _many(len(named)) if len(named) > MOST_METHODS else _few_pairs(len(named), len(scores))
-    if 2 < len(named) <= MOST_METHODS:
+    messages = [*warnings]
+    messages += (
+        _many(len(names)) if len(names) > MOST_METHODS else _few_pairs(len(names), len(scores))
+    )
+    if 2 < len(names) <= MOST_METHODS:
         friedman = statistics.friedman(means)
-        critical = statistics.critical_difference(len(named), len(datasets))
-        # Nemenyi's test comes after Friedman's, and only where that rejects.
-        alike = [tuple(range(len(named)))]
-        groups = statistics.groups(least, critical) if friedman <= LEVEL else alike
-        told += _few_datasets(len(named), len(datasets))
+        critical = statistics.critical_difference(len(names), len(datasets))
+        # Nemenyi's test is valid only if Friedman's rejects.
+        all_tied = [tuple(range(len(names)))]
+        groups = statistics.groups(mean_ranks, critical) if friedman <= LEVEL else all_tied
+        messages += _few_datasets(len(names), len(datasets))
     return MetricComparison(
         metric=spec,
         datasets=tuple(datasets),
-        ranks=tuple(_ranks(named, least, groups)),
+        ranks=tuple(_ranks(names, mean_ranks, groups)),
         friedman=friedman,
         critical=critical,
-        groups=tuple(tuple(named[place] for place in group) for group in groups),
-        pairs=_pairs(named, scores[:, order], spec) if len(named) <= MOST_METHODS else (),
-        warnings=tuple(told),
+        groups=tuple(tuple(names[index] for index in group) for group in groups),
+        pairs=_pairs(names, scores[:, order], spec) if len(names) <= MOST_METHODS else (),
+        warnings=tuple(messages),
     )
 
 
 def _ranks(
     methods: Sequence[str], ranks: Sequence[float], groups: Sequence[tuple[int, ...]]
 ) -> Iterable[Rank]:
-    alike = {place for group in groups if 0 in group for place in group}
-    for place, (label, rank) in enumerate(zip(methods, ranks, strict=True)):
+    tied = {index for group in groups if 0 in group for index in group}
+    for index, (label, rank) in enumerate(zip(methods, ranks, strict=True)):
         best = rank == ranks[0]
-        yield Rank(label, rank, best, place in alike and not best)
+        yield Rank(label, rank, best, index in tied and not best)
 
 
 def _pairs(
     methods: Sequence[str], scores: NDArray[np.float64], spec: MetricSpec
 ) -> tuple[Pair, ...]:
-    """Every two of the methods.
+    """Compare every two of the methods.
 
     Args:
-        methods: Their labels.
-        scores: (pairs of data set and seed, methods), larger is better.
+        methods: Labels of the methods.
+        scores: ((dataset, seed) pairs, methods), larger is better.
         spec: The metric.
     """
-    both = list(combinations(range(len(methods)), 2))
-    better = np.array([scores[:, a] - scores[:, b] for a, b in both])
-    ps: list[float | None] = [None] * len(both)
-    if smallest_p(len(scores), len(both)) <= LEVEL:
+    index_pairs = list(combinations(range(len(methods)), 2))
+    better = np.array([scores[:, a] - scores[:, b] for a, b in index_pairs])
+    ps: list[float | None] = [None] * len(index_pairs)
+    if smallest_p(len(scores), len(index_pairs)) <= LEVEL:
         from benchbed.report.statistics import signed_rank
 
         ps = [*holm([signed_rank(d.tolist()) for d in better])]
@@ -222,16 +217,16 @@ def _pairs(
     return tuple(
         Pair(
             methods[a], methods[b], len(scores), int((d > 0).sum()), int((d < 0).sum()),
-            float(own.mean()), interval, p,
+            float(signed.mean()), interval, p,
         )
-        for (a, b), d, own, interval, p in zip(
-            both, better, differences, _intervals(differences), ps, strict=True
+        for (a, b), d, signed, interval, p in zip(
+            index_pairs, better, differences, _intervals(differences), ps, strict=True
         )
     )  # fmt: skip
 
 
 def _intervals(differences: NDArray[np.float64]) -> list[tuple[float, float] | None]:
-    """Of the mean of each row; None where a row is too short for one."""
+    """Return a 95 % interval of the mean of each row; None if a row is too short."""
     if differences.shape[1] < BOOTSTRAP_SEEDS:
         return [None] * len(differences)
     from benchbed.report.statistics import bootstrap_intervals
@@ -248,13 +243,13 @@ def _many(methods: int) -> list[str]:
 
 def _few_pairs(methods: int, pairs: int) -> list[str]:
     count = methods * (methods - 1) // 2
-    least = smallest_p(pairs, count)
-    if least <= LEVEL:
+    smallest = smallest_p(pairs, count)
+    if smallest <= LEVEL:
         return []
     return [
         f"{pairs} pairs of dataset and seed are too few for a test: with {count} "
         f"{'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon signed-rank test, "
-        f"Holm-corrected, cannot fall below p = {least:.2g}. At least {pairs_needed(count)} "
+        f"Holm-corrected, cannot fall below p = {smallest:.2g}. At least {pairs_needed(count)} "
         f"pairs are needed for {LEVEL}."
     ]
 
@@ -277,18 +272,18 @@ def _few_datasets(methods: int, datasets: int) -> list[str]:
 
 
 def _divergence(diverged: pd.DataFrame, names: Mapping[Identity, str]) -> list[str]:
-    told: list[str] = []
+    messages: list[str] = []
     counts = Counter(identities(diverged.drop_duplicates("run")))
     for key, count in sorted(counts.items()):
         runs = "1 run" if count == 1 else f"{count} runs"
         if key in names:
-            told.append(
+            messages.append(
                 f"{names[key]} diverged in {runs}. These pairs of dataset and seed are excluded "
                 "for all methods, which favours the diverged one."
             )
         else:
-            told.append(f"{key[0]} diverged in {runs} and is not ranked.")
-    return told
+            messages.append(f"{key[0]} diverged in {runs} and is not ranked.")
+    return messages
 
 
 def _left_out(methods: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
-"""What a comparison of methods over several data sets found: plain data.
+"""Results of comparing methods over several datasets.
 
-`statistics.py` computes the parts, `compare.py` puts them together from the frame.
+`statistics.py` computes the tests, `method_comparison.py` assembles them from the frame.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from benchbed.api.specs import MetricSpec
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods over the (data set, seed) pairs that both have.
+    """Two methods over the (dataset, seed) pairs that both have.
 
     Attributes:
-        first: Label of one.
-        second: Label of the other.
-        count: (Data set, seed) pairs that both have.
-        wins: How many of them the first wins; ties are no wins.
-        losses: How many the second wins.
-        difference: Mean over them of the first's value less the second's, in the metric's units.
-        interval: 95 % interval of that mean, by bootstrap over them; None where there are fewer
-            than three.
-        p: Wilcoxon's signed-rank p, two-sided, corrected by Holm over all pairs of the metric;
-            None where there are too few (data set, seed) pairs for any p of 0.05.
+        first: Label of the first method.
+        second: Label of the second.
+        count: Number of (dataset, seed) pairs.
+        wins: Number of pairs that the first wins; ties do not count.
+        losses: Number of pairs that the second wins.
+        difference: Mean over pairs of first minus second, in the metric's units.
+        interval: 95 % bootstrap interval of that mean; None for fewer than three pairs.
+        p: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of methods of
+            the metric; None if too few (dataset, seed) pairs could reach 0.05.
     """
 
     first: str
@@ -39,7 +38,7 @@ class Pair:
     p: float | None
 
     def turned(self) -> Pair:
-        """The same, with the second method first."""
+        """Return the pair in the opposite order."""
         ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
         return Pair(
             self.second, self.first, self.count, self.losses, self.wins, -self.difference, ends,
@@ -49,13 +48,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Rank:
-    """A method's place among the methods.
+    """Rank of a method among the methods.
 
     Attributes:
-        label: The method.
-        mean: Its rank averaged over the data sets; 1 is best, equals share the mean rank.
+        label: Label of the method.
+        mean: Its rank averaged over the datasets; 1 is best, ties share the mean rank.
         best: Whether no other mean rank is smaller.
-        tied: Whether it is not the best, and cannot be told from it.
+        tied: Whether it is not the best, but not significantly worse.
     """
 
     label: str
@@ -66,18 +65,18 @@ class Rank:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """All methods by one metric.
+    """All methods compared by one metric.
 
     Attributes:
         metric: The metric; it has a direction.
-        datasets: The data sets that every method here has a value on.
+        datasets: The datasets on which every method has a value.
         ranks: The methods, best first.
-        friedman: p of Friedman's test that all methods rank alike; None where there are fewer than
-            three methods or two data sets, or too many methods to compare each with each.
-        critical: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman`.
-        groups: Largest sets of methods that cannot be told apart, best first, as labels.
-        pairs: Every two methods, in the order of `ranks`; none where the methods are too many.
-        warnings: Why the numbers say little, each a sentence.
+        friedman: p of Friedman's test that all methods rank equally; None below three methods or
+            two datasets, or for too many methods.
+        critical: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman_p`.
+        groups: Largest sets of methods without significant differences, best first, as labels.
+        pairs: Every two methods, in the order of `ranks`; empty for too many methods.
+        warnings: Why the numbers may mislead, one sentence each.
     """
 
     metric: MetricSpec
@@ -92,15 +91,15 @@ class MetricComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods over all data sets of one source, under equal conditions.
+    """Methods compared over all datasets of one source under equal conditions.
 
     Attributes:
         title: Source, size, budget.
-        name: For file names: the board's name and a part that tells it from the board's others.
-        shared: What all data sets share: ``source``, ``preset``, ``size`` and so on.
-        datasets: Every data set that takes part, by name.
-        metrics: One comparison a metric, in the order of the tables' columns.
-        warnings: What holds for all of its metrics, each a sentence.
+        name: File name without suffix, unique within the leaderboard.
+        shared: Values that all datasets share: ``source``, ``preset``, ``size`` and so on.
+        datasets: Names of the datasets.
+        metrics: One comparison per metric, in the order of the tables' columns.
+        warnings: What applies to all metrics, one sentence each.
     """
 
     title: str
@@ -112,10 +111,10 @@ class Comparison:
 
     @property
     def paired(self) -> bool:
-        """Whether it tells of pairs of methods: of very many it does not."""
+        """Whether methods were compared in pairs, which is not done for many methods."""
         return any(part.pairs for part in self.metrics)
 
     @property
     def picture(self) -> str:
-        """File name of the critical-difference picture; empty where there is nothing to draw."""
+        """File name of the critical-difference picture; empty if there is nothing to draw."""
         return f"{self.name}.svg" if any(m.critical is not None for m in self.metrics) else ""

@@ -1,4 +1,4 @@
-"""From the frame to metrics over the budget."""
+"""Build the curves of metrics over the training budget from the frame."""
 
 from __future__ import annotations
 
@@ -13,23 +13,16 @@ from benchbed.report.budgets import Budgets, Course, Panel
 from benchbed.report.rows import IDENTITY, Identity, Settings, conditions, identities, labels
 
 EQUAL = ["source", "preset", "size", "samples", "reference_split", "but_budget", "precision"]
-"""What is equal within a picture: all that is equal within a table, but data and budget."""
+"""Columns that are equal within a figure: those of a table except dataset and budget."""
 
 
 def over_budgets(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> tuple[Budgets, ...]:
-    """One picture for each source and set of conditions with a method that has two budgets.
-
-    Args:
-        board: Name of the leaderboard.
-        table: Its records, as rows of the frame.
-        metrics: What to draw; those without a direction are passed over.
-        always: By method, settings that its label says in any case.
-    """
-    known = table[(table["state"] == "finished") & table["value"].notna() & table["kimg"].notna()]
+    """Return a figure per source and set of conditions with a method that has two budgets."""
+    usable = table[(table["state"] == "finished") & table["value"].notna() & table["kimg"].notna()]
     found: list[Budgets] = []
-    for values, group in known.groupby(EQUAL, sort=True):
+    for values, group in usable.groupby(EQUAL, sort=True):
         shared = dict(zip(EQUAL, values, strict=True))
         budgets = group.groupby(["data", "metric", *IDENTITY])["kimg"]
         several = group[budgets.transform("nunique") > 1]
@@ -47,7 +40,7 @@ def over_budgets(
 
 
 def _by_data(values: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The values on each data set, by name; data of one name that differ are numbered."""
+    """Yield dataset names with their values; different data of one name are numbered."""
     for dataset, mine in values.groupby("dataset", sort=True):
         versions = list(mine.groupby("data", sort=True))
         for number, (_, same) in enumerate(versions, start=1):
@@ -64,12 +57,12 @@ def _budgets(board: str, shared: dict[str, Any], panels: tuple[Panel, ...]) -> B
 
 
 def _courses(values: pd.DataFrame, names: Mapping[Identity, str]) -> Iterator[Course]:
-    # Of several runs of one seed the last counts, as in the tables.
+    # Of several runs of one seed the last one is used, as in the tables.
     found: dict[Identity, dict[tuple[float, int], float]] = {}
     rows = zip(values["kimg"], values["seed"], values["value"], strict=True)
     for key, (kimg, seed, value) in zip(identities(values), rows, strict=True):
         found.setdefault(key, {})[float(kimg), int(seed)] = float(value)
     for key, label in names.items():
         if key in found:
-            mine = sorted(found[key].items())
-            yield Course(label, tuple((kimg, value) for (kimg, _), value in mine))
+            curve = sorted(found[key].items())
+            yield Course(label, tuple((kimg, value) for (kimg, _), value in curve))

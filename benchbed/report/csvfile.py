@@ -1,4 +1,4 @@
-"""A leaderboard as CSV: one line a number; its comparisons as CSV: one line a rank or a pair."""
+"""Render leaderboards as CSV: one line per value, rank or pair."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPARED = (
 
 
 def render(board: Leaderboard) -> str:
-    """Every cell as a line; the same records give the same bytes."""
+    """Return a CSV with one line per cell; equal records give equal bytes."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
@@ -37,9 +37,9 @@ def render(board: Leaderboard) -> str:
 
 
 def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]]:
-    # The protocol is that of our runs; a published row keeps what says which table it is in.
-    kept = ("dataset", "protocol") if row.published else FIELDS
-    shared = {name: table.protocol[name] for name in kept if name in table.protocol}
+    # A published row has no run here, so the details of our protocol do not apply to it.
+    fields = ("dataset", "protocol") if row.published else FIELDS
+    shared = {name: table.protocol[name] for name in fields if name in table.protocol}
     common: dict[str, object] = {
         "leaderboard": board.name,
         "paper_row": table.paper or "",
@@ -81,7 +81,7 @@ def _lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]
 
 
 def render_comparisons(board: Leaderboard) -> str:
-    """Every mean rank and every pair of methods as a line; the same records give the same bytes."""
+    """Return a CSV with one line per mean rank and pair; equal records give equal bytes."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COMPARED, lineterminator="\n", restval="")
     writer.writeheader()
@@ -130,5 +130,5 @@ def _compared(
 
 
 def _digits(value: float | None) -> str:
-    """Six significant digits: what scipy computes may differ in the last ones by its version."""
+    """Format six significant digits: further ones may differ between versions of scipy."""
     return "" if value is None else f"{value:.6g}"

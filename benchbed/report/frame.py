@@ -1,4 +1,4 @@
-"""Records as one pandas frame."""
+"""Build one pandas frame from records."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ COLUMNS = (
 
 
 OF_THE_DATA = ("dataset", "fingerprint", "channels", "framing")
-"""Fields of a protocol that come with the data set; the others can be equal on several."""
+"""Protocol fields that depend on the dataset; the others can be equal for several."""
 
 OF_THE_BUDGET = ("kimg", "seconds")
-"""Fields of a protocol that say how long a run trains."""
+"""Protocol fields that limit the training."""
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row for every metric of every record; a diverged run has one row without a metric.
+    """Return one row per metric of every record, and one without a metric for a diverged run.
 
-    The rows are in the same order whatever the order of the records. A value that is no number to
-    compute with stands under `lost`, as text, and is no `value`: it enters no mean, rank or test.
+    The order of the rows does not depend on that of the records. A value that is not usable is in
+    column `lost` as text instead of `value`, so that it enters no mean, rank or test.
     """
     rows = [row for record in records for row in _rows(record)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -94,6 +94,5 @@ def _measured(metric: Measured) -> dict[str, object]:
 
 
 def _origin(record: Record) -> str:
-    """The archive that a record came from; empty where the run was made in its results folder."""
     origin = record.imported
     return "" if origin is None else f"{origin.archive} (SHA-256 {origin.sha256[:12]})"

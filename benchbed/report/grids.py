@@ -1,4 +1,4 @@
-"""What Markdown and LaTeX write alike: the columns of a table, and the texts under it."""
+"""Column grids and notes of tables, shared by the Markdown and LaTeX renderers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from benchbed.report.limits import LEVEL
 
 @dataclass(frozen=True)
 class Shown:
-    """One cell as it is read.
-
-    Attributes:
-        text: Plain text.
-        bold: Whether it is the best.
-        slanted: Whether it is no method's.
-        marks: Marks of footnotes behind it.
-    """
+    """One formatted cell; italic text belongs to no method."""
 
     text: str
     bold: bool = False
@@ -31,13 +24,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
-
-    Attributes:
-        heading: Plain text.
-        cells: One for each row.
-        right: Whether it is set flush right.
-    """
+    """One column."""
 
     heading: str
     cells: tuple[Shown, ...]
@@ -49,9 +36,9 @@ class Grid:
     """A table as columns.
 
     Attributes:
-        lead: Columns that say what a row is.
-        blocks: Columns that belong together, such as a value with the paper's.
-        tail: How many of the last rows are no method's.
+        lead: Columns that identify a row.
+        blocks: Columns to keep together, such as a value and the paper's value.
+        tail: Number of last rows that belong to no method.
     """
 
     lead: tuple[Column, ...]
@@ -60,7 +47,7 @@ class Grid:
 
 
 def table(shown: Table) -> Grid:
-    """A table of one protocol, its last row the real images."""
+    """Return the grid of a table; its last row is the real-vs-real baseline."""
     names = [Shown(row.label, marks=row.marks) for row in shown.rows]
     seeds = [Shown(text.seeds(row, shown)) for row in shown.rows]
     reasons = text.reasons(shown)
@@ -109,7 +96,7 @@ def _verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> Shown:
 
 
 def footnotes(shown: Table) -> list[Footnote]:
-    """What the marks of a table say: letters on rows and paper's values, numbers on verdicts."""
+    """Return the footnotes of a table: letters on rows and paper values, numbers on verdicts."""
     reasons = [
         Footnote(str(number), f"not comparable: {reason}.")
         for number, reason in enumerate(text.reasons(shown), 1)
@@ -118,7 +105,7 @@ def footnotes(shown: Table) -> list[Footnote]:
 
 
 def under_table(shown: Table) -> list[str]:
-    """Texts under a table: what its marks and columns mean, but its footnotes and warnings."""
+    """Return notes on the marks and columns of a table, without footnotes and warnings."""
     shared = shown.protocol
     lines = [
         f"Data fingerprint {shared['fingerprint']}, protocol {shared['protocol']}, "
@@ -135,7 +122,7 @@ def under_table(shown: Table) -> list[str]:
 
 
 def ranks(shown: Comparison) -> Grid:
-    """Mean ranks by metric; below them Friedman's p and the critical difference."""
+    """Return the grid of mean ranks by metric, with Friedman's p and critical difference."""
     labels = _labels(shown)
     tests = any(part.critical is not None for part in shown.metrics)
     names = [Shown(label) for label in labels]
@@ -164,7 +151,7 @@ def _rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> 
 
 
 def pairs(shown: Comparison) -> Grid:
-    """Every two methods, by metric: wins, losses, mean difference and the corrected p."""
+    """Return the grid of method pairs by metric: wins, losses, mean difference, corrected p."""
     names = sorted({_both(pair) for part in shown.metrics for pair in part.pairs})
     return Grid(
         lead=(Column("Methods", tuple(Shown(f"{a} : {b}") for a, b in names)),),
@@ -179,7 +166,7 @@ def _both(pair: Pair) -> tuple[str, str]:
 
 def _pair_column(part: MetricComparison, names: Sequence[tuple[str, str]]) -> Column:
     found = {_both(pair): pair for pair in part.pairs}
-    cells = tuple(_pair(found.get(both), both[0]) for both in names)
+    cells = tuple(_pair(found.get(labels), labels[0]) for labels in names)
     return Column(text.heading(part.metric), cells, right=True)
 
 
@@ -190,17 +177,17 @@ def _labels(shown: Comparison) -> list[str]:
 def _pair(pair: Pair | None, first: str) -> Shown:
     if pair is None:
         return Shown(MISSING)
-    seen = pair if pair.first == first else pair.turned()
-    told = f"{seen.wins}:{seen.losses}, {text.number(seen.difference)}"
-    if seen.interval is not None:
-        told += f" {text.interval(*seen.interval)}"
-    if seen.p is not None:
-        told += f", p {text.p_value(seen.p)}"
-    return Shown(told, bold=seen.p is not None and seen.p <= LEVEL)
+    ordered = pair if pair.first == first else pair.turned()
+    content = f"{ordered.wins}:{ordered.losses}, {text.number(ordered.difference)}"
+    if ordered.interval is not None:
+        content += f" {text.interval(*ordered.interval)}"
+    if ordered.p is not None:
+        content += f", p {text.p_value(ordered.p)}"
+    return Shown(content, bold=ordered.p is not None and ordered.p <= LEVEL)
 
 
 def under_comparison(shown: Comparison) -> list[str]:
-    """What the two tables of a comparison mean."""
+    """Return notes on the two tables of a comparison."""
     count = len(shown.datasets)
     lines = [
         f"Datasets: {', '.join(shown.datasets)}.",
@@ -225,13 +212,16 @@ def under_comparison(shown: Comparison) -> list[str]:
 
 
 def warnings(shown: Comparison) -> list[str]:
-    """Why a comparison says little, those of one metric after its name."""
-    own: dict[str, list[str]] = {}
+    """Return the warnings of a comparison; those of one metric start with its name."""
+    titles_by_warning: dict[str, list[str]] = {}
     for part in shown.metrics:
         for warning in part.warnings:
-            own.setdefault(warning, []).append(part.metric.title)
-    return [*shown.warnings, *(f"{', '.join(names)}: {w}" for w, names in own.items())]
+            titles_by_warning.setdefault(warning, []).append(part.metric.title)
+    return [
+        *shown.warnings,
+        *(f"{', '.join(titles)}: {w}" for w, titles in titles_by_warning.items()),
+    ]
 
 
 NO_COMPARISON = "None: no two methods share two datasets of one source under equal conditions."
-"""What stands where methods cannot be compared over data sets."""
+"""Shown if methods cannot be compared over datasets."""

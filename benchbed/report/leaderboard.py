@@ -1,4 +1,4 @@
-"""What a leaderboard is: tables of equal protocol, ours beside the paper's. Plain data."""
+"""Data classes of a leaderboard: tables of equal protocol, with the values of a paper."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from benchbed.report.comparison import Comparison
 from benchbed.report.verdict import Verdict
 
 MISSING = "–"
-"""What stands in a cell without a value."""
+"""Text of a cell without a value."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of ours, with the paper's beside it.
+    """Values of one row and metric, with the paper's value.
 
     Attributes:
-        values: Our values by seed; empty where there is none.
+        values: Values by seed; empty if there are none.
         printed: The paper's value as printed, or None.
-        verdict: What may be concluded, where both are there.
+        verdict: The comparison with the paper's value, if both exist.
         best: Whether no other mean of the column is better.
         note: Why there is no value.
-        interval: The 95 % interval of the one value that there is, where the metric has one; over
-            several seeds the standard deviation says more.
-        seed_interval: The 95 % bootstrap interval of the mean over seeds; None below three seeds.
-        tied: Whether it is not the best and cannot be told from the best of its column; False also
-            where there are too few seeds to tell anything.
-        marks: Marks of the table's footnotes that belong to the paper's value in this very cell.
-        of: How many seeds its row has.
-        lost: By seed, what was measured and is no number to compute with, such as infinity; it is
-            shown, and in no mean.
+        interval: 95 % interval of the value of a single seed, if the metric has one.
+        seed_interval: 95 % bootstrap interval of the mean over seeds; None below three seeds.
+        tied: Whether it is not the best but not significantly worse; also False if there are too
+            few seeds to test.
+        marks: Marks of footnotes on the paper's value in this cell.
+        of: Number of seeds of its row.
+        lost: By seed, values that are not usable, such as infinity; shown but in no mean.
     """
 
     values: Mapping[int, float]
@@ -52,28 +50,28 @@ class Cell:
 
     @cached_property
     def mean(self) -> float | None:
-        """Mean over seeds, rounded once: the order of the seeds changes nothing."""
+        """Mean over seeds; fsum-based, so independent of their order."""
         return statistics.fmean(self.values.values()) if self.values else None
 
     @cached_property
     def sd(self) -> float | None:
-        """Sample standard deviation over seeds; None below two."""
+        """Sample standard deviation over seeds; None below two seeds."""
         return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method, or a line of the paper's table for which nothing here stands.
+    """One method, or a line of the paper's table that no method here implements.
 
     Attributes:
-        label: Its name, with the settings that tell it from its namesakes in the table.
-        method: Its name; empty where nothing here stands for it.
-        seeds: Seeds that finished.
-        diverged: Seeds that diverged.
-        runs: The runs behind the row.
+        label: Name, with the settings that distinguish it within the table.
+        method: Name of the method; empty for a published line.
+        seeds: Finished seeds.
+        diverged: Diverged seeds.
+        runs: Ids of its runs.
         cells: Its cells by metric.
-        imported: Which of its runs came from an archive, as a sentence; empty where none did.
-        marks: Marks of the table's footnotes that belong to the row as a whole.
+        imported: Which runs were imported, as a sentence; empty if none.
+        marks: Marks of footnotes on the whole row.
     """
 
     label: str
@@ -87,18 +85,13 @@ class Row:
 
     @property
     def published(self) -> bool:
-        """Whether the paper's values are all that it has."""
+        """Whether it has only the paper's values."""
         return not self.runs
 
 
 @dataclass(frozen=True)
 class Footnote:
-    """A text that cells or rows of a table point to.
-
-    Attributes:
-        mark: What stands there, raised: ``"a"``, ``"b"`` and so on.
-        text: The text.
-    """
+    """A text that cells or rows refer to by its superscript mark: ``"a"``, ``"b"`` and so on."""
 
     mark: str
     text: str
@@ -109,16 +102,16 @@ class Table:
     """Rows of one protocol.
 
     Attributes:
-        title: Data set, source, size, budget.
-        protocol: What all rows share: ``dataset``, ``source``, ``size`` and so on.
+        title: Dataset, source, size, budget.
+        protocol: Values that all rows share: ``dataset``, ``source``, ``size`` and so on.
         metrics: Its columns.
-        rows: Its rows, by name.
-        seeds: Every seed that some row has.
-        floors: Real-versus-real value by metric, with the images in each part.
+        rows: Its rows, by label.
+        seeds: All seeds of its rows.
+        floors: Real-vs-real baseline by metric, with the images in each part.
         paper: The heading of the paper's column, or None.
-        notes: Texts that belong under the table.
-        footnotes: Texts that single cells and rows point to, in the order of their marks.
-        warnings: Why its numbers say little about which row is better, each a sentence.
+        notes: Notes under the table.
+        footnotes: Footnotes on cells and rows, in the order of their marks.
+        warnings: Why the comparison of rows is limited, one sentence each.
     """
 
     title: str
@@ -134,7 +127,7 @@ class Table:
 
     @cached_property
     def printed(self) -> frozenset[str]:
-        """The metrics for which the paper printed a value of some row."""
+        """Metrics for which the paper printed a value of some row."""
         cells = [(name, cell) for row in self.rows for name, cell in row.cells.items()]
         return frozenset(name for name, cell in cells if cell.printed is not None)
 
@@ -143,14 +136,13 @@ class Table:
 class Leaderboard:
     """Tables on one page.
 
-    Attributes:
-        name: File name without suffix.
-        title: Heading.
-        tables: Its tables.
-        notes: Texts that belong to all of them.
-        absent: What the page would show had it been run.
-        comparisons: The methods compared over its data sets, one for each source and budget.
-        budgets: What a larger budget brings, one for each source.
+    name: File name without suffix.
+    title: Heading.
+    tables: Its tables.
+    notes: Notes on all tables.
+    absent: Rows of the paper without any run.
+    comparisons: Methods compared over its datasets, one per source and budget.
+    budgets: Metrics over the budget, one per source.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A leaderboard as Markdown."""
+"""Render a leaderboard as Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUDGETS = (
 
 
 def render(board: Leaderboard) -> str:
-    """The whole page; the same records give the same bytes."""
+    """Return the Markdown page; equal records give equal bytes."""
     parts = [f"# {board.title}", _intro(board)]
     parts += [_table(table) for table in board.tables]
     parts += [_comparison(comparison) for comparison in board.comparisons]
@@ -87,7 +87,7 @@ def _grid(grid: Grid) -> str:
 
 
 def _cell(shown: Shown) -> str:
-    # A bar would end the cell.
+    # An unescaped bar would end the cell.
     plain = shown.text.replace("|", "\\|")
     styled = f"**{plain}**" if shown.bold else f"*{plain}*" if shown.slanted else plain
     return styled + (f"<sup>{','.join(shown.marks)}</sup>" if shown.marks else "")

@@ -1,4 +1,4 @@
-"""Critical-difference pictures (Demsar 2006, figure 1), as SVG."""
+"""Draw critical-difference pictures (Demsar 2006, figure 1) as SVG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VERSION = 1
-"""Raised when the drawing changes, so that pictures from before are drawn anew."""
+"""Incremented when the drawing changes, so that existing pictures are redrawn."""
 
 _AXIS = 2.8
 """Length of an axis in inches."""
@@ -23,32 +23,32 @@ _LINE = 0.24
 """Height of a line of text in inches."""
 
 _LETTER = 0.078
-"""Width of a letter in inches, rather too much."""
+"""Upper estimate of the width of a letter in inches."""
 
 
 def draw(comparison: Comparison) -> str:
-    """One panel a metric; the same comparison gives the same bytes.
+    """Return an SVG with one panel per metric; equal comparisons give equal bytes.
 
-    Each method hangs on its mean rank, the best on the left. A bar joins methods that cannot be
-    told apart; the bracket above an axis is as long as the critical difference.
+    A line leads from each method's label to its mean rank, best on the left. A bar joins methods
+    without a significant difference; the bracket above shows the critical difference.
 
     Args:
-        comparison: What to draw; `Comparison.picture` says whether there is anything.
+        comparison: The comparison; its `picture_file` must not be empty.
 
     Returns:
         The SVG file.
     """
     parts = _parts(comparison)
     longest = max(len(rank.label) for part in parts for rank in part.ranks)
-    # Behind a label stands its rank, of seven letters.
+    # Seven letters for the rank after the label.
     margin = 0.3 + _LETTER * (longest + 7)
     heights = [_height(part) for part in parts]
     with figure_of(_AXIS + 2 * margin, _LINE * sum(heights)) as figure:
         grid = figure.add_gridspec(
             len(parts), height_ratios=heights, left=0, right=1, top=1, bottom=0, hspace=0
         )
-        for place, (part, height) in enumerate(zip(parts, heights, strict=True)):
-            axes = figure.add_subplot(grid[place])
+        for index, (part, height) in enumerate(zip(parts, heights, strict=True)):
+            axes = figure.add_subplot(grid[index])
             axes.set_axis_off()
             axes.set_xlim(-margin / _AXIS, 1 + margin / _AXIS)
             axes.set_ylim(height, 0)
@@ -58,7 +58,7 @@ def draw(comparison: Comparison) -> str:
 
 
 def key(comparison: Comparison) -> str:
-    """What is drawn, as a hash; a picture holds it as its identifier."""
+    """Return a hash of what is drawn, stored in the picture as its identifier."""
     parts = [
         (
             text.heading(part.metric),
@@ -76,7 +76,7 @@ def _parts(comparison: Comparison) -> list[MetricComparison]:
 
 
 _HEAD = 4.6
-"""Lines above the axis: the metric's name, the bracket, the numbers."""
+"""Lines above the axis: the metric's name, the bracket, the tick labels."""
 
 
 def _height(part: MetricComparison) -> float:
@@ -84,7 +84,7 @@ def _height(part: MetricComparison) -> float:
 
 
 def _panel(axes: Axes, part: MetricComparison) -> None:
-    """One metric; across in units of the axis' length, down in lines of text."""
+    """Draw one metric; x is in units of the axis' length, y in lines of text, downwards."""
     count = len(part.ranks)
     across = [(rank.mean - 1) / (count - 1) for rank in part.ranks]
     axes.text(axes.get_xlim()[0] + 0.03, 1.1, text.heading(part.metric), weight="bold", va="center")
@@ -105,7 +105,7 @@ def _panel(axes: Axes, part: MetricComparison) -> None:
 
 
 def _bracket(axes: Axes, part: MetricComparison, length: float) -> None:
-    """The critical difference, open to the right where it is longer than there is room."""
+    """Draw the critical difference, clipped at the right edge."""
     shown = min(length, 1.2)
     axes.plot([0, shown], [2.6, 2.6], color="black", linewidth=1)
     for end in (0, length):
@@ -120,12 +120,12 @@ def _told(part: MetricComparison) -> str:
 
 
 def _labels(axes: Axes, part: MetricComparison, across: Sequence[float]) -> None:
-    """The better half on the left, the other on the right, the outer ones highest."""
+    """Draw the labels: better half on the left, the rest on the right, outermost on top."""
     half = (len(across) + 1) // 2
     top = _HEAD + 0.5 * len(part.groups) + 1.0
-    for place, (rank, at) in enumerate(zip(part.ranks, across, strict=True)):
-        left = place < half
-        down = top + (place if left else len(across) - 1 - place)
+    for index, (rank, at) in enumerate(zip(part.ranks, across, strict=True)):
+        left = index < half
+        down = top + (index if left else len(across) - 1 - index)
         edge = -0.06 if left else 1.06
         axes.plot([at, at, edge], [_HEAD, down, down], color="black", linewidth=0.8)
         axes.text(

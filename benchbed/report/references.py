@@ -1,4 +1,4 @@
-"""The values that papers printed, with their place and their caveats."""
+"""Values that papers printed, with their place in the paper and their caveats."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _number(printed: str) -> str:
 
 
 Printed = Annotated[str, AfterValidator(_number)]
-"""A value as it stands in the paper, kept as text for its digits."""
+"""A value as printed in the paper, as text to preserve its digits."""
 
 
 def _regime(name: str) -> str:
@@ -39,11 +39,11 @@ def _regime(name: str) -> str:
 
 
 class ReferencePairs(_Strict):
-    """What a line's training set was made of.
+    """Composition of the training set of a line.
 
     Attributes:
         regime: A key of `REGIMES`.
-        generator: Method here that made the synthetic pairs; empty under the regime ``"real"``.
+        generator: Method that made the synthetic pairs; empty under the regime ``"real"``.
         count: Number of synthetic pairs.
         real_share: Share of the real pairs that were used.
     """
@@ -55,19 +55,19 @@ class ReferencePairs(_Strict):
 
 
 _NO_PAIRS = ReferencePairs.model_construct(regime="")
-"""What a run of another task has in the frame."""
+"""Value of runs whose task has no regimes."""
 
 
 class ReferenceMethod(_Strict):
-    """One line of a printed table, and which runs stand beside it.
+    """One line of a printed table, and the runs that it is compared with.
 
     Attributes:
         label: Its name in the paper.
-        method: The method here; None where nothing here stands for it, so that its values are
-            shown as published alone.
-        settings: Settings that a run of the method must have to stand here.
-        pairs: The regime, the generator and the share of real pairs that it must have; None where
-            that is no question. With another count it stands here, and does not compare.
+        method: Name of the method here; None if there is none, so that only the published values
+            are shown.
+        settings: Settings that a matching run must have.
+        pairs: The regime, generator and share of real pairs that a matching run must have; None
+            if the task has none. A run with another pair count matches but is not comparable.
     """
 
     label: str
@@ -76,9 +76,9 @@ class ReferenceMethod(_Strict):
     pairs: ReferencePairs | None = None
 
     def stands_for(self, run: Mapping[str, Any]) -> bool:
-        """Whether a run, given as a row of the frame, stands beside it."""
-        known = self.pairs or _NO_PAIRS
-        pairs = (known.regime, known.generator, known.real_share)
+        """Return whether a run, given as a row of the frame, matches the line."""
+        expected = self.pairs or _NO_PAIRS
+        pairs = (expected.regime, expected.generator, expected.real_share)
         return (
             self.method == run["method"]
             and all(run["settings"].get(name) == value for name, value in self.settings.items())
@@ -87,13 +87,7 @@ class ReferenceMethod(_Strict):
 
 
 class ReferenceMetric(_Strict):
-    """One metric of a printed table.
-
-    Attributes:
-        metric: The metric that measures the same here.
-        title: Its column heading.
-        direction: Which way is better.
-    """
+    """One metric of a printed table, with the equivalent metric here."""
 
     metric: str
     title: str
@@ -101,36 +95,30 @@ class ReferenceMetric(_Strict):
 
 
 class CellNote(_Strict):
-    """A note that belongs to some cells of a printed table.
-
-    Attributes:
-        note: Key of the note.
-        methods: Keys of the lines; all where none is named.
-        metrics: Keys of the metrics; all where none is named.
-    """
+    """A note on some cells of a printed table; no methods or no metrics means all of them."""
 
     note: str
     methods: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
 
     def belongs(self, method: str, metric: str) -> bool:
-        """Whether it belongs to the cell of a line and a metric, given by their keys."""
+        """Return whether it applies to the cell of a line and a metric, given by their keys."""
         return (not self.methods or method in self.methods) and (
             not self.metrics or metric in self.metrics
         )
 
 
 class ReferenceRow(_Strict):
-    """One row (a data set) of a printed table.
+    """One row (a dataset) of a printed table.
 
     Attributes:
-        label: As printed.
-        datasets: The data sets here that stand for it.
-        data: What the paper used.
-        same_data: Those of them that are the very data of the paper.
-        notes: Keys of the notes that belong to the whole row.
-        cells: Notes that belong to single cells of the row.
-        values: Keys of the table's methods and metrics to the printed value.
+        label: Label as printed.
+        datasets: Names of the corresponding datasets here.
+        data: The data that the paper used.
+        same_data: Those of the datasets that are exactly the paper's data.
+        notes: Keys of the notes on the whole row.
+        cells: Notes on single cells of the row.
+        values: From keys of the table's methods and metrics to the printed value.
     """
 
     label: str
@@ -148,13 +136,13 @@ class ReferenceTable(_Strict):
     Attributes:
         name: Such as ``"table1"``.
         title: Heading of the leaderboard.
-        task: The task that recomputes it.
-        methods: Its lines, by keys that its rows use.
-        metrics: Metric in the paper to what measures it here.
-        conditions: Fields of the protocol that the paper states.
+        task: The task that reproduces it.
+        methods: Its lines, by the keys that its rows use.
+        metrics: Its metrics, by the keys that its rows use.
+        conditions: Protocol fields that the paper states.
         rows: Its rows.
-        notes: Keys of the notes that belong to the whole table.
-        cells: Notes that belong to the same cells in every row.
+        notes: Keys of the notes on the whole table.
+        cells: Notes on the same cells in every row.
     """
 
     name: str
@@ -173,7 +161,7 @@ class ReferenceTable(_Strict):
             _known("method", row.values, self.methods)
             for values in row.values.values():
                 _known("metric", values, self.metrics)
-            _known("data set", row.same_data, row.datasets)
+            _known("dataset", row.same_data, row.datasets)
         for note in (*self.cells, *(note for row in self.rows for note in row.cells)):
             _known("method", note.methods, self.methods)
             _known("metric", note.metrics, self.metrics)
@@ -181,7 +169,7 @@ class ReferenceTable(_Strict):
 
     @property
     def told(self) -> dict[str, set[str]]:
-        """By method, the settings that tell its lines apart."""
+        """By method, the settings that distinguish its lines."""
         names: dict[str, set[str]] = {}
         for line in self.methods.values():
             if line.method is not None:
@@ -189,19 +177,12 @@ class ReferenceTable(_Strict):
         return names
 
     def key(self, run: Mapping[str, Any]) -> str | None:
-        """The line that a run, given as a row of the frame, stands beside, or None."""
+        """Return the key of the line that a row of the frame matches, or None."""
         return next((key for key, line in self.methods.items() if line.stands_for(run)), None)
 
 
 class ReferencePaper(_Strict):
-    """A paper's tables.
-
-    Attributes:
-        paper: Key of the paper.
-        citation: How it is cited.
-        tables: Its tables.
-        notes: Texts of the notes.
-    """
+    """The tables of one paper."""
 
     paper: str
     citation: str
@@ -227,10 +208,10 @@ def _known(kind: str, used: Iterable[str], declared: Iterable[str]) -> None:
 
 
 def read_papers(folder: Path) -> list[ReferencePaper]:
-    """Every file of reference values, in the order of their names.
+    """Return all files of paper values, sorted by name.
 
     Raises:
-        BenchbedError: A file does not have the form of one.
+        BenchbedError: A file is invalid.
     """
     return [_read(path) for path in sorted(folder.glob("*.yaml"))]
 

@@ -1,4 +1,4 @@
-"""From the records of a table to its rows: labels, means, the best, and what ties with it."""
+"""Build the rows of a table from its records: labels, means, the best, and ties with it."""
 
 from __future__ import annotations
 
@@ -14,80 +14,74 @@ from benchbed.report.leaderboard import Cell, Row
 from benchbed.report.limits import BOOTSTRAP_SEEDS, LEVEL, holm, pairs_needed, smallest_p
 
 Run = Mapping[str, Any]
-"""One row of the frame, by column."""
+"""One row of the frame, by column name."""
 
 Settings = Mapping[str, Collection[str]]
-"""By method, settings that its label says in any case."""
+"""By method, settings that its label always includes."""
 
 
 Identity = tuple[str, str, str]
-"""What makes a row of a table: method, what it was trained on, hash of its settings."""
+"""What distinguishes rows of a table: method, training data, hash of the settings."""
 
 IDENTITY = ["method", "trained_on", "settings_hash"]
 
 
 def labels(group: pd.DataFrame, always: Settings) -> dict[Identity, str]:
-    """What the rows of a group are called: the method, and in what its settings differ here.
-
-    Args:
-        group: The records, as rows of the frame.
-        always: Settings that the label says in any case.
+    """Return the labels of rows: the method, with the settings in which rows of it differ.
 
     Returns:
-        Labels, in their order.
+        Labels by row identity, sorted.
     """
     settings = dict(zip(identities(group), group["settings"], strict=True))
-    namesakes: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    settings_by_method: dict[tuple[str, str], list[Mapping[str, object]]] = {}
     for (method, trained_on, _), values in settings.items():
-        namesakes.setdefault((method, trained_on), []).append(values)
+        settings_by_method.setdefault((method, trained_on), []).append(values)
     differing = {
         (method, trained_on): _differing(values, always.get(method, ()))
-        for (method, trained_on), values in namesakes.items()
+        for (method, trained_on), values in settings_by_method.items()
     }
     found = {key: _label(key, values, differing[key[:2]]) for key, values in settings.items()}
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
 
 def identities(group: pd.DataFrame) -> list[Identity]:
-    """Of every row of the frame, whose it is."""
+    """Return the row identity of every row of the frame."""
     return list(zip(*(group[name] for name in IDENTITY), strict=True))
 
 
 def conditions(shared: Mapping[str, Any]) -> str:
-    """What the runs of a table share beside their data, for its title.
+    """Return the conditions that the runs of a table share besides their data, for its title.
 
     Args:
-        shared: By name ``size``, ``budget``, ``samples``, ``reference_split`` and ``precision``.
+        shared: ``size``, ``budget``, ``samples``, ``reference_split`` and ``precision``.
     """
     split = shared["reference_split"]
-    # A segmenter draws no samples.
-    judged = f"{shared['samples']} samples vs. {split}" if shared["samples"] else f"on {split}"
-    return f"{shared['size']} px, {shared['budget']}, {judged}, {shared['precision']}"
+    # A segmentation method draws no samples.
+    reference = f"{shared['samples']} samples vs. {split}" if shared["samples"] else f"on {split}"
+    return f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}"
 
 
-def _differing(namesakes: Sequence[Mapping[str, object]], fixed: Collection[str]) -> list[str]:
-    """The settings that the label of each row of a method says."""
-    names = {name for values in namesakes for name in values}
-    return sorted(n for n in names if n in fixed or len({repr(v.get(n)) for v in namesakes}) > 1)
+def _differing(candidates: Sequence[Mapping[str, object]], fixed: Collection[str]) -> list[str]:
+    """Return the settings to include in the labels of one method."""
+    names = {name for values in candidates for name in values}
+    return sorted(
+        name
+        for name in names
+        if name in fixed or len({repr(values.get(name)) for values in candidates}) > 1
+    )
 
 
 def _label(key: Identity, settings: Mapping[str, object], differing: Sequence[str]) -> str:
     method, trained_on, _ = key
-    told = [trained_on] if trained_on else []
-    told += [f"{n}={settings.get(n)}" for n in differing]
-    return f"{method} ({', '.join(told)})" if told else method
+    parts = [trained_on] if trained_on else []
+    parts += [f"{name}={settings.get(name)}" for name in differing]
+    return f"{method} ({', '.join(parts)})" if parts else method
 
 
 def rows(
     group: pd.DataFrame, metrics: Sequence[MetricSpec], always: Settings
 ) -> list[tuple[Row, Run]]:
-    """The rows of a table, by label, each with one of its runs.
-
-    Args:
-        group: The table's records, as rows of the frame.
-        metrics: The table's columns.
-        always: Settings that a label says in any case.
-    """
+    """Return the rows of a table, by label, each with one of its runs."""
     parts: dict[Identity, list[Run]] = {}
     for key, run in zip(identities(group), runs(group), strict=True):
         parts.setdefault(key, []).append(run)
@@ -98,32 +92,27 @@ def rows(
 
 
 def doubts(group: pd.DataFrame, always: Settings) -> list[str]:
-    """What makes the numbers of a table less comparable than they look, as sentences.
-
-    Args:
-        group: The table's records, as rows of the frame.
-        always: Settings that a label says in any case.
-    """
+    """Return warnings about values of a table that are less comparable than they look."""
     recipes = group.groupby("metric")["recipe"].nunique()
-    found = [
+    messages = [
         f"{metric} was computed with {count} different recipes, so its values are not comparable."
         for metric, count in recipes[recipes > 1].items()
     ]
     names = labels(group, always)
-    made: dict[tuple[Identity, int], set[str]] = {}
+    runs_by_seed: dict[tuple[Identity, int], set[str]] = {}
     for key, seed, run in zip(identities(group), group["seed"], group["run"], strict=True):
-        made.setdefault((key, int(seed)), set()).add(run)
-    found += [
-        f"Seed {seed} of {names[key]} has {len(several)} runs that differ in settings outside "
-        f"this table ({', '.join(sorted(several))}). The last one is used."
-        for (key, seed), several in made.items()
-        if len(several) > 1
+        runs_by_seed.setdefault((key, int(seed)), set()).add(run)
+    messages += [
+        f"Seed {seed} of {names[key]} has {len(ids)} runs that differ in settings outside "
+        f"this table ({', '.join(sorted(ids))}). The last one is used."
+        for (key, seed), ids in runs_by_seed.items()
+        if len(ids) > 1
     ]
-    return found
+    return messages
 
 
 def runs(table: pd.DataFrame) -> Iterator[Run]:
-    """The rows of the frame, one after the other."""
+    """Yield the rows of the frame as dicts."""
     names = [str(name) for name in table.columns]
     for values in zip(*(table[name] for name in names), strict=True):
         yield dict(zip(names, values, strict=True))
@@ -141,8 +130,8 @@ def _row(part: Sequence[Run], label: str, metrics: Sequence[MetricSpec]) -> Row:
         if state == "finished":
             line = (seed, run["value"], run["low"], run["high"], run["note"], run["lost"])
             found.setdefault(run["metric"], []).append(line)
-    of = len(seeds["finished"])
-    cells = {spec.name: _cell(found.get(spec.name, []), of) for spec in metrics}
+    seed_count = len(seeds["finished"])
+    cells = {spec.name: _cell(found.get(spec.name, []), seed_count) for spec in metrics}
     return Row(
         label=label,
         method=part[0]["method"],
@@ -155,31 +144,27 @@ def _row(part: Sequence[Run], label: str, metrics: Sequence[MetricSpec]) -> Row:
 
 
 def _imported(origins: Mapping[int, str]) -> str:
-    """Which seeds of a row were made elsewhere, as a sentence; empty where none was.
-
-    Args:
-        origins: The archive by seed.
-    """
-    told = ", ".join(f"seed {seed} from {origin}" for seed, origin in sorted(origins.items()))
-    return f"Imported from another results folder: {told}." if told else ""
+    """Return which seeds of a row were imported from which archive; empty if none."""
+    seeds = ", ".join(f"seed {seed} from {origin}" for seed, origin in sorted(origins.items()))
+    return f"Imported from another results folder: {seeds}." if seeds else ""
 
 
 _Line = tuple[int, float, float, float, str, str]
-"""Seed, value, ends of its interval, note; NaN where there is none. Then what was lost, or ""."""
+"""Seed, value, interval ends and note, NaN if missing; then the unusable value as text, or ""."""
 
 
 def _cell(lines: Sequence[_Line], of: int) -> Cell:
     by_seed = {seed: float(value) for seed, value, *_ in lines if pd.notna(value)}
     ends = [(float(low), float(high)) for _, _, low, high, *_ in lines if pd.notna(low)]
     notes = dict.fromkeys(note for *_, note, _ in lines if pd.notna(note) and note)
-    lost = {seed: what for seed, *_, what in lines if what}
-    alone = len(by_seed) == 1 and len(ends) == 1
-    interval = ends[0] if alone else None
+    lost = {seed: text for seed, *_, text in lines if text}
+    is_single = len(by_seed) == 1 and len(ends) == 1
+    interval = ends[0] if is_single else None
     return Cell(by_seed, note="; ".join(notes), interval=interval, of=of, lost=lost)
 
 
 def _with_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
-    """Bootstrap intervals over seeds, for metrics of equally many seeds at once."""
+    """Add bootstrap intervals over seeds, batched over metrics with equal seed counts."""
     by_count: dict[int, list[str]] = {}
     for name, cell in cells.items():
         by_count.setdefault(len(cell.values), []).append(name)
@@ -197,34 +182,34 @@ def _with_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
 def with_best(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> list[Row]:
     """Mark the best mean of each column.
 
-    One of fewer seeds than others cannot be the best, nor one of a row that lost a value.
+    A cell with fewer seeds than others or an unusable value cannot be the best.
     """
     marked = list(table)
     for spec in metrics:
         column = [row.cells[spec.name] for row in table]
         full = max((len(cell.values) for cell in column), default=0)
         means = {
-            place: mean
-            for place, cell in enumerate(column)
+            index: mean
+            for index, cell in enumerate(column)
             if len(cell.values) == full and not cell.lost and (mean := cell.mean) is not None
         }
         if spec.direction == "none" or len(table) < 2 or not means:
             continue
         best = min(means.values()) if spec.direction == "down" else max(means.values())
-        for place, mean in means.items():
+        for index, mean in means.items():
             if mean == best:
-                marked[place] = _marked(marked[place], spec.name, best=True)
+                marked[index] = _marked(marked[index], spec.name, best=True)
     return marked
 
 
 def with_ties(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> tuple[list[Row], list[str]]:
-    """Mark what cannot be told from the best of its column.
+    """Mark cells without a significant difference from the best of their column.
 
-    The test is Wilcoxon's signed-rank test over the seeds that a row and the best have in common,
-    corrected by Holm for the rows of the column.
+    The test is Wilcoxon's signed-rank test over the seeds that a row and the best share,
+    Holm-corrected for the rows of the column.
 
     Returns:
-        The rows, and why nothing could be tested, as sentences.
+        The rows, and a warning if there were too few seeds to test.
     """
     marked = list(table)
     few: tuple[int, int] | None = None
@@ -233,20 +218,20 @@ def with_ties(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> tuple[list
         if best is None:
             continue
         others = {
-            place: differences
-            for place, row in enumerate(table)
+            index: differences
+            for index, row in enumerate(table)
             if not row.cells[spec.name].best
             and (differences := _differences(row.cells[spec.name], best))
         }
-        told = {
-            place: differences
-            for place, differences in others.items()
+        testable = {
+            index: differences
+            for index, differences in others.items()
             if smallest_p(len(differences), len(others)) <= LEVEL
         }
-        if others and not told:
+        if others and not testable:
             few = max(few or (0, 0), (len(others), max(map(len, others.values()))))
-        for place in _alike(told, len(others)):
-            marked[place] = _marked(marked[place], spec.name, tied=True)
+        for index in _alike(testable, len(others)):
+            marked[index] = _marked(marked[index], spec.name, tied=True)
     return marked, [_too_few(*few)] if few else []
 
 
@@ -255,23 +240,23 @@ def _differences(cell: Cell, best: Cell) -> list[float]:
             best.values]  # fmt: skip
 
 
-def _alike(told: Mapping[int, list[float]], count: int) -> list[int]:
-    """The places whose corrected p is above the level, of `count` comparisons."""
-    if not told:
+def _alike(testable: Mapping[int, list[float]], count: int) -> list[int]:
+    """Return the indices with a corrected p above the level, of `count` comparisons."""
+    if not testable:
         return []
     from benchbed.report.statistics import signed_rank
 
-    # Those that cannot be tested count in the correction with a p of 1.
-    ps = [signed_rank(differences) for differences in told.values()]
+    # Comparisons that cannot be tested enter the correction with p = 1.
+    ps = [signed_rank(differences) for differences in testable.values()]
     corrected = holm([*ps, *[1.0] * (count - len(ps))])
-    return [place for place, p in zip(told, corrected, strict=False) if p > LEVEL]
+    return [index for index, p in zip(testable, corrected, strict=False) if p > LEVEL]
 
 
 def _too_few(others: int, seeds: int) -> str:
-    have = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
+    subject = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
     rows = "row" if others == 1 else f"{others} rows"
     return (
-        f"{have} too few to separate the best from the other {rows}: the exact Wilcoxon "
+        f"{subject} too few to separate the best from the other {rows}: the exact Wilcoxon "
         f"signed-rank test over seeds, Holm-corrected, needs {pairs_needed(others)} for p = "
         f"{LEVEL}. Bold marks the best mean; the difference is not tested."
     )

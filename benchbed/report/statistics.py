@@ -1,7 +1,7 @@
-"""Statistics over seeds and data sets, by scipy; pure functions of numbers.
+"""Statistics over seeds and datasets, based on scipy.
 
-Methods are compared as Demsar 2006, "Statistical comparisons of classifiers over multiple data
-sets", JMLR 7, recommends: Wilcoxon's signed-rank test for two, Friedman's test and Nemenyi's
+Methods are compared as recommended by Demsar 2006, "Statistical comparisons of classifiers over
+multiple data sets", JMLR 7: Wilcoxon's signed-rank test for two, Friedman's test and Nemenyi's
 critical difference for more.
 """
 
@@ -20,14 +20,14 @@ from benchbed.report.limits import BOOTSTRAP_SEEDS, LEVEL
 _RESAMPLES = 9999
 
 _AT_ONCE = 20_000_000
-"""Numbers that are drawn at a time: what fits into memory however many seeds there are."""
+"""Values per batch of resamples, which bounds the memory."""
 
 
 def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """95 % percentile intervals of means over seeds.
+    """Return 95 % percentile bootstrap intervals of means over seeds.
 
     Args:
-        values: (metrics, seeds), three seeds or more.
+        values: (metrics, seeds), three or more seeds.
 
     Raises:
         ValueError: There are fewer seeds.
@@ -43,26 +43,25 @@ def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]
 
 
 def signed_rank(differences: Sequence[float]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; exact, but for equal sizes among many values.
+    """Return the two-sided p of Wilcoxon's signed-rank test; exact, except for many tied values.
 
     Args:
-        differences: One value a pair; zeros are dropped, as Wilcoxon does.
+        differences: One value per pair; zeros are dropped, as by Wilcoxon.
     """
-    kept = np.array([d for d in differences if d])
-    if not kept.size:
+    nonzero = np.array([d for d in differences if d])
+    if not nonzero.size:
         return 1.0
-    signed = np.sign(kept) * stats.rankdata(abs(kept))
-    # In whatever order they stand: many pairs of methods have the same.
+    signed = np.sign(nonzero) * stats.rankdata(abs(nonzero))
+    # Sorted for the cache: many pairs of methods have the same ranks.
     return _signed_rank(tuple(sorted(map(float, signed))))
 
 
 @lru_cache(maxsize=2**14)
 def _signed_rank(ranks: tuple[float, ...]) -> float:
-    """The test of differences that have these ranks in size, each with its sign."""
-    equal = len(set(map(abs, ranks))) < len(ranks)
-    if not equal or len(ranks) > _EXACT_WITH_EQUALS:
+    has_ties = len(set(map(abs, ranks))) < len(ranks)
+    if not has_ties or len(ranks) > _EXACT_WITH_EQUALS:
         return float(stats.wilcoxon(ranks).pvalue)
-    # The same test over every pattern of signs; scipy's own way to it takes seconds.
+    # The permutation test is the same exact test; scipy's own exact method takes seconds.
     found = stats.permutation_test(
         (np.array(ranks),), _total, permutation_type="samples", vectorized=True,
         n_resamples=np.inf,
@@ -71,7 +70,7 @@ def _signed_rank(ranks: tuple[float, ...]) -> float:
 
 
 _EXACT_WITH_EQUALS = 13
-"""Up to here all patterns of signs are gone through where sizes are equal, as scipy does."""
+"""Up to this size the test with ties is exact, as in scipy."""
 
 
 def _total(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
@@ -80,10 +79,10 @@ def _total(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 
 def mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each method's rank averaged over data sets; 1 is best, equals share the mean rank.
+    """Return each method's rank averaged over datasets; 1 is best, ties share the mean rank.
 
     Args:
-        scores: (data sets, methods), larger is better.
+        scores: (datasets, methods), larger is better.
 
     Returns:
         (methods,).
@@ -93,10 +92,10 @@ def mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def friedman(scores: NDArray[np.float64]) -> float:
-    """P of Friedman's test that all methods rank alike.
+    """Return the p of Friedman's test that all methods rank equally.
 
     Args:
-        scores: (data sets, methods), three methods or more.
+        scores: (datasets, methods), three or more methods.
     """
     if bool((scores == scores[:, :1]).all()):
         return 1.0
@@ -104,12 +103,7 @@ def friedman(scores: NDArray[np.float64]) -> float:
 
 
 def critical_difference(methods: int, datasets: int) -> float:
-    """Nemenyi's critical difference of mean ranks at `LEVEL` (Demsar 2006, 3.2.2).
-
-    Args:
-        methods: How many are compared.
-        datasets: How many the ranks are averaged over.
-    """
+    """Return Nemenyi's critical difference of mean ranks at the level (Demsar 2006, 3.2.2)."""
     return _quantile(methods) * math.sqrt(methods * (methods + 1) / (6 * datasets))
 
 
@@ -119,31 +113,27 @@ def _quantile(methods: int) -> float:
 
 
 def datasets_needed(methods: int) -> int:
-    """From how many data sets on the first and the last of the methods can be told apart.
-
-    Args:
-        methods: How many are compared.
-    """
-    one = critical_difference(methods, 1)
-    nemenyi = math.ceil((one / (methods - 1)) ** 2)
-    # Where every data set ranks the methods alike, Friedman's statistic is N (k - 1).
-    chi = math.ceil(stats.chi2.isf(LEVEL, methods - 1) / (methods - 1))
-    return int(max(nemenyi, chi, 2))
+    """Return the number of datasets from which the best and worst method can differ."""
+    for_one_dataset = critical_difference(methods, 1)
+    nemenyi = math.ceil((for_one_dataset / (methods - 1)) ** 2)
+    # If every dataset ranks the methods equally, Friedman's statistic is N (k - 1).
+    friedman_count = math.ceil(stats.chi2.isf(LEVEL, methods - 1) / (methods - 1))
+    return int(max(nemenyi, friedman_count, 2))
 
 
 def groups(ranks: Sequence[float], critical: float) -> list[tuple[int, ...]]:
-    """The largest sets of neighbours in rank that differ by less than the critical difference.
+    """Return the largest sets of adjacent ranks within the critical difference.
 
     Args:
         ranks: Mean ranks, ascending.
         critical: The critical difference.
 
     Returns:
-        Sets of two and more, as places in `ranks`.
+        Sets of two or more indices into `ranks`.
     """
     found: list[tuple[int, ...]] = []
-    for first, least in enumerate(ranks):
-        near = [i for i in range(first, len(ranks)) if ranks[i] - least < critical]
-        if len(near) > 1 and (not found or near[-1] > found[-1][-1]):
-            found.append(tuple(near))
+    for first, lowest in enumerate(ranks):
+        close = [i for i in range(first, len(ranks)) if ranks[i] - lowest < critical]
+        if len(close) > 1 and (not found or close[-1] > found[-1][-1]):
+            found.append(tuple(close))
     return found

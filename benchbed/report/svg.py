@@ -1,4 +1,4 @@
-"""Figures that become SVG files: the same drawing gives the same bytes."""
+"""Create matplotlib figures and render them as reproducible SVG."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STYLE = {
-    # Text stays text, so that a reader can search it, and no glyph is drawn.
+    # Text elements instead of glyph outlines, so that text is searchable.
     "svg.fonttype": "none",
-    # Else the identifiers in the file are random.
+    # Without a salt the identifiers in the file are random.
     "svg.hashsalt": "benchbed",
-    # A dollar in a label is a dollar.
+    # A dollar sign in a label is literal.
     "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 9,
@@ -25,12 +25,7 @@ _STYLE = {
 
 @contextmanager
 def figure_of(width: float, height: float) -> Iterator[Figure]:
-    """An empty figure in our own style, whatever the reader's.
-
-    Args:
-        width: In inches.
-        height: In inches.
-    """
+    """Yield an empty figure (size in inches) in a fixed style, not the user's."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -41,15 +36,15 @@ def figure_of(width: float, height: float) -> Iterator[Figure]:
 
 
 def svg(figure: Figure, key: str, title: str) -> str:
-    """The file.
+    """Return the SVG file.
 
     Args:
-        figure: From `figure_of`, which has to be open still.
-        key: What is drawn, as a hash; the file holds it as its identifier.
+        figure: From `create_figure`, whose context must still be open.
+        key: Hash of what is drawn, stored as the identifier.
         title: The file's title.
     """
     file = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Identifier": key, "Title": title}
     figure.savefig(file, format="svg", metadata=metadata)
-    # matplotlib ends some lines with a space.
+    # matplotlib ends some lines with spaces.
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

@@ -1,4 +1,4 @@
-"""A leaderboard for the terminal."""
+"""Render a leaderboard for the terminal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ from benchbed.report.leaderboard import Cell, Table
 MANY_COLUMNS = 10_000
 
 BESIDE = 3
-"""What a column of a table needs beside its text: a space on each side, and a line."""
+"""Width of a column besides its text: a space on each side, and a border."""
 
 
 def render(table: Table, console: Console) -> Iterator[RenderableType]:
-    """The table, in as many blocks of columns as the terminal's width asks for.
-
-    A number is never cut: a block holds as many metrics as fit.
-    """
+    """Yield the table in blocks of as many metrics as fit the terminal, so no number is cut."""
     yield Text(text.title(table), style="bold")
     columns = [_column(table, spec) for spec in table.metrics]
     for block in _blocks(table, columns, console):
@@ -41,7 +38,7 @@ def render(table: Table, console: Console) -> Iterator[RenderableType]:
 
 @dataclass(frozen=True)
 class _Column:
-    """One metric: its heading, a cell for each row, and the value of the real images."""
+    """One metric: its heading, a cell per row, and the baseline."""
 
     heading: str
     cells: Sequence[Text]
@@ -49,7 +46,7 @@ class _Column:
 
     @cached_property
     def width(self) -> int:
-        """How wide it wants to be in a table, in columns of the terminal."""
+        """Width in a table, in terminal columns."""
         lines = (line for cell in self.cells for line in cell.plain.splitlines())
         return BESIDE + max(map(cell_len, (self.heading, self.floor, *lines)))
 
@@ -60,17 +57,17 @@ def _column(table: Table, spec: MetricSpec) -> _Column:
 
 
 def _blocks(table: Table, columns: Sequence[_Column], console: Console) -> list[list[_Column]]:
-    """The columns, in blocks of one and more that fit the terminal's width."""
+    """Return the columns in blocks of one or more that fit the terminal's width."""
     unbounded = console.options.update(max_width=MANY_COLUMNS)
     lead = console.measure(_block(table, ()), options=unbounded).maximum
     blocks: list[list[_Column]] = []
-    room = 0
+    available = 0
     for column in columns:
-        if not blocks or column.width > room:
+        if not blocks or column.width > available:
             blocks.append([])
-            room = console.width - lead
+            available = console.width - lead
         blocks[-1].append(column)
-        room -= column.width
+        available -= column.width
     return blocks
 
 
@@ -80,15 +77,15 @@ def _block(table: Table, columns: Sequence[_Column]) -> RichTable:
     shown.add_column("Seeds")
     for column in columns:
         shown.add_column(column.heading, justify="right")
-    for place, row in enumerate(table.rows):
-        cells = [column.cells[place] for column in columns]
+    for index, row in enumerate(table.rows):
+        cells = [column.cells[index] for column in columns]
         shown.add_row(Text(row.label), text.seeds(row, table), *cells)
     shown.add_row("real", "", *(column.floor for column in columns), style="dim")
     return shown
 
 
 def _cell(cell: Cell) -> Text:
-    """Our value; below it the paper's, with its verdict."""
+    """Return our value, with the paper's value and its verdict below."""
     shown = Text(text.value(cell), style="bold" if cell.best else "")
     if cell.printed is not None:
         word = "" if cell.verdict is None else cell.verdict.word

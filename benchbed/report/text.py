@@ -1,4 +1,4 @@
-"""How numbers and cells read."""
+"""Format numbers and cells."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from benchbed.api.specs import MetricSpec
 from benchbed.report.leaderboard import MISSING, Cell, Row, Table
 
 TIED = "≈"
-"""Behind what cannot be told from the best."""
+"""Mark of a value without a significant difference from the best."""
 
 ARROW = {"up": " ↑", "down": " ↓", "none": ""}
 
 
 def number(value: float) -> str:
-    """Four significant digits, without an exponent where there is room."""
+    """Format four significant digits, without an exponent for common magnitudes."""
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
 
 
 def interval(low: float, high: float) -> str:
-    """A confidence interval."""
+    """Format a confidence interval."""
     return f"[{number(low)}, {number(high)}]"
 
 
 def p_value(p: float) -> str:
-    """Two significant digits; very small ones as a bound."""
+    """Format two significant digits; very small values as a bound."""
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def title(table: Table) -> str:
-    """What the rows of a table share, after the paper's row where it stands beside one."""
+    """Return the title of a table, after the paper's row if there is one."""
     return f"{table.paper}: {table.title}" if table.paper else table.title
 
 
 def reasons(table: Table) -> list[str]:
-    """Why values of a table do not compare with the paper's, each reason once."""
+    """Return why values of a table are not comparable with the paper's, without repeats."""
     verdicts = [c.verdict for row in table.rows for c in row.cells.values() if c.verdict]
     return list(dict.fromkeys("; ".join(v.reasons) for v in verdicts if v.reasons))
 
 
 def heading(spec: MetricSpec) -> str:
-    """A metric's column heading, with the arrow towards better."""
+    """Return a metric's column heading, with an arrow towards better."""
     return spec.title + ARROW[spec.direction]
 
 
 def value(cell: Cell) -> str:
-    """Mean, with the standard deviation over seeds, an interval, and whether it ties.
+    """Format the mean, with standard deviation, interval and tie mark.
 
-    The interval is that of the one value, or of the mean over three seeds and more. Where some of
-    the row's seeds have no value, it is said how many have, and what was measured instead.
+    The interval is that of a single value, or of the mean over three or more seeds. If seeds of
+    the row have no usable value, their number and what was measured are added.
     """
-    lost = ", ".join(f"seed {seed}: {what}" for seed, what in cell.lost.items())
+    lost = ", ".join(f"seed {seed}: {lost_value}" for seed, lost_value in cell.lost.items())
     if cell.mean is None:
         return f"{MISSING} ({lost})" if lost else MISSING
     words = [number(cell.mean)]
@@ -67,7 +67,7 @@ def value(cell: Cell) -> str:
 
 
 def seeds(row: Row, table: Table) -> str:
-    """How many of the table's seeds a row has, and how many diverged."""
+    """Format how many of the table's seeds a row has, and how many diverged."""
     if row.published:
         return MISSING
     total = len(table.seeds)
@@ -76,7 +76,7 @@ def seeds(row: Row, table: Table) -> str:
 
 
 def floor(table: Table, metric: str) -> str:
-    """The real-versus-real value of a metric."""
+    """Format the real-vs-real baseline of a metric."""
     if metric not in table.floors:
         return MISSING
     mean, count = table.floors[metric]

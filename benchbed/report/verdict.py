@@ -1,4 +1,4 @@
-"""A paper's value beside ours, with one of four verdicts."""
+"""Compare a value with the paper's and give one of four verdicts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ Word = Literal["matches", "better", "worse", "not comparable"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a reader may conclude.
-
-    Attributes:
-        word: One of the closed list.
-        reasons: Why the two values cannot be compared; empty otherwise.
-    """
+    """Result of a comparison with the paper, with reasons if the values are not comparable."""
 
     word: Word
     reasons: tuple[str, ...] = ()
@@ -31,25 +26,19 @@ class Verdict:
 def differences(
     table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """In what a run differs from what the paper states.
-
-    Args:
-        table: The printed table.
-        row: The row of it.
-        run: A row of the frame.
-    """
+    """Return how a run, given as a row of the frame, differs from what the paper states."""
     found: list[str] = []
     if run["source"] == "phantom":
         found.append("phantom")
     elif run["dataset"] not in row.same_data:
         found.append("other data")
-    # What trains nothing, such as a human expert, has no networks.
+    # Methods without training, such as a human annotator, have no networks to reduce.
     if run["preset"] == "quick" and run["seconds"] > 0:
         found.append("reduced networks of preset quick")
     for name, stated in table.conditions.items():
-        here = run[name]
-        if here != stated:
-            found.append(f"{_words(name, here)}, paper {_words(name, stated)}")
+        value = run[name]
+        if value != stated:
+            found.append(f"{_words(name, value)}, paper {_words(name, stated)}")
     line = table.methods.get(table.key(run) or "")
     if line is not None and line.pairs is not None and run["pair_count"] != line.pairs.count:
         found.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
@@ -57,14 +46,7 @@ def differences(
 
 
 def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -> Verdict:
-    """Compare at the printed digits; papers round or truncate, so both count as a match.
-
-    Args:
-        ours: Our mean.
-        printed: The paper's value as it stands there.
-        direction: Which way is better.
-        reasons: Why the two cannot be compared.
-    """
+    """Compare at the printed digits; papers round or truncate, so both count as a match."""
     if reasons:
         return Verdict("not comparable", tuple(reasons))
     if direction == "none":

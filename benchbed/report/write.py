@@ -1,4 +1,4 @@
-"""From a store of records to files of leaderboards."""
+"""Build leaderboards from records and write their files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ from benchbed.runs.record import Record
 
 
 def leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
-    """One leaderboard for each task that has a record, and one for each printed table.
-
-    Args:
-        records: What was measured.
-        papers: Folder of the papers' values.
-    """
+    """Return one leaderboard per task with records, and one per printed table."""
     table = frame(records)
     metrics = registry().specs(MetricSpec)
     by_task = [
@@ -39,7 +34,7 @@ def leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
 
 
 def _ordered(metrics: dict[str, MetricSpec], task: str) -> dict[str, MetricSpec]:
-    """The metrics, those of the task first and in its order."""
+    """Return the metrics, those of the task first, in its order."""
     tasks = registry().specs(TaskSpec)
     first = [name for name in (tasks[task].metrics if task in tasks else ()) if name in metrics]
     return {name: metrics[name] for name in [*first, *(n for n in metrics if n not in first)]}
@@ -48,18 +43,10 @@ def _ordered(metrics: dict[str, MetricSpec], task: str) -> dict[str, MetricSpec]
 def write(
     boards: list[Leaderboard], folder: Path, formats: Collection[str] = FORMATS
 ) -> list[Path]:
-    """Write every leaderboard.
+    """Write every leaderboard and return its files.
 
-    A picture that shows the very same comparison already is left as it is, and one that belongs to
-    several leaderboards is drawn once: drawing takes long.
-
-    Args:
-        boards: What to write.
-        folder: Where to.
-        formats: Which of `FORMATS`; the pictures come with Markdown.
-
-    Returns:
-        The files that are up to date now.
+    Pictures are slow to draw: one that is up to date is not redrawn, and one that several
+    leaderboards share is drawn once.
     """
     files: list[Path] = []
     drawn: dict[tuple[str, str], str] = {}
@@ -85,14 +72,7 @@ def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[st
 
 @dataclass(frozen=True)
 class _Picture:
-    """A picture that a leaderboard has.
-
-    Attributes:
-        name: Its file's.
-        title: What it says above.
-        key: A text in the file that tells it from every other drawing.
-        draw: Draws it.
-    """
+    """A picture of a leaderboard; its file contains `key`, which identifies the drawing."""
 
     name: str
     title: str
@@ -112,10 +92,10 @@ def _pictures(board: Leaderboard) -> Iterator[_Picture]:
 
 def _draw(shown: _Picture, folder: Path, drawn: dict[tuple[str, str], str]) -> Path:
     path = folder / shown.name
-    there = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if shown.key not in there:
-        same = (shown.key, shown.title)
-        if same not in drawn:
-            drawn[same] = shown.draw()
-        write_text(path, drawn[same])
+    content = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if shown.key not in content:
+        cache_key = (shown.key, shown.title)
+        if cache_key not in drawn:
+            drawn[cache_key] = shown.draw()
+        write_text(path, drawn[cache_key])
     return path

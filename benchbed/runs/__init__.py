@@ -1,1 +1,1 @@
-"""Runs: what they are, where they lie, how they are carried out and what they leave."""
+"""Runs: planning, execution, records and storage."""

@@ -1,4 +1,4 @@
-"""The C library's allocator, set to keep what training frees."""
+"""Configuration of the C library's allocator for training on a CPU."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Keep freed memory in the process, for the tensors of the next step.
 
-    As it comes, glibc asks the system for the memory of every large tensor and gives it back when
-    the tensor is freed, so that each step of training on a CPU has its pages mapped and zeroed
-    anew. The process holds on to what it had at its peak instead.
+    By default glibc maps the memory of every large tensor and unmaps it when the tensor is freed,
+    so every training step on a CPU maps and zeroes its pages again.
 
     Returns:
-        Whether the C library took it; another than glibc is left as it is.
+        Whether the C library supports it; only glibc does.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

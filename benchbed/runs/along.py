@@ -1,4 +1,4 @@
-"""Training along: the part of a run that its further processes have, one for each device."""
+"""Worker ranks: the processes of a run besides rank 0, one per further device."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from benchbed.training.loop import Diverged, Interrupted, Loop
 
 
 def check_devices(plan: Plan, devices: int) -> None:
-    """Refuse what cannot be trained on several devices.
+    """Refuse a run that cannot be trained on several devices.
 
     Raises:
-        BenchbedError: The batch does not divide, nothing is trained, or another run comes first.
+        BenchbedError: The batch is not divisible, nothing is trained, or it needs an upstream run.
     """
     if devices == 1:
         return
@@ -50,8 +50,8 @@ def check_devices(plan: Plan, devices: int) -> None:
 
 
 def train_along(plan: Plan, store: Store, lightning: Fabric) -> NoReturn:
-    """Take every step with the first process, leave nothing, and end this process."""
-    # The first process hears it too, and says when to stop.
+    """Train in step with rank 0, write nothing, and exit this process."""
+    # Rank 0 receives the interrupt too, and broadcasts when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     code = 0
     try:
@@ -61,7 +61,7 @@ def train_along(plan: Plan, store: Store, lightning: Fabric) -> NoReturn:
     except Exception:
         traceback.print_exc()
         code = 1
-    # Nothing that the interpreter would do on its way out may wait for the other processes.
+    # A normal exit runs handlers that could wait for the other processes.
     sys.stderr.flush()
     os._exit(code)
 
@@ -82,7 +82,7 @@ def _loop(plan: Plan, store: Store, lightning: Fabric) -> Loop:
 
 
 def _no_picture(name: str, pixels: npt.NDArray[np.uint8]) -> None:
-    """The first process keeps them."""
+    """Do nothing: rank 0 saves the pictures."""
 
 
 def _no_other_run(plan: Plan, what: str) -> Method[Any]:
@@ -91,7 +91,7 @@ def _no_other_run(plan: Plan, what: str) -> Method[Any]:
 
 @contextmanager
 def in_company(lightning: Fabric) -> Iterator[None]:
-    """End the processes that train along with this one; those that are done have ended by now."""
+    """Kill this process's worker ranks on exit; by then all that have finished have exited."""
     try:
         yield
     finally:
@@ -99,4 +99,4 @@ def in_company(lightning: Fabric) -> Iterator[None]:
         for process in processes:
             process.kill()
             process.wait()
-        processes.clear()  # else Fabric, who watches them, would end this process too
+        processes.clear()  # otherwise Fabric, which monitors them, would kill this process too

@@ -1,8 +1,8 @@
-"""The archive that a run travels in: written the same for the same run, read without trust.
+"""The archive of a run: deterministic to write, and read as untrusted input.
 
-A zip file with a fixed set of members, none of them compressed, so that it cannot hold more than
-its own size. ``manifest.json`` names every other member with its size and SHA-256. The checksums
-tell damage, not who made it: whoever alters a member can alter the manifest too.
+It is an uncompressed zip file with a fixed set of members, so that it cannot expand beyond its
+own size. ``manifest.json`` lists every other member with its size and SHA-256. The checksums detect
+damage, not tampering: the manifest can be altered as well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchbed.errors import BenchbedError
 from benchbed.runs.record import obeyed
 
 FORMAT = 2
-"""Version of the archive; a reader knows every version up to its own. The second has `HISTORY`."""
+"""Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -50,30 +50,30 @@ MOST_BYTES: Mapping[str, int] = {
     HISTORY: 16 * MEBI,
     **dict.fromkeys(PICTURES, 64 * MEBI),
 }
-"""Every member that there may be, and how large it may be."""
+"""The allowed members and their maximum size in bytes."""
 
 REQUIRED = frozenset(MOST_BYTES) - {*PICTURES, HISTORY, MANIFEST}
 
 MOST_PIXELS = 30_000
-"""Longest side of a picture."""
+"""Longest side of a picture in pixels."""
 
 COURSE = ["step", "kimg", "seconds"]
 """The first columns of a history; the others are losses."""
 
 MOST_COLUMNS = 100
-"""Columns of a history."""
+"""Maximum number of columns of a history."""
 
 CHUNK = MEBI
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The first time that a zip file can tell; every member has it."""
+"""The earliest time that a zip file can store; the same for every member, to be deterministic."""
 
-# What zipfile raises for bytes that are no archive, and for archives that contradict themselves.
+# What zipfile raises for bytes that are no archive, and for inconsistent archives.
 _DAMAGED = (
     zipfile.BadZipFile,
     EOFError,
     NotImplementedError,
-    OSError,  # a place before the beginning of the file
+    OSError,  # an offset before the start of the file
     OverflowError,
     RuntimeError,
     ValueError,
@@ -86,14 +86,14 @@ class _Part(BaseModel):
 
 
 class Member(_Part):
-    """What the manifest says of a member."""
+    """Size and hash of a member."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0)
 
 
 class Shape(_Part):
-    """The shape of the data that the method was built for; the fields are those of `DataShape`."""
+    """Fields of `DataShape` within the bounds that a reader accepts."""
 
     channels: int = Field(ge=1, le=64)
     spatial: list[Annotated[int, Field(ge=1, le=8192)]] = Field(min_length=2, max_length=3)
@@ -102,16 +102,16 @@ class Shape(_Part):
 
 
 class Manifest(_Part):
-    """What an archive is, and what must lie in it.
+    """Content of ``manifest.json``.
 
     Attributes:
-        format: What kind of archive it is.
+        format: Kind of archive.
         version: Version of the format.
-        run: The run.
-        method: Its method.
-        plugin: The distribution that the method came from when it was trained, with its version.
-        data: The shape of the data that it was built for.
-        members: Every other member.
+        run: Run id.
+        method: Name of its method.
+        plugin: Name and version of the distribution that provided the method in training.
+        data: The shape of the data that the method was built for.
+        members: Every other member by name.
     """
 
     format: Literal["benchbed-run"] = "benchbed-run"
@@ -124,81 +124,66 @@ class Manifest(_Part):
 
 
 class Refused(BenchbedError):
-    """An archive that is not taken; the text says why."""
+    """Error for a rejected archive, with the reason."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose members are all there and have the sizes and hashes of the manifest.
-
-    Attributes:
-        path: The file.
-        sha256: Its hash.
-        manifest: Its manifest.
-    """
+    """An archive whose members match the manifest in number, size and hash."""
 
     path: Path
     sha256: str
     manifest: Manifest
 
     def read(self, name: str) -> bytes:
-        """A member; hashed again, for the file may have changed since.
+        """Return the content of a member; hashed again, since the file may have changed.
 
         Raises:
-            Refused: It is not what the manifest says.
+            ArchiveError: It does not match the manifest.
         """
         with _opened(self.path) as archive, archive.open(name) as file:
             content = file.read(self.manifest.members[name].bytes + 1)
-        said = self.manifest.members[name]
-        if len(content) != said.bytes or hashlib.sha256(content).hexdigest() != said.sha256:
+        expected = self.manifest.members[name]
+        if len(content) != expected.bytes or hashlib.sha256(content).hexdigest() != expected.sha256:
             raise _refused(self.path, f"{name} is damaged: it does not match the manifest")
         return content
 
     def json(self, name: str) -> Any:
-        """A member as JSON.
+        """Return a member parsed as JSON.
 
         Raises:
-            Refused: It is none.
+            ArchiveError: It is not valid JSON.
         """
         return parsed(self.path, name, self.read(name))
 
 
 def write_archive(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
-    """Write an archive: the same bytes for the same content.
-
-    Args:
-        path: The file.
-        manifest: What it is; its list of members is made here.
-        members: The other members.
-
-    Returns:
-        The archive's SHA-256.
-    """
-    said = {
+    """Write an archive with a completed manifest and return its SHA-256; it is deterministic."""
+    entries = {
         name: Member(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
         for name, content in sorted(members.items())
     }
-    complete = manifest.model_copy(update={"members": said})
+    complete = manifest.model_copy(update={"members": entries})
     contents = {**members, MANIFEST: as_json(complete.model_dump(mode="json"))}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(contents.items()):
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system = 3  # Unix, wherever it is written
-            entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(entry, content)
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.create_system = 3  # Unix, so that the bytes are equal on every system
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(info, content)
     return file_hash(path)
 
 
 def as_json(value: Any) -> bytes:
-    """JSON that a person can read, as bytes."""
+    """Return indented JSON as bytes."""
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
 def read_archive(path: Path) -> Archive:
-    """Look at an archive in full: names, kinds, sizes, and every checksum. Nothing is written.
+    """Read an archive and verify names, kinds, sizes and checksums; nothing is written.
 
     Raises:
-        Refused: It is no archive of a run, is damaged, or holds what no export writes.
+        ArchiveError: It is not an archive of a run, is damaged, or has unexpected content.
     """
     if not path.is_file():
         raise BenchbedError(f"Archive {path} not found. Create one with `benchbed export RUN`.")
@@ -208,12 +193,12 @@ def read_archive(path: Path) -> Archive:
         with archive.open(MANIFEST) as file:
             manifest = _manifest(path, file.read(MOST_BYTES[MANIFEST] + 1))
         _check_members(path, {entry.filename: entry for entry in entries}, manifest)
-        for name, said in manifest.members.items():
+        for name, expected in manifest.members.items():
             hashed = hashlib.sha256()
             with archive.open(name) as file:
                 while chunk := file.read(CHUNK):
                     hashed.update(chunk)
-            if hashed.hexdigest() != said.sha256:
+            if hashed.hexdigest() != expected.sha256:
                 raise _refused(path, f"the SHA-256 of {name} does not match the manifest")
     found = Archive(path, file_hash(path), manifest)
     for name in PICTURES:
@@ -225,16 +210,16 @@ def read_archive(path: Path) -> Archive:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parsed(path: Path, name: str, content: bytes) -> Any:
-    """JSON from a stranger.
+    """Return untrusted JSON, parsed.
 
     Raises:
-        Refused: It is none, says a name twice, or holds control characters.
+        ArchiveError: It is invalid, repeats a key, or has control characters.
     """
     try:
         value = json.loads(content.decode(), object_pairs_hook=_once)
@@ -262,10 +247,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse what no export writes, by its name, kind, packing or size."""
+    """Reject an entry by its name, kind, compression or size."""
     seen: set[str] = set()
     for entry in entries:
-        # The reader cuts a name at a zero byte; what stands behind it must not be lost.
+        # zipfile cuts `filename` at a zero byte; the full name must be checked.
         name = entry.orig_filename
         kind = stat.S_IFMT(entry.external_attr >> 16)
         parts = re.split(r"[/\\]", name)
@@ -306,23 +291,24 @@ def _manifest(path: Path, content: bytes) -> Manifest:
         raise _refused(path, f"its manifest is invalid at {place!r}: {first['msg']}") from error
 
 
-def _check_members(path: Path, there: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
-    """Refuse members that are not listed, listed ones that are missing, and other sizes."""
-    names = there.keys() - {MANIFEST}
-    if more := sorted(names - manifest.members.keys()):
-        raise _refused(path, f"the manifest does not list {', '.join(more)}")
+def _check_members(path: Path, entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
+    """Reject members that are unlisted, missing or of another size than listed."""
+    names = entries.keys() - {MANIFEST}
+    if extra := sorted(names - manifest.members.keys()):
+        raise _refused(path, f"the manifest does not list {', '.join(extra)}")
     if missing := sorted((manifest.members.keys() | REQUIRED) - names):
         raise _refused(path, f"{', '.join(map(repr, missing))} is missing")
-    for name, said in manifest.members.items():
-        if said.bytes != there[name].file_size:
+    for name, expected in manifest.members.items():
+        if expected.bytes != entries[name].file_size:
             raise _refused(
                 path,
-                f"{name} has {there[name].file_size} bytes, but the manifest lists {said.bytes}",
+                f"{name} has {entries[name].file_size} bytes, "
+                f"but the manifest lists {expected.bytes}",
             )
 
 
 def _check_picture(path: Path, name: str, content: bytes) -> None:
-    """Refuse what is no PNG, or one that would fill the memory of whoever looks at it."""
+    """Reject what is not a PNG, or one that would exhaust the memory of a viewer."""
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
         raise _refused(path, f"{name} is not a PNG file")
     sides = struct.unpack(">II", content[16:24])
@@ -331,20 +317,24 @@ def _check_picture(path: Path, name: str, content: bytes) -> None:
 
 
 def _check_history(path: Path, content: bytes) -> None:
-    """Refuse what is no table of numbers under names that a terminal can show."""
+    """Reject what is not a table of numbers with printable column names."""
     try:
-        head, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
         for row in rows:
-            if len(row) != len(head):
+            if len(row) != len(header):
                 raise ValueError("its rows have different lengths")
             values = [float(cell) for cell in row if cell]
             if "" in row[: len(COURSE)] or not all(map(math.isfinite, values[: len(COURSE)])):
                 raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
         raise _refused(path, f"{HISTORY} is not a valid history ({error})") from error
-    if head[: len(COURSE)] != COURSE or len(set(head)) != len(head) or len(head) > MOST_COLUMNS:
+    if (
+        header[: len(COURSE)] != COURSE
+        or len(set(header)) != len(header)
+        or len(header) > MOST_COLUMNS
+    ):
         raise _refused(path, f"{HISTORY} does not have the columns of a history")
-    if (text := obeyed(head)) is not None:
+    if (text := obeyed(header)) is not None:
         raise _refused(path, f"{HISTORY} contains control characters ({text[:40]!r})")
 
 

@@ -1,4 +1,4 @@
-"""The record in an archive: whether it says the same as all that lies beside it."""
+"""Check that the record in an archive agrees with the other members."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchbed.runs.record import LentMasks, Pairs, Record, parse_record
 
 
 def archived_record(archive: Archive) -> Record:
-    """The record of an archive.
+    """Return the record of an archive.
 
     Raises:
-        Refused: It is none, is of an unfinished run, contradicts its name, the manifest, the
-            settings or the protocol, or has a precision that there is not.
+        ArchiveError: It is invalid, of an unfinished run, of an unknown precision, or contradicts
+            its name, the manifest, the settings or the protocol.
     """
     content = archive.json(RECORD)
     try:
@@ -30,9 +30,8 @@ def archived_record(archive: Archive) -> Record:
 
 
 def _contradiction(archive: Archive, record: Record) -> str | None:
-    """In what the archive contradicts itself or all that there is, or None."""
     manifest, protocol = archive.manifest, record.protocol
-    said = {
+    facts = {
         "the run id": (manifest.run, record.id),
         "the method": (manifest.method, record.method),
         "the settings": (archive.json(SETTINGS), record.settings),
@@ -46,9 +45,9 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
         "the size": (protocol.get("size"), manifest.data.spatial[-1]),
         "the state": (record.state, "finished"),
     }
-    for what, (one, other) in said.items():
-        if one != other:
-            return f"{what} is inconsistent: {_short(one)} and {_short(other)}"
+    for name, (first, second) in facts.items():
+        if first != second:
+            return f"{name} is inconsistent: {_short(first)} and {_short(second)}"
     if record.imported is not None:
         return "its record is marked as imported, which an exported record never is"
     if record.precision not in PRECISIONS:
@@ -57,7 +56,7 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
 
 
 def identity_of(record: Record) -> str:
-    """The hash at the end of a run's name, from its record."""
+    """Return the hash that ends the run id, computed from a record."""
     return identity(
         method=record.method,
         settings=record.settings,
@@ -70,8 +69,8 @@ def identity_of(record: Record) -> str:
 
 
 def made_plan(record: Record) -> dict[str, Any]:
-    """What ``run.json`` says of a run, from its record; no place on any machine is in it."""
-    borrowed = record.masks or (None if record.pairs is None else record.pairs.masks)
+    """Return the plan for ``run.json`` from a record, without paths of any machine."""
+    masks = record.masks or (None if record.pairs is None else record.pairs.masks)
     return {
         "id": record.id,
         "method": record.method,
@@ -84,13 +83,13 @@ def made_plan(record: Record) -> dict[str, Any]:
         "precision": record.precision,
         "skip_bad": bool(record.skipped),
         "pairs": None if record.pairs is None else _pairs(record.pairs),
-        "masks": None if borrowed is None else _masks(borrowed),
+        "masks": None if masks is None else _masks(masks),
         "root": None,
     }
 
 
 def content_of(record: Record) -> bytes:
-    """A record as it travels: without what it says of the folder that it lies in."""
+    """Return a record as JSON bytes, without the origin of an import."""
     content = record.model_dump(mode="json")
     del content["imported"]
     return as_json(content)

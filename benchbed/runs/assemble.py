@@ -1,4 +1,4 @@
-"""A plan's data and method, put together."""
+"""Build the method and the data of a plan."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from benchbed.training.events import Reporter
 from benchbed.training.state import fitting, load_checkpoint, seed_everything
 
 OTHER_RANKS = 1_000_003
-"""Times the rank, added to the seed of the processes that train along."""
+"""Added to the seed of a worker rank, times the rank."""
 
 
 def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
-    """The plan's data as arrays, with what its method derives from them."""
+    """Return the plan's data as arrays, with the arrays that its method derives."""
     derived = load(plan.method.implementation).derived(plan.settings)
     protocol = plan.protocol
     return prepare(
@@ -42,7 +42,7 @@ def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
 
 
 def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
-    """The plan's method: built from its seed, on the device."""
+    """Return the plan's method, built from its seed, on the device."""
     shape = data_shape(prepared.split(plan.protocol.train_split), len(plan.collection.spec.classes))
     seed_everything(plan.seed)
     method: Method[Any] = load(plan.method.implementation)(plan.settings)
@@ -50,13 +50,13 @@ def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
     method.build(shape)
     method.attach(lightning)
     if method.ranks.rank:
-        # What a method draws for itself must not be the same for every part of a batch.
+        # Numbers that a method draws itself must differ between the parts of a batch.
         seed_everything(plan.seed + OTHER_RANKS * method.ranks.rank)
     return method
 
 
 def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
-    """The plan's method with the weights of a checkpoint; no data are needed.
+    """Return the plan's method with the weights of a checkpoint; no data is needed.
 
     Raises:
         BenchbedError: The checkpoint is of another method.
@@ -69,21 +69,21 @@ def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
 def with_weights(
     method: Method[Any], saved: Mapping[str, Any], lightning: Fabric, checkpoint: Path
 ) -> Method[Any]:
-    """A method built for the data of a checkpoint, with its weights.
+    """Build a method for the data shape of a checkpoint and load its weights.
 
     Raises:
-        BenchbedError: The checkpoint lacks something, fits other networks, or is of data that the
-            method cannot be built for.
+        BenchbedError: The checkpoint is incomplete, fits other networks, or has a data shape that
+            the method does not support.
     """
     with fitting(checkpoint):
-        # The bounds of an archive: a damaged number must not ask for all of the memory.
+        # The bounds of an archive: a corrupt number must not allocate all memory.
         shape = Shape.model_validate({**saved["data"], "spatial": [*saved["data"]["spatial"]]})
         method.data = DataShape(**{**shape.model_dump(), "spatial": tuple(shape.spatial)})
     try:
         method.build(method.data)
     except (BenchbedError, MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # a plugin may fail in any way over a shape it was never made for
+    except Exception as error:  # a plugin may raise anything for a shape it does not support
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise BenchbedError(
             f"{checkpoint} contains data of a shape that its method does not support ({reason})."
@@ -95,13 +95,7 @@ def with_weights(
 
 
 def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
-    """Trainable parameters by network, of a method built for this shape without any memory.
-
-    Args:
-        spec: The method.
-        settings: Its settings.
-        shape: Channels and size of the images.
-    """
+    """Return trainable parameters by network, for a method built without allocating memory."""
     method: Method[Any] = load(spec.implementation)(settings)
     method.data = shape
     with torch.device("meta"):
@@ -110,7 +104,7 @@ def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) 
 
 
 def parameter_counts(method: Method[Any]) -> dict[str, int]:
-    """Trainable parameters by network."""
+    """Return trainable parameters by network."""
     return {
         name: sum(p.numel() for p in network.parameters() if p.requires_grad)
         for name, network in method.networks.items()

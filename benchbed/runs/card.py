@@ -1,4 +1,4 @@
-"""The model card: what a reader of an archive must know of the run in it."""
+"""The model card in the archive of a run."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def model_card(
     pictures: Sequence[str],
     history: str | None = None,
 ) -> str:
-    """The card as Markdown; the same text for the same record and plugins.
+    """Return the model card as Markdown; deterministic for equal records and plugins.
 
     Args:
         record: The run's record.
         method: Its method.
-        dataset: Its data set, or None where no plugin here knows it.
-        metrics: Every metric that is known here, by name.
-        plugin: The distribution that the method came from when it was trained.
-        stored: Tensors that keep something of the training cases.
+        dataset: Its dataset, or None if no installed plugin provides it.
+        metrics: All known metrics, by name.
+        plugin: The distribution that provided the method in training.
+        stored: Names of tensors that contain training data.
         pictures: Members that are pictures.
-        history: The member that tells the losses step by step.
+        history: The member with the losses by step, if any.
     """
     title = record.dataset if dataset is None else dataset.title
     parts = [
@@ -77,14 +77,14 @@ def _lead(record: Record) -> str:
 
 def _method(method: MethodSpec, plugin: str) -> str:
     address = f" <{method.paper.url}>" if method.paper.url else ""
-    departures = len(method.deviations)
+    count = len(method.deviations)
     lines = [
         f"`{method.name}`, from the package {_text(plugin)}.",
         f"Please cite: {_text(method.paper.citation)}{address}",
     ]
-    if departures:
+    if count:
         lines.append(
-            f"The implementation deviates from the paper, or fills a gap in it, in {departures} "
+            f"The implementation deviates from the paper, or fills a gap in it, in {count} "
             f"places. Run `benchbed show {method.name}` to list them with reasons."
         )
     return "\n\n".join(lines)
@@ -95,7 +95,7 @@ def _data(
 ) -> str:
     cases = ", ".join(f"{count} {_text(split)}" for split, count in sorted(record.cases.items()))
     rows = [
-        ("data set", f"`{_text(record.dataset)}`" + (f", {dataset.title}" if dataset else "")),
+        ("dataset", f"`{_text(record.dataset)}`" + (f", {dataset.title}" if dataset else "")),
         ("source", record.source),
         ("modality", dataset.modality if dataset else "unknown"),
         ("licence of the real data", dataset.licence if dataset else "unknown"),
@@ -107,9 +107,9 @@ def _data(
     rows += [("trained on", part.label) for part in (record.pairs, record.masks) if part]
     notes: list[str] = []
     if stored:
-        named = ", ".join(f"`{name}`" for name in stored)
+        names = ", ".join(f"`{name}`" for name in stored)
         notes.append(
-            f"The weights include stored training data: {named} contain values of the training "
+            f"The weights include stored training data: {names} contain values of the training "
             "cases, such as masks."
         )
     if pictures:
@@ -148,10 +148,10 @@ def _results(record: Record, metrics: Mapping[str, MetricSpec]) -> str:
     if not record.metrics:
         return "No metrics recorded."
     rows = [_result(measured, metrics.get(measured.metric)) for measured in record.metrics]
-    heads = ("metric", "value", "95 %", "floor", "better", "real, made", "recipe")
+    headings = ("metric", "value", "95 %", "baseline", "better", "real, generated", "recipe")
     return (
         "The baseline is the same metric between two disjoint halves of the real data: the "
-        "value that images as good as real ones would reach.\n\n" + _table(heads, rows)
+        "value that images as good as real ones would reach.\n\n" + _table(headings, rows)
     )
 
 
@@ -172,7 +172,7 @@ def _result(measured: Measured, spec: MetricSpec | None) -> tuple[str, ...]:
 
 
 def _usage(record: Record, method: MethodSpec, plugin: str) -> str:
-    # The name of the file is whoever's who holds it.
+    # The user may have renamed the archive; the run id is the name that export gives it.
     lines = ["```", f"benchbed import {record.id}.zip"]
     if "sample" in method.abilities:
         lines.append(f"benchbed sample {record.id} -n 100 --out pictures --seed 0")
@@ -194,11 +194,11 @@ def _usage(record: Record, method: MethodSpec, plugin: str) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([_text(cell) for cell in row] for row in rows)]
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *([_text(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _text(text: str) -> str:
-    """Text on one line that cannot end a cell or begin a tag."""
+    """Escape text so that it stays on one line, within its table cell and without tags."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

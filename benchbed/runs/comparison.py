@@ -1,4 +1,4 @@
-"""Several runs beside each other: in what they differ, and what may be concluded from it."""
+"""Comparison of several runs: how they differ and whether their metrics are comparable."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from benchbed.api.specs import Direction, MetricSpec
 from benchbed.runs.record import Measured, Record
 
 BARRIERS = ("task", "source", "dataset", "fingerprint")
-"""Fields of the protocol that are named first where they keep runs apart."""
+"""Protocol fields to name first when they make runs incomparable."""
 
 Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that is known of each run.
+    """One property of each run.
 
     Attributes:
         group: ``"run"``, ``"protocol"``, ``"settings"``, ``"data"``, ``"training"``, ``"machine"``
             or ``"software"``.
-        name: What it is.
-        values: Its value for each run, None where a run has none.
+        name: Name of the property.
+        values: Its value for each run, None if a run has none.
     """
 
     group: str
@@ -33,7 +33,7 @@ class Fact:
 
     @property
     def differs(self) -> bool:
-        """Whether not all runs have the same value."""
+        """Whether the runs have different values."""
         return any(value != self.values[0] for value in self.values)
 
 
@@ -43,11 +43,11 @@ class Line:
 
     Attributes:
         metric: Its name.
-        direction: Which way is better; None where no plugin here knows the metric.
-        values: What each run measured, None where it did not.
-        best: Places of the runs with the best value; none where nothing may be concluded.
-        overlap: Whether the 95 % interval of a best one touches that of another run.
-        note: Why no value is marked though runs differ; empty otherwise.
+        direction: Which way is better; None if no installed plugin provides the metric.
+        values: The value of each run, None if it was not measured.
+        best: Indices of the runs with the best value; empty if they are incomparable.
+        overlap: Whether the 95 % interval of a best run overlaps that of another run.
+        note: Why no value is marked as best; empty if the runs are equal or one is.
     """
 
     metric: str
@@ -60,14 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs beside each other.
-
-    Attributes:
-        runs: Their names.
-        reasons: Why they must not be compared; empty where they may be.
-        facts: What is known of them.
-        lines: What they measured.
-    """
+    """A comparison of several runs."""
 
     runs: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -75,7 +68,7 @@ class Comparison:
     lines: tuple[Line, ...]
 
     def as_dict(self, *, everything: bool = False) -> dict[str, Any]:
-        """For JSON; facts that do not differ are left out unless `everything` is wanted."""
+        """Return a dict for JSON; with only the facts that differ unless `everything`."""
         return {
             "runs": list(self.runs),
             "comparable": not self.reasons,
@@ -90,7 +83,7 @@ class Comparison:
                     "metric": line.metric,
                     "direction": line.direction,
                     "values": [None if v is None else v.model_dump() for v in line.values],
-                    "best": [self.runs[place] for place in sorted(line.best)],
+                    "best": [self.runs[index] for index in sorted(line.best)],
                     "intervals overlap": line.overlap,
                     "note": line.note,
                 }
@@ -100,12 +93,7 @@ class Comparison:
 
 
 def compare(records: Sequence[Record], metrics: Mapping[str, MetricSpec]) -> Comparison:
-    """Put runs beside each other.
-
-    Args:
-        records: Their records, two or more.
-        metrics: Every metric that is known here, by name.
-    """
+    """Compare runs."""
     reasons = tuple(_reasons(records))
     names = dict.fromkeys(m.metric for record in records for m in record.metrics)
     return Comparison(
@@ -119,7 +107,7 @@ def compare(records: Sequence[Record], metrics: Mapping[str, MetricSpec]) -> Com
 
 
 def _reasons(records: Sequence[Record]) -> Iterator[str]:
-    """Why no number of one run may stand beside one of another."""
+    """Yield why metrics of these runs are not comparable."""
     protocols = [record.protocol for record in records]
     names = dict.fromkeys((*BARRIERS, *(name for p in protocols for name in p)))
     found = False
@@ -139,22 +127,21 @@ def _reasons(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _facts(records: Sequence[Record]) -> Iterator[Fact]:
-    tables = [_table(record) for record in records]
-    for group in tables[0]:
-        names = dict.fromkeys(name for table in tables for name in table[group])
+    facts_by_run = [_table(record) for record in records]
+    for group in facts_by_run[0]:
+        names = dict.fromkeys(name for facts in facts_by_run for name in facts[group])
         for name in names:
-            yield Fact(group, name, tuple(_plain(table[group].get(name)) for table in tables))
+            yield Fact(group, name, tuple(_plain(facts[group].get(name)) for facts in facts_by_run))
 
 
 def _table(record: Record) -> dict[str, Mapping[str, Any]]:
-    """What is known of one run, by group."""
-    made, training = record.provenance, record.training
-    own = (part.label for part in (record.pairs, record.masks) if part is not None)
+    provenance, training = record.provenance, record.training
+    sources = (part.label for part in (record.pairs, record.masks) if part is not None)
     return {
         "run": {
             "method": record.method,
             "state": record.state,
-            "trained on": ", ".join(own) or "its dataset",
+            "trained on": ", ".join(sources) or "its dataset",
             "seed": record.seed,
             "precision": record.precision,
             "imported from": None if record.imported is None else record.imported.archive,
@@ -175,22 +162,22 @@ def _table(record: Record) -> dict[str, Mapping[str, Any]]:
             **{f"parameters of {name}": n for name, n in training.parameters.items()},
         },
         "machine": {
-            "device": made.device,
-            "processor": made.processor,
-            "instructions": made.instructions,
-            "cores": made.cores,
-            "threads": made.threads,
-            "memory, MiB": _mebibytes(made.memory_bytes),
-            "system": made.system,
+            "device": provenance.device,
+            "processor": provenance.processor,
+            "instructions": provenance.instructions,
+            "cores": provenance.cores,
+            "threads": provenance.threads,
+            "memory, MiB": _mebibytes(provenance.memory_bytes),
+            "system": provenance.system,
         },
         "software": {
-            "benchbed": made.benchbed,
-            "commit": made.commit,
-            "changed since": made.dirty,
-            "python": made.python,
-            **dict(sorted(made.libraries.items())),
-            **{f"plugin {name}": version for name, version in sorted(made.plugins.items())},
-            "made": made.created,
+            "benchbed": provenance.benchbed,
+            "commit": provenance.commit,
+            "changed since": provenance.dirty,
+            "python": provenance.python,
+            **dict(sorted(provenance.libraries.items())),
+            **{f"plugin {name}": version for name, version in sorted(provenance.plugins.items())},
+            "made": provenance.created,
         },
     }
 
@@ -198,28 +185,28 @@ def _table(record: Record) -> dict[str, Mapping[str, Any]]:
 def _line(
     name: str, records: Sequence[Record], spec: MetricSpec | None, *, comparable: bool
 ) -> Line:
-    found = [{m.metric: m for m in record.metrics}.get(name) for record in records]
+    measured = [{m.metric: m for m in record.metrics}.get(name) for record in records]
     direction = None if spec is None else spec.direction
-    line = Line(name, direction, tuple(found))
-    there = [(place, m) for place, m in enumerate(found) if m is not None and m.sound]
-    if not comparable or len(there) < 2 or direction == "none":
+    line = Line(name, direction, tuple(measured))
+    usable = [(index, m) for index, m in enumerate(measured) if m is not None and m.sound]
+    if not comparable or len(usable) < 2 or direction == "none":
         return line
     if direction is None:
         return Line(name, None, line.values, note="unknown metric: no installed plugin provides it")
-    if len({(m.recipe, m.n_real, m.n_fake) for _, m in there}) > 1:
+    if len({(m.recipe, m.n_real, m.n_fake) for _, m in usable}) > 1:
         return Line(name, direction, line.values, note="different recipes or sample counts")
-    values = {place: m.value for place, m in there if m.value is not None}
+    values = {index: m.value for index, m in usable if m.value is not None}
     top = max(values.values()) if direction == "up" else min(values.values())
-    best = frozenset(place for place, value in values.items() if value == top)
+    best = frozenset(index for index, value in values.items() if value == top)
     if len(best) == len(values):
         return Line(name, direction, line.values, note="equal")
-    rest = [m for place, m in there if place not in best]
-    overlap = any(_touch(m, other) for place, m in there if place in best for other in rest)
+    rest = [m for index, m in usable if index not in best]
+    overlap = any(_touch(m, other) for index, m in usable if index in best for other in rest)
     return Line(name, direction, line.values, best, overlap)
 
 
 def _touch(one: Measured, other: Measured) -> bool:
-    """Whether two 95 % intervals have a value in common; without one there is nothing to say."""
+    """Return whether two 95 % intervals overlap; False if one of them is unknown."""
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return False
     return one.low <= other.high and other.low <= one.high

@@ -1,4 +1,4 @@
-"""The device of a run, in the hands of Fabric."""
+"""The device of a run, managed by Fabric."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 class Together(DDPStrategy):
-    """Fabric's data-parallel processes, around networks that are left as they are.
+    """Fabric's data-parallel strategy without the wrapper around networks.
 
     PyTorch's wrapper averages gradients in its own ``forward`` and ``backward``, one network at a
-    time. A GAN runs several through one loss, some of them twice, penalises gradients and grows;
-    so `Method.update` averages the gradients that it has just found, whatever they came from.
+    time. A GAN runs several networks through one loss, some of them twice, penalises gradients and
+    grows, so `Method.update` averages the gradients instead.
     """
 
     def setup_module(self, module: nn.Module) -> Any:
-        """The network itself."""
+        """Return the network unchanged."""
         return module
 
 
 def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
-    """Fabric on one device, or on several, each in a process of its own.
+    """Return a launched Fabric on one device, or on several with one process each.
 
-    With several, this very command is started once more for each of the others, and the call
-    returns in all of them.
+    With several devices, the current command is started again for each further one, and the call
+    returns in all processes.
 
     Args:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         precision: ``"fp32"`` or ``"bf16"``.
-        devices: How many devices; on a CPU, how many processes.
+        devices: Number of devices; on a CPU, number of processes.
 
     Raises:
-        BenchbedError: There is no such device or precision, or there are not so many devices.
+        BenchbedError: Device or precision is unknown, or too few devices are present.
     """
     if precision not in PRECISION:
         raise unknown("precision", precision, PRECISION, "benchbed run --help")
@@ -66,23 +66,23 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
             f"--devices {devices} is unavailable: torch detects {torch.cuda.device_count()} "
             "CUDA devices. Run `benchbed doctor` for details."
         )
-    # Its remarks on the precision are no news: a record says which it was.
+    # Fabric logs the precision, which the record states already.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    made = Fabric(
+    lightning = Fabric(
         accelerator=kind,
         devices=[int(number)] if number else devices,
         strategy=Together() if devices > 1 else "auto",
         plugins=[LightningEnvironment()] if devices > 1 else None,
         precision=PRECISION[precision],  # type: ignore[arg-type]
     )
-    made.launch()
-    if made.device.type == "cpu":
+    lightning.launch()
+    if lightning.device.type == "cpu":
         keep_freed_memory()
-    return made
+    return lightning
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most memory held so far: of the device, or of the process on a CPU, in bytes."""
+    """Return the peak memory in bytes: of the device, or of the process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""Whether a run is done, and what is put in order before it is gone on with."""
+"""Find completed runs, and clean up before a run is resumed or repeated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchbed.training.state import load_checkpoint
 
 
 def done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | None:
-    """The record of a run that need not be computed again."""
+    """Return the record of a completed run, or None if something has to be computed."""
     record = None if force else store.record(plan.id)
     if record is None:
         return None
@@ -30,13 +30,13 @@ def done(plan: Plan, store: Store, *, force: bool, weights: bool) -> Record | No
     if not path.exists():
         return None if weights else record
     if not _trained_as(record, plan, store):
-        # Somebody trained it anew, and was stopped on the way.
+        # A retraining was started and interrupted: the record is of the earlier training.
         return None
     return record if weights or not lacking(plan.metrics, record) else None
 
 
 def to_be_measured(plan: Plan, store: Store) -> Record | None:
-    """The record of a run that needs no training, only more metrics."""
+    """Return the record of a run that needs no training, only further metrics, or None."""
     record = store.record(plan.id)
     if record is None or not checkpoint_of(plan, store).exists():
         return None
@@ -44,17 +44,17 @@ def to_be_measured(plan: Plan, store: Store) -> Record | None:
 
 
 def keeping_metrics(plan: Plan, store: Store) -> Plan:
-    """The plan of a run that is trained anew, measured at least by what its record tells."""
+    """Return the plan of a run to retrain, with the metrics of its earlier record added."""
     record = store.record(plan.id)
     if record is None:
         return plan
     known = registry().specs(MetricSpec)
-    told = (known[m.metric] for m in record.metrics if m.metric in known)
-    return replace(plan, metrics=tuple(dict.fromkeys((*plan.metrics, *told))))
+    recorded = (known[m.metric] for m in record.metrics if m.metric in known)
+    return replace(plan, metrics=tuple(dict.fromkeys((*plan.metrics, *recorded))))
 
 
 def _trained_as(record: Record, plan: Plan, store: Store) -> bool:
-    """Whether the checkpoint is as far as the run was that left the record."""
+    """Return whether the checkpoint is at the step of the record."""
     if state_of(store, plan.id) == record.state:
         return True
     path = checkpoint_of(plan, store)
@@ -63,7 +63,7 @@ def _trained_as(record: Record, plan: Plan, store: Store) -> bool:
 
 
 def settle(plan: Plan, store: Store, record: Record) -> None:
-    """Let a run say that it is done which was killed after it had written its record."""
+    """Mark a run as completed if it was killed after it wrote its record."""
     folder = store.run_folder(plan.id)
     if state_of(store, plan.id) in ("unreadable", record.state) and read_status(folder) is None:
         return
@@ -76,12 +76,12 @@ def settle(plan: Plan, store: Store, record: Record) -> None:
 
 
 def checkpoint_of(plan: Plan, store: Store) -> Path:
-    """The file that holds a run's weights."""
+    """Return the checkpoint file of a run."""
     return checkpoint_in(store.run_folder(plan.id))
 
 
 def tidy(store: Store, run: str, *, everything: bool) -> None:
-    """Remove what a killed process left half-written, or all that a run has made."""
+    """Delete the partial files of a killed process; with `everything`, all output of the run."""
     folder = store.run_folder(run)
     leftovers = [
         *folder.rglob("*.part"),

@@ -1,4 +1,4 @@
-"""A finished run as one archive, for somebody else."""
+"""Export of a finished run as an archive."""
 
 from __future__ import annotations
 
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """A run that can be exported: what needs no weights is checked.
-
-    Attributes:
-        record: Its record.
-        folder: Its folder.
-        method: Its method.
-    """
+    """A run that passed all checks that need no weights."""
 
     record: Record
     folder: Path
@@ -51,13 +45,13 @@ class Export:
 
     @property
     def plugin(self) -> str:
-        """The distribution that the method came from when the run was made."""
+        """The distribution that provided the method in training, with its version."""
         plugin = registry().origin(self.method)
         return self.record.provenance.plugins.get(plugin.name, plugin.distribution)
 
     @property
     def checkpoint(self) -> Path:
-        """The file that holds its weights."""
+        """The checkpoint file."""
         return checkpoint_in(self.folder)
 
 
@@ -68,8 +62,8 @@ class Exported:
     Attributes:
         path: The file.
         sha256: Its hash.
-        members: Its members with their bytes.
-        stored: Tensors that keep something of the training cases.
+        members: Size of each member in bytes.
+        stored: Names of tensors that contain training data.
     """
 
     path: Path
@@ -79,14 +73,10 @@ class Exported:
 
 
 def exportable(store: Store, run: str) -> Export:
-    """A run that can be exported.
-
-    Args:
-        store: The results.
-        run: Its name, or the beginning of it.
+    """Return the run with this id or prefix if it can be exported.
 
     Raises:
-        BenchbedError: There is no such run, it is not finished, has no weights here, or its method
+        BenchbedError: The run does not exist, is not finished, has no weights here, or its method
             is not installed.
     """
     record = find_record(store, run)
@@ -114,16 +104,11 @@ def exportable(store: Store, run: str) -> Export:
 
 
 def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
-    """Write the archive of a run: the same bytes for the same run.
-
-    Args:
-        found: The run.
-        out: The file to write.
-        pictures: Take its pictures along.
+    """Write the archive of a run; equal runs give equal bytes.
 
     Raises:
-        BenchbedError: Its checkpoint does not read or is not of its record, or `out` is another
-            file already.
+        BenchbedError: Its checkpoint is unreadable or does not match the record, or `out` exists
+            with other content.
     """
     from benchbed.runs.weights import flat, stored, to_bytes
     from benchbed.training.state import fitting, load_checkpoint
@@ -134,10 +119,10 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
         _check_checkpoint(found, saved)
         data = Shape.model_validate(json.loads(json.dumps(saved["data"])))
         tensors = flat(saved["state"])
-        kept, weights = stored(tensors), to_bytes(tensors)
+        stored_names, weights = stored(tensors), to_bytes(tensors)
     names = [HISTORY, *(PICTURES if pictures else ())]
     files = {name: found.folder / name for name in names}
-    shown = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+    files_content = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
     members = {
         CARD: model_card(
             record,
@@ -145,15 +130,15 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
             registry().specs(DatasetSpec).get(record.dataset),
             registry().specs(MetricSpec),
             plugin=found.plugin,
-            stored=kept,
-            pictures=sorted(shown.keys() - {HISTORY}),
-            history=HISTORY if HISTORY in shown else None,
+            stored=stored_names,
+            pictures=sorted(files_content.keys() - {HISTORY}),
+            history=HISTORY if HISTORY in files_content else None,
         ).encode(),
         RECORD: content_of(record),
         SETTINGS: as_json(record.settings),
         PROTOCOL: as_json(record.protocol),
         WEIGHTS: weights,
-        **shown,
+        **files_content,
     }
     manifest = Manifest(
         run=record.id,
@@ -164,7 +149,7 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
     )
     sha256 = _write(out, manifest, members)
     sizes = {name: len(content) for name, content in sorted(members.items())}
-    return Exported(out, sha256, sizes, tuple(kept))
+    return Exported(out, sha256, sizes, tuple(stored_names))
 
 
 def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
@@ -179,7 +164,7 @@ def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
 
 
 def _write(out: Path, manifest: Manifest, members: dict[str, bytes]) -> str:
-    """Write beside `out` first: a file that is there already is never replaced by another one."""
+    """Write to a temporary file first: an existing, different file is never overwritten."""
     try:
         with whole(out) as draft:
             sha256 = write_archive(draft, manifest, members)

@@ -1,4 +1,4 @@
-"""How a broken run says what broke it, who did, and what to do."""
+"""Error messages of failed runs: the cause, the plugin at fault, and the remedy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ from benchbed.runs.plan import Plan
 
 
 def sentence(error: BaseException, plan: Plan, device: torch.device) -> str:
-    """What broke a run, without a full stop.
-
-    Args:
-        error: What was raised.
-        plan: The run.
-        device: Where it computed.
-    """
+    """Return a description of an error, without a full stop."""
     if out_of_memory(error):
         return f"out of memory: {_held(device)}; {_lower(plan)}{_where(error)}"
     if isinstance(error, OSError) and error.errno in FULL:
@@ -37,20 +31,20 @@ def sentence(error: BaseException, plan: Plan, device: torch.device) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the memory of the host or of a device is full."""
+    """Return whether an error means that the host or a device is out of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    # What torch raises on a CPU has no class of its own.
+    # torch raises a plain RuntimeError for it on a CPU.
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def place(error: BaseException) -> str:
-    """Where a plugin was when an error was raised, or nothing where none was at work.
+    """Return where in a plugin an error was raised, or an empty string if in none.
 
     Returns:
-        Such as ``"training_step of benchbed_example (lsgan.py, line 51)"``.
+        For example ``"training_step of benchbed_example (lsgan.py, line 51)"``.
     """
     packages = {plugin.module.partition(".")[0] for plugin in registry().plugins} - {"benchbed"}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
@@ -73,9 +67,9 @@ def _held(device: torch.device) -> str:
 
 
 def _lower(plan: Plan) -> str:
-    """What a user can lower, and where it stands."""
+    """Return the options to reduce, with their current values."""
     batch, protocol = int(plan.settings.model_dump()["batch_size"]), plan.protocol
-    words = [f"--set batch_size={batch // 2} (now {batch})"] if batch > 1 else []
-    words.append(f"--size (now {protocol.size})")
-    words += [f"--samples (now {protocol.samples})"] if protocol.samples else []
-    return f"reduce {', '.join(words[:-1])}{' or ' if words[:-1] else ''}{words[-1]}"
+    options = [f"--set batch_size={batch // 2} (now {batch})"] if batch > 1 else []
+    options.append(f"--size (now {protocol.size})")
+    options += [f"--samples (now {protocol.samples})"] if protocol.samples else []
+    return f"reduce {', '.join(options[:-1])}{' or ' if options[:-1] else ''}{options[-1]}"

@@ -1,4 +1,4 @@
-"""What a run is: the hash at the end of its name, the same from its plan and from its record."""
+"""The hash at the end of a run id, equal whether computed from a plan or from a record."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def identity(
     pairs: Mapping[str, Any] | None,
     masks: Mapping[str, Any] | None,
 ) -> str:
-    """Eight hexadecimal digits over all that makes a run what it is.
+    """Return eight hexadecimal digits that identify a run.
 
     Args:
         method: Its method.
-        settings: All of the method's settings, as JSON can hold them.
+        settings: All of the method's settings, in JSON types.
         protocol: The protocol's hash.
-        seed: Its seed.
+        seed: Its random seed.
         precision: ``"fp32"`` or ``"bf16"``.
-        pairs: What its training set is made of, as `pairs_of` says it, where that is a question.
-        masks: Where its masks come from, as `masks_of` says it, where they are lent.
+        pairs: Its training set as `build_pairs_dict` returns it; None if the task has no regimes.
+        masks: Source of its pseudo-labels as `build_masks_dict` returns it; None without them.
     """
     found: dict[str, Any] = {
         "method": method,
@@ -37,7 +37,7 @@ def identity(
         "seed": seed,
         "precision": precision,
     }
-    # What there was no word for when the first runs were made stays unsaid where it is not asked.
+    # Keys that did not exist in the first version are left out if unused: old hashes stay valid.
     if pairs is not None:
         found["pairs"] = pairs
     if masks is not None:
@@ -56,19 +56,19 @@ def pairs_of(
     count: int,
     masks: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """What a training set is made of, for ``run.json`` and the identity.
+    """Return the composition of a training set, for ``run.json`` and the hash.
 
     Args:
         regime: A key of `REGIMES`.
         real_share: Share of the real training cases that are used.
         generator: Method that makes the pairs; None under the regime ``"real"``.
-        run: Its run.
-        dataset: What it is trained on.
-        kimg: Its budget in thousands of images.
+        run: Run id of the generator.
+        dataset: Dataset of the generator.
+        kimg: Budget of the generator in thousands of images.
         count: Number of pairs.
-        masks: Where the masks that it learns from come from, as `masks_of` says it.
+        masks: Source of the generator's pseudo-labels, as `build_masks_dict` returns it.
     """
-    # A share of one is what there was before shares could be told.
+    # Left out at its default, which keeps hashes from before the option valid.
     share = {} if real_share == 1.0 else {"real_share": real_share}
     if generator is None:
         return {"regime": regime, **share}
@@ -85,14 +85,7 @@ def pairs_of(
 
 
 def masks_of(*, dataset: str, annotator: str, run: str, kimg: float | None) -> dict[str, Any]:
-    """Where lent masks come from, for ``run.json`` and the identity.
-
-    Args:
-        dataset: The data set that has masks.
-        annotator: The method that learns from them and draws those that are missing.
-        run: Its run.
-        kimg: Its budget in thousands of images.
-    """
+    """Return the source of pseudo-labels, for ``run.json`` and the hash."""
     return {"dataset": dataset, "annotator": annotator, "run": run, "kimg": _plain(kimg)}
 
 

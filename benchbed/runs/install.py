@@ -1,4 +1,4 @@
-"""An archive as a run of this results folder."""
+"""Import of an archive as a run of this results folder."""
 
 from __future__ import annotations
 
@@ -32,15 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Offer:
-    """An archive that agrees with itself, and whose method is installed here.
-
-    Attributes:
-        archive: The archive.
-        record: Its record.
-        spec: Its method.
-        settings: The settings of the method.
-        notes: What the user should know.
-    """
+    """A consistent archive whose method is installed."""
 
     archive: Archive
     record: Record
@@ -50,77 +42,72 @@ class Offer:
 
 
 def offered(path: Path) -> Offer:
-    """Check all of an archive that can be checked without its weights; nothing is written.
+    """Check everything in an archive except the weights; nothing is written.
 
     Raises:
-        Refused: It is no archive of a run, is damaged, or contradicts itself.
-        BenchbedError: Its method is not installed here, or has no such settings.
+        ArchiveError: It is not an archive of a run, is damaged, or contradicts itself.
+        BenchbedError: Its method is not installed, or does not have these settings.
     """
     archive = read_archive(path)
     record = archived_record(archive)
     known = registry().specs(MethodSpec)
-    said = archive.manifest.plugin
+    trained_by = archive.manifest.plugin
     if record.method not in known:
         broken = ", ".join(plugin.name for plugin in registry().broken)
         hint = f" Broken plugins: {broken}; run `benchbed doctor` for details." if broken else ""
         raise BenchbedError(
-            f"Run {record.id} needs method {record.method!r} of {said}, which is not installed. "
-            f"Install it and import the run again.{hint}"
+            f"Run {record.id} needs method {record.method!r} of {trained_by}, which is not "
+            f"installed. Install it and import the run again.{hint}"
         )
     spec = known[record.method]
-    here = registry().origin(spec).distribution
+    installed = registry().origin(spec).distribution
     notes = []
-    if here != said:
+    if installed != trained_by:
         notes.append(
-            f"The run was made with {said}, but {spec.name} is installed here as {here}. The "
-            "weights fit its networks, but the outputs may differ."
+            f"The run was made with {trained_by}, but {spec.name} is installed here as "
+            f"{installed}. The weights fit its networks, but the outputs may differ."
         )
     settings = parse(load(spec.settings), record.settings, owner=spec.name)
-    meant = settings.model_dump(mode="json")
-    if any(meant[name] != value for name, value in record.settings.items()):
+    parsed = settings.model_dump(mode="json")
+    if any(parsed[name] != value for name, value in record.settings.items()):
         raise BenchbedError(
-            f"The settings of run {record.id} have a different meaning in {here} than in "
-            f"{said}. Install {said} to use {spec.name}."
+            f"The settings of run {record.id} have a different meaning in {installed} than in "
+            f"{trained_by}. Install {trained_by} to use {spec.name}."
         )
     return Offer(archive, record, spec, settings, tuple(notes))
 
 
 def install(offer: Offer, store: Store, say: Callable[[str], None] = lambda text: None) -> bool:
-    """Make a run of an archive: its folder, its showcase, and its record marked as imported.
+    """Write the run of an archive: its folder, its showcase, and its record marked as imported.
 
-    A record that is here already, and equal, stays as it is, and so does a showcase.
-
-    Args:
-        offer: What is imported.
-        store: The results.
-        say: Told where the showcase could not be made.
+    An equal record or a showcase that exists already is not replaced.
 
     Returns:
-        Whether something was installed; False where all of it is here already.
+        Whether something was written; False if everything exists already.
 
     Raises:
-        Refused: The weights do not fit the method.
-        BenchbedError: Another run of this name is here, or the folder cannot be written to.
+        ArchiveError: The weights do not fit the method.
+        BenchbedError: Another run with this id exists, or the folder is not writable.
     """
     recorded = _recorded(offer, store)
-    there = _weights_there(offer, store, recorded=recorded)
+    has_weights = _weights_there(offer, store, recorded=recorded)
     tensors, method = _fitted(offer)
-    if there:
+    if has_weights:
         _demand_same_weights(offer, store, tensors)
         return False
     folder = store.run_folder(offer.record.id)
-    shown = showcase_folder(store.root, offer.record.id)
-    new = [place for place in (folder, shown) if not place.exists()]
+    showcase = showcase_folder(store.root, offer.record.id)
+    created = [path for path in (folder, showcase) if not path.exists()]
     with store.locked(offer.record.id):
         try:
             _write_folder(offer, store, tensors, method)
-            if shown in new:
+            if showcase in created:
                 publish(store, offer.record.id, say)
             _write_record(offer, store, recorded=recorded)
         except BaseException as error:
-            # Half an import is none: whatever was interrupted begins anew.
-            for place in new:
-                shutil.rmtree(place, ignore_errors=True)
+            # Roll back a partial import, so that it can be repeated.
+            for path in created:
+                shutil.rmtree(path, ignore_errors=True)
             if not recorded:
                 store.record_path(offer.record.id).unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -133,41 +120,40 @@ def install(offer: Offer, store: Store, say: Callable[[str], None] = lambda text
 
 
 def _recorded(offer: Offer, store: Store) -> bool:
-    """Whether the record is here, equal to that of the archive."""
-    here = store.record(offer.record.id)
-    if here is None:
+    """Return whether an equal record exists; raise an error if a different one does."""
+    existing = store.record(offer.record.id)
+    if existing is None:
         return False
-    one, other = (json.loads(content_of(record)) for record in (here, offer.record))
-    fields = [name for name in one if json.dumps(one[name]) != json.dumps(other[name])]
+    first, second = (json.loads(content_of(record)) for record in (existing, offer.record))
+    fields = [name for name in first if json.dumps(first[name]) != json.dumps(second[name])]
     if fields:
         raise BenchbedError(
-            f"Run {here.id} already exists and its record differs from the archive in "
+            f"Run {existing.id} already exists and its record differs from the archive in "
             f"{', '.join(fields)}. Import to another folder with --results to have both."
         )
     return True
 
 
 def _weights_there(offer: Offer, store: Store, *, recorded: bool) -> bool:
-    """Whether the run's folder is here with weights."""
     run = offer.record.id
     folder = store.run_folder(run)
     if not (folder / "run.json").exists():
         return False
     state = state_of(store, run)
     if state != "finished" or not recorded:
-        lack = "" if recorded else " and has no record"
+        record_hint = "" if recorded else " and has no record"
         raise BenchbedError(
-            f"Run {run} already exists and is {state}{lack}. Finish it with `benchbed run "
+            f"Run {run} already exists and is {state}{record_hint}. Finish it with `benchbed run "
             f"--resume {run}`, or delete it with `benchbed runs prune --failed`."
         )
     return checkpoint_in(folder).is_file()
 
 
 def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
-    """The tensors of the archive, and a method that they fit.
+    """Return the tensors of the archive and the method that they fit.
 
     Raises:
-        Refused: They fit none that the record describes.
+        ArchiveError: They do not fit the method of the record.
     """
     from benchbed.api.types import DataShape
     from benchbed.runs import weights
@@ -176,7 +162,7 @@ def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
     shape = DataShape(data.channels, tuple(data.spatial), data.mask_channels, data.classes)
     try:
         expected = weights.wanted(offer.spec, offer.settings, shape)
-    except Exception as error:  # a plugin may fail in any way over a shape it was never made for
+    except Exception as error:  # a plugin may raise anything for a shape it does not support
         reason = f"its method cannot be built ({type(error).__name__}: {error})"
         raise _unfit(offer, reason) from error
     size = offer.archive.manifest.members[WEIGHTS].bytes
@@ -188,8 +174,8 @@ def _fitted(offer: Offer) -> tuple[dict[str, Tensor], Method[Any]]:
         tensors = weights.from_bytes(offer.archive.read(WEIGHTS))
     except BenchbedError as error:
         raise _unfit(offer, str(error)) from error
-    if (lack := weights.misfit(expected, tensors)) is not None:
-        raise _unfit(offer, lack)
+    if (mismatch := weights.misfit(expected, tensors)) is not None:
+        raise _unfit(offer, mismatch)
     method: Method[Any] = load(offer.spec.implementation)(offer.settings)
     method.data = shape
     method.build(shape)
@@ -208,8 +194,8 @@ def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor])
     path = checkpoint_in(store.run_folder(run))
     saved = load_checkpoint(path, offer.spec.name)
     with fitting(path):
-        here = weights.to_bytes(weights.flat(saved["state"]))
-    if here != weights.to_bytes(tensors):
+        existing = weights.to_bytes(weights.flat(saved["state"]))
+    if existing != weights.to_bytes(tensors):
         raise BenchbedError(
             f"Run {run} already exists with the same record but other weights. Import to "
             "another folder with --results to have both."
@@ -219,7 +205,7 @@ def _demand_same_weights(offer: Offer, store: Store, tensors: dict[str, Tensor])
 def _write_folder(
     offer: Offer, store: Store, tensors: dict[str, Tensor], method: Method[Any]
 ) -> None:
-    """Write what the run's folder holds, but for ``run.json``, which makes it one."""
+    """Write the run's folder except ``run.json``, which marks the folder as a run."""
     from benchbed.runs import weights
     from benchbed.training.state import random_states, save_checkpoint
 
@@ -233,7 +219,7 @@ def _write_folder(
         "data": asdict(method.data),
         "state": {
             **weights.nested(tensors),
-            # Optimisers do not travel: the budget is spent, and nothing is trained on.
+            # Archives contain no optimiser state: the budget is spent, so training never continues.
             "optimizers": {name: o.state_dict() for name, o in method.optimizers.items()},
             "steps": record.training.steps,
             "updates": record.training.updates,
@@ -249,7 +235,7 @@ def _write_folder(
 
 
 def _write_record(offer: Offer, store: Store, *, recorded: bool) -> None:
-    """Write the record, and ``run.json``, which comes last."""
+    """Write the record and then ``run.json``, last because it marks the run as complete."""
     record, archive = offer.record, offer.archive
     origin = Imported(
         archive=archive.path.name,

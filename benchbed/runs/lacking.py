@@ -1,4 +1,4 @@
-"""What a run that is done was not measured by."""
+"""Find metrics that the record of a completed run does not contain."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ if TYPE_CHECKING:
 
 
 def lacking(metrics: Iterable[MetricSpec], record: Record) -> tuple[MetricSpec, ...]:
-    """The metrics that a record says nothing of, neither of them nor of their stand-ins.
-
-    Args:
-        metrics: What is asked for.
-        record: The run's record; one that diverged has nothing to measure.
-    """
+    """Return the requested metrics for which neither they nor their fallback are recorded."""
     if record.state == "diverged":
         return ()
-    told = {measured.metric for measured in record.metrics}
-    return tuple(spec for spec in metrics if not told & {spec.name, spec.stand_in})
+    recorded = {measured.metric for measured in record.metrics}
+    return tuple(spec for spec in metrics if not recorded & {spec.name, spec.stand_in})

@@ -1,4 +1,4 @@
-"""The log of a run, beside whoever else listens."""
+"""The log of a run, written next to other reporters."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from benchbed.training.events import Progress, Reporter
 
 
 class Logbook:
-    """Passes every report on, and writes the lines worth reading to ``log.txt``.
-
-    Attributes:
-        path: The file.
-        listener: Who is told too.
-    """
+    """Reporter that writes messages to ``log.txt`` and forwards every report."""
 
     def __init__(self, path: Path, listener: Reporter) -> None:
         self.path = path
         self.listener = listener
 
     def write(self, text: str) -> None:
-        """Append to the file, with the time; a line that finds no room is left out."""
+        """Append a line with the time; errors such as a full disk are ignored."""
         stamp = datetime.now().astimezone().isoformat(timespec="seconds")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,19 +25,19 @@ class Logbook:
                 file.write(f"{stamp} {text.rstrip()}\n")
 
     def say(self, text: str) -> None:
-        """One line worth reading."""
+        """Log and forward a message."""
         self.write(text)
         self.listener.say(text)
 
     def counted(self, what: str, done: int, total: int) -> None:
-        """A countable piece of work has come so far."""
+        """Forward progress of a countable activity."""
         self.listener.counted(what, done, total)
 
     def training(self, progress: Progress) -> None:
-        """Training has come so far."""
+        """Forward training progress."""
         self.listener.training(progress)
 
     def picture(self, path: Path) -> None:
-        """A picture was written."""
+        """Log and forward the path of a new picture."""
         self.write(f"picture {path.name}")
         self.listener.picture(path)

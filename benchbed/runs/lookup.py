@@ -1,4 +1,4 @@
-"""Runs by their name, or by the beginning of it, whether they left a folder or only a record."""
+"""Look up runs by id or prefix, whether they have a folder or only a record."""
 
 from __future__ import annotations
 
@@ -14,52 +14,48 @@ if TYPE_CHECKING:
     from benchbed.runs.record import Record
 
 SHOWN = 6
-"""So many runs are named where a beginning fits several."""
+"""Maximum number of runs named in an error about an ambiguous prefix."""
 
 
 def run_names(store: Store) -> list[str]:
-    """Every run that has a record or a folder here, in alphabetical order."""
+    """Return the sorted ids of all runs with a record or a folder."""
     recorded = {path.stem for path in store.records_folder.glob("*.json")}
     return sorted(recorded.union(folder_names(store)))
 
 
 def folder_names(store: Store) -> list[str]:
-    """Every run that has a folder here, in alphabetical order."""
+    """Return the sorted ids of all runs with a folder."""
     return sorted(path.parent.name for path in store.root.glob("runs/*/run.json"))
 
 
 def one_of(run: str, names: Iterable[str]) -> str:
-    """The one name that is `run`, or that begins so; whole words count more than parts of one.
+    """Return the one name equal to `run` or starting with it; whole words take precedence.
 
     Raises:
-        BenchbedError: None does, or several do.
+        BenchbedError: None or several match.
     """
     known = sorted(names)
     if run in known:
         return run
     hits = [name for name in known if run and name.startswith(run)]
-    # A seed of 3 is meant, and not 30.
+    # "s3" is meant to match s3, not s30.
     hits = [name for name in hits if name.startswith(f"{run}-")] or hits
     if not hits:
         raise unknown("run", run, known, "benchbed list runs")
     if len(hits) > 1:
-        more = f" and {len(hits) - SHOWN} more" if len(hits) > SHOWN else ""
+        rest = f" and {len(hits) - SHOWN} more" if len(hits) > SHOWN else ""
         raise BenchbedError(
-            f"{run!r} matches {len(hits)} runs: {', '.join(hits[:SHOWN])}{more}. Use a longer "
+            f"{run!r} matches {len(hits)} runs: {', '.join(hits[:SHOWN])}{rest}. Use a longer "
             "prefix; `benchbed list runs` shows all names."
         )
     return hits[0]
 
 
 def find_record(store: Store, run: str) -> Record:
-    """The record of a run.
-
-    Args:
-        store: The results.
-        run: Its name, or the beginning of it.
+    """Return the record of the run with this id or unique prefix.
 
     Raises:
-        BenchbedError: There is no such run, or it left no record.
+        BenchbedError: The run does not exist or has no record.
     """
     name = one_of(run, run_names(store))
     record = store.record(name)
@@ -72,14 +68,10 @@ def find_record(store: Store, run: str) -> Record:
 
 
 def find_run(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and what its ``run.json`` says.
-
-    Args:
-        store: The results.
-        run: Its name, or the beginning of it where no other begins so.
+    """Return the folder of the run with this id or unique prefix, and its ``run.json``.
 
     Raises:
-        BenchbedError: There is no such run, it left only a record, or its file cannot be read.
+        BenchbedError: The run does not exist, has only a record, or its file is unreadable.
     """
     name = one_of(run, run_names(store))
     folder = store.run_folder(name)
@@ -107,7 +99,7 @@ _PLAN: Mapping[str, tuple[type, ...]] = {
     "skip_bad": (bool,),
     "root": (str, type(None)),
 }
-"""What a run is carried out again from."""
+"""Types of the keys of ``run.json`` that a run is executed from."""
 
 _PROTOCOL: Mapping[str, tuple[type, ...]] = {
     "preset": (str,),
@@ -121,24 +113,20 @@ _PROTOCOL: Mapping[str, tuple[type, ...]] = {
 
 
 def find_plan(store: Store, run: str) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and its plan, in which all is that it can be carried out from again.
-
-    Args:
-        store: The results.
-        run: Its name, or the beginning of it where no other begins so.
+    """Return the folder and the plan, complete enough to execute, of the run with this prefix.
 
     Raises:
-        BenchbedError: As `find_run`, or something is missing in the plan.
+        BenchbedError: As `find_run`, or the plan is incomplete.
     """
     folder, content = find_run(store, run)
     plan: dict[str, Any] = content["plan"]
-    whole = (
+    is_complete = (
         all(isinstance(plan.get(name, 0.0), kinds) for name, kinds in _PLAN.items())
         and all(isinstance(metric, str) for metric in plan["metrics"])
         and all(isinstance(plan["protocol"].get(n, ...), kinds) for n, kinds in _PROTOCOL.items())
         and all(isinstance(plan.get(name) or {}, dict) for name in ("pairs", "masks"))
     )
-    if not whole:
+    if not is_complete:
         raise _broken(folder)
     return folder, plan
 
@@ -151,7 +139,7 @@ def _broken(folder: Path) -> BenchbedError:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """What a ``run.json`` holds; nothing where it cannot be read."""
+    """Return the content of a ``run.json``; empty if it is unreadable."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -160,7 +148,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def standing_of(store: Store, name: str) -> str:
-    """The state of a run for somebody to read: why it failed, and whether it was killed."""
+    """Return the state of a run as text, with the reason of a failure, or ``"killed"``."""
     state = state_of(store, name)
     if state == "running" and not busy(store.run_folder(name)):
         return "killed"
@@ -169,6 +157,6 @@ def standing_of(store: Store, name: str) -> str:
 
 
 def state_of(store: Store, name: str) -> str:
-    """What ``run.json`` of a run says of its state; ``"unreadable"`` where it says nothing."""
+    """Return the state in the run's ``run.json``; ``"unreadable"`` if it has none."""
     state = _content(store.run_folder(name) / "run.json").get("state")
     return state if isinstance(state, str) else "unreadable"

@@ -1,4 +1,4 @@
-"""Which metrics can be had on this machine."""
+"""Select the metrics that are available on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchbed.training.events import Reporter
 
 
 def obtainable(metrics: tuple[MetricSpec, ...], reporter: Reporter) -> tuple[MetricSpec, ...]:
-    """The metrics, each whose weights cannot be had replaced by its stand-in, and said so."""
+    """Return the metrics, with fallbacks for those whose weights are unavailable."""
     chosen: list[MetricSpec] = []
     for spec in metrics:
         if spec.weights is None or load(spec.weights)():

@@ -1,4 +1,4 @@
-"""Training sets that hold synthetic pairs: drawn from a generator that was trained first."""
+"""Training sets with synthetic pairs from an upstream generator."""
 
 from __future__ import annotations
 
@@ -19,33 +19,21 @@ from benchbed.protocol import Protocol
 from benchbed.training.sampling import draw
 
 PAIR_SEED = 200_000
-"""Added to the run's seed for the pairs that are trained on, which no scored sample shares."""
+"""Added to the run's seed for training pairs, so that they share no seed with scored samples."""
 
 Counted = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """A training set of real and synthetic pairs.
-
-    Attributes:
-        regime: A key of `REGIMES`.
-        real: The real pairs.
-        synthetic: The synthetic pairs, or None under the regime ``"real"``.
-    """
+    """A training set of real and synthetic pairs."""
 
     regime: str
     real: Split
     synthetic: Split | None
 
     def feed(self, seed: int, device: torch.device, protocol: Protocol) -> Feed | StagedFeed:
-        """The stream of training cases.
-
-        Args:
-            seed: Seed of the order.
-            device: Where batches are wanted.
-            protocol: Says what is done to a case, and the budget that a regime divides.
-        """
+        """Return the loader of training cases."""
         if self.regime == "real" or self.synthetic is None:
             return Feed(self.real, seed, device, protocol.augment)
         if self.regime == "synthetic":
@@ -60,36 +48,29 @@ class Mixture:
 def synthetic_pairs(
     method: Method[Any], count: int, seed: int, real: Split, counted: Counted
 ) -> Split:
-    """Draw pairs from a trained generator.
+    """Return pairs sampled from a trained generator.
 
-    They get the field of view that most real cases share; what lies outside belongs to no mask.
-
-    Args:
-        method: A trained method with the ability ``pairs``.
-        count: Number of pairs.
-        seed: The run's seed.
-        real: The real pairs of the same size.
-        counted: Told how far it is.
+    They get the field of view that most real cases share; the mask is empty outside it.
 
     Raises:
-        BenchbedError: The method made no masks.
+        BenchbedError: The method returned no masks.
     """
-    made = draw(
+    samples = draw(
         method,
         count,
         PAIR_SEED + seed,
-        lambda done: counted("making pairs", done, count),
+        lambda done: counted("generating pairs", done, count),
         pairs=True,
     )
-    if made.mask is None:
+    if samples.mask is None:
         raise BenchbedError(
             f"{type(method).__name__} returns images without masks, although it declares the "
             "capability pairs."
         )
     arrays: dict[str, npt.NDArray[Any]] = {
-        "image": stored(made.image, real.image.dtype),
-        # Structures that the generator's data were lent come before the data set's own.
-        "mask": to_codes(made.mask[:, made.mask.shape[1] - real.structures :]),
+        "image": stored(samples.image, real.image.dtype),
+        # Pseudo-labelled structures of the generator's data are numbered before the dataset's own.
+        "mask": to_codes(samples.mask[:, samples.mask.shape[1] - real.structures :]),
     }
     if "fov" in real.arrays:
         arrays["fov"] = common_fov(real.arrays["fov"], count)
@@ -99,23 +80,17 @@ def synthetic_pairs(
 
 
 def share_of(real: Split, share: float, seed: int) -> Split:
-    """Some of the real cases; of one seed, a smaller share is part of every larger one.
-
-    Args:
-        real: All of them.
-        share: In (0, 1]; at least one case is kept.
-        seed: The run's seed.
-    """
+    """Return a random share in (0, 1] of the cases; larger shares contain smaller ones."""
     if share == 1.0:
         return real
     order = np.random.default_rng(PAIR_SEED + seed).permutation(len(real))
-    kept = np.sort(order[: max(1, round(share * len(real)))])
-    arrays = {name: np.asarray(array[kept]) for name, array in real.arrays.items()}
-    return replace(real, ids=tuple(real.ids[place] for place in kept), arrays=arrays)
+    selected = np.sort(order[: max(1, round(share * len(real)))])
+    arrays = {name: np.asarray(array[selected]) for name, array in real.arrays.items()}
+    return replace(real, ids=tuple(real.ids[index] for index in selected), arrays=arrays)
 
 
 def joined(first: Split, second: Split) -> Split:
-    """Two splits as one, with the arrays that both have."""
+    """Return two splits as one, with the arrays that both have."""
     names = first.arrays.keys() & second.arrays.keys()
     arrays = {
         name: np.concatenate([first.arrays[name], second.arrays[name]]) for name in sorted(names)

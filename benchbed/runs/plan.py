@@ -1,4 +1,4 @@
-"""What is to be run, checked in full before anything is computed or written."""
+"""The plan of a run, fully checked before anything is computed or written."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from benchbed.training.events import Reporter, Silent
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A run, ready to be carried out.
+    """A run that is ready to execute.
 
     Attributes:
         method: The method.
-        settings: Its settings, preset and changes applied.
-        task: How it is judged.
-        metrics: What is reported.
-        dataset: What the user called the data: a name, or ``folder:PATH``.
+        settings: Its settings, with preset and changes applied.
+        task: The task that it is evaluated for.
+        metrics: The metrics to report.
+        dataset: The dataset as the user wrote it: a name, or ``folder:PATH``.
         collection: The data.
         protocol: What must be equal for two numbers to share a table.
-        seed: Seed of everything.
+        seed: Random seed.
         precision: ``"fp32"`` or ``"bf16"``.
-        skip_bad: Whether files that do not decode were left out.
-        pairs: What the training set is made of, where that is the task's question.
-        masks: Where the masks come from, where the data set has none of its own.
+        skip_bad: Whether unreadable files are left out.
+        pairs: Composition of the training set, if the task has regimes.
+        masks: Source of the pseudo-labels, if the dataset has no masks.
     """
 
     method: MethodSpec
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """The run's name: readable, and ending in the hash of its identity."""
+        """The run id: readable, ending in a hash."""
         hashed = identity(
             method=self.method.name,
             settings=self.settings.model_dump(mode="json"),
@@ -81,7 +81,7 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """A command that makes the same run; places on this machine are left to the reader."""
+        """A command that repeats the run, without paths of this machine."""
         protocol = self.protocol
         words = ["benchbed", "run", "--method", self.method.name, "--dataset", protocol.dataset]
         words += ["--task", self.task.name, "--preset", protocol.preset]
@@ -112,21 +112,25 @@ class Plan:
         return shlex.join([*words, *self._metric_words()])
 
     def _metric_words(self) -> list[str]:
-        """The metrics, where they are not those that the task reports of such data."""
-        pictures = self.collection.spec.volumes is None
-        usual = self.task.metrics if pictures else self.task.volume_metrics
+        """Return the metric options, if the metrics are not the defaults for such data."""
+        are_images = self.collection.spec.volumes is None
+        defaults = self.task.metrics if are_images else self.task.volume_metrics
         names = [spec.name for spec in self.metrics]
-        return [] if names == list(usual) else [w for name in names for w in ("--metric", name)]
+        return (
+            []
+            if names == list(defaults)
+            else [word for name in names for word in ("--metric", name)]
+        )
 
     @property
     def borrowed(self) -> MaskPlan | None:
-        """The masks that this run, or the run of its generator, has from another data set."""
+        """Pseudo-labels that this run, or the run of its generator, takes from another dataset."""
         if self.pairs is not None and self.pairs.generator is not None:
             return self.pairs.generator.masks
         return self.masks
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``run.json``."""
+        """Return the plan as a dict for ``run.json``."""
         return {
             "id": self.id,
             "method": self.method.name,
@@ -145,10 +149,10 @@ class Plan:
 
 
 def plan(request: Request, reporter: Reporter | None = None) -> Plan:
-    """Check a request in full; what is cheap to check is checked first.
+    """Check a run configuration in full, cheap checks first, and return its plan.
 
     Raises:
-        BenchbedError: Something in it does not exist, is out of range or does not go together.
+        BenchbedError: An option is unknown, out of range or inconsistent with another.
     """
     reporter = reporter or Silent()
     method = registry().spec(MethodSpec, request.method)
@@ -156,8 +160,8 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     task = registry().spec(TaskSpec, request.task)
     check_seed(request.seed)
     check_dimensions(method, task, dataset)
-    usual = task.metrics if dataset.volumes is None else task.volume_metrics
-    metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or usual)
+    defaults = task.metrics if dataset.volumes is None else task.volume_metrics
+    metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or defaults)
     base = _preset(request, dataset.dimensions)
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_method(method, task, base.size, request.precision)
@@ -166,7 +170,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
     masks = None
     if pairs is None or pairs.generator is None:
         masks = plan_masks(request, method, lambda other: plan(other, reporter))
-    # numpy and Pillow take their time, and a wrong word is answered without them.
+    # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
     from benchbed.data.prepare import identify
 
     collection = resolve(request.dataset, request.source, request.data_root, reporter.say)
@@ -212,7 +216,7 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
 def method_settings(
     method: MethodSpec, preset_name: str, changes: Mapping[str, Any]
 ) -> MethodSettings:
-    """A method's settings under a preset, with the user's changes on top.
+    """Return a method's settings under a preset, with the user's changes applied.
 
     Raises:
         BenchbedError: A setting does not exist or is out of range.
@@ -225,7 +229,7 @@ def method_settings(
 
 
 def _public_name(dataset: str) -> str:
-    """The name in records: of a folder, its own name and not where it lies."""
+    """Return the dataset's name for records: for a folder, without the path to it."""
     path = path_of(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve().name}"
 

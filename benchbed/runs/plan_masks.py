@@ -1,4 +1,4 @@
-"""Masks for a data set that has none, checked before anything is computed."""
+"""The plan of pseudo-labels for a dataset without masks."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from benchbed.runs.plan import Plan
 
 SEGMENTATION = "segmentation"
-"""The task that an annotator is trained for."""
+"""The task of an annotator's run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskPlan:
-    """Where masks come from that a data set lacks.
+    """Source of the pseudo-labels of a dataset.
 
     Attributes:
-        annotator: The run of a segmentation network on a data set that has masks.
+        annotator: The run of a segmentation network on a dataset that has masks.
     """
 
     annotator: Plan
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``run.json`` and the identity."""
+        """Return a dict for ``run.json`` and the hash."""
         return masks_of(
             dataset=self.annotator.dataset,
             annotator=self.annotator.method.name,
@@ -42,16 +42,11 @@ class MaskPlan:
 def plan_masks(
     request: Request, method: MethodSpec, planned: Callable[[Request], Plan]
 ) -> MaskPlan | None:
-    """The run of the annotator, where the request names a data set for masks.
-
-    Args:
-        request: What is asked for.
-        method: The method that wants the masks.
-        planned: Plans the annotator's run.
+    """Plan the run of the annotator, if the configuration names a dataset for masks.
 
     Raises:
-        BenchbedError: The method learns from no masks, the annotator is missing or draws none, or
-            its own request does not go together.
+        BenchbedError: The method does not train on masks, the annotator is missing or cannot
+            segment, or its own configuration is invalid.
     """
     if request.masks_from is None:
         if request.annotator is not None:

@@ -1,4 +1,4 @@
-"""What a segmentation network is to learn from, checked before anything is computed."""
+"""The plan of a training set with synthetic pairs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from benchbed.runs.plan import Plan
 
 PAIRS = 200
-"""Synthetic pairs that are made unless told otherwise."""
+"""Default number of synthetic pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairPlan:
-    """What a segmentation network is to be trained on.
+    """Composition of the training set of a segmentation network.
 
     Attributes:
         regime: A key of `REGIMES`.
         generator: The run of the generator, or None under the regime ``"real"``.
-        count: Number of pairs that it makes.
+        count: Number of synthetic pairs.
         real_share: Share of the real training cases that are used, in (0, 1].
     """
 
@@ -38,16 +38,16 @@ class PairPlan:
     real_share: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``run.json`` and the identity."""
-        made = self.generator
-        masks = None if made is None else made.masks
+        """Return a dict for ``run.json`` and the hash."""
+        generator = self.generator
+        masks = None if generator is None else generator.masks
         return pairs_of(
             regime=self.regime,
             real_share=self.real_share,
-            generator=None if made is None else made.method.name,
-            run=None if made is None else made.id,
-            dataset=None if made is None else made.dataset,
-            kimg=None if made is None else made.protocol.kimg,
+            generator=None if generator is None else generator.method.name,
+            run=None if generator is None else generator.id,
+            dataset=None if generator is None else generator.dataset,
+            kimg=None if generator is None else generator.protocol.kimg,
             count=self.count,
             masks=None if masks is None else masks.as_dict(),
         )
@@ -56,16 +56,11 @@ class PairPlan:
 def plan_pairs(
     request: Request, task: TaskSpec, planned: Callable[[Request], Plan]
 ) -> PairPlan | None:
-    """What the training set is to be made of, and the run of the generator.
-
-    Args:
-        request: What is asked for.
-        task: Its task.
-        planned: Plans the generator's run.
+    """Plan the composition of the training set and the run of the generator, if any.
 
     Raises:
-        BenchbedError: The task asks for a regime and none is given, or the other way round; the
-            generator makes no pairs, or its own request does not go together.
+        BenchbedError: The task requires a regime and none is given, or the other way round; the
+            generator makes no pairs, or its own configuration is invalid.
     """
     regime = request.regime
     if not task.regimes:
@@ -107,17 +102,17 @@ def plan_pairs(
     return PairPlan(regime=regime, generator=generator, count=count, real_share=share)
 
 
-def _task_of(maker: MethodSpec, dataset: DatasetSpec) -> str:
-    """The first task that judges what a generator makes of this data set."""
-    fitting = (
+def _task_of(method: MethodSpec, dataset: DatasetSpec) -> str:
+    """Return the first task that evaluates samples of a generator on this dataset."""
+    suitable = (
         task.name
         for task in registry().specs(TaskSpec).values()
         if "masks" not in task.judges
-        and task.abilities & maker.abilities
+        and task.abilities & method.abilities
         and (dataset.dimensions == 2 or task.volume_metrics)
     )
-    # Where none does, planning the run says why.
-    return next(fitting, Request.task)
+    # Without a suitable task, planning the run raises the error.
+    return next(suitable, Request.task)
 
 
 def _with_regimes() -> list[str]:

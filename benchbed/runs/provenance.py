@@ -1,4 +1,4 @@
-"""Where, with what and by which code a number was made."""
+"""Collect where, with what and from which code a result was computed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,7 @@ LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pyto
 
 
 def provenance(command: str, device: torch.device, devices: int = 1) -> Provenance:
-    """What is known of this process and machine; no user, host or path is named.
-
-    Args:
-        command: A command that makes the same run.
-        device: Where it was computed.
-        devices: How many such devices trained it together.
-    """
+    """Return facts about this process and machine; user, host and paths are not included."""
     commit, dirty = _commit()
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -56,7 +50,7 @@ def _version(name: str) -> str:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """The commit of the benchbed that runs, and whether its files differ from it."""
+    """Return the commit of the running benchbed, and whether its files differ from it."""
     folder = Path(__file__).resolve().parents[2]
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None or not (folder / "pyproject.toml").exists():
@@ -80,7 +74,7 @@ def _git(folder: Path, *words: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's model name, which `platform` does not know on Linux."""
+    """Return the processor's model name, which `platform` does not provide on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

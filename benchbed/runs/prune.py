@@ -1,4 +1,4 @@
-"""What the folders of runs hold, and what of it can go."""
+"""Measure the disk use of runs and delete what is no longer needed."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from benchbed.training.checkpoint_file import checkpoint_in
 
 DONE = ("finished", "diverged")
 BROKEN = ("failed", "interrupted", "running", "pending")
-"""A run that says it is running while no process holds it was killed."""
+"""A run in state running that no process holds was killed."""
 
 What = Literal["nothing", "leftovers", "checkpoints", "folder"]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody wants to be rid of.
+    """What to delete.
 
     Attributes:
-        weights: The weights of finished runs, too.
-        failed: The folders of runs that broke or were stopped.
-        older_than: Only of runs in which nothing was written for so many seconds.
+        weights: Also the weights of finished runs.
+        failed: The folders of failed and interrupted runs.
+        older_than: Only of runs in which nothing was written for this many seconds.
     """
 
     weights: bool = False
@@ -40,19 +40,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Holding:
-    """What the folder of one run holds.
+    """Disk use of the folder of one run.
 
     Attributes:
-        run: Its name.
-        state: What ``run.json`` says; ``"killed"`` where it says running and nobody is at work.
+        run: Run id.
+        state: State in ``run.json``; ``"killed"`` if it is running and no process holds it.
         recorded: Whether the run has a record.
-        age: Seconds since something was last written into it.
+        age: Seconds since the last write.
         total: Bytes of all files.
         checkpoints: Bytes of its checkpoints.
-        weights: Bytes of the one that samples are drawn from.
-        leftovers: Bytes of what no command reads: files that were never finished, and checkpoints
-            of a finished run beside its weights.
-        why_not: Why it is left alone whatever is wanted; empty otherwise.
+        weights: Bytes of the checkpoint that samples are drawn from.
+        leftovers: Bytes of files that no command reads: partial files, and checkpoints of a
+            finished run other than its weights.
+        why_not: Why it must not be touched; empty otherwise.
     """
 
     run: str
@@ -66,7 +66,7 @@ class Holding:
     why_not: str = ""
 
     def goes(self, wanted: Wanted) -> tuple[What, int, str]:
-        """What of it goes, how many bytes that are, and why no more goes."""
+        """Return what to delete, its size in bytes, and why not more."""
         if self.why_not or self.age < wanted.older_than:
             return "nothing", 0, self.why_not or "too young"
         if self.state not in DONE:
@@ -82,36 +82,31 @@ class Holding:
 
 
 def survey(store: Store) -> list[Holding]:
-    """What every run's folder holds, the largest first; nothing is changed."""
+    """Return the disk use of every run, largest first."""
     folders = [path for path in (store.root / "runs").glob("*") if path.is_dir()]
     found = [_holding(store, path) for path in folders]
     return sorted(found, key=lambda holding: (-holding.total, holding.run))
 
 
 def free(store: Store, holding: Holding, wanted: Wanted) -> int:
-    """Remove what goes of one run, under its lock; its record stays.
-
-    Args:
-        store: The results.
-        holding: What `survey` said of it; it is looked at again, for it may have changed.
-        wanted: What is to go.
+    """Delete files of one run, under its lock and by a new measurement; its record stays.
 
     Returns:
-        Bytes freed: 0 where another process has taken the run up since.
+        Bytes freed; 0 if another process has started on the run since.
 
     Raises:
-        OSError: Something cannot be removed; what was removed by then is gone.
+        OSError: A file cannot be deleted; those before it are deleted.
     """
     folder = store.run_folder(holding.run)
     with held_at_once(folder) as held:
         if not held:
             return 0
-        now = _holding(store, folder, held=True)
-        what, size, _ = now.goes(wanted)
+        current = _holding(store, folder, held=True)
+        what, size, _ = current.goes(wanted)
         if what == "folder":
             _remove_folder(folder)
         elif what != "nothing":
-            for path in _leftovers(folder, _files(folder), now.state):
+            for path in _leftovers(folder, _files(folder), current.state):
                 path.unlink(missing_ok=True)
         if what == "checkpoints":
             checkpoint_in(folder).unlink()
@@ -147,16 +142,16 @@ def _holding(store: Store, folder: Path, *, held: bool = False) -> Holding:
 
 
 def _files(folder: Path) -> dict[Path, os.stat_result]:
-    """Every file of a run but its lock, which is touched by looking; links are not followed.
+    """Return every file of a run except its lock, which reading touches; links are not followed.
 
-    A run that goes on makes files and renames them meanwhile: what is gone is left out.
+    An active run creates and renames files meanwhile, so files that have vanished are left out.
     """
     found: dict[Path, os.stat_result] = {}
     if folder.is_symlink():
         return found
-    for place, folders, names in os.walk(folder):
-        # A link to a folder is among the folders.
-        for path in (Path(place, name) for name in (*folders, *names)):
+    for parent, folders, names in os.walk(folder):
+        # os.walk lists a link to a folder among the folders.
+        for path in (Path(parent, name) for name in (*folders, *names)):
             with suppress(FileNotFoundError):
                 status = path.lstat()
                 if path != folder / LOCK and not stat.S_ISDIR(status.st_mode):
@@ -176,7 +171,7 @@ def _leftovers(folder: Path, files: Iterable[Path], state: str) -> list[Path]:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Remove a run's folder, ``run.json`` last: what may be left is still known as a run."""
+    """Delete a run's folder, ``run.json`` last, so that a partly deleted run is still listed."""
     for path in folder.iterdir():
         if path.name in (LOCK, "run.json"):
             continue

@@ -1,4 +1,4 @@
-"""The small JSON file that a run leaves: what was run, on what, how it went, every number."""
+"""The record of a run: a small JSON file with what was run and every result."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from benchbed.errors import BenchbedError
 from benchbed.files import write_json
 
 SCHEMA = 1
-"""Version of the record; a reader knows every version up to its own."""
+"""Version of the record; a reader supports all versions up to its own."""
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-"""A number of things: what every reader can compute with."""
+"""A count within 64 bits, which every reader can represent."""
 
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-"""A measured size, as of seconds: finite, and far from where sums of it would not be."""
+"""A finite amount, such as seconds, small enough for sums to stay finite."""
 
 MOST = 1e100
-"""A metric's value beyond it is no result: of squares of such values no mean could be had."""
+"""Largest usable metric value: the mean of squares of larger ones would overflow."""
 
 
 class _Part(BaseModel):
-    # A later minor addition to a record must not break an older reader of the same schema.
+    # An older reader of the same schema ignores fields that were added since.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -46,17 +46,17 @@ class Measured(_Part):
 
     @property
     def sound(self) -> bool:
-        """Whether its value may enter a mean or a comparison: NaN and infinity may not."""
+        """Whether the value can be used in a mean or a comparison; NaN and infinity cannot."""
         return usable(self.value)
 
 
 def usable(value: float | None) -> bool:
-    """Whether a value is there, and a number that can be computed with."""
+    """Return whether a value exists and can be computed with."""
     return value is not None and abs(value) <= MOST
 
 
 class Training(_Part):
-    """How the training went."""
+    """Summary of the training."""
 
     kimg: Amount
     steps: Count
@@ -68,13 +68,13 @@ class Training(_Part):
 
 
 class LentMasks(_Part):
-    """Masks that a segmentation network drew, having learnt from another data set.
+    """Source of pseudo-labels.
 
     Attributes:
-        dataset: The data set that has masks.
-        annotator: The method that drew them.
-        run: Its run.
-        kimg: Its budget in thousands of images.
+        dataset: The dataset with masks that the annotator was trained on.
+        annotator: The segmentation method that predicted them.
+        run: Run id of the annotator.
+        kimg: Budget of the annotator in thousands of images.
     """
 
     dataset: str
@@ -84,22 +84,22 @@ class LentMasks(_Part):
 
     @property
     def label(self) -> str:
-        """In a few words, for a table."""
+        """Short description for a table."""
         return f"masks of {self.dataset} by {self.annotator}{_budget(self.kimg)}"
 
 
 class Pairs(_Part):
-    """What a segmentation network was trained on beside, or instead of, real pairs.
+    """Composition of the training set of a segmentation network.
 
     Attributes:
         regime: A key of `REGIMES`.
         generator: Method that made the pairs; None under the regime ``"real"``.
-        run: Its run.
-        dataset: What it was trained on.
-        kimg: Its budget in thousands of images.
+        run: Run id of the generator.
+        dataset: Dataset of the generator.
+        kimg: Budget of the generator in thousands of images.
         count: Number of pairs.
         real_share: Share of the real training cases that were used.
-        masks: Where the masks that it learnt from came from; None for its own data set.
+        masks: Source of the masks that the generator trained on; None for its own dataset.
     """
 
     regime: str
@@ -113,28 +113,27 @@ class Pairs(_Part):
 
     @property
     def label(self) -> str:
-        """In a few words, for a table."""
+        """Short description for a table."""
         share = "" if self.real_share == 1.0 else f", {self.real_share:.0%} of the real cases"
         if self.generator is None:
             return f"{self.regime}{share}"
-        lent = "" if self.masks is None else f", {self.masks.label}"
-        learnt = "" if self.dataset is None else f" from {self.dataset}"
-        made = f"{self.generator}{learnt}{_budget(self.kimg)}"
-        return f"{self.regime}, {self.count} of {made}{share}{lent}"
+        mask_source = "" if self.masks is None else f", {self.masks.label}"
+        dataset = "" if self.dataset is None else f" from {self.dataset}"
+        source = f"{self.generator}{dataset}{_budget(self.kimg)}"
+        return f"{self.regime}, {self.count} of {source}{share}{mask_source}"
 
 
 def _budget(kimg: float | None) -> str:
-    """The budget of a helping run in a label; without it two of them would look like one."""
+    """Return the budget of an upstream run for a label; labels without it could be equal."""
     return "" if kimg is None else f" with {kimg:g} kimg"
 
 
 class Provenance(_Part):
-    """Where and with what it was made.
+    """Where and with what a result was computed.
 
     Attributes:
-        instructions: The processor's vector instructions that torch computes with, such as
-            ``"AVX2"``: processors of one name have other ones, and round otherwise. None in
-            records from before it was noted.
+        instructions: The vector instruction set that torch uses, such as ``"AVX2"``; it affects
+            rounding and can differ between processors of one name. None in older records.
     """
 
     created: str
@@ -156,12 +155,12 @@ class Provenance(_Part):
 
 
 class Imported(_Part):
-    """Where a record came from that was not made in this results folder.
+    """Origin of an imported record.
 
     Attributes:
         archive: Name of the archive, without its folder.
-        sha256: Hash of the archive; `benchbed export` tells the same one.
-        at: When it was imported; `Provenance.created` keeps when the run was made.
+        sha256: SHA-256 of the archive, as `benchbed export` prints it.
+        at: Time of the import; `Provenance.created_at` is the time of the run.
     """
 
     archive: str
@@ -170,9 +169,9 @@ class Imported(_Part):
 
 
 class _Protocol(_Part):
-    """What readers of a record take from its protocol; the fields are those of `Protocol`."""
+    """The protocol fields that readers of a record use, as in `Protocol`."""
 
-    # Its hash is of what stands there, so that a text in the place of a number stays a text.
+    # Strict, since the protocol hash covers the JSON as it is: "64" must not be read as 64.
     model_config = ConfigDict(strict=True)
 
     preset: str
@@ -184,15 +183,14 @@ class _Protocol(_Part):
 
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
-"""What names files must be a name and no path, and none that is too long for a disk: records of
-strangers are read too."""
+"""Pattern of ids that name files: no path and not too long, since records are untrusted input."""
 
 
 class Record(_Part):
-    """One run's record.
+    """The record of one run.
 
     Attributes:
-        imported: Where it came from; None where the run was made in this results folder.
+        imported: Origin of an imported record, None for a run of this results folder.
     """
 
     schema_version: int = SCHEMA
@@ -222,7 +220,7 @@ class Record(_Part):
     @field_validator("protocol")
     @classmethod
     def _readable(cls, protocol: dict[str, Any]) -> dict[str, Any]:
-        """The protocol as it is: its hash is of every field."""
+        """Check the protocol and return it unchanged: its hash covers every field."""
         known = _Protocol.model_validate(protocol)
         if known.kimg is None and known.seconds is None:
             raise ValueError("it has no budget")
@@ -230,10 +228,10 @@ class Record(_Part):
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record whole."""
+    """Write a record atomically."""
     content = record.model_dump(mode="json")
     if record.imported is None:
-        # Said where it is so, and left out of every other record.
+        # Written only for imported records.
         del content["imported"]
     write_json(path, content)
 
@@ -242,7 +240,7 @@ def read_record(path: Path) -> Record:
     """Read a record of this schema or an older one.
 
     Raises:
-        BenchbedError: The file is no record, or is of a newer schema.
+        BenchbedError: The file is not a record, or has a newer schema.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -254,14 +252,10 @@ def read_record(path: Path) -> Record:
 
 
 def parse_record(content: Any, place: str) -> Record:
-    """A record from what its JSON holds.
-
-    Args:
-        content: What was read.
-        place: Where from, for the error text.
+    """Return a record from parsed JSON.
 
     Raises:
-        BenchbedError: It is no record, or is of a newer schema.
+        BenchbedError: It is not a record, or has a newer schema.
     """
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
@@ -285,14 +279,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def obeyed(value: Any) -> str | None:
-    """The first text in a JSON value that a terminal would obey, or None."""
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, str) and _CONTROL.search(each):
-            return each
-        if isinstance(each, dict):
-            todo += [*each.keys(), *each.values()]
-        elif isinstance(each, list):
-            todo += each
+    """Return the first text in a JSON value with control characters for a terminal, or None."""
+    queue = [value]
+    while queue:
+        item = queue.pop()
+        if isinstance(item, str) and _CONTROL.search(item):
+            return item
+        if isinstance(item, dict):
+            queue += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            queue += item
     return None

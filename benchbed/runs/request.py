@@ -1,4 +1,4 @@
-"""What a user asks for."""
+"""The configuration of a run as the user requests it."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from benchbed.data.source import Source
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asks for.
+    """Configuration of a run.
 
     Attributes:
         method: Name of the method.
-        dataset: Name of the data set, or ``folder:PATH``.
+        dataset: Name of the dataset, or ``folder:PATH``.
         task: Name of the task.
         preset: Name of the preset.
-        settings: Settings that are changed.
-        seed: Seed of everything.
+        settings: Settings to change.
+        seed: Random seed.
         source: ``"auto"``, ``"real"`` or ``"phantom"``.
-        data_root: Where real data lie; None for the usual places.
-        size: In-plane size in pixels, instead of the preset's.
-        kimg: Budget in thousands of images, instead of the preset's.
-        seconds: Budget in seconds of training, instead of the preset's.
-        samples: Number of samples to score, instead of the preset's.
-        augment: ``"none"`` or ``"flip"``, instead of the preset's.
+        data_root: Folder of real data; None for the default.
+        size: In-plane size in pixels. This and the next four replace the preset's.
+        kimg: Budget in thousands of images.
+        seconds: Budget in seconds of training.
+        samples: Number of samples to score.
+        augment: ``"none"`` or ``"flip"``.
         metrics: Metrics to report, instead of the task's.
         precision: ``"fp32"`` or ``"bf16"``.
-        skip_bad: Leave out files that do not decode.
-        regime: What the training set is made of; a key of `REGIMES`, or None.
+        skip_bad: Whether to leave out unreadable files.
+        regime: Composition of the training set, a key of `REGIMES`, or None.
         generator: Name of the method that makes synthetic pairs.
-        generator_dataset: What the generator is trained on, instead of `dataset`.
-        generator_kimg: Its budget in thousands of images, instead of the preset's.
-        pairs: Number of pairs that it makes.
+        generator_dataset: Training dataset of the generator, instead of `dataset`.
+        generator_kimg: Budget of the generator in thousands of images, instead of the preset's.
+        pairs: Number of synthetic pairs.
         real_share: Share of the real training cases that a regime uses, instead of all.
-        masks_from: A data set with masks, where `dataset`, or the generator's, has none.
-        annotator: Name of the segmentation method that learns from its masks and then draws those
-            that are missing.
-        annotator_kimg: Its budget in thousands of images, instead of the preset's.
+        masks_from: A dataset with masks, if `dataset`, or the generator's, has none.
+        annotator: Name of the segmentation method that is trained on it and predicts the missing
+            masks.
+        annotator_kimg: Budget of the annotator in thousands of images, instead of the preset's.
     """
 
     method: str
@@ -72,15 +72,7 @@ class Request:
     def before(
         self, *, method: str, dataset: str, task: str, kimg: float | None, **more: Any
     ) -> Request:
-        """What is asked for of a run that this one builds on: the same data, size and seed.
-
-        Args:
-            method: Name of its method, with the settings of the preset.
-            dataset: What it is trained on.
-            task: Its task.
-            kimg: Its budget in thousands of images, instead of the preset's.
-            **more: Further fields.
-        """
+        """Return the configuration of an upstream run: the same preset, source, size and seed."""
         return Request(
             method=method,
             dataset=dataset,

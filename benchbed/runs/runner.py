@@ -1,4 +1,4 @@
-"""Carrying out a run: prepare, train, sample, score, record."""
+"""Execute a run: prepare, train, sample, score, record."""
 
 from __future__ import annotations
 
@@ -59,25 +59,19 @@ from benchbed.training.preview import Preview
 from benchbed.training.sampling import NotFinite
 
 HELD_OUT = "test"
-"""The split that is held out of training, where a data set has it."""
+"""The split that is held out of training, if the dataset has it."""
 
 SAMPLE_SEED = 100_000
-"""Added to the run's seed for the samples that are scored, which no training draw shares."""
+"""Added to the run's seed for scored samples, so that they share no seed with training draws."""
 
 
 class RunFailed(Exception):
-    """A run broke; its folder holds the traceback."""
+    """Error of a failed run; its folder holds the traceback."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run.
-
-    Attributes:
-        record: Its record.
-        folder: Its folder.
-        fresh: Whether it was computed now, and not found done.
-    """
+    """Result of a run."""
 
     record: Record
     folder: Path
@@ -96,36 +90,35 @@ def carry_out(
     patience: float = 0.0,
     devices: int = 1,
 ) -> Outcome:
-    """Carry out a run, or go on with it, unless it is done.
+    """Execute or resume a run, unless it is completed.
 
-    A run that is done and lacks a metric that is asked for is measured by it, where its weights
-    are here; nothing is trained again.
+    A completed run without a requested metric is only measured, if its weights are here.
 
     Args:
-        plan: What to run.
-        store: Where results go.
-        reporter: Told how far it is.
-        device: Where to compute.
-        force: Start anew, whatever is there.
-        weights: Its weights are wanted: a record without them, such as a committed one, is not
-            enough, and another process that is at work on the run is waited for.
-        options: What does not change the result.
-        patience: Seconds to wait for another process that is at work on the run.
-        devices: How many devices train it together, each in a process of its own; those beside
-            the first never return from here.
+        plan: The run.
+        store: The results folder.
+        reporter: Receives progress events.
+        device: Device to compute on.
+        force: Retrain even if a record or checkpoint exists.
+        weights: Whether the caller needs the weights: a record without them, such as a committed
+            one, is not enough, and a process that holds the run is waited for without limit.
+        options: Options that do not change the result.
+        patience: Seconds to wait for another process that holds the run.
+        devices: Number of devices, each with its own process; this function does not return in
+            worker ranks.
 
     Raises:
-        BenchbedError: The folder cannot be written to, another process is at work on the run, or
-            it cannot be trained on so many devices.
-        Interrupted: It was asked to stop, and can be resumed.
-        RunFailed: It broke.
+        BenchbedError: The folder is not writable, another process holds the run, or the run does
+            not support this number of devices.
+        Interrupted: It was interrupted, and can be resumed.
+        RunError: It failed.
     """
     reporter = reporter or Silent()
     folder = store.run_folder(plan.id)
     if (found := done(plan, store, force=force, weights=weights)) is not None:
         settle(plan, store, found)
-        if not weights and (absent := lacking(plan.metrics, found)):
-            names = ", ".join(spec.name for spec in absent)
+        if not weights and (missing := lacking(plan.metrics, found)):
+            names = ", ".join(spec.name for spec in missing)
             reporter.say(
                 f"The record of {plan.id} does not contain {names}, and its weights are "
                 "missing. Use --force to retrain."
@@ -141,7 +134,7 @@ def carry_out(
         store.locked(plan.id, patience=patience, say=reporter.say) as folder,
         told(folder, reporter) as listener,
     ):
-        # Whoever was waited for may have done it.
+        # The process that was waited for may have completed the run.
         if (found := done(plan, store, force=force, weights=weights)) is not None:
             return Outcome(found, folder, fresh=False)
         earlier = None if force or weights else to_be_measured(plan, store)
@@ -155,8 +148,6 @@ def carry_out(
 
 @dataclass
 class _Run:
-    """One run on its way."""
-
     plan: Plan
     store: Store
     folder: Path
@@ -171,7 +162,7 @@ class _Run:
         self.stop = Stop(self.reporter.say, self.plan.method.name)
 
     def guarded(self) -> Outcome:
-        """Carry it out, and leave the right state behind however it ends."""
+        """Execute the run and write its final state, also after an error."""
         self._state("running")
         name, process = self.plan.method.name, os.getpid()
         try:
@@ -181,21 +172,21 @@ class _Run:
                 finally:
                     end_if_copy(process, name)
         except (Interrupted, KeyboardInterrupt) as error:
-            if isinstance(error, KeyboardInterrupt) and (where := place(error)):
-                self.reporter.say(f"Stopped in {where}.")
+            if isinstance(error, KeyboardInterrupt) and (location := place(error)):
+                self.reporter.say(f"Stopped in {location}.")
             self._last_state("interrupted")
             raise Interrupted from error
         except BenchbedError as error:
             self._last_state("failed", error=str(error))
             raise
         except (Exception, SystemExit) as error:
-            # What filled the memory hangs on the frames, and what follows needs some.
+            # The frames hold the tensors that filled the memory; formatting the error needs some.
             traceback.clear_frames(error.__traceback__)
             self.reporter.write(traceback.format_exc())
-            words = sentence(error, self.plan, self.fabric.device)
-            self._last_state("failed", error=words)
-            raise RunFailed(words) from error
-        # Before the record: a run that has one is done, and is not gone through again.
+            description = sentence(error, self.plan, self.fabric.device)
+            self._last_state("failed", error=description)
+            raise RunFailed(description) from error
+        # Before the record, because a run with a record is complete and is not executed again.
         publish(self.store, record.id, self.reporter.say)
         self.store.write_record(record)
         self._state(record.state, message=record.message)
@@ -205,15 +196,15 @@ class _Run:
         self.store.write_state(self.plan.id, state, {"plan": self.plan.as_dict(), **more})
 
     def _last_state(self, state: State, **more: str) -> None:
-        """The state of a run that ends badly; a full disk must not hide why."""
+        """Write the state of a failed run; a full disk must not hide the original error."""
         with contextlib.suppress(OSError):
             self._state(state, **more)
 
     def _carry_out(self) -> Record:
-        wanted = self.plan.metrics
+        missing = self.plan.metrics
         if self.earlier is not None:
-            wanted = lacking(wanted, self.earlier)
-        metrics = obtainable(wanted, self.reporter)
+            missing = lacking(missing, self.earlier)
+        metrics = obtainable(missing, self.reporter)
         training_set = TrainingSet(
             self.plan, self.fabric.device, self.reporter, self._picture, self._trained
         )
@@ -237,11 +228,11 @@ class _Run:
         return self._record(loop, prepared, "finished", "", values)
 
     def _preview(self, method: Method[Any], prepared: Prepared) -> Preview:
-        shown = prepared.split(self.plan.protocol.reference_split)
-        return Preview(method, self.plan.method.abilities, shown)
+        cases = prepared.split(self.plan.protocol.reference_split)
+        return Preview(method, self.plan.method.abilities, cases)
 
     def _trained(self, other: Plan, what: str) -> Method[Any]:
-        """The method of another run that this one builds on."""
+        """Return the method of an upstream run, trained first if necessary."""
         self.reporter.say(f"{what} come from upstream run {other.id}, which starts first.")
         outcome = carry_out(
             other,
@@ -274,8 +265,8 @@ class _Run:
         )
 
     def _picture_real(self, prepared: Prepared, grid: tuple[int, int]) -> None:
-        shown = real_picture(prepared.split(self.plan.protocol.train_split), grid)
-        save_picture(self.folder / "samples" / "real.png", shown)
+        pixels = real_picture(prepared.split(self.plan.protocol.train_split), grid)
+        save_picture(self.folder / "samples" / "real.png", pixels)
 
     def _picture(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
         path = self.folder / "samples" / f"{name}.png"
@@ -319,8 +310,8 @@ class _Run:
         plan = self.plan
         measured = [Measured(**value.as_dict()) for value in values or []]
         if self.earlier is not None:
-            both = [*self.earlier.metrics, *measured]
-            return self.earlier.model_copy(update={"metrics": both})
+            merged = [*self.earlier.metrics, *measured]
+            return self.earlier.model_copy(update={"metrics": merged})
         return Record(
             id=plan.id,
             state=state,
@@ -359,5 +350,5 @@ class _Run:
 
 
 def _held_out(protocol: Protocol, prepared: Prepared) -> str | None:
-    """The split that no training image of this run is from, or None."""
+    """Return the split that this run does not train on, or None."""
     return HELD_OUT if HELD_OUT in prepared.splits and protocol.train_split != HELD_OUT else None

@@ -1,6 +1,6 @@
-"""What a run shows of itself beside its record: small pictures and its course.
+"""The showcase of a run: small pictures and loss curves next to its record.
 
-A run's folder is large and not committed. Its showcase is small, and reports embed it.
+A run's folder is large and not committed. Its showcase is, and reports embed it.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from benchbed.runs.store import Store
 
 PICTURE_BYTES = 60_000
-"""Most bytes of a picture."""
+"""Maximum size of a picture in bytes."""
 
 CURVE_ROWS = 200
-"""Most rows of the course."""
+"""Maximum number of rows of the loss curves."""
 
 CURVE_BYTES = 100_000
-"""A file of more is no course that was written here, and is not read."""
+"""Maximum size of a curves file in bytes; larger files are not read."""
 
 SIDES = (960, 800, 640, 480, 320, 200)
-"""Longest sides in pixels that are tried, from the largest, until the picture is small enough."""
+"""Longest sides in pixels to try, until the picture is small enough."""
 
 QUALITIES = (85, 75, 65)
-"""Qualities that are tried at each of them."""
+"""JPEG qualities to try for each side."""
 
 PICTURES = {"grid": ("final.png", "*-kimg.png"), "nearest": ("nearest.png",)}
-"""Name of each picture to the files of the run that it is made from, the first that is there.
+"""From a picture's name to patterns of the run's files; the first existing one is used.
 
-A run that diverged has no final samples; its last preview stands for them.
+A diverged run has no final samples; its last preview is used instead.
 """
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The course of a run.
+    """The loss curves of a run.
 
     Attributes:
         columns: ``kimg`` and the losses.
@@ -61,11 +61,11 @@ class Curves:
 
 @dataclass(frozen=True)
 class Showcase:
-    """What one run has published.
+    """Pictures and curves of one run.
 
     Attributes:
-        pictures: JPEG files by name: ``"grid"`` and ``"nearest"``, where they are there.
-        curves: Its course, or None.
+        pictures: JPEG content by name: ``"grid"`` and ``"nearest"``, if they exist.
+        curves: The loss curves, or None.
     """
 
     pictures: Mapping[str, bytes]
@@ -73,23 +73,18 @@ class Showcase:
 
 
 def showcase_folder(root: Path, run: str) -> Path:
-    """Where a run's showcase lies in a results folder."""
+    """Return the folder of a run's showcase."""
     return root / "showcase" / run
 
 
 def publish(store: Store, run: str, say: Callable[[str], None]) -> None:
     """Write the showcase of a run from its folder: ``grid.jpg``, ``nearest.jpg``, ``curves.csv``.
 
-    What cannot be written is said and left out: a picture is no part of the result.
-
-    Args:
-        store: The results.
-        run: Its name.
-        say: Told what went wrong.
+    Errors are only reported: a picture is not part of the result.
     """
     from PIL.Image import DecompressionBombError
 
-    # All that Pillow raises for pictures that are damaged, as those of strangers may be.
+    # Everything that Pillow raises for damaged pictures, which an imported run may have.
     damaged = (OSError, SyntaxError, ValueError, zlib.error, struct.error, DecompressionBombError)
     source, target = store.run_folder(run), showcase_folder(store.root, run)
     try:
@@ -114,7 +109,7 @@ def _publish_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> N
 
 
 def _small(picture: Picture) -> bytes:
-    """The picture as the largest JPEG that is no larger than allowed."""
+    """Return the picture as the largest JPEG within the limit."""
     content = b""
     for side in SIDES:
         copy = picture.copy()
@@ -141,22 +136,18 @@ def _publish_curves(source: Path, target: Path) -> None:
 
 
 def thinned(rows: list[list[str]]) -> list[list[str]]:
-    """At most `CURVE_ROWS` of the rows, at equal distances, the first and the last among them."""
+    """Return at most `MAX_CURVE_ROWS` equidistant rows, including the first and the last."""
     if len(rows) <= CURVE_ROWS:
         return rows
     step = (len(rows) - 1) / (CURVE_ROWS - 1)
-    return [rows[round(place * step)] for place in range(CURVE_ROWS)]
+    return [rows[round(index * step)] for index in range(CURVE_ROWS)]
 
 
 def read_showcase(root: Path, run: str) -> Showcase:
-    """What a run has published; empty where it has published nothing.
+    """Return the showcase of a run; empty if there is none.
 
-    A showcase may come from a stranger: names that are paths, links, files of another kind and
-    files that are too large are taken for absent.
-
-    Args:
-        root: The results folder.
-        run: Its name, as its record says it.
+    The files may come from someone else: paths as names, links, files of another kind and files
+    that are too large are ignored.
     """
     folder = showcase_folder(root, run)
     if not re.fullmatch(FILE_NAME, run) or folder.is_symlink() or not folder.is_dir():
@@ -169,14 +160,14 @@ def read_showcase(root: Path, run: str) -> Showcase:
     return Showcase(pictures, _curves(_content(folder / "curves.csv", CURVE_BYTES)))
 
 
-def _content(path: Path, most: int) -> bytes:
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > most:
+def _content(path: Path, max_bytes: int) -> bytes:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > max_bytes:
         return b""
     return path.read_bytes()
 
 
 def _curves(content: bytes) -> Curves | None:
-    """The losses over ``kimg``; step and seconds say the same in other units."""
+    """Return the losses over ``kimg``, without step and seconds, the same axis in other units."""
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode())))[:CURVE_ROWS]
         losses = [name for name in (rows[0] if rows else ()) if name not in ("step", "seconds")]

@@ -1,4 +1,4 @@
-"""Where a run stands at this moment, for whoever watches it from outside its process."""
+"""The live status of a run, for readers outside its process."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pathlib import Path
 from benchbed.training.events import Progress, Reporter
 
 NAME = "progress.json"
-"""The file in a run's folder; it is there while the run goes on."""
+"""File in a run's folder that exists while the run is active."""
 
 WRITE_SECONDS = 1.0
-"""It is written no more often than this."""
+"""Minimum time between two writes."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands.
+    """Live status of a run.
 
     Attributes:
-        doing: What it does, such as ``"training"``.
-        share: Share of that which is done, in [0, 1].
-        images_per_second: Speed of the training; None while it does not train.
-        remaining: Seconds of training left; None where that is not known.
+        doing: The current activity, such as ``"training"``.
+        share: Share of the activity that is done, in [0, 1].
+        images_per_second: Training speed; None outside training.
+        remaining: Seconds of training left; None if unknown.
     """
 
     doing: str
@@ -38,7 +38,7 @@ class Status:
 
 
 def read_status(folder: Path) -> Status | None:
-    """What the run in `folder` does, or None where none goes on there."""
+    """Return the status of the run in `folder`, or None if no run is active there."""
     try:
         return Status(**json.loads((folder / NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -46,17 +46,12 @@ def read_status(folder: Path) -> Status | None:
 
 
 def forget_status(folder: Path) -> None:
-    """Take away what a run left that could not do so itself."""
+    """Delete the status file of a process that ended without doing so."""
     (folder / NAME).unlink(missing_ok=True)
 
 
 class Told:
-    """Passes every report on, and keeps the last one in the run's folder.
-
-    Attributes:
-        folder: The run's folder.
-        listener: Who is told too.
-    """
+    """Reporter that writes the current status to the run's folder and forwards every report."""
 
     def __init__(self, folder: Path, listener: Reporter) -> None:
         self.folder = folder
@@ -65,41 +60,40 @@ class Told:
         self._written = -math.inf
 
     def write(self, status: Status) -> None:
-        """Write the file, unless it says nearly the same already."""
+        """Write the status, unless the file is recent and names the same activity."""
         now = time.monotonic()
         if status.doing == self._doing and now - self._written < WRITE_SECONDS:
             return
         self._doing, self._written = status.doing, now
-        # It need not outlive a power cut, so nobody waits for the disk; and a folder that is full
-        # for a moment must not end a run.
+        # No fsync: the file need not survive a power cut. A full disk must not end the run.
         with contextlib.suppress(OSError):
-            half = self.folder / f".{NAME}.part"
-            half.write_text(json.dumps(asdict(status)), encoding="utf-8")
-            half.replace(self.folder / NAME)
+            temporary = self.folder / f".{NAME}.part"
+            temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+            temporary.replace(self.folder / NAME)
 
     def say(self, text: str) -> None:
-        """One line worth reading."""
+        """Forward a message."""
         self.listener.say(text)
 
     def counted(self, what: str, done: int, total: int) -> None:
-        """A countable piece of work has come so far."""
+        """Write and forward progress of a countable activity."""
         self.write(Status(what, done / total if total else 1.0))
         self.listener.counted(what, done, total)
 
     def training(self, progress: Progress) -> None:
-        """Training has come so far."""
+        """Write and forward training progress."""
         left = progress.remaining if math.isfinite(progress.remaining) else None
         self.write(Status("training", progress.share, progress.images_per_second, left))
         self.listener.training(progress)
 
     def picture(self, path: Path) -> None:
-        """A picture was written."""
+        """Forward the path of a new picture."""
         self.listener.picture(path)
 
 
 @contextmanager
 def told(folder: Path, listener: Reporter) -> Iterator[Told]:
-    """Tell where the run in `folder` stands, until the block ends."""
+    """Write the status of the run in `folder` until the block ends, then delete the file."""
     reporter = Told(folder, listener)
     reporter.write(Status("starting"))
     try:

@@ -1,4 +1,4 @@
-"""Stopping with Ctrl-C: once saves and stops, twice stops."""
+"""Handling of Ctrl-C: the first one saves and stops, the second stops immediately."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from typing import Any
 
 
 class Stop:
-    """Turns SIGINT and SIGTERM into a question that the training loop asks.
+    """Handler that turns SIGINT and SIGTERM into a flag for the training loop.
 
-    While training, the first signal is noted, and the loop saves and stops after its step; a
-    second one stops at once, with the last checkpoint left as it is. Outside training there is
-    nothing to save, so the first one stops at once.
-
-    Attributes:
-        say: Told that the first signal was heard.
-        who: The method whose step is waited for.
+    In training, the first signal sets the flag, and the loop saves and stops after its step; a
+    second one stops immediately and keeps the last checkpoint. Outside training there is nothing
+    to save, so the first one stops immediately.
     """
 
     def __init__(self, say: Callable[[str], None], who: str) -> None:
@@ -29,27 +25,27 @@ class Stop:
         self._training = False
 
     def __call__(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Return whether a stop was requested."""
         return self._heard
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen to the signals; only the main thread can."""
+        """Handle the signals inside the block; no effect outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before: dict[signal.Signals, Any] = {
+        previous: dict[signal.Signals, Any] = {
             number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Inside, the first signal waits for the step to end."""
+        """Defer the first signal inside the block to the end of the step."""
         self._training = True
         try:
             yield

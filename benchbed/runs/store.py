@@ -1,4 +1,4 @@
-"""The results folder: records, and the folders of runs."""
+"""The results folder with records and run folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchbed.runs.record import Record
 
 LOCK = ".lock"
-"""The file in a run's folder that the process at work on it holds."""
+"""File in a run's folder that is locked by the process that executes it."""
 
 State = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
 
@@ -34,36 +34,36 @@ class Store:
 
     @property
     def records_folder(self) -> Path:
-        """Where records lie."""
+        """The folder of records."""
         return self.root / "records"
 
     def run_folder(self, run: str) -> Path:
-        """The folder of a run: ``run.json history.csv log.txt samples/ checkpoints/``."""
+        """Return the folder of a run: ``run.json history.csv log.txt samples/ checkpoints/``."""
         return self.root / "runs" / run
 
     def record_path(self, run: str) -> Path:
-        """The record of a run."""
+        """Return the file of a run's record."""
         return self.records_folder / f"{run}.json"
 
     def record(self, run: str) -> Record | None:
-        """The record of a run, if it left one.
+        """Return the record of a run, or None.
 
         Raises:
-            BenchbedError: It cannot be read, or is of another run.
+            BenchbedError: It is unreadable, or of another run.
         """
         path = self.record_path(run)
         return _read(path) if path.exists() else None
 
     def records(self) -> list[Record]:
-        """Every record, in the order of their names.
+        """Return all records, sorted by run id.
 
         Raises:
-            BenchbedError: One of them cannot be read, or is not of the run that its file names.
+            BenchbedError: A record is unreadable, or of another run than its file name says.
         """
         return [_read(path) for path in sorted(self.records_folder.glob("*.json"))]
 
     def write_record(self, record: Record) -> Path:
-        """Write a record; it takes the place of an older one of the same run."""
+        """Write a record, replacing an older one of the same run."""
         from benchbed.runs.record import write_record
 
         paths.writable(self.records_folder)
@@ -72,7 +72,7 @@ class Store:
         return path
 
     def write_state(self, run: str, state: State, content: dict[str, Any]) -> None:
-        """Write ``run.json`` whole."""
+        """Write ``run.json`` atomically."""
         write_json(self.run_folder(run) / "run.json", {"state": state, **content})
 
     @contextmanager
@@ -83,22 +83,21 @@ class Store:
         patience: float = 0.0,
         say: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Path]:
-        """Hold a run for this process alone.
+        """Lock a run for this process.
 
         Args:
-            run: Its name.
-            patience: Seconds to wait for another process that holds it; infinite for as long as
-                it takes.
-            say: Told that it is waited for.
+            run: Run id.
+            patience: Seconds to wait for another process that holds it; may be infinite.
+            say: Receives a message before waiting.
 
         Yields:
             The run's folder.
 
         Raises:
-            BenchbedError: Another process holds it, or the folder cannot be written to.
+            BenchbedError: Another process holds it, or the folder is not writable.
         """
         folder = paths.writable(self.run_folder(run))
-        # Only what is computed needs a lock, and the library takes its time to load.
+        # Imported late: slow to load, and only execution needs a lock.
         from filelock import FileLock, Timeout
 
         lock = FileLock(folder / LOCK, timeout=0)
@@ -124,7 +123,7 @@ def _at_work(run: str, words: str) -> BenchbedError:
 
 @contextmanager
 def held_at_once(folder: Path) -> Iterator[bool]:
-    """Hold the run in `folder`, or say that another process does."""
+    """Lock the run in `folder` and yield True, or yield False if another process holds it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK, timeout=0)
@@ -140,8 +139,8 @@ def held_at_once(folder: Path) -> Iterator[bool]:
 
 
 def busy(folder: Path) -> bool:
-    """Whether a process is at work on the run in `folder`, or it cannot be known."""
-    # A folder that was never held has no lock, and looking must not make one.
+    """Return whether a process holds the run in `folder`; True if that is unknown."""
+    # Without a lock file it was never held, and acquiring would create one.
     if not (folder / LOCK).exists():
         return False
     try:
@@ -152,7 +151,7 @@ def busy(folder: Path) -> bool:
 
 
 def _read(path: Path) -> Record:
-    # The schema takes its time to build, and a request that is refused needs none.
+    # Imported late: the schema is slow to build, and an invalid request does not need it.
     from benchbed.runs.record import read_record
 
     record = read_record(path)

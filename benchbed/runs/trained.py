@@ -1,4 +1,4 @@
-"""A run's method, as its last checkpoint has it."""
+"""Load the trained method of a run."""
 
 from __future__ import annotations
 
@@ -18,21 +18,16 @@ from benchbed.training.state import load_checkpoint
 
 
 def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[Any]]:
-    """Build a run's method and give it the weights of its last checkpoint; no data are needed.
-
-    Args:
-        store: Where the run lies.
-        run: Its name, or the beginning of it.
-        device: Where to put it.
+    """Return the method of a run with the weights of its last checkpoint; no data is needed.
 
     Returns:
-        The run's full name, and the method.
+        The full run id, and the method.
 
     Raises:
-        BenchbedError: There is no such run, it has no checkpoint, or it is of another method.
+        BenchbedError: The run does not exist, has no checkpoint, or is of another method.
     """
-    folder, made = find_plan(store, run)
-    spec = registry().spec(MethodSpec, made["method"])
+    folder, plan = find_plan(store, run)
+    spec = registry().spec(MethodSpec, plan["method"])
     path = checkpoint_in(folder)
     if not path.exists():
         raise BenchbedError(
@@ -41,6 +36,6 @@ def trained(store: Store, run: str, device: str = "auto") -> tuple[str, Method[A
         )
     saved = load_checkpoint(path, spec.name)
     method: Method[Any] = load(spec.implementation)(
-        parse(load(spec.settings), made["settings"], owner=spec.name)
+        parse(load(spec.settings), plan["settings"], owner=spec.name)
     )
-    return folder.name, with_weights(method, saved, fabric(device, made["precision"]), path)
+    return folder.name, with_weights(method, saved, fabric(device, plan["precision"]), path)

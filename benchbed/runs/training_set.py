@@ -1,4 +1,4 @@
-"""What a run trains on: its data, with masks and pairs that other runs made for it."""
+"""The training set of a run, with pseudo-labels and pairs from upstream runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ from benchbed.training.events import Reporter
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Puts together what a plan trains on.
+    """Builds the training set of a plan.
 
     Attributes:
         plan: The run.
-        device: Where batches are wanted.
-        reporter: Told how far it is.
-        picture: Keeps a picture under a name.
-        trained: Gives the trained method of another run that this one builds on, told in a word
-            what comes from it; that run is carried out first.
+        device: Device of the batches.
+        reporter: Receives progress events.
+        picture: Saves a picture under a name.
+        trained: Executes an upstream run and returns its method; the text names what it provides.
     """
 
     plan: Plan
@@ -41,23 +40,23 @@ class TrainingSet:
     trained: Callable[[Plan, str], Method[Any]]
 
     def prepared(self) -> Prepared:
-        """The data; masks that they lack are drawn by an annotator."""
+        """Return the data, with pseudo-labels from an annotator if it has no masks."""
         plan = self.plan
         prepared = prepare_plan(plan, self.reporter)
         if plan.masks is None:
             return prepared
         annotator = self.trained(plan.masks.annotator, "Masks")
-        train, judged = plan.protocol.train_split, plan.protocol.reference_split
-        # An image is made from a mask where that is judged; elsewhere drawn masks judge nothing.
-        for split in {train, judged} if "pairs" in plan.task.judges else {train}:
+        train, evaluated = plan.protocol.train_split, plan.protocol.reference_split
+        # A task on pairs generates images from masks, so its reference split needs masks too.
+        for split in {train, evaluated} if "pairs" in plan.task.judges else {train}:
             prepared = annotated(prepared, split, annotator, plan.seed, self.reporter.counted)
         self.picture("masks", pairs_picture(prepared.split(train)))
         return prepared
 
     def feed(self, prepared: Prepared) -> Feed | StagedFeed:
-        """The stream of training cases.
+        """Return the loader of training cases.
 
-        A method with a stage for masks alone has those of the lending data set in it.
+        A method with a mask stage starts with the cases of the dataset that has masks.
         """
         plan = self.plan
         feed = self._mixture(prepared).feed(plan.seed, self.device, plan.protocol)
@@ -65,13 +64,12 @@ class TrainingSet:
             return feed
         assert isinstance(feed, Feed)
         assert plan.protocol.kimg is not None
-        lender = prepare_plan(plan.masks.annotator, self.reporter).split(plan.protocol.train_split)
+        cases = prepare_plan(plan.masks.annotator, self.reporter).split(plan.protocol.train_split)
         share = float(getattr(plan.settings, plan.method.mask_stage))
-        first = Feed(lender, plan.seed, self.device, plan.protocol.augment)
+        first = Feed(cases, plan.seed, self.device, plan.protocol.augment)
         return masks_first(first, feed, share, plan.protocol.kimg)
 
     def _mixture(self, prepared: Prepared) -> Mixture:
-        """Real pairs, and those of a generator."""
         real = prepared.split(self.plan.protocol.train_split)
         pairs = self.plan.pairs
         if pairs is None:
@@ -79,12 +77,12 @@ class TrainingSet:
         real = share_of(real, pairs.real_share, self.plan.seed)
         if pairs.generator is None:
             return Mixture("real", real, None)
-        made = synthetic_pairs(
+        synthetic = synthetic_pairs(
             self.trained(pairs.generator, "Pairs"),
             pairs.count,
             self.plan.seed,
             real,
             self.reporter.counted,
         )
-        self.picture("pairs", pairs_picture(made))
-        return Mixture(pairs.regime, real, made)
+        self.picture("pairs", pairs_picture(synthetic))
+        return Mixture(pairs.regime, real, synthetic)

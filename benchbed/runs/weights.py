@@ -1,4 +1,4 @@
-"""A method's state as plain tensors: what of a checkpoint may travel."""
+"""Conversion of a method's state to plain tensors, the format of archives."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ from benchbed.registry import load as imported
 from benchbed.settings import MethodSettings
 
 HEADER_BYTES = 2**20
-"""Room for what safetensors writes before the tensors, beside a few hundred bytes for each."""
+"""Size limit of the safetensors header, in addition to about 1 KiB per tensor."""
 
 STORED = 1024
-"""A tensor of whole numbers with so many of them is no counter: it stores something."""
+"""An integer tensor with at least this many values is stored data, not a counter."""
 
 
 def flat(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of what `Method.state` returns, under the names of ``Method.state_dict``.
+    """Return the tensors of `Method.get_state` under the names of ``Method.state_dict``.
 
-    A tensor of the method itself has a name without a point, one of its networks or averages
-    begins with that network's name and a point.
+    A tensor of the method itself has a name without a dot; a tensor of a network or EMA has the
+    attribute name and a dot as its prefix.
 
     Raises:
-        BenchbedError: A network keeps something that is no tensor.
+        BenchbedError: A network's state contains something other than tensors.
     """
-    found = dict(state["own"])
+    result = dict(state["own"])
     for child, tensors in state["modules"].items():
-        found |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
-    for name, value in found.items():
+        result |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
+    for name, value in result.items():
         if not isinstance(value, Tensor):
             raise BenchbedError(
                 f"The network state {name!r} is a {type(value).__name__}, not a tensor. This "
                 "method cannot be exported."
             )
-    # A copy each: networks may share tensors, and safetensors takes none that do.
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
+    # Copied, since networks may share tensors, which safetensors rejects.
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in result.items()}
 
 
 def nested(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
-    """The parts ``modules`` and ``own`` of a state from its flat tensors."""
+    """Return the ``modules`` and ``own`` parts of a state from its flat tensors."""
     own = {name: tensor for name, tensor in tensors.items() if "." not in name}
     modules: dict[str, Any] = {}
     for name, tensor in tensors.items():
-        child, point, rest = name.partition(".")
-        if point:
+        child, dot, rest = name.partition(".")
+        if dot:
             modules.setdefault(child, {})[rest] = tensor
     return {"modules": modules, "own": own}
 
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors as a safetensors file: the same bytes for the same tensors.
+    """Return tensors as a safetensors file; equal tensors give equal bytes.
 
     Raises:
-        BenchbedError: They are of a kind that it has no word for.
+        BenchbedError: safetensors does not support a tensor's type.
     """
     try:
         return save(dict(tensors), metadata={"format": "pt"})
@@ -70,10 +70,10 @@ def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def from_bytes(content: bytes) -> dict[str, Tensor]:
-    """Tensors from a safetensors file; nothing in it is executed.
+    """Return the tensors of a safetensors file; it cannot execute code.
 
     Raises:
-        BenchbedError: It is none.
+        BenchbedError: It is not a valid file.
     """
     try:
         return dict(load(content))
@@ -82,47 +82,47 @@ def from_bytes(content: bytes) -> dict[str, Tensor]:
 
 
 def wanted(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, Tensor]:
-    """The tensors of a method that is freshly built for this shape, without their values.
+    """Return the tensors that a method has when built for this shape, without values.
 
-    No memory is taken, so that an archive cannot ask for more than it brings.
+    They are built on the meta device: a shape in an archive cannot allocate memory.
     """
     method: Method[Any] = imported(spec.implementation)(settings)
     method.data = shape
     with torch.device("meta"):
         method.build(shape)
     state = method.state()
-    found = dict(state["own"])
+    expected = dict(state["own"])
     for child, tensors in state["modules"].items():
-        found |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
-    return found
+        expected |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
+    return expected
 
 
 def largest(expected: Mapping[str, Tensor]) -> int:
-    """Most bytes that a safetensors file with these tensors has."""
-    room = sum(1024 + len(name) for name in expected)
-    sizes = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    return HEADER_BYTES + room + sizes
+    """Return the maximum size in bytes of a safetensors file with these tensors."""
+    header = sum(1024 + len(name) for name in expected)
+    data = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
+    return HEADER_BYTES + header + data
 
 
 def misfit(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str | None:
-    """In what tensors differ from those that a method has, or None."""
+    """Return the first difference between the tensors and the expected ones, or None."""
     if missing := sorted(expected.keys() - tensors.keys()):
         return (
             f"{missing[0]!r} is missing in the weights ({len(missing)} of {len(expected)} tensors)"
         )
-    if more := sorted(tensors.keys() - expected.keys()):
-        return f"the weights contain {more[0][:80]!r}, which the method does not have"
+    if extra := sorted(tensors.keys() - expected.keys()):
+        return f"the weights contain {extra[0][:80]!r}, which the method does not have"
     for name, tensor in expected.items():
         if tensors[name].shape != tensor.shape:
-            given, due = (" x ".join(map(str, t.shape)) for t in (tensors[name], tensor))
-            return f"{name} has shape {given or 'of a number'}, expected {due or 'of a number'}"
+            actual, needed = (" x ".join(map(str, t.shape)) for t in (tensors[name], tensor))
+            return f"{name} has shape {actual or 'of a number'}, expected {needed or 'of a number'}"
         if tensors[name].dtype != tensor.dtype:
             return f"{name} has dtype {tensors[name].dtype}, expected {tensor.dtype}"
     return None
 
 
 def stored(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of tensors that are no weights but keep something, such as masks of training cases."""
+    """Return the names of tensors that store data, such as masks of training cases."""
     return sorted(
         name
         for name, tensor in tensors.items()

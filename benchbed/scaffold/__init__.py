@@ -1,1 +1,1 @@
-"""What ``benchbed new`` writes: an installable package for a new method or data set."""
+"""Templates of ``benchbed new``: an installable package for a method or dataset."""

@@ -1,8 +1,8 @@
-"""A new package from templates.
+"""Create a package from templates.
 
-``common/`` holds what every package has, ``method/`` and ``dataset/`` what only one of them has.
-The folder ``package`` in a template becomes the import package; a file that ends in ``.template``
-has its ``$names`` filled in.
+``common/`` has the files of every package, ``method/`` and ``dataset/`` those of one kind. The
+folder ``package`` becomes the import package, and ``$names`` are replaced in files that end in
+``.template``.
 """
 
 from __future__ import annotations
@@ -27,18 +27,13 @@ SUFFIX = ".template"
 
 
 def create(kind: Kind, name: str, into: Path) -> list[Path]:
-    """Write the package of a new method or data set; all of it, or nothing.
-
-    Args:
-        kind: What it is to offer.
-        name: The name on the command line and in every table.
-        into: Folder in which the folder `name` is made; it is made too if need be.
+    """Write the package of a new method or dataset completely, or not at all.
 
     Returns:
-        The files, in alphabetical order.
+        The files, sorted.
 
     Raises:
-        BenchbedError: The name cannot be used, or the folder is there already or cannot be made.
+        BenchbedError: The name is invalid or in use, or the folder exists or cannot be created.
     """
     _check(kind, name)
     folder = into / name
@@ -51,11 +46,11 @@ def create(kind: Kind, name: str, into: Path) -> list[Path]:
     try:
         into.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}.") as temporary:
-            whole = Path(temporary) / name
+            draft = Path(temporary) / name
             for path, text in files.items():
-                (whole / path).parent.mkdir(parents=True, exist_ok=True)
-                (whole / path).write_text(text, encoding="utf-8")
-            whole.rename(folder)
+                (draft / path).parent.mkdir(parents=True, exist_ok=True)
+                (draft / path).write_text(text, encoding="utf-8")
+            draft.rename(folder)
     except OSError as error:
         raise BenchbedError(
             f"Folder {folder} cannot be created ({error.strerror}). Select another folder with "
@@ -65,12 +60,12 @@ def create(kind: Kind, name: str, into: Path) -> list[Path]:
 
 
 def package_of(name: str) -> str:
-    """The import package of the method or data set called `name`."""
+    """Return the import package of a method or dataset."""
     return f"benchbed_{name.replace('-', '_')}"
 
 
 def _check(kind: Kind, name: str) -> None:
-    """Refuse what could not be registered or would hide something that is installed."""
+    """Refuse a name that is invalid, taken, or would shadow an installed package."""
     if not NAME.fullmatch(name):
         suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or f"my-{kind}"
         raise BenchbedError(
@@ -91,13 +86,13 @@ def _check(kind: Kind, name: str) -> None:
 
 
 def _files(kind: Kind, name: str) -> Iterator[tuple[Path, str]]:
-    """Every file of the package: its path below the package's folder, and its text."""
+    """Yield every file of the package: its path below the package's folder, and its text."""
     values = {
         "name": name,
         "package": package_of(name),
         "distribution": f"benchbed-{name}",
         "version": __version__,
-        "kind": "method" if kind == "method" else "data set",
+        "kind": "method" if kind == "method" else "dataset",
     }
     for root in (TEMPLATES / "common", TEMPLATES / kind):
         for path in sorted(path for path in root.rglob("*") if path.is_file()):

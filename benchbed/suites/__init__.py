@@ -1,1 +1,1 @@
-"""Suites: a grid of runs, usually one table of one paper."""
+"""Suites: grids of runs, usually one table of a paper."""

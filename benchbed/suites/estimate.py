@@ -1,4 +1,4 @@
-"""How long runs will take: at the speed of the records of their like, several of them at a time."""
+"""Estimate how long runs will take, from the training speeds in existing records."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Share:
-    """What each run has of a machine.
+    """Resources of each run.
 
     Attributes:
-        threads: Cores of each process; None where nobody has said.
-        devices: Devices of each run, a process for each.
+        threads: Cores of each process; None if unknown.
+        devices: Devices of each run, one process per device.
     """
 
     threads: int | None = None
     devices: int = 1
 
     def same_as(self, record: Record) -> bool:
-        """Whether a record's run had as much; with an accelerator, its cores hardly matter."""
-        made = record.provenance
-        cores = self.threads in (None, made.threads) or made.device != "cpu"
-        return cores and made.devices == self.devices
+        """Return whether a record's run had equal resources; on GPUs cores are ignored."""
+        provenance = record.provenance
+        equal_cores = self.threads in (None, provenance.threads) or provenance.device != "cpu"
+        return equal_cores and provenance.devices == self.devices
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long runs will take; only training is counted, for the rest is not recorded.
+    """Estimated duration of runs; only training counts, since records state no other times.
 
     Attributes:
-        first: How many other runs come first, because some of these build on them.
-        seconds: Seconds of training by run, of these and of those that come first.
-        unknown: The methods, with their size, whose speed no record tells; without them `work`
-            and `wall` are too short.
-        alike: Whether every speed is that of runs that had as much of a machine.
-        todo: The runs, in the order in which they are begun.
+        first: Number of missing upstream runs.
+        seconds: Seconds of training by run, including upstream runs.
+        unknown: Methods with size whose speed is in no record; without them the totals are too
+            low.
+        alike: Whether every speed is from runs with equal resources.
+        todo: The runs in starting order.
     """
 
     first: int
@@ -59,45 +59,37 @@ class Estimate:
 
     @property
     def work(self) -> float:
-        """Seconds of training in all, each run counted once."""
+        """Seconds of training in total, each run counted once."""
         return sum(self.seconds.values())
 
     def wall(self, at_once: int) -> float:
-        """Seconds until the last run is over.
+        """Return seconds until the last run ends.
 
-        The runs are gone through as an executor does: whenever there is room, the next one of the
-        suite begins. What it builds on is trained by the first that needs it, and the others wait.
-
-        Args:
-            at_once: How many runs go on at a time, at least 1.
+        Simulates an executor: whenever a slot is free, the next run of the suite starts. The first
+        run that needs an upstream run trains it, and others that need it wait.
         """
-        over: dict[str, float] = {}
+        end_times: dict[str, float] = {}
 
-        def end(plan: Plan, now: float) -> float:
-            if plan.id not in self.seconds:  # done before
+        def finish(plan: Plan, now: float) -> float:
+            if plan.id not in self.seconds:  # completed before
                 return now
-            if plan.id not in over:
+            if plan.id not in end_times:
                 for other in builds_on(plan):
-                    now = end(other, now)
-                over[plan.id] = now + self.seconds[plan.id]
-            return max(now, over[plan.id])
+                    now = finish(other, now)
+                end_times[plan.id] = now + self.seconds[plan.id]
+            return max(now, end_times[plan.id])
 
-        free = [0.0] * at_once
+        slots = [0.0] * at_once
         for plan in self.todo:
-            heapq.heapreplace(free, end(plan, free[0]))
-        return max(free)
+            heapq.heapreplace(slots, finish(plan, slots[0]))
+        return max(slots)
 
 
 def estimate(todo: Sequence[Member], store: Store, share: Share) -> Estimate:
-    """How long runs will take.
+    """Estimate how long runs will take.
 
-    A method's speed is the median of its records at the same size and precision; those that had
-    the same share of a machine go before others. Of a run that was begun, what is left is counted.
-
-    Args:
-        todo: The runs, in the order in which they are begun.
-        store: The results.
-        share: What each run has of a machine.
+    A method's speed is the median of its records at the same size and precision, preferably with
+    equal resources. Of a started run, only the rest of its budget counts.
     """
     plans = {member.plan.id: member.plan for member in todo}
     missing = {plan.id: plan for plan in _with_first(plans.values(), store)}
@@ -105,11 +97,11 @@ def estimate(todo: Sequence[Member], store: Store, share: Share) -> Estimate:
     seconds: dict[str, float] = {}
     unknown: dict[str, None] = {}
     for run, plan in missing.items():
-        whole = speeds.seconds(plan)
-        if whole is None:
+        duration = speeds.seconds(plan)
+        if duration is None:
             unknown[f"{plan.method.name} at {plan.protocol.size} px"] = None
         else:
-            seconds[run] = whole * (1.0 - _spent(plan, store))
+            seconds[run] = duration * (1.0 - _spent(plan, store))
     return Estimate(
         first=len(missing) - len(plans),
         seconds=seconds,
@@ -120,30 +112,30 @@ def estimate(todo: Sequence[Member], store: Store, share: Share) -> Estimate:
 
 
 def builds_on(plan: Plan) -> list[Plan]:
-    """The runs whose weights a run needs before it can train."""
+    """Return the upstream runs whose weights a run needs for its training."""
     generator = None if plan.pairs is None else plan.pairs.generator
     annotator = None if plan.masks is None else plan.masks.annotator
     return [other for other in (generator, annotator) if other is not None]
 
 
 def _with_first(plans: Iterable[Plan], store: Store) -> Iterator[Plan]:
-    """Runs, and before each the runs that it builds on and that are not there."""
+    """Yield runs, each after those of its upstream runs that are missing."""
     for plan in plans:
-        absent = [other for other in builds_on(plan) if not _trained(other, store)]
-        yield from _with_first(absent, store)
+        missing = [other for other in builds_on(plan) if not _trained(other, store)]
+        yield from _with_first(missing, store)
         yield plan
 
 
 def _trained(plan: Plan, store: Store) -> bool:
-    """Whether a run that others build on is done, weights and all: a record alone does not do."""
+    """Return whether an upstream run is complete with weights, which a record alone is not."""
     checkpoint = checkpoint_in(store.run_folder(plan.id))
-    # A record may be older than the weights, which another process is at work on.
-    whole = state_of(store, plan.id) in ("finished", "diverged")
-    return whole and checkpoint.exists() and store.record_path(plan.id).exists()
+    # A record can be older than the checkpoint of a retraining in progress.
+    completed = state_of(store, plan.id) in ("finished", "diverged")
+    return completed and checkpoint.exists() and store.record_path(plan.id).exists()
 
 
 def _spent(plan: Plan, store: Store) -> float:
-    """The share of its budget that a run which was begun has spent, as its history tells it."""
+    """Return the share of its budget that a started run has spent, according to its history."""
     folder = store.run_folder(plan.id)
     if not checkpoint_in(folder).exists():
         return 0.0
@@ -158,10 +150,10 @@ def _spent(plan: Plan, store: Store) -> float:
 
 
 class _Speeds:
-    """The speeds of methods, from records that are gone through once.
+    """Training speeds of methods, indexed from all records once.
 
     Attributes:
-        alike: Whether all that was asked for came from runs with the same share of a machine.
+        alike: Whether all speeds so far are from runs with equal resources.
     """
 
     def __init__(self, records: Iterable[Record], share: Share) -> None:
@@ -173,7 +165,7 @@ class _Speeds:
                 self._known.setdefault(key, []).append((share.same_as(record), speed))
 
     def seconds(self, plan: Plan) -> float | None:
-        """Seconds of training that a whole run takes; None where its speed is not known."""
+        """Return seconds of training of a whole run; None if its speed is unknown."""
         protocol = plan.protocol
         if not plan.method.trains:
             return 0.0
@@ -182,6 +174,6 @@ class _Speeds:
         known = self._known.get((plan.method.name, protocol.size, plan.precision), [])
         if not known or protocol.kimg is None:
             return None
-        alike = [speed for same, speed in known if same]
-        self.alike = self.alike and bool(alike)
-        return protocol.kimg * 1000 / median(alike or [speed for _, speed in known])
+        equal = [speed for same, speed in known if same]
+        self.alike = self.alike and bool(equal)
+        return protocol.kimg * 1000 / median(equal or [speed for _, speed in known])

@@ -1,4 +1,4 @@
-"""Carrying out a suite: hand its runs over as there is room, and gather how they end."""
+"""Execute a suite: start runs as the executor has capacity, and collect their outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchbed.suites.executors.executor import Ended, Executor
 from benchbed.suites.grid import Member
 
 STOPPED = 130
-"""Exit code of a suite that was asked to stop."""
+"""Exit code of a suite that was stopped."""
 
 STOPPING = (
     "Stopping: active runs save a checkpoint after their current step. Press Ctrl-C again to "
@@ -25,31 +25,27 @@ Watch = Callable[[Sequence[Member], Sequence[Member]], None]
 
 
 class Wish:
-    """How often somebody asked to stop: once saves, twice stops at once.
-
-    Attributes:
-        times: How often.
-    """
+    """Counts stop signals: the first saves and stops, the second stops immediately."""
 
     def __init__(self) -> None:
         self.times = 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Count SIGINT, SIGTERM and SIGHUP inside; only the main thread can."""
+        """Count SIGINT, SIGTERM and SIGHUP inside the block; no effect outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         signals = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup
             signals.append(signal.SIGHUP)
-        before: dict[signal.Signals, Any] = {
+        previous: dict[signal.Signals, Any] = {
             number: signal.signal(number, self._hear) for number in signals
         }
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
@@ -64,34 +60,34 @@ def carry_out(
     watch: Watch = lambda going, waiting: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Ended]:
-    """Carry out runs; one that breaks or diverges does not stop the rest.
+    """Execute runs; one that fails or diverges does not stop the others.
 
-    Once somebody asks to stop, or a run was stopped, no other is started, and those that go on are
+    After a stop signal, or if a run was stopped, no further run is started, and active runs are
     waited for.
 
     Args:
-        todo: The runs; those begun before are resumed.
-        executor: Who computes them; it is closed at the end.
-        watch: Called again and again with the runs that were handed over, and those that wait.
-        say: Told that a wish to stop was heard.
+        todo: The runs; started ones are resumed.
+        executor: The executor; it is closed at the end.
+        watch: Called repeatedly with the runs that were started, and those that wait.
+        say: Receives a message after a stop signal.
 
     Yields:
-        Each run once it is over.
+        Each run when it has ended.
     """
-    waiting, going = deque(todo), list[Member]()
-    wish, heard, stopping = Wish(), 0, False
-    with closing(executor), wish.listening():
-        while going or (waiting and not stopping):
+    waiting, active = deque(todo), list[Member]()
+    signals, handled, stopping = Wish(), 0, False
+    with closing(executor), signals.listening():
+        while active or (waiting and not stopping):
             while waiting and not stopping and executor.has_room():
-                going.append(waiting.popleft())
-                executor.start(going[-1])
-            watch(going, waiting)
+                active.append(waiting.popleft())
+                executor.start(active[-1])
+            watch(active, waiting)
             for ended in executor.ended():
-                going = [member for member in going if member is not ended.member]
+                active = [member for member in active if member is not ended.member]
                 stopping = stopping or ended.outcome == "stopped"
                 yield ended
-            if wish.times > heard:
-                at_once = heard > 0
-                heard, stopping = wish.times, True
+            if signals.times > handled:
+                at_once = handled > 0
+                handled, stopping = signals.times, True
                 say("Stopping immediately." if at_once else STOPPING)
                 executor.stop(at_once=at_once)

@@ -1,4 +1,4 @@
-"""From a suite to its runs, and which of them are done."""
+"""Plan the runs of a suite, and find which of them are complete."""
 
 from __future__ import annotations
 
@@ -23,34 +23,29 @@ Standing = Literal["done", "diverged", "begun", "missing"]
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a suite.
-
-    Attributes:
-        request: What is asked for.
-        plan: The run that it makes.
-    """
+    """One run of a suite."""
 
     request: Request
     plan: Plan
 
     @property
     def row(self) -> str:
-        """The method, with what tells its rows from each other."""
-        told = [f"{name}={value}" for name, value in self.request.settings.items()]
-        told += [self.request.regime] if self.request.regime else []
-        told += [f"{share:.0%} of the real cases"] if (share := self.request.real_share) else []
-        told += [f"of {self.request.generator}"] if self.request.generator else []
-        told += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
-        return f"{self.request.method} ({', '.join(told)})" if told else self.request.method
+        """Label of the method, with what distinguishes its rows."""
+        parts = [f"{name}={value}" for name, value in self.request.settings.items()]
+        parts += [self.request.regime] if self.request.regime else []
+        parts += [f"{share:.0%} of the real cases"] if (share := self.request.real_share) else []
+        parts += [f"of {self.request.generator}"] if self.request.generator else []
+        parts += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
+        return f"{self.request.method} ({', '.join(parts)})" if parts else self.request.method
 
     def devices(self, asked: int) -> int:
-        """On how many devices it trains where so many are asked for; 1 if nothing is trained."""
+        """Return the devices to use of `asked`; 1 if nothing is trained."""
         return asked if asked > 1 and self.plan.method.trains else 1
 
     def standing(self, store: Store) -> Standing:
-        """How far it is: recorded, begun, or not there.
+        """Return the state: recorded, started or missing.
 
-        A run whose record lacks a metric of the suite, and whose weights are here, is begun.
+        A recorded run without a metric of the suite counts as started if its weights are here.
         """
         record = store.record(self.plan.id)
         if record is not None:
@@ -73,16 +68,16 @@ def requests(
     precision: str = "fp32",
     skip_bad: bool = False,
 ) -> Iterator[Request]:
-    """What a suite asks for, seed by seed, so that an unfinished suite compares what it has.
+    """Yield the run configurations of a suite by seed, so that a partial suite is comparable.
 
     Args:
         suite: The suite.
-        preset: Its scale.
+        preset: The preset.
         seeds: Seeds, instead of the suite's.
         source: ``"auto"``, ``"real"`` or ``"phantom"``.
-        data_root: Where real data lie; None for the usual places.
-        precision: ``"fp32"`` or ``"bf16"``, of every run; what a run builds on has its own.
-        skip_bad: Leave out files that do not decode.
+        data_root: Folder of real data; None for the default.
+        precision: ``"fp32"`` or ``"bf16"``, of every run; upstream runs have their default.
+        skip_bad: Whether to leave out unreadable files.
     """
     scale = suite.scale(preset)
     for seed in seeds or scale.seeds or suite.seeds:
@@ -119,15 +114,15 @@ def requests(
 
 
 def _scaled(made_by: str | None, value: N | None) -> N | None:
-    """What a scale says of all rows, for a row that has somebody to make it."""
+    """Return a preset value for all rows, for a row to which it applies."""
     return None if made_by is None else value
 
 
 def members(asked: Sequence[Request], reporter: Reporter) -> list[Member]:
-    """Plan each request; a suite with a mistake in it starts nothing.
+    """Plan all configurations before any run starts, so that a mistake starts nothing.
 
     Raises:
-        BenchbedError: A request does not go together.
+        BenchbedError: A configuration is invalid.
     """
     found: list[Member] = []
     for number, request in enumerate(asked):

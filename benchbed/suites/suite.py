@@ -1,4 +1,4 @@
-"""A suite file: which methods on which data, with which seeds and budget."""
+"""Suite files: methods, datasets, seeds and budget of a grid of runs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class _Strict(BaseModel):
 
 
 class Scale(_Strict):
-    """What a suite changes of a preset.
+    """Changes of a suite to a preset.
 
     Attributes:
         size: In-plane size in pixels.
         kimg: Budget in thousands of images.
         samples: Number of samples to score.
-        pairs: Number of synthetic pairs, of every row that has some.
+        pairs: Number of synthetic pairs, for every row with a generator.
         generator_kimg: Budget of the generators in thousands of images.
         annotator_kimg: Budget of the annotators in thousands of images.
         augment: ``"none"`` or ``"flip"``.
@@ -54,15 +54,15 @@ class Entry(_Strict):
     Attributes:
         method: Its name.
         settings: Settings that the suite changes.
-        regime: What it is trained on, for a task that asks.
+        regime: Composition of its training set, if the task has regimes.
         generator: Method that makes synthetic pairs.
-        generator_dataset: What that is trained on.
-        generator_kimg: Its budget in thousands of images.
+        generator_dataset: Training dataset of the generator.
+        generator_kimg: Budget of the generator in thousands of images.
         pairs: Number of synthetic pairs.
         real_share: Share of the real cases that the regime uses.
-        masks_from: Data set with masks, where the data set has none.
-        annotator: Method that learns those masks and draws the missing ones.
-        annotator_kimg: Its budget in thousands of images.
+        masks_from: Dataset with masks, if the row's dataset has none.
+        annotator: Method that is trained on those masks and predicts the missing ones.
+        annotator_kimg: Budget of the annotator in thousands of images.
     """
 
     method: str
@@ -82,15 +82,15 @@ class Suite(_Strict):
     """A grid of runs.
 
     Attributes:
-        name: What it is called; the file's name without its suffix.
-        title: What it recomputes.
-        task: How the methods are judged.
+        name: Name of the file without its suffix.
+        title: Short description.
+        task: Task of all runs.
         methods: Its rows: a list of entries, or each method's name with the settings that the
             suite changes.
-        datasets: The data sets.
+        datasets: Names of the datasets.
         seeds: The seeds.
         metrics: Metrics to report, instead of the task's.
-        presets: What changes of a preset, by its name.
+        presets: Changes to presets, by preset name.
     """
 
     name: str
@@ -105,19 +105,18 @@ class Suite(_Strict):
     @field_validator("methods", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        """Names with their settings, as the entries that they stand for."""
         if not isinstance(value, dict):
             return value
         return [{"method": name, "settings": settings} for name, settings in value.items()]
 
     def scale(self, preset: PresetName) -> Scale:
-        """What the suite changes of a preset."""
+        """Return the suite's changes to a preset."""
         return self.presets.get(preset, Scale())
 
     def narrowed(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
-        """The suite with other methods or data sets; none given leaves them as they are.
+        """Return the suite with other methods or datasets; empty arguments change nothing.
 
-        A method keeps the rows that the suite gives it.
+        A method of the suite keeps its rows.
         """
         rows = [
             entry
@@ -132,18 +131,18 @@ class Suite(_Strict):
 
 
 def shipped() -> dict[str, Path]:
-    """The suites that come with benchbed, by name."""
+    """Return the suites that benchbed includes, by name."""
     return {path.stem: path for path in sorted(paths.benchmarks().glob("*.yaml"))}
 
 
 def find_suite(text: str) -> Suite:
-    """The suite of a file, or the shipped one of that name.
+    """Return the suite of a file, or the included one of that name.
 
     Args:
-        text: A path, or a name as `shipped` gives them.
+        text: A path, or a name from `list_shipped_suites`.
 
     Raises:
-        BenchbedError: There is no such file or name, the file is no suite, or it names something
+        BenchbedError: No such file or name exists, the file is invalid, or it names something
             that does not exist.
     """
     path = shipped().get(text, Path(text))
@@ -160,15 +159,15 @@ def find_suite(text: str) -> Suite:
 def _there(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # no disk takes such a name
+    except (OSError, ValueError):  # a name that no file system accepts
         return False
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite file; what it names may not be installed here.
+    """Read a suite file, without checking the names in it.
 
     Raises:
-        BenchbedError: It cannot be read, or is no suite.
+        BenchbedError: It is unreadable or invalid.
     """
     content = read_yaml(path, "suite file")
     if not isinstance(content, dict):
@@ -180,23 +179,23 @@ def read_suite(path: Path) -> Suite:
 
 
 def _sentence(path: Path, error: ValidationError) -> str:
-    # A misspelt entry is also a missing one; the misspelling is what helps.
-    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    # A misspelt entry also causes a missing one; the misspelling is the helpful message.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [*Suite.model_fields, *Entry.model_fields, *Scale.model_fields, *PRESETS]
-        close = nearest(str(first["loc"][-1]), known)
-        guess = f"; did you mean {close!r}?" if close else "."
+        suggestion = nearest(str(first["loc"][-1]), known)
+        guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
     reason = first["msg"][0].lower() + first["msg"][1:]
     return f"Suite file {path} is invalid: {place}: {reason}."
 
 
 def check_names(suite: Suite) -> None:
-    """Refuse what no plugin offers.
+    """Check that the names in a suite exist.
 
     Raises:
-        BenchbedError: The suite names a task, method or data set that does not exist.
+        BenchbedError: The suite names an unknown task, method or dataset.
     """
     known = registry()
     known.spec(TaskSpec, suite.task)

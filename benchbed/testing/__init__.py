@@ -1,7 +1,6 @@
-"""Conformance: is a plugin what its spec says?
+"""Conformance checks: whether a plugin matches its spec.
 
-``benchbed check NAME`` prints the checks as a list of ticks. A plugin's own tests run the same
-checks through pytest::
+``benchbed check NAME`` prints the checks. A plugin's own tests run them through pytest::
 
     @pytest.mark.benchbed("my-method")
     def test_conformance(benchbed_check):

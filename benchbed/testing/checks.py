@@ -1,4 +1,4 @@
-"""What a check is, and which checks a name has."""
+"""Definition and execution of conformance checks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ State = Literal["passed", "failed", "skipped"]
 
 
 class Failed(Exception):
-    """The plugin is not what it says; the text says in what."""
+    """Raised if the plugin does not match its spec; the text is the reason."""
 
 
 class Skipped(Exception):
-    """The check does not apply here; the text says why."""
+    """Raised if a check does not apply; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Check:
     """One check of one plugin.
 
     Attributes:
-        name: What it is about, in a few words joined by hyphens.
-        subject: The method's or data set's name.
-        purpose: What a tick means.
-        function: Raises `Failed` or `Skipped`, or returns a remark worth showing, or None.
+        name: Short name, words joined by hyphens.
+        subject: Name of the method or dataset.
+        purpose: What a passed check means.
+        function: Raises `CheckFailed` or `CheckSkipped`; returns a remark to show, or None.
     """
 
     name: str
@@ -44,14 +44,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found.
-
-    Attributes:
-        check: The check.
-        state: Whether it passed, failed or did not apply.
-        text: The reason, or a remark.
-        details: Traceback of an error that no check expected.
-    """
+    """Result of a check."""
 
     check: Check
     state: State
@@ -60,10 +53,10 @@ class Outcome:
 
 
 def checks_of(name: str) -> list[Check]:
-    """The checks of the method or data set called `name`; nothing is run yet.
+    """Return the checks of a method or dataset, without running them.
 
     Raises:
-        BenchbedError: There is no such method or data set.
+        BenchbedError: No method or dataset has this name.
     """
     known = registry()
     methods, datasets = known.specs(MethodSpec), known.specs(DatasetSpec)
@@ -86,7 +79,7 @@ def checks_of(name: str) -> list[Check]:
 
 
 def run_check(check: Check) -> Outcome:
-    """Run one check; whatever it meets becomes its outcome."""
+    """Run one check and return its outcome, also for an unexpected error."""
     try:
         remark = check.function()
     except Skipped as reason:

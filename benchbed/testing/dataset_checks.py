@@ -1,4 +1,4 @@
-"""Checks of a data set: layout, pairing, splits, ranges, fingerprint, phantom."""
+"""Checks of a dataset: layout, pairing, splits, ranges, fingerprint, phantom."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ VOLUME_SIZE = 32
 
 
 def spec_is_cheap(spec: DatasetSpec) -> None:
-    """The module of the spec imports no torch."""
+    """The spec's module does not import torch."""
     imports_no_torch(registry().origin(spec).module)
 
 
 def spec_is_complete(spec: DatasetSpec) -> None:
-    """Licence, access and a drawing of the layout are told; what it names can be imported."""
+    """Licence, access and layout diagram are given, and all targets can be imported."""
     for field in ("title", "modality", "licence", "access"):
         if not getattr(spec, field).strip():
             raise Failed(f"{field} is empty")
@@ -44,23 +44,23 @@ def spec_is_complete(spec: DatasetSpec) -> None:
 
 
 def phantom_is_deterministic(spec: DatasetSpec) -> str:
-    """A phantom's case hangs on its number and the seed alone, and cases differ."""
+    """A phantom case depends only on its number and the seed, and cases differ."""
     phantom = _phantom(spec)
     render = load(phantom.render)
     size = _size(spec)
-    together, alone = render(range(4), size, phantom.seed), render([2], size, phantom.seed)
-    for name, array in together.items():
-        if not np.array_equal(array[2], alone[name][0]):
+    batch, single = render(range(4), size, phantom.seed), render([2], size, phantom.seed)
+    for name, array in batch.items():
+        if not np.array_equal(array[2], single[name][0]):
             raise Failed(f"{name} of a case depends on the other cases rendered with it")
-    if np.array_equal(together["image"][0], together["image"][1]):
+    if np.array_equal(batch["image"][0], batch["image"][1]):
         raise Failed("two cases are identical")
-    if np.array_equal(alone["image"], render([2], size, phantom.seed + 1)["image"]):
+    if np.array_equal(single["image"], render([2], size, phantom.seed + 1)["image"]):
         raise Failed("another seed gives the same case")
     return ", ".join(f"{count} {split}" for split, count in phantom.counts.items())
 
 
 def phantom_is_in_range(spec: DatasetSpec) -> None:
-    """A phantom gives images of the spec's channels, and masks of its structures that pair."""
+    """Phantom images have the spec's channels, and masks pair and contain its structures."""
     phantom = _phantom(spec)
     size = _size(spec)
     arrays = load(phantom.render)(range(3), size, phantom.seed)
@@ -76,26 +76,26 @@ def phantom_is_in_range(spec: DatasetSpec) -> None:
     for name in arrays.keys() & {"mask", "fov"}:
         if arrays[name].shape != spatial or arrays[name].dtype != np.uint8:
             raise Failed(f"{name} must be uint8 {spatial}")
-        most = spec.structures if name == "mask" else 1
-        if not set(np.unique(arrays[name])) <= set(range(most + 1)):
-            raise Failed(f"{name} contains values other than 0 to {most}")
+        highest = spec.structures if name == "mask" else 1
+        if not set(np.unique(arrays[name])) <= set(range(highest + 1)):
+            raise Failed(f"{name} contains values other than 0 to {highest}")
     if ("label" in arrays) != bool(spec.classes):
         raise Failed("labels and classes must both be given")
 
 
 def phantom_prepares(spec: DatasetSpec) -> str:
-    """A phantom goes through the preparation, its splits disjoint, its fingerprint stable."""
+    """A phantom can be prepared, with disjoint splits and a stable fingerprint."""
     try:
         phantom_is_deterministic(spec)
     except Failed as reason:
         raise Skipped("it is not deterministic; see that check") from reason
     small = replace(_phantom(spec), counts={"train": 6, "test": 3})
-    cut = replace(spec, phantom=small)
-    return _prepares(Collection(cut, "phantom"))
+    reduced = replace(spec, phantom=small)
+    return _prepares(Collection(reduced, "phantom"))
 
 
 def real_files_pair(spec: DatasetSpec) -> str:
-    """Real images, where they lie here, match the layout, and every mask finds its image."""
+    """Real images, if present, match the layout, and every mask has an image."""
     collection = _found(spec)
     roles = sorted({role for case in collection.cases for role in case.files})
     counts = ", ".join(f"{n} {split}" for split, n in collection.counts().items())
@@ -103,22 +103,22 @@ def real_files_pair(spec: DatasetSpec) -> str:
 
 
 def real_splits_are_disjoint(spec: DatasetSpec) -> str:
-    """No case, and no patient, is in two splits."""
+    """No case and no patient is in two splits."""
     collection = _real(spec)
     ids = [case.id for case in collection.cases]
     if len(set(ids)) != len(ids):
         raise Failed(f"{len(ids) - len(set(ids))} duplicate ids")
-    homes: dict[str, set[str]] = {}
+    splits_by_patient: dict[str, set[str]] = {}
     for case in collection.cases:
-        homes.setdefault(case.patient, set()).add(case.split)
-    torn = sorted(patient for patient, splits in homes.items() if len(splits) > 1)
-    if torn:
-        raise Failed(f"patients in two splits: {', '.join(torn[:5])}")
-    return f"{len(homes)} patients"
+        splits_by_patient.setdefault(case.patient, set()).add(case.split)
+    shared = sorted(patient for patient, splits in splits_by_patient.items() if len(splits) > 1)
+    if shared:
+        raise Failed(f"patients in two splits: {', '.join(shared[:5])}")
+    return f"{len(splits_by_patient)} patients"
 
 
 def real_files_decode(spec: DatasetSpec) -> str:
-    """Every real file decodes, and the fingerprint is the same twice."""
+    """Every real file can be decoded, and two reads give the same fingerprint."""
     collection = _real(spec)
     facts = examine(collection)
     bad = undecodable(facts)
@@ -131,12 +131,12 @@ def real_files_decode(spec: DatasetSpec) -> str:
 
 
 def real_files_prepare(spec: DatasetSpec) -> str:
-    """A few real cases go through the preparation."""
+    """A few real cases can be prepared."""
     collection = _real(spec)
     train = [case for case in collection.cases if case.split == "train"][:3]
     others = [case for case in collection.cases if case.split != "train"][:3]
-    kept = tuple(sorted([*train, *others], key=lambda case: (case.split, case.id)))
-    return _prepares(replace(collection, cases=kept))
+    selected = tuple(sorted([*train, *others], key=lambda case: (case.split, case.id)))
+    return _prepares(replace(collection, cases=selected))
 
 
 def _prepares(collection: Collection) -> str:
@@ -169,7 +169,6 @@ def _size(spec: DatasetSpec) -> int:
 
 
 def _form(spec: DatasetSpec, size: int) -> tuple[tuple[int, ...], str]:
-    """Shape and type of a phantom's image."""
     if spec.volumes is None:
         return (size, size, spec.channels), "uint8"
     return (spec.channels, *spec.volumes.spatial(size)), "float32"

@@ -1,4 +1,4 @@
-"""Checks of a method's form: spec, settings, networks, outputs, samples."""
+"""Checks of a method's interface: spec, settings, networks, outputs, samples."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ HEAVY = ("torch", "torchvision", "lightning_fabric")
 
 
 def spec_is_cheap(subject: Subject) -> None:
-    """The modules of spec and settings import no torch."""
+    """The modules of spec and settings do not import torch."""
     imports_no_torch(registry().origin(subject.spec).module)
     imports_no_torch(subject.spec.settings.partition(":")[0])
 
 
 def imports_no_torch(module: str) -> None:
-    """Import a module in a fresh process.
+    """Import a module in a new process.
 
     Raises:
-        Failed: It cannot be imported, or it imports something heavy.
+        CheckFailed: It cannot be imported, or it imports torch.
     """
     code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
-    answer = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    if answer.returncode:
-        raise Failed(f"{module} cannot be imported: {answer.stderr.strip().splitlines()[-1]}")
-    if answer.stdout.strip():
-        raise Failed(f"importing {module} imports {answer.stdout.strip().replace(' ', ', ')}")
+    if process.returncode:
+        raise Failed(f"{module} cannot be imported: {process.stderr.strip().splitlines()[-1]}")
+    if process.stdout.strip():
+        raise Failed(f"importing {module} imports {process.stdout.strip().replace(' ', ', ')}")
 
 
 def spec_is_complete(subject: Subject) -> None:
-    """Paper, equations, sizes and deviations are told, and what they name can be imported."""
+    """Paper, equations, sizes and deviations are given, and all targets can be imported."""
     spec = subject.spec
     for field in ("authors", "title", "venue"):
         if not getattr(spec.paper, field).strip():
@@ -61,7 +61,7 @@ def spec_is_complete(subject: Subject) -> None:
 
 
 def settings_validate(subject: Subject) -> str:
-    """The defaults and every preset are valid; each setting says what it is and whence."""
+    """The defaults and every preset are valid, and each setting has a help and a source."""
     for preset in PRESETS:
         method_settings(subject.spec, preset, {})
     model = load(subject.spec.settings)
@@ -73,9 +73,9 @@ def settings_validate(subject: Subject) -> str:
 
 
 def builds_at_every_size(subject: Subject) -> str:
-    """At every declared size, and in one channel and more, abilities give the right shapes."""
+    """At every declared size, with one and more channels, outputs have the right shapes."""
     for size in subject.sizes:
-        # Channels concern the outermost layers alone, whatever the size.
+        # Channels affect only the outermost layers, so one size is enough to vary them.
         for channels in subject.channels if size == subject.sizes[0] else subject.channels[-1:]:
             method = subject.build(size, channels)
             for name, tensor, parts in _outputs(subject, method):
@@ -89,7 +89,7 @@ def builds_at_every_size(subject: Subject) -> str:
 
 
 def outputs_are_in_range(subject: Subject) -> None:
-    """Images are float32 in [-1, 1], masks too, probabilities in [0, 1], all finite."""
+    """Images and masks are float32 in [-1, 1], probabilities in [0, 1], all finite."""
     method = subject.ready()
     history = subject.train(method, range(10), 10)
     if not all(math.isfinite(loss) for losses in history for loss in losses.values()):
@@ -108,7 +108,7 @@ def outputs_are_in_range(subject: Subject) -> None:
 
 
 def samples_follow_their_seed(subject: Subject) -> None:
-    """The same seed gives the same samples, another seed others, one by one distinct."""
+    """The same seed gives the same samples, another seed others, and samples differ."""
     if "sample" not in subject.spec.abilities:
         raise Skipped("no capability sample")
     method = subject.build(subject.smallest)
@@ -122,7 +122,7 @@ def samples_follow_their_seed(subject: Subject) -> None:
 
 
 def conditions_are_followed(subject: Subject) -> None:
-    """Another mask gives another image, another image another mask."""
+    """Another mask gives another image, and another image another mask."""
     method = subject.build(subject.smallest)
     batch = subject.batch(0)
     conditional = subject.spec.abilities & {"synthesize", "segment"}
@@ -132,9 +132,9 @@ def conditions_are_followed(subject: Subject) -> None:
         if "synthesize" in conditional:
             assert batch.mask is not None
             state = rng.get_state()
-            one = method.synthesize(batch.mask, rng)
+            image = method.synthesize(batch.mask, rng)
             rng.set_state(state)
-            if torch.equal(one, method.synthesize(-batch.mask, rng)):
+            if torch.equal(image, method.synthesize(-batch.mask, rng)):
                 raise Failed("synthesize returns the same image for another mask")
         if "segment" in conditional and torch.equal(
             method.segment(batch.image), method.segment(-batch.image)
@@ -143,13 +143,13 @@ def conditions_are_followed(subject: Subject) -> None:
 
 
 def globals_are_left_alone(subject: Subject) -> None:
-    """No global seed, default type or mode is set while building, training or sampling."""
+    """Building, training and sampling change no global seed, default dtype or mode."""
 
     def settings() -> dict[str, Any]:
         return {
             "the default dtype": torch.get_default_dtype(),
             "the number of threads": torch.get_num_threads(),
-            "whether gradients are kept": torch.is_grad_enabled(),
+            "whether gradients are enabled": torch.is_grad_enabled(),
             "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         }
 
@@ -172,7 +172,7 @@ def globals_are_left_alone(subject: Subject) -> None:
 
 
 def _outputs(subject: Subject, method: Method[Any]) -> list[tuple[str, torch.Tensor, int]]:
-    """What each ability gives for two cases, with the channels that it must have."""
+    """Return each output for two cases, with its expected number of channels."""
     data = method.data
     found: list[tuple[str, torch.Tensor, int]] = []
     image = torch.zeros(2, data.channels, *data.spatial)

@@ -14,36 +14,36 @@ from benchbed.testing.subject import Subject, equal, through_file
 from benchbed.training.sampling import draw
 
 UPDATE_STEPS = 128
-"""Steps within which every optimiser must have been used: some critics take 100 to one."""
+"""Steps within which every optimiser must be used: some critics take 100 per generator step."""
 
 SWEEP_STEPS = 16
-"""Steps in which a whole schedule is gone through."""
+"""Steps of one pass through the whole schedule."""
 
 FINITE_STEPS = 50
 BF16_STEPS = 5
 
 
 def every_parameter_gets_a_gradient(subject: Subject) -> str:
-    """Over the whole schedule, each parameter of an optimiser in use receives a gradient."""
+    """Over the whole schedule, each parameter of an optimiser in use gets a gradient."""
     method = subject.ready()
-    reached: set[int] = set()
+    with_gradient: set[int] = set()
     for step in range(2 * UPDATE_STEPS):
         _swept(subject, method, step)
         parameters = _parameters(method)
-        reached |= {id(p) for _, p in parameters if p.grad is not None}
-        missed = [name for name, p in parameters if id(p) not in reached]
-        if not missed and method.optimizers.keys() == method.updates.keys():
+        with_gradient |= {id(p) for _, p in parameters if p.grad is not None}
+        missing = [name for name, p in parameters if id(p) not in with_gradient]
+        if not missing and method.optimizers.keys() == method.updates.keys():
             break
-    if missed:
-        shown = ", ".join(missed[:3]) + (", ..." if len(missed) > 3 else "")
+    if missing:
+        listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise Failed(
-            f"{len(missed)} of {len(parameters)} parameters never receive a gradient: {shown}"
+            f"{len(missing)} of {len(parameters)} parameters never receive a gradient: {listed}"
         )
     return f"{len(parameters)} tensors, after {step + 1} steps"
 
 
 def updates_change_what_they_name(subject: Subject) -> str:
-    """Each optimiser is used, and a step changes exactly the networks whose optimisers it used."""
+    """Each optimiser is used, and a step changes only the parameters of updated optimisers."""
     method = subject.ready()
     if not method.optimizers:
         raise Failed("no optimizer registered: call optimize() in build()")
@@ -69,13 +69,13 @@ def updates_change_what_they_name(subject: Subject) -> str:
 
 
 def _swept(subject: Subject, method: Method[Any], step: int) -> None:
-    """One step; the schedule is gone through in few, and again for what is seldom updated."""
-    place = step % SWEEP_STEPS
-    subject.train(method, range(place, place + 1), SWEEP_STEPS)
+    """Run one step of a short schedule that repeats, for what is rarely updated."""
+    position = step % SWEEP_STEPS
+    subject.train(method, range(position, position + 1), SWEEP_STEPS)
 
 
 def state_round_trips(subject: Subject) -> None:
-    """A saved state, read into fresh networks, is equal bit for bit, and is saved equal again."""
+    """A state that is saved and loaded into new networks is bitwise equal."""
     method = subject.ready()
     subject.train(method, range(2), 4)
     saved = through_file(method.state())
@@ -84,25 +84,25 @@ def state_round_trips(subject: Subject) -> None:
     if not equal(saved, through_file(other.state())):
         raise Failed("the state changes when saved and loaded")
     if "sample" in subject.spec.abilities:
-        first, twin = (draw(each, 2, 0).image for each in (method, other))
-        if not equal(first, twin):
+        first, second = (draw(each, 2, 0).image for each in (method, other))
+        if not equal(first, second):
             raise Failed(
                 "the restored method gives different samples: some state is outside its networks"
             )
 
 
 def resume_equals_uninterrupted(subject: Subject) -> None:
-    """Six steps give the same state as three, a stop, and three more."""
-    through = subject.ready()
-    subject.train(through, range(3), 6)
+    """Three steps, a restart and three more give the same state as six steps."""
+    uninterrupted = subject.ready()
+    subject.train(uninterrupted, range(3), 6)
     random = torch.get_rng_state()
-    saved = through_file(through.state())
-    subject.train(through, range(3, 6), 6)
+    saved = through_file(uninterrupted.state())
+    subject.train(uninterrupted, range(3, 6), 6)
     resumed = subject.ready(seed=1)
     resumed.restore(saved)
     torch.set_rng_state(random)
     subject.train(resumed, range(3, 6), 6)
-    if not equal(through.state(), resumed.state()):
+    if not equal(uninterrupted.state(), resumed.state()):
         raise Failed(
             "a resumed run gives a different result: some training state is not a network, "
             "buffer, EMA or optimizer"
@@ -110,12 +110,12 @@ def resume_equals_uninterrupted(subject: Subject) -> None:
 
 
 def losses_stay_finite(subject: Subject) -> str:
-    """Losses are numbers over 50 steps on a phantom, in fp32."""
+    """Losses are finite for 50 steps on a phantom, in fp32."""
     return _finite(subject, subject.ready(), FINITE_STEPS)
 
 
 def bf16_trains(subject: Subject) -> str:
-    """Under bf16 mixed precision, losses are numbers too."""
+    """Losses are finite in bf16 mixed precision."""
     try:
         _finite(subject, subject.ready(), BF16_STEPS)
     except Failed as reason:
@@ -124,7 +124,7 @@ def bf16_trains(subject: Subject) -> str:
 
 
 def cuda_trains(subject: Subject) -> str:
-    """On an accelerator, losses are numbers and samples come back."""
+    """Losses are finite on an accelerator, and it can sample."""
     if not torch.cuda.is_available():
         raise Skipped("no CUDA device available")
     method = subject.ready(accelerator="cuda")
@@ -135,7 +135,7 @@ def cuda_trains(subject: Subject) -> str:
 
 
 def memory_is_reported(subject: Subject) -> str:
-    """What a step takes is told."""
+    """The memory use of a training step is reported."""
     method = subject.ready()
     process = psutil.Process()
     before = process.memory_info().rss
@@ -160,7 +160,7 @@ def _finite(subject: Subject, method: Method[Any], steps: int) -> str:
 
 
 def _parameters(method: Method[Any]) -> list[tuple[str, torch.nn.Parameter]]:
-    """The parameters that an optimiser in use owns, with their names."""
+    """Return the parameters of the optimisers in use, with their names."""
     owned = {
         id(parameter)
         for name, optimizer in method.optimizers.items()
@@ -173,7 +173,6 @@ def _parameters(method: Method[Any]) -> list[tuple[str, torch.nn.Parameter]]:
 
 
 def _by_optimizer(method: Method[Any]) -> dict[str, torch.Tensor]:
-    """The values of each optimiser's parameters."""
     return {
         name: torch.cat(
             [p.detach().flatten().clone() for group in o.param_groups for p in group["params"]]

@@ -1,4 +1,4 @@
-"""The checks as a pytest fixture, for the tests of a plugin's author."""
+"""The checks as a pytest fixture, for the tests of plugins."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line("markers", "benchbed(*names): check these methods and data sets")
+    """Register the marker."""
+    config.addinivalue_line("markers", "benchbed(*names): check these methods and datasets")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each check of each name in the marker ``benchbed``."""
+    """Create one test per check of each name in the marker ``benchbed``."""
     if "benchbed_check" not in metafunc.fixturenames:
         return
     from benchbed.testing import checks_of
@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def benchbed_check(request: pytest.FixtureRequest) -> Callable[[], None]:
-    """A check to be called: it fails or skips the test, with the reason."""
+    """Return a function that runs the check and fails or skips the test."""
     check: Any = request.param
 
     def run() -> None:

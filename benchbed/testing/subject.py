@@ -1,4 +1,4 @@
-"""A method under check: built anew as often as a check likes."""
+"""A method under test, and what is needed to build and train it."""
 
 from __future__ import annotations
 
@@ -32,22 +32,18 @@ LARGEST_VOLUME = 64
 
 @dataclass(frozen=True)
 class Subject:
-    """A method and the means to try it.
-
-    Attributes:
-        spec: What the plugin declares.
-    """
+    """A method under test."""
 
     spec: MethodSpec
 
     @cached_property
     def settings(self) -> MethodSettings:
-        """The settings of preset ``quick`` with a small batch: checks are about form, not scale."""
+        """Settings of preset ``quick`` with a small batch: checks need no scale."""
         return method_settings(self.spec, "quick", {"batch_size": self.batch_size})
 
     @property
     def batch_size(self) -> int:
-        """Cases a step: as few as tell a method that mixes them up."""
+        """Batch size: small, but large enough to detect mixed-up cases."""
         return 4 if 2 in self.spec.dimensions else 2
 
     @property
@@ -57,14 +53,14 @@ class Subject:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The sizes that it is built at: of volumes, those that a laptop has the memory for."""
+        """The sizes to build; for volumes, only those that fit the memory of a laptop."""
         if self.phantom.volumes is None:
             return self.spec.sizes
         return tuple(size for size in self.spec.sizes if size <= LARGEST_VOLUME)
 
     @cached_property
     def phantom(self) -> DatasetSpec:
-        """The first data set whose phantom has all that the method needs, cut to a few cases."""
+        """The first dataset whose phantom has all required inputs, reduced to a few cases."""
         for spec in registry().specs(DatasetSpec).values():
             if spec.phantom is None:
                 continue
@@ -79,7 +75,7 @@ class Subject:
 
     @cached_property
     def prepared(self) -> Prepared:
-        """A few phantom cases at the smallest size, with what the method derives from them."""
+        """A few phantom cases at the smallest size, with the method's derived arrays."""
         collection, fingerprint = identify(Collection(self.phantom, "phantom"))
         return prepare(
             collection,
@@ -91,25 +87,25 @@ class Subject:
         )
 
     def derived(self) -> dict[str, Derived]:
-        """What the method derives from each image."""
+        """Return the declarations of the method's derived arrays."""
         implementation: type[Method[Any]] = load(self.spec.implementation)
         return implementation.derived(self.settings)
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """The numbers of image channels that the method must be built for."""
+        """Numbers of image channels that the method must support."""
         volumes = self.phantom.volumes
         return (1, 3) if volumes is None else (1, len(volumes.sequences))
 
     def shape(self, size: int, channels: int) -> DataShape:
-        """The shape of the phantom's cases, were they of this size."""
+        """Return the shape of the phantom's cases at this size."""
         known = data_shape(self.prepared.split("train"), len(self.phantom.classes))
         volumes = self.phantom.volumes
         spatial = (size, size) if volumes is None else volumes.spatial(size)
         return replace(known, channels=channels, spatial=spatial)
 
     def build(self, size: int, channels: int | None = None, *, seed: int = 0) -> Method[Any]:
-        """The method's networks on the CPU, not yet in the hands of Fabric."""
+        """Return the method with its networks on the CPU, without Fabric."""
         seed_everything(seed)
         method: Method[Any] = load(self.spec.implementation)(self.settings)
         method.data = self.shape(size, self.channels[-1] if channels is None else channels)
@@ -119,23 +115,19 @@ class Subject:
     def ready(
         self, *, seed: int = 0, precision: str = "fp32", accelerator: str = "cpu"
     ) -> Method[Any]:
-        """The method at its smallest size, ready to train."""
+        """Return the method at its smallest size, ready to train."""
         method = self.build(self.smallest, seed=seed)
         method.attach(fabric(accelerator, precision))
         method.train()
         return method
 
     def batch(self, step: int, device: torch.device | str = "cpu") -> Batch:
-        """The training batch of one step at the smallest size."""
+        """Return the training batch of one step at the smallest size."""
         split = self.prepared.split("train")
         return Feed(split, 0, torch.device(device)).batch(step * self.batch_size, self.batch_size)
 
     def train(self, method: Method[Any], steps: range, total: int) -> list[dict[str, float]]:
-        """Take some steps of a budget of `total`.
-
-        Returns:
-            The losses of each step.
-        """
+        """Train some steps of a budget of `total` and return the losses of each step."""
         history: list[dict[str, float]] = []
         for step in steps:
             batch = self.batch(step, method.device)
@@ -146,7 +138,7 @@ class Subject:
 
 
 def through_file(state: dict[str, Any]) -> dict[str, Any]:
-    """A state as it comes back from the disk."""
+    """Return a state after saving and loading it."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     loaded: dict[str, Any] = torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
@@ -154,7 +146,7 @@ def through_file(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def equal(first: Any, second: Any) -> bool:
-    """Whether two states are equal bit for bit, where what is no number equals its like."""
+    """Return whether two states are bitwise equal; NaN equals NaN."""
     if isinstance(first, torch.Tensor):
         if not isinstance(second, torch.Tensor) or first.shape != second.shape:
             return False
@@ -168,30 +160,26 @@ def equal(first: Any, second: Any) -> bool:
 
 @contextmanager
 def watched_seeds() -> Iterator[list[str]]:
-    """Notes every call that sets a global seed.
-
-    Yields:
-        The names of the functions that were called.
-    """
+    """Record every call that sets a global seed, and yield the names of the functions."""
     import random
 
     import numpy as np
 
     called: list[str] = []
-    places: list[tuple[Any, str]] = [
+    functions: list[tuple[Any, str]] = [
         (torch, "manual_seed"),
         (torch.random, "manual_seed"),
         (np.random, "seed"),
         (random, "seed"),
     ]
-    before = [(place, name, getattr(place, name)) for place, name in places]
-    for place, name, function in before:
-        setattr(place, name, _noting(f"{place.__name__}.{name}", function, called))
+    originals = [(module, name, getattr(module, name)) for module, name in functions]
+    for module, name, function in originals:
+        setattr(module, name, _noting(f"{module.__name__}.{name}", function, called))
     try:
         yield called
     finally:
-        for place, name, function in before:
-            setattr(place, name, function)
+        for module, name, function in originals:
+            setattr(module, name, function)
 
 
 def _noting(label: str, function: Any, called: list[str]) -> Any:

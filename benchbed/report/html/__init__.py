@@ -1,1 +1,1 @@
-"""The leaderboards as one page for a browser, which asks no network for anything."""
+"""The leaderboards as one self-contained HTML page without network access."""

@@ -1,4 +1,4 @@
-"""What the page knows of every record, as JSON: the provenance behind each number."""
+"""Facts about every record as JSON in the page: the provenance of each number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchbed.runs.record import Measured, Record
 from benchbed.runs.showcase import Showcase
 
 SHOWN = 120
-"""Most runs whose pictures and course the page holds, the newest first: some 15 MB."""
+"""Maximum number of runs with pictures and curves in the page, newest first: about 15 MB."""
 
 _ESCAPES = str.maketrans(
     {mark: f"\\u{ord(mark):04x}" for mark in ("<", ">", "&", "\u2028", "\u2029")}
@@ -22,12 +22,12 @@ _ESCAPES = str.maketrans(
 
 
 def shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
-    """The runs whose pictures the page holds: the newest of each row, of at most `SHOWN` rows."""
+    """Return the runs with pictures in the page: the newest of each row, newest first."""
     rows = [row for board in boards for table in board.tables for row in table.rows]
     newest = {
-        max(known, key=lambda run: _age(records[run]))
+        max(available, key=lambda run: _age(records[run]))
         for row in rows
-        if (known := [run for run in row.runs if run in records])
+        if (available := [run for run in row.runs if run in records])
     }
     return sorted(newest, key=lambda run: _age(records[run]), reverse=True)[:SHOWN]
 
@@ -41,13 +41,7 @@ def facts(
     records: Mapping[str, Record],
     showcases: Mapping[str, Showcase],
 ) -> str:
-    """All that the page's programs need, as JSON that may stand inside a ``<script>``.
-
-    Args:
-        boards: What the page shows.
-        records: The records by run.
-        showcases: What the runs of `shown_runs` have published.
-    """
+    """Return the data of the page's scripts as JSON that is safe inside a ``<script>``."""
     tables = [_table(board, table) for board in boards for table in board.tables]
     shared = _Shared()
     content = {
@@ -70,23 +64,14 @@ def _json(content: Any) -> str:
 
 
 class _Shared:
-    """Values that many records have in common, each kept once.
-
-    Attributes:
-        values: The values; records refer to their places.
-    """
+    """Values that many records share, stored once; records contain their indices."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[Hashable, int] = {}
 
     def place(self, value: Any, key: Hashable = None) -> int:
-        """The place of `value`, which is added if it is new.
-
-        Args:
-            value: Anything JSON can hold.
-            key: What tells it from others, where that is cheaper to have than its JSON.
-        """
+        """Return the index of `value`, adding a new one; `key` replaces its JSON as identity."""
         key = json.dumps(value) if key is None else key
         if key not in self._places:
             self._places[key] = len(self.values)
@@ -96,22 +81,22 @@ class _Shared:
 
 def _run(record: Record, shared: _Shared) -> dict[str, Any]:
     content = record.model_dump(mode="json")
-    made = content["provenance"]
-    own = {name: made.pop(name) for name in ("created", "command", "commit", "dirty")}
+    provenance = content["provenance"]
+    own = {name: provenance.pop(name) for name in ("created", "command", "commit", "dirty")}
     for name in ("id", "schema_version", "metrics", "provenance"):
         content.pop(name)
     for name in ("settings", "protocol", "cases", "pairs", "masks", "skipped", "copies"):
         if name in content:
             content[name] = shared.place(content[name])
     measured = {value.metric: _measured(value, shared) for value in record.metrics}
-    return {**content, **own, "made": shared.place(made), "metrics": measured}
+    return {**content, **own, "made": shared.place(provenance), "metrics": measured}
 
 
 def _measured(value: Measured, shared: _Shared) -> dict[str, Any]:
-    how = {name: getattr(value, name) for name in ("recipe", "n_real", "n_fake", "n_floor")}
+    measurement = {name: getattr(value, name) for name in ("recipe", "n_real", "n_fake", "n_floor")}
     own = {name: getattr(value, name) for name in ("value", "floor", "low", "high", "note")}
     known = {name: part for name, part in own.items() if part not in (None, "")}
-    return {**known, "how": shared.place(how, tuple(how.values()))}
+    return {**known, "how": shared.place(measurement, tuple(measurement.values()))}
 
 
 def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
@@ -132,18 +117,17 @@ def _row(row: Row, table: Table) -> dict[str, Any]:
     texts = {footnote.mark: footnote.text for footnote in table.footnotes}
     cells: dict[str, Any] = {}
     for name, cell in row.cells.items():
-        said: dict[str, Any] = {"printed": cell.printed, "note": cell.note, "mean": cell.mean}
+        entry: dict[str, Any] = {"printed": cell.printed, "note": cell.note, "mean": cell.mean}
         if cell.verdict is not None:
-            said |= {"verdict": cell.verdict.word, "reasons": list(cell.verdict.reasons)}
-        said["tied"] = cell.tied or None
-        said["interval"] = cell.seed_interval
-        said["footnotes"] = [texts[mark] for mark in cell.marks if mark in texts] or None
-        cells[name] = {key: value for key, value in said.items() if value not in (None, "")}
+            entry |= {"verdict": cell.verdict.word, "reasons": list(cell.verdict.reasons)}
+        entry["tied"] = cell.tied or None
+        entry["interval"] = cell.seed_interval
+        entry["footnotes"] = [texts[mark] for mark in cell.marks if mark in texts] or None
+        cells[name] = {key: value for key, value in entry.items() if value not in (None, "")}
     return {"label": row.label, "runs": list(row.runs), "cells": cells}
 
 
 def _ranks(comparison: Comparison) -> list[dict[str, Any]]:
-    """What the critical-difference picture of each metric is drawn from."""
     return [
         {
             "title": found.metric.title,
@@ -165,7 +149,7 @@ def _showcase(shown: Showcase) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: numbers that are not finite become words."""
+    """Return a value without non-finite numbers, which become text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The page: all leaderboards, with style, programs, pictures and provenance inside."""
+"""Render all leaderboards as one page, with style, scripts, pictures and provenance inside."""
 
 from __future__ import annotations
 
@@ -32,47 +32,31 @@ PROGRAMS = (
     "panels",
     "start",
 )
-"""The parts of the page's program, in their order."""
+"""Parts of the page's script, in order."""
 
 FILTERS = (
     ("task", "Task"),
-    ("dataset", "Data set"),
+    ("dataset", "Dataset"),
     ("source", "Source"),
     ("budget", "Budget"),
 )
-"""Fields of the protocol that tables are chosen by, and what they are called."""
+"""Protocol fields to filter tables by, with their labels."""
 
 
 def write_page(
     boards: Sequence[Leaderboard], records: Sequence[Record], root: Path, folder: Path
 ) -> Path:
-    """Write the page as ``index.html``.
-
-    Args:
-        boards: What to show.
-        records: The records that the boards were made from.
-        root: The results folder, whose showcases are embedded.
-        folder: Where to write.
-
-    Returns:
-        The file.
-    """
+    """Write the page as ``index.html`` and return its path."""
     path = folder / PAGE
     write_text(path, render(boards, records, root))
     return path
 
 
 def render(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path) -> str:
-    """The page; the same records and showcases give the same bytes.
+    """Return the page; equal records and showcases give equal bytes.
 
-    All that comes from records is escaped by the template, or is JSON that no element can end.
-    The policy in the page's head allows its own style and program by their hashes, pictures that
-    are inside the page, and nothing else.
-
-    Args:
-        boards: What to show.
-        records: The records that the boards were made from.
-        root: The results folder, whose showcases are embedded.
+    All content from records is either escaped by the template, or JSON without ``<``. The page's
+    Content-Security-Policy allows only its own style and script, by hash, and embedded pictures.
     """
     by_run = {record.id: record for record in records}
     showcases = {run: read_showcase(root, run) for run in shown_runs(boards, by_run)}
@@ -104,7 +88,7 @@ def render(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path)
 
 
 def policy(style: str, program: str) -> str:
-    """The Content-Security-Policy of a page with this style and program."""
+    """Return the Content-Security-Policy of a page with this style and script."""
     return (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
         f"script-src '{_hash(program)}'; base-uri 'none'; form-action 'none'"
@@ -129,7 +113,6 @@ def _program() -> str:
 
 
 def _filters(shown: Sequence[Section]) -> list[tuple[str, str, list[str]]]:
-    """Name, label and choices of each filter; one that leaves no choice is left out."""
     sheets: list[Sheet] = [sheet for section in shown for sheet in section.sheets]
     found = [
         (name, label, sorted({str(sheet.protocol[name]) for sheet in sheets}))

@@ -1,4 +1,4 @@
-"""Showing a folder of leaderboards in this machine's browser, and to nobody else."""
+"""Serve a folder of leaderboards to the browser of this machine only."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""What every answer says: no other site may show or read it, and no browser guesses its kind."""
+"""Headers of every response: no embedding or reading by other sites, no content sniffing."""
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the files of one folder: no listing, nothing hidden, no link that leads out of it."""
+    """Handler for the files of one folder: no listing, no hidden files, no links out of it."""
 
     server: _Server
     server_version = "benchbed"
     sys_version = ""
 
     def send_head(self) -> IO[bytes] | None:  # type: ignore[override]
-        """The file that was asked for, or an error."""
+        """Return the requested file, or send an error."""
         if self.headers.get("Host", "").rpartition(":")[0] not in (HOST, "localhost"):
-            # Another site whose name was pointed at this machine may not read what is here.
+            # DNS rebinding: a site whose name resolves to this machine must not read the files.
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
         if urlsplit(self.path).path == "/":
@@ -47,33 +47,35 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def _allowed(self) -> bool:
-        """Whether a file inside the folder was asked for, and none that is hidden."""
+        """Return whether the request is for a file inside the folder that is not hidden."""
         root = Path(self.directory).resolve()
         try:
-            asked = Path(self.translate_path(self.path)).resolve()
-            within = asked.relative_to(root).parts
-            return asked.is_file() and not any(part.startswith(".") for part in within)
+            path = Path(self.translate_path(self.path)).resolve()
+            parts = path.relative_to(root).parts
+            return path.is_file() and not any(part.startswith(".") for part in parts)
         except (OSError, ValueError):
             return False
 
     def end_headers(self) -> None:
-        """Add what every answer says."""
+        """Add the headers of every response."""
         for name, value in HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the one reader knows what they clicked."""
+        """Do nothing: the only reader needs no log."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, folder: Path, port: int) -> None:
-        super().__init__((HOST, port), lambda *given: _Handler(*given, directory=str(folder)))
+        super().__init__(
+            (HOST, port), lambda *arguments: _Handler(*arguments, directory=str(folder))
+        )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A reader who went away is no news."""
+        """Ignore connections that the reader closed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -82,13 +84,13 @@ def serve(folder: Path, port: int, say: Callable[[str], None], *, browse: bool) 
     """Serve a folder of leaderboards until Ctrl-C.
 
     Args:
-        folder: What is served; nothing else is.
-        port: The port; 0 takes one that is free.
-        say: Told the address, once it answers.
-        browse: Whether to open it in the user's browser.
+        folder: The only folder that is served.
+        port: The port; 0 selects a free one.
+        say: Receives the address once the server is ready.
+        browse: Whether to open the browser.
 
     Raises:
-        BenchbedError: The port cannot be had.
+        BenchbedError: The port is unavailable.
     """
     try:
         server = _Server(folder, port)

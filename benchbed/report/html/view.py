@@ -1,4 +1,4 @@
-"""A leaderboard as its template sees it: every text ready, nothing left to compute."""
+"""View model of the leaderboards: all texts of the page's templates, fully formatted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchbed.runs.record import Record
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs, as a column.
+    """A cost of training, as a column.
 
     Attributes:
         key: The field of the record's ``training``.
-        heading: Column heading, with its unit.
-        first: Which order a click on the heading gives first.
-        words: A value as it reads.
+        heading: Column heading with unit.
+        first: Sort order of the first click on the heading.
+        words: Formats a value.
     """
 
     key: str
@@ -54,15 +54,15 @@ class Number:
 
     Attributes:
         metric: Name of its column.
-        shown: As it reads.
-        sort: The number behind it, as text; empty where there is none.
+        shown: Its text.
+        sort: The number to sort by, as text; empty if there is none.
         best: Whether it is marked as the best.
         printed: The paper's value.
-        verdict: Its verdict in a word.
+        verdict: The word of its verdict.
         footnote: Number of the reason under the table; 0 for none.
-        known: Whether there is anything to say of it.
-        tied: Whether it cannot be told from the best.
-        marks: Marks of the footnotes that the paper's value has.
+        known: Whether it has details to show.
+        tied: Whether it does not differ significantly from the best.
+        marks: Marks of the footnotes of the paper's value.
     """
 
     metric: str
@@ -92,7 +92,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column that can be sorted by."""
+    """A sortable column."""
 
     metric: str
     shown: str
@@ -130,12 +130,7 @@ class Section:
 
 
 def sections(boards: Sequence[Leaderboard], records: Mapping[str, Record]) -> list[Section]:
-    """The leaderboards, their tables and comparisons counted through.
-
-    Args:
-        boards: What to show.
-        records: The records by run.
-    """
+    """Return the leaderboards, with their tables and comparisons numbered consecutively."""
     found: list[Section] = []
     tables, comparisons = count(), count()
     for board in boards:
@@ -204,7 +199,7 @@ def _number(metric: str, cell: Cell, reasons: Sequence[str]) -> Number:
 
 
 def _cost(cost: Cost, finished: Sequence[Record]) -> Number:
-    """The mean over the runs that finished."""
+    """Return the mean cost over the finished runs."""
     values = [getattr(record.training, cost.key) for record in finished]
     known = [float(value) for value in values if value]
     if not known:

@@ -1,1 +1,1 @@
-"""Where the runs of a suite are computed: processes of this machine, or a Ray cluster."""
+"""Executors of suites: processes on this machine, or a Ray cluster."""

@@ -1,4 +1,4 @@
-"""The accelerators of this machine that runs beside each other are shared out over."""
+"""Assignment of this machine's accelerators to parallel runs."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from benchbed.errors import BenchbedError
 
 
 def accelerators() -> list[str]:
-    """The CUDA devices that this process sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
-    # Only torch knows whether it can use them.
+    """Return the visible CUDA devices, as ``CUDA_VISIBLE_DEVICES`` names them."""
     import torch
 
     count = torch.cuda.device_count()
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named:
-        return [name.strip() for name in named.split(",")][:count]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return [name.strip() for name in visible.split(",")][:count]
     return [str(number) for number in range(count)]
 
 
 def shared_out(device: str, jobs: int, devices: int) -> list[str]:
-    """The accelerators that are shared out over runs; none where each run may see all there are.
+    """Return the accelerators to assign to runs; empty if each run may use all of them.
 
     Args:
-        device: What the user asks for: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        jobs: How many runs go on at a time.
-        devices: How many devices train a run together.
+        device: The device option: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        jobs: Number of parallel runs.
+        devices: Number of devices per run.
 
     Raises:
         BenchbedError: There are fewer than one run needs.

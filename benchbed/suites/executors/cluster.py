@@ -1,4 +1,4 @@
-"""Runs as tasks of a Ray cluster: one task a run, tried again where its node is lost."""
+"""Executor for a Ray cluster: one task per run, retried if its node is lost."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
 RETRIES = 10
-"""How often a run is begun anew, each time from its last checkpoint, when its node is lost."""
+"""Maximum restarts of a run whose node is lost, each from its last checkpoint."""
 
 POLL_SECONDS = 0.5
 
 LOOK_SECONDS = 120.0
-"""How long the nodes may take to answer the first question."""
+"""Timeout of the first query to all nodes."""
 
 
 def check_ray() -> None:
-    """Refuse where Ray is not installed.
+    """Raise an error if Ray is not installed.
 
     Raises:
-        BenchbedError: It is not.
+        BenchbedError: It is not installed.
     """
     if find_spec("ray") is None:
         raise BenchbedError(
@@ -47,28 +47,28 @@ def check_ray() -> None:
 
 
 class Cluster:
-    """One task a run, on whichever node has the cores, and the GPU, that it needs.
+    """Executor with one Ray task per run, on any node with the required cores and GPUs.
 
-    Every node sees the results folder under the same path: there a run whose node is lost finds
-    its checkpoint, and there the records gather. Ray brings the lines that runs say to this
+    Every node must see the results folder under the same path: a restarted run finds its
+    checkpoint there, and records are written there. Ray forwards the runs' messages to this
     process's terminal.
 
     Args:
-        store: Where results go.
-        address: The cluster, as Ray names it; None for the one of ``$RAY_ADDRESS``, else one that
-            this machine is part of, else a new one of this machine alone.
-        jobs: How many runs go on at a time; None for as many as the cluster has room for.
-        threads: Cores that each of its processes computes with.
-        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: cuda where the cluster has a GPU at all.
+        store: The results folder.
+        address: Address of the cluster; None for ``$RAY_ADDRESS``, else a cluster that this
+            machine is part of, else a new one on this machine.
+        jobs: Maximum number of parallel runs; None for the capacity of the cluster.
+        threads: Cores of each process of a run.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: cuda if the cluster has any GPU.
         options: Fields of the loop's `Options`.
-        devices: How many devices of one node train a run together; on CPUs, processes.
-        say: Told what the cluster is, and what it lacks.
+        devices: Devices of one node per run; on CPUs, processes.
+        say: Receives messages about the cluster.
 
     Attributes:
-        room: How many runs it had room for when it was asked, and no more than `jobs`.
+        room: Number of runs that the cluster had capacity for at the start, at most `jobs`.
 
     Raises:
-        BenchbedError: Ray or the cluster is not there, or its nodes cannot do such runs.
+        BenchbedError: Ray or the cluster is unavailable, or its nodes are unsuitable.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Cluster:
             self._task = self._ray.remote(
                 **self._needs(devices),
                 max_retries=RETRIES,
-                max_calls=1,  # a process of its own for every run
+                max_calls=1,  # a new process for every run
             )(compute)
             self.room = self._tell(say)
         except BaseException:
@@ -115,11 +115,11 @@ class Cluster:
             raise
 
     def has_room(self) -> bool:
-        """Whether fewer than `jobs` runs were handed over; Ray itself has a queue."""
+        """Return whether fewer than `jobs` runs are active; Ray queues excess runs itself."""
         return self._jobs is None or len(self._going) < self._jobs
 
     def start(self, member: Member) -> None:
-        """Hand a run to Ray."""
+        """Submit a run to Ray."""
         forget_status(self._store.run_folder(member.plan.id))
         request, run = from_anywhere(member.request), member.plan.id
         devices = member.devices(self._devices)
@@ -137,20 +137,20 @@ class Cluster:
         self._going[task.remote(job)] = member
 
     def ended(self) -> list[Ended]:
-        """Wait a moment, and say which tasks are over."""
-        over, _ = self._ray.wait(
+        """Wait briefly, and return the runs that have ended since the last call."""
+        finished, _ = self._ray.wait(
             list(self._going), num_returns=len(self._going), timeout=POLL_SECONDS
         )
-        return [self._told(task) for task in over]
+        return [self._told(task) for task in finished]
 
     def stop(self, *, at_once: bool) -> None:
-        """Cancel every task: one that waits is dropped, one that goes on hears Ctrl-C."""
+        """Cancel every task: a waiting one is dropped, an active one receives an interrupt."""
         self._stopping = True
         for task in self._going:
             self._ray.cancel(task, force=at_once)
 
     def close(self) -> None:
-        """Leave the cluster; it ends what this process still has there."""
+        """Disconnect from the cluster, which ends the remaining tasks."""
         self._ray.shutdown()
         self._mark.unlink(missing_ok=True)
 
@@ -158,26 +158,26 @@ class Cluster:
         member = self._going.pop(task)
         errors = self._ray.exceptions
         try:
-            outcome, words = self._ray.get(task)
+            outcome, message = self._ray.get(task)
         except errors.TaskCancelledError:
             return Ended(member, "stopped")
         except errors.RayError as error:
             if self._stopping:
                 return Ended(member, "stopped")
             return Ended(member, "broken", str(error))
-        return Ended(member, outcome, words)
+        return Ended(member, outcome, message)
 
     def _look_around(self) -> None:
-        """Ask every node what it sees.
+        """Check every node.
 
         Raises:
-            BenchbedError: One of them does not answer, has another benchbed, or does not see the
-                results folder.
+            BenchbedError: A node does not respond, has another version of benchbed, or does not
+                see the results folder.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         task = self._ray.remote(num_cpus=0)(look)
-        asked = [
+        tasks = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(self._mark)
@@ -185,51 +185,50 @@ class Cluster:
             if node["Alive"] and node["Resources"].get("CPU")
         ]
         try:
-            seen: list[Sight] = self._ray.get(asked, timeout=LOOK_SECONDS)
+            nodes: list[Sight] = self._ray.get(tasks, timeout=LOOK_SECONDS)
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
             raise BenchbedError(
                 f"A cluster node cannot run benchbed: {reason}. Install benchbed there for the "
                 "same Python version."
             ) from error
-        if other := sorted(f"{s.name} ({s.version})" for s in seen if s.version != __version__):
+        if others := sorted(f"{s.name} ({s.version})" for s in nodes if s.version != __version__):
             raise BenchbedError(
                 f"This is benchbed {__version__}, but other versions are installed on "
-                f"{', '.join(other)}. Install the same version on every node."
+                f"{', '.join(others)}. Install the same version on every node."
             )
-        if blind := sorted({s.name for s in seen if not s.shared}):
-            raise unshared(self._root, ", ".join(blind))
+        if unshared_nodes := sorted({s.name for s in nodes if not s.shared}):
+            raise unshared(self._root, ", ".join(unshared_nodes))
 
     def _needs(self, devices: int) -> dict[str, int]:
-        """What Ray must find on one node for a run."""
         gpus = devices if self._device == "cuda" else 0
         return {"num_cpus": self._threads * devices, "num_gpus": gpus}
 
     def _tell(self, say: Callable[[str], None]) -> int:
-        """Say what the cluster is.
+        """Report the resources of the cluster.
 
         Returns:
-            How many runs it has room for.
+            Its capacity in runs.
         """
         alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         cores = sum(int(node.get("CPU", 0)) for node in alive)
         gpus = sum(int(node.get("GPU", 0)) for node in alive)
-        needs = {"CPU": (wanted := self._needs(self._devices))["num_cpus"]}
-        needs |= {"GPU": wanted["num_gpus"]} if wanted["num_gpus"] else {}
-        fitting = sum(
+        needs = {"CPU": (required := self._needs(self._devices))["num_cpus"]}
+        needs |= {"GPU": required["num_gpus"]} if required["num_gpus"] else {}
+        capacity = sum(
             int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
         )
-        room = fitting if self._jobs is None else min(fitting, self._jobs)
-        at_once = f", capacity {room} runs" if room else ""
+        limited = capacity if self._jobs is None else min(capacity, self._jobs)
+        at_once = f", capacity {limited} runs" if limited else ""
         say(f"Cluster with {len(alive)} nodes, {cores} cores and {gpus} GPUs{at_once}.")
-        if not fitting:
-            words = [f"{needs['CPU']} cores", *([f"{n} GPUs"] if (n := needs.get("GPU")) else [])]
-            say(f"No node has {' and '.join(words)}. The runs wait until one joins the cluster.")
-        return room
+        if not capacity:
+            missing = [f"{needs['CPU']} cores", *([f"{n} GPUs"] if (n := needs.get("GPU")) else [])]
+            say(f"No node has {' and '.join(missing)}. The runs wait until one joins the cluster.")
+        return limited
 
 
 def from_anywhere(request: Request) -> Request:
-    """The same request, for a process in another folder that has another environment."""
+    """Return the configuration with absolute paths, for a process in another folder."""
     root = request.data_root
     if root is None and os.environ.get("BENCHBED_DATA"):
         root = paths.data_root()
@@ -248,7 +247,7 @@ def _absolute(dataset: str) -> str:
 
 
 def _connect(address: str | None) -> ModuleType:
-    # Nothing is told to Ray's makers unless the user asks for it.
+    # Usage statistics are sent to Ray's developers only if the user enables them.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 

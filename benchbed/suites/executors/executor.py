@@ -1,4 +1,4 @@
-"""What carrying out a suite asks of whoever computes its runs."""
+"""Interface of the executors that run the runs of a suite."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ Outcome = Literal["finished", "diverged", "broken", "stopped"]
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that is over.
-
-    Attributes:
-        member: The run.
-        outcome: How it ended.
-        words: The last that it said, where it broke.
-    """
+    """A run that has ended."""
 
     member: Member
     outcome: Outcome
@@ -26,30 +20,30 @@ class Ended:
 
 
 class Executor(Protocol):
-    """Computes runs, several at a time; whatever becomes of one, the others go on.
+    """Executes several runs in parallel; a failure of one does not affect the others.
 
     Attributes:
-        room: How many it computes at a time, as far as it knows now; 0 where there is no room yet.
+        room: Known capacity in parallel runs; 0 while there is none.
     """
 
     room: int
 
     def has_room(self) -> bool:
-        """Whether one more run can be handed over now."""
+        """Return whether one more run can be started now."""
 
     def start(self, member: Member) -> None:
-        """Begin a run, or go on with it; returns at once."""
+        """Start or resume a run without waiting for it."""
 
     def ended(self) -> list[Ended]:
-        """Wait a moment, and say which runs are over since."""
+        """Wait briefly, and return the runs that have ended since the last call."""
 
     def stop(self, *, at_once: bool) -> None:
-        """Ask every run to stop.
+        """Stop every run.
 
         Args:
-            at_once: Stop where they are, with the last checkpoint as it is; else after their
-                step, with a checkpoint.
+            at_once: Stop immediately and keep the last checkpoint; otherwise after the current
+                step, with a new checkpoint.
         """
 
     def close(self) -> None:
-        """Leave nothing behind that computes."""
+        """Terminate all remaining computations."""

@@ -1,4 +1,4 @@
-"""Runs as processes of this machine: none can take the others down."""
+"""Executor for processes on this machine, so that a crash of one run affects no other."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ OUTCOME: dict[int, Outcome] = {
     -signal.SIGINT: "stopped",
     -signal.SIGTERM: "stopped",
 }
-"""What the exit codes of ``benchbed run`` mean; every other one is a broken run's."""
+"""Exit codes of ``benchbed run``; all others mean that the run failed."""
 
 POLL_SECONDS = 0.2
 
 OUTPUT = "output.txt"
-"""What a run of a suite says, in its folder."""
+"""File in a run's folder with its output."""
 
 LAST_LINES = 12
 LAST_BYTES = 65_536
 
 GRACE_SECONDS = 10.0
-"""So long may a run take to end that is to stop at once; code outside Python hears no signal."""
+"""Time to exit after an immediate stop; native code does not react to signals."""
 
 
 @dataclass
@@ -49,23 +49,22 @@ class _Going:
 
 
 class Local:
-    """One process a run, `jobs` of them at a time.
+    """Executor with one process per run, `jobs` of them in parallel.
 
-    They share the processor's cores evenly. Where there are several accelerators, each run sees no
-    more of them than it trains on: those that the fewest others are on. What a run says goes to
-    ``output.txt`` of its folder.
+    Runs share the cores evenly. With several accelerators, each run sees only as many as it
+    trains on, the least used ones. The output of a run goes to ``output.txt`` in its folder.
 
     Args:
-        store: Where results go.
-        jobs: How many runs go on at a time.
-        threads: Cores that each computes with; None for ``$OMP_NUM_THREADS``, else an even share.
-        device: Where to compute.
-        accelerators: The accelerators to share out, as ``CUDA_VISIBLE_DEVICES`` names them.
-        devices: How many devices train a run together.
-        more: Further words of each run's command line.
+        store: The results folder.
+        jobs: Number of parallel runs.
+        threads: Cores of each run; None for ``$OMP_NUM_THREADS``, else an even share.
+        device: Device option of each run.
+        accelerators: Accelerators to assign, as ``CUDA_VISIBLE_DEVICES`` names them.
+        devices: Devices per run.
+        more: Further arguments of each run's command line.
 
     Attributes:
-        room: How many runs go on at a time.
+        room: Number of parallel runs.
     """
 
     def __init__(
@@ -90,11 +89,11 @@ class Local:
         self._patience_ends = math.inf
 
     def has_room(self) -> bool:
-        """Whether fewer than `room` runs go on."""
+        """Return whether fewer runs than the capacity are active."""
         return len(self._going) < self.room
 
     def start(self, member: Member) -> None:
-        """Begin a run in a process of its own."""
+        """Start a run in a new process."""
         folder = self._store.run_folder(member.plan.id)
         folder.mkdir(parents=True, exist_ok=True)
         forget_status(folder)
@@ -104,7 +103,7 @@ class Local:
         if accelerators:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(accelerators)
         with (folder / OUTPUT).open("ab") as file:
-            # A group of its own: Ctrl-C reaches this process alone, which passes it on.
+            # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
                 [*command(member.request, self._store.root, self._device, devices), *self._more],
                 stdin=subprocess.DEVNULL,
@@ -116,27 +115,27 @@ class Local:
         self._going.append(_Going(member, process, accelerators))
 
     def ended(self) -> list[Ended]:
-        """Wait a moment, and say which processes are over."""
+        """Wait briefly, and return the runs that have ended since the last call."""
         time.sleep(POLL_SECONDS)
         if self._impatient():
             self._kill()
-        over = [going for going in self._going if going.process.poll() is not None]
-        self._going = [going for going in self._going if going not in over]
-        return [self._told(going) for going in over]
+        finished = [running for running in self._going if running.process.poll() is not None]
+        self._going = [running for running in self._going if running not in finished]
+        return [self._told(running) for running in finished]
 
     def stop(self, *, at_once: bool) -> None:
-        """Interrupt every run; a second interrupt stops it at once, or it is killed soon after."""
+        """Interrupt every run; an immediate stop interrupts again, then kills after a while."""
         if at_once:
             self._patience_ends = time.monotonic() + GRACE_SECONDS
-        for going in self._going:
-            going.process.send_signal(signal.SIGINT)
+        for running in self._going:
+            running.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
-        """End what still goes on."""
-        for going in self._going:
-            going.process.terminate()
-        over = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < over and any(g.process.poll() is None for g in self._going):
+        """Terminate all active runs."""
+        for running in self._going:
+            running.process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < deadline and any(g.process.poll() is None for g in self._going):
             time.sleep(POLL_SECONDS)
         self._kill()
         self._going = []
@@ -145,22 +144,24 @@ class Local:
         return time.monotonic() > self._patience_ends
 
     def _kill(self) -> None:
-        for going in self._going:
-            going.process.kill()
-            going.process.wait()
+        for running in self._going:
+            running.process.kill()
+            running.process.wait()
 
-    def _told(self, going: _Going) -> Ended:
-        code = going.process.returncode
+    def _told(self, running: _Going) -> Ended:
+        code = running.process.returncode
         outcome = OUTCOME.get(code, "broken")
         if code == -signal.SIGKILL and self._impatient():
             outcome = "stopped"
-        why = killed_by(-code) if code < 0 else ""
-        recorded = self._store.record_path(going.member.plan.id).exists()
+        reason = killed_by(-code) if code < 0 else ""
+        recorded = self._store.record_path(running.member.plan.id).exists()
         if outcome in ("finished", "diverged") and not recorded:
-            # Not the command but something in it has ended the process, such as a plugin's code.
-            outcome, why = "broken", f"Process exited with code {code} without a record."
-        words = f"{self._last_words(going.member)}\n{why}".strip() if outcome == "broken" else ""
-        return Ended(going.member, outcome, words)
+            # The process exited by other means than the command, such as a plugin's os._exit.
+            outcome, reason = "broken", f"Process exited with code {code} without a record."
+        message = (
+            f"{self._last_words(running.member)}\n{reason}".strip() if outcome == "broken" else ""
+        )
+        return Ended(running.member, outcome, message)
 
     def _last_words(self, member: Member) -> str:
         path = self._store.run_folder(member.plan.id) / OUTPUT
@@ -173,33 +174,33 @@ class Local:
         return "\n".join(lines[-LAST_LINES:])
 
     def _least_used(self, count: int) -> Sequence[str]:
-        used = Counter(name for going in self._going for name in going.accelerators)
+        used = Counter(name for running in self._going for name in running.accelerators)
         return sorted(self._accelerators, key=lambda name: used[name])[:count]
 
 
 def cores_each(threads: int | None, processes: int) -> str:
-    """Cores of each process, as ``OMP_NUM_THREADS`` says them.
+    """Return the cores of each process as a value for ``OMP_NUM_THREADS``.
 
     Args:
-        threads: What the user asks for; None for ``$OMP_NUM_THREADS``, else an even share.
-        processes: How many compute at a time.
+        threads: Cores that the user requested; None for ``$OMP_NUM_THREADS``, else an even share.
+        processes: Number of parallel processes.
     """
     share = str(max(1, (os.cpu_count() or 1) // processes))
     return str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
 
 
 def killed_by(number: int) -> str:
-    """What is known of a process that a signal ended."""
+    """Return the error message for a process that a signal ended."""
     name = {known.value: known.name for known in signal.Signals}.get(number, f"signal {number}")
-    why = ", typically because memory ran out" if number == signal.SIGKILL else ""
-    return f"Killed by {name}{why}. Repeat the command to resume."
+    reason = ", typically because memory ran out" if number == signal.SIGKILL else ""
+    return f"Killed by {name}{reason}. Repeat the command to resume."
 
 
 def command(request: Request, results: Path, device: str, devices: int = 1) -> list[str]:
-    """The command line of one run."""
-    # Another suite may be at work on the same results, or a run that outlived its own.
+    """Return the command line of one run."""
+    # Wait, since another suite or a leftover process may hold the run.
     words = [sys.executable, "-m", "benchbed", "run", "--wait"]
-    given = {
+    options = {
         "--method": request.method,
         "--dataset": request.dataset,
         "--task": request.task,
@@ -224,7 +225,7 @@ def command(request: Request, results: Path, device: str, devices: int = 1) -> l
         "--device": device,
         "--devices": devices if devices > 1 else None,
     }
-    for option, value in given.items():
+    for option, value in options.items():
         if value is not None:
             words += [option, str(value)]
     for name, value in request.settings.items():

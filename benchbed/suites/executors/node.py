@@ -1,7 +1,6 @@
-"""What a node of a cluster does: the look around before the suite begins, and one run.
+"""Code that runs on a cluster node: the check before a suite starts, and one run.
 
-It is imported on every node by the task that a node is given; so it loads little, and reads the
-rest when it needs it.
+Every node imports it for each task, so it imports little at module level.
 """
 
 from __future__ import annotations
@@ -20,19 +19,13 @@ from benchbed.runs.request import Request
 from benchbed.suites.executors.executor import Outcome
 
 LOCK_SECONDS = 150.0
-"""How long a run waits for the lock of the node that it was on: a file server may hold it for the
-90 seconds after which it takes a silent client for dead."""
+"""Timeout for the run's lock after its node was lost: a file server can hold the lock for the
+90 seconds after which it considers a silent client dead."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a node sees.
-
-    Attributes:
-        name: The node's.
-        version: Of benchbed.
-        shared: Whether it sees the suite's results folder.
-    """
+    """State of a node."""
 
     name: str
     version: str
@@ -41,17 +34,17 @@ class Sight:
 
 @dataclass(frozen=True)
 class Job:
-    """A run for a node to carry out.
+    """A run for a node to execute.
 
     Attributes:
-        request: What is asked for.
-        run: Identity of the run that it makes.
+        request: The run configuration.
+        run: Expected run id.
         root: The results folder.
-        mark: A file in it that shows that this is the suite's own.
-        device: Where to compute.
+        mark: File in it that identifies the suite's own folder.
+        device: Device option.
         options: Fields of the loop's `Options`.
-        devices: How many devices train it together.
-        threads: Cores of each process, where there are several.
+        devices: Devices per run.
+        threads: Cores of each process, if there are several.
     """
 
     request: Request
@@ -65,12 +58,12 @@ class Job:
 
 
 def look(mark: Path) -> Sight:
-    """What this node sees."""
+    """Return the state of this node."""
     return Sight(socket.gethostname(), __version__, mark.exists())
 
 
 def unshared(root: Path, nodes: str) -> BenchbedError:
-    """The error for nodes that have another folder, or none, under this path."""
+    """Return the error for nodes that do not see the suite's results folder."""
     return BenchbedError(
         f"Results folder {root} not found on {nodes}. All nodes need the same shared folder "
         "under the same path; set it with --results."
@@ -78,9 +71,9 @@ def unshared(root: Path, nodes: str) -> BenchbedError:
 
 
 class _Lines:
-    """Says lines where the cluster gathers them; how far the run is stands in its folder.
+    """Reporter that prints messages for the cluster to forward; progress is in the run's folder.
 
-    Of the processes that train a run together, the first one speaks.
+    Of several processes of a run, only rank 0 prints.
     """
 
     def __init__(self, run: str) -> None:
@@ -91,20 +84,20 @@ class _Lines:
             print(f"{self._run}: {text}", file=sys.stderr, flush=True)
 
     def counted(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def training(self, progress: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def picture(self, path: Path) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def compute(job: Job) -> tuple[Outcome, str]:
-    """Carry out a run, or go on with it.
+    """Execute or resume a run.
 
     Returns:
-        How it ended, and why where it broke.
+        Its outcome, and a message if it failed.
     """
     if job.devices == 1:
         return compute_here(job)
@@ -114,10 +107,10 @@ def compute(job: Job) -> tuple[Outcome, str]:
 
 
 def compute_here(job: Job) -> tuple[Outcome, str]:
-    """Carry out a run, or go on with it, in this process.
+    """Execute or resume a run in this process.
 
     Returns:
-        How it ended, and why where it broke.
+        Its outcome, and a message if it failed.
     """
     try:
         return _compute(job)
@@ -131,14 +124,14 @@ def _compute(job: Job) -> tuple[Outcome, str]:
     from benchbed.runs.plan import plan
     from benchbed.runs.store import Store
 
-    here = socket.gethostname()
+    node = socket.gethostname()
     if not job.mark.exists():
-        raise unshared(job.root, here)
-    lines = _Lines(job.run)
-    planned = plan(job.request, lines)
+        raise unshared(job.root, node)
+    reporter = _Lines(job.run)
+    planned = plan(job.request, reporter)
     if planned.id != job.run:
         raise BenchbedError(
-            f"Node {here} plans {planned.id}, but the suite plans {job.run}: data, plugins or "
+            f"Node {node} plans {planned.id}, but the suite plans {job.run}: data, plugins or "
             "benchbed differ. Install the same versions and data on every node."
         )
     from benchbed.runs.runner import RunFailed, carry_out
@@ -148,7 +141,7 @@ def _compute(job: Job) -> tuple[Outcome, str]:
         outcome = carry_out(
             planned,
             Store(job.root),
-            lines,
+            reporter,
             device=job.device,
             options=Options(**job.options),
             patience=LOCK_SECONDS,

@@ -1,8 +1,7 @@
 """One run of a cluster on several devices of one node.
 
-Fabric starts the processes of a run by giving the command again that the first was started with.
-A task of a cluster was started with none, so the run gets a process of its own, whose command is
-this module. It ends with the task, whatever ends that.
+Fabric starts further processes of a run by repeating the command of the first. A Ray task has no
+command, so the run gets its own process, whose command is this module. It ends with the task.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from benchbed.suites.executors.node import Job, compute_here
 POLL_SECONDS = 0.2
 
 _PR_SET_PDEATHSIG = 1
-"""Of Linux' prctl(2): the signal that a process gets when the one that started it ends."""
+"""Linux prctl(2) option: the signal for a process whose parent ends."""
 
 
 def compute_apart(job: Job) -> tuple[Outcome, str]:
-    """Carry out a run in a process of its own; an interrupt is passed on to it.
+    """Execute a run in its own process and forward interrupts to it.
 
     Returns:
-        How it ended, and why where it broke.
+        Its outcome, and a message if it failed.
     """
     process = subprocess.Popen(
         command(job),
@@ -41,7 +40,7 @@ def compute_apart(job: Job) -> tuple[Outcome, str]:
         process_group=0,
         text=True,
     )
-    # Ray's interrupt ends no call of the system, so there is none that waits long.
+    # Poll, since Ray's interrupt does not end a blocking system call.
     while True:
         try:
             while process.poll() is None:
@@ -50,37 +49,32 @@ def compute_apart(job: Job) -> tuple[Outcome, str]:
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
     assert process.stdout is not None
-    with process.stdout as said:
-        lines = said.read().splitlines()
+    with process.stdout as output:
+        lines = output.read().splitlines()
     if process.returncode or not lines:
         return "broken", f"The run process exited with code {process.returncode}."
-    outcome, words = json.loads(lines[-1])
-    return cast(Outcome, outcome), str(words)
+    outcome, message = json.loads(lines[-1])
+    return cast(Outcome, outcome), str(message)
 
 
 def command(job: Job) -> list[str]:
-    """The command line of the process that carries out a run."""
+    """Return the command line of the process that executes a run."""
     packed = base64.b64encode(pickle.dumps(job)).decode()
     return [sys.executable, "-m", "benchbed.suites.executors.several", str(os.getpid()), packed]
 
 
 def main(parent: str, packed: str) -> None:
-    """Carry out a run, or take part in it, and print how it ended as one line of JSON.
-
-    Args:
-        parent: Number of the process that asks for it.
-        packed: The `Job`, as `command` packs it.
-    """
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
-    _end_with(int(parent) if first else os.getppid())
+    """Execute a run, or be one of its worker ranks, and print the outcome as a line of JSON."""
+    is_first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
+    _end_with(int(parent) if is_first_rank else os.getppid())
     job: Job = pickle.loads(base64.b64decode(packed))
     outcome = compute_here(job)
-    if first:
+    if is_first_rank:
         print(json.dumps(outcome), flush=True)
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when the process that started this one ends, as with its node; Linux alone can."""
+    """Make this process end with `parent`, even if that is killed; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -1,9 +1,9 @@
-// What every part needs: the facts, elements, numbers in words.
+// Helpers for all parts: the page's data, elements, formatting.
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const MISSING = "–";
 
-// Text goes into the page as text, never as markup: names, notes and settings are a stranger's.
+// Text is inserted as text, never as markup: names, notes and settings are untrusted input.
 function element(space, tag, attributes, children) {
   const made = space ? document.createElementNS(space, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -1,9 +1,9 @@
-// Lines and points as SVG, as wide as there is room, so that their words stay readable.
+// Lines and points as SVG at the width of their container, so that the text stays readable.
 
 const HEIGHT = 280;
 const MARGIN = { left: 62, right: 16, top: 12, bottom: 40 };
 const COLOURS = 8;
-// Beyond this ratio of largest to smallest, all above zero, an axis counts in powers of ten.
+// An axis of positive values is logarithmic if largest / smallest exceeds this ratio.
 const WIDE = 30;
 
 function axis(values, from, to, even = false) {
@@ -68,7 +68,7 @@ function frame(width, name, x, y, titles) {
 
 const room = (place) => Math.max(240, Math.min(720, place.clientWidth));
 
-// A chart has to know its width, which a place has once it is in the page.
+// A chart needs its width, which is known only after its container is in the page.
 function later(fill) {
   const place = make("div");
   requestAnimationFrame(() => place.replaceChildren(fill(room(place))));
@@ -78,7 +78,7 @@ function later(fill) {
 const across = (width) => [MARGIN.left, width - MARGIN.right];
 const upwards = [HEIGHT - MARGIN.bottom, MARGIN.top];
 
-// The losses of a run over the images that it was shown.
+// The losses of a run over thousands of images.
 function lines(curves, name) {
   const at = curves.columns.indexOf("kimg");
   const series = curves.columns

@@ -1,4 +1,4 @@
-// Choosing tables by what their protocol says, and rows by their method.
+// Filters tables by their protocol and rows by their method.
 
 function filterable(form, output) {
   const sheets = [...document.querySelectorAll(".sheet")];
@@ -28,7 +28,7 @@ function filterable(form, output) {
   };
   form.addEventListener("change", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
-  // The fields have their first values back only after the event.
+  // The fields have their initial values again only after the event.
   form.addEventListener("reset", () => setTimeout(apply));
   apply();
 }

@@ -1,4 +1,4 @@
-// What unfolds below a table. It is made when it is opened first.
+// Panels below a table, built when first opened.
 
 const PANELS = {
   samples(table) {
@@ -32,7 +32,7 @@ function choice(label, options) {
   return select;
 }
 
-// The mean over the seeds of a row, of what finished.
+// The mean over the finished runs of a row.
 function costPlot(table, metric, cost) {
   const [title, read] = COSTS[cost];
   const spec = table.metrics.find((one) => one.name === metric);

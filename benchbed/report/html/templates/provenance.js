@@ -1,4 +1,4 @@
-// Where a number comes from: the dialog that a number or a method's name opens.
+// The dialog with the provenance of a number or of a method's runs.
 
 const COSTS = {
   "cost:images_per_second": ["Images/s", (training) => training.images_per_second],
@@ -48,13 +48,13 @@ function value(button, row, metric) {
   const cell = row.cells[metric];
   const notes = cell?.note ? ` ${cell.note}.` : "";
   if (cell && cell.mean === undefined) {
-    return make("p", {}, `There is no value of ours here.${notes}`);
+    return make("p", {}, `No run has a value here.${notes}`);
   }
   const seeds = row.runs.filter((run) => facts.runs[run].state === "finished").length;
   const how = seeds > 1 ? `over ${seeds} seeds` : "of one seed";
   const mean = cell?.interval
     ? `; 95 % interval of the mean over seeds ${cell.interval.map(short).join(" to ")}` : "";
-  const tied = cell?.tied ? "; it cannot be told from the best of its column" : "";
+  const tied = cell?.tied ? "; no significant difference from the best of its column" : "";
   return make("p", {}, make("strong", {}, button.dataset.shown), ` ${how}${mean}${tied}.${notes}`);
 }
 
@@ -63,7 +63,7 @@ function paper(table, cell) {
     return [];
   }
   const verdict = cell.verdict
-    ? ` Ours against it: ${cell.verdict}${cell.reasons.length ? ` (${cell.reasons.join("; ")})` : ""}.`
+    ? ` Verdict: ${cell.verdict}${cell.reasons.length ? ` (${cell.reasons.join("; ")})` : ""}.`
     : "";
   return [
     make("p", {}, "The paper prints ", make("strong", {}, cell.printed),
@@ -73,12 +73,12 @@ function paper(table, cell) {
   ];
 }
 
-// Each seed's own number, with all its digits.
+// The value of each seed, unrounded.
 function numbers(metric, known) {
   const cost = COSTS[metric];
   const heads = cost
     ? ["Seed", "Value", "Run"]
-    : ["Seed", "Value", "95 % interval", "Real against real", "Samples", "Real images", "Run"];
+    : ["Seed", "Value", "95 % interval", "Baseline", "Samples", "Real images", "Run"];
   const lines = known.map((name) => {
     const run = facts.runs[name];
     if (cost) {
@@ -105,7 +105,7 @@ function numbers(metric, known) {
   ];
 }
 
-// The runs, each folded but the first; what is folded is made when it is opened.
+// The runs, collapsed except the first; built when first opened.
 function runs(names) {
   return names.map((name, index) => {
     const run = facts.runs[name];
@@ -135,18 +135,18 @@ function record(name, run) {
   const instructions = made.instructions ? ` with ${made.instructions}` : "";
   const said = {
     "Record": `${name}.json`,
-    "Ended as": run.message ? `${run.state}: ${run.message}` : run.state,
+    "State": run.message ? `${run.state}: ${run.message}` : run.state,
     "Method": run.method,
     "Data": `${run.dataset} (${run.source}), fingerprint ${run.fingerprint}`,
     "Cases": words(shared(run.cases)),
-    "Unreadable, left out": words(shared(run.skipped)),
-    "Equal images, used once": words(shared(run.copies)),
+    "Skipped (unreadable)": words(shared(run.skipped)),
+    "Duplicates (used once)": words(shared(run.copies)),
     "Trained on": words(shared(run.pairs)),
     "Masks": masks === null ? MISSING : words(masks),
     "Seed": run.seed,
     "Precision": run.precision,
     "Code": run.commit ? `commit ${run.commit}${changed}` : "no repository",
-    "Made": run.created,
+    "Created": run.created,
     "Imported": run.imported ? words(run.imported) : MISSING,
     "Training": `${words(training.kimg)} kimg, ${training.steps} steps, ${duration(training.seconds)}, ` +
       `${words(training.images_per_second)} images/s, peak memory ${memory(training.peak_memory_bytes)}`,
@@ -161,7 +161,7 @@ function record(name, run) {
   };
   const known = Object.entries(said).filter(([, value]) => value !== MISSING);
   return [
-    make("p", {}, "The command that repeats it:"),
+    make("p", {}, "Command that repeats the run:"),
     make("pre", { class: "command", tabindex: "0" }, run.command),
     make("dl", { class: "record" }, ...known.flatMap(([term, value]) =>
       [make("dt", {}, term), make("dd", {}, String(value))])),

@@ -1,5 +1,5 @@
-// The critical-difference picture (Demšar 2006, section 3.2.2), a line for each method: its mean
-// rank as a dot; those joined by a bar at the right cannot be told apart.
+// The critical-difference picture (Demšar 2006, section 3.2.2): one line per method with its mean
+// rank as a dot. A bar at the right joins methods without a significant difference.
 
 const ROW = 36;
 const BAR = 14;

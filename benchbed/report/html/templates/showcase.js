@@ -1,17 +1,17 @@
-// The pictures of a run and its course, which the page holds for the newest run of each row.
+// The pictures and loss curves of a run, embedded for the newest run of each row.
 
 const PICTURES = {
   grid: "Samples",
-  nearest: "The samples that lie nearest to a training image, each above that image; then, where some" +
-    " were held out, real images likewise",
+  nearest: "The samples nearest to a training image, each above that image; then, if some were" +
+    " held out, real images in the same way",
 };
 
 function showcase(run) {
   const shown = facts.shown[run];
   if (!shown) {
     return [make("p", { class: "quiet" },
-      `This page holds the pictures of the newest run of each row, of at most ${facts.shownAtMost}` +
-      ` runs; those of this run, if there are any, are in results/showcase/${run}.`)];
+      `This page embeds pictures for the newest run of each row, for at most ${facts.shownAtMost}` +
+      ` runs. Pictures of this run, if any, are in results/showcase/${run}.`)];
   }
   const found = Object.entries(PICTURES)
     .filter(([name]) => shown[name])

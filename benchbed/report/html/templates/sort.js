@@ -1,4 +1,4 @@
-// Sorting a table by a column: the better end first, then the other, then as it was.
+// Sorts a table by a column: best first, then reversed, then in the original order.
 
 const OPPOSITE = { ascending: "descending", descending: "ascending" };
 
@@ -27,7 +27,7 @@ function following(heading) {
   return now === first ? OPPOSITE[first] : null;
 }
 
-// What has no number stands last in either order.
+// Rows without a number come last in either order.
 function sorted(rows, column, order) {
   const sign = order === "ascending" ? 1 : -1;
   const keys = new Map(rows.map((row) => [row, key(row.cells[column], column)]));

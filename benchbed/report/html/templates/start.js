@@ -12,7 +12,7 @@ document.getElementById("boards").addEventListener("click", (event) => {
 document.getElementById("dialog-close").addEventListener("click", () =>
   document.getElementById("dialog").close());
 document.getElementById("dialog").addEventListener("click", (event) => {
-  // The dialog itself is hit only outside of what is in it.
+  // A click targets the dialog itself only outside its content.
   if (event.target === event.currentTarget) {
     event.currentTarget.close();
   }
