@@ -203,7 +203,7 @@ def test_the_generator_is_trained_first_and_once(tmp_path: Path) -> None:
     assert record.state == "finished"
     assert record.pairs is not None
     assert (record.pairs.generator, record.pairs.run) == ("dual-gan", generator.id)
-    for fact in ("synthetic", "6", "dual-gan", "drive", "0.05 kimg"):
+    for fact in ("synthetic", " 6 ", "dual-gan", "drive", "0.05 kimg"):
         assert fact in record.pairs.label
     assert store.record(generator.id) is not None
     assert (store.run_folder(planned.id) / "samples" / "pairs.png").exists()
@@ -253,11 +253,11 @@ def test_regimes_are_rows_of_one_table_with_different_labels(
     board = overview(frame(records), "augmentation", registry().specs(MetricSpec))
     assert len(board.tables) == 1
     expected = [
-        ("mixed", "6", "dual-gan", "drive", "8 kimg", "50%"),
+        ("mixed", " 6 ", "dual-gan", "drive", "8 kimg", "50%"),
         ("real",),
-        ("synthetic", "6", "dual-gan", "drive", "16 kimg"),
-        ("synthetic", "6", "dual-gan", "drive", " 8 kimg"),
-        ("synthetic", "6", "dual-gan", "fundus", " 8 kimg"),
+        ("synthetic", " 6 ", "dual-gan", "drive", "16 kimg"),
+        ("synthetic", " 6 ", "dual-gan", "drive", " 8 kimg"),
+        ("synthetic", " 6 ", "dual-gan", "fundus", " 8 kimg"),
     ]
     labels = [row.label for row in board.tables[0].rows]
     assert len(set(labels)) == len(expected)
