@@ -107,7 +107,7 @@ class FixedDiscriminator(nn.Module):
 
 
 def test_losses_match_the_paper() -> None:
-    """D maximises L_S + L_C over real and generated images; G minimises -L_C - log P."""
+    """D maximises L_S + L_C over real and generated images; G minimises -L_C and -log P(real)."""
     method = _method(beta1=0.0)
     label = torch.tensor([0, 1, 2, 2])
     batch = _batch(0, 1, 2, 2)

@@ -201,23 +201,23 @@ def test_a_zip_bomb_is_not_decompressed(valid: Path, tmp_path: Path) -> None:
 def _patched(path: Path, change: Callable[[bytearray, int], None]) -> Path:
     """Return the archive with the central directory entry of its weights changed."""
     content = bytearray(path.read_bytes())
-    place = content.rfind(b"weights.safetensors") - 46
-    assert content[place : place + 4] == b"PK\x01\x02"
-    change(content, place)
+    offset = content.rfind(b"weights.safetensors") - 46
+    assert content[offset : offset + 4] == b"PK\x01\x02"
+    change(content, offset)
     path.write_bytes(content)
     return path
 
 
-def _encrypted(content: bytearray, place: int) -> None:
-    content[place + 8] |= 1
+def _encrypted(content: bytearray, offset: int) -> None:
+    content[offset + 8] |= 1
 
 
-def _large(content: bytearray, place: int) -> None:
-    content[place + 20 : place + 28] = struct.pack("<II", 2**30, 2**30)
+def _large(content: bytearray, offset: int) -> None:
+    content[offset + 20 : offset + 28] = struct.pack("<II", 2**30, 2**30)
 
 
-def _misstated(content: bytearray, place: int) -> None:
-    content[place + 24 : place + 28] = struct.pack("<I", 2**30)
+def _misstated(content: bytearray, offset: int) -> None:
+    content[offset + 24 : offset + 28] = struct.pack("<I", 2**30)
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_any_flipped_bits_of_a_member_are_detected(
         entries = archive.infolist()
     entry = data.draw(st.sampled_from(entries))
     start = entry.header_offset + 30 + len(entry.filename)
-    place = data.draw(st.integers(start, start + entry.file_size - 1))
-    content[place] ^= data.draw(st.integers(1, 255))
+    offset = data.draw(st.integers(start, start + entry.file_size - 1))
+    content[offset] ^= data.draw(st.integers(1, 255))
     (tmp_path / "flipped.zip").write_bytes(content)
     _rejection(tmp_path / "flipped.zip")
 
@@ -279,17 +279,17 @@ def test_changed_files_never_yield_other_content(
     """After changing, removing or inserting bytes: rejected, or every member is unchanged."""
     content = bytearray(valid.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(0, len(content) - 1))
+        offset = data.draw(st.integers(0, len(content) - 1))
         length = data.draw(st.integers(0, 8))
-        content[place : place + length] = data.draw(st.binary(max_size=8))
+        content[offset : offset + length] = data.draw(st.binary(max_size=8))
     path = tmp_path / "changed.zip"
     path.write_bytes(content)
     try:
         archive = read_archive(path)
-        found = {name: archive.read(name) for name in archive.manifest.members}
+        members = {name: archive.read(name) for name in archive.manifest.members}
     except Refused:
         return
-    assert found == MEMBERS
+    assert members == MEMBERS
 
 
 @given(st.binary(max_size=300), st.booleans())

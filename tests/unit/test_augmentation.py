@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("mean_colours")
 
 
 def _plan(**changes: Any) -> Plan:
-    given = {
+    options = {
         "method": "unet",
         "dataset": "drive",
         "task": "augmentation",
@@ -52,7 +52,7 @@ def _plan(**changes: Any) -> Plan:
         "samples": 16,
         **changes,
     }
-    return plan(Request(**given))
+    return plan(Request(**options))
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_test_cases_are_never_trained_on() -> None:
         test_split = prepared.split("test")
         assert len(test_split)
         assert not set(feed.split.ids) & set(test_split.ids)
-        seen = {image.tobytes() for image in feed.split.arrays["image"]}
-        assert not seen & {image.tobytes() for image in test_split.arrays["image"]}
+        training_images = {image.tobytes() for image in feed.split.arrays["image"]}
+        assert not training_images & {image.tobytes() for image in test_split.arrays["image"]}
 
 
 def test_the_generator_is_trained_first_and_once(tmp_path: Path) -> None:
@@ -247,8 +247,8 @@ def test_regimes_are_rows_of_one_table_with_different_labels(
     pairs = [{"regime": "real"}, base, {**base, "kimg": 16.0}, {**base, "dataset": "fundus"},
              {**base, "regime": "mixed", "real_share": 0.5}]  # fmt: skip
     records = [
-        make_record("unet", task="augmentation", pairs=given, id=f"unet-{number}")
-        for number, given in enumerate(pairs)
+        make_record("unet", task="augmentation", pairs=facts, id=f"unet-{number}")
+        for number, facts in enumerate(pairs)
     ]
     board = overview(frame(records), "augmentation", registry().specs(MetricSpec))
     assert len(board.tables) == 1

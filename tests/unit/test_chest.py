@@ -33,9 +33,9 @@ def _spec() -> DatasetSpec:
 def _write_tree(folder: Path) -> None:
     """Write the official tree with grey images of several shapes, one of them RGB."""
     rng = np.random.default_rng(0)
-    for place, names in NAMES.items():
+    for subfolder, names in NAMES.items():
         for number, name in enumerate(names):
-            path = folder / place / f"{name}.jpeg"
+            path = folder / subfolder / f"{name}.jpeg"
             path.parent.mkdir(parents=True, exist_ok=True)
             grey = rng.integers(0, 256, (40, 50 + 15 * number), dtype=np.uint8)
             colour = name == "person1_bacteria_1"
@@ -54,7 +54,7 @@ def _collected(root: Path) -> Collection:
 
 
 @pytest.mark.parametrize(
-    "places",
+    "folders",
     [
         ("chest_xray", "chest_xray/chest_xray"),
         ("chest_xray",),
@@ -64,12 +64,12 @@ def _collected(root: Path) -> Collection:
     ],
     ids=" + ".join,
 )
-def test_the_tree_is_found_once_at_any_nesting(tmp_path: Path, places: tuple[str, ...]) -> None:
-    for place in places:
-        _write_tree(tmp_path / place)
-        _write_mac_files(tmp_path / place)
+def test_the_tree_is_found_once_at_any_nesting(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    for folder in folders:
+        _write_tree(tmp_path / folder)
+        _write_mac_files(tmp_path / folder)
     assert _collected(tmp_path).counts() == {"test": 5, "train": 7, "val": 2}
-    inside = tmp_path / places[0].split("/")[0]
+    inside = tmp_path / folders[0].split("/")[0]
     assert _collected(inside).counts() == {"test": 5, "train": 7, "val": 2}
 
 

@@ -136,8 +136,8 @@ def test_only_different_facts_are_listed() -> None:
 def test_processors_differ_by_their_instruction_sets() -> None:
     """They round differently, so that the same command and seed give other values."""
     older, newer = (
-        _record(name, provenance={**PROVENANCE, "instructions": given})
-        for name, given in (("a", "AVX2"), ("b", "AVX512"))
+        _record(name, provenance={**PROVENANCE, "instructions": instructions})
+        for name, instructions in (("a", "AVX2"), ("b", "AVX512"))
     )
     differing = {(f.group, f.name): f.values for f in _compare(older, newer).facts if f.differs}
     assert differing == {("machine", "instructions"): ("AVX2", "AVX512")}

@@ -183,10 +183,10 @@ def test_an_imported_run_has_the_showcase_of_the_original(
     """Curves, sample grid, nearest training images, and the complete losses."""
     _import(exported.path, other)
     run = store.records()[0].id
-    shown = read_showcase(store.root, run)
-    assert set(shown.pictures) == {"grid", "nearest"}
-    assert shown.curves is not None
-    assert read_showcase(other.root, run) == shown
+    showcase = read_showcase(store.root, run)
+    assert set(showcase.pictures) == {"grid", "nearest"}
+    assert showcase.curves is not None
+    assert read_showcase(other.root, run) == showcase
     histories = [s.run_folder(run) / "history.csv" for s in (store, other)]
     assert histories[0].read_bytes() == histories[1].read_bytes()
 
@@ -203,9 +203,9 @@ def test_an_archive_of_format_1_without_history_is_imported(
     exported: Exported, other: Store
 ) -> None:
     assert _import(_without_history(exported, version=1), other) is True
-    shown = read_showcase(other.root, other.records()[0].id)
-    assert set(shown.pictures) == {"grid", "nearest"}
-    assert shown.curves is None
+    showcase = read_showcase(other.root, other.records()[0].id)
+    assert set(showcase.pictures) == {"grid", "nearest"}
+    assert showcase.curves is None
 
 
 def test_an_existing_showcase_is_unchanged(store: Store, other: Store, tmp_path: Path) -> None:
@@ -244,9 +244,9 @@ def test_images_can_be_omitted(store: Store, tmp_path: Path, other: Store) -> No
     assert "training" in note
     assert without < with_images
     assert _import(bare.path, other) is True
-    shown = read_showcase(other.root, other.records()[0].id)
-    assert not shown.pictures
-    assert shown.curves is not None
+    showcase = read_showcase(other.root, other.records()[0].id)
+    assert not showcase.pictures
+    assert showcase.curves is not None
 
 
 # -- existing runs --------------------------------------------------------------------------------

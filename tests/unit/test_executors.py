@@ -94,7 +94,7 @@ def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
     return [ended.outcome for ended in execute.carry_out(planned, executor)]
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.marker.parametrize("devices", [1, 2])
 def test_the_command_of_a_run_plans_the_same_run(
     devices: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,10 +106,10 @@ def test_the_command_of_a_run_plans_the_same_run(
 
     planned_runs: list[tuple[str, int]] = []
 
-    def carry_out(request: Request, store: Store, options: Any, how: Any, **_: Any) -> None:
+    def record_plan(request: Request, store: Store, options: Any, how: Any, **_: Any) -> None:
         planned_runs.append((plan(request).id, how["devices"]))
 
-    monkeypatch.setattr(run_command, "_carry_out", carry_out)
+    monkeypatch.setattr(run_command, "_carry_out", record_plan)
     real = members(list(requests(SUITE, "quick", source="phantom", seeds=[3])), Silent())
     for member in real:
         arguments = local.command(member.request, tmp_path, "cpu", devices)[4:]
@@ -172,17 +172,17 @@ def test_a_stop_waits_for_parallel_runs_and_starts_no_other(
     assert outcomes(planned, Local(Store(tmp_path), jobs=2)) == ["stopped", "finished"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.marker.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_forwarded_to_every_run(
     number: signal.Signals, planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
     """Each run gets one SIGINT for any signal to the suite; waiting runs never start."""
-    marks = [tmp_path / "first", tmp_path / "second"]
-    script([[*WAITS, str(mark)] for mark in marks])
+    markers = [tmp_path / "first", tmp_path / "second"]
+    script([[*WAITS, str(marker)] for marker in markers])
     messages: list[str] = []
 
     def send() -> None:
-        while not all(mark.exists() for mark in marks):
+        while not all(marker.exists() for marker in markers):
             time.sleep(0.02)
         os.kill(os.getpid(), number)
 
@@ -209,11 +209,11 @@ def unresponsive(
 ) -> Local:
     """Return an executor that runs such a process, with a grace period of half a second."""
     monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
-    mark = tmp_path / "there"
-    script([[*UNRESPONSIVE, str(mark)]])
+    marker = tmp_path / "started"
+    script([[*UNRESPONSIVE, str(marker)]])
     executor = Local(Store(tmp_path))
     executor.start(planned[0])
-    while not mark.exists():
+    while not marker.exists():
         time.sleep(0.02)
     return executor
 
@@ -311,7 +311,7 @@ def _run(name: str, *, trains: bool) -> Member:
     return Member(Request(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@pytest.marker.parametrize(
     ("device", "jobs", "devices", "expected"),
     [
         ("auto", 1, 1, []),
@@ -329,7 +329,7 @@ def test_accelerators_are_assigned_to_parallel_runs(
     assert accelerators_module.shared_out(device, jobs, devices) == expected
 
 
-@pytest.mark.parametrize(
+@pytest.marker.parametrize(
     ("device", "available", "facts"),
     [
         ("auto", 1, r"--devices\b.*\b2\b.*\b1\b"),
@@ -360,7 +360,7 @@ def test_with_one_accelerator_the_environment_is_unchanged(
     assert output.read_text().split() == ["3", "5", "3", "2"]
 
 
-@pytest.mark.parametrize(
+@pytest.marker.parametrize(
     ("visible", "count", "names"),
     [(None, 2, ["0", "1"]), ("5,2", 2, ["5", "2"]), ("GPU-a", 1, ["GPU-a"]), ("", 0, [])],
 )

@@ -41,9 +41,9 @@ def test_facts_are_saved_while_others_are_computed(
     """Threads continue while facts are written: no error, and no fact is lost."""
     monkeypatch.setattr(prints, "_SAVE_EVERY", 50)
     facts = prints.examine(many_files)
-    assert [found["sha256"] for found in facts.values()] == [f"{n}.png" for n in range(FILES)]
+    assert [entry["sha256"] for entry in facts.values()] == [f"{n}.png" for n in range(FILES)]
     saved = json.loads((tmp_path / "cache/index/folder.json").read_text())
-    assert sorted(found["sha256"] for found in saved.values()) == sorted(
+    assert sorted(entry["sha256"] for entry in saved.values()) == sorted(
         f"{n}.png" for n in range(FILES)
     )
     monkeypatch.setattr(prints, "_facts", lambda *_: pytest.fail("a file is read again"))

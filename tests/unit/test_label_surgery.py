@@ -167,9 +167,9 @@ def test_the_store_keeps_label_maps_and_brains_up_to_its_size() -> None:
     for case in cases:
         store.add(torch.from_numpy(case.codes[None]), torch.from_numpy(case.brain[None]))
     assert len(store) == 2
-    for place in range(2):
-        assert np.array_equal(store[place].codes, cases[place].codes)
-        assert np.array_equal(store[place].brain, cases[place].brain)
+    for index in range(2):
+        assert np.array_equal(store[index].codes, cases[index].codes)
+        assert np.array_equal(store[index].brain, cases[index].brain)
     assert store.numbers(sick=True).tolist() == [0]
     assert store.numbers(sick=False).tolist() == [1]
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("mean_colours")
 
 
 def _plan(**changes: Any) -> Plan:
-    given = {
+    options = {
         "method": "dual-gan",
         "dataset": "messidor",
         "settings": {"mask_features": 4, "photo_features": 4, "batch_size": 4},
@@ -40,7 +40,7 @@ def _plan(**changes: Any) -> Plan:
         "annotator_kimg": 0.02,
         **changes,
     }
-    return plan(Request(**given))
+    return plan(Request(**options))
 
 
 @pytest.mark.parametrize(
