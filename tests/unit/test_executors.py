@@ -94,7 +94,7 @@ def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
     return [ended.outcome for ended in execute.carry_out(planned, executor)]
 
 
-@pytest.marker.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [1, 2])
 def test_the_command_of_a_run_plans_the_same_run(
     devices: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_stop_waits_for_parallel_runs_and_starts_no_other(
     assert outcomes(planned, Local(Store(tmp_path), jobs=2)) == ["stopped", "finished"]
 
 
-@pytest.marker.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_forwarded_to_every_run(
     number: signal.Signals, planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
@@ -311,7 +311,7 @@ def _run(name: str, *, trains: bool) -> Member:
     return Member(Request(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
 
 
-@pytest.marker.parametrize(
+@pytest.mark.parametrize(
     ("device", "jobs", "devices", "expected"),
     [
         ("auto", 1, 1, []),
@@ -329,7 +329,7 @@ def test_accelerators_are_assigned_to_parallel_runs(
     assert accelerators_module.shared_out(device, jobs, devices) == expected
 
 
-@pytest.marker.parametrize(
+@pytest.mark.parametrize(
     ("device", "available", "facts"),
     [
         ("auto", 1, r"--devices\b.*\b2\b.*\b1\b"),
@@ -360,7 +360,7 @@ def test_with_one_accelerator_the_environment_is_unchanged(
     assert output.read_text().split() == ["3", "5", "3", "2"]
 
 
-@pytest.marker.parametrize(
+@pytest.mark.parametrize(
     ("visible", "count", "names"),
     [(None, 2, ["0", "1"]), ("5,2", 2, ["5", "2"]), ("GPU-a", 1, ["GPU-a"]), ("", 0, [])],
 )
