@@ -1,4 +1,4 @@
-"""Retinal phantoms with their vessels, for methods that need masks; features that cost nothing."""
+"""Fixtures: retinal phantoms with vessel masks, and a feature extractor without a network."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from benchbed.registry import registry
 
 @pytest.fixture
 def retinas() -> Prepared:
-    """16 training and 8 test phantoms of one retinal data set at 32 px."""
+    """Return 16 training and 8 test phantoms of one retinal dataset at 32 px."""
     spec = registry().spec(DatasetSpec, "drive")
     assert spec.phantom is not None
-    few = replace(spec, phantom=replace(spec.phantom, counts={"train": 16, "test": 8}))
-    collection, fingerprint = identify(Collection(few, "phantom"))
+    small = replace(spec, phantom=replace(spec.phantom, counts={"train": 16, "test": 8}))
+    collection, fingerprint = identify(Collection(small, "phantom"))
     return prepare(collection, fingerprint, size=32, channels=3, framing=spec.framing, derived={})
 
 
 @pytest.fixture
 def mean_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Features of 4 x 4 mean colours in place of a deep network's, where values do not matter."""
+    """Replace deep features by 4 x 4 mean colours, where values do not matter."""
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
-    made = Extractor("mean-colours", 48, "0" * 12, network, torch.device("cpu"))
-    monkeypatch.setattr(feature_cache, "extractor", lambda *_: made)
+    extractor = Extractor("mean-colours", 48, "0" * 12, network, torch.device("cpu"))
+    monkeypatch.setattr(feature_cache, "extractor", lambda *_: extractor)

@@ -1,8 +1,7 @@
-"""Training and use of every method on a device that is not the host's, without having one.
+"""Train and use every method on PyTorch's meta device, in place of an accelerator.
 
-On PyTorch's meta device tensors have shapes and no values. It stands for an accelerator: what
-lies on the host cannot meet what lies there, and no value can be asked for. On CUDA the first
-would be an error, and the second a wait for the device in every step.
+Meta tensors have shapes and no values: mixing them with host tensors raises, and so does reading
+a value. On CUDA the first is an error as well, and the second synchronises in every step.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from benchbed.registry import load, registry
 from benchbed.runs.plan import method_settings
 
 
-class Stage(CPUAccelerator):
-    """Fabric's accelerator of the device, with nothing to prepare."""
+class MetaAccelerator(CPUAccelerator):
+    """Fabric accelerator for the meta device, which needs no setup."""
 
     def setup_device(self, device: torch.device) -> None:
         """Do nothing."""
@@ -32,41 +31,40 @@ class Stage(CPUAccelerator):
 
 DEVICE = torch.device("meta")
 STEPS = 6
-"""Enough for every optimiser to take one; some generators wait for five steps of their critic."""
+"""Enough for one step of every optimiser; some generators step after five critic steps."""
 
 TRAINED = [spec for spec in registry().specs(MethodSpec).values() if spec.trains]
 
 
 @pytest.fixture(params=TRAINED, ids=lambda spec: spec.name)
 def spec(request: pytest.FixtureRequest) -> MethodSpec:
-    """Each method that trains."""
-    found: MethodSpec = request.param
-    return found
+    param: MethodSpec = request.param
+    return param
 
 
 @pytest.fixture
 def method(spec: MethodSpec, monkeypatch: pytest.MonkeyPatch) -> Method[Any]:
-    """It, attached to the device."""
-    # There is no lower precision to leave on this device, and so no autocast.
+    """Return the method, built and attached to the device."""
+    # The meta device has no autocast.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     volume = 3 in spec.dimensions
     settings = method_settings(spec, "quick", {})
     if volume and hasattr(settings, "augment"):
-        # MONAI turns its matrices on the host.
+        # MONAI computes its rotation matrices on the host.
         settings = method_settings(spec, "quick", {"augment": False})
-    made: Method[Any] = load(spec.implementation)(settings)
-    made.data = DataShape(4 if volume else 3, (16, 32, 32) if volume else (64, 64), 1, 2)
-    made.build(made.data)
-    strategy = SingleDeviceStrategy(device=DEVICE, accelerator=Stage())
+    built: Method[Any] = load(spec.implementation)(settings)
+    built.data = DataShape(4 if volume else 3, (16, 32, 32) if volume else (64, 64), 1, 2)
+    built.build(built.data)
+    strategy = SingleDeviceStrategy(device=DEVICE, accelerator=MetaAccelerator())
     fabric = Fabric(strategy=strategy)
     fabric.launch()
-    made.attach(fabric)
-    for module in made.modules():
+    built.attach(fabric)
+    for module in built.modules():
         seen = getattr(module, "seen", None)
         if isinstance(seen, Tensor):
-            # Cases of the first batches are copied to the host, to sample from, until it is full.
+            # Mark the buffer as full: while it fills, the first batches are copied to the host.
             seen.fill_(len(next(module.buffers())))
-    return made.train()
+    return built.train()
 
 
 def _batch(method: Method[Any]) -> Batch:
@@ -80,8 +78,8 @@ def _batch(method: Method[Any]) -> Batch:
     )
 
 
-def test_a_step_stays_on_the_device(method: Method[Any]) -> None:
-    """All through the budget: no tensor of the host takes part, and nothing is read back."""
+def test_training_steps_stay_on_the_device(method: Method[Any]) -> None:
+    """No step uses a host tensor or reads a value, at any progress."""
     batch = _batch(method)
     for step in range(STEPS):
         for name, loss in method.training_step(batch, step / STEPS).items():
@@ -90,19 +88,19 @@ def test_a_step_stays_on_the_device(method: Method[Any]) -> None:
     assert method.updates.keys() == method.optimizers.keys()
 
 
-def test_what_it_makes_stays_on_the_device(spec: MethodSpec, method: Method[Any]) -> None:
-    """Samples, renderings and segmentations too, whose noise is drawn on the host."""
-    rng, given = torch.Generator().manual_seed(0), _batch(method.eval())
-    assert given.mask is not None
-    used = {
+def test_outputs_stay_on_the_device(spec: MethodSpec, method: Method[Any]) -> None:
+    """Also where the noise is drawn on the host."""
+    rng, batch = torch.Generator().manual_seed(0), _batch(method.eval())
+    assert batch.mask is not None
+    calls = {
         "sample": lambda: method.sample(2, rng).image,
-        "synthesize": lambda: method.synthesize(given.mask, rng),
-        "segment": lambda: method.segment(given.image),
+        "synthesize": lambda: method.synthesize(batch.mask, rng),
+        "segment": lambda: method.segment(batch.image),
     }
     with torch.no_grad():
-        for ability in sorted(spec.abilities & used.keys()):
+        for name in sorted(spec.abilities & calls.keys()):
             try:
-                made = used[ability]()
+                output = calls[name]()
             except NotImplementedError as error:
-                pytest.skip(f"{ability} asks for values: {error}")
-            assert made.device == DEVICE, ability
+                pytest.skip(f"{name} reads values: {error}")
+            assert output.device == DEVICE, name

@@ -1,4 +1,4 @@
-"""ACGAN: the two losses, the condition, one class where there is none, the paper's layers."""
+"""ACGAN: losses, class condition, unlabelled data, and the layers of the paper."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _batch(*labels: int) -> Batch:
     [(10, 11_465_728, 2_525_563), (2, 11_465_728 - 8 * 768, 1_833_331)],
 )
 def test_parameters_at_the_papers_size(classes: int, generator: int, discriminator: int) -> None:
-    """128 px; noise and class together have the paper's length of 110 for 10 classes."""
+    """At 128 px with 10 classes, noise and class together have the paper's length of 110."""
     with torch.device("meta"):
         method = ACGAN(ACGANSettings())
         method.data = DataShape(3, (128, 128), classes=classes)
@@ -50,7 +50,7 @@ def test_parameters_at_the_papers_size(classes: int, generator: int, discriminat
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_images_have_their_size_and_logits_their_shape(size: int) -> None:
+def test_shapes_of_images_and_logits(size: int) -> None:
     noise, label = torch.randn(2, 8), torch.tensor([0, 2])
     image = Generator(8, 3, 1, size, 1 / 16)(noise, label)
     assert image.shape == (2, 1, size, size)
@@ -59,8 +59,8 @@ def test_images_have_their_size_and_logits_their_shape(size: int) -> None:
     assert (source.shape, category.shape) == ((2,), (2, 3))
 
 
-def test_the_layers_of_appendix_a() -> None:
-    """Leaky slopes of 0.2, dropout in every layer of D, batch norm but next to the images."""
+def test_layers_match_appendix_a() -> None:
+    """Slopes of 0.2, dropout in every layer of D, no batch norm next to the images."""
     generator, discriminator = Generator(100, 10, 3, 128, 1.0), Discriminator(10, 3, 128, 1.0, 0.5)
     ups = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
     assert [m.out_channels for m in ups] == [384, 256, 192, 64, 3]
@@ -75,7 +75,7 @@ def test_the_layers_of_appendix_a() -> None:
     assert slopes == {0.2}
 
 
-def test_rates_and_initial_weights() -> None:
+def test_learning_rates_and_initial_weights() -> None:
     method = _method(generator_width=0.5)
     for optimizer in method.optimizers.values():
         assert optimizer.param_groups[0]["lr"] == 2e-4
@@ -93,26 +93,26 @@ def test_the_class_changes_the_image() -> None:
     assert not torch.equal(images[1], images[2])
 
 
-class Known(nn.Module):
-    """A discriminator with chosen logits: the source's from the mean pixel, the class's fixed."""
+class FixedDiscriminator(nn.Module):
+    """Discriminator with a source logit equal to the mean pixel and fixed class logits."""
 
     def __init__(self, category: Tensor) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(()))
-        self.given = category
+        self.category = category
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Source and class logits."""
-        return self.gain * image.mean((1, 2, 3)), self.gain * self.given
+        """Return source and class logits."""
+        return self.gain * image.mean((1, 2, 3)), self.gain * self.category
 
 
-def test_the_losses_are_the_papers() -> None:
-    """D ascends L_S + L_C, both over real and generated images; G descends -L_C and -log P."""
+def test_losses_match_the_paper() -> None:
+    """D maximises L_S + L_C over real and generated images; G minimises -L_C and -log P(real)."""
     method = _method(beta1=0.0)
     label = torch.tensor([0, 1, 2, 2])
     batch = _batch(0, 1, 2, 2)
     category = torch.randn(4, 3)
-    method.discriminator = Known(category)
+    method.discriminator = FixedDiscriminator(category)
     method.optimizers["discriminator"] = torch.optim.SGD(method.discriminator.parameters(), lr=0.0)
     fakes: list[Tensor] = []
     method.generator.module.register_forward_hook(lambda *parts: fakes.append(parts[2].detach()))
@@ -127,14 +127,14 @@ def test_the_losses_are_the_papers() -> None:
     assert got["generator"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_an_untrained_classifier_guesses() -> None:
-    """Cross-entropy near ln(classes) for real and for generated images."""
+def test_an_untrained_classifier_has_chance_loss() -> None:
+    """Cross-entropy is near ln(classes) for real and for generated images."""
     method = _method(classes=10)
     losses = method.training_step(_batch(*range(10)), 0.0)
     assert float(losses["classification"].detach()) == pytest.approx(2 * math.log(10), rel=0.05)
 
 
-def test_without_labels_there_is_one_class() -> None:
+def test_unlabelled_data_has_one_class() -> None:
     method = _method(classes=0)
     losses = method.training_step(_batch(), 0.0)
     assert float(losses["classification"].detach()) == 0
@@ -145,13 +145,13 @@ def test_without_labels_there_is_one_class() -> None:
     assert samples.label.tolist() == [0] * 5
 
 
-def test_classes_without_labels_are_refused() -> None:
-    with pytest.raises(BenchbedError, match="needs a label with every image"):
+def test_classes_without_labels_raise() -> None:
+    with pytest.raises(BenchbedError, match="label"):
         _method(classes=3).training_step(_batch(), 0.0)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_samples_have_classes_as_frequent_as_in_training(precision: str) -> None:
+def test_sampled_classes_follow_the_training_frequencies(precision: str) -> None:
     method = _method(precision=precision)
     for _ in range(25):
         method.training_step(_batch(0, 0, 0, 2), 0.0)
@@ -162,8 +162,8 @@ def test_samples_have_classes_as_frequent_as_in_training(precision: str) -> None
     assert shares.tolist() == pytest.approx([0.75, 0.0, 0.25], abs=0.03)
 
 
-def test_it_learns_to_tell_classes_apart() -> None:
-    """Dark and bright images: after 60 steps D knows the class of real and generated ones."""
+def test_training_learns_to_distinguish_classes() -> None:
+    """After 60 steps on dark and bright images, D classifies real and generated images."""
     method = _method(classes=2, discriminator_width=0.1, dropout=0.0)
     label = torch.tensor([0, 1] * 8)
     image = (label * 1.6 - 0.8).view(-1, 1, 1, 1) + 0.1 * torch.randn(16, 3, 32, 32)

@@ -1,4 +1,4 @@
-"""The anisotropic WNet: slabs, views, their turns, the Dice loss."""
+"""Anisotropic WNet: network, views and their order, slabs, and the Dice loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchbed_anisotropic.wnet import VIEWS, WNet, dice_loss, seen_along, with_m
 SMALL = (8, 14, 16)
 
 
-def _ready(spatial: tuple[int, int, int] = SMALL, **settings: Any) -> WNet:
+def _method(spatial: tuple[int, int, int] = SMALL, **settings: Any) -> WNet:
     torch.manual_seed(0)
     method = WNet(WNetSettings(**{"features": 4, "augment": False, **settings}))
     method.data = DataShape(2, spatial, 3)
@@ -27,7 +27,7 @@ def _ready(spatial: tuple[int, int, int] = SMALL, **settings: Any) -> WNet:
 
 
 def _batch(count: int = 2, spatial: tuple[int, int, int] = SMALL) -> Batch:
-    """Three bands, each of its own brightness."""
+    """Return images of three bands of different brightness, with their masks."""
     codes = torch.zeros(spatial, dtype=torch.int64)
     for number in (1, 2, 3):
         codes[1:-1, 3 * number : 3 * number + 3, 2:-2] = number
@@ -43,21 +43,21 @@ def _weights(method: WNet, view: str) -> torch.Tensor:
 # --- network
 
 
-def test_the_papers_slab_of_19_slices_gives_11() -> None:
+def test_a_slab_of_19_slices_gives_11() -> None:
     with torch.device("meta"):
         network = AnisotropicNetwork(4, 2).eval()
         assert network(torch.empty(5, 4, 19, 144, 144)).shape == (5, 2, 11, 144, 144)
 
 
 @pytest.mark.parametrize("plane", [(14, 32), (27, 64), (9, 10)])
-def test_planes_that_4_does_not_divide_are_segmented_whole(plane: tuple[int, int]) -> None:
+def test_planes_not_divisible_by_4_keep_their_size(plane: tuple[int, int]) -> None:
     with torch.device("meta"):
         network = AnisotropicNetwork(1, 3, 4).eval()
         assert network(torch.empty(1, 1, 12, *plane)).shape == (1, 3, 4, *plane)
 
 
-def test_a_slice_is_predicted_from_nine() -> None:
-    """What is five slices away does not count, what is four slices away does."""
+def test_a_prediction_depends_on_nine_slices() -> None:
+    """Four slices away has an effect; five slices away has none."""
     torch.manual_seed(0)
     network = AnisotropicNetwork(1, 2, 4).double().eval()
     slab = torch.rand(1, 1, 2 * MARGIN + 7, 8, 8, dtype=torch.float64)
@@ -78,7 +78,7 @@ def test_a_residual_block_adds_its_input() -> None:
     assert not out[:, 2:].any()
 
 
-def test_the_layers_within_slices_and_across_them() -> None:
+def test_convolutions_within_and_across_slices() -> None:
     """20 convolutions of 1 x 3 x 3 in ten blocks, four of 3 x 1 x 1, dilations 1 2 3 3 2 1."""
     convolutions = [m for m in AnisotropicNetwork(4, 2).modules() if isinstance(m, torch.nn.Conv3d)]
     blocks = [m for m in AnisotropicNetwork(4, 2).modules() if isinstance(m, ResidualBlock)]
@@ -92,7 +92,7 @@ def test_the_layers_within_slices_and_across_them() -> None:
 # --- views
 
 
-def test_a_view_has_its_slices_first_and_back() -> None:
+def test_views_put_their_slices_first_and_are_reversible() -> None:
     volume = torch.rand(1, 2, 5, 6, 7)
     assert {view: seen_along(volume, view).shape[2] for view in VIEWS} == {
         "axial": 5,
@@ -107,27 +107,27 @@ def test_a_view_has_its_slices_first_and_back() -> None:
     [(0.0, "axial"), (0.66, "axial"), (0.67, "sagittal"), (0.83, "sagittal"), (0.84, "coronal"),
      (0.9999, "coronal")],
 )  # fmt: skip
-def test_the_views_take_turns(progress: float, view: str) -> None:
+def test_views_are_trained_in_order(progress: float, view: str) -> None:
     """20,000, 5,000 and 5,000 of 30,000 iterations."""
-    method = _ready()
+    method = _method()
     method.training_step(_batch(), progress)
     assert dict(method.updates) == {view: 1}
 
 
-def test_later_views_begin_with_the_axial_weights_and_only_once() -> None:
-    method = _ready()
+def test_later_views_copy_the_axial_weights_once() -> None:
+    method = _method()
     assert not torch.equal(_weights(method, "axial"), _weights(method, "coronal"))
     method.turn(0.7)
     assert torch.equal(_weights(method, "axial"), _weights(method, "sagittal"))
     assert not torch.equal(_weights(method, "axial"), _weights(method, "coronal"))
     method.training_step(_batch(), 0.7)
-    learned = _weights(method, "sagittal")
+    trained = _weights(method, "sagittal")
     method.turn(0.75)
-    assert torch.equal(learned, _weights(method, "sagittal"))
+    assert torch.equal(trained, _weights(method, "sagittal"))
 
 
-def test_a_state_knows_which_views_have_begun() -> None:
-    method, other = _ready(), _ready()
+def test_the_state_includes_which_views_have_started() -> None:
+    method, other = _method(), _method()
     method.training_step(_batch(), 0.7)
     other.restore(method.state())
     assert other.begun.tolist() == [True, True, False]
@@ -137,23 +137,23 @@ def test_a_state_knows_which_views_have_begun() -> None:
         assert torch.equal(method.segment(_batch().image), other.segment(_batch().image))
 
 
-def test_the_views_that_have_begun_are_averaged() -> None:
-    method = _ready().eval()
+def test_started_views_are_averaged() -> None:
+    method = _method().eval()
     image = _batch(1).image
-    alone: dict[str, torch.Tensor] = {}
+    by_view: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         for view in VIEWS:
             logits = method.network(view)(with_margin(seen_along(image, view)))
-            alone[view] = seen_along(logits.softmax(1), view)[:, 1:]
-        torch.testing.assert_close(method.segment(image), alone["axial"])
+            by_view[view] = seen_along(logits.softmax(1), view)[:, 1:]
+        torch.testing.assert_close(method.segment(image), by_view["axial"])
         method.begun[:] = True
-        torch.testing.assert_close(method.segment(image), sum(alone.values()) / 3)
+        torch.testing.assert_close(method.segment(image), sum(by_view.values()) / 3)
 
 
 # --- training
 
 
-def test_the_dice_loss_of_numbers_that_can_be_followed() -> None:
+def test_dice_loss_of_known_values() -> None:
     truth = torch.tensor([[[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]])
     assert float(dice_loss(truth * 200 - 100, truth)) == pytest.approx(0.0, abs=1e-4)
     assert float(dice_loss(100 - truth * 200, truth)) == pytest.approx(1.0, abs=1e-4)
@@ -161,42 +161,42 @@ def test_the_dice_loss_of_numbers_that_can_be_followed() -> None:
     assert float(dice_loss(torch.zeros_like(truth), truth)) == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_slabs_have_their_labels_under_them() -> None:
-    """With a margin of 4 slices on either side, empty beyond the ends."""
-    method = _ready(slab=3)
+def test_slabs_are_aligned_with_their_labels() -> None:
+    """A slab has a margin of 4 slices on either side, padded beyond the ends."""
+    method = _method(slab=3)
     image = torch.arange(8.0).view(1, 1, 8, 1, 1).expand(6, 2, 8, 4, 4)
     mask = -torch.ones(6, 3, 8, 4, 4)
     mask[:, 1, 5] = 1
-    seen, known = method.slabs(image, mask)
-    assert seen.shape == (6, 2, 11, 4, 4)
-    assert known.shape == (6, 4, 3, 4, 4)
-    starts = seen[:, 0, MARGIN, 0, 0].long().tolist()
+    slabs, labels = method.slabs(image, mask)
+    assert slabs.shape == (6, 2, 11, 4, 4)
+    assert labels.shape == (6, 4, 3, 4, 4)
+    starts = slabs[:, 0, MARGIN, 0, 0].long().tolist()
     assert len(set(starts)) > 1
     for case, start in enumerate(starts):
-        marked = [start + place == 5 for place in range(3)]
-        assert (known[case, 2, :, 0, 0] == 1).tolist() == marked
-        assert (known[case, 0, :, 0, 0] == 0).tolist() == marked
-        assert float(seen[case, 0, 0, 0, 0]) == (start - 4 if start >= 4 else -1)
+        expected = [start + place == 5 for place in range(3)]
+        assert (labels[case, 2, :, 0, 0] == 1).tolist() == expected
+        assert (labels[case, 0, :, 0, 0] == 0).tolist() == expected
+        assert float(slabs[case, 0, 0, 0, 0]) == (start - 4 if start >= 4 else -1)
 
 
-def test_the_loss_falls_in_ten_steps() -> None:
-    method = _ready(learning_rate=5e-3)
+def test_the_loss_decreases_in_ten_steps() -> None:
+    method = _method(learning_rate=5e-3)
     history = [
         float(method.training_step(_batch(), 0.0)["axial_dice_loss"].detach()) for _ in range(10)
     ]
     assert history[-1] < 0.8 * history[0]
 
 
-def test_the_optimiser_is_the_authors() -> None:
-    for optimizer in _ready().optimizers.values():
+def test_the_optimizer_matches_the_authors_code() -> None:
+    for optimizer in _method().optimizers.values():
         group = optimizer.param_groups[0]
         assert (group["lr"], group["weight_decay"]) == (1e-3, 1e-7)
 
 
-def test_segmentation_gives_probabilities_that_add_up() -> None:
-    method = _ready().eval()
+def test_segmentation_returns_probabilities() -> None:
+    method = _method().eval()
     with torch.no_grad():
-        found = method.segment(_batch().image)
-    assert found.shape == (2, 3, *SMALL)
-    assert float(found.min()) >= 0
-    assert float(found.sum(1).max()) <= 1 + 1e-6
+        output = method.segment(_batch().image)
+    assert output.shape == (2, 3, *SMALL)
+    assert float(output.min()) >= 0
+    assert float(output.sum(1).max()) <= 1 + 1e-6

@@ -1,4 +1,4 @@
-"""The running average: torch's own to the last bit, without asking the device at every update."""
+"""Running average of weights: bit-identical to PyTorch's, without a device sync per update."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ DECAY = 0.9
 
 
 def network() -> nn.Module:
-    """Weights in two memory orders and two types; batch normalisation brings whole numbers."""
+    """Return weights in two memory formats and two dtypes, and integer buffers."""
     torch.manual_seed(0)
-    made = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Linear(4, 4).double())
-    made[0].to(memory_format=torch.channels_last)
-    return made
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Linear(4, 4).double())
+    model[0].to(memory_format=torch.channels_last)
+    return model
 
 
-def torchs_own(model: nn.Module) -> AveragedModel:
+def torch_average(model: nn.Module) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(DECAY), use_buffers=True)
 
 
-def moved(model: nn.Module) -> None:
-    """The next weights and statistics of a training."""
+def change_weights(model: nn.Module) -> None:
+    """Change all weights and buffers, as a training step does."""
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             if tensor.is_floating_point():
@@ -36,66 +36,66 @@ def moved(model: nn.Module) -> None:
                 tensor.add_(3)
 
 
-def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+def have_equal_states(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return list(one) == list(other) and all(
         torch.equal(one[name], other[name]) and one[name].dtype == other[name].dtype for name in one
     )
 
 
-def test_the_average_is_torchs_own_to_the_last_bit() -> None:
+def test_the_average_is_bit_identical_to_pytorchs() -> None:
     model = network()
-    ours, theirs = RunningAverage(model, DECAY), torchs_own(model)
+    ours, theirs = RunningAverage(model, DECAY), torch_average(model)
     for _ in range(20):
-        moved(model)
+        change_weights(model)
         ours.update_parameters(model)
         theirs.update_parameters(model)
-        assert equal(ours.state_dict(), theirs.state_dict())
+        assert have_equal_states(ours.state_dict(), theirs.state_dict())
     assert int(ours.n_averaged) == 20
     assert not any(parameter.requires_grad for parameter in ours.parameters())
 
 
-def test_a_saved_average_goes_on_where_it_stood_whoever_saved_it() -> None:
-    """Checkpoints of torch's own class are loaded, and ours are by it; also before any update."""
+def test_states_are_interchangeable_with_pytorchs() -> None:
+    """Each class continues from the state of the other, also before any update."""
     for updates in (0, 1, 4):
         model = network()
-        theirs = torchs_own(model)
+        theirs = torch_average(model)
         for _ in range(updates):
-            moved(model)
+            change_weights(model)
             theirs.update_parameters(model)
         ours = RunningAverage(network(), DECAY)
-        for _ in range(2):  # what it did before counts no more
+        for _ in range(2):  # overwritten by the loaded state
             ours.update_parameters(model)
         ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
-        back = torchs_own(model)
-        back.load_state_dict(copy.deepcopy(ours.state_dict()))
+        reloaded = torch_average(model)
+        reloaded.load_state_dict(copy.deepcopy(ours.state_dict()))
         for _ in range(3):
-            moved(model)
-            for average in (ours, theirs, back):
+            change_weights(model)
+            for average in (ours, theirs, reloaded):
                 average.update_parameters(model)
-        assert equal(ours.state_dict(), theirs.state_dict())
-        assert equal(back.state_dict(), theirs.state_dict())
+        assert have_equal_states(ours.state_dict(), theirs.state_dict())
+        assert have_equal_states(reloaded.state_dict(), theirs.state_dict())
 
 
-def test_the_device_is_asked_once_after_a_state_was_loaded(
+def test_the_device_is_read_once_after_loading_a_state(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
+    reads: list[str] = []
 
-    def watched(name: str) -> None:
+    def record_reads(name: str) -> None:
         read = getattr(Tensor, name)
-        monkeypatch.setattr(Tensor, name, lambda tensor: asked.append(name) or read(tensor))
+        monkeypatch.setattr(Tensor, name, lambda tensor: reads.append(name) or read(tensor))
 
     for name in ("__bool__", "__int__", "__float__", "item", "cpu", "tolist"):
-        watched(name)
+        record_reads(name)
     model = network()
     ours = RunningAverage(model, DECAY)
     for _ in range(3):
         ours.update_parameters(model)
-    assert asked == []
-    torchs_own(model).update_parameters(model)
-    assert asked == ["__bool__"] * 2, "the watch itself sees what torch's own asks"
-    asked.clear()
+    assert reads == []
+    torch_average(model).update_parameters(model)
+    assert reads == ["__bool__"] * 2, "the recorder sees the reads of PyTorch's class"
+    reads.clear()
     ours.load_state_dict(ours.state_dict())
     for _ in range(3):
         ours.update_parameters(model)
-    assert asked == ["__int__"]
+    assert reads == ["__int__"]

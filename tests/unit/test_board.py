@@ -1,4 +1,4 @@
-"""TensorBoard as an option: what is in its event files, and that nothing else changes by it."""
+"""TensorBoard option: content of the event files, and no effect on results."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def run(root: Path, *, logger: Any = "tensorboard", force: bool = False) -> Outc
 
 
 def events(folder: Path) -> Any:
-    """What TensorBoard itself would show of a run's folder."""
-    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    found = reading.EventAccumulator(str(folder / board.FOLDER))
-    found.Reload()
-    return found
+    """Return what TensorBoard reads from the folder of a run."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    reader = accumulator.EventAccumulator(str(folder / board.FOLDER))
+    reader.Reload()
+    return reader
 
 
 def history(folder: Path) -> list[tuple[int, float]]:
@@ -41,62 +41,62 @@ def history(folder: Path) -> list[tuple[int, float]]:
         return [(int(row["step"]), float(row["generator"])) for row in csv.DictReader(file)]
 
 
-def shown(folder: Path) -> list[tuple[int, float]]:
+def logged(folder: Path) -> list[tuple[int, float]]:
     return [(e.step, e.value) for e in events(folder).Scalars("loss/generator")]
 
 
-def test_the_event_file_has_the_losses_of_the_history_and_the_pictures(tmp_path: Path) -> None:
+def test_the_event_file_has_the_losses_and_sample_grids(tmp_path: Path) -> None:
     folder = run(tmp_path).folder
     assert len(history(folder)) == 25
-    for (step, loss), (other_step, other_loss) in zip(history(folder), shown(folder), strict=True):
+    for (step, loss), (other_step, other_loss) in zip(history(folder), logged(folder), strict=True):
         assert step == other_step
         assert loss == pytest.approx(other_loss, rel=1e-5)
-    found = events(folder)
-    assert set(found.Tags()["scalars"]) == {"loss/generator", "loss/discriminator"}
-    (picture,) = found.Images("samples")
+    reader = events(folder)
+    assert set(reader.Tags()["scalars"]) == {"loss/generator", "loss/discriminator"}
+    (picture,) = reader.Images("samples")
     assert (picture.width, picture.height) == (8 * 130, 4 * 130)
 
 
 def test_the_logger_changes_no_result(tmp_path: Path) -> None:
-    with_it, without = run(tmp_path / "a"), run(tmp_path / "b", logger=None)
-    assert with_it.record.metrics == without.record.metrics
-    assert history(with_it.folder) == history(without.folder)
-    assert not (without.folder / board.FOLDER).exists()
+    logged_run, plain_run = run(tmp_path / "a"), run(tmp_path / "b", logger=None)
+    assert logged_run.record.metrics == plain_run.record.metrics
+    assert history(logged_run.folder) == history(plain_run.folder)
+    assert not (plain_run.folder / board.FOLDER).exists()
 
 
-def test_a_run_that_goes_on_shows_every_step_once(
+def test_a_resumed_run_logs_every_step_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after 12 steps, killed after 18, and then to the end."""
+    """Stopped after 12 steps, killed after 18, then completed."""
     step = Loop._step
 
-    def until(last: int, how: type[BaseException]) -> None:
+    def run_until(last: int, error: type[BaseException]) -> None:
         def stopping(self: Loop, share: float) -> None:
             step(self, share)
             if self.method.steps == last:
-                if how is Interrupted:
+                if error is Interrupted:
                     self._save()
-                raise how
+                raise error
 
         monkeypatch.setattr(Loop, "_step", stopping)
         with pytest.raises(Interrupted):
             run(tmp_path)
 
-    until(12, Interrupted)
-    until(18, KeyboardInterrupt)
+    run_until(12, Interrupted)
+    run_until(18, KeyboardInterrupt)
     monkeypatch.setattr(Loop, "_step", step)
     folder = run(tmp_path).folder
     assert len(list((folder / board.FOLDER).iterdir())) == 3
-    assert [step for step, _ in shown(folder)] == list(range(1, 26))
+    assert [step for step, _ in logged(folder)] == list(range(1, 26))
 
 
-def test_a_forced_run_forgets_the_events_of_the_one_before(tmp_path: Path) -> None:
+def test_a_forced_run_deletes_the_events_of_the_previous_run(tmp_path: Path) -> None:
     run(tmp_path)
     folder = run(tmp_path, force=True).folder
     assert len(list((folder / board.FOLDER).iterdir())) == 1
 
 
-def test_without_the_package_one_sentence_says_how_to_get_it(
+def test_a_missing_package_error_shows_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     board.check_logger(None)
@@ -105,22 +105,20 @@ def test_without_the_package_one_sentence_says_how_to_get_it(
         board.check_logger("tensorboard")
 
 
-def test_the_run_command_passes_the_option_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_run_command_passes_the_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
     from benchbed.cli import run_command
     from benchbed.runs import runner
 
-    seen: list[Options] = []
+    received: list[Options] = []
 
-    def stop(*given: Any, options: Options, **more: Any) -> None:
-        seen.append(options)
+    def stop(*_: Any, options: Options, **__: Any) -> None:
+        received.append(options)
         raise Interrupted
 
     monkeypatch.setattr(runner, "carry_out", stop)
-    words = ["--method", "tiny-lsgan", "--dataset", "discs", "--results", str(tmp_path)]
-    words += ["--size", "16", "--logger", "tensorboard", "--checkpoint-every", "7s"]
-    assert CliRunner().invoke(run_command.app, words).exit_code == 130
-    assert seen == [Options(checkpoint_seconds=7.0, logger="tensorboard")]
+    arguments = ["--method", "tiny-lsgan", "--dataset", "discs", "--results", str(tmp_path)]
+    arguments += ["--size", "16", "--logger", "tensorboard", "--checkpoint-every", "7s"]
+    assert CliRunner().invoke(run_command.app, arguments).exit_code == 130
+    assert received == [Options(checkpoint_seconds=7.0, logger="tensorboard")]

@@ -1,12 +1,13 @@
-"""A Ray cluster as an executor: what is asked of Ray, what is refused, and what a node does.
+"""Ray executor: requests to Ray, rejected options, and the work of a node.
 
-Ray itself is played here; ``tests/cli/test_ray.py`` has a real cluster.
+Ray is mocked here; ``tests/cli/test_ray.py`` uses a real cluster.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import pickle
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -31,33 +32,34 @@ from benchbed.suites.grid import Member
 
 
 class RayError(Exception):
-    """The root of Ray's errors."""
+    """Base class of Ray's errors."""
 
 
 class TaskCancelledError(RayError):
-    """What a cancelled task gives."""
+    """Error of a cancelled task."""
 
 
-class PlayedRay:
-    """Computes nothing: says what it was asked, and gives what it was told to.
+class FakeRay:
+    """Mock of Ray that records requests and returns prepared results.
 
     Attributes:
-        resources: Of each node.
-        sights: What the nodes see; errors are raised.
-        results: What the runs give, in the order in which they were handed over.
-        asked: The options of every task.
-        wanted: What else was wanted for a task.
-        cancelled: Tasks that were, and whether by force.
+        resources: Resources of each node.
+        node_infos: Answers of the nodes; errors are raised.
+        results: Results of the runs in the order of submission; errors are raised.
+        remote_options: Options of every remote function.
+        task_options: Further options of single tasks.
+        jobs: Submitted jobs.
+        cancelled: Cancelled tasks, and whether by force.
     """
 
     exceptions = SimpleNamespace(RayError=RayError, TaskCancelledError=TaskCancelledError)
 
     def __init__(self, *resources: dict[str, float]) -> None:
         self.resources = resources
-        self.sights: list[Any] = []
+        self.node_infos: list[Any] = []
         self.results: list[Any] = []
-        self.asked: list[dict[str, Any]] = []
-        self.wanted: list[dict[str, Any]] = []
+        self.remote_options: list[dict[str, Any]] = []
+        self.task_options: list[dict[str, Any]] = []
         self.jobs: list[Job] = []
         self.cancelled: list[tuple[str, bool]] = []
         self.open = True
@@ -72,22 +74,22 @@ class PlayedRay:
         return {"GPU": sum(resources.get("GPU", 0) for resources in self.resources)}
 
     def remote(self, **options: Any) -> Callable[[Any], Any]:
-        self.asked.append(options)
+        self.remote_options.append(options)
 
-        def task(given: Any) -> str:
-            if isinstance(given, Job):
-                self.jobs.append(given)
+        def task(argument: Any) -> str:
+            if isinstance(argument, Job):
+                self.jobs.append(argument)
                 return f"run {len(self.jobs) - 1}"
-            return f"look {given}"
+            return f"look {argument}"
 
-        made = SimpleNamespace(remote=task)
+        function = SimpleNamespace(remote=task)
 
         def options(**more: Any) -> Any:
-            self.wanted.append(more)
-            return made
+            self.task_options.append(more)
+            return function
 
-        made.options = options
-        return lambda function: made
+        function.options = options
+        return lambda _: function
 
     def wait(
         self, tasks: list[str], *, num_returns: int, timeout: float
@@ -96,12 +98,12 @@ class PlayedRay:
 
     def get(self, task: Any, timeout: float | None = None) -> Any:
         if isinstance(task, list):
-            mark = Path(task[0].removeprefix("look "))
-            seen = self.sights or [Sight("alpha", __version__, mark.exists()) for _ in task]
-            for sight in seen:
-                if isinstance(sight, Exception):
-                    raise sight
-            return seen
+            marker = Path(task[0].removeprefix("look "))
+            infos = self.node_infos or [Sight("alpha", __version__, marker.exists()) for _ in task]
+            for info in infos:
+                if isinstance(info, Exception):
+                    raise info
+            return infos
         result = self.results[int(task.removeprefix("run "))]
         if isinstance(result, Exception):
             raise result
@@ -115,12 +117,12 @@ class PlayedRay:
 
 
 @pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> PlayedRay:
-    """Two nodes that compute, and one that does not."""
+def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    """Return a mock with two nodes that compute and one that does not."""
     pytest.importorskip("ray")
-    played = PlayedRay({"CPU": 4}, {"CPU": 8}, {})
-    monkeypatch.setattr(cluster, "_connect", lambda address: played)
-    return played
+    fake = FakeRay({"CPU": 4}, {"CPU": 8}, {})
+    monkeypatch.setattr(cluster, "_connect", lambda address: fake)
+    return fake
 
 
 def member(name: str, *, trains: bool = True) -> Member:
@@ -129,13 +131,11 @@ def member(name: str, *, trains: bool = True) -> Member:
     return Member(request, plan)  # type: ignore[arg-type]
 
 
-def test_every_run_is_one_task_with_its_needs_and_is_tried_again(
-    ray: PlayedRay, tmp_path: Path
-) -> None:
+def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path: Path) -> None:
     ray.results = [("finished", ""), ("diverged", "loss"), ("broken", "why"), RayError("crashed")]
-    said: list[str] = []
+    messages: list[str] = []
     executor = Cluster(
-        Store(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, say=said.append
+        Store(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, say=messages.append
     )
     runs = [member(name) for name in "abcd"]
     ended = list(execute.carry_out(runs, executor))
@@ -145,82 +145,81 @@ def test_every_run_is_one_task_with_its_needs_and_is_tried_again(
         ("c", "broken", "why"),
         ("d", "broken", "crashed"),
     ]
-    assert ray.asked[-1] == {
+    assert ray.remote_options[-1] == {
         "num_cpus": 4, "num_gpus": 0, "max_retries": cluster.RETRIES, "max_calls": 1,
     }  # fmt: skip
     assert [(job.run, job.device, job.root) for job in ray.jobs] == [
         (name, "cpu", tmp_path) for name in "abcd"
     ]
     assert ray.jobs[0].options == {"checkpoint_seconds": 5.0}
-    assert said == ["A cluster of 3 nodes with 12 cores and 0 GPUs: room for 3 at a time."]
+    (message,) = messages
+    assert re.search(r"\b3 nodes\b.*\b12 cores\b.*\b0 GPUs\b.*\b3\b", message)
     assert executor.room == 3
     assert not ray.open
-    assert list(tmp_path.iterdir()) == [], "the mark of the shared folder is gone"
+    assert list(tmp_path.iterdir()) == [], "the marker file of the shared folder is deleted"
 
 
-def test_a_cluster_with_gpus_gives_one_to_every_run_unless_told_otherwise(
-    ray: PlayedRay, tmp_path: Path
-) -> None:
+def test_every_run_gets_one_gpu_by_default(ray: FakeRay, tmp_path: Path) -> None:
     ray.resources = ({"CPU": 4}, {"CPU": 8, "GPU": 2})
     for device, gpus, room in (("auto", 1, 2), ("cuda", 1, 2), ("cpu", 0, 12)):
         executor = Cluster(Store(tmp_path), device=device)
         executor.close()
-        assert ray.asked[-1]["num_gpus"] == gpus
+        assert ray.remote_options[-1]["num_gpus"] == gpus
         assert executor.room == room
-    with pytest.raises(BenchbedError, match="Ray chooses the GPU"):
+    with pytest.raises(BenchbedError, match=r"--device\b.*'cuda:1'"):
         Cluster(Store(tmp_path), device="cuda:1")
 
 
-def test_every_run_gets_its_devices_and_their_cores_on_one_node(
-    ray: PlayedRay, tmp_path: Path
-) -> None:
-    """A run that trains nothing gets one of each; no node has room for parts of two runs."""
+def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path: Path) -> None:
+    """A run without training gets one device; a run is not divided among nodes."""
     ray.resources = ({"CPU": 4, "GPU": 3}, {"CPU": 2, "GPU": 4}, {"CPU": 8})
     ray.results = [("finished", "")] * 2
-    said: list[str] = []
-    executor = Cluster(Store(tmp_path), threads=1, devices=2, say=said.append)
-    assert ray.asked[-1]["num_cpus"] == 2
-    assert ray.asked[-1]["num_gpus"] == 2
-    assert executor.room == 2, "the first has GPUs for one run, the second cores for one"
+    messages: list[str] = []
+    executor = Cluster(Store(tmp_path), threads=1, devices=2, say=messages.append)
+    assert ray.remote_options[-1]["num_cpus"] == 2
+    assert ray.remote_options[-1]["num_gpus"] == 2
+    assert executor.room == 2, "the first node has GPUs for one run, the second has cores for one"
     list(execute.carry_out([member("a"), member("expert", trains=False)], executor))
-    assert ray.wanted[-2:] == [
+    assert ray.task_options[-2:] == [
         {"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 1, "num_gpus": 1},
     ]  # fmt: skip
     assert [job.devices for job in ray.jobs] == [2, 1]
-    Cluster(Store(tmp_path), threads=2, devices=5, say=said.append).close()
-    assert said[-1] == "No node has 10 cores and 5 GPUs: the runs wait until one joins."
+    Cluster(Store(tmp_path), threads=2, devices=5, say=messages.append).close()
+    assert "10 cores and 5 GPUs" in messages[-1]
     Cluster(Store(tmp_path), threads=2, devices=2, device="cpu").close()
-    assert ray.asked[-1]["num_cpus"] == 4
-    assert ray.asked[-1]["num_gpus"] == 0
+    assert ray.remote_options[-1]["num_cpus"] == 4
+    assert ray.remote_options[-1]["num_gpus"] == 0
 
 
-def test_what_no_node_has_is_said(ray: PlayedRay, tmp_path: Path) -> None:
-    said: list[str] = []
-    Cluster(Store(tmp_path), threads=16, say=said.append)
-    Cluster(Store(tmp_path), device="cuda", say=said.append)
-    assert said[1] == "No node has 16 cores: the runs wait until one joins."
-    assert said[3] == "No node has 1 cores and 1 GPUs: the runs wait until one joins."
+def test_resources_that_no_node_has_are_reported(ray: FakeRay, tmp_path: Path) -> None:
+    messages: list[str] = []
+    Cluster(Store(tmp_path), threads=16, say=messages.append)
+    Cluster(Store(tmp_path), device="cuda", say=messages.append)
+    assert "16 cores" in messages[1]
+    assert "GPU" not in messages[1]
+    assert "1 cores and 1 GPUs" in messages[3]
 
 
 @pytest.mark.parametrize(
-    ("sight", "words"),
+    ("info", "facts"),
     [
-        (Sight("beta", __version__, False), "is not there on beta"),
-        (Sight("beta", "0.0.1", True), r"there is another on beta \(0.0.1\)"),
-        (RayError("first\nNo module named 'benchbed'"), "No module named 'benchbed'"),
+        (Sight("beta", __version__, False), r"{path} .*\bbeta\b.*--results"),
+        (Sight("beta", "0.0.1", True), r"{version}\b.*\bbeta \(0\.0\.1\)"),
+        (RayError("first\nNo module named 'benchbed'"), r"No module named 'benchbed'"),
     ],
 )
-def test_nodes_that_cannot_do_the_runs_are_refused_before_any_begins(
-    sight: Any, words: str, ray: PlayedRay, tmp_path: Path
+def test_unsuitable_nodes_are_rejected_before_any_run_starts(
+    info: Any, facts: str, ray: FakeRay, tmp_path: Path
 ) -> None:
-    ray.sights = [Sight("alpha", __version__, True), sight]
-    with pytest.raises(BenchbedError, match=words):
+    ray.node_infos = [Sight("alpha", __version__, True), info]
+    facts = facts.format(path=re.escape(str(tmp_path)), version=re.escape(__version__))
+    with pytest.raises(BenchbedError, match=facts):
         Cluster(Store(tmp_path))
     assert ray.jobs == []
     assert not ray.open
 
 
-def test_no_more_runs_than_asked_for_are_handed_over(ray: PlayedRay, tmp_path: Path) -> None:
+def test_no_more_runs_than_requested_are_submitted(ray: FakeRay, tmp_path: Path) -> None:
     executor = Cluster(Store(tmp_path), jobs=2)
     ray.results = [("finished", "")] * 3
     for name in "ab":
@@ -232,9 +231,9 @@ def test_no_more_runs_than_asked_for_are_handed_over(ray: PlayedRay, tmp_path: P
     assert executor.has_room()
 
 
-def test_a_stop_cancels_every_task_and_force_stops_at_once(ray: PlayedRay, tmp_path: Path) -> None:
-    """A run that saved says so itself; one that waited, or was ended, is Ray's to tell of."""
-    ray.results = [("stopped", ""), TaskCancelledError(), RayError("ended by force")]
+def test_a_stop_cancels_every_task_and_a_second_one_forces_it(ray: FakeRay, tmp_path: Path) -> None:
+    """Also for runs that were waiting or were killed, which Ray reports as errors."""
+    ray.results = [("stopped", ""), TaskCancelledError(), RayError("killed")]
     executor = Cluster(Store(tmp_path))
     for name in "abc":
         executor.start(member(name))
@@ -244,14 +243,14 @@ def test_a_stop_cancels_every_task_and_force_stops_at_once(ray: PlayedRay, tmp_p
     assert [executor.ended()[0].outcome for _ in "abc"] == ["stopped"] * 3
 
 
-def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ray_error_shows_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(BenchbedError, match=r"pip install 'benchbed\[ray\]'"):
         check_ray()
 
 
-def test_planning_a_suite_for_a_cluster_loads_no_ray() -> None:
-    """The executor is looked at before the plan is made, and Ray takes seconds to load."""
+def test_planning_a_suite_for_a_cluster_does_not_import_ray() -> None:
+    """The executor is checked before planning, and importing Ray takes seconds."""
     import subprocess
     import sys
 
@@ -261,61 +260,62 @@ def test_planning_a_suite_for_a_cluster_loads_no_ray() -> None:
     )
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed")
-    answer = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert answer.stdout.strip() == "[]"
+    assert completed.stdout.strip() == "[]"
 
 
 @pytest.fixture
 def job(with_plugin: Path, tmp_path: Path) -> Job:
-    """A small run for a node."""
+    """Return a small run for a node."""
     request = Request(
         method="tiny-lsgan", dataset="discs", settings={}, kimg=0.1, size=16, samples=8,
         metrics=("kl",),
     )  # fmt: skip
-    mark = tmp_path / "mark"
-    mark.touch()
-    return Job(request, plan(request).id, tmp_path, mark, "cpu", {"checkpoint_seconds": 1.0})
+    marker = tmp_path / "marker"
+    marker.touch()
+    return Job(request, plan(request).id, tmp_path, marker, "cpu", {"checkpoint_seconds": 1.0})
 
 
-def test_a_node_carries_out_the_run_and_says_its_lines(
+def test_a_node_executes_the_run_and_prints_its_output(
     job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert compute(job) == ("finished", "")
     assert Store(tmp_path).record(job.run) is not None
     assert f"{job.run}: Data:" in capfd.readouterr().err
-    assert compute(job) == ("finished", ""), "a run that is done is not an error on a second try"
+    assert compute(job) == ("finished", ""), "a completed run is no error on retry"
 
 
-def test_a_node_that_plans_another_run_refuses_it(job: Job, tmp_path: Path) -> None:
+def test_a_node_that_plans_a_different_run_rejects_it(job: Job, tmp_path: Path) -> None:
     outcome, words = compute(replace(job, run="tiny-lsgan-discs-16px-s0-00000000"))
     assert outcome == "broken"
-    assert "plans tiny-lsgan-discs-16px-s0-" in words
-    assert "its plugins or its benchbed differ" in words
+    assert job.run in words
+    assert "tiny-lsgan-discs-16px-s0-00000000" in words
     assert not (tmp_path / "records").exists()
 
 
-def test_a_node_with_another_folder_under_that_path_refuses_the_run(job: Job) -> None:
+def test_a_node_without_the_shared_folder_rejects_the_run(job: Job) -> None:
     job.mark.unlink()
     outcome, words = compute(job)
     assert outcome == "broken"
-    assert "all of them need the same folder under the same path" in words
+    assert str(job.root) in words
+    assert "--results" in words
 
 
-def test_a_broken_and_a_diverged_run_on_a_node(job: Job, tmp_path: Path) -> None:
-    for settings, outcome, words in (
+def test_a_failed_and_a_diverged_run_on_a_node(job: Job, tmp_path: Path) -> None:
+    for settings, expected, fact in (
         ({"fail_at": 2}, "broken", "the plugin has a bug"),
-        ({"nan_at": 2}, "diverged", "loss 'generator' was nan"),
+        ({"nan_at": 2}, "diverged", r"'generator'.*\bnan\b"),
     ):
         request = replace(job.request, settings=settings)
-        got, said = compute(replace(job, request=request, run=plan(request).id))
-        assert got == outcome
-        assert words in said
+        outcome, words = compute(replace(job, request=request, run=plan(request).id))
+        assert outcome == expected
+        assert re.search(fact, words)
 
 
 def test_an_interrupt_on_a_node_saves_the_run(job: Job, tmp_path: Path) -> None:
-    """What Ray's cancel does to a task: Ctrl-C in its main thread."""
+    """Ray cancels a task by KeyboardInterrupt in its main thread."""
     import _thread
 
     request = replace(job.request, settings={"step_ms": 50})
@@ -334,21 +334,21 @@ def test_an_interrupt_on_a_node_saves_the_run(job: Job, tmp_path: Path) -> None:
     assert (folder / "checkpoints/last.pt").exists()
 
 
-def test_a_run_waits_for_the_lock_of_the_node_that_was_lost(
+def test_a_run_waits_for_the_lock_of_a_lost_node(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a file server holds it for a while; only when it never comes free is the run refused."""
+    """File servers keep such locks for a while; the run fails only if it is never released."""
     store = Store(tmp_path)
     monkeypatch.setattr(node, "LOCK_SECONDS", 0.2)
     with store.locked(job.run):
         assert compute(job)[0] == "broken"
     monkeypatch.setattr(node, "LOCK_SECONDS", 60.0)
-    held, free = threading.Event(), threading.Event()
+    held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with store.locked(job.run):
             held.set()
-            free.wait(0.5)
+            release.wait(0.5)
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -359,10 +359,10 @@ def test_a_run_waits_for_the_lock_of_the_node_that_was_lost(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_node_carries_out_a_run_on_two_devices(
+def test_a_node_executes_a_run_on_two_devices(
     job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """In processes of its own, whose lines are the node's; a refusal comes back in words."""
+    """In separate processes, whose output is printed and whose errors are returned."""
     several = replace(job, devices=2)
     assert compute(several) == ("finished", "")
     record = Store(tmp_path).record(job.run)
@@ -372,7 +372,7 @@ def test_a_node_carries_out_a_run_on_two_devices(
     assert capfd.readouterr().err.count(f"{job.run}: Data:") == 1
     outcome, words = compute(replace(several, run="tiny-lsgan-discs-16px-s0-00000000"))
     assert outcome == "broken"
-    assert "plans tiny-lsgan-discs-16px-s0-" in words
+    assert job.run in words
 
 
 @pytest.mark.slow
@@ -380,7 +380,7 @@ def test_a_node_carries_out_a_run_on_two_devices(
 def test_an_interrupt_and_the_end_of_the_task_reach_a_run_on_two_devices(
     job: Job, tmp_path: Path
 ) -> None:
-    """Ctrl-C saves it. A task that is killed, as with its node, takes every process along."""
+    """Ctrl-C saves it. A killed task, as with a lost node, terminates all its processes."""
     import os
     import subprocess
     import sys
@@ -411,14 +411,14 @@ print(compute(pickle.loads({pickle.dumps(slow)!r})), flush=True)
     stopped.send_signal(signal.SIGINT)
     assert stopped.communicate(timeout=300)[0].strip() == "('stopped', '')"
     killed = start()
-    family = psutil.Process(killed.pid).children(recursive=True)
-    assert len(family) >= 2
+    workers = psutil.Process(killed.pid).children(recursive=True)
+    assert len(workers) >= 2
     killed.kill()
     killed.communicate()
     if sys.platform == "linux":
-        _, alive = psutil.wait_procs(family, timeout=60)
+        _, alive = psutil.wait_procs(workers, timeout=60)
         assert alive == []
-    assert compute(replace(slow, devices=1))[0] == "broken", "it goes on with two devices only"
+    assert compute(replace(slow, devices=1))[0] == "broken", "it resumes with two devices only"
     assert compute(slow) == ("finished", "")
 
 

@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs, what must not be compared, and which value is better."""
+"""Comparison of runs: differences, comparability, and the best value of each metric."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ PROVENANCE = {
 
 
 def _measured(metric: str, value: float | None, **more: Any) -> Measured:
-    recipe = more.pop("recipe", "as ever")
+    recipe = more.pop("recipe", "default")
     return Measured(metric=metric, value=value, recipe=recipe, n_real=100, n_fake=100, **more)
 
 
 def _record(run: str, *metrics: Measured, protocol: Any = None, **changes: Any) -> Record:
-    wanted = {**PROTOCOL, **(protocol or {})}
+    merged = {**PROTOCOL, **(protocol or {})}
     content = {
         "id": run, "state": "finished", "method": "dcgan", "settings": {"batch_size": 16},
-        "dataset": "drive", "source": wanted["source"], "fingerprint": wanted["fingerprint"],
-        "cases": {"train": 20}, "task": wanted["task"], "protocol": wanted,
-        "protocol_hash": str(hash(tuple(wanted.values()))), "seed": 0, "precision": "fp32",
+        "dataset": "drive", "source": merged["source"], "fingerprint": merged["fingerprint"],
+        "cases": {"train": 20}, "task": merged["task"], "protocol": merged,
+        "protocol_hash": str(hash(tuple(merged.values()))), "seed": 0, "precision": "fp32",
         "training": {"kimg": 16, "steps": 1000, "seconds": 10.0, "images_per_second": 1600},
         "metrics": [metric.model_dump() for metric in metrics], "provenance": PROVENANCE,
     }  # fmt: skip
     return Record.model_validate({**content, **changes})
 
 
-def _compared(*records: Record) -> Comparison:
+def _compare(*records: Record) -> Comparison:
     return compare(records, registry().specs(MetricSpec))
 
 
@@ -60,83 +60,91 @@ def _compared(*records: Record) -> Comparison:
         ("of-no-plugin", (0.2, 0.5, 0.9), set()),
     ],
 )
-def test_the_better_value_is_the_metrics_direction(
+def test_the_best_value_follows_the_direction_of_the_metric(
     metric: str, values: tuple[float | None, ...], best: set[int]
 ) -> None:
-    found = _compared(*(_record(f"r{i}", _measured(metric, v)) for i, v in enumerate(values)))
-    assert found.reasons == ()
-    (line,) = found.lines
+    comparison = _compare(*(_record(f"r{i}", _measured(metric, v)) for i, v in enumerate(values)))
+    assert comparison.reasons == ()
+    (line,) = comparison.lines
     assert line.best == best
 
 
 @pytest.mark.parametrize(
     ("second", "overlap"), [((0.15, 0.3), True), ((0.21, 0.3), False), ((0.2, 0.3), True)]
 )
-def test_intervals_that_touch_are_told(second: tuple[float, float], overlap: bool) -> None:
+def test_overlapping_intervals_are_marked(second: tuple[float, float], overlap: bool) -> None:
     low, high = second
-    found = _compared(
+    comparison = _compare(
         _record("a", _measured("swd", 0.1, low=0.05, high=0.2)),
         _record("b", _measured("swd", 0.25, low=low, high=high)),
     )
-    assert found.lines[0].best == {0}
-    assert found.lines[0].overlap is overlap
+    assert comparison.lines[0].best == {0}
+    assert comparison.lines[0].overlap is overlap
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "field", "values"),
     [
-        ({"source": "real"}, "other source: phantom, real"),
-        ({"fingerprint": "0" * 16}, f"other fingerprint: {'f' * 16}, {'0' * 16}"),
-        ({"task": "translation"}, "other task: synthesis, translation"),
-        ({"size": 128}, "other size: 64, 128"),
-        ({"kimg": 8.0}, "other budget in kimg: 16, 8"),
-        ({"version": 2}, "other version of the protocol: 1, 2"),
+        ({"source": "real"}, "source", "phantom, real"),
+        ({"fingerprint": "0" * 16}, "fingerprint", f"{'f' * 16}, {'0' * 16}"),
+        ({"task": "translation"}, "task", "synthesis, translation"),
+        ({"size": 128}, "size", "64, 128"),
+        ({"kimg": 8.0}, "kimg", "16, 8"),
+        ({"version": 2}, "version", "1, 2"),
     ],
 )
-def test_another_protocol_forbids_a_verdict(change: dict[str, Any], reason: str) -> None:
-    found = _compared(
+def test_runs_of_different_protocols_are_not_ranked(
+    change: dict[str, Any], field: str, values: str
+) -> None:
+    comparison = _compare(
         _record("a", _measured("swd", 0.1)), _record("b", _measured("swd", 0.2), protocol=change)
     )
-    assert found.reasons == (reason,)
-    assert found.lines[0].best == frozenset()
-    assert found.as_dict()["comparable"] is False
+    (reason,) = comparison.reasons
+    assert field in reason
+    assert reason.endswith(f": {values}")
+    assert comparison.lines[0].best == frozenset()
+    assert comparison.as_dict()["comparable"] is False
 
 
-def test_another_precision_forbids_a_verdict() -> None:
-    found = _compared(_record("a"), _record("b", precision="bf16"))
-    assert found.reasons == ("other precision: fp32, bf16",)
+def test_runs_of_different_precision_are_not_ranked() -> None:
+    comparison = _compare(_record("a"), _record("b", precision="bf16"))
+    (reason,) = comparison.reasons
+    assert "precision" in reason
+    assert reason.endswith(": fp32, bf16")
 
 
-def test_values_of_other_recipes_are_not_ranked() -> None:
-    found = _compared(
+def test_values_of_different_recipes_are_not_ranked() -> None:
+    comparison = _compare(
         _record("a", _measured("swd", 0.1)), _record("b", _measured("swd", 0.2, recipe="new"))
     )
-    assert found.lines[0].best == frozenset()
-    assert found.lines[0].note == "measured by other recipes or counts"
+    assert comparison.lines[0].best == frozenset()
+    assert "recipe" in comparison.lines[0].note
 
 
-def test_only_what_differs_is_a_difference() -> None:
-    found = _compared(_record("a"), _record("b", seed=1, settings={"batch_size": 16, "width": 0.5}))
-    differing = {(f.group, f.name): f.values for f in found.facts if f.differs}
+def test_only_different_facts_are_listed() -> None:
+    comparison = _compare(
+        _record("a"), _record("b", seed=1, settings={"batch_size": 16, "width": 0.5})
+    )
+    differing = {(f.group, f.name): f.values for f in comparison.facts if f.differs}
     assert differing == {("run", "seed"): (0, 1), ("settings", "width"): (None, 0.5)}
-    shown = found.as_dict()["facts"]
-    assert [fact["name"] for fact in shown] == ["seed", "width"]
-    everything = {fact["name"] for fact in found.as_dict(everything=True)["facts"]}
+    listed = comparison.as_dict()["facts"]
+    assert [fact["name"] for fact in listed] == ["seed", "width"]
+    everything = {fact["name"] for fact in comparison.as_dict(everything=True)["facts"]}
     assert {"processor", "batch_size", "cases of train", "steps", "torch"} <= everything
 
 
-def test_processors_of_one_name_are_told_apart_by_their_instructions() -> None:
-    """They round otherwise: the same command and seed give other values."""
+def test_processors_differ_by_their_instruction_sets() -> None:
+    """They round differently, so that the same command and seed give other values."""
     older, newer = (
-        _record(name, provenance={**PROVENANCE, "instructions": given})
-        for name, given in (("a", "AVX2"), ("b", "AVX512"))
+        _record(name, provenance={**PROVENANCE, "instructions": instructions})
+        for name, instructions in (("a", "AVX2"), ("b", "AVX512"))
     )
-    differing = {(f.group, f.name): f.values for f in _compared(older, newer).facts if f.differs}
+    differing = {(f.group, f.name): f.values for f in _compare(older, newer).facts if f.differs}
     assert differing == {("machine", "instructions"): ("AVX2", "AVX512")}
 
 
 def test_a_run_that_diverged_has_no_value() -> None:
-    found = _compared(_record("a", _measured("swd", 0.1)), _record("b", state="diverged"))
-    assert found.lines[0].values[1] is None
-    assert found.lines[0].best == frozenset()
-    assert ("finished", "diverged") in [fact.values for fact in found.facts]
+    comparison = _compare(_record("a", _measured("swd", 0.1)), _record("b", state="diverged"))
+    assert comparison.lines[0].values[1] is None
+    assert comparison.lines[0].best == frozenset()
+    assert ("finished", "diverged") in [fact.values for fact in comparison.facts]

@@ -1,4 +1,4 @@
-"""DCGAN: the paper's guidelines and parameter counts."""
+"""DCGAN: the guidelines of the paper and its parameter counts."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def _built(size: int, channels: int = 3) -> DCGAN:
 
 
 @pytest.mark.parametrize(("size", "counts"), COUNTS.items())
-def test_parameters_at_every_size(size: int, counts: tuple[int, int]) -> None:
+def test_parameter_counts_at_every_size(size: int, counts: tuple[int, int]) -> None:
     assert tuple(parameter_counts(_built(size)).values()) == counts
 
 
-def test_parameters_in_grey() -> None:
+def test_parameter_counts_of_grey_images() -> None:
     assert tuple(parameter_counts(_built(64, 1)).values()) == (3_574_656, 2_763_520)
 
 
-def test_without_a_cap_channels_double_on() -> None:
-    uncapped = Generator(100, 3, 128, 64, 10**6)
-    assert sum(p.numel() for p in uncapped.parameters()) == 12_786_560
+def test_channels_double_without_a_limit() -> None:
+    generator = Generator(100, 3, 128, 64, 10**6)
+    assert sum(p.numel() for p in generator.parameters()) == 12_786_560
 
 
 @pytest.mark.parametrize("size", [32, 64])
@@ -49,8 +49,8 @@ def test_shapes_and_ranges(size: int) -> None:
     assert Discriminator(3, size, 16, 64)(images).shape == (4,)
 
 
-def test_the_papers_guidelines() -> None:
-    """Section 3: no fully connected layers, batch norm but at G's output and D's input."""
+def test_layers_follow_the_papers_guidelines() -> None:
+    """Section 3: no fully connected layers, no batch norm at the output of G and input of D."""
     generator, discriminator = Generator(100, 3, 64, 8, 64), Discriminator(3, 64, 8, 64)
     for network in (generator, discriminator):
         assert not any(isinstance(layer, nn.Linear | nn.MaxPool2d) for layer in network)
@@ -61,7 +61,7 @@ def test_the_papers_guidelines() -> None:
     assert slopes == {0.2}
 
 
-def test_initial_weights_and_rates() -> None:
+def test_initial_weights_and_learning_rates() -> None:
     """Section 4: N(0, 0.02), Adam with 2e-4 and beta1 of 0.5, batches of 128."""
     method = DCGAN(DCGANSettings())
     method.data = DataShape(3, (64, 64))

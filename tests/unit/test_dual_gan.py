@@ -1,4 +1,4 @@
-"""Dual GAN: the authors' layers at every size, two stages that do not touch each other."""
+"""Dual GAN: layers of paper and code at every size, and two independent stages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _method(size: int = 32, channels: int = 3, **settings: Any) -> DualGAN:
 
 @cache
 def _phantom(size: int = 32, count: int = 64) -> Batch:
-    """Pairs of the fundus phantom."""
+    """Return images and masks of the fundus phantom."""
     arrays = render(range(count), size, 0)
     image = torch.from_numpy(arrays["image"]).permute(0, 3, 1, 2).float() / 127.5 - 1
     return Batch(image, torch.from_numpy(arrays["mask"]).float().unsqueeze(1) * 2 - 1)
@@ -59,14 +59,14 @@ COUNTS_512 = {
 
 
 @pytest.mark.parametrize("stage2", COUNTS_512)
-def test_parameters_are_the_codes_at_512_px(stage2: Any) -> None:
+def test_parameter_counts_match_the_code_at_512_px(stage2: Any) -> None:
     shape = DataShape(3, (512, 512), mask_channels=1)
     counts = parameters_at(DUAL_GAN, DualGANSettings(stage2=stage2), shape)
     assert tuple(counts.values()) == COUNTS_512[stage2]
 
 
-def test_stage_one_at_64_px_is_the_dcgan_that_the_authors_took() -> None:
-    """With three channels, as counted in its code: the scaling rule meets it."""
+def test_stage_one_at_64_px_is_the_dcgan_of_the_authors() -> None:
+    """The scaling rule gives the parameter counts of its code with three channels."""
     shape = DataShape(3, (64, 64), mask_channels=3)
     counts = parameters_at(DUAL_GAN, DualGANSettings(), shape)
     assert counts["mask_generator"] == 5_135_363
@@ -77,9 +77,9 @@ def test_stage_one_at_64_px_is_the_dcgan_that_the_authors_took() -> None:
 @pytest.mark.parametrize("size", DUAL_GAN.sizes)
 def test_shapes_and_ranges_at_every_size(size: int, stage2: str) -> None:
     method = _method(size, stage2=stage2)
-    narrowest: list[int] = []
+    bottleneck: list[int] = []
     method.photo_generator.module.downs[-1].register_forward_hook(
-        lambda _module, _inputs, output: narrowest.append(output.shape[-1])
+        lambda _module, _inputs, output: bottleneck.append(output.shape[-1])
     )
     with apart(method, 0) as rng:
         samples = method.sample(2, rng)
@@ -88,12 +88,12 @@ def test_shapes_and_ranges_at_every_size(size: int, stage2: str) -> None:
     assert samples.mask.shape == (2, 1, size, size)
     assert set(samples.mask.unique().tolist()) <= {-1.0, 1.0}
     assert samples.image.abs().max() <= 1
-    assert torch.equal(samples.image, photo), "a sample's image belongs to its mask"
-    assert narrowest[0] == (1 if stage2 == "paper" else 2)
+    assert torch.equal(samples.image, photo), "the image of a sample is rendered from its mask"
+    assert bottleneck[0] == (1 if stage2 == "paper" else 2)
     assert method.mask_discriminator(samples.mask).shape == (2,)
 
 
-def test_grey_images_have_networks_too() -> None:
+def test_grey_images_are_supported() -> None:
     for stage2 in TABLES:
         method = _method(channels=1, stage2=stage2)
         with apart(method, 0) as rng:
@@ -101,23 +101,23 @@ def test_grey_images_have_networks_too() -> None:
 
 
 @pytest.mark.parametrize(("stage2", "patch", "patches"), [("paper", 63, 16), ("authors", 70, 62)])
-def test_patches_are_those_of_the_codes(stage2: str, patch: int, patches: int) -> None:
-    """At 512 px: how many there are, and the pixels that one of them depends on."""
+def test_patches_match_the_code(stage2: str, patch: int, patches: int) -> None:
+    """At 512 px: the number of patches, and the receptive field of one."""
     network = PhotoDiscriminator(TABLES[stage2], 1, 2)
     image = torch.randn(1, 1, 512, 512, requires_grad=True)
     logits = network(image)
     assert logits.shape[-2:] == (patches, patches)
-    (slope,) = torch.autograd.grad(logits[0, 0, patches // 2, patches // 2], image)
-    rows = slope[0, 0].abs().sum(1).nonzero()
+    (gradient,) = torch.autograd.grad(logits[0, 0, patches // 2, patches // 2], image)
+    rows = gradient[0, 0].abs().sum(1).nonzero()
     assert int(rows.max() - rows.min()) + 1 == patch
 
 
-def test_batch_norm_is_where_the_codes_have_it() -> None:
-    """In D of stage II nowhere; in G everywhere but (paper) at its end."""
+def test_batch_norm_matches_the_code() -> None:
+    """None in D of stage II; in G everywhere, except at the end for the paper."""
     for stage2, after_last in (("paper", 0), ("authors", 1)):
         method = _method(stage2=stage2)
-        judge, generator = method.photo_discriminator.module, method.photo_generator.module
-        assert _norms(judge) == 0
+        discriminator, generator = method.photo_discriminator.module, method.photo_generator.module
+        assert _norms(discriminator) == 0
         assert _norms(generator.last) == after_last
         assert all(_norms(layer) == 1 for layer in [*generator.downs, *generator.ups])
         assert _norms(method.mask_discriminator.module) == 3
@@ -128,7 +128,7 @@ def _norms(network: nn.Module) -> int:
     return sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
 
 
-def test_optimisers_and_rates_are_the_codes() -> None:
+def test_optimizers_and_rates_match_the_code() -> None:
     paper, authors = _method(), _method(stage2="authors")
     for name, optimizer in paper.optimizers.items():
         group = optimizer.param_groups[0]
@@ -140,8 +140,8 @@ def test_optimisers_and_rates_are_the_codes() -> None:
     assert DualGANSettings().batch_size == 7
 
 
-def test_one_budget_holds_both_stages_and_neither_changes_the_other() -> None:
-    """Before its share is spent stage I is trained, from then on stage II; buffers included."""
+def test_the_stages_are_trained_in_sequence() -> None:
+    """Stage I up to its share of the budget, then stage II; buffers included."""
     method = _method(stage1_share=0.25)
     batch = _phantom()
     cases = Batch(batch.image[:4], batch.mask[:4])
@@ -167,8 +167,8 @@ def test_updates_are_two_to_one_in_stage_one_and_one_to_one_in_stage_two() -> No
 
 
 @pytest.mark.parametrize("stage2", TABLES)
-def test_the_first_losses_are_those_of_a_judge_that_knows_nothing(stage2: str) -> None:
-    """2 ln 2 for both discriminators, whose logits begin near 0."""
+def test_first_losses_are_those_of_an_untrained_discriminator(stage2: str) -> None:
+    """2 ln 2 for both discriminators, whose initial logits are near 0."""
     method = _method(stage2=stage2, mask_features=16, photo_features=16)
     cases = Batch(_phantom().image[:16], _phantom().mask[:16])
     first = method.training_step(cases, 0.0)["mask_discriminator"].detach()
@@ -177,50 +177,50 @@ def test_the_first_losses_are_those_of_a_judge_that_knows_nothing(stage2: str) -
     assert float(second) == pytest.approx(TWO_LN_2, abs=0.03)
 
 
-def test_stage_one_sees_masks_alone() -> None:
-    """Other images with the same masks leave the same networks."""
+def test_stage_one_depends_on_masks_alone() -> None:
+    """Other images with the same masks give the same networks."""
     masks = _phantom().mask[:4]
-    ends = []
+    results = []
     for image in (_phantom().image[:4], torch.zeros(4, 3, 32, 32)):
         method = _method()
         torch.manual_seed(1)
         method.training_step(Batch(image, masks), 0.0)
-        ends.append(_weights(method.mask_generator))
-    assert torch.equal(*ends)
+        results.append(_weights(method.mask_generator))
+    assert torch.equal(*results)
 
 
-def test_masks_are_cut_at_zero_or_where_their_values_part() -> None:
+def test_masks_are_thresholded_at_zero_or_by_otsu() -> None:
     drawn = torch.full((2, 1, 8, 8), -0.9)
     drawn[:, :, 2:4] = -0.3
     drawn[1, :, 6] = 0.8
     plain, otsu = binarize(drawn), binarize(drawn, "otsu")
-    for cut in (plain, otsu):
-        assert set(cut.unique().tolist()) == {-1.0, 1.0}
-        assert cut.dtype == torch.float32
+    for mask in (plain, otsu):
+        assert set(mask.unique().tolist()) == {-1.0, 1.0}
+        assert mask.dtype == torch.float32
     assert (plain > 0).sum(dim=(1, 2, 3)).tolist() == [0, 8]
     assert (otsu[0] > 0).sum() == 16
     assert (binarize(torch.full((1, 1, 8, 8), -0.5), "otsu") == -1).all()
 
 
 @pytest.mark.parametrize("stage2", TABLES)
-def test_another_mask_gives_another_image(stage2: str) -> None:
+def test_different_masks_give_different_images(stage2: str) -> None:
     method = _method(stage2=stage2)
     masks = _phantom().mask[:4]
     with apart(method, 0) as rng:
         assert not torch.equal(method.synthesize(masks, rng), method.synthesize(masks.flip(0), rng))
 
 
-def test_data_without_masks_are_refused() -> None:
+def test_data_without_masks_raise() -> None:
     method = DualGAN(DualGANSettings(**NARROW))
-    with pytest.raises(BenchbedError, match="these data have no masks"):
+    with pytest.raises(BenchbedError, match=r"dual-gan\b.*masks.*`benchbed list datasets`"):
         method.build(DataShape(3, (32, 32)))
 
 
 def test_rendered_vessels_follow_their_mask() -> None:
-    """Trained on 64 phantoms for 150 steps, unseen vessels are dark where their mask is.
+    """After 150 steps on 64 phantoms, rendered vessels are dark under their own mask.
 
-    The mean green value under the mask that was rendered, of 16 unseen ones, is lower than under
-    another's by 0.06 of a range of 2; in the phantom itself by 0.11.
+    For 16 test masks, mean green is lower under the own mask than under another one, by 0.06 of
+    a range of 2; in the phantom itself by 0.11.
     """
     method = _method(photo_features=16, dropout=0.0, photo_learning_rate=2e-3)
     cases = _phantom(count=80)
@@ -235,6 +235,6 @@ def test_rendered_vessels_follow_their_mask() -> None:
 
 
 def _following(image: torch.Tensor, mask: torch.Tensor) -> float:
-    """How much darker the green channel is under its own mask than under another's."""
+    """Return how much darker the green channel is under its own mask than under another."""
     own, other = (image[:, 1:2][m > 0].mean() for m in (mask, mask.roll(1, 0)))
     return float(other - own)

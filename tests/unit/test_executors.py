@@ -1,8 +1,9 @@
-"""Who computes the runs of a suite: one process a run, whatever becomes of the others."""
+"""Execution of suites: one process per run, independent of the outcome of the others."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -40,7 +41,7 @@ Script = Callable[[Sequence[list[str]]], None]
 
 @pytest.fixture(scope="module")
 def planned() -> list[Member]:
-    """Six runs that need no data: only their names are used."""
+    """Return six runs of which only the names are used."""
     return [
         Member(request, SimpleNamespace(id=f"{request.method}-{request.seed}"))  # type: ignore[arg-type]
         for request in requests(SUITE, "quick")
@@ -49,21 +50,21 @@ def planned() -> list[Member]:
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Puts other command lines in the place of those of the runs, whose records are there."""
+    """Return a function that replaces the commands of runs, and writes their records."""
 
-    def put(commands: Sequence[list[str]]) -> None:
-        left = iter(commands)
+    def replace_commands(commands: Sequence[list[str]]) -> None:
+        remaining = iter(commands)
 
         def command(request: Request, results: Path, *_: Any) -> list[str]:
-            leave_record(results, f"{request.method}-{request.seed}")
-            return next(left)
+            write_record(results, f"{request.method}-{request.seed}")
+            return next(remaining)
 
         monkeypatch.setattr(local, "command", command)
 
-    return put
+    return replace_commands
 
 
-def leave_record(results: Path, run: str) -> None:
+def write_record(results: Path, run: str) -> None:
     path = Store(results).record_path(run)
     path.parent.mkdir(exist_ok=True)
     path.touch()
@@ -74,19 +75,19 @@ def python(text: str) -> list[str]:
 
 
 def exits(code: int, seconds: float = 0.0) -> list[str]:
-    """A process that says something and ends."""
+    """Return the command of a process that prints a line and exits."""
     return python(f"print('I was here'); time.sleep({seconds}); sys.exit({code})")
 
 
 WAITS = python("""
-heard = []
-signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+received = []
+signal.signal(signal.SIGINT, lambda *_: received.append(1))
 open(sys.argv[1], 'w').close()
-while not heard:
+while not received:
     time.sleep(0.02)
 sys.exit(130)
 """)
-"""A process that goes on until it hears Ctrl-C."""
+"""Command of a process that runs until SIGINT."""
 
 
 def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
@@ -94,30 +95,30 @@ def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_the_command_of_a_run_makes_that_very_run(
+def test_the_command_of_a_run_plans_the_same_run(
     devices: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the child process is told must plan to the identity that the suite waits for."""
+    """The child process must plan the run id that the suite expects."""
     from typer.testing import CliRunner
 
     from benchbed.cli import run_command
     from benchbed.runs.plan import plan
 
-    seen: list[tuple[str, int]] = []
+    planned_runs: list[tuple[str, int]] = []
 
-    def carry_out(request: Request, store: Store, options: Any, how: Any, **_: Any) -> None:
-        seen.append((plan(request).id, how["devices"]))
+    def record_plan(request: Request, store: Store, options: Any, how: Any, **_: Any) -> None:
+        planned_runs.append((plan(request).id, how["devices"]))
 
-    monkeypatch.setattr(run_command, "_carry_out", carry_out)
+    monkeypatch.setattr(run_command, "_carry_out", record_plan)
     real = members(list(requests(SUITE, "quick", source="phantom", seeds=[3])), Silent())
     for member in real:
-        words = local.command(member.request, tmp_path, "cpu", devices)[4:]
-        answer = CliRunner().invoke(run_command.app, words)
-        assert answer.exit_code == 0, answer.output
-    assert seen == [(member.plan.id, devices) for member in real]
+        arguments = local.command(member.request, tmp_path, "cpu", devices)[4:]
+        result = CliRunner().invoke(run_command.app, arguments)
+        assert result.exit_code == 0, result.output
+    assert planned_runs == [(member.plan.id, devices) for member in real]
 
 
-def test_a_broken_or_diverged_run_does_not_stop_the_others_and_a_stop_does(
+def test_failed_runs_do_not_stop_the_others_but_an_interrupt_does(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
     script([exits(code) for code in (0, 1, 3, 130, 0)])
@@ -127,43 +128,44 @@ def test_a_broken_or_diverged_run_does_not_stop_the_others_and_a_stop_does(
     assert [e.member for e in ended] == planned[:4]
 
 
-def test_a_killed_run_is_broken_and_the_others_go_on(
+def test_a_killed_run_is_broken_and_the_others_continue(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
     script([python("os.kill(os.getpid(), signal.SIGKILL)"), exits(0)])
     assert outcomes(planned[:2], Local(Store(tmp_path), jobs=2)) == ["broken", "finished"]
 
 
-def test_a_process_that_ends_well_without_a_record_is_a_broken_run(
+def test_a_process_that_exits_with_0_but_no_record_is_broken(
     planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where a plugin's code ends the process by ``os._exit(0)``."""
+    """For example where a plugin calls ``os._exit(0)``."""
     monkeypatch.setattr(local, "command", lambda *_: exits(0))
     (ended,) = execute.carry_out(planned[:1], Local(Store(tmp_path)))
     assert ended.outcome == "broken"
-    assert ended.words == "I was here\nIts process ended with code 0 and left no record."
+    output, reason = ended.words.split("\n")
+    assert output == "I was here"
+    assert re.search(r"\bcode 0\b.*\brecord\b", reason)
 
 
-def test_runs_go_on_beside_each_other_and_never_more_than_asked_for(
+def test_runs_are_parallel_up_to_the_number_of_jobs(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
-    """Watched from outside: two at a time while there are two, all of them over in the end."""
     script([exits(0, 0.5)] * 5)
     widths: list[tuple[int, int]] = []
-    over = [
+    completed = [
         ended.member
         for ended in execute.carry_out(
             planned[:5],
             Local(Store(tmp_path), jobs=2),
-            watch=lambda going, waiting: widths.append((len(going), len(waiting))),
+            watch=lambda running, waiting: widths.append((len(running), len(waiting))),
         )
     ]
-    assert max(going for going, _ in widths) == 2
+    assert max(running for running, _ in widths) == 2
     assert widths[0] == (2, 3)
-    assert sorted(m.plan.id for m in over) == sorted(m.plan.id for m in planned[:5])
+    assert sorted(m.plan.id for m in completed) == sorted(m.plan.id for m in planned[:5])
 
 
-def test_a_stop_waits_for_the_run_beside_it_and_starts_no_other(
+def test_a_stop_waits_for_parallel_runs_and_starts_no_other(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
     script([exits(130), exits(0, 1.0), exits(0)])
@@ -171,87 +173,88 @@ def test_a_stop_waits_for_the_run_beside_it_and_starts_no_other(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_passed_on_to_every_run(
+def test_a_signal_is_forwarded_to_every_run(
     number: signal.Signals, planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
-    """Each run hears one interrupt, whatever the suite heard; what waits is never begun."""
-    marks = [tmp_path / "first", tmp_path / "second"]
-    script([[*WAITS, str(mark)] for mark in marks])
-    heard: list[str] = []
+    """Each run gets one SIGINT for any signal to the suite; waiting runs never start."""
+    markers = [tmp_path / "first", tmp_path / "second"]
+    script([[*WAITS, str(marker)] for marker in markers])
+    messages: list[str] = []
 
     def send() -> None:
-        while not all(mark.exists() for mark in marks):
+        while not all(marker.exists() for marker in markers):
             time.sleep(0.02)
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=send)
     thread.start()
     executor = Local(Store(tmp_path), jobs=2)
-    ended = [e.outcome for e in execute.carry_out(planned, executor, say=heard.append)]
+    ended = [e.outcome for e in execute.carry_out(planned, executor, say=messages.append)]
     thread.join()
     assert ended == ["stopped", "stopped"]
-    assert heard == [execute.STOPPING]
+    assert messages == [execute.STOPPING]
 
 
-DEAF = python("""
+UNRESPONSIVE = python("""
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
 open(sys.argv[1], 'w').close()
 time.sleep(600)
 """)
-"""A process that hears no signal, as one does whose step hangs in code outside Python."""
+"""Command of a process that blocks signals, as native code that hangs."""
 
 
 @pytest.fixture
-def deaf(
+def unresponsive(
     planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> Local:
-    """An executor that is at work on such a run, and has half a second of patience."""
+    """Return an executor that runs such a process, with a grace period of half a second."""
     monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
-    mark = tmp_path / "there"
-    script([[*DEAF, str(mark)]])
+    marker = tmp_path / "started"
+    script([[*UNRESPONSIVE, str(marker)]])
     executor = Local(Store(tmp_path))
     executor.start(planned[0])
-    while not mark.exists():
+    while not marker.exists():
         time.sleep(0.02)
     return executor
 
 
-def test_a_run_that_hears_nothing_is_killed_where_it_is_to_stop_at_once(deaf: Local) -> None:
-    """Asked once it is waited for; asked twice it has a moment, and then its suite ends."""
-    deaf.stop(at_once=False)
+def test_an_unresponsive_run_is_killed_by_a_forced_stop(unresponsive: Local) -> None:
+    """The first stop waits for the run; the second kills it after the grace period."""
+    unresponsive.stop(at_once=False)
     time.sleep(0.6)
-    assert deaf.ended() == []
-    deaf.stop(at_once=True)
-    assert deaf.ended() == []
+    assert unresponsive.ended() == []
+    unresponsive.stop(at_once=True)
+    assert unresponsive.ended() == []
     time.sleep(0.5)
-    (ended,) = deaf.ended()
+    (ended,) = unresponsive.ended()
     assert (ended.outcome, ended.words) == ("stopped", "")
 
 
-def test_a_run_that_hears_nothing_does_not_outlive_its_suite(deaf: Local) -> None:
-    begun = time.monotonic()
-    deaf.close()
-    assert time.monotonic() - begun < 5
-    assert deaf.has_room()
+def test_an_unresponsive_run_is_killed_with_its_suite(unresponsive: Local) -> None:
+    start = time.monotonic()
+    unresponsive.close()
+    assert time.monotonic() - start < 5
+    assert unresponsive.has_room()
 
 
-def test_the_last_words_of_a_run_are_read_whatever_became_of_its_folder(
+def test_the_end_of_the_output_is_read_also_from_a_deleted_folder(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
-    """Much was said, and only the end of it is read; or somebody removed the file meanwhile."""
-    much = "print('x' * 200_000); print('the end')"
-    gone = f"import shutil; shutil.rmtree({str(tmp_path / 'runs')!r})"
-    script([python(f"{much}\nsys.exit(1)"), python(f"{gone}\nsys.exit(1)")])
+    """Only the end of a long output is read; a deleted file is reported."""
+    long_output = "print('x' * 200_000); print('the end')"
+    delete = f"import shutil; shutil.rmtree({str(tmp_path / 'runs')!r})"
+    script([python(f"{long_output}\nsys.exit(1)"), python(f"{delete}\nsys.exit(1)")])
     first, second = execute.carry_out(planned[:2], Local(Store(tmp_path)))
     assert first.words.endswith("the end")
     assert len(first.words) < 2 * local.LAST_BYTES
-    assert second.words.startswith("What it said cannot be read")
+    assert str(tmp_path / "runs") in second.words
+    assert local.OUTPUT in second.words
 
 
-def test_what_still_goes_on_ends_with_the_suite(
+def test_running_processes_end_with_the_suite(
     planned: list[Member], tmp_path: Path, script: Script
 ) -> None:
-    """An error where the outcomes are read leaves no process behind."""
+    """Also where the caller stops reading outcomes."""
     script([exits(0), python(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
                              "time.sleep(60)")])  # fmt: skip
     for _ in execute.carry_out(planned[:2], Local(Store(tmp_path), jobs=2)):
@@ -265,42 +268,42 @@ def test_what_still_goes_on_ends_with_the_suite(
 def test_runs_share_the_cores_and_each_sees_one_accelerator(
     planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three runs on two accelerators, then the one that became free."""
+    """Three parallel runs on two accelerators, then a fourth run."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     store = Store(tmp_path)
-    says = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
-    script([python(f"{says}\ntime.sleep({seconds})") for seconds in (1.5, 0.0, 1.5, 0.0)])
+    print_devices = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    script([python(f"{print_devices}\ntime.sleep({seconds})") for seconds in (1.5, 0.0, 1.5, 0.0)])
     executor = Local(store, jobs=3, accelerators=("4", "7"))
     assert outcomes(planned[:4], executor) == ["finished"] * 4
-    said = [store.run_folder(m.plan.id) / local.OUTPUT for m in planned[:4]]
-    assert [path.read_text().split() for path in said] == [
+    outputs = [store.run_folder(m.plan.id) / local.OUTPUT for m in planned[:4]]
+    assert [path.read_text().split() for path in outputs] == [
         ["4", "4"], ["7", "4"], ["4", "4"], ["7", "4"],
     ]  # fmt: skip
 
 
-def test_every_run_has_as_many_devices_as_the_suite_asks_for(
+def test_every_run_gets_the_devices_of_the_suite(
     tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs on two accelerators each; what is not trained has one. Six processes at a time."""
+    """Two runs on two accelerators each; a run without training gets one."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     runs = [_run(name, trains=name != "expert") for name in ("a", "b", "expert")]
-    says = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
-    asked: list[int] = []
+    print_devices = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    requested: list[int] = []
 
     def command(request: Request, results: Path, device: str, devices: int) -> list[str]:
-        leave_record(results, runs[len(asked)].plan.id)
-        asked.append(devices)
-        return python(f"{says}\ntime.sleep(1.5)")
+        write_record(results, runs[len(requested)].plan.id)
+        requested.append(devices)
+        return python(f"{print_devices}\ntime.sleep(1.5)")
 
     monkeypatch.setattr(local, "command", command)
     store = Store(tmp_path)
     executor = Local(store, jobs=3, devices=2, accelerators=("0", "1", "2", "3"))
     assert outcomes(runs, executor) == ["finished"] * 3
-    said = [(store.run_folder(m.plan.id) / local.OUTPUT).read_text().split() for m in runs]
-    assert said == [["0,1", "2"], ["2,3", "2"], ["0", "2"]]
-    assert asked == [2, 2, 1]
+    outputs = [(store.run_folder(m.plan.id) / local.OUTPUT).read_text().split() for m in runs]
+    assert outputs == [["0,1", "2"], ["2,3", "2"], ["0", "2"]]
+    assert requested == [2, 2, 1]
 
 
 def _run(name: str, *, trains: bool) -> Member:
@@ -309,7 +312,7 @@ def _run(name: str, *, trains: bool) -> Member:
 
 
 @pytest.mark.parametrize(
-    ("device", "jobs", "devices", "shared"),
+    ("device", "jobs", "devices", "expected"),
     [
         ("auto", 1, 1, []),
         ("auto", 2, 1, ["0", "1"]),
@@ -319,47 +322,49 @@ def _run(name: str, *, trains: bool) -> Member:
         ("cuda:1", 2, 1, []),
     ],
 )
-def test_accelerators_are_shared_out_where_runs_go_on_beside_each_other(
-    device: str, jobs: int, devices: int, shared: list[str], monkeypatch: pytest.MonkeyPatch
+def test_accelerators_are_assigned_to_parallel_runs(
+    device: str, jobs: int, devices: int, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accelerators_module, "accelerators", lambda: ["0", "1"])
-    assert accelerators_module.shared_out(device, jobs, devices) == shared
+    assert accelerators_module.shared_out(device, jobs, devices) == expected
 
 
 @pytest.mark.parametrize(
-    ("device", "there", "words"),
+    ("device", "available", "facts"),
     [
-        ("auto", 1, "--devices 2 are not there: torch sees 1 CUDA"),
-        ("cuda", 0, "--devices 2 are not there: torch sees 0 CUDA"),
-        ("cuda:1", 2, "--device cuda:1 names one"),
+        ("auto", 1, r"--devices\b.*\b2\b.*\b1\b"),
+        ("cuda", 0, r"--devices\b.*\b2\b.*\b0\b"),
+        ("cuda:1", 2, r"--devices\b.*\b2\b.*--device cuda:1\b"),
     ],
 )
-def test_more_devices_than_there_are_begin_no_run(
-    device: str, there: int, words: str, monkeypatch: pytest.MonkeyPatch
+def test_more_devices_than_available_raise(
+    device: str, available: int, facts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerators_module, "accelerators", lambda: list("01")[:there])
-    with pytest.raises(BenchbedError, match=words):
+    monkeypatch.setattr(accelerators_module, "accelerators", lambda: list("01")[:available])
+    with pytest.raises(BenchbedError, match=facts):
         accelerators_module.shared_out(device, 1, 2)
 
 
-def test_without_several_accelerators_the_environment_is_the_users(
+def test_with_one_accelerator_the_environment_is_unchanged(
     planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    says = python("print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])")
-    script([says, says])
+    prints_devices = python(
+        "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    )
+    script([prints_devices, prints_devices])
     assert outcomes(planned[:1], Local(Store(tmp_path))) == ["finished"]
     assert outcomes(planned[:1], Local(Store(tmp_path), threads=2)) == ["finished"]
-    said = Store(tmp_path).run_folder(planned[0].plan.id) / local.OUTPUT
-    assert said.read_text().split() == ["3", "5", "3", "2"]
+    output = Store(tmp_path).run_folder(planned[0].plan.id) / local.OUTPUT
+    assert output.read_text().split() == ["3", "5", "3", "2"]
 
 
 @pytest.mark.parametrize(
     ("visible", "count", "names"),
     [(None, 2, ["0", "1"]), ("5,2", 2, ["5", "2"]), ("GPU-a", 1, ["GPU-a"]), ("", 0, [])],
 )
-def test_accelerators_keep_the_names_that_the_user_gave_them(
+def test_accelerators_keep_the_names_of_the_environment(
     visible: str | None, count: int, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
@@ -371,21 +376,21 @@ def test_accelerators_keep_the_names_that_the_user_gave_them(
     assert accelerators_module.accelerators() == names
 
 
-class Scripted:
-    """An executor that computes nothing: what is ended is said beforehand."""
+class FakeExecutor:
+    """Executor without processes that returns prepared outcomes."""
 
     room = 1
 
     def __init__(self, *ends: Any) -> None:
         self.log: list[str] = []
         self._ends = list(ends)
-        self._going: list[Member] = []
+        self._running: list[Member] = []
 
     def has_room(self) -> bool:
         return True
 
     def start(self, member: Member) -> None:
-        self._going.append(member)
+        self._running.append(member)
         self.log.append(f"start {member.plan.id}")
 
     def ended(self) -> list[Ended]:
@@ -393,7 +398,7 @@ class Scripted:
         if isinstance(end, signal.Signals):
             os.kill(os.getpid(), end)
             return []
-        return [Ended(self._going.pop(0), end)]
+        return [Ended(self._running.pop(0), end)]
 
     def stop(self, *, at_once: bool) -> None:
         self.log.append(f"stop {at_once}")
@@ -402,24 +407,24 @@ class Scripted:
         self.log.append("close")
 
 
-def test_once_saves_and_twice_stops_at_once(planned: list[Member]) -> None:
-    executor = Scripted("finished", signal.SIGINT, signal.SIGTERM, "stopped", "stopped")
+def test_one_signal_saves_and_a_second_forces_a_stop(planned: list[Member]) -> None:
+    executor = FakeExecutor("finished", signal.SIGINT, signal.SIGTERM, "stopped", "stopped")
     list(execute.carry_out(planned[:3], executor))
     assert executor.log == [
         "start dcgan-0", "start skrgan-0", "start dcgan-1", "stop False", "stop True", "close",
     ]  # fmt: skip
 
 
-def test_signals_are_the_users_again_after_a_suite(planned: list[Member]) -> None:
+def test_signal_handlers_are_restored_after_a_suite(planned: list[Member]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    list(execute.carry_out(planned[:1], Scripted("finished")))
+    list(execute.carry_out(planned[:1], FakeExecutor("finished")))
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_request_can_go_to_another_folder_and_environment(
+def test_a_request_is_independent_of_folder_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Relative places and ``$BENCHBED_DATA`` mean nothing on another machine."""
+    """Relative paths and ``$BENCHBED_DATA`` have no meaning on another machine."""
     from benchbed.suites.executors.cluster import from_anywhere
 
     monkeypatch.chdir(tmp_path)
@@ -430,5 +435,5 @@ def test_a_request_can_go_to_another_folder_and_environment(
     assert moved.generator_dataset == "drive"
     assert moved.masks_from is None
     assert moved.data_root == tmp_path
-    named = from_anywhere(Request(method="a", dataset="b", settings={}, data_root=Path("here")))
-    assert named.data_root == tmp_path / "here"
+    relative = from_anywhere(Request(method="a", dataset="b", settings={}, data_root=Path("here")))
+    assert relative.data_root == tmp_path / "here"

@@ -1,4 +1,4 @@
-"""Batches: every case once a pass, the same for every method, the place in the data all state."""
+"""Batches: every case once per epoch, in an order that depends on seed and position alone."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def _split() -> Split:
     return Split(tuple(map(str, range(COUNT))), arrays)
 
 
-def test_every_case_is_shown_once_a_pass_also_across_the_seam() -> None:
+def test_every_case_is_shown_once_per_epoch_also_across_batches() -> None:
     feed = Feed(_split(), seed=3, device=CPU)
     shown = [int(label) for start in range(0, 3 * COUNT, 4) for label in feed.batch(start, 4).label]
-    for which in range(3):
-        assert Counter(shown[which * COUNT : (which + 1) * COUNT]) == Counter(range(COUNT))
+    for epoch in range(3):
+        assert Counter(shown[epoch * COUNT : (epoch + 1) * COUNT]) == Counter(range(COUNT))
     assert shown[:COUNT] != shown[COUNT : 2 * COUNT]
 
 
-def test_the_place_in_the_data_is_all_the_state_there_is() -> None:
+def test_batches_depend_on_the_position_alone() -> None:
     first = [Feed(_split(), 3, CPU, "flip").batch(start, 4).image for start in (0, 4, 8)]
     feed = Feed(_split(), 3, CPU, "flip")
     again = [feed.batch(start, 4).image for start in (0, 4, 8)]
@@ -44,40 +44,42 @@ def test_the_place_in_the_data_is_all_the_state_there_is() -> None:
     assert not torch.equal(Feed(_split(), 4, CPU).batch(0, 4).image, first[0])
 
 
-def test_a_batch_may_be_larger_than_the_set() -> None:
+def test_a_batch_may_be_larger_than_the_dataset() -> None:
     labels = Feed(_split(), 0, CPU).batch(0, 25).label
     assert labels is not None
     assert set(Counter(labels.tolist()).values()) == {2, 3}
 
 
-def test_an_accelerator_gets_the_batches_of_the_processor() -> None:
-    """There arrays are tensors, gathered by indices on the device; here they are memory maps."""
-    here, there = (Feed(_split(), 3, CPU, "flip") for _ in range(2))
-    there._arrays = {name: torch.from_numpy(array) for name, array in there._arrays.items()}
+def test_accelerators_get_the_same_batches_as_the_cpu() -> None:
+    """On the accelerator, arrays are tensors indexed on the device; on the CPU, memory maps."""
+    cpu, accelerator = (Feed(_split(), 3, CPU, "flip") for _ in range(2))
+    accelerator._arrays = {n: torch.from_numpy(a) for n, a in accelerator._arrays.items()}
     for shown, count in ((0, 4), (4, 4), (8, 4), (17, 1), (5, 25)):
-        batches = (dict(feed.batch(shown, count).tensors()) for feed in (here, there))
+        batches = (dict(feed.batch(shown, count).tensors()) for feed in (cpu, accelerator))
         one, other = batches
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_device_is_brought_the_order_of_a_pass_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its places and its mirrors; a copy in every step would wait for the step before."""
-    brought: list[int] = []
-    bring = feed_module._brought
+def test_the_order_of_an_epoch_is_copied_to_the_device_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Indices and flips: a copy in every step would wait for the step before."""
+    copied: list[int] = []
+    copy = feed_module._brought
 
     def counted(values: Any, device: torch.device) -> torch.Tensor:
-        brought.append(len(values))
-        return bring(values, device)
+        copied.append(len(values))
+        return copy(values, device)
 
     monkeypatch.setattr(feed_module, "_brought", counted)
     feed = Feed(_split(), 1234, torch.device("meta"), "flip")
     for shown in range(0, 3 * COUNT, 2):
         assert feed.batch(shown, 2).image.device.type == "meta"
-    assert brought == [COUNT] * 2 * 3
+    assert copied == [COUNT] * 2 * 3
 
 
-def test_flipping_mirrors_everything_of_a_case_alike() -> None:
+def test_flipping_mirrors_all_arrays_of_a_case() -> None:
     plain, flipped = (Feed(_split(), 0, CPU, how).batch(0, COUNT) for how in ("none", "flip"))
     mirrored = [
         torch.equal(a.flip(-1), b) and not torch.equal(a, b)
@@ -87,11 +89,11 @@ def test_flipping_mirrors_everything_of_a_case_alike() -> None:
     for name, tensor in plain.tensors():
         other = dict(flipped.tensors())[name]
         for case, is_mirrored in enumerate(mirrored):
-            wanted = tensor[case].flip(-1) if is_mirrored and name != "label" else tensor[case]
-            assert torch.equal(other[case], wanted)
+            expected = tensor[case].flip(-1) if is_mirrored and name != "label" else tensor[case]
+            assert torch.equal(other[case], expected)
 
 
-def test_ranges() -> None:
+def test_value_ranges() -> None:
     batch = Feed(_split(), 0, CPU).batch(0, COUNT)
     assert batch.image.dtype == torch.float32
     assert batch["sketch"].min() >= -1
@@ -102,20 +104,20 @@ def test_ranges() -> None:
     assert batch.mask.shape == (COUNT, 1, 4, 4)
 
 
-def test_pixels_survive_the_way_to_the_network_and_back() -> None:
+def test_pixels_are_unchanged_by_a_round_trip() -> None:
     pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     assert np.array_equal(to_pixels(to_signed(pixels)), pixels.numpy())
-    wild = torch.tensor([[-3.0, 3.0, float("nan"), 0.0]])
-    assert to_pixels(wild).tolist() == [[0, 255, 0, 128]]
+    out_of_range = torch.tensor([[-3.0, 3.0, float("nan"), 0.0]])
+    assert to_pixels(out_of_range).tolist() == [[0, 255, 0, 128]]
 
 
-def test_data_shape_tells_what_there_is() -> None:
+def test_data_shape_describes_the_split() -> None:
     shape = data_shape(_split(), classes=10)
     assert (shape.channels, shape.spatial, shape.mask_channels, shape.classes) == (1, (4, 4), 1, 10)
     assert (shape.size, shape.dimensions) == (4, 2)
 
 
-def test_a_batch_keeps_its_parts_on_the_way_to_a_device() -> None:
+def test_a_batch_keeps_its_fields_on_a_device() -> None:
     batch = as_batch({"image": torch.zeros(2, 3, 4, 4, dtype=torch.uint8)})
     assert batch.to("cpu").mask is None
     assert len(batch) == 2

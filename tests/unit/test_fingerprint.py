@@ -1,4 +1,4 @@
-"""Facts of files: found out once, kept while others are found out, and never in the way."""
+"""Facts of files: computed once, and saved while others are computed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FILES = 2000
 
 
 @pytest.fixture
-def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
-    """Very many small files, of which each takes a moment, and a cache of their own."""
+def many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
+    """Return many small files that are slow to examine, with an empty cache."""
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -35,29 +35,29 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
     return Collection(dataset_spec(f"folder:{folder}"), "real", folder, tuple(cases))
 
 
-def test_facts_are_kept_while_others_are_found_out(
-    many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_facts_are_saved_while_others_are_computed(
+    many_files: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads go on while what they found is written: nothing breaks, and nothing is forgotten."""
+    """Threads continue while facts are written: no error, and no fact is lost."""
     monkeypatch.setattr(prints, "_SAVE_EVERY", 50)
-    facts = prints.examine(many)
-    assert [found["sha256"] for found in facts.values()] == [f"{n}.png" for n in range(FILES)]
-    kept = json.loads((tmp_path / "cache/index/folder.json").read_text())
-    assert sorted(found["sha256"] for found in kept.values()) == sorted(
+    facts = prints.examine(many_files)
+    assert [entry["sha256"] for entry in facts.values()] == [f"{n}.png" for n in range(FILES)]
+    saved = json.loads((tmp_path / "cache/index/folder.json").read_text())
+    assert sorted(entry["sha256"] for entry in saved.values()) == sorted(
         f"{n}.png" for n in range(FILES)
     )
     monkeypatch.setattr(prints, "_facts", lambda *_: pytest.fail("a file is read again"))
-    assert prints.examine(many) == facts
+    assert prints.examine(many_files) == facts
 
 
-def test_what_cannot_be_kept_is_said_once_and_stops_nothing(
-    many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_unwritable_cache_gives_one_message(
+    many_files: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plain file lies where the cache should be."""
+    """A file is in the place of the cache folder."""
     monkeypatch.setattr(prints, "_SAVE_EVERY", 500)
     (tmp_path / "cache").touch()
-    said: list[str] = []
-    assert len(prints.examine(many, say=said.append)) == FILES
-    assert len(said) == 1
-    assert "cache/index/folder.json" in said[0]
-    assert "$BENCHBED_CACHE" in said[0]
+    messages: list[str] = []
+    assert len(prints.examine(many_files, say=messages.append)) == FILES
+    assert len(messages) == 1
+    assert "cache/index/folder.json" in messages[0]
+    assert "$BENCHBED_CACHE" in messages[0]

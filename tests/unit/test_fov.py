@@ -1,4 +1,4 @@
-"""The field of view is found in phantoms and in real photographs."""
+"""Detection of the field of view in phantoms and in real photographs."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("size", [64, 256, 600])
-def test_the_phantoms_own_field_of_view_is_found_again(size: int) -> None:
+def test_the_field_of_view_of_a_phantom_is_found(size: int) -> None:
     cases = render(range(4), size, 3)
     for image, fov in zip(cases["image"], cases["fov"], strict=True):
         assert _overlap(detect(image), fov.astype(bool)) > 0.95
 
 
-def test_a_dark_picture_is_split_by_its_own_range() -> None:
+def test_the_threshold_follows_the_range_of_a_dark_image() -> None:
     cases = render([0], 256, 3)
     dark = (cases["image"][0] // 6).astype(np.uint8)
     assert _overlap(detect(dark), cases["fov"][0].astype(bool)) > 0.85
 
 
-def test_a_picture_without_contrast_counts_whole() -> None:
+def test_an_image_without_contrast_is_all_field() -> None:
     assert detect(np.zeros((40, 50, 3), np.uint8)).all()
     assert detect(np.full((40, 50, 3), 200, np.uint8)).all()
 
 
-def test_the_masks_that_a_real_set_ships_are_matched(real_data: Path) -> None:
+def test_the_official_masks_of_real_data_are_matched(real_data: Path) -> None:
     overlaps = []
     for image in sorted((real_data / "DRIVE").glob("*/images/*.tif")):
         mask = next((image.parent.parent / "mask").glob(f"{image.stem}_mask.gif"))

@@ -1,4 +1,4 @@
-"""Pictures of any shape become squares without losing what matters."""
+"""Framing and resizing of images and masks to squares."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ RNG = np.random.default_rng(1)
     ("framing", "expected"),
     [("stretch", (0, 0, 40, 100)), ("center", (0, 30, 40, 40)), ("pad", (-30, 0, 100, 100))],
 )
-def test_windows(framing: str, expected: tuple[int, int, int, int]) -> None:
-    part = window((40, 100), framing, None)  # type: ignore[arg-type]
-    assert (part.top, part.left, part.height, part.width) == expected
+def test_windows_of_a_wide_image(framing: str, expected: tuple[int, int, int, int]) -> None:
+    box = window((40, 100), framing, None)  # type: ignore[arg-type]
+    assert (box.top, box.left, box.height, box.width) == expected
 
 
 def test_the_window_of_a_field_of_view_is_its_bounding_square() -> None:
     fov = np.zeros((60, 90), bool)
     fov[10:50, 20:70] = True
-    part = window((60, 90), "fov", fov)
-    assert (part.height, part.width) == (50, 50)
-    assert cut(fov, part).sum() == fov.sum()
+    box = window((60, 90), "fov", fov)
+    assert (box.height, box.width) == (50, 50)
+    assert cut(fov, box).sum() == fov.sum()
 
 
-def test_cut_fills_beyond_the_edge_with_zero() -> None:
-    picture = np.full((40, 100, 3), 9, np.uint8)
-    square = cut(picture, window((40, 100), "pad", None))
+def test_cut_pads_with_zeros() -> None:
+    image = np.full((40, 100, 3), 9, np.uint8)
+    square = cut(image, window((40, 100), "pad", None))
     assert square.shape == (100, 100, 3)
-    assert square.sum() == picture.sum()
+    assert square.sum() == image.sum()
 
 
 def test_resize_keeps_the_mean_and_does_not_alias() -> None:
@@ -44,8 +44,8 @@ def test_resize_keeps_the_mean_and_does_not_alias() -> None:
     assert small[8:24, 8:24].std() < 3
 
 
-def test_a_mask_keeps_its_share_of_the_foreground() -> None:
-    """Lines of two pixels would vanish at 1/8 of the size under the usual half-pixel threshold."""
+def test_resizing_keeps_the_foreground_share_of_a_mask() -> None:
+    """With the usual threshold of one half, lines of two pixels would vanish at 1/8 size."""
     mask = gaussian_filter(RNG.random((512, 512)), 3) > 0.52
     mask[:, 40:42] = mask[200:202] = True
     small = resize_mask(mask, 64)

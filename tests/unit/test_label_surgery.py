@@ -1,4 +1,4 @@
-"""Tumours moved in label maps: nothing invalid, nothing outside the brain, nothing left behind."""
+"""Alteration of tumours in label maps: labels stay valid and inside the brain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _ball(radius: float, centre: tuple[float, float, float] = (6, 12, 12)) -> np
 
 
 def _case(centre: tuple[float, float, float] = (6, 10, 10), *, tumour: bool = True) -> LabelMap:
-    """Grey matter (2) around white (3), with oedema (5) around a core (4) and a spot (6)."""
+    """Return grey matter (2) around white (3), with oedema (5), a core (4) and a spot (6)."""
     codes = np.zeros(SHAPE, np.uint8)
     brain = _ball(10) & (np.indices(SHAPE)[0] > 0) & (np.indices(SHAPE)[0] < 11)
     codes[brain] = 2
@@ -35,26 +35,26 @@ def _case(centre: tuple[float, float, float] = (6, 10, 10), *, tumour: bool = Tr
 
 
 def _structure() -> LabelMap:
-    """Two foreground classes and no tissue, as the hippocampus has."""
+    """Return two foreground classes without tissue, as for the hippocampus."""
     codes = np.where(_ball(3), 1, 0).astype(np.uint8)
     codes[:6] *= 2
     return LabelMap(codes, _ball(11), 1)
 
 
 @pytest.mark.parametrize("case", [_case(), _structure()], ids=["tumour", "structure"])
-def test_no_shift_and_a_factor_of_one_are_the_identity(case: LabelMap) -> None:
+def test_zero_shift_and_factor_1_are_the_identity(case: LabelMap) -> None:
     assert np.array_equal(shift(case, (0, 0, 0)), case.codes)
     assert np.array_equal(scale(case, 1.0), case.codes)
 
 
-def test_a_shifted_tumour_is_the_same_tumour_elsewhere() -> None:
+def test_a_shift_moves_the_tumour_unchanged() -> None:
     case = _case()
     moved = shift(case, (0, 3, 2))
     assert np.array_equal(np.where(moved >= 4, moved, 0), np.roll(case.tumour, (3, 2), (1, 2)))
 
 
-def test_what_a_tumour_uncovers_is_the_tissue_around_it() -> None:
-    """A tumour in the middle of white matter leaves white matter; without tissue, background."""
+def test_the_old_place_of_a_tumour_becomes_the_tissue_around_it() -> None:
+    """White matter inside white matter; background where there is no tissue."""
     case = _case((6, 12, 12))
     uncovered = (case.tumour > 0) & (shift(case, (0, 6, 0)) < 4)
     assert uncovered.any()
@@ -65,14 +65,14 @@ def test_what_a_tumour_uncovers_is_the_tissue_around_it() -> None:
     assert (moved > 0).sum() == (structure.codes > 0).sum()
 
 
-def test_healthy_labels_far_from_the_tumour_stay() -> None:
+def test_healthy_labels_are_unchanged() -> None:
     case = _case()
     far = case.codes < 4
     assert np.array_equal(case.healthy()[far], case.codes[far])
     assert set(np.unique(case.healthy())) == {0, 2, 3}
 
 
-def test_a_tumour_is_cut_off_at_the_border_of_the_brain() -> None:
+def test_a_tumour_is_cropped_at_the_border_of_the_brain() -> None:
     case = _case()
     moved = shift(case, (0, -7, 0))
     assert 0 < (moved >= 4).sum() < (case.codes >= 4).sum()
@@ -81,7 +81,7 @@ def test_a_tumour_is_cut_off_at_the_border_of_the_brain() -> None:
 
 
 @pytest.mark.parametrize(("factor", "least", "most"), [(1.25, 1.7, 2.2), (0.75, 0.34, 0.5)])
-def test_the_volume_of_a_tumour_goes_with_the_cube_of_the_factor(
+def test_the_volume_of_a_tumour_scales_with_the_cube_of_the_factor(
     factor: float, least: float, most: float
 ) -> None:
     codes = np.where(_ball(4.6), 4, 1).astype(np.uint8)
@@ -92,16 +92,16 @@ def test_the_volume_of_a_tumour_goes_with_the_cube_of_the_factor(
     assert np.abs(old - new).max() < 0.3
 
 
-def test_a_transplant_puts_the_tumour_into_the_tissue_of_the_other() -> None:
+def test_a_transplant_puts_the_tumour_into_the_tissue_of_the_host() -> None:
     donor, host = _case(), _case(tumour=False)
     host.codes[:4] = 0  # a smaller brain
     host = LabelMap(host.codes, host.codes > 0, 4)
-    grown = transplant(donor, host)
+    combined = transplant(donor, host)
     assert np.array_equal(
-        grown[host.brain & (donor.codes >= 4)], donor.codes[host.brain & (donor.codes >= 4)]
+        combined[host.brain & (donor.codes >= 4)], donor.codes[host.brain & (donor.codes >= 4)]
     )
-    assert np.array_equal(grown[donor.codes < 4], host.codes[donor.codes < 4])
-    assert not grown[~host.brain].any()
+    assert np.array_equal(combined[donor.codes < 4], host.codes[donor.codes < 4])
+    assert not combined[~host.brain].any()
 
 
 @settings(max_examples=40, deadline=None)
@@ -111,7 +111,7 @@ def test_a_transplant_puts_the_tumour_into_the_tissue_of_the_other() -> None:
     centre=st.tuples(st.integers(2, 9), st.integers(6, 18), st.integers(6, 18)),
     tissue=st.booleans(),
 )
-def test_whatever_is_drawn_labels_stay_valid_and_inside_the_brain(
+def test_altered_labels_are_valid_and_inside_the_brain(
     seed: int, how: Any, centre: tuple[int, int, int], tissue: bool
 ) -> None:
     case = _case(centre) if tissue else _structure()
@@ -125,8 +125,8 @@ def test_whatever_is_drawn_labels_stay_valid_and_inside_the_brain(
     assert np.array_equal(codes, alter(case, how, np.random.default_rng(seed), **change))
 
 
-def test_a_shift_is_within_its_reach_which_grows_with_the_volume() -> None:
-    """10 voxels at 128 px are 2 at 24 px; all steps occur."""
+def test_the_largest_shift_scales_with_the_volume() -> None:
+    """10 voxels at 128 px are 2 at 24 px; all smaller shifts occur."""
     case = _case((6, 12, 12))
     steps = set()
     for seed in range(60):
@@ -152,29 +152,29 @@ def test_enlarging_never_shrinks_and_shrinking_never_enlarges() -> None:
         assert shrunk <= size <= grown
 
 
-def test_without_a_tumour_nothing_is_altered() -> None:
+def test_maps_without_a_tumour_are_unchanged() -> None:
     case = _case(tumour=False)
     rng = np.random.default_rng(0)
     assert alter(case, "shift", rng, largest_shift=10, largest_scaling=0) is case.codes
 
 
-# --- what is kept of training
+# --- store of training label maps
 
 
-def test_label_maps_are_kept_with_their_brains_as_long_as_there_is_room() -> None:
+def test_the_store_keeps_label_maps_and_brains_up_to_its_size() -> None:
     cases = [_case(), _case(tumour=False), _case((5, 14, 14))]
     store = LabelStore(2, 4, *SHAPE)
     for case in cases:
         store.add(torch.from_numpy(case.codes[None]), torch.from_numpy(case.brain[None]))
     assert len(store) == 2
-    for place in range(2):
-        assert np.array_equal(store[place].codes, cases[place].codes)
-        assert np.array_equal(store[place].brain, cases[place].brain)
+    for index in range(2):
+        assert np.array_equal(store[index].codes, cases[index].codes)
+        assert np.array_equal(store[index].brain, cases[index].brain)
     assert store.numbers(sick=True).tolist() == [0]
     assert store.numbers(sick=False).tolist() == [1]
 
 
-def test_the_store_travels_with_a_state() -> None:
+def test_the_store_is_part_of_the_state() -> None:
     store, other = LabelStore(3, 4, *SHAPE), LabelStore(3, 4, *SHAPE)
     store.add(torch.from_numpy(_case().codes[None]), torch.from_numpy(_case().brain[None]))
     other.load_state_dict(store.state_dict())
@@ -182,10 +182,10 @@ def test_the_store_travels_with_a_state() -> None:
     assert np.array_equal(other[0].codes, _case().codes)
 
 
-# --- forms of labels
+# --- label encodings
 
 
-def test_masks_codes_and_one_hot_labels_say_the_same() -> None:
+def test_masks_codes_and_one_hot_labels_are_equivalent() -> None:
     codes = torch.from_numpy(_case().codes[None])
     mask = to_mask(codes, 6)
     assert torch.equal(to_codes(mask), codes)
@@ -195,15 +195,13 @@ def test_masks_codes_and_one_hot_labels_say_the_same() -> None:
     assert torch.equal(hot.sum(1), torch.full((1, *SHAPE), -5.0))  # one is 1, six are -1
 
 
-def test_the_sum_of_probabilities_exceeds_one_half_where_the_background_is_not_the_largest() -> (
-    None
-):
+def test_foreground_probability_exceeds_one_half_unless_background_is_largest() -> None:
     drawn = torch.rand(3, 5, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    found = probabilities(drawn)
-    assert found.shape == (3, 4, 4, 8, 8)
-    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+    foreground = probabilities(drawn)
+    assert foreground.shape == (3, 4, 4, 8, 8)
+    assert 0 <= float(foreground.min()) <= float(foreground.max()) <= 1
     argmax = drawn.argmax(1)
-    assert torch.equal(found.sum(1) > 0.5, argmax > 0)
-    assert torch.equal(to_codes(found * 2 - 1).long(), argmax)
+    assert torch.equal(foreground.sum(1) > 0.5, argmax > 0)
+    assert torch.equal(to_codes(foreground * 2 - 1).long(), argmax)
     certain = probabilities(torch.tensor([-1.0, 1.0, -1.0]).view(1, 3, 1, 1, 1))
     assert certain.flatten().tolist() == [1.0, 0.0]

@@ -1,4 +1,4 @@
-"""Runs found by their name, or by the beginning of it."""
+"""Finding runs by their name or a prefix of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchbed.runs.store import Store
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Two runs with folders, one of them broken, and one with a record alone."""
+    """Return two runs with folders, one of them damaged, and a run with a record only."""
     for run, text in (
         ("dcgan-a-s0-11", json.dumps({"state": "finished", "plan": {"seed": 0}})),
         ("dcgan-a-s1-22", "{half a fi"),
@@ -27,37 +27,37 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
-def test_a_run_is_found_by_the_beginning_of_its_name(store: Store) -> None:
+def test_a_run_is_found_by_a_prefix_of_its_name(store: Store) -> None:
     folder, content = find_run(store, "dcgan-a-s0")
     assert folder.name == "dcgan-a-s0-11"
     assert content["plan"] == {"seed": 0}
 
 
-def test_whole_words_of_a_name_count_more_than_parts_of_one() -> None:
+def test_prefixes_that_end_at_a_hyphen_come_first() -> None:
     names = ["dcgan-a-s3-11", "dcgan-a-s30-22", "dcgan-a-s31-33"]
     assert one_of("dcgan-a-s3", names) == "dcgan-a-s3-11"
     assert one_of("dcgan-a-s30", names) == "dcgan-a-s30-22"
-    with pytest.raises(BenchbedError, match="is the beginning of 3 runs"):
+    with pytest.raises(BenchbedError, match=rf"'dcgan-a'.*\b3\b.*{', '.join(names)}"):
         one_of("dcgan-a", names)
-    with pytest.raises(BenchbedError, match="is the beginning of 2 runs"):
+    with pytest.raises(BenchbedError, match=rf"'dcgan-a-s3'.*\b2\b.*{', '.join(names[1:])}"):
         one_of("dcgan-a-s3", names[1:])
 
 
 @pytest.mark.parametrize(
-    ("run", "sentence"),
+    ("run", "facts"),
     [
-        ("dcgan", "'dcgan' is the beginning of 2 runs: dcgan-a-s0-11, dcgan-a-s1-22"),
-        ("dcgan-a-s0-12", "did you mean 'dcgan-a-s0-11'"),
-        ("dcgan-a-s1", "run.json is broken"),
-        ("wgan", "only the record here"),
+        ("dcgan", r"'dcgan'.*\b2\b.*dcgan-a-s0-11, dcgan-a-s1-22\b.*`benchbed list runs`"),
+        ("dcgan-a-s0-12", r"'dcgan-a-s0-12'.*'dcgan-a-s0-11'.*`benchbed list runs`"),
+        ("dcgan-a-s1", r"runs/dcgan-a-s1-22/run\.json\b"),
+        ("wgan", r"wgan-a-s0-33\b.*record.*`benchbed show wgan-a-s0-33`"),
     ],
 )
-def test_what_cannot_be_found_is_told_in_a_sentence(store: Store, run: str, sentence: str) -> None:
-    with pytest.raises(BenchbedError, match=sentence):
+def test_runs_that_cannot_be_found_are_explained(store: Store, run: str, facts: str) -> None:
+    with pytest.raises(BenchbedError, match=facts):
         find_run(store, run)
 
 
-def test_a_broken_run_is_listed_with_the_others(store: Store) -> None:
+def test_a_damaged_run_is_listed_with_the_others(store: Store) -> None:
     assert folder_names(store) == ["dcgan-a-s0-11", "dcgan-a-s1-22"]
     assert [state_of(store, run) for run in folder_names(store)] == ["finished", "unreadable"]
     assert run_names(store) == [*folder_names(store), "wgan-a-s0-33"]
