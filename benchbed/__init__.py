@@ -10,26 +10,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchbed.api.layouts import Download as Download
+    from benchbed.api.layouts import DownloadSource as DownloadSource
     from benchbed.api.layouts import Layout as Layout
-    from benchbed.api.layouts import Part as Part
+    from benchbed.api.layouts import LayoutPart as LayoutPart
     from benchbed.api.layouts import Phantom as Phantom
-    from benchbed.api.layouts import Volumes as Volumes
-    from benchbed.api.method import Derived as Derived
+    from benchbed.api.layouts import VolumeSpec as VolumeSpec
+    from benchbed.api.method import DerivedArray as DerivedArray
     from benchbed.api.method import Method as Method
     from benchbed.api.metric import ImageSet as ImageSet
     from benchbed.api.metric import MaskInputs as MaskInputs
     from benchbed.api.metric import MetricInputs as MetricInputs
     from benchbed.api.metric import MetricValue as MetricValue
-    from benchbed.api.metric import Unseen as Unseen
+    from benchbed.api.metric import MemorisationSets as MemorisationSets
     from benchbed.api.specs import DatasetSpec as DatasetSpec
     from benchbed.api.specs import Deviation as Deviation
     from benchbed.api.specs import MethodSpec as MethodSpec
     from benchbed.api.specs import MetricSpec as MetricSpec
     from benchbed.api.specs import Paper as Paper
     from benchbed.api.specs import TaskSpec as TaskSpec
-    from benchbed.api.task import Evaluation as Evaluation
-    from benchbed.api.task import Reference as Reference
+    from benchbed.api.task import EvaluationContext as EvaluationContext
+    from benchbed.api.task import ReferenceCase as ReferenceCase
     from benchbed.api.task import Task as Task
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape

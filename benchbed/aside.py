@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 STDOUT, STDERR = 1, 2
 
 
-def to_stderr(text: str) -> None:
+def write_to_stderr(text: str) -> None:
     """Print a line to stderr, if there is one."""
     if sys.stderr is not None:
         print(text, file=sys.stderr)
 
 
-class _Lines(io.TextIOBase):
+class _LineWriter(io.TextIOBase):
     """Text stream that passes on each complete line."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -46,7 +46,7 @@ class _Lines(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def stdout_aside(who: str, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
+def redirect_plugin_stdout(who: str, say: Callable[[str], None] = write_to_stderr) -> Iterator[None]:
     """Redirect printed lines to `say`, prefixed with the name of the plugin.
 
     Output that bypasses ``sys.stdout``, as from C libraries or subprocesses, goes to stderr
@@ -62,6 +62,6 @@ def stdout_aside(who: str, say: Callable[[str], None] = to_stderr) -> Iterator[N
             stack.callback(os.close, saved)
             os.dup2(STDERR, STDOUT)
             stack.callback(os.dup2, saved, STDOUT)
-        lines = stack.enter_context(contextlib.closing(_Lines(lambda text: say(f"{who}: {text}"))))
+        lines = stack.enter_context(contextlib.closing(_LineWriter(lambda text: say(f"{who}: {text}"))))
         stack.enter_context(contextlib.redirect_stdout(lines))
         yield

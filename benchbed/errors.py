@@ -18,17 +18,17 @@ class BenchbedWarning(UserWarning):
     """Something the user should know that does not stop the run."""
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
+def find_nearest(name: str, allowed: Iterable[str]) -> str | None:
     """Return the entry of `allowed` most similar to `name`, or None if none is close."""
     lowered = {candidate.lower(): candidate for candidate in allowed}
     matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     return lowered[matches[0]] if matches else None
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str], command: str) -> BenchbedError:
+def make_unknown_error(kind: str, name: str, allowed: Iterable[str], command: str) -> BenchbedError:
     """Make the error for a name that does not exist; `command` lists those that do."""
     names = sorted(allowed)
-    close = nearest(name, names)
+    close = find_nearest(name, names)
     suggestion = f"; did you mean {close!r}?" if close else "."
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     available = f"Available: {shown}" if names else "None available"

@@ -12,24 +12,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk or quota."""
 
 
-def digest(value: Any, length: int = 12) -> str:
+def hash_json(value: Any, length: int = 12) -> str:
     """Hash a JSON value, keys sorted, to `length` hexadecimal digits, equal on every machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_to_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     return str(value)
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` when the block succeeds.
 
     The content is synced before the rename: after a power cut the file is the old or the new one,
@@ -46,9 +46,9 @@ def whole(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o644)
-            sync(temporary)
+            sync_to_disk(temporary)
             temporary.replace(path)
-            sync(path.parent)
+            sync_to_disk(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -63,10 +63,10 @@ def make_folder(folder: Path) -> None:
     new = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for parent in new:
-        sync(parent.parent)
+        sync_to_disk(parent.parent)
 
 
-def sync(path: Path) -> None:
+def sync_to_disk(path: Path) -> None:
     """Wait until a file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -77,10 +77,10 @@ def sync(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` atomically, as UTF-8."""
-    with whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` atomically, as readable and diffable JSON."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=False, default=_plain) + "\n")
+    write_text(path, json.dumps(value, indent=2, sort_keys=False, default=_to_plain) + "\n")

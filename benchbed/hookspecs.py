@@ -8,11 +8,11 @@ import pluggy
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 
-GROUP = "benchbed"
+ENTRY_POINT_GROUP = "benchbed"
 """Entry-point group, and name of the pluggy project."""
 
-hookspec = pluggy.HookspecMarker(GROUP)
-hookimpl = pluggy.HookimplMarker(GROUP)
+hookspec = pluggy.HookspecMarker(ENTRY_POINT_GROUP)
+hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)
 
 
 @hookspec

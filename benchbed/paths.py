@@ -12,13 +12,13 @@ from benchbed.errors import BenchbedError
 from benchbed.files import make_folder
 
 
-def cache() -> Path:
+def get_cache_folder() -> Path:
     """Return the folder of prepared data and weights: ``$BENCHBED_CACHE``, else the default."""
     chosen = os.environ.get("BENCHBED_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("benchbed"))
 
 
-def data_root(option: Path | None = None) -> Path:
+def resolve_data_root(option: Path | None = None) -> Path:
     """Return the folder of real data: the option, else ``$BENCHBED_DATA``, else in the cache.
 
     Raises:
@@ -30,20 +30,20 @@ def data_root(option: Path | None = None) -> Path:
     elif variable:
         chosen, source = Path(variable).expanduser(), "$BENCHBED_DATA"
     else:
-        return cache() / "data"
+        return get_cache_folder() / "data"
     if not is_folder(chosen):
         raise BenchbedError(f"{source} is set to {chosen}, which is not a folder.")
     return chosen
 
 
-def results(option: Path | None = None) -> Path:
+def resolve_results_folder(option: Path | None = None) -> Path:
     """Return the results folder: the option, else ``$BENCHBED_RESULTS``, else ``./results``."""
     if option is not None:
         return option.expanduser()
     return Path(os.environ.get("BENCHBED_RESULTS", "results")).expanduser()
 
 
-def benchmarks() -> Path:
+def find_benchmarks_folder() -> Path:
     """Return the folder of suites and paper values: inside the package, or next to it."""
     package = Path(__file__).resolve().parent
     inside = package / "benchmarks"
@@ -58,7 +58,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def writable(folder: Path, instead: str = "--results or --out") -> Path:
+def ensure_writable(folder: Path, instead: str = "--results or --out") -> Path:
     """Create `folder` if missing, and check that it is writable.
 
     Raises:

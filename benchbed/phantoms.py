@@ -35,11 +35,11 @@ class Strokes:
     radius: Array
     weight: Array
 
-    def subset(self, keep: NDArray[np.bool_]) -> Strokes:
+    def select(self, keep: NDArray[np.bool_]) -> Strokes:
         """Select the capsules where `keep` ``(N,)`` is true."""
         return Strokes(self.start[keep], self.end[keep], self.radius[keep], self.weight[keep])
 
-    def restyled(self, *, radius: float = 1.0, weight: Array | float = 1.0) -> Strokes:
+    def replace_style(self, *, radius: float = 1.0, weight: Array | float = 1.0) -> Strokes:
         """Return the same lines, radii multiplied by `radius` and opacities set to `weight`."""
         opacity = np.broadcast_to(np.asarray(weight, dtype=np.float64), self.radius.shape)
         return Strokes(self.start, self.end, self.radius * radius, opacity)

@@ -13,7 +13,7 @@ import pluggy
 
 from benchbed import hookspecs
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, Spec, TaskSpec
-from benchbed.aside import stdout_aside
+from benchbed.aside import redirect_plugin_stdout
 
 HOOKS: dict[str, type[Any]] = {
     "benchbed_methods": MethodSpec,
@@ -21,7 +21,7 @@ HOOKS: dict[str, type[Any]] = {
     "benchbed_metrics": MetricSpec,
     "benchbed_tasks": TaskSpec,
 }
-BUILT_IN = "benchbed.builtin"
+BUILTIN_MODULE = "benchbed.builtin"
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class Plugin:
 
 
 @dataclass
-class _Collector:
+class _PluginLoader:
     """Loads plugins one by one; the first plugin that defines a name keeps it."""
 
-    taken: dict[tuple[type, str], str] = field(default_factory=dict)
+    owners: dict[tuple[type, str], str] = field(default_factory=dict)
 
     def load(self, entry: EntryPoint, distribution: str) -> Plugin:
         # Plugins must not print to stdout, which scripts read.
-        with stdout_aside(entry.name):
+        with redirect_plugin_stdout(entry.name):
             try:
-                specs = _specs(entry)
-                self._claim(specs, f"{entry.name} ({distribution})")
+                specs = _collect_specs(entry)
+                self._register_specs(specs, f"{entry.name} ({distribution})")
             # A plugin may raise anything, SystemExit included; the others must still load.
             except (Exception, SystemExit) as error:
                 reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
@@ -69,20 +69,20 @@ class _Collector:
                 )
             return Plugin(entry.name, entry.value, distribution, specs=specs)
 
-    def _claim(self, specs: tuple[Spec, ...], origin: str) -> None:
+    def _register_specs(self, specs: tuple[Spec, ...], origin: str) -> None:
         keys = [(type(spec), spec.name) for spec in specs]
         for position, (kind, name) in enumerate(keys):
             if (kind, name) in keys[:position]:
-                raise ValueError(f"defines the {_word(kind)} {name!r} twice")
-            if (kind, name) in self.taken:
-                first = self.taken[kind, name]
-                raise ValueError(f"the {_word(kind)} {name!r} is already defined by {first}")
-        self.taken.update(dict.fromkeys(keys, origin))
+                raise ValueError(f"defines the {_format_kind(kind)} {name!r} twice")
+            if (kind, name) in self.owners:
+                first = self.owners[kind, name]
+                raise ValueError(f"the {_format_kind(kind)} {name!r} is already defined by {first}")
+        self.owners.update(dict.fromkeys(keys, origin))
 
 
-def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
+def _collect_specs(entry: EntryPoint) -> tuple[Spec, ...]:
     """Collect the specs of one plugin, in a separate manager so that plugins cannot interact."""
-    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager = pluggy.PluginManager(hookspecs.ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(entry.load(), name=entry.name)
     manager.check_pending()
@@ -100,39 +100,39 @@ def _specs(entry: EntryPoint) -> tuple[Spec, ...]:
     return tuple(collected)
 
 
-def _word(kind: type) -> str:
+def _format_kind(kind: type) -> str:
     return kind.__name__.removesuffix("Spec").lower()
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return "unknown distribution" if entry.dist is None else _name_and_version(entry.dist)
+def _describe_distribution(entry: EntryPoint) -> str:
+    return "unknown distribution" if entry.dist is None else _read_name_version(entry.dist)
 
 
 @lru_cache
-def _name_and_version(distribution: Distribution) -> str:
+def _read_name_version(distribution: Distribution) -> str:
     # Cached: every access to metadata reads the whole file, README included.
     metadata = distribution.metadata
     return f"{metadata['Name']} {metadata['Version']}"
 
 
-def discover() -> tuple[Plugin, ...]:
+def find_plugins() -> tuple[Plugin, ...]:
     """Find all plugins, the built-in one first, broken ones with their error.
 
     ``BENCHBED_PLUGINS`` restricts third-party plugins to a comma-separated list of entry points.
     """
-    collector = _Collector()
-    built_in = EntryPoint(name="built-in", value=BUILT_IN, group=hookspecs.GROUP)
-    entries = sorted(entry_points(group=hookspecs.GROUP), key=_order)
+    collector = _PluginLoader()
+    built_in = EntryPoint(name="built-in", value=BUILTIN_MODULE, group=hookspecs.ENTRY_POINT_GROUP)
+    entries = sorted(entry_points(group=hookspecs.ENTRY_POINT_GROUP), key=_get_sort_key)
     restriction = os.environ.get("BENCHBED_PLUGINS")
     if restriction is not None:
         allowed = {name.strip() for name in restriction.split(",")}
         entries = [entry for entry in entries if entry.name in allowed]
     plugins = [collector.load(built_in, "benchbed")]
-    plugins += [collector.load(entry, _distribution(entry)) for entry in entries]
+    plugins += [collector.load(entry, _describe_distribution(entry)) for entry in entries]
     return tuple(plugins)
 
 
-def _order(entry: EntryPoint) -> tuple[bool, str, str]:
+def _get_sort_key(entry: EntryPoint) -> tuple[bool, str, str]:
     """Sort our own distribution first, so that a third party cannot take a name from it."""
-    distribution = _distribution(entry)
+    distribution = _describe_distribution(entry)
     return (not distribution.startswith("benchbed "), distribution, entry.name)

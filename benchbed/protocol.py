@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from benchbed.errors import BenchbedError, unknown
-from benchbed.files import digest
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.files import hash_json
 
-VERSION = 1
+PROTOCOL_VERSION = 1
 """Increased when the meaning of a protocol's fields changes, so that no old result is misread."""
 
 Framing = Literal["fov", "center", "pad", "stretch"]
@@ -55,7 +55,7 @@ class Protocol:
     reference_split: str = "train"
     samples: int
     selection: Literal["last"] = "last"
-    version: int = VERSION
+    version: int = PROTOCOL_VERSION
 
     def __post_init__(self) -> None:
         if (self.kimg is None) == (self.seconds is None):
@@ -64,10 +64,10 @@ class Protocol:
     @property
     def hash(self) -> str:
         """Hash of all fields, twelve hexadecimal digits."""
-        return digest(asdict(self))
+        return hash_json(asdict(self))
 
     @property
-    def budget(self) -> str:
+    def budget_text(self) -> str:
         """Budget as text, such as ``"20 kimg"``."""
         if self.kimg is not None:
             return f"{self.kimg:g} kimg"
@@ -105,7 +105,7 @@ class Preset:
     volume_kimg: float
 
 
-PRESET: Mapping[str, Preset] = {
+PRESETS: Mapping[str, Preset] = {
     "quick": Preset(
         size=64,
         kimg=16,
@@ -135,19 +135,19 @@ PRESET: Mapping[str, Preset] = {
 }
 
 
-def plain_number(value: float) -> float:
+def normalize_number(value: float) -> float:
     """Return integers as int, since 16 and 16.0 must give the same identity in JSON."""
     return int(value) if value == int(value) else value
 
 
-def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
+def resolve_preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
     """Return the preset `name` with changes; None keeps a field, ``seconds`` replaces ``kimg``.
 
     Raises:
         BenchbedError: There is no such preset, or a value is out of range.
     """
-    if name not in PRESET:
-        raise unknown("preset", name, PRESET, "benchbed run --help")
+    if name not in PRESETS:
+        raise make_unknown_error("preset", name, PRESETS, "benchbed run --help")
     changed = {key: value for key, value in changes.items() if value is not None}
     for key in ("kimg", "seconds", "size", "samples"):
         if key in changed and not 0 < changed[key] < math.inf:
@@ -159,8 +159,8 @@ def preset(name: str, dimensions: int = 2, **changes: Any) -> Preset:
             raise BenchbedError("Set a budget in images (--kimg) or in time (--time), not both.")
         changed["kimg"] = None
     elif "kimg" in changed:
-        changed["kimg"] = plain_number(changed["kimg"])
-    result = PRESET[name]
+        changed["kimg"] = normalize_number(changed["kimg"])
+    result = PRESETS[name]
     if dimensions == 3:
         result = replace(result, size=result.volume_size, kimg=result.volume_kimg, framing=None)
     return replace(result, **changed)

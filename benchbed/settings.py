@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yaml.constructor import ConstructorError
 
-from benchbed.errors import BenchbedError, nearest
+from benchbed.errors import BenchbedError, find_nearest
 
 
 def setting(default: Any, *, help: str, source: str, **bounds: Any) -> Any:
@@ -41,22 +41,22 @@ class MethodSettings(BaseModel):
     )
 
 
-MOST_BYTES = 2**20
+MAX_YAML_BYTES = 2**20
 """Maximum size of a YAML file in bytes."""
 
-MOST_VALUES = 100_000
+MAX_YAML_VALUES = 100_000
 """Maximum number of values; an alias counts with its whole content."""
 
-MOST_DIGITS = 100
+MAX_INT_DIGITS = 100
 """Maximum digits of an integer; longer ones take too long to convert."""
 
-MOST_SHOWN = 80
+MAX_SHOWN_CHARS = 80
 """Maximum length of a value in an error message."""
 
-M = TypeVar("M", bound=BaseModel)
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
-def parse(model: type[M], values: Mapping[str, Any], *, owner: str) -> M:
+def parse_settings(model: type[SettingsT], values: Mapping[str, Any], *, owner: str) -> SettingsT:
     """Validate `values` of the settings of `owner`; other settings keep their defaults.
 
     Raises:
@@ -66,14 +66,14 @@ def parse(model: type[M], values: Mapping[str, Any], *, owner: str) -> M:
     try:
         return model(**values)
     except ValidationError as error:
-        raise BenchbedError(_sentence(model, error, owner)) from error
+        raise BenchbedError(_format_validation_error(model, error, owner)) from error
 
 
-def _sentence(model: type[BaseModel], error: ValidationError, owner: str) -> str:
+def _format_validation_error(model: type[BaseModel], error: ValidationError, owner: str) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":
-        close = nearest(name, model.model_fields)
+        close = find_nearest(name, model.model_fields)
         guess = f"; did you mean {close!r}?" if close else "."
         return (
             f"{owner} has no setting {name!r}{guess} Available settings: "
@@ -81,17 +81,17 @@ def _sentence(model: type[BaseModel], error: ValidationError, owner: str) -> str
         )
     reason = first["msg"][0].lower() + first["msg"][1:]
     return (
-        f"Setting {name!r} of {owner} is {_short(first['input'])}, but {reason}. Run `benchbed "
+        f"Setting {name!r} of {owner} is {_clip_text(first['input'])}, but {reason}. Run `benchbed "
         f"show {owner}` for details."
     )
 
 
-def _short(value: Any) -> str:
+def _clip_text(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
 
 
-def assignments(pairs: Iterable[str]) -> dict[str, Any]:
+def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
     """Parse ``name=value`` pairs from the command line; values are YAML scalars or lists.
 
     Raises:
@@ -105,7 +105,7 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
                 f"--set must be name=value, not {pair!r}; for example --set batch_size=8"
             )
         try:
-            values[name.strip()] = _number(_plain_values(text))
+            values[name.strip()] = _parse_number(_load_plain_yaml(text))
         except ValueError as error:
             raise BenchbedError(
                 f"--set {pair!r} cannot be parsed: {text!r} is not a YAML value"
@@ -113,7 +113,7 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def _number(value: Any) -> Any:
+def _parse_number(value: Any) -> Any:
     """Convert ``1e-4`` to a number: YAML 1.1 reads it as text, since it has no decimal point."""
     if isinstance(value, str):
         try:
@@ -123,7 +123,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_settings_file(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings.
 
     Raises:
@@ -132,7 +132,7 @@ def read_file(path: Path) -> dict[str, Any]:
     content = read_yaml(path, "settings file")
     if not isinstance(content, dict):
         raise BenchbedError(f"Settings file {path} must contain 'name: value' lines.")
-    return {str(name): _number(value) for name, value in content.items()}
+    return {str(name): _parse_number(value) for name, value in content.items()}
 
 
 def read_yaml(path: Path, kind: str) -> Any:
@@ -143,20 +143,20 @@ def read_yaml(path: Path, kind: str) -> Any:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_YAML_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BenchbedError(f"The {kind} {path} cannot be read: {reason}.") from error
-    if len(content) > MOST_BYTES:
-        raise BenchbedError(f"The {kind} {path} is larger than {MOST_BYTES} bytes.")
+    if len(content) > MAX_YAML_BYTES:
+        raise BenchbedError(f"The {kind} {path} is larger than {MAX_YAML_BYTES} bytes.")
     try:
-        return _plain_values(content.decode())
+        return _load_plain_yaml(content.decode())
     except ValueError as error:
         text = " ".join(str(error).split())
         raise BenchbedError(f"The {kind} {path} is not valid YAML: {text}.") from error
 
 
-class _Reader(yaml.SafeLoader):
+class _PlainYamlLoader(yaml.SafeLoader):
     """YAML loader of plain values that rejects input of exponential cost.
 
     Merge keys copy all pairs they refer to, and copies of copies multiply, although few of them
@@ -177,24 +177,24 @@ class _Reader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Reject integers with too many digits."""
-        if len(node.value) > MOST_DIGITS:
+        if len(node.value) > MAX_INT_DIGITS:
             raise ConstructorError(
-                None, None, f"a number has more than {MOST_DIGITS} digits", node.start_mark
+                None, None, f"a number has more than {MAX_INT_DIGITS} digits", node.start_mark
             )
         return super().construct_yaml_int(node)
 
 
-_Reader.add_constructor("tag:yaml.org,2002:int", _Reader.construct_yaml_int)
+_PlainYamlLoader.add_constructor("tag:yaml.org,2002:int", _PlainYamlLoader.construct_yaml_int)
 
 
-def _plain_values(text: str) -> Any:
+def _load_plain_yaml(text: str) -> Any:
     """Parse YAML text.
 
     Raises:
         ValueError: It is not valid YAML, or too large.
     """
     try:
-        reader = _Reader(text)
+        reader = _PlainYamlLoader(text)
         try:
             result = reader.get_single_data()
         finally:
@@ -208,8 +208,8 @@ def _plain_values(text: str) -> Any:
     while pending:
         value = pending.pop()
         count += 1
-        if count + len(pending) > MOST_VALUES:
-            raise ValueError(f"it contains more than {MOST_VALUES} values")
+        if count + len(pending) > MAX_YAML_VALUES:
+            raise ValueError(f"it contains more than {MAX_YAML_VALUES} values")
         if isinstance(value, dict):
             pending += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple | set):

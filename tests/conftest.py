@@ -16,7 +16,7 @@ import pytest
 from forked import Forker
 
 from benchbed import registry as registry_module
-from benchbed.files import digest
+from benchbed.files import hash_json
 from benchbed.runs.record import Record
 
 HERE = Path(__file__).parent
@@ -57,7 +57,7 @@ def private_places(
     monkeypatch.setenv("BENCHBED_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("BENCHBED_DATA", raising=False)
     yield
-    registry_module.registry.cache_clear()
+    registry_module.get_registry.cache_clear()
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def with_plugin(third_party: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The example plugin, visible to this process and to those it starts."""
     monkeypatch.syspath_prepend(str(third_party))
     monkeypatch.setenv("PYTHONPATH", str(third_party))
-    registry_module.registry.cache_clear()
+    registry_module.get_registry.cache_clear()
     return third_party
 
 
@@ -193,11 +193,11 @@ def a_record(
         for name, value in values.items()
     ]  # fmt: skip
     shared = {name: protocol[name] for name in ("dataset", "source", "fingerprint", "task")}
-    identity = digest([method, settings, protocol, seed, precision], 8)
+    identity = hash_json([method, settings, protocol, seed, precision], 8)
     content = {
         "id": f"{method}-{protocol['dataset']}-{protocol['size']}px-s{seed}-{identity}",
         "state": state, "method": method, "settings": settings, **shared, "cases": {"train": 9},
-        "protocol": protocol, "protocol_hash": digest(protocol), "seed": seed,
+        "protocol": protocol, "protocol_hash": hash_json(protocol), "seed": seed,
         "precision": precision,
         "training": {"kimg": 24, "steps": 9, "seconds": 90, "images_per_second": 9,
                      "peak_memory_bytes": 2_000_000_000},

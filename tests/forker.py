@@ -63,9 +63,9 @@ def child(job: dict[str, Any]) -> None:
         if job["die_at"]:
             die_at(job["die_at"], job["places"])
         from benchbed.cli.main import main
-        from benchbed.registry import registry
+        from benchbed.registry import get_registry
 
-        registry.cache_clear()  # it was filled before this environment was there
+        get_registry.cache_clear()  # it was filled before this environment was there
         main()
         code = 0
     except SystemExit as end:
@@ -102,10 +102,10 @@ def serve() -> None:
     import benchbed.report.write
     import benchbed.runs.runner
     import benchbed.tasks.synthesis  # noqa: F401
-    from benchbed.metrics.features import random_extractor
+    from benchbed.metrics.features import create_random_extractor
 
     torch.set_num_threads(1)
-    random_extractor()  # draws its weights once for all
+    create_random_extractor()  # draws its weights once for all
     for line in sys.stdin:
         job = json.loads(line)
         if "wait" in job:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-class RunningAverage(AveragedModel):
+class ExponentialMovingAverage(AveragedModel):
     """Exponential moving average of a network's weights and buffers.
 
     Values and saved state equal those of torch's own class. torch reads its update counter from
@@ -24,7 +24,7 @@ class RunningAverage(AveragedModel):
     def __init__(self, network: nn.Module, decay: float) -> None:
         super().__init__(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
         self._updates: int | None = 0
-        self.register_load_state_dict_post_hook(_ask_again)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_reset_update_count)  # type: ignore[no-untyped-call]
         self.requires_grad_(False)
 
     def update_parameters(self, model: nn.Module) -> None:
@@ -32,7 +32,7 @@ class RunningAverage(AveragedModel):
         if self._updates is None:
             self._updates = int(self.n_averaged)
         groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-        for average, current in zip(_tensors(self.module), _tensors(model), strict=True):
+        for average, current in zip(_collect_tensors(self.module), _collect_tensors(model), strict=True):
             if self._updates == 0:
                 average.copy_(current)
             averages, current_tensors = groups.setdefault(average.dtype, ([], []))
@@ -46,11 +46,11 @@ class RunningAverage(AveragedModel):
         self._updates += 1
 
 
-def _tensors(network: nn.Module) -> list[Tensor]:
+def _collect_tensors(network: nn.Module) -> list[Tensor]:
     return [tensor.detach() for tensor in chain(network.parameters(), network.buffers())]
 
 
-def _ask_again(module: nn.Module, _: object) -> None:
+def _reset_update_count(module: nn.Module, _: object) -> None:
     """Mark the update count as unknown after a state was loaded."""
-    assert isinstance(module, RunningAverage)
+    assert isinstance(module, ExponentialMovingAverage)
     module._updates = None

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-_ADDRESS = re.compile(r"https?://\S+")
-_UNGUARDED = re.compile(r"http://(?!(localhost|127\.0\.0\.1)[:/])\S+")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_URL_PATTERN = re.compile(r"https?://\S+")
+_INSECURE_URL_PATTERN = re.compile(r"http://(?!(localhost|127\.0\.0\.1)[:/])\S+")
+_SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class LayoutPart:
     """One folder of an official layout: its images and the files that pair with them.
 
     Paths are relative to the layout's folder. ``{id}``, ``{patient}``, ``{label}`` and
@@ -30,10 +30,10 @@ class Part:
         fov: Pattern of the field-of-view mask.
         sequences: For volumes, the patterns of all sequences in channel order, one of which is
             ``image``; empty if one file holds them all.
-        order: Which of a 4-D file's volumes are the channels; empty for all, in file order.
-        codes: From a mask value in the file to the number of its structure.
+        channel_indices: Which of a 4-D file's volumes are the channels; empty for all, in file order.
+        label_mapping: From a mask value in the file to the number of its structure.
         split: The split of all these images, if the pattern does not contain it.
-        prefix: Prefix of the id that keeps ids of different parts distinct.
+        id_prefix: Prefix of the id that keeps ids of different parts distinct.
     """
 
     image: str
@@ -41,14 +41,14 @@ class Part:
     second_mask: str | None = None
     fov: str | None = None
     sequences: tuple[str, ...] = ()
-    order: tuple[int, ...] = ()
-    codes: Mapping[int, int] = field(default_factory=dict)
+    channel_indices: tuple[int, ...] = ()
+    label_mapping: Mapping[int, int] = field(default_factory=dict)
     split: str | None = None
-    prefix: str = ""
+    id_prefix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Volumes:
+class VolumeSpec:
     """Properties of a dataset whose cases are volumes.
 
     Axes are ``(D, H, W)``, growing towards superior, anterior and right.
@@ -56,20 +56,20 @@ class Volumes:
     Attributes:
         sequences: Names of the image channels, in order.
         structures: Names of the mask's classes 1, 2, ..., in order.
-        depth: Slices per in-plane pixel: a run of size S has ``round(depth * S)`` slices.
-        slices: Number of central axial slices to use; None for all.
+        slices_per_pixel: Slices per in-plane pixel: a run of size S has ``round(depth * S)`` slices.
+        central_slices: Number of central axial slices to use; None for all.
         framing: ``"plane"`` keeps the whole plane, ``"cube"`` the smallest cube around everything.
     """
 
     sequences: tuple[str, ...]
     structures: tuple[str, ...]
-    depth: float = 1.0
-    slices: int | None = None
+    slices_per_pixel: float = 1.0
+    central_slices: int | None = None
     framing: Literal["plane", "cube"] = "plane"
 
-    def spatial(self, size: int) -> tuple[int, int, int]:
+    def compute_shape(self, size: int) -> tuple[int, int, int]:
         """Return ``(D, H, W)`` for an in-plane size in pixels."""
-        return (round(self.depth * size), size, size)
+        return (round(self.slices_per_pixel * size), size, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +80,18 @@ class Layout:
         folders: Names, or paths such as ``"name/inner"``, of the folder in the data root; the
             first that exists is used.
         parts: Its image folders.
-        picture: Short drawing of the layout for a user who has to create it.
-        patient: Regular expression over ``id`` whose first group is the patient; None if the id
+        diagram: Short drawing of the layout for a user who has to create it.
+        patient_pattern: Regular expression over ``id`` whose first group is the patient; None if the id
             itself is the patient.
-        splits: Ids of official splits, if neither folder nor field contains them; other ids are
+        official_splits: Ids of official splits, if neither folder nor field contains them; other ids are
             split by patient.
     """
 
     folders: tuple[str, ...]
-    parts: tuple[Part, ...]
-    picture: str
-    patient: str | None = None
-    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parts: tuple[LayoutPart, ...]
+    diagram: str
+    patient_pattern: str | None = None
+    official_splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,17 +106,17 @@ class Phantom:
             ``image`` is float32 ``(N, C, D, size, size)`` in [-1, 1] and ``mask`` uint8
             ``(N, D, size, size)``, numbers of structures. A case depends only on its number and
             the seed.
-        counts: Number of cases by split.
+        case_counts: Number of cases by split.
         seed: Random seed; part of the phantom's identity.
     """
 
     render: str
-    counts: Mapping[str, int]
+    case_counts: Mapping[str, int]
     seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Download:
+class DownloadSource:
     """An archive that is public: no account, no form.
 
     Attributes:
@@ -124,24 +124,24 @@ class Download:
             can be altered in transit.
         sha256: SHA-256 of the archive, 64 hexadecimal digits; None if not published. Then the
             first download prints it, and nothing detects a wrong file.
-        target: Folder below the data root to unpack into, such as ``"NAME"`` or ``"NAME/masks"``.
+        target_folder: Folder below the data root to unpack into, such as ``"NAME"`` or ``"NAME/masks"``.
     """
 
     url: str
-    target: str
+    target_folder: str
     sha256: str | None = None
 
     def __post_init__(self) -> None:
-        parts = self.target.split("/")
-        if not _ADDRESS.fullmatch(self.url):
+        parts = self.target_folder.split("/")
+        if not _URL_PATTERN.fullmatch(self.url):
             raise ValueError(f"download {self.url!r} must be an http or https address")
-        if self.sha256 is None and _UNGUARDED.fullmatch(self.url):
+        if self.sha256 is None and _INSECURE_URL_PATTERN.fullmatch(self.url):
             raise ValueError(
                 f"download {self.url!r} needs https, or a sha256 that verifies the file"
             )
-        if any(part in ("", ".", "..") for part in parts) or "\\" in self.target:
+        if any(part in ("", ".", "..") for part in parts) or "\\" in self.target_folder:
             raise ValueError(
-                f"download target {self.target!r} must be a folder inside the data root"
+                f"download target {self.target_folder!r} must be a folder inside the data root"
             )
-        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+        if self.sha256 is not None and not _SHA256_PATTERN.fullmatch(self.sha256):
             raise ValueError(f"download sha256 {self.sha256!r} must be 64 hexadecimal digits")

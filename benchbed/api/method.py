@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from benchbed.api.averages import RunningAverage
-from benchbed.api.ranks import Ranks
+from benchbed.api.averages import ExponentialMovingAverage
+from benchbed.api.ranks import DistributedContext
 from benchbed.api.types import Batch, DataShape, Figure
 from benchbed.settings import MethodSettings
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from benchbed.api.types import Losses
 
-S = TypeVar("S", bound=MethodSettings)
+SettingsT = TypeVar("SettingsT", bound=MethodSettings)
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedArray:
     """An array computed once from every training image and cached, such as an edge map.
 
     Attributes:
@@ -43,7 +43,7 @@ class Derived:
     size: int | None = None
 
 
-class Method(nn.Module, ABC, Generic[S]):
+class Method(nn.Module, ABC, Generic[SettingsT]):
     """A method: its networks, losses, order of updates and schedule.
 
     The harness owns what must be equal between methods: data, order, seeds, device, precision,
@@ -68,7 +68,7 @@ class Method(nn.Module, ABC, Generic[S]):
         distributed: This process among those that train the method together.
     """
 
-    def __init__(self, settings: S) -> None:
+    def __init__(self, settings: SettingsT) -> None:
         super().__init__()
         self.settings = settings
         self.data: DataShape
@@ -77,12 +77,12 @@ class Method(nn.Module, ABC, Generic[S]):
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._averages: dict[str, str] = {}
         self._fabric: Fabric
-        self.ranks = Ranks()
+        self.distributed = DistributedContext()
 
     # -- implemented by plugins -------------------------------------------------------------
 
     @classmethod
-    def derived(cls, settings: S) -> dict[str, Derived]:
+    def get_derived_arrays(cls, settings: SettingsT) -> dict[str, DerivedArray]:
         """Return the arrays to compute from each image before training, as ``batch[name]``."""
         del settings
         return {}
@@ -117,9 +117,9 @@ class Method(nn.Module, ABC, Generic[S]):
         Raises:
             TypeError: The method does not have this capability.
         """
-        raise self._unable("sample")
+        raise self._make_unsupported_error("sample")
 
-    def pair(self, count: int, rng: torch.Generator) -> Batch:
+    def sample_pairs(self, count: int, rng: torch.Generator) -> Batch:
         """Return `count` images with masks, to train a segmentation network on.
 
         The default is ``sample``.
@@ -129,7 +129,7 @@ class Method(nn.Module, ABC, Generic[S]):
         """
         return self.sample(count, rng)
 
-    def figure(self, rng: torch.Generator) -> Figure | None:
+    def draw_figure(self, rng: torch.Generator) -> Figure | None:
         """Return a figure as in the paper, such as one case changed in several ways, or None.
 
         The harness saves it as a picture after training.
@@ -150,7 +150,7 @@ class Method(nn.Module, ABC, Generic[S]):
         Raises:
             TypeError: The method does not have this capability.
         """
-        raise self._unable("synthesize")
+        raise self._make_unsupported_error("synthesize")
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the probability of each mask class for every pixel.
@@ -164,11 +164,11 @@ class Method(nn.Module, ABC, Generic[S]):
         Raises:
             TypeError: The method does not have this capability.
         """
-        raise self._unable("segment")
+        raise self._make_unsupported_error("segment")
 
     # -- called by plugins ------------------------------------------------------------------
 
-    def optimize(self, **optimizers: torch.optim.Optimizer) -> None:
+    def register_optimizers(self, **optimizers: torch.optim.Optimizer) -> None:
         """Register optimisers under the names that ``update`` takes.
 
         Args:
@@ -190,16 +190,16 @@ class Method(nn.Module, ABC, Generic[S]):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         optimizer.zero_grad(set_to_none=True)
         self._fabric.backward(loss, inputs=parameters)
-        self.ranks.average([p.grad for p in parameters if p.grad is not None])
+        self.distributed.reduce_mean([p.grad for p in parameters if p.grad is not None])
         optimizer.step()
         self.updates[name] += 1
 
-    def forget(self, name: str) -> None:
+    def reset_optimizer(self, name: str) -> None:
         """Clear the state of the optimiser `name`, for example after its networks have grown."""
         optimizer = self.optimizers[name]
         optimizer.state.clear()
 
-    def average(self, name: str, decay: float) -> None:
+    def register_ema(self, name: str, decay: float) -> None:
         """Register an exponential moving average (EMA) of the network attribute `name`.
 
         Buffers, such as the statistics of batch normalisation, are averaged like weights.
@@ -209,13 +209,13 @@ class Method(nn.Module, ABC, Generic[S]):
             decay: Weight of the past in each ``update_ema``, in [0, 1).
         """
         self._averages[name] = f"{name}_average"
-        setattr(self, self._averages[name], RunningAverage(getattr(self, name), decay))
+        setattr(self, self._averages[name], ExponentialMovingAverage(getattr(self, name), decay))
 
-    def update_average(self, name: str) -> None:
+    def update_ema(self, name: str) -> None:
         """Move the EMA of network `name` towards its current weights."""
-        self.averaged(name).update_parameters(getattr(self, name))
+        self.get_ema(name).update_parameters(getattr(self, name))
 
-    def averaged(self, name: str) -> AveragedModel:
+    def get_ema(self, name: str) -> AveragedModel:
         """Return the EMA of network `name`."""
         averaged = getattr(self, self._averages[name])
         assert isinstance(averaged, AveragedModel)
@@ -242,13 +242,13 @@ class Method(nn.Module, ABC, Generic[S]):
             std: Standard deviation of normal noise.
         """
         training = rng is None
-        size, source = (self.ranks.size, self.ranks.noise) if training else (1, rng)
+        size, source = (self.distributed.world_size, self.distributed.noise_generator) if training else (1, rng)
         noise = torch.empty(count * size, *shape, device=rng.device if rng else self.device)
         if distribution == "uniform":
             noise.uniform_(-1.0, 1.0, generator=source)
         else:
             noise.normal_(0.0, std, generator=source)
-        return self.ranks.part(noise) if training else noise.to(self.device)
+        return self.distributed.split_tensor(noise) if training else noise.to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -263,7 +263,7 @@ class Method(nn.Module, ABC, Generic[S]):
         children = {n: child for n, child in self.named_children() if n not in averages}
         return {n: child for n, child in children.items() if any(True for _ in child.parameters())}
 
-    def _unable(self, capability: str) -> TypeError:
+    def _make_unsupported_error(self, capability: str) -> TypeError:
         return TypeError(f"{type(self).__name__} does not declare the capability {capability!r}")
 
     # -- called by the harness --------------------------------------------------------------
@@ -271,27 +271,27 @@ class Method(nn.Module, ABC, Generic[S]):
     def attach(self, fabric: Fabric) -> None:
         """Set up networks and optimisers with a launched `fabric`."""
         self._fabric = fabric
-        self.ranks = Ranks(fabric)
+        self.distributed = DistributedContext(fabric)
         for name, network in self.networks.items():
-            if self.data.dimensions == 2 and _gains_by_channels_last(network, fabric.device):
+            if self.data.dimensions == 2 and _should_use_channels_last(network, fabric.device):
                 network.to(memory_format=torch.channels_last)
-            setattr(self, name, fabric.setup_module(self.ranks.normalised(network)))
+            setattr(self, name, fabric.setup_module(self.distributed.convert_batch_norm(network)))
         for name in self._averages.values():
             getattr(self, name).to(fabric.device)
         for name, optimizer in self.optimizers.items():
             self.optimizers[name] = cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
 
-    def state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return everything that training changes: networks, EMAs, optimisers, counters."""
         return {
             "modules": {name: child.state_dict() for name, child in self.named_children()},
-            "own": self._own_tensors(),
+            "own": self._get_own_tensors(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "steps": self.steps,
             "updates": dict(self.updates),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore_state(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state.
 
         Args:
@@ -303,14 +303,14 @@ class Method(nn.Module, ABC, Generic[S]):
         for name, child in self.named_children():
             child.load_state_dict(state["modules"][name])
         with torch.no_grad():
-            for name, tensor in self._own_tensors().items():
+            for name, tensor in self._get_own_tensors().items():
                 tensor.copy_(state["own"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.steps = int(state["steps"])
         self.updates = Counter(state["updates"])
 
-    def _own_tensors(self) -> dict[str, Tensor]:
+    def _get_own_tensors(self) -> dict[str, Tensor]:
         """Return the parameters and buffers that are attributes of the method itself."""
         own = {
             **dict(self.named_parameters(recurse=False)),
@@ -319,7 +319,7 @@ class Method(nn.Module, ABC, Generic[S]):
         return {name: tensor.detach() for name, tensor in own.items()}
 
 
-def _gains_by_channels_last(network: nn.Module, device: torch.device) -> bool:
+def _should_use_channels_last(network: nn.Module, device: torch.device) -> bool:
     """Return whether a 2-D network is faster in channels-last memory format.
 
     Convolutions are, on CPUs and on tensor cores. But instance normalisation on a CPU needs the

@@ -40,24 +40,24 @@ class ImageSet:
         return ImageSet(self.images[indices], fov, parent=self, indices=indices)
 
     @cached_property
-    def fingerprint(self) -> str:
+    def pixel_hash(self) -> str:
         """Hash of the pixels: the key under which features are cached."""
-        return _hash_of(self.images)
+        return _hash_images(self.images)
 
     @cached_property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """Hash of the pixels and of the field of view."""
-        return self.fingerprint if self.fov is None else f"{self.fingerprint}-{_hash_of(self.fov)}"
+        return self.pixel_hash if self.fov is None else f"{self.pixel_hash}-{_hash_images(self.fov)}"
 
 
-def _hash_of(images: npt.NDArray[Any]) -> str:
+def _hash_images(images: npt.NDArray[Any]) -> str:
     digest = hashlib.sha256(repr((images.shape, images.dtype.str)).encode())
     for image in images:
         digest.update(image.tobytes())
     return digest.hexdigest()[:24]
 
 
-class Features(Protocol):
+class FeatureProvider(Protocol):
     """Function that returns the features of a set of images, computed once per set."""
 
     def __call__(self, extractor: str, images: ImageSet) -> npt.NDArray[np.float32]:
@@ -65,7 +65,7 @@ class Features(Protocol):
 
 
 @dataclass(frozen=True)
-class Unseen:
+class MemorisationSets:
     """Images that distinguish memorisation from generalisation.
 
     Attributes:
@@ -86,14 +86,14 @@ class MetricInputs:
         fake: The images to score.
         features: From an extractor's name and an image set to features ``(N, d)``.
         seed: Random seed of what the metric draws (patches, pairs).
-        unseen: The training images and held-out real images, or None if nothing was held out.
+        memorisation_sets: The training images and held-out real images, or None if nothing was held out.
     """
 
     real: ImageSet
     fake: ImageSet
-    features: Features
+    features: FeatureProvider
     seed: int = 0
-    unseen: Unseen | None = None
+    memorisation_sets: MemorisationSets | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,18 +101,18 @@ class MaskInputs:
     """Input of a metric on masks.
 
     Attributes:
-        scores: For each case the foreground probability, float32 ``(H, W)`` in [0, 1], at the
+        probabilities: For each case the foreground probability, float32 ``(H, W)`` in [0, 1], at the
             case's original size.
-        truth: For each case its mask, bool ``(H, W)``.
+        targets: For each case its mask, bool ``(H, W)``.
         fov: For each case the pixels that count, bool ``(H, W)``.
     """
 
-    scores: Sequence[npt.NDArray[np.float32]]
-    truth: Sequence[npt.NDArray[np.bool_]]
+    probabilities: Sequence[npt.NDArray[np.float32]]
+    targets: Sequence[npt.NDArray[np.bool_]]
     fov: Sequence[npt.NDArray[np.bool_]]
 
     def __len__(self) -> int:
-        return len(self.scores)
+        return len(self.probabilities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +128,12 @@ class PairedInputs:
     fake: npt.NDArray[np.float32]
 
 
-Terms = npt.NDArray[np.float64]
+MetricTerms = npt.NDArray[np.float64]
 """Independent contributions ``(N,)``, one per image or pair, whose mean is the value."""
 
-MetricFunction = Callable[[MetricInputs], float | Terms]
+MetricFunction = Callable[[MetricInputs], float | MetricTerms]
 
-PairedFunction = Callable[[PairedInputs], Terms]
+PairedFunction = Callable[[PairedInputs], MetricTerms]
 """A metric that compares image with image: returns one value per case."""
 
 MaskFunction = Callable[[MaskInputs, npt.NDArray[np.int64]], npt.NDArray[np.float64]]
@@ -151,12 +151,12 @@ class MetricValue:
         recipe: The metric's definition in one line.
         n_real: Number of reference images used.
         n_fake: Number of scored images used.
-        floor: Real-vs-real baseline: the metric between two disjoint parts of the reference, or
+        baseline: Real-vs-real baseline: the metric between two disjoint parts of the reference, or
             None.
-        n_floor: Images in each of these parts.
-        low: Lower end of the 95 % bootstrap interval over the scored images; None if the metric
+        n_baseline: Images in each of these parts.
+        ci_low: Lower end of the 95 % bootstrap interval over the scored images; None if the metric
             is not a mean over them.
-        high: Its upper end.
+        ci_high: Its upper end.
         note: Caveat for the reader.
     """
 
@@ -165,10 +165,10 @@ class MetricValue:
     recipe: str
     n_real: int
     n_fake: int
-    floor: float | None = None
-    n_floor: int = 0
-    low: float | None = None
-    high: float | None = None
+    baseline: float | None = None
+    n_baseline: int = 0
+    ci_low: float | None = None
+    ci_high: float | None = None
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:

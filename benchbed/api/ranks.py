@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Ranks:
+class DistributedContext:
     """This process among those that train one method together; without Fabric, a no-op.
 
     Each process takes its part of every batch and of its noise, and every gradient becomes the
@@ -32,47 +32,47 @@ class Ranks:
 
     Attributes:
         rank: Rank of this process.
-        size: World size.
-        noise: Generator of the noise for whole batches; None (the global one) in a single process.
+        world_size: World size.
+        noise_generator: Generator of the noise for whole batches; None (the global one) in a single process.
     """
 
     def __init__(self, fabric: Fabric | None = None) -> None:
         self.rank = 0 if fabric is None else fabric.global_rank
-        self.size = 1 if fabric is None else fabric.world_size
-        self.noise: torch.Generator | None = None
+        self.world_size = 1 if fabric is None else fabric.world_size
+        self.noise_generator: torch.Generator | None = None
         self._fabric = cast("Fabric", fabric)  # never read in a single process
-        if self.size > 1:
+        if self.world_size > 1:
             device = self._fabric.device
             cuda = device.type == "cuda"
-            self.noise = torch.Generator(device)
-            self.noise.set_state(
+            self.noise_generator = torch.Generator(device)
+            self.noise_generator.set_state(
                 torch.cuda.get_rng_state(device) if cuda else torch.get_rng_state()
             )
 
     @property
-    def first(self) -> bool:
+    def is_first_rank(self) -> bool:
         """Whether this process writes the run's files."""
         return self.rank == 0
 
-    def part(self, whole: Tensor) -> Tensor:
+    def split_tensor(self, whole: Tensor) -> Tensor:
         """Return this process's part of a tensor; `whole` has the whole batch on its first axis."""
-        return whole if self.size == 1 else whole.chunk(self.size)[self.rank]
+        return whole if self.world_size == 1 else whole.chunk(self.world_size)[self.rank]
 
-    def part_of(self, batch: Batch) -> Batch:
+    def split_batch(self, batch: Batch) -> Batch:
         """Return this process's part of a batch."""
-        if self.size == 1:
+        if self.world_size == 1:
             return batch
-        return batch.each(lambda _, tensor: self.part(tensor))
+        return batch.map_tensors(lambda _, tensor: self.split_tensor(tensor))
 
-    def normalised(self, network: nn.Module) -> nn.Module:
+    def convert_batch_norm(self, network: nn.Module) -> nn.Module:
         """Return the network with batch normalisation synchronised over processes, on CUDA."""
-        if self.size == 1 or self._fabric.device.type != "cuda":
+        if self.world_size == 1 or self._fabric.device.type != "cuda":
             return network
         return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(network))
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
+    def reduce_mean(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its mean over the processes."""
-        if self.size == 1 or not tensors:
+        if self.world_size == 1 or not tensors:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         means = cast(Tensor, self._fabric.all_reduce(flat, reduce_op="mean"))
@@ -80,23 +80,23 @@ class Ranks:
         for tensor, mean in zip(tensors, means.split(sizes), strict=True):
             tensor.copy_(mean.view(tensor.shape))
 
-    def agree(self, value: float) -> float:
+    def broadcast_value(self, value: float) -> float:
         """Return rank 0's value, for what differs between processes: a clock, a stop signal."""
-        if self.size == 1:
+        if self.world_size == 1:
             return value
         shared = torch.tensor(value, dtype=torch.float64, device=self._fabric.device)
         distributed.broadcast(shared, 0)
         return float(shared)
 
-    def gather(self, value: T) -> list[T]:
+    def gather_values(self, value: T) -> list[T]:
         """Return the values of all processes, in rank order."""
-        if self.size == 1:
+        if self.world_size == 1:
             return [value]
-        values: list[Any] = [None] * self.size
+        values: list[Any] = [None] * self.world_size
         distributed.all_gather_object(values, value)
         return values
 
-    def wait(self) -> None:
+    def wait_for_all(self) -> None:
         """Block until all processes get here."""
-        if self.size > 1:
+        if self.world_size > 1:
             self._fabric.barrier()

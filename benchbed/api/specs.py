@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchbed.api.layouts import Download, Layout, Phantom, Volumes
+from benchbed.api.layouts import DownloadSource, Layout, Phantom, VolumeSpec
 
 Direction = Literal["up", "down", "none"]
 """Whether a larger value is better (``up``), a smaller one (``down``), or neither."""
 
-Judged = Literal["images", "volumes", "masks", "pairs"]
+InputKind = Literal["images", "volumes", "masks", "pairs"]
 """What is scored: generated images against real ones, the same for volumes, predicted masks against
 true ones, or each generated image against the real one of its case."""
 
@@ -31,7 +31,7 @@ REGIMES: Mapping[str, str] = {
 PRESETS = ("quick", "standard", "paper")
 """Names of the protocol presets, from the smallest to the paper's own scale."""
 
-ABILITIES: Mapping[str, str] = {
+CAPABILITIES: Mapping[str, str] = {
     "sample": "generates images from noise (and masks, if the method makes pairs)",
     "pairs": "generates images from noise, each with a mask",
     "synthesize": "generates an image from a mask",
@@ -39,17 +39,17 @@ ABILITIES: Mapping[str, str] = {
     "annotate": "returns the mask of the second annotator",
 }
 
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """Pattern of a name: lower-case words joined by hyphens."""
 
-_OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_TARGET_PATTERN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
-def _check(kind: str, name: str, *objects: str) -> None:
-    if not NAME.fullmatch(name):
+def _check_spec(kind: str, name: str, *objects: str) -> None:
+    if not NAME_PATTERN.fullmatch(name):
         raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
     for target in objects:
-        if not _OBJECT.fullmatch(target):
+        if not _TARGET_PATTERN.fullmatch(target):
             raise ValueError(
                 f"{kind} {name!r}: {target!r} must have the form 'package.module:object'"
             )
@@ -91,7 +91,7 @@ class Deviation:
     """
 
     paper: str
-    here: str
+    implementation: str
     reason: str
 
 
@@ -105,13 +105,13 @@ class MethodSpec:
         paper: Where it was published.
         implementation: ``"module:Class"`` of the `Method`.
         settings: ``"module:Class"`` of its `MethodSettings`; that module must not import torch.
-        abilities: What a trained model can do; keys of `CAPABILITIES`.
+        capabilities: What a trained model can do; keys of `CAPABILITIES`.
         sizes: In-plane sizes in pixels that the networks support.
         dimensions: Spatial dimensions, 2 or 3, that they support.
-        needs: Parts of a case besides the image that training needs, such as ``"mask"``.
-        mask_stage: Name of the setting for the share of the budget in which the method learns
+        required_inputs: Parts of a case besides the image that training needs, such as ``"mask"``.
+        mask_stage_setting: Name of the setting for the share of the budget in which the method learns
             only masks, before their images; None if it has no such stage.
-        trains: Whether there is anything to train; False for a reference such as an annotator.
+        is_trainable: Whether there is anything to train; False for a reference such as an annotator.
         presets: Settings that a preset changes, by preset name; other settings keep their default,
             which is the paper's value.
         equations: The method's formulas, as pairs of place in the paper and formula.
@@ -123,21 +123,21 @@ class MethodSpec:
     paper: Paper
     implementation: str
     settings: str
-    abilities: frozenset[str] = frozenset({"sample"})
+    capabilities: frozenset[str] = frozenset({"sample"})
     sizes: tuple[int, ...]
     dimensions: tuple[int, ...] = (2,)
-    needs: frozenset[str] = frozenset()
-    mask_stage: str | None = None
-    trains: bool = True
+    required_inputs: frozenset[str] = frozenset()
+    mask_stage_setting: str | None = None
+    is_trainable: bool = True
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()
     deviations: tuple[Deviation, ...] = ()
 
     def __post_init__(self) -> None:
-        _check("method", self.name, self.implementation, self.settings)
-        if not self.abilities or not self.abilities <= ABILITIES.keys():
+        _check_spec("method", self.name, self.implementation, self.settings)
+        if not self.capabilities or not self.capabilities <= CAPABILITIES.keys():
             raise ValueError(
-                f"method {self.name!r}: capabilities must be among {sorted(ABILITIES)}"
+                f"method {self.name!r}: capabilities must be among {sorted(CAPABILITIES)}"
             )
         if not self.presets.keys() <= set(PRESETS):
             raise ValueError(f"method {self.name!r}: presets must be among {PRESETS}")
@@ -153,7 +153,7 @@ class DatasetSpec:
         modality: Such as ``"chest radiography"``.
         paper: What its users cite.
         licence: Licence of the data, as far as known.
-        access: How to get the data: where to go and what to do, in one or two sentences.
+        access_instructions: How to get the data: where to go and what to do, in one or two sentences.
         layouts: Official layouts; the cases of all layouts that are found are combined.
         downloads: The archives of the dataset if they are public; empty if the source requires a
             registration or an account.
@@ -163,7 +163,7 @@ class DatasetSpec:
         volumes: Properties of volumes; None if cases are images.
         framing: How an image becomes square: ``"fov"`` (the bounding square of the field of view),
             ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
-        fov: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
+        fov_detector: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
             ``(H, W)``, for images without a field-of-view file; None if every pixel counts.
         intensity_window: Values shown as black and white in images of more than 8 bits per
             channel, in their own units, such as ``(-1000, 400)`` Hounsfield units; None if they
@@ -175,15 +175,15 @@ class DatasetSpec:
     modality: str
     paper: Paper | None = None
     licence: str
-    access: str
+    access_instructions: str
     layouts: tuple[Layout, ...]
-    downloads: tuple[Download, ...] = ()
+    downloads: tuple[DownloadSource, ...] = ()
     phantom: Phantom | None = None
     channels: int = 3
     classes: tuple[str, ...] = ()
-    volumes: Volumes | None = None
+    volumes: VolumeSpec | None = None
     framing: Literal["fov", "center", "pad", "stretch"] = "center"
-    fov: str | None = None
+    fov_detector: str | None = None
     intensity_window: tuple[float, float] | None = None
 
     @property
@@ -192,7 +192,7 @@ class DatasetSpec:
         return 2 if self.volumes is None else 3
 
     @property
-    def structures(self) -> int:
+    def structure_count(self) -> int:
         """Number of mask classes without the background."""
         return 1 if self.volumes is None else len(self.volumes.structures)
 
@@ -204,10 +204,10 @@ class DatasetSpec:
             )
         if self.volumes is not None and self.channels != len(self.volumes.sequences):
             raise ValueError(f"dataset {self.name!r}: channels must equal the number of sequences")
-        functions = [self.fov] if self.fov else []
+        functions = [self.fov_detector] if self.fov_detector else []
         if self.phantom is not None:
             functions.append(self.phantom.render)
-        _check("dataset", self.name, *functions)
+        _check_spec("dataset", self.name, *functions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,11 +223,11 @@ class MetricSpec:
         recipe: The definition in one line; a change to it requires a new name.
         bounds: Smallest and largest possible value, None if unbounded.
         min_samples: Fewest images per side for a meaningful value.
-        judges: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or ``"pairs"``.
-        held_out: Whether it needs real images that were held out of training.
-        weights: ``"module:function"`` that tries to get the pretrained weights and returns whether
+        input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or ``"pairs"``.
+        needs_held_out: Whether it needs real images that were held out of training.
+        weights_check: ``"module:function"`` that tries to get the pretrained weights and returns whether
             they are present; None if none are needed.
-        stand_in: Name of the metric that is reported instead, under its own name, if the weights
+        fallback_metric: Name of the metric that is reported instead, under its own name, if the weights
             are unavailable.
         paper: Where it is defined.
     """
@@ -239,14 +239,14 @@ class MetricSpec:
     recipe: str
     bounds: tuple[float | None, float | None] = (None, None)
     min_samples: int = 2
-    judges: Judged = "images"
-    held_out: bool = False
-    weights: str | None = None
-    stand_in: str | None = None
+    input_kind: InputKind = "images"
+    needs_held_out: bool = False
+    weights_check: str | None = None
+    fallback_metric: str | None = None
     paper: Paper | None = None
 
     def __post_init__(self) -> None:
-        _check("metric", self.name, self.implementation, *([self.weights] if self.weights else []))
+        _check_spec("metric", self.name, self.implementation, *([self.weights_check] if self.weights_check else []))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,31 +257,31 @@ class TaskSpec:
         name: Name on the command line.
         title: What it measures, in a few words.
         implementation: ``"module:Class"`` of the `Task`.
-        abilities: Capabilities of which the method must have one.
+        capabilities: Capabilities of which the method must have one.
         metrics: Names of the default metrics.
         volume_metrics: Default metrics for volumes; empty if the task is for images only.
-        judges: Allowed values of its metrics' `MetricSpec.input_kind`.
+        input_kinds: Allowed values of its metrics' `MetricSpec.input_kind`.
         reference_split: The split that it compares with.
         regimes: Possible compositions of the training set, if that is what the task varies; keys
             of `REGIMES`.
-        samples: Whether it draws samples, so that their number is part of the protocol.
+        needs_samples: Whether it draws samples, so that their number is part of the protocol.
         parameters: Keyword arguments of its class.
     """
 
     name: str
     title: str
     implementation: str
-    abilities: frozenset[str]
+    capabilities: frozenset[str]
     metrics: tuple[str, ...]
     volume_metrics: tuple[str, ...] = ()
-    judges: frozenset[Judged] = frozenset({"images"})
+    input_kinds: frozenset[InputKind] = frozenset({"images"})
     reference_split: str = "train"
     regimes: tuple[str, ...] = ()
-    samples: bool = True
+    needs_samples: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check("task", self.name, self.implementation)
+        _check_spec("task", self.name, self.implementation)
 
 
 Spec = MethodSpec | DatasetSpec | MetricSpec | TaskSpec

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.metric import Features, ImageSet, MetricValue
+from benchbed.api.metric import FeatureProvider, ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
-from benchbed.api.types import Box, Window
+from benchbed.api.types import CropBox, CropWindow
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceCase:
     """The real side of a prediction: one case at its original size.
 
     Attributes:
@@ -34,7 +34,7 @@ class Reference:
             size; for a volume, any structure.
         second_mask: The second annotator's mask, or None.
         fov: The pixels that count, bool, in the shape of the mask.
-        part: The region of the case that the prepared image shows.
+        region: The region of the case that the prepared image shows.
     """
 
     id: str
@@ -42,58 +42,58 @@ class Reference:
     mask: Mask
     second_mask: Mask | None
     fov: Mask
-    part: Window | Box
+    region: CropWindow | CropBox
 
 
-References = Callable[[str], Iterator[Reference]]
+ReferenceLoader = Callable[[str], Iterator[ReferenceCase]]
 """Function from the name of a split to its cases."""
 
 
-Batches = Callable[[str], "Iterator[tuple[Batch, int]]"]
+BatchLoader = Callable[[str], "Iterator[tuple[Batch, int]]"]
 """Function from the name of a split to its cases as CPU tensors, with the total case count."""
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationContext:
     """What a task needs to evaluate a trained method.
 
     Attributes:
         method: The trained method.
-        abilities: Its capabilities.
-        real: The dataset's images by split.
+        capabilities: Its capabilities.
+        real_images: The dataset's images by split.
         train_split: The split that the method was trained on.
         reference_split: The split that samples are compared with.
         held_out_split: A split not used in training, or None.
-        references: From the name of a split to its cases, with masks at their original size.
-        batches: From the name of a split to its cases as batches in order, each with the total
+        load_references: From the name of a split to its cases, with masks at their original size.
+        iter_batches: From the name of a split to its cases as batches in order, each with the total
             case count.
-        samples: Number of samples to score.
+        sample_count: Number of samples to score.
         metrics: The metrics to report.
-        features: Returns features of image sets.
+        feature_provider: Returns features of image sets.
         seed: Random seed.
-        counted: Receives progress: the activity, how much is done, and the total.
-        picture: Saves a picture, ``(H, W, 3)`` uint8, under a name.
+        report_progress: Receives progress: the activity, how much is done, and the total.
+        save_picture: Saves a picture, ``(H, W, 3)`` uint8, under a name.
     """
 
     method: Method[Any]
-    abilities: frozenset[str]
-    real: Mapping[str, ImageSet]
+    capabilities: frozenset[str]
+    real_images: Mapping[str, ImageSet]
     train_split: str
     reference_split: str
     held_out_split: str | None
-    references: References
-    batches: Batches
-    samples: int
+    load_references: ReferenceLoader
+    iter_batches: BatchLoader
+    sample_count: int
     metrics: Sequence[MetricSpec]
-    features: Features
+    feature_provider: FeatureProvider
     seed: int
-    counted: Callable[[str, int, int], None]
-    picture: Callable[[str, npt.NDArray[np.uint8]], None]
+    report_progress: Callable[[str, int, int], None]
+    save_picture: Callable[[str, npt.NDArray[np.uint8]], None]
 
 
 class Task(ABC):
     """A way to evaluate a trained method."""
 
     @abstractmethod
-    def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
+    def evaluate(self, evaluation: EvaluationContext) -> list[MetricValue]:
         """Return the scores of the method."""

@@ -15,7 +15,7 @@ Losses: TypeAlias = "Mapping[str, Tensor]"
 
 
 @dataclass(frozen=True)
-class Window:
+class CropWindow:
     """Crop of an image, in pixels; it may extend beyond the image."""
 
     top: int
@@ -25,7 +25,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Box:
+class CropBox:
     """Crop of a volume in slices, rows and columns; it may extend beyond the volume."""
 
     start: tuple[int, int, int]
@@ -85,7 +85,7 @@ class Batch:
         """Return the derived tensor called `name`."""
         return self.extra[name]
 
-    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+    def iter_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the name and value of every tensor that is not None."""
         for name in ("image", "mask", "fov", "label"):
             value = getattr(self, name)
@@ -95,11 +95,11 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""
-        return self.each(lambda _, tensor: tensor.to(device))
+        return self.map_tensors(lambda _, tensor: tensor.to(device))
 
-    def each(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
+    def map_tensors(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
         """Return a batch with `change`, called with name and value, applied to every tensor."""
-        changed = {name: change(name, tensor) for name, tensor in self.tensors()}
+        changed = {name: change(name, tensor) for name, tensor in self.iter_tensors()}
         extra = {name: changed.pop(name) for name in self.extra}
         return replace(self, **changed, extra=extra)
 
@@ -110,8 +110,8 @@ class Figure:
 
     Attributes:
         rows: Images with masks, one per row.
-        focus: Numbers of the structures to highlight; empty for all.
+        highlighted_structures: Numbers of the structures to highlight; empty for all.
     """
 
     rows: Batch
-    focus: tuple[int, ...] = ()
+    highlighted_structures: tuple[int, ...] = ()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchbed.api.specs import REGIMES, MetricSpec, TaskSpec
-from benchbed.builtin.image_metrics import image_metrics
-from benchbed.builtin.mask_metrics import mask_metrics
-from benchbed.builtin.pair_metrics import pair_metrics
-from benchbed.builtin.volume_metrics import volume_metrics
+from benchbed.builtin.image_metrics import list_image_metrics
+from benchbed.builtin.mask_metrics import list_mask_metrics
+from benchbed.builtin.pair_metrics import list_pair_metrics
+from benchbed.builtin.volume_metrics import list_volume_metrics
 from benchbed.hookspecs import hookimpl
 
-PAIR_METRICS = tuple(metric.name for metric in pair_metrics())
+PAIR_METRICS = tuple(metric.name for metric in list_pair_metrics())
 
 VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "auc-pr")
 """Metrics of volumes in tasks that score masks."""
@@ -20,7 +20,7 @@ VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "a
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
     """List the metrics."""
-    return [*image_metrics(), *mask_metrics(), *pair_metrics(), *volume_metrics()]
+    return [*list_image_metrics(), *list_mask_metrics(), *list_pair_metrics(), *list_volume_metrics()]
 
 
 @hookimpl
@@ -30,15 +30,15 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
         TaskSpec(
             name="synthesis",
             title="are samples like the real images?",
-            implementation="benchbed.tasks.synthesis:Synthesis",
-            abilities=frozenset({"sample"}),
+            implementation="benchbed.tasks.synthesis:SynthesisTask",
+            capabilities=frozenset({"sample"}),
             metrics=("fid", "kid", "swd", "ms-ssim-realfake", "memorisation", "kl"),
         ),
         TaskSpec(
             name="segmentation",
             title="are masks found in unseen images?",
-            implementation="benchbed.tasks.segmentation:Segmentation",
-            abilities=frozenset({"segment", "annotate"}),
+            implementation="benchbed.tasks.segmentation:SegmentationTask",
+            capabilities=frozenset({"segment", "annotate"}),
             metrics=(
                 "dice-otsu",
                 "dice-best",
@@ -49,15 +49,15 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
                 "accuracy",
             ),
             volume_metrics=VOLUME_METRICS,
-            judges=frozenset({"masks"}),
+            input_kinds=frozenset({"masks"}),
             reference_split="test",
-            samples=False,
+            needs_samples=False,
         ),
         TaskSpec(
             name="augmentation",
             title="what does a segmentation network learn from synthetic pairs?",
-            implementation="benchbed.tasks.segmentation:Segmentation",
-            abilities=frozenset({"segment"}),
+            implementation="benchbed.tasks.segmentation:SegmentationTask",
+            capabilities=frozenset({"segment"}),
             metrics=(
                 "dice-otsu",
                 "dice-best",
@@ -69,20 +69,20 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
                 "accuracy",
             ),
             volume_metrics=VOLUME_METRICS,
-            judges=frozenset({"masks"}),
+            input_kinds=frozenset({"masks"}),
             reference_split="test",
             regimes=tuple(REGIMES),
-            samples=False,
+            needs_samples=False,
         ),
         TaskSpec(
             name="translation",
             title="does the image generated from a mask match the real image of that mask?",
-            implementation="benchbed.tasks.translation:Translation",
-            abilities=frozenset({"synthesize"}),
+            implementation="benchbed.tasks.translation:TranslationTask",
+            capabilities=frozenset({"synthesize"}),
             metrics=PAIR_METRICS,
             volume_metrics=(*PAIR_METRICS, "fid-slices", "kid-slices", "memorisation-volumes"),
-            judges=frozenset({"pairs", "images", "volumes"}),
+            input_kinds=frozenset({"pairs", "images", "volumes"}),
             reference_split="test",
-            samples=False,
+            needs_samples=False,
         ),
     ]

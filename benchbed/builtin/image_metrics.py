@@ -70,15 +70,15 @@ ODENA = Paper(
     url="https://arxiv.org/abs/1610.09585",
 )
 
-INCEPTION = "Inception pool3 features (2048-d, fp32, weights of 2015-12-05 as in pytorch-fid)"
-UNTRAINED = "features of a seeded, untrained VGG16 (64-d, at 112 px)"
+INCEPTION_FEATURES = "Inception pool3 features (2048-d, fp32, weights of 2015-12-05 as in pytorch-fid)"
+UNTRAINED_FEATURES = "features of a seeded, untrained VGG16 (64-d, at 112 px)"
 
 
-def image_metrics() -> list[MetricSpec]:
+def list_image_metrics() -> list[MetricSpec]:
     """List every metric that compares generated images with real ones."""
     return [
-        *_distances(),
-        *(spec for name in COVERINGS for spec in _covering(name)),
+        *_list_distance_metrics(),
+        *(spec for name in COVERAGE_METRICS for spec in _list_coverage_metrics(name)),
         MetricSpec(
             name="swd",
             title="SWD",
@@ -119,7 +119,7 @@ def image_metrics() -> list[MetricSpec]:
             "images included, ties half); 0.5 as new images, 1 copies",
             bounds=(0, 1),
             min_samples=5,
-            held_out=True,
+            needs_held_out=True,
             paper=MEEHAN,
         ),
         MetricSpec(
@@ -134,7 +134,7 @@ def image_metrics() -> list[MetricSpec]:
     ]
 
 
-def _distances() -> Iterable[MetricSpec]:
+def _list_distance_metrics() -> Iterable[MetricSpec]:
     kernel = "squared MMD without bias under the kernel (x.y/d + 1)^3, over all images, fp64, of "
     return [
         MetricSpec(
@@ -142,10 +142,10 @@ def _distances() -> Iterable[MetricSpec]:
             title="FID",
             direction="down",
             implementation="benchbed.metrics.fid:fid",
-            recipe=f"Frechet distance in fp64 of {INCEPTION}",
+            recipe=f"Frechet distance in fp64 of {INCEPTION_FEATURES}",
             bounds=(0, None),
-            weights="benchbed.metrics.fid:inception_there",
-            stand_in="fid-random",
+            weights_check="benchbed.metrics.fid:has_inception_weights",
+            fallback_metric="fid-random",
             paper=HEUSEL,
         ),
         MetricSpec(
@@ -153,7 +153,7 @@ def _distances() -> Iterable[MetricSpec]:
             title="FID-random",
             direction="down",
             implementation="benchbed.metrics.fid:fid_random",
-            recipe=f"Frechet distance in fp64 of {UNTRAINED}; no FID, and never beside one",
+            recipe=f"Frechet distance in fp64 of {UNTRAINED_FEATURES}; no FID, and never beside one",
             bounds=(0, None),
             paper=NAEEM,
         ),
@@ -162,9 +162,9 @@ def _distances() -> Iterable[MetricSpec]:
             title="KID",
             direction="down",
             implementation="benchbed.metrics.kid:kid",
-            recipe=kernel + INCEPTION,
-            weights="benchbed.metrics.fid:inception_there",
-            stand_in="kid-random",
+            recipe=kernel + INCEPTION_FEATURES,
+            weights_check="benchbed.metrics.fid:has_inception_weights",
+            fallback_metric="kid-random",
             paper=BINKOWSKI,
         ),
         MetricSpec(
@@ -172,13 +172,13 @@ def _distances() -> Iterable[MetricSpec]:
             title="KID-random",
             direction="down",
             implementation="benchbed.metrics.kid:kid_random",
-            recipe=f"{kernel}{UNTRAINED}; no KID, and never beside one",
+            recipe=f"{kernel}{UNTRAINED_FEATURES}; no KID, and never beside one",
             paper=BINKOWSKI,
         ),
     ]
 
 
-COVERINGS: dict[str, tuple[str, int | None]] = {
+COVERAGE_METRICS: dict[str, tuple[str, int | None]] = {
     "precision": ("share of samples inside the 5-nearest-neighbour ball of a real image", 1),
     "recall": ("share of real images inside the 5-nearest-neighbour ball of a sample", 1),
     "density": ("mean number of real 5-nearest-neighbour balls around a sample, over 5", None),
@@ -187,8 +187,8 @@ COVERINGS: dict[str, tuple[str, int | None]] = {
 """Coverage metrics: name, definition, upper bound."""
 
 
-def _covering(name: str) -> Iterable[MetricSpec]:
-    definition, high = COVERINGS[name]
+def _list_coverage_metrics(name: str) -> Iterable[MetricSpec]:
+    definition, high = COVERAGE_METRICS[name]
     paper = KYNKAANNIEMI if name in ("precision", "recall") else NAEEM
     return [
         MetricSpec(
@@ -196,11 +196,11 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             title=name.capitalize(),
             direction="up",
             implementation=f"benchbed.metrics.prdc:{name}",
-            recipe=f"{definition}, in {INCEPTION}",
+            recipe=f"{definition}, in {INCEPTION_FEATURES}",
             bounds=(0, high),
             min_samples=6,
-            weights="benchbed.metrics.fid:inception_there",
-            stand_in=f"{name}-random",
+            weights_check="benchbed.metrics.fid:has_inception_weights",
+            fallback_metric=f"{name}-random",
             paper=paper,
         ),
         MetricSpec(
@@ -208,7 +208,7 @@ def _covering(name: str) -> Iterable[MetricSpec]:
             title=f"{name.capitalize()}-random",
             direction="up",
             implementation=f"benchbed.metrics.prdc:{name}_random",
-            recipe=f"{definition}, in {UNTRAINED}",
+            recipe=f"{definition}, in {UNTRAINED_FEATURES}",
             bounds=(0, high),
             min_samples=6,
             paper=paper,

@@ -32,12 +32,12 @@ CASE_METRICS: dict[str, tuple[str, Direction, str]] = {
 """Metrics that weight all cases equally: name, column heading, direction, definition."""
 
 
-def mask_metrics() -> list[MetricSpec]:
+def list_mask_metrics() -> list[MetricSpec]:
     """List every metric that compares predicted masks with reference masks."""
-    return [*map(_of_masks, MASK_METRICS), *map(_of_cases, CASE_METRICS)]
+    return [*map(_build_mask_metric, MASK_METRICS), *map(_build_case_metric, CASE_METRICS)]
 
 
-def _of_masks(name: str) -> MetricSpec:
+def _build_mask_metric(name: str) -> MetricSpec:
     title, text = MASK_METRICS[name]
     return MetricSpec(
         name=name,
@@ -47,11 +47,11 @@ def _of_masks(name: str) -> MetricSpec:
         recipe=f"{text}; pixels inside the field of view of all cases pooled, at their own size",
         bounds=(0, 1),
         min_samples=1,
-        judges="masks",
+        input_kind="masks",
     )
 
 
-def _of_cases(name: str) -> MetricSpec:
+def _build_case_metric(name: str) -> MetricSpec:
     title, direction, text = CASE_METRICS[name]
     return MetricSpec(
         name=name,
@@ -61,5 +61,5 @@ def _of_cases(name: str) -> MetricSpec:
         recipe=f"{text}, inside the field of view, at the case's own size; any structure counts",
         bounds=(0, 1),
         min_samples=1,
-        judges="masks",
+        input_kind="masks",
     )

@@ -13,7 +13,7 @@ WANG = Paper(
     url="https://doi.org/10.1109/TIP.2003.819861",
 )
 
-MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
+PAIR_MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
     "ssim": (
         "SSIM",
         "up",
@@ -25,7 +25,7 @@ MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
 }
 """Name, column heading, direction, range, definition."""
 
-PLACES = {
+REGIONS = {
     "paired": ("", "", "the whole image"),
     "foreground": (
         "-foreground",
@@ -36,14 +36,14 @@ PLACES = {
 """Function prefix: name suffix, heading suffix, region."""
 
 
-def pair_metrics() -> list[MetricSpec]:
+def list_pair_metrics() -> list[MetricSpec]:
     """List SSIM, PSNR and MAE, over the whole image and inside its foreground."""
-    return [_of_pairs(region, measure) for region in PLACES for measure in MEASURES]
+    return [_build_pair_metric(region, measure) for region in REGIONS for measure in PAIR_MEASURES]
 
 
-def _of_pairs(region: str, measure: str) -> MetricSpec:
-    title, direction, bounds, text = MEASURES[measure]
-    suffix, heading, area = PLACES[region]
+def _build_pair_metric(region: str, measure: str) -> MetricSpec:
+    title, direction, bounds, text = PAIR_MEASURES[measure]
+    suffix, heading, area = REGIONS[region]
     return MetricSpec(
         name=f"{measure}{suffix}",
         title=f"{title}{heading}",
@@ -52,6 +52,6 @@ def _of_pairs(region: str, measure: str) -> MetricSpec:
         recipe=f"{text}; intensities in [0, 1], over {area}, mean of channels, at the run's size",
         bounds=bounds,
         min_samples=1,
-        judges="pairs",
+        input_kind="pairs",
         paper=WANG if measure == "ssim" else None,
     )

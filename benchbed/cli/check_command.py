@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 from benchbed.cli.options import complete_datasets, complete_methods
 
 if TYPE_CHECKING:
-    from benchbed.testing import Outcome
+    from benchbed.testing import CheckOutcome
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-MARK = {"passed": "[green]✓[/green]", "failed": "[red]✗[/red]", "skipped": "[dim]–[/dim]"}
+STATE_MARKS = {"passed": "[green]✓[/green]", "failed": "[red]✗[/red]", "skipped": "[dim]–[/dim]"}
 
 
 def _complete(incomplete: str) -> list[str]:
     return [*complete_methods(incomplete), *complete_datasets(incomplete)]
 
 
-@app.command(epilog=examples("check {method}", "check {dataset}"))
+@app.command(epilog=format_examples("check {method}", "check {dataset}"))
 def check(
     name: Annotated[
         str, typer.Argument(help="Name of a method or dataset.", autocompletion=_complete)
@@ -32,14 +32,14 @@ def check(
     """Check that a method or dataset matches its spec. Exit code 1 if it does not."""
     from rich.console import Console
 
-    from benchbed.testing import checks_of, run_check
+    from benchbed.testing import list_checks, run_check
 
     console = Console(stderr=as_json)
-    outcomes: list[Outcome] = []
-    for each in checks_of(name):
+    outcomes: list[CheckOutcome] = []
+    for each in list_checks(name):
         with console.status(each.name):
             outcomes.append(run_check(each))
-        _tell(console, outcomes[-1])
+        _print_outcome(console, outcomes[-1])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if as_json:
         rows = [{"check": o.check.name, "state": o.state, "text": o.text} for o in outcomes]
@@ -52,13 +52,13 @@ def check(
         raise typer.Exit(1)
 
 
-def _tell(console: object, outcome: Outcome) -> None:
+def _print_outcome(console: object, outcome: CheckOutcome) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     assert isinstance(console, Console)
     text = f": {escape(outcome.text)}" if outcome.text else ""
     name = outcome.check.name.replace("-", " ")
-    console.print(f"{MARK[outcome.state]} {name}{text}", highlight=False)
+    console.print(f"{STATE_MARKS[outcome.state]} {name}{text}", highlight=False)
     if outcome.details:
         console.print(escape(outcome.details), style="dim", highlight=False)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from benchbed.runs.comparison import Comparison, Line, Value
-    from benchbed.runs.record import Measured
+    from benchbed.runs.comparison import RunComparison, MetricRow, FactValue
+    from benchbed.runs.record import MeasuredMetric
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -24,7 +24,7 @@ MISSING = "–"
 
 
 @app.command(
-    epilog=examples("compare RUN RUN", "compare RUN RUN RUN --all", "compare RUN RUN --json")
+    epilog=format_examples("compare RUN RUN", "compare RUN RUN RUN --all", "compare RUN RUN --json")
 )
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Run names or unique prefixes.")],
@@ -45,12 +45,12 @@ def compare(
     from benchbed import paths
     from benchbed.api.specs import MetricSpec
     from benchbed.errors import BenchbedError
-    from benchbed.registry import registry
-    from benchbed.runs.comparison import compare as compare_runs
+    from benchbed.registry import get_registry
+    from benchbed.runs.comparison import compare_runs as compare_runs
     from benchbed.runs.lookup import find_record
-    from benchbed.runs.store import Store
+    from benchbed.runs.store import ResultStore
 
-    store = Store(paths.results(results))
+    store = ResultStore(paths.resolve_results_folder(results))
     records = [find_record(store, run) for run in runs]
     names = [record.id for record in records]
     if len(set(names)) < 2 or len(set(names)) < len(names):
@@ -63,33 +63,33 @@ def compare(
             f"compare takes at most {len(LETTERS)} runs, but got {len(names)}. Use `benchbed "
             "report` for larger tables."
         )
-    found = compare_runs(records, registry().specs(MetricSpec))
+    found = compare_runs(records, get_registry().get_specs(MetricSpec))
     if as_json:
         typer.echo(json.dumps(found.as_dict(everything=everything), indent=2))
         return
     from rich.console import Console
 
-    _print(found, Console(), everything=everything)
+    _print_comparison(found, Console(), everything=everything)
 
 
-def _print(found: Comparison, console: Console, *, everything: bool) -> None:
-    from benchbed.cli.plain import plain_text
+def _print_comparison(found: RunComparison, console: Console, *, everything: bool) -> None:
+    from benchbed.cli.plain import make_plain_text
 
     if found.reasons:
         # One line per reason: this is what a reader must not miss.
-        console.print(plain_text("These runs are not comparable:", style="bold red"))
+        console.print(make_plain_text("These runs are not comparable:", style="bold red"))
         for reason in found.reasons:
-            console.print(plain_text(f"  {reason}", style="red"))
+            console.print(make_plain_text(f"  {reason}", style="red"))
     for letter, run in zip(LETTERS, found.runs, strict=False):
-        console.print(plain_text(f"{letter}  {run}"), soft_wrap=True)
+        console.print(make_plain_text(f"{letter}  {run}"), soft_wrap=True)
     _print_facts(found, console, everything=everything)
-    _print_lines(found, console)
+    _print_metrics(found, console)
 
 
-def _print_facts(found: Comparison, console: Console, *, everything: bool) -> None:
+def _print_facts(found: RunComparison, console: Console, *, everything: bool) -> None:
     from rich.table import Table
 
-    from benchbed.cli.plain import plain_text
+    from benchbed.cli.plain import make_plain_text
 
     facts = [fact for fact in found.facts if everything or fact.differs]
     if not facts:
@@ -103,77 +103,77 @@ def _print_facts(found: Comparison, console: Console, *, everything: bool) -> No
     for fact in facts:
         if fact.group != group:
             group = fact.group
-            table.add_row(plain_text(group, style="bold"))
+            table.add_row(make_plain_text(group, style="bold"))
         style = "" if fact.differs else "dim"
-        values = (plain_text(_said(value), style=style) for value in fact.values)
-        table.add_row(plain_text(f"  {fact.name}", style=style), *values)
+        values = (make_plain_text(_format_value(value), style=style) for value in fact.values)
+        table.add_row(make_plain_text(f"  {fact.name}", style=style), *values)
     console.print()
     console.print(table)
 
 
-def _print_lines(found: Comparison, console: Console) -> None:
+def _print_metrics(found: RunComparison, console: Console) -> None:
     from rich.table import Table
 
-    from benchbed.cli.plain import plain_text
+    from benchbed.cli.plain import make_plain_text
 
     console.print()
-    if not found.lines:
+    if not found.metric_rows:
         console.print("No metrics recorded.")
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("metric", overflow="fold")
     for letter, _ in zip(LETTERS, found.runs, strict=False):
         table.add_column(letter)
-    for line in found.lines:
-        cells = (_cell(line, index) for index in range(len(found.runs)))
-        table.add_row(plain_text(_heading(line)), *cells)
-        baselines = [MISSING if m is None else _floor(m) for m in line.values]
+    for line in found.metric_rows:
+        cells = (_format_cell(line, index) for index in range(len(found.runs)))
+        table.add_row(make_plain_text(_format_heading(line)), *cells)
+        baselines = [MISSING if m is None else _format_baseline(m) for m in line.values]
         if any(baseline != MISSING for baseline in baselines):
             style = "dim"
-            cells = (plain_text(baseline, style=style) for baseline in baselines)
-            table.add_row(plain_text("  real vs real", style=style), *cells)
+            cells = (make_plain_text(baseline, style=style) for baseline in baselines)
+            table.add_row(make_plain_text("  real vs real", style=style), *cells)
     console.print(table)
-    if any(line.best for line in found.lines):
+    if any(line.best for line in found.metric_rows):
         console.print("✓ better; ≈ better, but the 95 % intervals overlap.")
         console.print("One seed per run. Use `benchbed report` to see the variation over seeds.")
-    for line in found.lines:
+    for line in found.metric_rows:
         if line.note:
-            console.print(plain_text(f"{line.metric}: {line.note}.", style="dim"))
+            console.print(make_plain_text(f"{line.metric}: {line.note}.", style="dim"))
 
 
-def _heading(line: Line) -> str:
+def _format_heading(line: MetricRow) -> str:
     from benchbed.api.specs import MetricSpec
-    from benchbed.registry import registry
-    from benchbed.report.text import heading
+    from benchbed.registry import get_registry
+    from benchbed.report.text import format_heading
 
-    spec = registry().specs(MetricSpec).get(line.metric)
-    return line.metric if spec is None else heading(spec)
+    spec = get_registry().get_specs(MetricSpec).get(line.metric)
+    return line.metric if spec is None else format_heading(spec)
 
 
-def _cell(line: Line, index: int) -> Text:
-    from benchbed.cli.plain import plain_text
-    from benchbed.report.text import interval, number
+def _format_cell(line: MetricRow, index: int) -> Text:
+    from benchbed.cli.plain import make_plain_text
+    from benchbed.report.text import format_interval, format_number
 
     measured = line.values[index]
     if measured is None or measured.value is None:
-        return plain_text(MISSING)
-    text = number(measured.value)
-    if measured.low is not None and measured.high is not None:
-        text += f" {interval(measured.low, measured.high)}"
+        return make_plain_text(MISSING)
+    text = format_number(measured.value)
+    if measured.ci_low is not None and measured.ci_high is not None:
+        text += f" {format_interval(measured.ci_low, measured.ci_high)}"
     if index not in line.best:
-        return plain_text(text)
-    return plain_text(f"{text} {'≈' if line.overlap else '✓'}", style="bold green")
+        return make_plain_text(text)
+    return make_plain_text(f"{text} {'≈' if line.has_overlap else '✓'}", style="bold green")
 
 
-def _floor(measured: Measured) -> str:
-    from benchbed.report.text import number
+def _format_baseline(measured: MeasuredMetric) -> str:
+    from benchbed.report.text import format_number
 
-    if measured.floor is None:
+    if measured.baseline is None:
         return MISSING
-    return f"{number(measured.floor)} (n={measured.n_floor})"
+    return f"{format_number(measured.baseline)} (n={measured.n_baseline})"
 
 
-def _said(value: Value) -> str:
+def _format_value(value: FactValue) -> str:
     if value is None:
         return MISSING
     return f"{value:g}" if isinstance(value, float) else str(value)

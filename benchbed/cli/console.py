@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from benchbed.cli.plain import plain_text
+from benchbed.cli.plain import make_plain_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from benchbed.training.events import Progress
+    from benchbed.training.events import TrainingProgress
 
-QUIET_SECONDS = 30.0
+PROGRESS_INTERVAL_SECONDS = 30.0
 """Interval of progress lines if output is not a terminal."""
 
 
@@ -36,11 +36,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     for position, name in enumerate(rows[0]):
         table.add_column(name.replace("_", " "), no_wrap=position == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(plain_text(str(value)) for value in row.values()))
+        table.add_row(*(make_plain_text(str(value)) for value in row.values()))
     console.print(table)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Format seconds as ``"45 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
     if not math.isfinite(seconds):
         return "unknown"
@@ -89,28 +89,28 @@ class ConsoleReporter:
         if self._bars is not None:
             self._bars.stop()
 
-    def say(self, text: str) -> None:
+    def report_message(self, text: str) -> None:
         """Print a message."""
-        self.console.print(plain_text(text))
+        self.console.print(make_plain_text(text))
 
-    def counted(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, what: str, done: int, total: int) -> None:
         """Show progress of a countable activity."""
-        self._show(what, done / total if total else 1.0, f"{done}/{total}")
+        self._show_progress(what, done / total if total else 1.0, f"{done}/{total}")
 
-    def training(self, progress: Progress) -> None:
+    def report_training(self, progress: TrainingProgress) -> None:
         """Show training progress."""
         speed = f"{progress.images_per_second:.0f} images/s, " if progress.images_per_second else ""
         losses = ", ".join(f"{name} {loss:.3g}" for name, loss in progress.losses.items())
-        left = f"{duration(progress.remaining)} left" if progress.share < 1 else "done"
+        left = f"{format_duration(progress.seconds_left)} left" if progress.budget_share < 1 else "done"
         detail = f"{progress.kimg:.1f} kimg, {speed}{left}" + (f"; {losses}" if losses else "")
-        self._show("training", progress.share, detail)
+        self._show_progress("training", progress.budget_share, detail)
 
-    def picture(self, path: Path) -> None:
+    def report_picture(self, path: Path) -> None:
         """Print the path of the final samples."""
         if path.stem == "final":
-            self.say(f"Samples: {path}")
+            self.report_message(f"Samples: {path}")
 
-    def _show(self, what: str, share: float, detail: str) -> None:
+    def _show_progress(self, what: str, share: float, detail: str) -> None:
         if self._bars is not None:
             if what not in self._tasks:
                 self._tasks[what] = self._bars.add_task(what, total=1.0, detail="")
@@ -119,6 +119,6 @@ class ConsoleReporter:
         now = time.monotonic()
         if self.console.quiet:
             return
-        if now - self._last_line >= QUIET_SECONDS or (what == "training" and share >= 1.0):
+        if now - self._last_line >= PROGRESS_INTERVAL_SECONDS or (what == "training" and share >= 1.0):
             self._last_line = now
             print(f"{what}: {share:.0%}, {detail}", file=sys.stderr, flush=True)

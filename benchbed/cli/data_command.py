@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 from benchbed.cli.options import complete_datasets
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-Root = Annotated[
+DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -26,11 +26,11 @@ def data() -> None:
     """Find, download and verify datasets."""
 
 
-def _open_to_all() -> str:
+def _find_downloadable_dataset() -> str:
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    specs = registry().specs(DatasetSpec).values()
+    specs = get_registry().get_specs(DatasetSpec).values()
     return next((spec.name for spec in specs if spec.downloads), "DATASET")
 
 
@@ -38,15 +38,15 @@ def _complete_named(incomplete: str) -> list[str]:
     return [name for name in complete_datasets(incomplete) if not name.endswith(":")]
 
 
-@app.command(epilog=examples("data status", "data status --data-root my/data"))
-def status(data_root: Root = None, as_json: Json = False) -> None:
+@app.command(epilog=format_examples("data status", "data status --data-root my/data"))
+def status(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
     """Show which datasets are on this machine and how many cases they have."""
     from benchbed import paths
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    root = paths.data_root(data_root)
-    rows = [_status(spec, root) for spec in registry().specs(DatasetSpec).values()]
+    root = paths.resolve_data_root(data_root)
+    rows = [_describe_status(spec, root) for spec in get_registry().get_specs(DatasetSpec).values()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -56,25 +56,25 @@ def status(data_root: Root = None, as_json: Json = False) -> None:
     print_rows(rows, empty="No plugin offers a dataset.")
 
 
-def _status(spec: Any, root: Path) -> dict[str, str]:
-    from benchbed.data.collection import collect
-    from benchbed.data.source import look
+def _describe_status(spec: Any, root: Path) -> dict[str, str]:
+    from benchbed.data.collection import collect_cases
+    from benchbed.data.source import find_dataset
     from benchbed.errors import BenchbedError
 
-    report = look(spec, root)
-    if not report.places:
+    report = find_dataset(spec, root)
+    if not report.layouts:
         suffix = "and no phantom" if spec.phantom else "using the phantom"
         return {"dataset": spec.name, "state": f"not found; {suffix}", "cases": "", "folder": ""}
-    folders = ", ".join(str(folder) for _, folder in report.places)
+    folders = ", ".join(str(folder) for _, folder in report.layouts)
     try:
-        counts = collect(spec, report.places, root).counts()
+        counts = collect_cases(spec, report.layouts, root).count_cases()
     except BenchbedError as error:
         return {"dataset": spec.name, "state": str(error), "cases": "", "folder": folders}
     cases = ", ".join(f"{count} {split}" for split, count in counts.items())
     return {"dataset": spec.name, "state": "real", "cases": cases, "folder": folders}
 
 
-@app.command(epilog=examples("data verify {dataset}", "data verify folder:mine"))
+@app.command(epilog=format_examples("data verify {dataset}", "data verify folder:mine"))
 def verify(
     name: Annotated[
         str,
@@ -82,17 +82,17 @@ def verify(
             help="Dataset name, folder:PATH or nifti:PATH.", autocompletion=complete_datasets
         ),
     ],
-    data_root: Root = None,
-    as_json: Json = False,
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Decode and hash every file. List undecodable files and duplicates."""
     from benchbed.cli.console import ConsoleReporter
-    from benchbed.data.source import resolve
-    from benchbed.data.verify import verify as examine
+    from benchbed.data.source import resolve_collection
+    from benchbed.data.verify import verify_files as examine
 
     with ConsoleReporter() as reporter:
-        collection = resolve(name, "real", data_root, reporter.say)
-        findings = examine(collection, reporter.counted, reporter.say)
+        collection = resolve_collection(name, "real", data_root, reporter.report_message)
+        findings = examine(collection, reporter.report_progress, reporter.report_message)
     if as_json:
         typer.echo(json.dumps(findings.as_dict(), indent=2))
     else:
@@ -104,15 +104,15 @@ def verify(
 
 
 @app.command(
-    epilog=examples(
-        f"data fetch {_open_to_all()}", f"data fetch {_open_to_all()} --data-root my/data"
+    epilog=format_examples(
+        f"data fetch {_find_downloadable_dataset()}", f"data fetch {_find_downloadable_dataset()} --data-root my/data"
     )
 )
 def fetch(
     name: Annotated[
         str, typer.Argument(help="Name of the dataset.", autocompletion=_complete_named)
     ],
-    data_root: Root = None,
+    data_root: DataRootOption = None,
     force: Annotated[
         bool,
         typer.Option("--force", help="Download again even if present. The old folder is renamed."),
@@ -126,23 +126,23 @@ def fetch(
     from benchbed import paths
     from benchbed.api.specs import DatasetSpec
     from benchbed.cli.console import ConsoleReporter, print_rows
-    from benchbed.data.fetch import FetchFailed
-    from benchbed.data.fetch import fetch as download
-    from benchbed.registry import registry
+    from benchbed.data.fetch import FetchError
+    from benchbed.data.fetch import fetch_dataset as download
+    from benchbed.registry import get_registry
 
-    spec = registry().spec(DatasetSpec, name)
-    root = paths.data_root(data_root)
+    spec = get_registry().get_spec(DatasetSpec, name)
+    root = paths.resolve_data_root(data_root)
     try:
         with ConsoleReporter() as reporter:
             # Wrapped addresses and paths could not be copied.
             say = partial(reporter.console.print, soft_wrap=True, markup=False, highlight=False)
-            download(spec, root, force=force, say=say, counted=reporter.counted)
-    except FetchFailed as error:
+            download(spec, root, force=force, say=say, counted=reporter.report_progress)
+    except FetchError as error:
         typer.echo(f"benchbed: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         typer.echo("Stopped. Repeat the command to resume the download.", err=True)
         raise typer.Exit(130) from error
-    print_rows([_status(spec, root)], empty="")
+    print_rows([_describe_status(spec, root)], empty="")
     root_option = f" --data-root {shlex.quote(str(data_root))}" if data_root else ""
     typer.echo(f"Next: benchbed data verify {name}{root_option}", err=True)

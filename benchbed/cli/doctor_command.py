@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("doctor"))
+@app.command(epilog=format_examples("doctor"))
 def doctor(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
@@ -25,12 +25,12 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    facts = {**_machine(), **_places(data_root, results)}
+    facts = {**_describe_machine(), **_describe_folders(data_root, results)}
     broken = [
         {"broken plugin": p.name, "distribution": p.distribution, "error": p.error or ""}
-        for p in registry().broken
+        for p in get_registry().broken_plugins
     ]
     if as_json:
         typer.echo(json.dumps({**facts, "broken": broken}, indent=2))
@@ -38,33 +38,33 @@ def doctor(
         from benchbed.cli.facts import print_facts
 
         print_facts({**facts, "broken plugins": broken or "none"})
-        for plugin in registry().broken:
+        for plugin in get_registry().broken_plugins:
             typer.echo(f"\n{plugin.name} ({plugin.distribution}):\n{plugin.details}")
     if broken:
         raise typer.Exit(1)
 
 
-def _machine() -> dict[str, Any]:
+def _describe_machine() -> dict[str, Any]:
     import os
 
     try:
         import torch
     except Exception as error:
         return {"torch": f"broken: {type(error).__name__}: {error}"}
-    from benchbed.metrics.features import INCEPTION
+    from benchbed.metrics.features import INCEPTION_WEIGHTS
 
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    weights = INCEPTION.find()
+    weights = INCEPTION_WEIGHTS.find_file()
     return {
         "torch": torch.__version__,
         "device": ", ".join(cuda) or "cpu",
         "cores": f"{os.cpu_count()}, {torch.get_num_threads()} threads",
-        "bf16": _bf16(bool(cuda)),
+        "bf16": _describe_bf16(bool(cuda)),
         "Inception weights": str(weights or "not found; downloaded when a run needs them"),
     }
 
 
-def _bf16(cuda: bool) -> str:
+def _describe_bf16(cuda: bool) -> str:
     import torch
 
     if cuda:
@@ -79,22 +79,22 @@ def _bf16(cuda: bool) -> str:
     )
 
 
-def _places(data_root: Path | None, results: Path | None) -> dict[str, str]:
+def _describe_folders(data_root: Path | None, results: Path | None) -> dict[str, str]:
     from benchbed import paths
     from benchbed.api.specs import DatasetSpec
-    from benchbed.data.source import look
+    from benchbed.data.source import find_dataset
     from benchbed.errors import BenchbedError
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    root = paths.data_root(data_root)
-    specs = registry().specs(DatasetSpec).values()
-    found = [spec.name for spec in specs if look(spec, root).places]
+    root = paths.resolve_data_root(data_root)
+    specs = get_registry().get_specs(DatasetSpec).values()
+    found = [spec.name for spec in specs if find_dataset(spec, root).layouts]
     try:
-        writable = str(paths.writable(paths.results(results)))
+        writable = str(paths.ensure_writable(paths.resolve_results_folder(results)))
     except BenchbedError as error:
         writable = str(error)
     return {
         "data": f"{root}: {', '.join(found) or 'no dataset; phantoms are used'}",
         "results": writable,
-        "cache": str(paths.cache()),
+        "cache": str(paths.get_cache_folder()),
     }

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 from benchbed.cli.options import complete_metrics
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("evaluate --real photographs --fake samples --size 64"))
+@app.command(epilog=format_examples("evaluate --real photographs --fake samples --size 64"))
 def evaluate(
     real: Annotated[Path, typer.Option(help="Folder with the real images.")],
     fake: Annotated[Path, typer.Option(help="Folder with the images to score.")],
@@ -45,45 +45,45 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a folder of images against a folder of real images."""
-    from benchbed.api.metric import Unseen
+    from benchbed.api.metric import MemorisationSets
     from benchbed.api.specs import MetricSpec, TaskSpec
     from benchbed.cli.console import ConsoleReporter
-    from benchbed.data.folder import common_size, open_folder
-    from benchbed.registry import registry
-    from benchbed.runs.plan_checks import check_judged
+    from benchbed.data.folder import find_common_size, open_folder
+    from benchbed.registry import get_registry
+    from benchbed.runs.plan_checks import check_input_kind
 
-    names = metric or registry().spec(TaskSpec, "synthesis").metrics
-    specs = tuple(registry().spec(MetricSpec, name) for name in names)
-    check_judged(specs, {"images"}, "benchbed evaluate")
+    names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
+    specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
+    check_input_kind(specs, {"images"}, "benchbed evaluate")
     with ConsoleReporter() as reporter:
         paths = [path for path in (real, fake, held_out) if path is not None]
-        folders = [open_folder(path, skip_bad, reporter.counted) for path in paths]
-        chosen = size or common_size(folders)
+        folders = [open_folder(path, skip_bad, reporter.report_progress) for path in paths]
+        chosen = size or find_common_size(folders)
         photographs, generated, *rest = (
-            folder.images(chosen, reporter.counted) for folder in folders
+            folder.load_images(chosen, reporter.report_progress) for folder in folders
         )
-        unseen = Unseen(photographs, rest[0]) if rest else None
+        unseen = MemorisationSets(photographs, rest[0]) if rest else None
         from benchbed.metrics.feature_cache import FeatureCache
-        from benchbed.runs.device import fabric
-        from benchbed.runs.obtain import obtainable
-        from benchbed.tasks.scoring import score
+        from benchbed.runs.device import create_fabric
+        from benchbed.runs.obtain import resolve_available_metrics
+        from benchbed.tasks.scoring import score_sets
 
-        specs = obtainable(specs, reporter)
-        features = FeatureCache(fabric(device, "fp32").device, reporter.counted)
-        values = score(
+        specs = resolve_available_metrics(specs, reporter)
+        features = FeatureCache(create_fabric(device, "fp32").device, reporter.report_progress)
+        values = score_sets(
             specs,
             photographs,
             generated,
             features,
             seed=seed,
             unseen=unseen,
-            counted=reporter.counted,
+            counted=reporter.report_progress,
         )
     if as_json:
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
         return
     from benchbed.cli.console import print_rows
-    from benchbed.cli.values import value_rows
+    from benchbed.cli.values import build_value_rows
 
-    print_rows(value_rows(values), empty="No metrics to compute.")
+    print_rows(build_value_rows(values), empty="No metrics to compute.")
     typer.echo(f"Resizing all images to {chosen} px.", err=True)

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("export RUN", "export RUN --out shared/run.zip --no-pictures"))
+@app.command(epilog=format_examples("export RUN", "export RUN --out shared/run.zip --no-pictures"))
 def export(
     run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
     out: Annotated[
@@ -36,14 +36,14 @@ def export(
     gives identical bytes.
     """
     from benchbed import paths
-    from benchbed.runs.export import export as pack
-    from benchbed.runs.export import exportable
-    from benchbed.runs.store import Store
+    from benchbed.runs.export import export_run as pack
+    from benchbed.runs.export import find_exportable_run
+    from benchbed.runs.store import ResultStore
 
-    found = exportable(Store(paths.results(results)), run)
+    found = find_exportable_run(ResultStore(paths.resolve_results_folder(results)), run)
     name = f"{found.record.id}.zip"
     file = Path(name) if out is None else out / name if out.is_dir() else out
-    paths.writable(file.parent)
+    paths.ensure_writable(file.parent)
     exported = pack(found, file, pictures=pictures)
     if as_json:
         facts = {"run": found.record.id, "file": str(file), "sha256": exported.sha256}
@@ -53,13 +53,13 @@ def export(
 
         typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {exported.sha256}")
     if found.record.source == "real":
-        for sentence in _cautions(
-            exported.stored, any(n.endswith(".png") for n in exported.members)
+        for sentence in _list_warnings(
+            exported.stored_tensors, any(n.endswith(".png") for n in exported.members)
         ):
             typer.echo(sentence, err=True)
 
 
-def _cautions(stored: tuple[str, ...], pictures: bool) -> list[str]:
+def _list_warnings(stored: tuple[str, ...], pictures: bool) -> list[str]:
     found = []
     if pictures:
         found.append(

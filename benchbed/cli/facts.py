@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-MANY_COLUMNS = 10_000
+UNLIMITED_COLUMNS = 10_000
 """Wider than any table."""
 
 
@@ -21,24 +21,24 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     short.add_column(style="bold", no_wrap=True)
     short.add_column(overflow="fold")
     for name, value in facts.items():
-        if value and not _records(value):
+        if value and not _is_record_list(value):
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             short.add_row(name, Text(shown))
     console.print(short)
     for name, value in facts.items():
-        if value and _records(value):
+        if value and _is_record_list(value):
             console.print()
             _print_records(console, name, value)
 
 
-def _records(value: object) -> bool:
+def _is_record_list(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
 def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a table if it fits the terminal, else one paragraph per record."""
-    table = _table(name, rows)
-    unbounded = console.options.update(max_width=MANY_COLUMNS)
+    table = _build_table(name, rows)
+    unbounded = console.options.update(max_width=UNLIMITED_COLUMNS)
     if console.measure(table, options=unbounded).maximum <= console.width:
         console.print(table)
         return
@@ -53,7 +53,7 @@ def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]
         console.print(Padding(Text(" · ", style="dim").join(facts), (0, 0, 0, 4)))
 
 
-def _table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
+def _build_table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
     table = Table(title=name, title_justify="left", title_style="bold", pad_edge=False, box=None)
     columns = [key for key in rows[0] if any(row[key] for row in rows)]
     for key in columns:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("import RUN.zip", "import RUN.zip --results results-of-others"))
+@app.command(epilog=format_examples("import RUN.zip", "import RUN.zip --results results-of-others"))
 def import_(
     file: Annotated[Path, typer.Argument(help="Zip file written by `benchbed export`.")],
     results: Annotated[
@@ -30,15 +30,15 @@ def import_(
     `benchbed export` printed. Exit code: 0 imported, 2 rejected.
     """
     from benchbed import paths
-    from benchbed.cli.plain import plain
-    from benchbed.runs.install import install, offered
-    from benchbed.runs.store import Store
+    from benchbed.cli.plain import escape_control_characters
+    from benchbed.runs.install import import_run, check_archive
+    from benchbed.runs.store import ResultStore
 
-    store = Store(paths.results(results))
-    offer = offered(file)
+    store = ResultStore(paths.resolve_results_folder(results))
+    offer = check_archive(file)
     for note in offer.notes:
-        typer.echo(plain(note), err=True)
-    fresh = install(offer, store, lambda text: typer.echo(plain(text), err=True))
+        typer.echo(escape_control_characters(note), err=True)
+    fresh = import_run(offer, store, lambda text: typer.echo(escape_control_characters(text), err=True))
     run = offer.record.id
     if as_json:
         facts = {"run": run, "installed": fresh, "sha256": offer.archive.sha256}
@@ -50,7 +50,7 @@ def import_(
             f"Run {run} already exists with the same record and weights. Nothing changed.",
             err=True,
         )
-    elif "sample" in offer.spec.abilities:
+    elif "sample" in offer.spec.capabilities:
         typer.echo(f"Next: benchbed sample {run}", err=True)
     else:
         typer.echo(f"Next: benchbed show {run}", err=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -16,7 +16,7 @@ Kind = Literal["methods", "datasets", "metrics", "tasks", "suites", "runs", "plu
 
 
 @app.command(
-    epilog=examples("list methods", "list runs --json"),
+    epilog=format_examples("list methods", "list runs --json"),
 )
 def list_(
     kind: Annotated[Kind, typer.Argument(help="Kind of item to list.")],
@@ -27,7 +27,7 @@ def list_(
     ] = None,
 ) -> None:
     """List methods, datasets, metrics, tasks, suites, runs or plugins."""
-    rows = _runs(results) if kind == "runs" else _LISTS[kind]()
+    rows = _list_runs(results) if kind == "runs" else _LIST_FUNCTIONS[kind]()
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -36,25 +36,25 @@ def list_(
     print_rows(rows, empty=f"No {kind} found.")
 
 
-def _methods() -> list[dict[str, Any]]:
+def _list_methods() -> list[dict[str, Any]]:
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
     return [
         {
             "method": spec.name,
             "paper": f"{spec.paper.authors.split(',')[0]} {spec.paper.year}",
-            "abilities": ", ".join(sorted(spec.abilities)),
+            "abilities": ", ".join(sorted(spec.capabilities)),
             "sizes": ", ".join(map(str, spec.sizes)),
-            "plugin": registry().origin(spec).distribution,
+            "plugin": get_registry().find_plugin(spec).distribution,
         }
-        for spec in registry().specs(MethodSpec).values()
+        for spec in get_registry().get_specs(MethodSpec).values()
     ]
 
 
-def _datasets() -> list[dict[str, Any]]:
+def _list_datasets() -> list[dict[str, Any]]:
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
     return [
         {
@@ -62,9 +62,9 @@ def _datasets() -> list[dict[str, Any]]:
             "title": spec.title,
             "modality": spec.modality,
             "phantom": "yes" if spec.phantom else "no",
-            "plugin": registry().origin(spec).distribution,
+            "plugin": get_registry().find_plugin(spec).distribution,
         }
-        for spec in registry().specs(DatasetSpec).values()
+        for spec in get_registry().get_specs(DatasetSpec).values()
     ] + [
         {
             "dataset": name,
@@ -77,9 +77,9 @@ def _datasets() -> list[dict[str, Any]]:
     ]
 
 
-def _metrics() -> list[dict[str, Any]]:
+def _list_metrics() -> list[dict[str, Any]]:
     from benchbed.api.specs import MetricSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
     better = {"up": "higher", "down": "lower", "none": "neither"}
     return [
@@ -89,29 +89,29 @@ def _metrics() -> list[dict[str, Any]]:
             "better": better[spec.direction],
             "recipe": spec.recipe,
         }
-        for spec in registry().specs(MetricSpec).values()
+        for spec in get_registry().get_specs(MetricSpec).values()
     ]
 
 
-def _tasks() -> list[dict[str, Any]]:
+def _list_tasks() -> list[dict[str, Any]]:
     from benchbed.api.specs import TaskSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
     return [
         {
             "task": spec.name,
             "question": spec.title,
-            "needs": " or ".join(sorted(spec.abilities)),
+            "needs": " or ".join(sorted(spec.capabilities)),
             "metrics": ", ".join(spec.metrics),
         }
-        for spec in registry().specs(TaskSpec).values()
+        for spec in get_registry().get_specs(TaskSpec).values()
     ]
 
 
-def _suites() -> list[dict[str, Any]]:
-    from benchbed.suites.suite import read_suite, shipped
+def _list_suites() -> list[dict[str, Any]]:
+    from benchbed.suites.suite import read_suite, list_shipped_suites
 
-    suites = [read_suite(path) for path in shipped().values()]
+    suites = [read_suite(path) for path in list_shipped_suites().values()]
     return [
         {
             "suite": suite.name,
@@ -124,8 +124,8 @@ def _suites() -> list[dict[str, Any]]:
     ]
 
 
-def _plugins() -> list[dict[str, Any]]:
-    from benchbed.registry import registry
+def _list_plugins() -> list[dict[str, Any]]:
+    from benchbed.registry import get_registry
 
     return [
         {
@@ -134,27 +134,27 @@ def _plugins() -> list[dict[str, Any]]:
             "offers": ", ".join(spec.name for spec in plugin.specs),
             "error": plugin.error or "",
         }
-        for plugin in registry().plugins
+        for plugin in get_registry().plugins
     ]
 
 
-def _runs(results: Path | None) -> list[dict[str, Any]]:
+def _list_runs(results: Path | None) -> list[dict[str, Any]]:
     from benchbed import paths
-    from benchbed.runs.lookup import folder_names, standing_of
-    from benchbed.runs.store import Store
+    from benchbed.runs.lookup import list_folder_names, describe_state
+    from benchbed.runs.store import ResultStore
 
-    store = Store(paths.results(results))
-    states = {name: standing_of(store, name).partition(":")[0] for name in folder_names(store)}
-    for record in store.records():
+    store = ResultStore(paths.resolve_results_folder(results))
+    states = {name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)}
+    for record in store.load_records():
         states.setdefault(record.id, record.state)
     return [{"run": name, "state": state} for name, state in sorted(states.items())]
 
 
-_LISTS = {
-    "methods": _methods,
-    "datasets": _datasets,
-    "metrics": _metrics,
-    "tasks": _tasks,
-    "suites": _suites,
-    "plugins": _plugins,
+_LIST_FUNCTIONS = {
+    "methods": _list_methods,
+    "datasets": _list_datasets,
+    "metrics": _list_metrics,
+    "tasks": _list_tasks,
+    "suites": _list_suites,
+    "plugins": _list_plugins,
 }

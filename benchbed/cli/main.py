@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from benchbed import __version__
-from benchbed.errors import BenchbedError, unknown
-from benchbed.files import FULL
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.files import DISK_FULL_ERRNOS
 
 COMMANDS = {
     "run": "Train a method on a dataset, score it, and write a record.",
@@ -48,7 +48,7 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:
                 return None
-            raise unknown("command", cmd_name, COMMANDS, "benchbed --help")
+            raise make_unknown_error("command", cmd_name, COMMANDS, "benchbed --help")
         return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -71,7 +71,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"benchbed {__version__}")
         raise typer.Exit
@@ -80,7 +80,7 @@ def _version(wanted: bool) -> None:
 @app.callback(epilog=EPILOG)
 def benchbed(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Compare GAN methods for medical images: same data, same budget, same metrics."""
@@ -100,22 +100,22 @@ def main() -> None:
     try:
         app(prog_name="benchbed")
     except BenchbedError as error:
-        from benchbed.cli.plain import plain
+        from benchbed.cli.plain import escape_control_characters
 
-        typer.echo(f"benchbed: {plain(str(error))}", err=True)
+        typer.echo(f"benchbed: {escape_control_characters(str(error))}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of the output, such as `head`, has exited.
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        full = error.errno in FULL
+        full = error.errno in DISK_FULL_ERRNOS
         # An OSError without a file is a bug of ours and keeps its traceback.
         if not full and error.filename is None:
             raise
-        from benchbed.cli.plain import plain
+        from benchbed.cli.plain import escape_control_characters
 
-        place = plain(str(error.filename))
+        place = escape_control_characters(str(error.filename))
         hint = "; free some disk space" if full else ""
         typer.echo(f"benchbed: {error.strerror}: {place}{hint}.", err=True)
         sys.exit(1 if full else 2)

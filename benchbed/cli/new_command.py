@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name: lower-case words joined by hyphens.")]
-Into = Annotated[Path, typer.Option(help="Parent folder of the new folder NAME.")]
+NameArgument = Annotated[str, typer.Argument(help="Name: lower-case words joined by hyphens.")]
+IntoOption = Annotated[Path, typer.Option(help="Parent folder of the new folder NAME.")]
 
 
 @app.callback()
@@ -22,33 +22,33 @@ def new() -> None:
     """Create a package for a new method or dataset. It works without changes."""
 
 
-@app.command(epilog=examples("new method my-gan", "new method my-gan --into plugins"))
-def method(name: Name, into: Into = Path()) -> None:
+@app.command(epilog=format_examples("new method my-gan", "new method my-gan --into plugins"))
+def method(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a method: a small GAN to replace part by part."""
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import registry
-    from benchbed.scaffold.package import create
+    from benchbed.registry import get_registry
+    from benchbed.scaffold.package import create_package
 
-    files = create("method", name, into)
-    known = registry().specs(DatasetSpec).values()
+    files = create_package("method", name, into)
+    known = get_registry().get_specs(DatasetSpec).values()
     partner = next((spec.name for spec in known if spec.phantom), None)
-    _tell(name, into, files, ["--method", name, "--dataset", partner])
+    _print_next_steps(name, into, files, ["--method", name, "--dataset", partner])
 
 
-@app.command(epilog=examples("new dataset my-pictures", "new dataset my-pictures --into plugins"))
-def dataset(name: Name, into: Into = Path()) -> None:
+@app.command(epilog=format_examples("new dataset my-pictures", "new dataset my-pictures --into plugins"))
+def dataset(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a dataset: layout, splits and a phantom."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import registry
-    from benchbed.scaffold.package import create
+    from benchbed.registry import get_registry
+    from benchbed.scaffold.package import create_package
 
-    files = create("dataset", name, into)
-    known = registry().specs(MethodSpec).values()
-    partner = next((m.name for m in known if "sample" in m.abilities and not m.needs), None)
-    _tell(name, into, files, ["--method", partner, "--dataset", name])
+    files = create_package("dataset", name, into)
+    known = get_registry().get_specs(MethodSpec).values()
+    partner = next((m.name for m in known if "sample" in m.capabilities and not m.required_inputs), None)
+    _print_next_steps(name, into, files, ["--method", partner, "--dataset", name])
 
 
-def _tell(name: str, into: Path, files: Sequence[Path], run: Sequence[str | None]) -> None:
+def _print_next_steps(name: str, into: Path, files: Sequence[Path], run: Sequence[str | None]) -> None:
     """Print what was written and the next commands; no run without a partner for it."""
     folder = into / name
     commands = [["pip", "install", "-e", str(folder)], ["benchbed", "check", name]]

@@ -6,16 +6,16 @@ import re
 
 from benchbed.errors import BenchbedError
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def seconds(text: str, option: str) -> float:
+def parse_duration(text: str, option: str) -> float:
     """Parse a duration such as ``90s``, ``10m`` or ``1h30m``; a bare number is seconds.
 
     Raises:
         BenchbedError: It is invalid or not above zero.
     """
-    hit = _DURATION.fullmatch(text.strip().lower())
+    hit = _DURATION_PATTERN.fullmatch(text.strip().lower())
     if hit is None or not text.strip() or not any(hit.groups()):
         raise BenchbedError(f"{option} must be a duration such as 90s, 10m or 1h30m, not {text!r}.")
     hours, minutes, rest = (float(group or 0) for group in hit.groups())
@@ -28,23 +28,23 @@ def seconds(text: str, option: str) -> float:
 def complete_methods(incomplete: str) -> list[str]:
     """Complete names of methods, for the shell."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    return [name for name in registry().specs(MethodSpec) if name.startswith(incomplete)]
+    return [name for name in get_registry().get_specs(MethodSpec) if name.startswith(incomplete)]
 
 
 def complete_datasets(incomplete: str) -> list[str]:
     """Complete names of datasets, for the shell."""
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    names = [*registry().specs(DatasetSpec), "folder:"]
+    names = [*get_registry().get_specs(DatasetSpec), "folder:"]
     return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_metrics(incomplete: str) -> list[str]:
     """Complete names of metrics, for the shell."""
     from benchbed.api.specs import MetricSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    return [name for name in registry().specs(MetricSpec) if name.startswith(incomplete)]
+    return [name for name in get_registry().get_specs(MetricSpec) if name.startswith(incomplete)]

@@ -6,14 +6,14 @@ import re
 
 from rich.text import Text
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def plain(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """Return the text with control characters escaped."""
-    return _CONTROL.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
+    return _CONTROL_PATTERN.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
 
 
-def plain_text(text: str, style: str = "") -> Text:
+def make_plain_text(text: str, style: str = "") -> Text:
     """Return text for a rich table, without markup and control characters."""
-    return Text(plain(text), style=style)
+    return Text(escape_control_characters(text), style=style)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 if TYPE_CHECKING:
     from benchbed.report.leaderboard import Leaderboard
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("report", "report --out paper/tables --format tex", "report --serve"))
+@app.command(epilog=format_examples("report", "report --out paper/tables --format tex", "report --serve"))
 def report(
     results: Annotated[
         Path | None,
@@ -48,26 +48,26 @@ def report(
     from benchbed.errors import BenchbedError
     from benchbed.report import FORMATS
 
-    kinds = _kinds(formats or [*FORMATS, "html"], (*FORMATS, "html"))
-    from benchbed.report.write import leaderboards, write
-    from benchbed.runs.store import Store
+    kinds = _select_formats(formats or [*FORMATS, "html"], (*FORMATS, "html"))
+    from benchbed.report.write import build_leaderboards, write_leaderboards
+    from benchbed.runs.store import ResultStore
 
-    store = Store(paths.results(results))
-    records = store.records()
+    store = ResultStore(paths.resolve_results_folder(results))
+    records = store.load_records()
     if not records:
         raise BenchbedError(
             f"No records found in {store.records_folder}. Run `benchbed run` first."
         )
-    folder = paths.writable(out or store.root / "leaderboards")
-    boards = leaderboards(records, paths.benchmarks() / "papers")
-    files = write(boards, folder, kinds)
+    folder = paths.ensure_writable(out or store.root / "leaderboards")
+    boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
+    files = write_leaderboards(boards, folder, kinds)
     if serve or "html" in kinds:
         from benchbed.report.html.page import write_page
 
         files.append(write_page(boards, records, store.root, folder))
     if show and not serve:
         for board in boards:
-            _show(board)
+            _print_tables(board)
     typer.echo(f"{len(records)} records, {len(files)} files written to {folder}.", err=True)
     if serve:
         from benchbed.report.html.server import serve as serve_folder
@@ -75,16 +75,16 @@ def report(
         serve_folder(folder, port, typer.echo, browse=browse)
 
 
-def _kinds(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    from benchbed.errors import unknown
+def _select_formats(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
+    from benchbed.errors import make_unknown_error
 
     for name in given:
         if name not in allowed:
-            raise unknown("format", name, allowed, "benchbed report --help")
+            raise make_unknown_error("format", name, allowed, "benchbed report --help")
     return list(given)
 
 
-def _show(board: Leaderboard) -> None:
+def _print_tables(board: Leaderboard) -> None:
     from rich.console import Console
 
     from benchbed.report import terminal
@@ -94,4 +94,4 @@ def _show(board: Leaderboard) -> None:
     if not board.tables:
         console.print("No runs yet.")
     for table in board.tables:
-        console.print(*terminal.render(table, console), "", sep="\n")
+        console.print(*terminal.render_terminal(table, console), "", sep="\n")

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
 
 if TYPE_CHECKING:
     from benchbed.cli.console import ConsoleReporter
-    from benchbed.runs.plan import Plan
-    from benchbed.runs.request import Request
-    from benchbed.runs.runner import Outcome
-    from benchbed.runs.store import Store
+    from benchbed.runs.plan import RunPlan
+    from benchbed.runs.request import RunConfig
+    from benchbed.runs.runner import RunOutcome
+    from benchbed.runs.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-Preset = Literal["quick", "standard", "paper"]
+PresetName = Literal["quick", "standard", "paper"]
 
 EPILOG = (
-    examples(
+    format_examples(
         "run --method {method} --dataset {dataset}",
         "run --method {method} --dataset {dataset} --time 10m --seed 1",
         "run --method {method} --dataset folder:my/pictures --size 128 --set batch_size=16",
@@ -49,7 +49,7 @@ def run(
     ] = None,
     task: Annotated[str, typer.Option(help="Task that the method is evaluated on.")] = "synthesis",
     preset: Annotated[
-        Preset, typer.Option(help="Preset for size, budget and sample counts.")
+        PresetName, typer.Option(help="Preset for size, budget and sample counts.")
     ] = "quick",
     changes: Annotated[
         list[str] | None,
@@ -158,43 +158,43 @@ def run(
 ) -> None:
     """Train a method on a dataset, score it, and write a record."""
     from benchbed import paths
-    from benchbed.cli.options import seconds
+    from benchbed.cli.options import parse_duration
     from benchbed.errors import BenchbedError
-    from benchbed.runs.request import Request
-    from benchbed.runs.store import Store
-    from benchbed.settings import assignments, read_file
+    from benchbed.runs.request import RunConfig
+    from benchbed.runs.store import ResultStore
+    from benchbed.settings import parse_assignments, read_settings_file
     from benchbed.training.board import check_logger
 
     check_logger(logger)
     options = {
-        "checkpoint_seconds": seconds(checkpoint_every, "--checkpoint-every"),
+        "checkpoint_seconds": parse_duration(checkpoint_every, "--checkpoint-every"),
         "logger": logger,
     }
-    store = Store(paths.results(results))
+    store = ResultStore(paths.resolve_results_folder(results))
     if resume is not None:
         if method or dataset or changes or settings:
             raise BenchbedError(
                 "--resume takes all options from the existing run. Remove the other run options."
             )
-        request = _request_of(store, resume, data_root)
+        request = _load_run_config(store, resume, data_root)
     else:
         if not method or not dataset:
             raise BenchbedError(
                 "--method and --dataset are required. Run `benchbed list methods` and "
                 "`benchbed list datasets` to see the names."
             )
-        request = Request(
+        request = RunConfig(
             method=method,
             dataset=dataset,
             task=task,
             preset=preset,
-            settings={**(read_file(settings) if settings else {}), **assignments(changes or ())},
+            settings={**(read_settings_file(settings) if settings else {}), **parse_assignments(changes or ())},
             seed=seed,
             source=source,
             data_root=data_root,
             size=size,
             kimg=kimg,
-            seconds=None if time is None else seconds(time, "--time"),
+            seconds=None if time is None else parse_duration(time, "--time"),
             samples=samples,
             augment=augment,
             metrics=tuple(metric or ()),
@@ -204,7 +204,7 @@ def run(
             generator=generator,
             generator_dataset=generator_dataset,
             generator_kimg=generator_kimg,
-            pairs=pairs,
+            pair_count=pairs,
             real_share=real_share,
             masks_from=masks_from,
             annotator=annotator,
@@ -212,19 +212,19 @@ def run(
         )
     patience = math.inf if wait else 0.0
     execution = {"device": device, "devices": devices, "force": force, "patience": patience}
-    _carry_out(request, store, options, execution, resume=resume, as_json=as_json)
+    _execute_plan(request, store, options, execution, resume=resume, as_json=as_json)
 
 
-def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
+def _load_run_config(store: ResultStore, run: str, data_root: Path | None) -> RunConfig:
     from benchbed.runs.lookup import find_plan
-    from benchbed.runs.request import Request
+    from benchbed.runs.request import RunConfig
 
     _, plan = find_plan(store, run)
     protocol = plan["protocol"]
     root = Path(plan["root"]) if plan["root"] else None
     pairs = plan.get("pairs") or {}
     masks = plan.get("masks") or {}
-    return Request(
+    return RunConfig(
         method=plan["method"],
         dataset=plan["dataset"],
         task=plan["task"],
@@ -245,7 +245,7 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
         generator=pairs.get("generator"),
         generator_dataset=pairs.get("dataset"),
         generator_kimg=pairs.get("kimg"),
-        pairs=pairs.get("count"),
+        pair_count=pairs.get("count"),
         real_share=pairs.get("real_share"),
         masks_from=masks.get("dataset"),
         annotator=masks.get("annotator"),
@@ -253,9 +253,9 @@ def _request_of(store: Store, run: str, data_root: Path | None) -> Request:
     )
 
 
-def _carry_out(
-    request: Request,
-    store: Store,
+def _execute_plan(
+    request: RunConfig,
+    store: ResultStore,
     options: Mapping[str, Any],
     execution: Mapping[str, Any],
     *,
@@ -265,62 +265,62 @@ def _carry_out(
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
     from benchbed.errors import BenchbedError
-    from benchbed.runs.plan import plan
+    from benchbed.runs.plan import plan_run
 
     with ConsoleReporter() as reporter:
-        planned = plan(request, reporter)
+        planned = plan_run(request, reporter)
         if resume is not None and not planned.id.startswith(resume):
             raise BenchbedError(
                 f"Run {resume} cannot be resumed: its data or method settings changed, and its "
                 f"id is now {planned.id}. Start a new run with `benchbed run`."
             )
-        paths.writable(store.root)
-        outcome = _guarded(planned, store, reporter, options, execution)
-    _tell(outcome, store, reporter, as_json)
+        paths.ensure_writable(store.root)
+        outcome = _execute_with_messages(planned, store, reporter, options, execution)
+    _print_outcome(outcome, store, reporter, as_json)
 
 
-def _guarded(
-    planned: Plan,
-    store: Store,
+def _execute_with_messages(
+    planned: RunPlan,
+    store: ResultStore,
     reporter: ConsoleReporter,
     options: Mapping[str, Any],
     execution: Mapping[str, Any],
-) -> Outcome:
+) -> RunOutcome:
     # Imported late: torch is slow to import, and all user errors were found before.
-    from benchbed.runs.runner import RunFailed, carry_out
-    from benchbed.training.loop import Interrupted, Options
+    from benchbed.runs.runner import RunError, execute_run
+    from benchbed.training.loop import TrainingInterrupted, TrainingOptions
 
-    reporter.say(f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget}.")
-    folder = store.run_folder(planned.id)
+    reporter.report_message(f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget_text}.")
+    folder = store.get_run_folder(planned.id)
     try:
-        return carry_out(planned, store, reporter, options=Options(**options), **execution)
-    except Interrupted as error:
-        reporter.say(f"Stopped. Resume with: benchbed run --resume {planned.id}")
+        return execute_run(planned, store, reporter, options=TrainingOptions(**options), **execution)
+    except TrainingInterrupted as error:
+        reporter.report_message(f"Stopped. Resume with: benchbed run --resume {planned.id}")
         raise typer.Exit(130) from error
-    except RunFailed as error:
-        reporter.say(f"The run failed: {error}. See the traceback in {folder / 'log.txt'}.")
+    except RunError as error:
+        reporter.report_message(f"The run failed: {error}. See the traceback in {folder / 'log.txt'}.")
         raise typer.Exit(1) from error
 
 
-def _tell(outcome: Outcome, store: Store, reporter: ConsoleReporter, as_json: bool) -> None:
-    from benchbed.cli.console import duration, print_rows
-    from benchbed.cli.values import value_rows
+def _print_outcome(outcome: RunOutcome, store: ResultStore, reporter: ConsoleReporter, as_json: bool) -> None:
+    from benchbed.cli.console import format_duration, print_rows
+    from benchbed.cli.values import build_value_rows
 
     record = outcome.record
-    path = store.record_path(record.id)
-    if not outcome.fresh:
-        reporter.say(f"This run is already complete ({path}). Use --force to retrain.")
+    path = store.get_record_path(record.id)
+    if not outcome.is_new:
+        reporter.report_message(f"This run is already complete ({path}). Use --force to retrain.")
     if as_json:
         typer.echo(record.model_dump_json(indent=2))
     elif record.state == "finished":
-        print_rows(value_rows(record.metrics), empty="No metrics to compute.")
+        print_rows(build_value_rows(record.metrics), empty="No metrics to compute.")
     if record.state == "diverged":
-        reporter.say(f"The run diverged: {record.message}. The record states this as its result.")
-    reporter.say(
-        f"{record.training.kimg:.1f} kimg in {duration(record.training.seconds)} "
+        reporter.report_message(f"The run diverged: {record.message}. The record states this as its result.")
+    reporter.report_message(
+        f"{record.training.kimg:.1f} kimg in {format_duration(record.training.seconds)} "
         f"({record.training.images_per_second:.0f} images/s). Record: {path}"
     )
-    if outcome.fresh:
-        reporter.say("Next: benchbed report")
+    if outcome.is_new:
+        reporter.report_message("Next: benchbed report")
     if record.state == "diverged":
         raise typer.Exit(3)

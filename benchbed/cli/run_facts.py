@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchbed.runs.lookup import one_of, run_names, standing_of
-from benchbed.runs.store import Store
-from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.runs.lookup import match_run_name, list_run_names, describe_state
+from benchbed.runs.store import ResultStore
+from benchbed.training.checkpoint_file import get_checkpoint_path
 
 
-def run_facts(store: Store, run: str) -> dict[str, Any] | None:
+def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     """Return the facts in a run's record and folder, or None if no run id starts with `run`.
 
     Raises:
         BenchbedError: Several runs match, or the record is unreadable.
     """
-    names = [name for name in run_names(store) if run and name.startswith(run)]
+    names = [name for name in list_run_names(store) if run and name.startswith(run)]
     if not names:
         return None
-    name = one_of(run, names)
-    folder = store.run_folder(name)
+    name = match_run_name(run, names)
+    folder = store.get_run_folder(name)
     location = {"folder": str(folder)} if folder.exists() else {}
-    if (record := store.record(name)) is None:
-        return {"run": name, "state": standing_of(store, name), **location}
+    if (record := store.load_record(name)) is None:
+        return {"run": name, "state": describe_state(store, name), **location}
     # Imported late: formatting as in the tables needs modules that are slow to load.
-    from benchbed.cli.console import duration
-    from benchbed.cli.plain import plain
-    from benchbed.cli.values import value_rows
+    from benchbed.cli.console import format_duration
+    from benchbed.cli.plain import escape_control_characters
+    from benchbed.cli.values import build_value_rows
 
     training, made, protocol = record.training, record.provenance, record.protocol
-    weights = checkpoint_in(folder).is_file()
+    weights = get_checkpoint_path(folder).is_file()
     instructions = f" with {made.instructions}" if made.instructions else ""
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),
-        "imported": _origin(record.imported),
+        "imported": _describe_origin(record.imported),
         "method": record.method,
         "data set": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
-        "cases": [f"{count} {split}" for split, count in sorted(record.cases.items())],
-        "trained on": "; ".join(p.label for p in (record.pairs, record.masks) if p is not None),
+        "cases": [f"{count} {split}" for split, count in sorted(record.case_counts.items())],
+        "trained on": "; ".join(p.label for p in (record.pairs, record.pseudo_labels) if p is not None),
         "task": record.task,
         "protocol": f"{record.protocol_hash}: preset {protocol.get('preset')}, "
         f"{protocol.get('size')} px",
@@ -46,20 +46,20 @@ def run_facts(store: Store, run: str) -> dict[str, Any] | None:
         "seed": str(record.seed),
         "precision": record.precision,
         "training": f"{training.kimg:g} kimg in {training.steps} steps, "
-        f"{duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
+        f"{format_duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
-        "made": f"{made.created} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
-        + (" with local changes" if made.dirty else ""),
+        "made": f"{made.created_at} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
+        + (" with local changes" if made.has_local_changes else ""),
         "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
         "command": made.command,
         **location,
         "weights": "here" if weights else "not here",
-        "metrics": value_rows(record.metrics),
+        "metrics": build_value_rows(record.metrics),
     }
-    return {key: plain(value) if isinstance(value, str) else value for key, value in facts.items()}
+    return {key: escape_control_characters(value) if isinstance(value, str) else value for key, value in facts.items()}
 
 
-def _origin(imported: Any) -> str:
+def _describe_origin(imported: Any) -> str:
     if imported is None:
         return ""
     return f"from {imported.archive}, SHA-256 {imported.sha256}, at {imported.at}"

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 if TYPE_CHECKING:
-    from benchbed.runs.prune import Holding, Wanted
-    from benchbed.runs.store import Store
+    from benchbed.runs.prune import FolderUsage, PruneOptions
+    from benchbed.runs.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-DAY = 86_400.0
+SECONDS_PER_DAY = 86_400.0
 
 
 @app.callback()
@@ -26,7 +26,7 @@ def runs() -> None:
 
 
 @app.command(
-    epilog=examples(
+    epilog=format_examples(
         "runs prune", "runs prune --failed --older-than 7d --yes", "runs prune --weights --yes"
     )
 )
@@ -67,49 +67,49 @@ def prune(
     deleted.
     """
     from benchbed import paths
-    from benchbed.runs.prune import Wanted, survey
-    from benchbed.runs.store import Store
+    from benchbed.runs.prune import PruneOptions, measure_folders
+    from benchbed.runs.store import ResultStore
 
-    wanted = Wanted(weights, failed, 0.0 if older_than is None else _age(older_than))
-    store = Store(paths.results(results))
-    holdings = survey(store)
-    freed, refused = _free(store, holdings, wanted) if yes else ({}, [])
-    rows = [_row(holding, wanted, freed if yes else None) for holding in holdings]
+    wanted = PruneOptions(weights, failed, 0.0 if older_than is None else _parse_age(older_than))
+    store = ResultStore(paths.resolve_results_folder(results))
+    holdings = measure_folders(store)
+    freed, refused = _prune_runs(store, holdings, wanted) if yes else ({}, [])
+    rows = [_build_row(holding, wanted, freed if yes else None) for holding in holdings]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
-        _print(rows)
-        _sum_up(holdings, wanted, freed if yes else None)
+        _print_rows(rows)
+        _print_summary(holdings, wanted, freed if yes else None)
     for sentence in refused:
         typer.echo(f"benchbed: {sentence}", err=True)
     if refused:
         raise typer.Exit(1)
 
 
-def _age(text: str) -> float:
+def _parse_age(text: str) -> float:
     """Parse an age such as ``7d``, ``1d12h`` or ``90m``; a bare number is ambiguous."""
     from benchbed.errors import BenchbedError
 
     parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
     if parts is None or not any(parts.groups()):
         raise BenchbedError(f"--older-than must be an age such as 7d, 12h or 90m, not {text!r}.")
-    units = (DAY, 3600.0, 60.0, 1.0)
+    units = (SECONDS_PER_DAY, 3600.0, 60.0, 1.0)
     return sum(int(part or 0) * unit for part, unit in zip(parts.groups(), units, strict=True))
 
 
-def _free(
-    store: Store, holdings: list[Holding], wanted: Wanted
+def _prune_runs(
+    store: ResultStore, holdings: list[FolderUsage], wanted: PruneOptions
 ) -> tuple[dict[str, int], list[str]]:
     """Return bytes freed by run, and a message for each run that could not be deleted."""
-    from benchbed.runs.prune import free
+    from benchbed.runs.prune import prune_run
 
     freed: dict[str, int] = {}
     refused: list[str] = []
     for holding in holdings:
-        if holding.goes(wanted)[0] == "nothing":
+        if holding.plan_removal(wanted)[0] == "nothing":
             continue
         try:
-            freed[holding.run] = free(store, holding, wanted)
+            freed[holding.run] = prune_run(store, holding, wanted)
             if not freed[holding.run]:
                 typer.echo(f"{holding.run} is active again and is skipped.", err=True)
         except OSError as error:
@@ -119,15 +119,15 @@ def _free(
     return freed, refused
 
 
-def _row(holding: Holding, wanted: Wanted, freed: dict[str, int] | None) -> dict[str, object]:
-    removal, size, reason = holding.goes(wanted)
+def _build_row(holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int] | None) -> dict[str, object]:
+    removal, size, reason = holding.plan_removal(wanted)
     row: dict[str, object] = {
         "run": holding.run,
         "state": holding.state,
-        "record": holding.recorded,
-        "days": round(holding.age / DAY, 2),
-        "checkpoint_bytes": holding.checkpoints,
-        "bytes": holding.total,
+        "record": holding.has_record,
+        "days": round(holding.age_seconds / SECONDS_PER_DAY, 2),
+        "checkpoint_bytes": holding.checkpoint_bytes,
+        "bytes": holding.total_bytes,
         "goes": removal,
         "goes_bytes": size,
         "reason": reason,
@@ -135,55 +135,55 @@ def _row(holding: Holding, wanted: Wanted, freed: dict[str, int] | None) -> dict
     return row if freed is None else {**row, "freed_bytes": freed.get(holding.run, 0)}
 
 
-def _print(rows: list[dict[str, object]]) -> None:
+def _print_rows(rows: list[dict[str, object]]) -> None:
     from benchbed.cli.console import print_rows
-    from benchbed.cli.plain import plain
+    from benchbed.cli.plain import escape_control_characters
 
     display = [
         {
-            "run": plain(str(row["run"])),
+            "run": escape_control_characters(str(row["run"])),
             "state": row["state"],
             "record": "yes" if row["record"] else "no",
             "last written": f"{row['days']:.0f} d ago",
-            "checkpoints": _size(row["checkpoint_bytes"]),
-            "all": _size(row["bytes"]),
-            "goes": _goes(row),
+            "checkpoints": _format_size(row["checkpoint_bytes"]),
+            "all": _format_size(row["bytes"]),
+            "goes": _describe_removal(row),
         }
         for row in rows
     ]
     print_rows(display, empty="No run folders found.")
 
 
-def _goes(row: dict[str, object]) -> str:
+def _describe_removal(row: dict[str, object]) -> str:
     if row["goes"] == "nothing":
         return f"– ({row['reason']})" if row["reason"] else "–"
     text = "all" if row["goes"] == "folder" else str(row["goes"])
-    return f"{text}, {_size(row['goes_bytes'])}" + (f" ({row['reason']})" if row["reason"] else "")
+    return f"{text}, {_format_size(row['goes_bytes'])}" + (f" ({row['reason']})" if row["reason"] else "")
 
 
-def _sum_up(holdings: list[Holding], wanted: Wanted, freed: dict[str, int] | None) -> None:
+def _print_summary(holdings: list[FolderUsage], wanted: PruneOptions, freed: dict[str, int] | None) -> None:
     """Print how much is freed, and how much other options would free."""
-    from benchbed.runs.prune import Wanted as Wish
+    from benchbed.runs.prune import PruneOptions as Wish
 
-    planned = sum(holding.goes(wanted)[1] for holding in holdings)
+    planned = sum(holding.plan_removal(wanted)[1] for holding in holdings)
     if freed is None:
-        typer.echo(f"{_size(planned)} can be freed. Nothing was deleted.", err=True)
+        typer.echo(f"{_format_size(planned)} can be freed. Nothing was deleted.", err=True)
         if planned:
             typer.echo("Use --yes to delete.", err=True)
     else:
-        typer.echo(f"{_size(sum(freed.values()))} freed.", err=True)
-    age = wanted.older_than
+        typer.echo(f"{_format_size(sum(freed.values()))} freed.", err=True)
+    age = wanted.min_age_seconds
     alternatives = {
-        "--weights": Wish(True, wanted.failed, age),
-        "--failed": Wish(wanted.weights, True, age),
+        "--weights": Wish(True, wanted.includes_failed, age),
+        "--failed": Wish(wanted.includes_weights, True, age),
     }
     for option, alternative in alternatives.items():
-        extra = sum(holding.goes(alternative)[1] for holding in holdings) - planned
+        extra = sum(holding.plan_removal(alternative)[1] for holding in holdings) - planned
         if extra > 0:
-            typer.echo(f"{option} frees {_size(extra)} more.", err=True)
+            typer.echo(f"{option} frees {_format_size(extra)} more.", err=True)
 
 
-def _size(count: object) -> str:
+def _format_size(count: object) -> str:
     from rich.filesize import decimal
 
     assert isinstance(count, int)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("sample RUN -n 100 --out pictures"))
+@app.command(epilog=format_examples("sample RUN -n 100 --out pictures"))
 def sample(
     run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 16,
@@ -31,18 +31,18 @@ def sample(
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
     from benchbed.runs.lookup import find_run
-    from benchbed.runs.store import Store
+    from benchbed.runs.store import ResultStore
 
-    store = Store(paths.results(results))
+    store = ResultStore(paths.resolve_results_folder(results))
     find_run(store, run)
-    folder = paths.writable(out)
-    from benchbed.runs.trained import trained
+    folder = paths.ensure_writable(out)
+    from benchbed.runs.trained import load_trained_method
     from benchbed.training.pictures import save_samples
-    from benchbed.training.sampling import draw
+    from benchbed.training.sampling import draw_samples
 
     with ConsoleReporter() as reporter:
-        name, method = trained(store, run, device)
-        samples = draw(method, count, seed, lambda n: reporter.counted("sampling", n, count))
+        name, method = load_trained_method(store, run, device)
+        samples = draw_samples(method, count, seed, lambda n: reporter.report_progress("sampling", n, count))
         if method.data.dimensions == 3:
             # Imported late: nibabel is slow to load, and only volumes need it.
             from benchbed.training.volume_output import save_volumes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _complete(incomplete: str) -> list[str]:
 
 
 @app.command(
-    epilog=examples("show {method}", "show {method} --size 64", "show {dataset} --json", "show RUN")
+    epilog=format_examples("show {method}", "show {method} --size 64", "show {dataset} --json", "show RUN")
 )
 def show(
     name: Annotated[
@@ -50,9 +50,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show details of a method, dataset, metric, task or run."""
-    facts = _facts(name, results)
+    facts = _collect_facts(name, results)
     if size is not None:
-        facts["parameters"] = _parameters(name, size, preset)
+        facts["parameters"] = _count_parameters(name, size, preset)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, default=str))
         return
@@ -61,76 +61,76 @@ def show(
     print_facts(facts)
 
 
-def _facts(name: str, results: Path | None) -> dict[str, Any]:
+def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
     from benchbed import paths
     from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
-    from benchbed.cli.run_facts import run_facts
-    from benchbed.errors import unknown
-    from benchbed.registry import registry
-    from benchbed.runs.store import Store
+    from benchbed.cli.run_facts import collect_run_facts
+    from benchbed.errors import make_unknown_error
+    from benchbed.registry import get_registry
+    from benchbed.runs.store import ResultStore
 
-    known = registry()
-    if name in known.specs(MethodSpec):
-        return method_facts(known.specs(MethodSpec)[name])
-    if name in known.specs(DatasetSpec):
-        return dataset_facts(known.specs(DatasetSpec)[name])
-    if name in known.specs(MetricSpec):
-        return metric_facts(known.specs(MetricSpec)[name])
-    if name in known.specs(TaskSpec):
-        return task_facts(known.specs(TaskSpec)[name])
-    if (found := run_facts(Store(paths.results(results)), name)) is not None:
+    known = get_registry()
+    if name in known.get_specs(MethodSpec):
+        return collect_method_facts(known.get_specs(MethodSpec)[name])
+    if name in known.get_specs(DatasetSpec):
+        return collect_dataset_facts(known.get_specs(DatasetSpec)[name])
+    if name in known.get_specs(MetricSpec):
+        return collect_metric_facts(known.get_specs(MetricSpec)[name])
+    if name in known.get_specs(TaskSpec):
+        return collect_task_facts(known.get_specs(TaskSpec)[name])
+    if (found := collect_run_facts(ResultStore(paths.resolve_results_folder(results)), name)) is not None:
         return found
     kinds = (MethodSpec, DatasetSpec, MetricSpec, TaskSpec)
-    names = [other for kind in kinds for other in known.specs(kind)]  # type: ignore[type-var]
-    if known.broken:
-        known.spec(MethodSpec, name)
-    raise unknown(
+    names = [other for kind in kinds for other in known.get_specs(kind)]  # type: ignore[type-var]
+    if known.broken_plugins:
+        known.get_spec(MethodSpec, name)
+    raise make_unknown_error(
         "method, dataset, metric, task or run", name, names, "method, dataset, metric, task or run"
     )
 
 
-def method_facts(spec: MethodSpec) -> dict[str, Any]:
+def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
     """Return the facts in a method's spec and settings."""
-    from benchbed.api.specs import ABILITIES
-    from benchbed.registry import load, registry
+    from benchbed.api.specs import CAPABILITIES
+    from benchbed.registry import load_object, get_registry
 
-    model = load(spec.settings)
+    model = load_object(spec.settings)
     return {
         "method": spec.name,
         "title": spec.title,
         "paper": spec.paper.citation,
         "address": spec.paper.url,
-        "plugin": registry().origin(spec).distribution,
-        "abilities": [f"{a}: {ABILITIES[a]}" for a in sorted(spec.abilities)],
+        "plugin": get_registry().find_plugin(spec).distribution,
+        "abilities": [f"{a}: {CAPABILITIES[a]}" for a in sorted(spec.capabilities)],
         "sizes": [f"{size} px" for size in spec.sizes],
         "dimensions": [f"{d}-D" for d in spec.dimensions],
-        "needs": sorted(spec.needs) or ["images alone"],
+        "needs": sorted(spec.required_inputs) or ["images alone"],
         "equations": [{"place": place, "formula": formula} for place, formula in spec.equations],
         "settings": [
-            _setting(name, field, spec.presets) for name, field in model.model_fields.items()
+            _describe_setting(name, field, spec.presets) for name, field in model.model_fields.items()
         ],
         "deviations": [dict(vars(deviation)) for deviation in spec.deviations],
     }
 
 
-def _parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
+def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
     """Return the networks of a method for RGB images of `size`, with trainable parameters."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import registry
-    from benchbed.runs.plan import method_settings
+    from benchbed.registry import get_registry
+    from benchbed.runs.plan import resolve_method_settings
     from benchbed.runs.plan_checks import check_size
 
-    spec = registry().spec(MethodSpec, name)
+    spec = get_registry().get_spec(MethodSpec, name)
     check_size(spec, size)
-    settings = method_settings(spec, preset, {})
+    settings = resolve_method_settings(spec, preset, {})
     # Imported late: only counting parameters needs torch.
     from benchbed.api.types import DataShape
-    from benchbed.runs.assemble import parameters_at
+    from benchbed.runs.assemble import count_parameters_at_shape
 
     spatial = (size,) * min(spec.dimensions)
-    mask_channels = 1 if "mask" in spec.needs else 0
+    mask_channels = 1 if "mask" in spec.required_inputs else 0
     shape = DataShape(channels=3, spatial=spatial, mask_channels=mask_channels)
-    counts = parameters_at(spec, settings, shape)
+    counts = count_parameters_at_shape(spec, settings, shape)
     rows = {**counts, "together": sum(counts.values())}
     return [
         {"network": network, "parameters": count, "size": f"{size} px", "preset": preset}
@@ -138,7 +138,7 @@ def _parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
     ]
 
 
-def _setting(name: str, field: Any, presets: Any) -> dict[str, str]:
+def _describe_setting(name: str, field: Any, presets: Any) -> dict[str, str]:
     limits = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt"}
     words = {"Ge": "at least", "Gt": "above", "Le": "at most", "Lt": "below"}
     bounds = [
@@ -161,71 +161,71 @@ def _setting(name: str, field: Any, presets: Any) -> dict[str, str]:
     }
 
 
-def dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
+def collect_dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
     """Return the facts in a dataset's spec."""
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    phantom = dict(spec.phantom.counts) if spec.phantom else {}
+    phantom = dict(spec.phantom.case_counts) if spec.phantom else {}
     return {
         "dataset": spec.name,
         "title": spec.title,
         "modality": spec.modality,
         "paper": spec.paper.citation if spec.paper else "",
-        "plugin": registry().origin(spec).distribution,
+        "plugin": get_registry().find_plugin(spec).distribution,
         "licence": spec.licence,
-        "access": spec.access,
-        "downloads": [f"{each.url} to {each.target}/" for each in spec.downloads]
+        "access": spec.access_instructions,
+        "downloads": [f"{each.url} to {each.target_folder}/" for each in spec.downloads]
         or ["no open download"],
-        "layout": "\n".join(layout.picture for layout in spec.layouts),
+        "layout": "\n".join(layout.diagram for layout in spec.layouts),
         "classes": list(spec.classes),
         "framing": spec.framing,
-        "intensities": _intensities(spec),
+        "intensities": _describe_intensities(spec),
         "phantom": [f"{split}: {count} cases" for split, count in phantom.items()],
     }
 
 
-def _intensities(spec: DatasetSpec) -> str:
+def _describe_intensities(spec: DatasetSpec) -> str:
     if spec.intensity_window is None:
         return "unchanged for 8 bits; more bits are scaled from the 0.5th to the 99.5th percentile"
     low, high = spec.intensity_window
     return f"{low:g} maps to black and {high:g} to white in images of more than 8 bits"
 
 
-def metric_facts(spec: MetricSpec) -> dict[str, Any]:
+def collect_metric_facts(spec: MetricSpec) -> dict[str, Any]:
     """Return the facts in a metric's spec."""
     better = {"up": "higher is better", "down": "lower is better", "none": "neither"}
     low, high = spec.bounds
     cases = "case" if spec.min_samples == 1 else "cases"
-    unit = f"{spec.judges} per side" if spec.judges in ("images", "volumes") else cases
+    unit = f"{spec.input_kind} per side" if spec.input_kind in ("images", "volumes") else cases
     return {
         "metric": spec.name,
         "title": spec.title,
         "direction": better[spec.direction],
         "range": f"{'-inf' if low is None else low} to {'inf' if high is None else high}",
         "recipe": spec.recipe,
-        "judges": f"{spec.judges} (the tasks {', '.join(_tasks_judging(spec)) or 'none'})",
+        "judges": f"{spec.input_kind} (the tasks {', '.join(_find_tasks(spec)) or 'none'})",
         "needs": f"at least {spec.min_samples} {unit}"
-        + (", and real images held out of training" if spec.held_out else ""),
-        "instead": spec.stand_in or "",
+        + (", and real images held out of training" if spec.needs_held_out else ""),
+        "instead": spec.fallback_metric or "",
         "paper": spec.paper.citation if spec.paper else "",
     }
 
 
-def _tasks_judging(spec: MetricSpec) -> list[str]:
+def _find_tasks(spec: MetricSpec) -> list[str]:
     from benchbed.api.specs import TaskSpec
-    from benchbed.registry import registry
+    from benchbed.registry import get_registry
 
-    return [t.name for t in registry().specs(TaskSpec).values() if spec.judges in t.judges]
+    return [t.name for t in get_registry().get_specs(TaskSpec).values() if spec.input_kind in t.input_kinds]
 
 
-def task_facts(spec: TaskSpec) -> dict[str, Any]:
+def collect_task_facts(spec: TaskSpec) -> dict[str, Any]:
     """Return the facts in a task's spec."""
     from benchbed.api.specs import REGIMES
 
     return {
         "task": spec.name,
         "question": spec.title,
-        "needs": f"a method with the capability {' or '.join(sorted(spec.abilities))}",
+        "needs": f"a method with the capability {' or '.join(sorted(spec.capabilities))}",
         "compares with": f"the split {spec.reference_split}",
         "regimes": [f"{name}: {REGIMES[name]}" for name in spec.regimes] or ["real cases only"],
         "metrics": list(spec.metrics),

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from benchbed.cli.examples import examples
+from benchbed.cli.examples import format_examples
 from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
-    from benchbed.runs.store import Store
-    from benchbed.suites.estimate import Estimate, Share
+    from benchbed.runs.store import ResultStore
+    from benchbed.suites.estimate import Estimate, ResourceShare
     from benchbed.suites.executors.executor import Executor
-    from benchbed.suites.grid import Member
+    from benchbed.suites.grid import SuiteRun
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 EPILOG = (
-    examples(
+    format_examples(
         "list suites",
         "suite NAME --dry-run",
         "suite NAME --jobs 2",
@@ -37,7 +37,7 @@ EPILOG = (
 
 
 @dataclass(frozen=True)
-class Where:
+class ExecutionOptions:
     """Execution options of a suite.
 
     Attributes:
@@ -47,7 +47,7 @@ class Where:
         threads: Cores of each run, or of each of its processes.
         device: Device option of each run.
         devices: Devices per run.
-        every: Seconds between checkpoints.
+        checkpoint_seconds: Seconds between checkpoints.
         logger: Logger of each run, in addition to its own files.
     """
 
@@ -57,37 +57,37 @@ class Where:
     threads: int | None
     device: str
     devices: int
-    every: float
+    checkpoint_seconds: float
     logger: str | None
 
     @property
-    def room(self) -> int | None:
+    def max_parallel_runs(self) -> int | None:
         """Maximum number of parallel runs; None if only the cluster knows."""
         return self.jobs or (1 if self.executor == "local" else None)
 
     @property
-    def share(self) -> Share:
+    def resource_share(self) -> ResourceShare:
         """Resources of each run."""
-        from benchbed.suites.estimate import Share
-        from benchbed.suites.executors.local import cores_each
+        from benchbed.suites.estimate import ResourceShare
+        from benchbed.suites.executors.local import compute_core_count
 
         if self.executor == "ray":
-            return Share(self.threads or 1, self.devices)
-        cores = cores_each(self.threads, (self.room or 1) * self.devices)
-        return Share(int(cores) if cores.isdigit() else None, self.devices)
+            return ResourceShare(self.threads or 1, self.devices)
+        cores = compute_core_count(self.threads, (self.max_parallel_runs or 1) * self.devices)
+        return ResourceShare(int(cores) if cores.isdigit() else None, self.devices)
 
 
-def _complete(incomplete: str) -> list[str]:
-    from benchbed.suites.suite import shipped
+def _complete_suites(incomplete: str) -> list[str]:
+    from benchbed.suites.suite import list_shipped_suites
 
-    return [name for name in shipped() if name.startswith(incomplete)]
+    return [name for name in list_shipped_suites() if name.startswith(incomplete)]
 
 
 @app.command(epilog=EPILOG)
 def suite(
     name: Annotated[
         str,
-        typer.Argument(help="Name of a suite, or path of a suite file.", autocompletion=_complete),
+        typer.Argument(help="Name of a suite, or path of a suite file.", autocompletion=_complete_suites),
     ],
     preset: Annotated[
         Literal["quick", "standard", "paper"],
@@ -163,27 +163,27 @@ def suite(
     """Run a suite: all of its runs that are not complete yet."""
     from benchbed import paths
     from benchbed.cli.console import ConsoleReporter
-    from benchbed.cli.options import seconds
-    from benchbed.runs.store import Store
-    from benchbed.suites.grid import members, requests
+    from benchbed.cli.options import parse_duration
+    from benchbed.runs.store import ResultStore
+    from benchbed.suites.grid import plan_suite_runs, iter_run_configs
     from benchbed.suites.suite import check_names, find_suite
     from benchbed.training.board import check_logger
 
     check_logger(logger)
     _check_executor(executor, address)
-    where = Where(
+    where = ExecutionOptions(
         executor,
         address=address,
         jobs=jobs,
         threads=threads,
         device=device,
         devices=devices,
-        every=seconds(checkpoint_every, "--checkpoint-every"),
+        checkpoint_seconds=parse_duration(checkpoint_every, "--checkpoint-every"),
         logger=logger,
     )
-    chosen = find_suite(name).narrowed(method or (), dataset or ())
+    chosen = find_suite(name).select_entries(method or (), dataset or ())
     check_names(chosen)
-    asked = requests(
+    asked = iter_run_configs(
         chosen,
         preset,
         seeds=seed,
@@ -192,66 +192,66 @@ def suite(
         precision=precision,
         skip_bad=skip_bad,
     )
-    store = Store(paths.results(results))
+    store = ResultStore(paths.resolve_results_folder(results))
     with ConsoleReporter() as reporter:
-        planned = members(list(asked), reporter)
+        planned = plan_suite_runs(list(asked), reporter)
     if as_json:
-        rows = [{"run": m.plan.id, "state": m.standing(store)} for m in planned]
+        rows = [{"run": m.plan.id, "state": m.get_state(store)} for m in planned]
         typer.echo(json.dumps(rows, indent=2))
         return
-    todo, expected = _tell_plan(chosen.title, planned, store, where)
+    todo, expected = _print_plan(chosen.title, planned, store, where)
     if not dry_run and todo:
-        paths.writable(store.root)
-        _execute(todo, expected, store, where)
+        paths.ensure_writable(store.root)
+        _execute_suite(todo, expected, store, where)
     elif not todo:
         typer.echo("Next: benchbed report", err=True)
 
 
-def _tell_plan(
-    title: str, planned: list[Member], store: Store, where: Where
-) -> tuple[list[Member], Estimate]:
+def _print_plan(
+    title: str, planned: list[SuiteRun], store: ResultStore, where: ExecutionOptions
+) -> tuple[list[SuiteRun], Estimate]:
     """Print the state of the suite.
 
     Returns:
         The runs that are not complete, and the estimate of their duration.
     """
     from benchbed.cli.console import print_rows
-    from benchbed.suites.estimate import estimate
+    from benchbed.suites.estimate import estimate_duration
 
-    states = {member.plan.id: member.standing(store) for member in planned}
+    states = {member.plan.id: member.get_state(store) for member in planned}
     todo = [m for m in planned if states[m.plan.id] in ("begun", "missing")]
     _check_devices(todo, where.devices)
-    print_rows(_grid(planned, states), empty="No run.")
-    expected = estimate(todo, store, where.share)
-    count, first = len(todo), expected.first
+    print_rows(_build_grid(planned, states), empty="No run.")
+    expected = estimate_duration(todo, store, where.resource_share)
+    count, first = len(todo), expected.upstream_count
     rest = f", {count} to run" if todo else ""
     rest += f" after {first} upstream runs" if first else ""
     typer.echo(f"{title}: {len(planned)} runs, {len(planned) - count} complete{rest}.", err=True)
     if todo:
-        typer.echo(time_words(expected, where.room), err=True)
+        typer.echo(format_estimate(expected, where.max_parallel_runs), err=True)
     return todo, expected
 
 
-def time_words(expected: Estimate, room: int | None) -> str:
+def format_estimate(expected: Estimate, room: int | None) -> str:
     """Format the estimated duration; `room` is None if only the cluster knows its capacity."""
-    from benchbed.cli.console import duration
+    from benchbed.cli.console import format_duration
 
-    if expected.unknown:
-        return f"Duration unknown: no record contains the speed of {', '.join(expected.unknown)}."
-    training = f"about {duration(expected.work)} of training"
+    if expected.unknown_speeds:
+        return f"Duration unknown: no record contains the speed of {', '.join(expected.unknown_speeds)}."
+    training = f"about {format_duration(expected.total_seconds)} of training"
     if room is None:
         message = (
             f"Estimated duration: {training} in total, divided by the number of parallel runs of "
             "the cluster."
         )
-    elif (room := min(room, len(expected.todo))) == 1:
+    elif (room := min(room, len(expected.pending_plans))) == 1:
         message = f"Estimated duration: {training}, one run at a time."
     else:
-        wall = duration(expected.wall(room))
+        wall = format_duration(expected.estimate_wall_seconds(room))
         message = (
             f"Estimated duration: about {wall} with {room} parallel runs, {training} in total."
         )
-    if not expected.alike:
+    if not expected.has_same_resources:
         message += (
             " Some records behind this estimate used a different number of cores or devices "
             "per run."
@@ -259,13 +259,13 @@ def time_words(expected: Estimate, room: int | None) -> str:
     return message
 
 
-def _grid(planned: list[Member], states: Mapping[str, str]) -> list[dict[str, str]]:
+def _build_grid(planned: list[SuiteRun], states: Mapping[str, str]) -> list[dict[str, str]]:
     """Return a row per dataset and method, with the state of each seed."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for member in planned:
         protocol = member.plan.protocol
         data = f"{protocol.dataset} ({protocol.source})"
-        row = rows.setdefault((data, member.row), {"dataset": data, "method": member.row})
+        row = rows.setdefault((data, member.row_label), {"dataset": data, "method": member.row_label})
         row[f"seed {member.plan.seed}"] = states[member.plan.id]
     return list(rows.values())
 
@@ -279,7 +279,7 @@ def _check_executor(executor: str, address: str | None) -> None:
         raise BenchbedError("--address requires --executor ray.")
 
 
-def _check_devices(todo: Sequence[Member], devices: int) -> None:
+def _check_devices(todo: Sequence[SuiteRun], devices: int) -> None:
     """Refuse a suite with a run that does not support this number of devices."""
     if devices == 1:
         return
@@ -287,60 +287,60 @@ def _check_devices(todo: Sequence[Member], devices: int) -> None:
 
     for member in todo:
         try:
-            check_devices(member.plan, member.devices(devices))
+            check_devices(member.plan, member.count_devices(devices))
         except BenchbedError as error:
             raise BenchbedError(
                 f"No run started because {member.plan.id} cannot run: {error}"
             ) from (error)
 
 
-def _executor(where: Where, store: Store, say: Callable[[str], None]) -> Executor:
+def _create_executor(where: ExecutionOptions, store: ResultStore, say: Callable[[str], None]) -> Executor:
     if where.executor == "ray":
-        from benchbed.suites.executors.cluster import Cluster
+        from benchbed.suites.executors.cluster import RayExecutor
 
-        return Cluster(
+        return RayExecutor(
             store,
             address=where.address,
             jobs=where.jobs,
             threads=where.threads or 1,
             device=where.device,
-            options={"checkpoint_seconds": where.every, "logger": where.logger},
+            options={"checkpoint_seconds": where.checkpoint_seconds, "logger": where.logger},
             devices=where.devices,
             say=say,
         )
-    from benchbed.suites.executors.accelerators import shared_out
-    from benchbed.suites.executors.local import Local
+    from benchbed.suites.executors.accelerators import select_accelerators
+    from benchbed.suites.executors.local import LocalExecutor
 
-    jobs = where.room or 1
+    jobs = where.max_parallel_runs or 1
     logger_options = () if where.logger is None else ("--logger", where.logger)
-    return Local(
+    return LocalExecutor(
         store,
         jobs=jobs,
         threads=where.threads,
         device=where.device,
-        accelerators=shared_out(where.device, jobs, where.devices),
+        accelerators=select_accelerators(where.device, jobs, where.devices),
         devices=where.devices,
-        more=("--checkpoint-every", f"{where.every:g}s", *logger_options),
+        more=("--checkpoint-every", f"{where.checkpoint_seconds:g}s", *logger_options),
     )
 
 
-def _execute(todo: list[Member], expected: Estimate, store: Store, where: Where) -> None:
-    from benchbed.cli.suite_watch import Watch
-    from benchbed.suites.execute import STOPPED, carry_out
+def _execute_suite(todo: list[SuiteRun], expected: Estimate, store: ResultStore, where: ExecutionOptions) -> None:
+    from benchbed.cli.suite_watch import ProgressTable
+    from benchbed.suites.execute import STOPPED_EXIT_CODE, execute_runs
 
     outcomes: list[str] = []
-    with Watch(store, len(todo)) as watch:
-        executor = _executor(where, store, watch.say)
-        if where.room is None and executor.room and not expected.unknown:
-            watch.say(time_words(expected, executor.room))
-        for ended in carry_out(todo, executor, watch=watch.show, say=watch.say):
+    with ProgressTable(store, len(todo)) as watch:
+        executor = _create_executor(where, store, watch.report_message)
+        if where.max_parallel_runs is None and executor.capacity and not expected.unknown_speeds:
+            watch.report_message(format_estimate(expected, executor.capacity))
+        for ended in execute_runs(todo, executor, watch=watch.show_progress, say=watch.report_message):
             outcomes.append(ended.outcome)
-            watch.over(ended)
+            watch.report_finished(ended)
     counts = ", ".join(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(outcomes))
     left = len(todo) - len(outcomes) + outcomes.count("stopped")
     typer.echo(f"{counts}{f', {left} left' if left else ''}. Next: benchbed report", err=True)
     if left:
         typer.echo("Repeat the command to resume.", err=True)
-        raise typer.Exit(STOPPED)
+        raise typer.Exit(STOPPED_EXIT_CODE)
     if "broken" in outcomes:
         raise typer.Exit(1)

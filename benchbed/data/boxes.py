@@ -9,14 +9,14 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from benchbed.api.layouts import Volumes
-from benchbed.api.types import Box
+from benchbed.api.layouts import VolumeSpec
+from benchbed.api.types import CropBox
 
 Shape = tuple[int, int, int]
 Voxels = npt.NDArray[np.float32]
 
 
-def box_of(shape: Shape, volumes: Volumes) -> Box:
+def compute_box(shape: Shape, volumes: VolumeSpec) -> CropBox:
     """Return the box of a volume that becomes the block.
 
     Args:
@@ -30,12 +30,12 @@ def box_of(shape: Shape, volumes: Volumes) -> Box:
         side = max(shape)
         size = (side, side, side)
     else:
-        size = (volumes.slices or shape[0], shape[1], shape[2])
+        size = (volumes.central_slices or shape[0], shape[1], shape[2])
     start = tuple((length - target) // 2 for length, target in zip(shape, size, strict=True))
-    return Box((start[0], start[1], start[2]), size)
+    return CropBox((start[0], start[1], start[2]), size)
 
 
-def cut_box(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArray[Any]:
+def crop_box(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
     """Crop a box from a volume ``(..., D, H, W)``, filled with `fill` beyond the edge."""
     result = np.full((*volume.shape[:-3], *box.shape), fill, volume.dtype)
     inside: list[slice] = []
@@ -49,7 +49,7 @@ def cut_box(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArra
     return result
 
 
-def resample(volume: Voxels, spatial: Shape) -> Voxels:
+def resize_volume(volume: Voxels, spatial: Shape) -> Voxels:
     """Resize ``(C, D, H, W)`` to ``(C, *spatial)``: area mean to shrink, trilinear to enlarge.
 
     Area means count cut voxels in part: rounding to whole voxels would shift every second one of
@@ -58,13 +58,13 @@ def resample(volume: Voxels, spatial: Shape) -> Voxels:
     shrunk = volume
     for axis, (old, new) in enumerate(zip(volume.shape[-3:], spatial, strict=True), start=1):
         if new < old:
-            means = np.tensordot(_shares(old, new), shrunk, axes=(1, axis))
+            means = np.tensordot(_compute_overlaps(old, new), shrunk, axes=(1, axis))
             shrunk = np.moveaxis(means, 0, axis)
     tensor = torch.from_numpy(np.ascontiguousarray(shrunk, np.float32))[None]
-    return np.asarray(_resized(tensor, spatial, "trilinear")[0].numpy())
+    return np.asarray(_resize_tensor(tensor, spatial, "trilinear")[0].numpy())
 
 
-def _shares(old: int, new: int) -> Voxels:
+def _compute_overlaps(old: int, new: int) -> Voxels:
     """Return how much of each of `new` equal parts of an axis each voxel covers."""
     edges = np.arange(new + 1) * old / new
     voxel = np.arange(old)
@@ -72,13 +72,13 @@ def _shares(old: int, new: int) -> Voxels:
     return np.asarray(inside.clip(min=0) * new / old, np.float32)
 
 
-def resample_codes(codes: npt.NDArray[np.uint8], spatial: Shape) -> npt.NDArray[np.uint8]:
+def resize_labels(codes: npt.NDArray[np.uint8], spatial: Shape) -> npt.NDArray[np.uint8]:
     """Resize labels ``(D, H, W)`` to `spatial` by nearest neighbour."""
     tensor = torch.from_numpy(np.ascontiguousarray(codes, np.float32))[None, None]
-    return _resized(tensor, spatial, "nearest-exact")[0, 0].to(torch.uint8).numpy()
+    return _resize_tensor(tensor, spatial, "nearest-exact")[0, 0].to(torch.uint8).numpy()
 
 
-def put_back_box(values: Voxels, box: Box, shape: Shape) -> Voxels:
+def restore_volume(values: Voxels, box: CropBox, shape: Shape) -> Voxels:
     """Resize a block to its box and place it in the volume: the inverse of `crop_box`.
 
     Args:
@@ -90,21 +90,21 @@ def put_back_box(values: Voxels, box: Box, shape: Shape) -> Voxels:
         ``(D, H, W)`` float32, trilinear; 0 outside the box.
     """
     tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
-    resized = np.asarray(_resized(tensor, box.shape, "trilinear")[0, 0].numpy())
-    return cut_box(resized, inverse(box, shape))
+    resized = np.asarray(_resize_tensor(tensor, box.shape, "trilinear")[0, 0].numpy())
+    return crop_box(resized, invert_box(box, shape))
 
 
-def inside(box: Box, shape: Shape) -> npt.NDArray[np.bool_]:
+def make_box_mask(box: CropBox, shape: Shape) -> npt.NDArray[np.bool_]:
     """Return a mask of the voxels of a volume ``(D, H, W)`` that are inside the box."""
-    return cut_box(np.ones(box.shape, bool), inverse(box, shape))
+    return crop_box(np.ones(box.shape, bool), invert_box(box, shape))
 
 
-def inverse(box: Box, shape: Shape) -> Box:
+def invert_box(box: CropBox, shape: Shape) -> CropBox:
     """Return the box that crops the whole volume out of `box`."""
-    return Box((-box.start[0], -box.start[1], -box.start[2]), shape)
+    return CropBox((-box.start[0], -box.start[1], -box.start[2]), shape)
 
 
-def _resized(
+def _resize_tensor(
     tensor: torch.Tensor, spatial: Shape, mode: Literal["trilinear", "nearest-exact"]
 ) -> torch.Tensor:
     if tensor.shape[2:] == spatial:

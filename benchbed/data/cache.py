@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from benchbed import paths
 from benchbed.errors import BenchbedError
-from benchbed.files import sync
+from benchbed.files import sync_to_disk
 
 # What numpy's reader raises for damaged headers and for files of other kinds.
-_DAMAGED = (
+_READ_ERRORS = (
     OSError,
     EOFError,
     IndexError,
@@ -34,7 +34,7 @@ _DAMAGED = (
 )
 
 
-class Index(BaseModel):
+class ArrayIndex(BaseModel):
     """Index of stored arrays.
 
     Attributes:
@@ -50,7 +50,7 @@ class Index(BaseModel):
     arrays: tuple[Annotated[str, Field(pattern=r"^\w+$")], ...]
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Self:
+    def _check_consistency(self) -> Self:
         if "image" not in self.arrays:
             raise ValueError("the index lists no images")
         if not all(0 <= start <= stop <= len(self.ids) for start, stop in self.splits.values()):
@@ -58,7 +58,7 @@ class Index(BaseModel):
         return self
 
 
-def cached(name: str, build: Callable[[Path], None]) -> Path:
+def ensure_cached(name: str, build: Callable[[Path], None]) -> Path:
     """Return the cache folder called `name`, and build it first if it is missing.
 
     Args:
@@ -69,11 +69,11 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
     Raises:
         BenchbedError: The cache is not writable.
     """
-    parent = paths.cache() / "prepared"
+    parent = paths.get_cache_folder() / "prepared"
     folder = parent / name
     if folder.is_dir():
         return folder
-    paths.writable(parent, "$BENCHBED_CACHE")
+    paths.ensure_writable(parent, "$BENCHBED_CACHE")
     with FileLock(parent / f"{name}.lock"):
         if folder.is_dir():
             return folder
@@ -83,9 +83,9 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
         try:
             build(temporary)
             for file in (*temporary.iterdir(), temporary):
-                sync(file)
+                sync_to_disk(file)
             temporary.replace(folder)
-            sync(parent)
+            sync_to_disk(parent)
         except OSError as error:
             # The error for a full disk has no file name.
             if error.errno is not None:
@@ -108,31 +108,31 @@ def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except _DAMAGED as error:
-        raise damaged(path.parent, error) from error
+    except _READ_ERRORS as error:
+        raise make_damage_error(path.parent, error) from error
     if count is not None and array.shape[:1] != (count,):
-        raise damaged(path.parent, ValueError(f"{path.name} does not contain {count} cases"))
+        raise make_damage_error(path.parent, ValueError(f"{path.name} does not contain {count} cases"))
     return array
 
 
-def read_index(path: Path) -> Index:
+def read_index(path: Path) -> ArrayIndex:
     """Read the index of stored arrays.
 
     Raises:
         BenchbedError: The file is damaged.
     """
     try:
-        return Index.model_validate_json(path.read_bytes())
+        return ArrayIndex.model_validate_json(path.read_bytes())
     except ValidationError as error:
         details = error.errors()[0]
         field = ".".join(map(str, details["loc"]))
         reason = f"{path.name}{f', {field}' if field else ''}: {details['msg']}"
-        raise damaged(path.parent, ValueError(reason)) from error
+        raise make_damage_error(path.parent, ValueError(reason)) from error
     except OSError as error:
-        raise damaged(path.parent, error) from error
+        raise make_damage_error(path.parent, error) from error
 
 
-def damaged(folder: Path, error: BaseException) -> BenchbedError:
+def make_damage_error(folder: Path, error: BaseException) -> BenchbedError:
     """Make the error for a damaged folder of the cache."""
     reason = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
     return BenchbedError(

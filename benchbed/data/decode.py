@@ -16,25 +16,25 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from benchbed.data.patterns import PACKED
+from benchbed.data.patterns import GZIP_SUFFIX
 from benchbed.errors import BenchbedError
 
 Pixels = npt.NDArray[np.uint8]
 
-ROBUST = (0.5, 99.5)
+ROBUST_PERCENTILES = (0.5, 99.5)
 """Percentiles that become black and white in images of more than 8 bits per channel."""
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+DECODED_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Decoded formats, by content. Pillow's other readers may start programs (EPS)."""
 
-MOST_PIXELS = 2**28 // 3
+MAX_PIXELS = 2**28 // 3
 """Maximum number of pixels of an image: about 9,450 squared."""
 
-UNPACKED_LIMIT = 2**28
+MAX_UNPACKED_BYTES = 2**28
 """Maximum size of an unpacked image: `MAX_PIXELS` in 8-bit RGB."""
 
 # What the decoders raise for damaged files and for files of other kinds.
-_DAMAGED = (
+_DECODE_ERRORS = (
     OSError,
     EOFError,
     IndexError,
@@ -73,12 +73,12 @@ def read_image(path: Path, channels: int, window: tuple[float, float] | None = N
         BenchbedError: The file cannot be decoded or unpacked, has too many pixels or no finite one;
             or the window begins below 0 and the image has no value there.
     """
-    with _opened(path) as picture:
+    with _open_image(path) as picture:
         if picture.mode.startswith(("I", "F")):
-            grey = _from_deep(np.asarray(picture), path, window)
+            grey = _scale_to_uint8(np.asarray(picture), path, window)
             pixels = np.repeat(grey[..., None], channels, axis=2)
         else:
-            converted = _converted(_flat(picture), "L" if channels == 1 else "RGB", path)
+            converted = _convert_mode(_remove_alpha(picture), "L" if channels == 1 else "RGB", path)
             pixels = np.asarray(converted, dtype=np.uint8)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -95,71 +95,71 @@ def read_mask(path: Path) -> npt.NDArray[np.bool_]:
     Raises:
         BenchbedError: The file cannot be decoded, or has NaN pixels.
     """
-    with _opened(path) as picture:
+    with _open_image(path) as picture:
         deep = picture.mode.startswith(("I", "F"))
-        grey = np.asarray(picture if deep else _converted(picture, "L", path))
+        grey = np.asarray(picture if deep else _convert_mode(picture, "L", path))
     low, high = float(grey.min()), float(grey.max())
     if not np.isfinite((low, high)).all():
         raise BenchbedError(f"{path} is a mask with NaN pixels.")
     return np.asarray(grey > (low + high) / 2 if high > low else grey > 0)
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def read_image_size(path: Path) -> tuple[int, int]:
     """Return width and height of an image in pixels, as stored.
 
     Raises:
         BenchbedError: The file is no image, or cannot be unpacked.
     """
-    with _picture(path) as picture:
+    with _open_undecoded(path) as picture:
         return picture.size
 
 
-def _source(path: Path) -> Path | io.BytesIO:
-    if path.suffix.lower() != PACKED:
+def _open_source(path: Path) -> Path | io.BytesIO:
+    if path.suffix.lower() != GZIP_SUFFIX:
         return path
     try:
         with gzip.open(path) as packed:
-            content = packed.read(UNPACKED_LIMIT + 1)
+            content = packed.read(MAX_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise BenchbedError(
-            f"{path} cannot be decompressed with gzip: {_reason(error)}."
+            f"{path} cannot be decompressed with gzip: {_describe_error(error)}."
         ) from error
-    if len(content) > UNPACKED_LIMIT:
+    if len(content) > MAX_UNPACKED_BYTES:
         raise BenchbedError(
-            f"{path} decompresses to more than {UNPACKED_LIMIT} bytes, the limit for one image."
+            f"{path} decompresses to more than {MAX_UNPACKED_BYTES} bytes, the limit for one image."
         )
     return io.BytesIO(content)
 
 
-def _opened(path: Path) -> Image.Image:
-    with _picture(path) as picture:
+def _open_image(path: Path) -> Image.Image:
+    with _open_undecoded(path) as picture:
         picture.load()
         return ImageOps.exif_transpose(picture)
 
 
 @contextmanager
-def _picture(path: Path) -> Iterator[Image.Image]:
+def _open_undecoded(path: Path) -> Iterator[Image.Image]:
     """Open an image without decoding it; turn its errors into `BenchbedError`."""
-    source = _source(path)
+    source = _open_source(path)
     try:
-        with Image.open(source, formats=FORMATS) as picture:
+        with Image.open(source, formats=DECODED_FORMATS) as picture:
             width, height = picture.size
-            if width * height > MOST_PIXELS:
+            if width * height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{width} x {height}")
             yield picture
-    except _DAMAGED as error:
-        raise BenchbedError(f"{path} cannot be decoded as an image: {_reason(error)}.") from error
+    except _DECODE_ERRORS as error:
+        raise BenchbedError(f"{path} cannot be decoded as an image: {_describe_error(error)}.") from error
     except Image.DecompressionBombError as error:
-        raise BenchbedError(f"{path} has too many pixels: {_reason(error)}.") from (error)
+        raise BenchbedError(f"{path} has too many pixels: {_describe_error(error)}.") from (error)
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     first = (str(error).splitlines() or [""])[0]
     text = re.split(" ['<]", first)[0].rstrip(".")
     return text or type(error).__name__
 
 
-def _flat(picture: Image.Image) -> Image.Image:
+def _remove_alpha(picture: Image.Image) -> Image.Image:
     """Blend transparency with black, the background of medical images."""
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
@@ -170,7 +170,7 @@ def _flat(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _converted(picture: Image.Image, mode: str, path: Path) -> Image.Image:
+def _convert_mode(picture: Image.Image, mode: str, path: Path) -> Image.Image:
     try:
         # Pillow converts LAB only to RGB.
         return (picture.convert("RGB") if picture.mode == "LAB" else picture).convert(mode)
@@ -178,7 +178,7 @@ def _converted(picture: Image.Image, mode: str, path: Path) -> Image.Image:
         raise BenchbedError(f"{path} has an unsupported colour mode ({picture.mode}).") from error
 
 
-def _from_deep(
+def _scale_to_uint8(
     values: npt.NDArray[np.generic], path: Path, window: tuple[float, float] | None
 ) -> Pixels:
     numbers = values.astype(np.float64)
@@ -190,7 +190,7 @@ def _from_deep(
             f"{path} has no value below 0, but its dataset has values from {window[0]:g} to "
             f"{window[1]:g}, so it was shifted or rescaled. Use the original file."
         )
-    low, high = window or np.percentile(finite, ROBUST)
+    low, high = window or np.percentile(finite, ROBUST_PERCENTILES)
     if high <= low:
         return np.zeros(numbers.shape, np.uint8)
     scaled = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)

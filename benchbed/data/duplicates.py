@@ -8,33 +8,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchbed.data.collection import Case, Collection
-from benchbed.data.fingerprint import Facts
+from benchbed.data.fingerprint import FileFacts
 
 
 @dataclass(frozen=True)
-class Equal:
+class DuplicateGroup:
     """Cases whose images are equal byte for byte.
 
     Attributes:
-        kept: Cases that stay, sorted by id: those of official splits, else the first one.
-        copies: Cases that are removed, sorted by id.
+        unique_cases: Cases that stay, sorted by id: those of official splits, else the first one.
+        duplicates: Cases that are removed, sorted by id.
     """
 
-    kept: tuple[Case, ...]
-    copies: tuple[Case, ...]
+    unique_cases: tuple[Case, ...]
+    duplicates: tuple[Case, ...]
 
     @property
     def ids(self) -> list[str]:
         """Ids of all cases, sorted."""
-        return sorted(case.id for case in (*self.kept, *self.copies))
+        return sorted(case.id for case in (*self.unique_cases, *self.duplicates))
 
     @property
     def labels(self) -> set[int | None]:
         """Classes of all cases."""
-        return {case.label for case in (*self.kept, *self.copies)}
+        return {case.label for case in (*self.unique_cases, *self.duplicates)}
 
 
-def equal_images(collection: Collection, facts: Mapping[Path, Facts]) -> list[Equal]:
+def find_duplicates(collection: Collection, facts: Mapping[Path, FileFacts]) -> list[DuplicateGroup]:
     """Find groups of cases with equal images.
 
     Cases of official splits stay, so that results compare with those of others. A derived split
@@ -47,31 +47,31 @@ def equal_images(collection: Collection, facts: Mapping[Path, Facts]) -> list[Eq
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in collection.cases:
         groups[facts[case.image]["sha256"]].append(case)
-    return [_divided(group) for group in groups.values() if len(group) > 1]
+    return [_split_group(group) for group in groups.values() if len(group) > 1]
 
 
-def _divided(group: list[Case]) -> Equal:
+def _split_group(group: list[Case]) -> DuplicateGroup:
     ordered = sorted(group, key=lambda case: case.id)
-    official = [case for case in ordered if case.official]
+    official = [case for case in ordered if case.is_official_split]
     kept = official or ordered[:1]
-    return Equal(tuple(kept), tuple(case for case in ordered if case not in kept))
+    return DuplicateGroup(tuple(kept), tuple(case for case in ordered if case not in kept))
 
 
-def without_copies(collection: Collection, groups: list[Equal]) -> Collection:
+def remove_duplicates(collection: Collection, groups: list[DuplicateGroup]) -> Collection:
     """Remove the duplicates of `groups`."""
-    copies = {case.id for group in groups for case in group.copies}
+    copies = {case.id for group in groups for case in group.duplicates}
     if not copies:
         return collection
     unique = tuple(case for case in collection.cases if case.id not in copies)
-    return replace(collection, cases=unique, copies=tuple(sorted(copies)))
+    return replace(collection, cases=unique, duplicates=tuple(sorted(copies)))
 
 
-def told(collection: Collection, groups: list[Equal]) -> str:
+def describe_duplicates(collection: Collection, groups: list[DuplicateGroup]) -> str:
     """Describe the removed duplicates in one line; empty if there are none."""
-    reduced = [group for group in groups if group.copies]
+    reduced = [group for group in groups if group.duplicates]
     if not reduced:
         return ""
-    copies = sum(len(group.copies) for group in reduced)
+    copies = sum(len(group.duplicates) for group in reduced)
     line = (
         f"Data: {copies} of {len(collection.cases)} images are exact duplicates and are skipped "
         f"(first: {' = '.join(reduced[0].ids)})."

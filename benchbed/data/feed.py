@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from benchbed.api.types import Batch, DataShape
-from benchbed.data.prepare import Split
+from benchbed.data.prepare import DataSplit
 from benchbed.protocol import Augment
 
-RESIDENT_BYTES = 8 * 2**30
+MAX_DEVICE_BYTES = 8 * 2**30
 """Arrays up to this size are copied to an accelerator once, so that batches need no transfer."""
 
-_KNOWN = ("image", "mask", "fov", "label")
-_UNUSED = ("second_mask",)
+_BATCH_FIELDS = ("image", "mask", "fov", "label")
+_UNUSED_FIELDS = ("second_mask",)
 
 
 def to_signed(stored: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def to_pixels(images: Tensor) -> npt.NDArray[np.uint8]:
     return np.asarray(scaled.round().clamp(0, 255).to(torch.uint8).cpu().numpy())
 
 
-def stored(images: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def to_stored(images: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Convert images in [-1, 1] to the dtype of prepared data: inverts `to_signed`."""
     if dtype == np.uint8:
         return to_pixels(images)
@@ -61,7 +61,7 @@ def stored(images: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 @dataclass
-class Feed:
+class CaseLoader:
     """Endless loader of training cases, the same for every method.
 
     Each epoch shows every case once, in an order drawn from the seed and the epoch; so ``shown`` is
@@ -74,35 +74,35 @@ class Feed:
         augment: ``"flip"`` mirrors a case left to right with probability 0.5.
     """
 
-    split: Split
+    split: DataSplit
     seed: int
     device: torch.device
     augment: Augment = "none"
     _arrays: dict[str, Tensor | npt.NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        arrays = {n: a for n, a in self.split.arrays.items() if n not in _UNUSED}
+        arrays = {n: a for n, a in self.split.arrays.items() if n not in _UNUSED_FIELDS}
         resident = self.device.type != "cpu" and (
-            sum(a.nbytes for a in arrays.values()) <= RESIDENT_BYTES
+            sum(a.nbytes for a in arrays.values()) <= MAX_DEVICE_BYTES
         )
         for name, array in arrays.items():
             tensor = torch.from_numpy(np.array(array)).to(self.device) if resident else array
             self._arrays[name] = tensor
 
-    def batch(self, shown: int, count: int) -> Batch:
+    def get_batch(self, shown: int, count: int) -> Batch:
         """Return the next `count` cases after `shown` cases."""
         total = len(self.split)
         pieces = [
-            (_order(self.seed, epoch, total, self.device), part)
-            for epoch, part in _pieces(shown, count, total)
+            (_make_epoch_order(self.seed, epoch, total, self.device), part)
+            for epoch, part in _split_by_epoch(shown, count, total)
         ]
-        positions = np.concatenate([order.places[part] for order, part in pieces])
+        positions = np.concatenate([order.positions[part] for order, part in pieces])
         indices = torch.cat([order.indices[part] for order, part in pieces])
         tensors = {name: self._gather(name, positions, indices) for name in self._arrays}
         if self.augment == "flip":
             mirrored = torch.cat([order.mirrored[part] for order, part in pieces])
             tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
-        return as_batch(tensors, self.split.structures)
+        return as_batch(tensors, self.split.structure_count)
 
     def _gather(self, name: str, positions: npt.NDArray[np.int64], indices: Tensor) -> Tensor:
         array = self._arrays[name]
@@ -112,64 +112,64 @@ class Feed:
 
 
 @dataclass(frozen=True)
-class StagedFeed:
+class StagedLoader:
     """Two loaders, one after the other.
 
     Attributes:
-        first: Loader of the first stage.
-        then: Loader of the second stage.
-        switch: Number of cases of the first stage; a batch never has cases of both.
+        first_loader: Loader of the first stage.
+        second_loader: Loader of the second stage.
+        switch_at: Number of cases of the first stage; a batch never has cases of both.
     """
 
-    first: Feed
-    then: Feed
-    switch: int
+    first_loader: CaseLoader
+    second_loader: CaseLoader
+    switch_at: int
 
     @property
     def device(self) -> torch.device:
         """Device of the batches."""
-        return self.first.device
+        return self.first_loader.device
 
-    def batch(self, shown: int, count: int) -> Batch:
+    def get_batch(self, shown: int, count: int) -> Batch:
         """Return the next `count` cases after `shown` cases."""
-        if shown < self.switch:
-            return self.first.batch(shown, count)
-        return self.then.batch(shown - self.switch, count)
+        if shown < self.switch_at:
+            return self.first_loader.get_batch(shown, count)
+        return self.second_loader.get_batch(shown - self.switch_at, count)
 
 
-def in_order(split: Split, count: int = 4) -> Iterator[tuple[Batch, int]]:
+def iter_batches(split: DataSplit, count: int = 4) -> Iterator[tuple[Batch, int]]:
     """Iterate over a split on the CPU, `count` cases at a time; yield batch and total."""
-    arrays = {name: array for name, array in split.arrays.items() if name not in _UNUSED}
+    arrays = {name: array for name, array in split.arrays.items() if name not in _UNUSED_FIELDS}
     for start in range(0, len(split), count):
         part = slice(start, start + count)
         tensors = {n: torch.from_numpy(np.array(array[part])) for n, array in arrays.items()}
-        yield as_batch(tensors, split.structures), len(split)
+        yield as_batch(tensors, split.structure_count), len(split)
 
 
-class _Order(NamedTuple):
+class _EpochOrder(NamedTuple):
     """Order of one epoch: case indices on the CPU and the device, int64, and which to mirror."""
 
-    places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
     indices: Tensor
     mirrored: Tensor
 
 
 @lru_cache(maxsize=32)
-def _order(seed: int, epoch: int, total: int, device: torch.device) -> _Order:
+def _make_epoch_order(seed: int, epoch: int, total: int, device: torch.device) -> _EpochOrder:
     """Draw an epoch's order and copy it to the device once; steps slice it there."""
     rng = np.random.default_rng((seed, epoch))
     positions, mirrored = rng.permutation(total), rng.random(total) < 0.5
-    return _Order(positions, _brought(positions, device), _brought(mirrored, device))
+    return _EpochOrder(positions, _copy_to_device(positions, device), _copy_to_device(mirrored, device))
 
 
-def _brought(values: npt.NDArray[Any], device: torch.device) -> Tensor:
+def _copy_to_device(values: npt.NDArray[Any], device: torch.device) -> Tensor:
     """Copy values to the device without waiting for it."""
     tensor = torch.from_numpy(values)
     # From pageable memory, a copy waits for all pending work of the device.
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
-def _pieces(shown: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
+def _split_by_epoch(shown: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
     """Split the next `count` cases into (epoch, slice) pairs."""
     end = shown + count
     while shown < end:
@@ -181,7 +181,7 @@ def _pieces(shown: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
 
 def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:
     """Make a batch: images and derived arrays in [-1, 1], masks in {-1, 1}."""
-    extra = {n: to_signed(t) for n, t in tensors.items() if n not in _KNOWN}
+    extra = {n: to_signed(t) for n, t in tensors.items() if n not in _BATCH_FIELDS}
     mask, fov = tensors.get("mask"), tensors.get("fov")
     return Batch(
         image=to_signed(tensors["image"]),
@@ -192,10 +192,10 @@ def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:
     )
 
 
-def data_shape(split: Split, classes: int) -> DataShape:
+def get_data_shape(split: DataSplit, classes: int) -> DataShape:
     """Return the shape of a split's cases."""
-    _, channels, *spatial = split.image.shape
-    masks = split.structures if "mask" in split.arrays else 0
+    _, channels, *spatial = split.images.shape
+    masks = split.structure_count if "mask" in split.arrays else 0
     return DataShape(channels, tuple(spatial), masks, classes)
 
 

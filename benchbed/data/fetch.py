@@ -13,33 +13,33 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from benchbed.api.layouts import Download
+from benchbed.api.layouts import DownloadSource
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import collect, found
-from benchbed.data.download import Downloader, DownloadFailed
-from benchbed.data.source import Report, look, missing
-from benchbed.data.unpack import Refused, unpack
+from benchbed.data.collection import collect_cases, find_layouts
+from benchbed.data.download import Downloader, DownloadError
+from benchbed.data.source import DatasetLocation, find_dataset, describe_missing_dataset
+from benchbed.data.unpack import UnpackError, unpack_archive
 from benchbed.errors import BenchbedError
-from benchbed.files import digest
+from benchbed.files import hash_json
 
 if TYPE_CHECKING:
-    from benchbed.data.prepare import Progress
+    from benchbed.data.prepare import ProgressCallback
 
-WORKSHOP = ".downloads"
+DOWNLOAD_FOLDER = ".downloads"
 """Folder of the data root for unfinished downloads."""
 
 
-class FetchFailed(Exception):
+class FetchError(Exception):
     """The source failed, not the user; the text says what to do."""
 
 
-def fetch(
+def fetch_dataset(
     spec: DatasetSpec,
     root: Path,
     *,
     force: bool,
     say: Callable[[str], None],
-    counted: Progress,
+    counted: ProgressCallback,
 ) -> None:
     """Download a dataset into the data root.
 
@@ -56,27 +56,27 @@ def fetch(
     Raises:
         BenchbedError: There is no open download; the dataset is present but cannot be read; the
             disk is full or not writable; or another process downloads the same.
-        FetchFailed: There is no connection, or the file is not the expected one.
+        FetchError: There is no connection, or the file is not the expected one.
     """
-    report = look(spec, root)
-    if report.places and not (force and spec.downloads):
-        _there(report, say)
+    report = find_dataset(spec, root)
+    if report.layouts and not (force and spec.downloads):
+        _report_existing(report, say)
         return
     if not spec.downloads:
-        raise BenchbedError(f"{spec.title} has no open download. {missing(report)}")
+        raise BenchbedError(f"{spec.title} has no open download. {describe_missing_dataset(report)}")
     say(f"{spec.title}. Licence: {spec.licence}.")
     if spec.paper is not None:
         say(f"Citation: {spec.paper.citation}")
-    with _writing(root), _alone(spec, root) as folder:
+    with _handle_write_errors(root), _lock_download(spec, root) as folder:
         archives = [
             _download(report, download, folder, say, counted) for download in spec.downloads
         ]
         staged = _unpack(report, archives, folder, say, counted)
-        _move_in(report, staged, say)
+        _move_folders(report, staged, say)
         shutil.rmtree(folder)
 
 
-def _there(report: Report, say: Callable[[str], None]) -> None:
+def _report_existing(report: DatasetLocation, say: Callable[[str], None]) -> None:
     spec = report.spec
     hint = (
         "Use --force to download again; the existing folder is renamed."
@@ -84,23 +84,23 @@ def _there(report: Report, say: Callable[[str], None]) -> None:
         else "It has no open download, so it cannot be downloaded again."
     )
     try:
-        collect(spec, report.places, report.root)
+        collect_cases(spec, report.layouts, report.root)
     except BenchbedError as error:
         raise BenchbedError(
             f"{spec.title} is present but cannot be read: {error}\n{hint}"
         ) from error
-    folders = ", ".join(str(folder) for _, folder in report.places)
+    folders = ", ".join(str(folder) for _, folder in report.layouts)
     say(f"{spec.title} is already present in {folders}. {hint}")
 
 
 @contextmanager
-def _writing(root: Path) -> Iterator[None]:
+def _handle_write_errors(root: Path) -> Iterator[None]:
     try:
-        (root / WORKSHOP).mkdir(parents=True, exist_ok=True)
+        (root / DOWNLOAD_FOLDER).mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise _no_room(root) from error
+            raise _make_space_error(root) from error
         raise BenchbedError(
             f"{error.filename or root} is not writable ({error.strerror}). Select another "
             "folder with --data-root or $BENCHBED_DATA."
@@ -108,9 +108,9 @@ def _writing(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(spec: DatasetSpec, root: Path) -> Iterator[Path]:
+def _lock_download(spec: DatasetSpec, root: Path) -> Iterator[Path]:
     """Lock and yield the folder for unfinished downloads of a dataset."""
-    folder = root / WORKSHOP / spec.name
+    folder = root / DOWNLOAD_FOLDER / spec.name
     lock = FileLock(folder.with_name(f"{spec.name}.lock"), timeout=0)
     try:
         lock.acquire()
@@ -128,7 +128,7 @@ def _alone(spec: DatasetSpec, root: Path) -> Iterator[Path]:
 
 
 def _download(
-    report: Report, download: Download, folder: Path, say: Callable[[str], None], counted: Progress
+    report: DatasetLocation, download: DownloadSource, folder: Path, say: Callable[[str], None], counted: ProgressCallback
 ) -> Path:
     """Return the archive in `folder`, downloaded if it is missing."""
     import logging
@@ -138,55 +138,55 @@ def _download(
     # pooch would print its own messages next to ours.
     pooch.get_logger().setLevel(logging.WARNING)
     # Two archives of one dataset may share a name, and a URL may end without one.
-    name = f"{digest(download.url)}-{Path(urlsplit(download.url).path).name}"
+    name = f"{hash_json(download.url)}-{Path(urlsplit(download.url).path).name}"
     downloader = Downloader(
         folder / f"{name}.part",
-        lambda done, total: counted(f"{download.target} (MB)", _megabytes(done), _megabytes(total)),
+        lambda done, total: counted(f"{download.target_folder} (MB)", _to_megabytes(done), _to_megabytes(total)),
         # The archive, and at least as much again for its content.
-        lambda left, total: _demand_room(report.root, left + total),
+        lambda left, total: _require_disk_space(report.root, left + total),
     )
-    downloaded = downloader.there
-    suffix = f", resuming after {_megabytes(downloaded)} MB" if downloaded else ""
+    downloaded = downloader.downloaded_bytes
+    suffix = f", resuming after {_to_megabytes(downloaded)} MB" if downloaded else ""
     if not (folder / name).exists():
-        say(f"{download.target}: {download.url}{suffix}")
+        say(f"{download.target_folder}: {download.url}{suffix}")
     checksum = f"sha256:{download.sha256}" if download.sha256 else None
     try:
         pooch.retrieve(download.url, checksum, name, folder, downloader=downloader)
-    except DownloadFailed as error:
-        raise FetchFailed(_given_up(report, download, str(error), downloader.there)) from error
+    except DownloadError as error:
+        raise FetchError(_format_download_failure(report, download, str(error), downloader.downloaded_bytes)) from error
     except ValueError as error:
         reason = f"SHA-256 mismatch, expected {download.sha256}"
-        raise FetchFailed(_wrong(report, download.url, reason)) from error
+        raise FetchError(_format_rejection(report, download.url, reason)) from error
     if checksum is None:
         say(
-            f"SHA-256 of {download.target}: {pooch.file_hash(str(folder / name))}. The source "
+            f"SHA-256 of {download.target_folder}: {pooch.file_hash(str(folder / name))}. The source "
             "publishes no checksum; note this one to detect changes later."
         )
     return folder / name
 
 
-def _given_up(report: Report, download: Download, reason: str, downloaded: int) -> str:
+def _format_download_failure(report: DatasetLocation, download: DownloadSource, reason: str, downloaded: int) -> str:
     hint = (
-        f"{_megabytes(downloaded)} MB are saved. Repeat the command to resume."
+        f"{_to_megabytes(downloaded)} MB are saved. Repeat the command to resume."
         if downloaded
         else "Repeat the command to try again."
     )
-    return f"Download of {download.url} failed: {reason}. {hint}\n{missing(report)}"
+    return f"Download of {download.url} failed: {reason}. {hint}\n{describe_missing_dataset(report)}"
 
 
-def _wrong(report: Report, source: str, reason: str) -> str:
+def _format_rejection(report: DatasetLocation, source: str, reason: str) -> str:
     return (
         f"The file from {source} is rejected and deleted: {reason}. Repeat the command to try "
-        f"again.\n{missing(report)}"
+        f"again.\n{describe_missing_dataset(report)}"
     )
 
 
 def _unpack(
-    report: Report,
+    report: DatasetLocation,
     archives: list[Path],
     folder: Path,
     say: Callable[[str], None],
-    counted: Progress,
+    counted: ProgressCallback,
 ) -> Path:
     spec = report.spec
     staged = folder / "unpacked"
@@ -194,29 +194,29 @@ def _unpack(
     say("Unpacking.")
     for download, archive in zip(spec.downloads, archives, strict=True):
         try:
-            unpack(
+            unpack_archive(
                 archive,
-                staged / download.target,
-                partial(counted, f"{download.target}, files"),
-                partial(_demand_room, report.root),
+                staged / download.target_folder,
+                partial(counted, f"{download.target_folder}, files"),
+                partial(_require_disk_space, report.root),
             )
-        except Refused as error:
+        except UnpackError as error:
             archive.unlink()
-            raise FetchFailed(_wrong(report, download.url, str(error))) from error
-    reason = _unlike(spec, staged)
+            raise FetchError(_format_rejection(report, download.url, str(error))) from error
+    reason = _find_mismatch(spec, staged)
     if reason is not None:
         shutil.rmtree(folder)
-        raise FetchFailed(_wrong(report, "the source", reason))
+        raise FetchError(_format_rejection(report, "the source", reason))
     return staged
 
 
-def _unlike(spec: DatasetSpec, staged: Path) -> str | None:
+def _find_mismatch(spec: DatasetSpec, staged: Path) -> str | None:
     """Return why the unpacked files are not the dataset, or None if they are."""
     try:
-        layouts = found(spec, staged)
+        layouts = find_layouts(spec, staged)
         return (
             None
-            if collect(spec, layouts, staged).cases
+            if collect_cases(spec, layouts, staged).cases
             else ("it contains none of the expected folders")
         )
     except BenchbedError as error:
@@ -224,15 +224,15 @@ def _unlike(spec: DatasetSpec, staged: Path) -> str | None:
         return str(error).replace(f"{staged}/", "").partition(";")[0]
 
 
-def _move_in(report: Report, staged: Path, say: Callable[[str], None]) -> None:
+def _move_folders(report: DatasetLocation, staged: Path, say: Callable[[str], None]) -> None:
     """Move the unpacked folders into the data root; rename what is in the way."""
     root = report.root
     new = sorted(staged.iterdir())
     names = {folder.name.lower() for folder in new}
     existing = [entry for entry in sorted(root.iterdir()) if entry.name.lower() in names]
-    for old in (*existing, *(folder for _, folder in report.places if folder != root)):
+    for old in (*existing, *(folder for _, folder in report.layouts if folder != root)):
         if old.exists():
-            backup = _free_name(old)
+            backup = _find_free_name(old)
             old.rename(backup)
             say(
                 f"The previous content of {old} is now in {backup}. Delete it when you no longer "
@@ -242,25 +242,25 @@ def _move_in(report: Report, staged: Path, say: Callable[[str], None]) -> None:
         folder.rename(root / folder.name)
 
 
-def _free_name(path: Path) -> Path:
+def _find_free_name(path: Path) -> Path:
     number = 1
     while (backup := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
     return backup
 
 
-def _demand_room(root: Path, required: int) -> None:
-    free = shutil.disk_usage(root / WORKSHOP).free
+def _require_disk_space(root: Path, required: int) -> None:
+    free = shutil.disk_usage(root / DOWNLOAD_FOLDER).free
     if required > free:
-        raise _no_room(root, f": {_megabytes(required)} MB required, {free // 10**6} MB free")
+        raise _make_space_error(root, f": {_to_megabytes(required)} MB required, {free // 10**6} MB free")
 
 
-def _no_room(root: Path, numbers: str = "") -> BenchbedError:
+def _make_space_error(root: Path, numbers: str = "") -> BenchbedError:
     return BenchbedError(
         f"Not enough disk space in {root}{numbers}. Free some space and repeat the command to "
         "resume, or select another folder with --data-root or $BENCHBED_DATA."
     )
 
 
-def _megabytes(count: int) -> int:
+def _to_megabytes(count: int) -> int:
     return -(-count // 10**6)

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from benchbed.api.metric import ImageSet
 from benchbed.data.collection import Collection
-from benchbed.data.decode import picture_size
-from benchbed.data.prepare import Progress, identify, prepare, quiet
-from benchbed.data.source import FOLDER, resolve
+from benchbed.data.decode import read_image_size
+from benchbed.data.prepare import ProgressCallback, identify_collection, prepare_dataset, ignore_progress
+from benchbed.data.source import FOLDER_PREFIX, resolve_collection
 from benchbed.errors import BenchbedError
 
 SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 @dataclass(frozen=True)
-class Folder:
+class ImageFolder:
     """A folder of images that can all be decoded.
 
     Attributes:
@@ -28,9 +28,9 @@ class Folder:
     collection: Collection
     fingerprint: str
 
-    def images(self, size: int, progress: Progress = quiet) -> ImageSet:
+    def load_images(self, size: int, progress: ProgressCallback = ignore_progress) -> ImageSet:
         """Load the central squares of the images at `size`, RGB."""
-        prepared = prepare(
+        prepared = prepare_dataset(
             self.collection,
             self.fingerprint,
             size=size,
@@ -38,34 +38,34 @@ class Folder:
             framing="center",
             progress=progress,
         )
-        return ImageSet(prepared.split("train").image)
+        return ImageSet(prepared.get_split("train").images)
 
     @property
-    def smallest(self) -> int:
+    def smallest_side(self) -> int:
         """The shortest side of any image, in pixels."""
-        return min(min(picture_size(case.image)) for case in self.collection.cases)
+        return min(min(read_image_size(case.image)) for case in self.collection.cases)
 
 
-def open_folder(path: Path, skip_bad: bool, progress: Progress = quiet) -> Folder:
+def open_folder(path: Path, skip_bad: bool, progress: ProgressCallback = ignore_progress) -> ImageFolder:
     """Open a folder of images.
 
     Raises:
         BenchbedError: The folder is missing or empty, or an image cannot be decoded.
     """
-    collection = resolve(f"{FOLDER}{path}")
+    collection = resolve_collection(f"{FOLDER_PREFIX}{path}")
     # Keep duplicates: repeated samples must be scored as they are.
-    cases = tuple(replace(case, split="train", official=True) for case in collection.cases)
+    cases = tuple(replace(case, split="train", is_official_split=True) for case in collection.cases)
     collection = replace(collection, cases=tuple(sorted(cases, key=lambda case: case.id)))
-    return Folder(*identify(collection, skip_bad=skip_bad, progress=progress))
+    return ImageFolder(*identify_collection(collection, skip_bad=skip_bad, progress=progress))
 
 
-def common_size(folders: Sequence[Folder]) -> int:
+def find_common_size(folders: Sequence[ImageFolder]) -> int:
     """Return the largest size for which no image must be enlarged.
 
     Raises:
         BenchbedError: An image is smaller than the smallest size.
     """
-    smallest = min(folder.smallest for folder in folders)
+    smallest = min(folder.smallest_side for folder in folders)
     fitting = [size for size in SIZES if size <= smallest]
     if not fitting:
         raise BenchbedError(

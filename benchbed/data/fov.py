@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def common_fov(fovs: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
+def compute_common_fov(fovs: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
     """Repeat the pixels inside most real fields of view for `count` generated images.
 
     Args:

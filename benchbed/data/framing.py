@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchbed.api.types import Window
+from benchbed.api.types import CropWindow
 from benchbed.protocol import Framing
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
-P = TypeVar("P", np.uint8, np.bool_, np.float32)
+PixelT = TypeVar("PixelT", np.uint8, np.bool_, np.float32)
 Mask = npt.NDArray[np.bool_]
 
 
-def window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> Window:
+def compute_window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> CropWindow:
     """Return the window of an image that becomes the square.
 
     Args:
@@ -31,18 +31,18 @@ def window(shape: tuple[int, int], framing: Framing, fov: Mask | None) -> Window
     """
     height, width = shape
     if framing == "stretch":
-        return Window(0, 0, height, width)
+        return CropWindow(0, 0, height, width)
     if framing == "fov" and fov is not None and fov.any():
         rows, columns = np.flatnonzero(fov.any(1)), np.flatnonzero(fov.any(0))
         top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         side = int(max(bottom - top, right - left))
         middle, centre = int(top + bottom) // 2, int(left + right) // 2
-        return Window(middle - side // 2, centre - side // 2, side, side)
+        return CropWindow(middle - side // 2, centre - side // 2, side, side)
     side = max(height, width) if framing in ("pad", "fov") else min(height, width)
-    return Window((height - side) // 2, (width - side) // 2, side, side)
+    return CropWindow((height - side) // 2, (width - side) // 2, side, side)
 
 
-def cut(picture: npt.NDArray[P], part: Window) -> npt.NDArray[P]:
+def crop_window(picture: npt.NDArray[PixelT], part: CropWindow) -> npt.NDArray[PixelT]:
     """Crop a window of an image ``(H, W)`` or ``(H, W, C)``, zero beyond the edge."""
     height, width = picture.shape[:2]
     top, left = max(part.top, 0), max(part.left, 0)
@@ -54,7 +54,7 @@ def cut(picture: npt.NDArray[P], part: Window) -> npt.NDArray[P]:
     return result
 
 
-def put_back(values: Scores, part: Window, shape: tuple[int, int]) -> Scores:
+def restore_image(values: Scores, part: CropWindow, shape: tuple[int, int]) -> Scores:
     """Resize a square to its window and place it in the image: the inverse of `crop_window`.
 
     Args:
@@ -68,7 +68,7 @@ def put_back(values: Scores, part: Window, shape: tuple[int, int]) -> Scores:
     if values.shape != (part.height, part.width):
         size = (part.width, part.height)
         values = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR))
-    return cut(values, Window(-part.top, -part.left, *shape))
+    return crop_window(values, CropWindow(-part.top, -part.left, *shape))
 
 
 def resize_image(picture: Pixels, size: int) -> Pixels:

@@ -9,33 +9,33 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.api.types import Window
+from benchbed.api.types import CropWindow
 from benchbed.data.collection import Case
 from benchbed.data.decode import Pixels, read_image, read_mask
-from benchbed.data.framing import Mask, window
+from benchbed.data.framing import Mask, compute_window
 from benchbed.errors import BenchbedError
 from benchbed.protocol import Framing
-from benchbed.registry import load
+from benchbed.registry import load_object
 
-Detect = Callable[[Pixels], Mask]
+FovDetector = Callable[[Pixels], Mask]
 
 
 @dataclass(frozen=True)
-class Native:
+class NativeCase:
     """A case at the size of its files.
 
     Attributes:
         image: ``(H, W, C)`` uint8.
         masks: ``mask``, ``second_mask`` and ``fov`` where present, each bool ``(H, W)``.
-        part: Window that becomes the square.
+        window: Window that becomes the square.
     """
 
     image: Pixels
     masks: Mapping[str, Mask]
-    part: Window
+    window: CropWindow
 
 
-def read_native(case: Case, spec: DatasetSpec, *, channels: int, framing: Framing) -> Native:
+def read_native_case(case: Case, spec: DatasetSpec, *, channels: int, framing: Framing) -> NativeCase:
     """Read the files of a case; a missing field of view is detected if its dataset can.
 
     Raises:
@@ -46,17 +46,17 @@ def read_native(case: Case, spec: DatasetSpec, *, channels: int, framing: Framin
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
             raise BenchbedError(
-                f"{case.files[role]} has {_size(mask)} pixels, but its image {case.image} has "
-                f"{_size(image)}. A mask must have the size of its image."
+                f"{case.files[role]} has {_format_size(mask)} pixels, but its image {case.image} has "
+                f"{_format_size(image)}. A mask must have the size of its image."
             )
-    if "fov" not in masks and spec.fov is not None:
-        detect: Detect = load(spec.fov)
-        masks["fov"] = detect(in_channels(image, 3))
-    part = window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
-    return Native(image, masks, part)
+    if "fov" not in masks and spec.fov_detector is not None:
+        detect: FovDetector = load_object(spec.fov_detector)
+        masks["fov"] = detect(convert_channels(image, 3))
+    part = compute_window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
+    return NativeCase(image, masks, part)
 
 
-def in_channels(image: Pixels, channels: int) -> Pixels:
+def convert_channels(image: Pixels, channels: int) -> Pixels:
     """Convert ``(H, W, C)`` to 1 or 3 channels; grey by BT.601 luma weights."""
     if image.shape[2] == channels:
         return image
@@ -66,5 +66,5 @@ def in_channels(image: Pixels, channels: int) -> Pixels:
     return np.round(luma).astype(np.uint8)[..., None]
 
 
-def _size(picture: npt.NDArray[np.generic]) -> str:
+def _format_size(picture: npt.NDArray[np.generic]) -> str:
     return f"{picture.shape[1]} x {picture.shape[0]}"

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from benchbed.errors import BenchbedError
 
-PACKED = ".gz"
+GZIP_SUFFIX = ".gz"
 """Suffix of files compressed with gzip."""
 
-_TOKEN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")
-_SUFFIX = rf"\.(?!{PACKED[1:]}\Z)[^/.]+(?:{re.escape(PACKED)})?"
-_HIDDEN = ("__MACOSX",)
+_TOKEN_PATTERN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")
+_SUFFIX_PATTERN = rf"\.(?!{GZIP_SUFFIX[1:]}\Z)[^/.]+(?:{re.escape(GZIP_SUFFIX)})?"
+_HIDDEN_FOLDERS = ("__MACOSX",)
 
 
-def listing(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     """List every file below `folder`, relative, with forward slashes, sorted, without hidden ones.
 
     Links to folders are followed once, so loops end. A compressed file is skipped if its
@@ -30,27 +30,27 @@ def listing(folder: Path) -> list[str]:
     """
     names: list[str] = []
     visited: set[tuple[int, int]] = set()
-    for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+    for current, folders, files in os.walk(folder, onerror=_raise_listing_error, followlinks=True):
         status = Path(current).stat()
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
         visited.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _HIDDEN)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _HIDDEN_FOLDERS)
         relative = Path(current).relative_to(folder)
         names += [(relative / name).as_posix() for name in files if not name.startswith(".")]
     for name in names:
-        _demand_text(str(folder / name))
+        _require_utf8(str(folder / name))
     unpacked = set(names)
-    return sorted(name for name in names if not _packed_from(name) & unpacked)
+    return sorted(name for name in names if not _find_unpacked_name(name) & unpacked)
 
 
-def _refuse(error: OSError) -> None:
+def _raise_listing_error(error: OSError) -> None:
     """Raise, since a folder that cannot be listed must not be skipped silently."""
     raise BenchbedError(f"{error.filename} cannot be listed: {error.strerror}.") from error
 
 
-def _demand_text(name: str) -> None:
+def _require_utf8(name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
@@ -59,37 +59,37 @@ def _demand_text(name: str) -> None:
         ) from error
 
 
-def _packed_from(name: str) -> set[str]:
-    return {name[: -len(PACKED)]} if name.lower().endswith(PACKED) else set()
+def _find_unpacked_name(name: str) -> set[str]:
+    return {name[: -len(GZIP_SUFFIX)]} if name.lower().endswith(GZIP_SUFFIX) else set()
 
 
 @dataclass(frozen=True)
-class Pattern:
+class PathPattern:
     """A path with fields, such as ``images/{id}_test.tif``.
 
     Attributes:
         text: The pattern. A field or ``*`` matches part of one component, ``**/`` any folders. A
             field may have a shape, as in ``{id:im????}``, with ``?`` for one character and ``*``
             for any. Matching ignores letter case, since suffixes in real datasets are mixed.
-        dotted: Whether ``.*`` at the end is only the suffix, so that names may contain dots; else a
+        stops_at_dot: Whether ``.*`` at the end is only the suffix, so that names may contain dots; else a
             field before it ends at the first dot.
     """
 
     text: str
-    dotted: bool = False
+    stops_at_dot: bool = False
 
-    def matches(self, files: Iterable[str]) -> dict[str, dict[str, str]]:
+    def match_files(self, files: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return the files that match, each with its fields."""
-        expression = self._expression({})
+        expression = self._build_regex({})
         hits = ((name, expression.fullmatch(name)) for name in files)
         return {name: hit.groupdict() for name, hit in hits if hit}
 
-    def find(self, files: Iterable[str], fields: Mapping[str, str]) -> list[str]:
+    def find_files(self, files: Iterable[str], fields: Mapping[str, str]) -> list[str]:
         """Return the files that match once the fields are filled in."""
-        expression = self._expression(fields)
+        expression = self._build_regex(fields)
         return [name for name in files if expression.fullmatch(name)]
 
-    def companions(
+    def find_companions(
         self, files: Iterable[str], images: Mapping[str, Mapping[str, str]]
     ) -> dict[str, list[str]]:
         """Return the companion files of every image: those that match and have its fields.
@@ -104,10 +104,10 @@ class Pattern:
         Returns:
             Files by image. Images with the same fields share one list.
         """
-        names = sorted(self._fields() & {name for fields in images.values() for name in fields})
+        names = sorted(self._list_fields() & {name for fields in images.values() for name in fields})
         certain: dict[tuple[str, ...], list[str]] = defaultdict(list)
         ambiguous: list[str] = []
-        shortest, longest = self._expression({}), self._expression({}, most=True)
+        shortest, longest = self._build_regex({}), self._build_regex({}, most=True)
         for file in files:
             short, long = shortest.fullmatch(file), longest.fullmatch(file)
             if short is None or long is None:
@@ -117,40 +117,40 @@ class Pattern:
             else:
                 ambiguous.append(file)
         values = {image: tuple(fields[name] for name in names) for image, fields in images.items()}
-        maybe = _near(ambiguous, set(values.values()))
+        maybe = _group_candidates(ambiguous, set(values.values()))
         matches = {
             key: certain.get(tuple(value.lower() for value in key), [])
-            + (self.find(maybe[key], dict(zip(names, key, strict=True))) if key in maybe else [])
+            + (self.find_files(maybe[key], dict(zip(names, key, strict=True))) if key in maybe else [])
             for key in set(values.values())
         }
         return {image: matches[key] for image, key in values.items()}
 
-    def _fields(self) -> set[str]:
-        return {hit[1] for hit in _TOKEN.finditer(self.text) if hit[1]}
+    def _list_fields(self) -> set[str]:
+        return {hit[1] for hit in _TOKEN_PATTERN.finditer(self.text) if hit[1]}
 
-    def fill(self, fields: Mapping[str, str]) -> str:
+    def format_path(self, fields: Mapping[str, str]) -> str:
         """Return the path with the fields filled in and wildcards left, for a message."""
-        return _TOKEN.sub(lambda hit: fields.get(hit[1] or "", hit[0]), self.text)
+        return _TOKEN_PATTERN.sub(lambda hit: fields.get(hit[1] or "", hit[0]), self.text)
 
-    def _expression(self, fields: Mapping[str, str], *, most: bool = False) -> re.Pattern[str]:
+    def _build_regex(self, fields: Mapping[str, str], *, most: bool = False) -> re.Pattern[str]:
         """Build the expression; fields not given match as little, or as much, as possible."""
         parts: list[str] = []
         start = 0
         named: set[str] = set()
-        for hit in _TOKEN.finditer(self.text):
+        for hit in _TOKEN_PATTERN.finditer(self.text):
             before = self.text[start : hit.start()]
-            parts.append(re.escape(before[:-1] if self._ends(hit) else before))
-            parts.append(_SUFFIX if self._ends(hit) else _piece(hit, fields, named, most))
+            parts.append(re.escape(before[:-1] if self._is_suffix_wildcard(hit) else before))
+            parts.append(_SUFFIX_PATTERN if self._is_suffix_wildcard(hit) else _convert_token(hit, fields, named, most))
             start = hit.end()
         parts.append(re.escape(self.text[start:]))
         return re.compile("".join(parts), re.IGNORECASE)
 
-    def _ends(self, hit: re.Match[str]) -> bool:
+    def _is_suffix_wildcard(self, hit: re.Match[str]) -> bool:
         """Return whether this is the ``*`` of a final ``.*`` that matches only the suffix."""
-        return self.dotted and hit.end() == len(self.text) and self.text.endswith(".*")
+        return self.stops_at_dot and hit.end() == len(self.text) and self.text.endswith(".*")
 
 
-def _near(
+def _group_candidates(
     files: Iterable[str], tuples: Collection[tuple[str, ...]]
 ) -> dict[tuple[str, ...], list[str]]:
     """Group files by the value tuples that they may belong to.
@@ -173,7 +173,7 @@ def _near(
     return groups
 
 
-def _piece(hit: re.Match[str], fields: Mapping[str, str], named: set[str], most: bool) -> str:
+def _convert_token(hit: re.Match[str], fields: Mapping[str, str], named: set[str], most: bool) -> str:
     """Convert one token; wildcards are greedy where fields are lazy, and the reverse."""
     field = hit[1]
     wildcard, lazy = ("?", "") if most else ("", "?")

@@ -16,37 +16,37 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.data import fingerprint as prints
-from benchbed.data.cache import cached, read_array, read_index, write_arrays
+from benchbed.data.cache import ensure_cached, read_array, read_index, write_arrays
 from benchbed.data.collection import Case, Collection
 from benchbed.data.decode import Pixels
-from benchbed.data.duplicates import equal_images, told, without_copies
-from benchbed.data.framing import cut, resize_image, resize_mask
-from benchbed.data.native import Native, in_channels, read_native
-from benchbed.data.rendered import phantom_fingerprint
+from benchbed.data.duplicates import find_duplicates, describe_duplicates, remove_duplicates
+from benchbed.data.framing import crop_window, resize_image, resize_mask
+from benchbed.data.native import NativeCase, convert_channels, read_native_case
+from benchbed.data.rendered import compute_phantom_fingerprint
 from benchbed.errors import BenchbedError
-from benchbed.files import digest
+from benchbed.files import hash_json
 from benchbed.protocol import Framing
-from benchbed.registry import load
+from benchbed.registry import load_object
 
 if TYPE_CHECKING:
-    from benchbed.api.method import Derived
+    from benchbed.api.method import DerivedArray
 
-PREPROCESSING = 1
+PREPROCESSING_VERSION = 1
 """Version of preprocessing: increase it when the same files give other arrays."""
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Called with the current step, the number of items done, and the total."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def quiet(what: str, done: int, total: int) -> None:
+def ignore_progress(what: str, done: int, total: int) -> None:
     """Ignore progress."""
     del what, done, total
 
 
 @dataclass(frozen=True)
-class Split:
+class DataSplit:
     """Arrays of the cases of one split.
 
     Attributes:
@@ -56,24 +56,24 @@ class Split:
             uint8 ``(N, C, size, size)``. For volumes, ``image`` float16 ``(N, C, D, size, size)``
             in [-1, 1] and ``mask`` uint8 ``(N, D, size, size)``, labels of structures. Read-only
             memory maps.
-        structures: Number of structures in a mask, without background.
+        structure_count: Number of structures in a mask, without background.
     """
 
     ids: tuple[str, ...]
     arrays: Mapping[str, npt.NDArray[Any]]
-    structures: int = 1
+    structure_count: int = 1
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def image(self) -> Pixels:
+    def images(self) -> Pixels:
         """Images of the split."""
         return self.arrays["image"]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedDataset:
     """A dataset ready to train on.
 
     Attributes:
@@ -86,9 +86,9 @@ class Prepared:
     collection: Collection
     fingerprint: str
     size: int
-    splits: Mapping[str, Split]
+    splits: Mapping[str, DataSplit]
 
-    def split(self, name: str) -> Split:
+    def get_split(self, name: str) -> DataSplit:
         """Return the split called `name`.
 
         Raises:
@@ -102,11 +102,11 @@ class Prepared:
         return self.splits[name]
 
 
-def identify(
+def identify_collection(
     collection: Collection,
     *,
     skip_bad: bool = False,
-    progress: Progress = quiet,
+    progress: ProgressCallback = ignore_progress,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Collection, str]:
     """Examine real files and compute their fingerprint; for a phantom, that of its recipe.
@@ -129,36 +129,36 @@ def identify(
     """
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
-        return collection, phantom_fingerprint(collection.spec.phantom)
+        return collection, compute_phantom_fingerprint(collection.spec.phantom)
     total = sum(len(case.files) for case in collection.cases)
     done = iter(range(1, total + 1))
-    facts = prints.examine(collection, lambda: progress("checking files", next(done), total), say)
-    bad = prints.undecodable(facts)
+    facts = prints.collect_file_facts(collection, lambda: progress("checking files", next(done), total), say)
+    bad = prints.find_undecodable(facts)
     if bad and not skip_bad:
         more = f" {len(bad) - 1} more cannot be decoded." if len(bad) > 1 else ""
         raise BenchbedError(
             f"{next(iter(bad.values()))}{more} Fix the files, or skip them with --skip-bad."
         )
-    collection = collection.without(bad) if bad else collection
-    equal = equal_images(collection, facts)
-    if line := told(collection, equal):
+    collection = collection.remove_files(bad) if bad else collection
+    equal = find_duplicates(collection, facts)
+    if line := describe_duplicates(collection, equal):
         say(line)
-    collection = without_copies(collection, equal)
+    collection = remove_duplicates(collection, equal)
     if not any(case.split == "train" for case in collection.cases):
         raise BenchbedError(f"No training images found in {collection.root}.")
-    return collection, prints.fingerprint(collection, facts)
+    return collection, prints.compute_fingerprint(collection, facts)
 
 
-def prepare(
+def prepare_dataset(
     collection: Collection,
     fingerprint: str,
     *,
     size: int,
     channels: int,
     framing: Framing,
-    derived: Mapping[str, Derived] | None = None,
-    progress: Progress = quiet,
-) -> Prepared:
+    derived: Mapping[str, DerivedArray] | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> PreparedDataset:
     """Load the arrays of a dataset from the cache, computing them first if missing.
 
     Args:
@@ -176,46 +176,46 @@ def prepare(
         "channels": channels,
         "framing": framing,
         "intensity_window": collection.spec.intensity_window,
-        "version": PREPROCESSING,
+        "version": PREPROCESSING_VERSION,
     }
     if collection.spec.volumes is not None:
         recipe["volumes"] = asdict(collection.spec.volumes)
-    builder = _Builder(collection, channels, framing, progress)
-    folder = cached(f"{collection.spec.name}-{digest(recipe)}", lambda p: builder.build(p, size))
+    builder = _ArrayBuilder(collection, channels, framing, progress)
+    folder = ensure_cached(f"{collection.spec.name}-{hash_json(recipe)}", lambda p: builder.build(p, size))
     index = read_index(folder / "index.json")
     count = len(index.ids)
     arrays: Arrays = {name: read_array(folder / f"{name}.npy", count) for name in index.arrays}
     for name, rule in (derived or {}).items():
-        arrays[name] = builder.derive(folder, name, rule, size)
+        arrays[name] = builder.derive_array(folder, name, rule, size)
     splits = {
-        split: Split(
+        split: DataSplit(
             index.ids[start:stop],
             {name: array[start:stop] for name, array in arrays.items()},
-            collection.spec.structures,
+            collection.spec.structure_count,
         )
         for split, (start, stop) in index.splits.items()
     }
-    return Prepared(collection, fingerprint, size, splits)
+    return PreparedDataset(collection, fingerprint, size, splits)
 
 
 @dataclass(frozen=True)
-class _Builder:
+class _ArrayBuilder:
     """Computes arrays case by case, in several threads."""
 
     collection: Collection
     channels: int
     framing: Framing
-    progress: Progress
+    progress: ProgressCallback
 
     def build(self, folder: Path, size: int) -> None:
-        ids = [identity for _, identity in self._order()]
-        cases = self._counted("preparing images", self._cases(size))
+        ids = [identity for _, identity in self._list_cases()]
+        cases = self._track_progress("preparing images", self._iter_cases(size))
         write_arrays(folder, cases, len(ids))
         names = sorted(file.stem for file in folder.glob("*.npy"))
-        index = {"ids": ids, "splits": self._ranges(), "arrays": names}
+        index = {"ids": ids, "splits": self._compute_ranges(), "arrays": names}
         (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
-    def derive(self, source: Path, name: str, rule: Derived, size: int) -> npt.NDArray[Any]:
+    def derive_array(self, source: Path, name: str, rule: DerivedArray, size: int) -> npt.NDArray[Any]:
         """Load or compute one derived array, from the prepared images or at its own size."""
         recipe = {
             "code": inspect.getsource(sys.modules[rule.function.__module__]),
@@ -225,74 +225,74 @@ class _Builder:
         }
 
         def derive_one(image: Pixels) -> Arrays:
-            return {name: _brought_to(rule.function(image, **rule.parameters), size)}
+            return {name: _resize_derived(rule.function(image, **rule.parameters), size)}
 
         def build(folder: Path) -> None:
             with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-                cases = pool.map(derive_one, self._images(source, rule.size or size))
-                write_arrays(folder, self._counted(f"deriving {name}", cases), len(self._order()))
+                cases = pool.map(derive_one, self._iter_images(source, rule.size or size))
+                write_arrays(folder, self._track_progress(f"deriving {name}", cases), len(self._list_cases()))
 
-        folder = cached(f"{source.name}-{name}-{digest(recipe)}", build)
-        return read_array(folder / f"{name}.npy", len(self._order()))
+        folder = ensure_cached(f"{source.name}-{name}-{hash_json(recipe)}", build)
+        return read_array(folder / f"{name}.npy", len(self._list_cases()))
 
-    def _counted(self, what: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
-        total = len(self._order())
+    def _track_progress(self, what: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
+        total = len(self._list_cases())
         for position, case in enumerate(cases):
             yield case
             self.progress(what, position + 1, total)
 
-    def _images(self, source: Path, size: int) -> Iterator[Pixels]:
+    def _iter_images(self, source: Path, size: int) -> Iterator[Pixels]:
         images = read_array(source / "image.npy")
         if images.shape[-1] == size:
             return (np.moveaxis(np.asarray(image), 0, -1) for image in images)
-        return (np.moveaxis(case["image"], 0, -1) for case in self._cases(size))
+        return (np.moveaxis(case["image"], 0, -1) for case in self._iter_cases(size))
 
-    def _order(self) -> list[tuple[str, str]]:
+    def _list_cases(self) -> list[tuple[str, str]]:
         """Return split and id of every case in the order of the arrays, split by split."""
         if self.collection.source == "real":
             return [(case.split, case.id) for case in self.collection.cases]
-        counts = sorted(self.collection.counts().items())
+        counts = sorted(self.collection.count_cases().items())
         return [(s, f"{s}-{number:04d}") for s, count in counts for number in range(count)]
 
-    def _ranges(self) -> dict[str, tuple[int, int]]:
-        names = [split for split, _ in self._order()]
+    def _compute_ranges(self) -> dict[str, tuple[int, int]]:
+        names = [split for split, _ in self._list_cases()]
         return {n: (names.index(n), len(names) - names[::-1].index(n)) for n in sorted(set(names))}
 
-    def _cases(self, size: int) -> Iterator[Arrays]:
+    def _iter_cases(self, size: int) -> Iterator[Arrays]:
         if self.collection.source == "phantom":
-            return self._phantom(size)
-        return self._real(size)
+            return self._iter_phantom_cases(size)
+        return self._iter_real_cases(size)
 
-    def _phantom(self, size: int, chunk: int = 16) -> Iterator[Arrays]:
+    def _iter_phantom_cases(self, size: int, chunk: int = 16) -> Iterator[Arrays]:
         phantom = self.collection.spec.phantom
         assert phantom is not None
-        render = load(phantom.render)
-        total = len(self._order())
+        render = load_object(phantom.render)
+        total = len(self._list_cases())
         chunks = [range(start, min(start + chunk, total)) for start in range(0, total, chunk)]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             for cases in pool.map(lambda numbers: render(numbers, size, phantom.seed), chunks):
                 for position in range(len(cases["image"])):
                     case = {name: array[position] for name, array in cases.items()}
-                    case["image"] = self._rendered(case["image"])
+                    case["image"] = self._convert_rendered(case["image"])
                     yield {name: np.asarray(value) for name, value in case.items()}
 
-    def _rendered(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _convert_rendered(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self.collection.spec.volumes is not None:
             return image.astype(np.float16)
-        return _planes(in_channels(image, self.channels))
+        return _move_channels_first(convert_channels(image, self.channels))
 
-    def _real(self, size: int) -> Iterator[Arrays]:
+    def _iter_real_cases(self, size: int) -> Iterator[Arrays]:
         roles = {role for case in self.collection.cases for role in case.files}
         labelled = all(case.label is not None for case in self.collection.cases)
         spec = self.collection.spec
 
         def read(case: Case) -> Arrays:
             if spec.volumes is not None:
-                from benchbed.data.volume_cases import volume_arrays
+                from benchbed.data.volume_cases import build_volume_arrays
 
-                return volume_arrays(case, spec, size)
-            native = read_native(case, spec, channels=self.channels, framing=self.framing)
-            arrays = _framed(native, size)
+                return build_volume_arrays(case, spec, size)
+            native = read_native_case(case, spec, channels=self.channels, framing=self.framing)
+            arrays = _crop_case(native, size)
             for role in roles - arrays.keys():
                 arrays[role] = np.zeros((size, size), np.uint8)
             if labelled:
@@ -303,22 +303,22 @@ class _Builder:
             yield from pool.map(read, self.collection.cases)
 
 
-def _framed(native: Native, size: int) -> Arrays:
-    arrays: Arrays = {"image": _planes(resize_image(cut(native.image, native.part), size))}
+def _crop_case(native: NativeCase, size: int) -> Arrays:
+    arrays: Arrays = {"image": _move_channels_first(resize_image(crop_window(native.image, native.window), size))}
     for role, mask in native.masks.items():
-        arrays[role] = resize_mask(cut(mask, native.part), size).astype(np.uint8)
+        arrays[role] = resize_mask(crop_window(mask, native.window), size).astype(np.uint8)
     return arrays
 
 
-def _planes(image: Pixels) -> Pixels:
+def _move_channels_first(image: Pixels) -> Pixels:
     return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
-def _brought_to(value: Pixels, size: int) -> Pixels:
+def _resize_derived(value: Pixels, size: int) -> Pixels:
     """Resize a derived image to ``(C, size, size)``: area mean to shrink, bicubic to enlarge."""
     picture = value if value.ndim == 3 else value[..., None]
     if picture.shape[0] <= size:
-        return _planes(resize_image(picture, size))
+        return _move_channels_first(resize_image(picture, size))
     factor, remainder = divmod(picture.shape[0], size)
     if remainder:
         raise BenchbedError(
@@ -326,4 +326,4 @@ def _brought_to(value: Pixels, size: int) -> Pixels:
             "size must be a multiple of the target size."
         )
     blocks = picture.reshape(size, factor, size, factor, -1).mean((1, 3))
-    return _planes(np.round(blocks).astype(np.uint8))
+    return _move_channels_first(np.round(blocks).astype(np.uint8))

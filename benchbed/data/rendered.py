@@ -11,39 +11,39 @@ import numpy.typing as npt
 
 from benchbed.api.layouts import Phantom
 from benchbed.data import fingerprint as prints
-from benchbed.registry import at_work, load
+from benchbed.registry import wrap_plugin_call, load_object
 
-CASES = 3
-SIZE = 64
+CASE_COUNT = 3
+RENDER_SIZE = 64
 
 
-def phantom_fingerprint(phantom: Phantom) -> str:
+def compute_phantom_fingerprint(phantom: Phantom) -> str:
     """Hash a few rendered cases, the recipe's counts and its seed.
 
     Raises:
         BenchbedError: Its plugin fails to render them; the text names it.
     """
-    arrays = _rendered(phantom.render, phantom.seed)
+    arrays = _render_cases(phantom.render, phantom.seed)
     chunks = [np.ascontiguousarray(array).tobytes() for _, array in sorted(arrays.items())]
-    return prints.content_fingerprint(f"{phantom.counts}{phantom.seed}", chunks)
+    return prints.compute_content_fingerprint(f"{phantom.case_counts}{phantom.seed}", chunks)
 
 
-def phantom_roles(phantom: Phantom) -> frozenset[str]:
+def list_phantom_roles(phantom: Phantom) -> frozenset[str]:
     """Return what every case has: ``image``, and ``mask``, ``label`` and so on where present."""
-    return frozenset(_rendered(phantom.render, phantom.seed))
+    return frozenset(_render_cases(phantom.render, phantom.seed))
 
 
 @lru_cache
-def _rendered(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
+def _render_cases(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
     """Render the first cases; cached, since a suite needs the same phantom many times."""
-    renderer = load(render)
-    with at_work(render, "cannot render cases"):
-        rendered: Mapping[str, npt.NDArray[Any]] = renderer(range(CASES), SIZE, seed)
+    renderer = load_object(render)
+    with wrap_plugin_call(render, "cannot render cases"):
+        rendered: Mapping[str, npt.NDArray[Any]] = renderer(range(CASE_COUNT), RENDER_SIZE, seed)
         if not isinstance(rendered, Mapping) or "image" not in rendered:
             raise TypeError(
                 f"the renderer returned {type(rendered).__name__} instead of a dict of arrays"
             )
         for name, array in rendered.items():
-            if not isinstance(array, np.ndarray) or len(array) != CASES:
-                raise TypeError(f"array {name} does not contain {CASES} cases")
+            if not isinstance(array, np.ndarray) or len(array) != CASE_COUNT:
+                raise TypeError(f"array {name} does not contain {CASE_COUNT} cases")
     return rendered

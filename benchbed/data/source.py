@@ -8,69 +8,69 @@ from pathlib import Path
 from typing import Literal
 
 from benchbed import paths
-from benchbed.api.layouts import Layout, Part
+from benchbed.api.layouts import Layout, LayoutPart
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect, found
+from benchbed.data.collection import Collection, collect_cases, find_layouts
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 
 Source = Literal["auto", "real", "phantom"]
 
-FOLDER = "folder:"
+FOLDER_PREFIX = "folder:"
 """Prefix of a dataset that is a folder of images."""
 
-NIFTI = "nifti:"
+NIFTI_PREFIX = "nifti:"
 """Prefix of a dataset that is a folder of volumes."""
 
 
 @dataclass(frozen=True)
-class Report:
+class DatasetLocation:
     """Where a dataset is on this machine, if anywhere.
 
     Attributes:
         spec: The dataset.
         root: The data root that was searched.
-        places: Layouts found, with their folders.
+        layouts: Layouts found, with their folders.
     """
 
     spec: DatasetSpec
     root: Path
-    places: tuple[tuple[Layout, Path], ...]
+    layouts: tuple[tuple[Layout, Path], ...]
 
 
-def dataset_spec(name: str) -> DatasetSpec:
+def resolve_dataset_spec(name: str) -> DatasetSpec:
     """Return the spec of a named dataset, of ``folder:PATH`` or of ``nifti:PATH``.
 
     Raises:
         BenchbedError: There is no such dataset or folder.
     """
-    path = path_of(name)
+    path = parse_folder_path(name)
     if path is None:
-        return registry().spec(DatasetSpec, name)
+        return get_registry().get_spec(DatasetSpec, name)
     if not paths.is_folder(path):
         raise BenchbedError(f"{name.partition(':')[0]}: {path} is not a folder.")
-    if name.startswith(FOLDER):
-        return _folder_spec(path)
+    if name.startswith(FOLDER_PREFIX):
+        return _build_folder_spec(path)
     # nibabel is slow to import, and images do not need it.
-    from benchbed.data.nifti_folder import nifti_spec
+    from benchbed.data.nifti_folder import build_nifti_spec
 
-    return nifti_spec(path)
+    return build_nifti_spec(path)
 
 
-def path_of(name: str) -> Path | None:
+def parse_folder_path(name: str) -> Path | None:
     """Return the folder of ``folder:PATH`` or ``nifti:PATH``, or None for a named dataset."""
-    for prefix in (FOLDER, NIFTI):
+    for prefix in (FOLDER_PREFIX, NIFTI_PREFIX):
         if name.startswith(prefix):
             return Path(name.removeprefix(prefix)).expanduser()
     return None
 
 
-def look(spec: DatasetSpec, root: Path) -> Report:
+def find_dataset(spec: DatasetSpec, root: Path) -> DatasetLocation:
     """Search for a dataset under the data root."""
-    return Report(spec, root, tuple(found(spec, root)))
+    return DatasetLocation(spec, root, tuple(find_layouts(spec, root)))
 
 
-def resolve(
+def resolve_collection(
     name: str,
     source: Source = "auto",
     data_root: Path | None = None,
@@ -88,46 +88,46 @@ def resolve(
         BenchbedError: Real data were requested but are missing or do not match; or there is no
             phantom.
     """
-    spec = dataset_spec(name)
-    folder = path_of(name)
+    spec = resolve_dataset_spec(name)
+    folder = parse_folder_path(name)
     if folder is not None:
         say(f"Data: {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
-        return collect(spec, [(spec.layouts[0], folder)], folder)
-    root = paths.data_root(data_root)
-    report = look(spec, root) if source != "phantom" else Report(spec, root, ())
-    if report.places:
-        folders = ", ".join(str(folder) for _, folder in report.places)
+        return collect_cases(spec, [(spec.layouts[0], folder)], folder)
+    root = paths.resolve_data_root(data_root)
+    report = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root, ())
+    if report.layouts:
+        folders = ", ".join(str(folder) for _, folder in report.layouts)
         say(f"Data: {spec.title}, real images in {folders}.")
-        return collect(spec, report.places, root)
+        return collect_cases(spec, report.layouts, root)
     if source == "real":
-        raise BenchbedError(missing(report))
+        raise BenchbedError(describe_missing_dataset(report))
     if spec.phantom is None:
-        raise BenchbedError(f"{spec.name} has no phantom. {missing(report)}")
+        raise BenchbedError(f"{spec.name} has no phantom. {describe_missing_dataset(report)}")
     reason = "" if source == "phantom" else f" (no real images found in {root})"
     say(f"Data: phantom of {spec.title}{reason}. Its metrics do not apply to real images.")
     return Collection(spec, "phantom")
 
 
-def missing(report: Report) -> str:
+def describe_missing_dataset(report: DatasetLocation) -> str:
     """Describe where a dataset was searched for, what is expected, and how to get it."""
     spec = report.spec
     folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
-    pictures = "\n".join(layout.picture for layout in spec.layouts)
+    pictures = "\n".join(layout.diagram for layout in spec.layouts)
     command = f"`benchbed data fetch {spec.name}`, or manually: " if spec.downloads else ""
     return (
         f"{spec.title} not found in {report.root} (searched: {folders}). Select another folder "
         f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{pictures}\nHow to get it: "
-        f"{command}{spec.access}"
+        f"{command}{spec.access_instructions}"
     )
 
 
-def _folder_spec(folder: Path) -> DatasetSpec:
+def _build_folder_spec(folder: Path) -> DatasetSpec:
     masks = folder / "masks"
     images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
     layout = Layout(
         folders=(folder.name,),
-        parts=(Part(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
-        picture="  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
+        parts=(LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
+        diagram="  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
         "FOLDER/masks/NAME.*",
     )
     return DatasetSpec(
@@ -135,6 +135,6 @@ def _folder_spec(folder: Path) -> DatasetSpec:
         title=f"the folder {folder.name}",
         modality="pictures",
         licence="owned by the user",
-        access="provided by the user.",
+        access_instructions="provided by the user.",
         layouts=(layout,),
     )

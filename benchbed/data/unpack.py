@@ -15,26 +15,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-MOST_TIMES = 100
+MAX_RATIO = 100
 """Maximum ratio of unpacked to packed size: images, even masks, stay far below."""
 
-ALWAYS_BYTES = 10_000_000
+ALLOWED_BYTES = 10_000_000
 """Size in bytes that any archive may unpack to."""
 
-MOST_MEMBERS = 1_000_000
+MAX_MEMBERS = 1_000_000
 """Maximum number of members of an archive; each takes memory while it is read."""
 
 MEMBER_BYTES = 512
 """Bytes counted per member besides its content, since even an empty file takes disk space."""
 
-MOST_HEADER = 2**20
+MAX_HEADER_BYTES = 2**20
 """Maximum size of a tar header, such as a long name: headers are read into memory."""
 
-LEFT_OUT = "__MACOSX"
+IGNORED_FOLDER = "__MACOSX"
 """Folder that macOS adds to archives."""
 
 # What the readers raise for damaged archives and for files of other kinds.
-_DAMAGED = (
+_ARCHIVE_ERRORS = (
     EOFError,
     IndexError,
     NotImplementedError,
@@ -52,11 +52,11 @@ _DAMAGED = (
 )
 
 
-class Refused(Exception):
+class UnpackError(Exception):
     """The archive cannot be read or is unsafe to unpack; the text says why."""
 
 
-def unpack(
+def unpack_archive(
     archive: Path,
     folder: Path,
     counted: Callable[[int, int], None],
@@ -74,20 +74,20 @@ def unpack(
         room: Called with the bytes to be written; raises if the disk has too little space.
 
     Raises:
-        Refused: It is no archive, cannot be read, has a link, a device or a path outside `folder`,
+        UnpackError: It is no archive, cannot be read, has a link, a device or a path outside `folder`,
             or unpacks to too much.
         OSError: The files cannot be written.
     """
-    with _damage_told():
+    with _handle_damage():
         if _is_tar(archive):
             _unpack_tar(archive, folder, counted, room)
         elif zipfile.is_zipfile(archive):
             _unpack_zip(archive, folder, counted, room)
         else:
-            raise Refused("it is not a zip or tar file")
+            raise UnpackError("it is not a zip or tar file")
 
 
-class _Member(tarfile.TarInfo):
+class _SafeTarInfo(tarfile.TarInfo):
     """A tar member whose header has a limited size."""
 
     @classmethod
@@ -95,12 +95,12 @@ class _Member(tarfile.TarInfo):
         """Reject oversized headers: tarfile would read them into memory."""
         member = super().frombuf(buf, encoding, errors)
         # A negative size would be read as everything that follows.
-        if member.type in _ABOUT_OTHERS and not 0 <= member.size <= MOST_HEADER:
-            raise Refused(f"the header of one member exceeds {MOST_HEADER} bytes")
+        if member.type in _HEADER_TYPES and not 0 <= member.size <= MAX_HEADER_BYTES:
+            raise UnpackError(f"the header of one member exceeds {MAX_HEADER_BYTES} bytes")
         return member
 
 
-_ABOUT_OTHERS = (
+_HEADER_TYPES = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
@@ -112,23 +112,23 @@ _ABOUT_OTHERS = (
 def _is_tar(path: Path) -> bool:
     """Return whether this is a tar file; unlike `tarfile.is_tarfile`, limits header sizes."""
     try:
-        with tarfile.open(path, tarinfo=_Member):
+        with tarfile.open(path, tarinfo=_SafeTarInfo):
             return True
     except tarfile.TarError:
         return False
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _handle_damage() -> Iterator[None]:
     try:
         yield
-    except _DAMAGED as error:
-        raise Refused(f"it cannot be read ({error})") from error
+    except _ARCHIVE_ERRORS as error:
+        raise UnpackError(f"it cannot be read ({error})") from error
     except OSError as error:
         # Errors without an errno come from gzip and bzip2 for damaged data. Seeks before the start
         # of the file and invalid file names are faults of the archive too.
         if error.errno in (None, errno.EINVAL, errno.ENAMETOOLONG):
-            raise Refused(f"it cannot be read ({error})") from error
+            raise UnpackError(f"it cannot be read ({error})") from error
         raise
 
 
@@ -138,18 +138,18 @@ def _unpack_zip(
     counted: Callable[[int, int], None],
     room: Callable[[int], None],
 ) -> None:
-    limit = _most(path)
+    limit = _compute_byte_limit(path)
     with zipfile.ZipFile(path) as archive:
         total = 0
-        _demand_few(len(archive.infolist()))
+        _require_member_limit(len(archive.infolist()))
         for entry in archive.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
-            _demand_plain(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            _require_safe_name(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             total += entry.file_size + MEMBER_BYTES
-            _demand_small(total, limit)
+            _require_byte_limit(total, limit)
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
-        selected = [entry for entry in archive.infolist() if _wanted(entry.filename)]
+        selected = [entry for entry in archive.infolist() if _should_unpack(entry.filename)]
         for number, entry in enumerate(selected, 1):
             archive.extract(entry, folder)
             counted(number, len(selected))
@@ -161,8 +161,8 @@ def _unpack_tar(
     counted: Callable[[int, int], None],
     room: Callable[[int], None],
 ) -> None:
-    limit = _most(path)
-    with tarfile.open(path, tarinfo=_Member) as archive:
+    limit = _compute_byte_limit(path)
+    with tarfile.open(path, tarinfo=_SafeTarInfo) as archive:
         # Python 3.11 has the filter from 3.11.4 on; what it would refuse is refused below anyway.
         # It also ignores owners and permissions of the archive.
         if hasattr(tarfile, "data_filter"):
@@ -170,49 +170,49 @@ def _unpack_tar(
         members = []
         total = 0
         for member in archive:
-            _demand_plain(member.name, member.isreg() or member.isdir())
-            total += _size(member) + MEMBER_BYTES
-            _demand_small(total, limit)
+            _require_safe_name(member.name, member.isreg() or member.isdir())
+            total += _get_size(member) + MEMBER_BYTES
+            _require_byte_limit(total, limit)
             members.append(member)
-            _demand_few(len(members))
+            _require_member_limit(len(members))
         room(total)
         folder.mkdir(parents=True, exist_ok=True)
-        selected = [member for member in members if _wanted(member.name)]
+        selected = [member for member in members if _should_unpack(member.name)]
         for number, member in enumerate(selected, 1):
             archive.extract(member, folder)
             counted(number, len(selected))
 
 
-def _size(member: tarfile.TarInfo) -> int:
+def _get_size(member: tarfile.TarInfo) -> int:
     if member.size < 0:  # possible in a header, and would lower the sum below any limit
-        raise Refused(f"it cannot be read (negative size of {member.name!r})")
+        raise UnpackError(f"it cannot be read (negative size of {member.name!r})")
     return member.size
 
 
-def _wanted(name: str) -> bool:
-    return LEFT_OUT not in re.split(r"[/\\]", name)
+def _should_unpack(name: str) -> bool:
+    return IGNORED_FOLDER not in re.split(r"[/\\]", name)
 
 
-def _demand_plain(name: str, plain: bool) -> None:
+def _require_safe_name(name: str, plain: bool) -> None:
     """Raise unless a member is a file or folder inside the target."""
     parts = re.split(r"[/\\]", name)
     if parts[0] == "" or re.match(r"[A-Za-z]:", name):
-        raise Refused(f"it contains the absolute path {name!r}")
+        raise UnpackError(f"it contains the absolute path {name!r}")
     if ".." in parts:
-        raise Refused(f"it contains {name!r}, a path outside its folder")
+        raise UnpackError(f"it contains {name!r}, a path outside its folder")
     if not plain:
-        raise Refused(f"it contains {name!r}, a link or device instead of a file")
+        raise UnpackError(f"it contains {name!r}, a link or device instead of a file")
 
 
-def _most(path: Path) -> int:
-    return max(ALWAYS_BYTES, MOST_TIMES * path.stat().st_size)
+def _compute_byte_limit(path: Path) -> int:
+    return max(ALLOWED_BYTES, MAX_RATIO * path.stat().st_size)
 
 
-def _demand_small(total: int, limit: int) -> None:
+def _require_byte_limit(total: int, limit: int) -> None:
     if total > limit:
-        raise Refused(f"it decompresses to more than {MOST_TIMES} times its size")
+        raise UnpackError(f"it decompresses to more than {MAX_RATIO} times its size")
 
 
-def _demand_few(members: int) -> None:
-    if members > MOST_MEMBERS:
-        raise Refused(f"it has more than {MOST_MEMBERS} members")
+def _require_member_limit(members: int) -> None:
+    if members > MAX_MEMBERS:
+        raise UnpackError(f"it has more than {MAX_MEMBERS} members")

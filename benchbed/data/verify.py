@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchbed.data.collection import Collection
-from benchbed.data.duplicates import equal_images, without_copies
-from benchbed.data.fingerprint import examine, fingerprint, undecodable
-from benchbed.data.prepare import Progress, quiet
+from benchbed.data.duplicates import find_duplicates, remove_duplicates
+from benchbed.data.fingerprint import collect_file_facts, compute_fingerprint, find_undecodable
+from benchbed.data.prepare import ProgressCallback, ignore_progress
 
 
 @dataclass(frozen=True)
-class Findings:
+class VerificationReport:
     """What `verify_files` found.
 
     Attributes:
@@ -22,18 +22,18 @@ class Findings:
         fingerprint: Hash of the usable cases.
         undecodable: Files that cannot be decoded, with the reason.
         duplicates: Groups of cases whose images are equal byte for byte.
-        classes: Those groups that span several classes.
-        copies: Cases that a run skips as duplicates.
-        leaks: Those groups that still span several splits after that.
+        class_conflicts: Those groups that span several classes.
+        removed_duplicates: Cases that a run skips as duplicates.
+        split_leaks: Those groups that still span several splits after that.
     """
 
     cases: dict[str, int]
     fingerprint: str
     undecodable: dict[str, str]
     duplicates: list[list[str]]
-    classes: list[list[str]]
-    copies: tuple[str, ...]
-    leaks: list[list[str]]
+    class_conflicts: list[list[str]]
+    removed_duplicates: tuple[str, ...]
+    split_leaks: list[list[str]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -42,31 +42,31 @@ class Findings:
             "fingerprint": self.fingerprint,
             "do not decode": list(self.undecodable.values()) or "none",
             "equal images": [" = ".join(group) for group in self.duplicates] or "none",
-            "equal images in two classes": [" = ".join(group) for group in self.classes] or "none",
-            "left out as copies": list(self.copies) or "none",
-            "equal images in two splits": [" = ".join(group) for group in self.leaks] or "none",
+            "equal images in two classes": [" = ".join(group) for group in self.class_conflicts] or "none",
+            "left out as copies": list(self.removed_duplicates) or "none",
+            "equal images in two splits": [" = ".join(group) for group in self.split_leaks] or "none",
         }
 
 
-def verify(
+def verify_files(
     collection: Collection,
-    progress: Progress = quiet,
+    progress: ProgressCallback = ignore_progress,
     say: Callable[[str], None] = lambda _: None,
-) -> Findings:
+) -> VerificationReport:
     """Examine every file of real cases; `say` is called if the facts cannot be cached."""
     total = sum(len(case.files) for case in collection.cases)
     done = iter(range(1, total + 1))
-    facts = examine(collection, lambda: progress("checking files", next(done), total), say)
-    bad = undecodable(facts)
-    usable = collection.without(bad)
-    equal = equal_images(usable, facts)
-    usable = without_copies(usable, equal)
-    return Findings(
-        cases=usable.counts(),
-        fingerprint=fingerprint(usable, facts),
+    facts = collect_file_facts(collection, lambda: progress("checking files", next(done), total), say)
+    bad = find_undecodable(facts)
+    usable = collection.remove_files(bad)
+    equal = find_duplicates(usable, facts)
+    usable = remove_duplicates(usable, equal)
+    return VerificationReport(
+        cases=usable.count_cases(),
+        fingerprint=compute_fingerprint(usable, facts),
         undecodable={Path(path).name: reason for path, reason in bad.items()},
         duplicates=[group.ids for group in equal],
-        classes=[group.ids for group in equal if len(group.labels) > 1],
-        copies=usable.copies,
-        leaks=[group.ids for group in equal if len({case.split for case in group.kept}) > 1],
+        class_conflicts=[group.ids for group in equal if len(group.labels) > 1],
+        removed_duplicates=usable.duplicates,
+        split_leaks=[group.ids for group in equal if len({case.split for case in group.unique_cases}) > 1],
     )

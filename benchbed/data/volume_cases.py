@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.api.types import Box
-from benchbed.data.boxes import box_of, cut_box, resample, resample_codes
+from benchbed.api.types import CropBox
+from benchbed.data.boxes import compute_box, crop_box, resize_volume, resize_labels
 from benchbed.data.collection import Case
 from benchbed.data.volume_files import (
     Codes,
     Voxels,
-    apart,
-    read_codes,
+    measure_offset,
+    read_label_volume,
     read_volume,
-    robust_range,
+    normalize_robust,
 )
 from benchbed.errors import BenchbedError
 
-MOST_APART = 1.0
+MAX_OFFSET_VOXELS = 1.0
 """Maximum offset between the files of one case in voxels, since headers are rounded."""
 
 
@@ -39,7 +39,7 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
         sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes))
         raise BenchbedError(f"The sequences of {case.id} have different sizes: {sizes}.")
     for path in case.sequences[1:]:
-        _demand_together(path, case.sequences[0])
+        _require_aligned(path, case.sequences[0])
     volumes = np.concatenate(raw)
     expected = len(spec.volumes.sequences)
     if len(volumes) != expected:
@@ -47,11 +47,11 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
             f"{case.image} has {len(volumes)} sequences, but {spec.name} expects {expected}: "
             f"{', '.join(spec.volumes.sequences)}."
         )
-    ordered = volumes[list(case.order)] if case.order else volumes
-    return np.stack([robust_range(volume) for volume in ordered])
+    ordered = volumes[list(case.channel_indices)] if case.channel_indices else volumes
+    return np.stack([normalize_robust(volume) for volume in ordered])
 
 
-def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, Box]:
+def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, CropBox]:
     """Read the labels of a case, and compute the box that becomes the block.
 
     Returns:
@@ -62,17 +62,17 @@ def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, Box]:
     """
     assert spec.volumes is not None
     assert case.mask is not None
-    codes = read_codes(case.mask, case.codes)
-    if int(codes.max()) > spec.structures:
+    codes = read_label_volume(case.mask, case.label_mapping)
+    if int(codes.max()) > spec.structure_count:
         raise BenchbedError(
             f"{case.mask} contains structure {codes.max()}, but {spec.name} has only "
-            f"{spec.structures}."
+            f"{spec.structure_count}."
         )
     depth, height, width = codes.shape
-    return codes, box_of((depth, height, width), spec.volumes)
+    return codes, compute_box((depth, height, width), spec.volumes)
 
 
-def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDArray[Any]]:
+def build_volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDArray[Any]]:
     """Prepare a case: ``image`` float16 and, if it has a mask, ``mask`` uint8.
 
     Raises:
@@ -81,8 +81,8 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
     assert spec.volumes is not None
     image = read_sequences(case, spec)
     _, depth, height, width = image.shape
-    box, spatial = box_of((depth, height, width), spec.volumes), spec.volumes.spatial(size)
-    block = resample(_cut(image, box, fill=-1.0), spatial)
+    box, spatial = compute_box((depth, height, width), spec.volumes), spec.volumes.compute_shape(size)
+    block = resize_volume(_crop_box(image, box, fill=-1.0), spatial)
     arrays: dict[str, npt.NDArray[Any]] = {"image": block.astype(np.float16)}
     if case.mask is not None:
         codes, _ = read_labels(case, spec)
@@ -92,23 +92,23 @@ def volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDA
                 f"{case.image} has {'x'.join(map(str, image.shape[1:]))}. A mask must have the "
                 "size of its image."
             )
-        _demand_together(case.mask, case.image)
-        arrays["mask"] = resample_codes(_cut(codes, box), spatial)
+        _require_aligned(case.mask, case.image)
+        arrays["mask"] = resize_labels(_crop_box(codes, box), spatial)
     return arrays
 
 
-def _cut(volume: npt.NDArray[Any], box: Box, fill: float = 0.0) -> npt.NDArray[Any]:
+def _crop_box(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
     """Crop a box; repeat a single slice over the depth, since means with padding would dim it."""
     if volume.shape[-3] > 1:
-        return cut_box(volume, box, fill)
+        return crop_box(volume, box, fill)
     (_, row, column), (depth, *plane) = box.start, box.shape
-    slice_alone = cut_box(volume, Box((0, row, column), (1, plane[0], plane[1])), fill)
+    slice_alone = crop_box(volume, CropBox((0, row, column), (1, plane[0], plane[1])), fill)
     return np.repeat(slice_alone, depth, axis=-3)
 
 
-def _demand_together(path: Path, image: Path) -> None:
+def _require_aligned(path: Path, image: Path) -> None:
     """Raise if the headers place a file elsewhere than its image."""
-    if (distance := apart(path, image)) > MOST_APART:
+    if (distance := measure_offset(path, image)) > MAX_OFFSET_VOXELS:
         raise BenchbedError(
             f"{path} is offset by {distance:.3g} voxels from {image} according to the header "
             "affines. Files of one case must be aligned."

@@ -18,20 +18,20 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import OrientationError, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 
-from benchbed.data.patterns import PACKED
+from benchbed.data.patterns import GZIP_SUFFIX
 from benchbed.errors import BenchbedError
 
 Voxels = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 
-MOST_VOXELS = 2**30
+MAX_VOXELS = 2**30
 """Maximum number of voxels: a larger header is damaged; a whole-body CT has a quarter of this."""
 
-_AT_ONCE = 2**20
+_CHUNK_BYTES = 2**20
 """Bytes per read when only the checksum is verified."""
 
 # What nibabel raises for damaged headers and for files of other kinds.
-_DAMAGED = (
+_READ_ERRORS = (
     OSError,
     EOFError,
     OverflowError,
@@ -44,10 +44,10 @@ _DAMAGED = (
     OrientationError,
 )
 
-ROBUST = (0.5, 99.5)
+ROBUST_PERCENTILES = (0.5, 99.5)
 """Percentiles of the foreground that become -1 and 1."""
 
-BACKGROUND = 0.05
+BACKGROUND_SHARE = 0.05
 """Share of voxels with one value from which that value is the background."""
 
 
@@ -68,7 +68,7 @@ def read_volume(path: Path) -> Voxels:
         BenchbedError: The file cannot be read, has other axes or NaN voxels, or a sequence is
             constant.
     """
-    values = _values(path)
+    values = _load_values(path)
     for number, sequence in enumerate(values, 1):
         if sequence.min() == sequence.max():
             suffix = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
@@ -76,7 +76,7 @@ def read_volume(path: Path) -> Voxels:
     return values
 
 
-def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
+def read_label_volume(path: Path, codes: Mapping[int, int]) -> Codes:
     """Read a label volume.
 
     Args:
@@ -90,12 +90,12 @@ def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
     Raises:
         BenchbedError: The file cannot be read, or has an unknown label.
     """
-    values = _values(path)
+    values = _load_values(path)
     if len(values) != 1:
         raise BenchbedError(
             f"{path} contains {len(values)} volumes, but a mask must be a single volume."
         )
-    labels, indices = _numbers(values[0])
+    labels, indices = _find_unique_values(values[0])
     known = {0: 0, **codes} if codes else {n: n for n in range(256)}
     unknown = [f"{value:g}" for value in labels if value not in known]
     if unknown:
@@ -109,7 +109,7 @@ def read_codes(path: Path, codes: Mapping[int, int]) -> Codes:
     return np.asarray(table[indices.astype(np.intp, copy=False)])
 
 
-def _numbers(values: Voxels) -> tuple[list[float], npt.NDArray[Any]]:
+def _find_unique_values(values: Voxels) -> tuple[list[float], npt.NDArray[Any]]:
     """Return the unique values of a volume, ascending, and the volume, as uint8 if possible."""
     if values.min() >= 0 and values.max() <= 255:
         small = values.astype(np.uint8)
@@ -120,19 +120,19 @@ def _numbers(values: Voxels) -> tuple[list[float], npt.NDArray[Any]]:
     return [float(value) for value in np.unique(values)], values
 
 
-def apart(one: Path, other: Path) -> float:
+def measure_offset(one: Path, other: Path) -> float:
     """Measure the offset of two equally large volumes, reoriented, from their header affines.
 
     Returns:
         The largest distance of corresponding corners, in voxels along an axis.
     """
-    (affine, shape), (other_affine, _) = _place(one), _place(other)
+    (affine, shape), (other_affine, _) = _read_affine(one), _read_affine(other)
     ends = [(0, length - 1) for length in shape]
     corners = np.asarray([(*corner, 1) for corner in itertools.product(*ends)], float).T
     return float(np.abs(np.linalg.solve(affine, other_affine @ corners) - corners).max())
 
 
-def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
+def _read_affine(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
     """Return affine and shape of a volume, reoriented as in `read_volume`."""
     image: Any = nibabel.load(path)
     if len(image.shape) == 2:
@@ -144,33 +144,33 @@ def _place(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
     return affine, tuple(shape[axis] for axis in order)
 
 
-def robust_range(volume: Voxels) -> Voxels:
+def normalize_robust(volume: Voxels) -> Voxels:
     """Normalise a sequence to [-1, 1]; files of one dataset differ in range by thousands of times.
 
     The volume is ``(D, H, W)`` in any unit. The background is the value 0, or else the minimum, if
     at least 5 % of voxels have it; it becomes -1. Of the rest, the 0.5th percentile becomes -1 and
     the 99.5th 1.
     """
-    background = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND), None)
+    background = next((v for v in (0.0, volume.min()) if np.mean(volume == v) >= BACKGROUND_SHARE), None)
     # Not ``> least``: standardised brains have values on both sides of a background of 0.
     inside = np.ones(volume.shape, bool) if background is None else volume != background
-    low, high = np.percentile(volume[inside], ROBUST)
+    low, high = np.percentile(volume[inside], ROBUST_PERCENTILES)
     if high <= low:
         return np.where(inside, np.float32(1), np.float32(-1))
     scaled = ((volume - low) / (high - low) * 2 - 1).clip(-1, 1)
     return np.where(inside, scaled, -1).astype(np.float32)
 
 
-def _values(path: Path) -> Voxels:
+def _load_values(path: Path) -> Voxels:
     if not path.is_file():
         raise BenchbedError(f"{path} does not exist.")
     try:
         with np.errstate(all="ignore"):  # float32 overflow is refused below
             image: Any = nibabel.load(path)
-            _check(path, image.shape, image.get_data_dtype())
-            if path.suffix.lower() == PACKED:
+            _check_header(path, image.shape, image.get_data_dtype())
+            if path.suffix.lower() == GZIP_SUFFIX:
                 stored: Any = image.dataobj
-                _unpack(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
+                _verify_gzip(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
             if len(image.shape) == 2:
                 # Such files hold images with the first row on top, and their headers carry no
                 # position.
@@ -178,7 +178,7 @@ def _values(path: Path) -> Voxels:
                 image = nibabel.Nifti1Image(upright, np.eye(4))  # type: ignore[no-untyped-call]
             image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
             values = np.asarray(image.dataobj, dtype=np.float32)
-    except _DAMAGED as error:
+    except _READ_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BenchbedError(f"{path} cannot be read as a NIfTI volume: {reason}.") from error
     if not np.isfinite(values).all():
@@ -187,11 +187,11 @@ def _values(path: Path) -> Voxels:
     return np.ascontiguousarray(channels_last.transpose(3, 2, 1, 0))
 
 
-def _unpack(path: Path, expected: int) -> None:
+def _verify_gzip(path: Path, expected: int) -> None:
     """Read a gzip file to its end, where the checksum is: nibabel stops before it."""
-    remaining = expected + _AT_ONCE
+    remaining = expected + _CHUNK_BYTES
     with gzip.open(path) as packed:
-        while block := packed.read(_AT_ONCE):
+        while block := packed.read(_CHUNK_BYTES):
             remaining -= len(block)
             if remaining < 0:
                 raise BenchbedError(
@@ -199,7 +199,7 @@ def _unpack(path: Path, expected: int) -> None:
                 )
 
 
-def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:
+def _check_header(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:
     """Raise if the header alone shows that this is no volume."""
     size = "x".join(map(str, shape))
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
@@ -207,7 +207,7 @@ def _check(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> No
             f"{path} has shape {size}. A volume needs three axes, or four with several "
             "sequences; a slice needs two."
         )
-    if np.prod(shape, dtype=float) > MOST_VOXELS:
+    if np.prod(shape, dtype=float) > MAX_VOXELS:
         raise BenchbedError(f"{path} declares the shape {size}, which is too large for a volume.")
     if kind.kind not in "iuf":
         raise BenchbedError(

@@ -12,10 +12,10 @@ import torch
 
 from benchbed.data.download import Downloader
 from benchbed.errors import BenchbedError
-from benchbed.files import whole
-from benchbed.paths import cache
+from benchbed.files import write_atomically
+from benchbed.paths import get_cache_folder
 
-TIMEOUT = 5.0
+TIMEOUT_SECONDS = 5.0
 """Seconds without a response before the download fails."""
 
 
@@ -25,17 +25,17 @@ class PublishedWeights:
 
     Attributes:
         title: Name for messages, such as ``"Inception"``.
-        file: File name.
+        file_name: File name.
         url: Download address.
         hash_prefix: First digits of its SHA-256.
     """
 
     title: str
-    file: str
+    file_name: str
     url: str
     hash_prefix: str
 
-    def find(self) -> Path | None:
+    def find_file(self) -> Path | None:
         """Return the file on this machine, or None; never downloads.
 
         Searches ``$BENCHBED_WEIGHTS``, the cache, and torch's hub folder.
@@ -43,16 +43,16 @@ class PublishedWeights:
         variable = os.environ.get("BENCHBED_WEIGHTS")
         folders = [
             *([Path(variable).expanduser()] if variable else []),
-            cache() / "weights",
+            get_cache_folder() / "weights",
             Path(torch.hub.get_dir()) / "checkpoints",
         ]
-        return next((f / self.file for f in folders if (f / self.file).is_file()), None)
+        return next((f / self.file_name for f in folders if (f / self.file_name).is_file()), None)
 
-    def sound(self, path: Path) -> bool:
+    def is_intact(self, path: Path) -> bool:
         """Return whether a file is the published one, by its hash."""
-        return sha256(path).startswith(self.hash_prefix)
+        return compute_sha256(path).startswith(self.hash_prefix)
 
-    def fetch(self, timeout: float = TIMEOUT) -> Path:
+    def download_file(self, timeout: float = TIMEOUT_SECONDS) -> Path:
         """Download the file into the cache, unless an intact one is there.
 
         `timeout` is in seconds without a response.
@@ -60,14 +60,14 @@ class PublishedWeights:
         Raises:
             OSError: No response, or another file; nothing is left behind.
         """
-        path = cache() / "weights" / self.file
-        if path.is_file() and self.sound(path):
+        path = get_cache_folder() / "weights" / self.file_name
+        if path.is_file() and self.is_intact(path):
             return path
         try:
-            with whole(path) as temporary, TemporaryDirectory(dir=path.parent) as folder:
-                download = Downloader(Path(folder) / "part", tries=1, timeout=timeout)
+            with write_atomically(path) as temporary, TemporaryDirectory(dir=path.parent) as folder:
+                download = Downloader(Path(folder) / "part", max_attempts=1, timeout=timeout)
                 download(self.url, temporary)
-                if not self.sound(temporary):
+                if not self.is_intact(temporary):
                     raise ConnectionError("the downloaded file is not the published file")
         except OSError as error:
             raise ConnectionError(
@@ -75,17 +75,17 @@ class PublishedWeights:
             ) from error
         return path
 
-    def obtain(self) -> Path:
+    def ensure_file(self) -> Path:
         """Return the file on this machine, or download it.
 
         Raises:
             BenchbedError: The file on this machine is damaged or another one.
             OSError: The file is missing and cannot be downloaded.
         """
-        path = self.find()
+        path = self.find_file()
         if path is None:
-            return self.fetch()
-        if not self.sound(path):
+            return self.download_file()
+        if not self.is_intact(path):
             raise BenchbedError(
                 f"{path} is damaged or not the published {self.title} file. Delete it, or "
                 "replace it with the correct file."
@@ -93,7 +93,7 @@ class PublishedWeights:
         return path
 
 
-def sha256(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,25 +12,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbed.metrics.features import full_float32
+from benchbed.metrics.features import disable_reduced_precision
 
 Float = npt.NDArray[np.float64]
 Points = npt.NDArray[np.floating]
 
-_SIGMAS = 4
+_ROUNDING_SIGMAS = 4
 """Tolerance for the rounding of a float32 product, in expected standard deviations."""
 
-_SPARE = 3
+_EXTRA_CANDIDATES = 3
 """Candidates beyond the requested number, so that ties of the last one are seen."""
 
-_PAIRS = 2**18
+_PAIRS_PER_CHUNK = 2**18
 """Values subtracted at once."""
 
-_TILE = 1024
+_TILE_SIZE = 1024
 """Rows and columns of a tile of the distance matrix; bounds memory."""
 
 
-class Distances:
+class SquaredDistances:
     """Squared Euclidean distances between the rows of two matrices.
 
     A float32 matrix product is many times as fast as differences, but rounds. So it is used only
@@ -47,29 +47,29 @@ class Distances:
         self.second = self.first if second is None else np.asarray(second)
         # Centring makes lengths, and so rounding errors, smallest.
         centre: Float = np.asarray(self.second.mean(axis=0, dtype=np.float64))
-        self._y = _Packed(self.second, centre)
+        self._y = _PackedPoints(self.second, centre)
         self._alone = second is None
-        self._x = self._y if self._alone else _Packed(self.first, centre)
+        self._x = self._y if self._alone else _PackedPoints(self.first, centre)
         sigma = math.sqrt(self.first.shape[1] + 1) * torch.finfo(torch.float32).eps
         longest = max(float(part.max()) for part in self._y.squares)
-        self.errors = _SIGMAS * sigma * (torch.cat(self._x.squares)[:, None] + longest)
+        self.errors = _ROUNDING_SIGMAS * sigma * (torch.cat(self._x.squares)[:, None] + longest)
         """Bounds of the rounding error of products, ``(n, 1)``."""
 
-    def tiles(self) -> Iterator[Tile]:
+    def iter_tiles(self) -> Iterator[DistanceTile]:
         """Iterate over tiles of the matrix; for a set with itself, only the upper triangle."""
         for row, x in enumerate(self._x.parts):
             for column in range(row if self._alone else 0, len(self._y.parts)):
-                with full_float32(torch.device("cpu")):
+                with disable_reduced_precision(torch.device("cpu")):
                     products = F.linear(x, self._y.parts[column]).to_dense()
                 lengths = self._x.squares[row][:, None], self._y.squares[column]
                 rounded = products.mul_(-2).add_(lengths[0]).add_(lengths[1])
-                yield Tile(self, row * _TILE, column * _TILE, rounded)
+                yield DistanceTile(self, row * _TILE_SIZE, column * _TILE_SIZE, rounded)
 
-    def smallest(self, count: int) -> Float:
+    def find_kth_smallest(self, count: int) -> Float:
         """Return the `count`-th smallest squared distance of each row, ``(n,)``."""
-        candidates = min(count + _SPARE, len(self.second))
-        nearest = _Nearest.none(len(self.first), candidates)
-        for tile in self.tiles():
+        candidates = min(count + _EXTRA_CANDIDATES, len(self.second))
+        nearest = _NearestTracker.create_empty(len(self.first), candidates)
+        for tile in self.iter_tiles():
             nearest.add(tile.rows, tile.columns, tile.rounded)
             if self._alone and tile.rows != tile.columns:
                 nearest.add(tile.columns, tile.rows, tile.rounded.T.contiguous())
@@ -77,17 +77,17 @@ class Distances:
         gaps = nearest.values - nearest.values[:, count - 1 : count]
         rivals = (gaps.abs() <= 2 * self.errors).numpy()
         exact = np.where(gaps.numpy() < 0, -np.inf, np.inf)
-        exact[rivals] = self.exactly(rivals.nonzero()[0], nearest.columns.numpy()[rivals])
+        exact[rivals] = self.compute_exact(rivals.nonzero()[0], nearest.columns.numpy()[rivals])
         result: Float = np.partition(exact, count - 1, axis=1)[:, count - 1]
         if candidates < len(self.second):
             for row in np.flatnonzero(rivals[:, -1]):  # ties may exist beyond the candidates
-                result[row] = self._exact_row(int(row))[count - 1]
+                result[row] = self._compute_exact_row(int(row))[count - 1]
         return result
 
-    def exactly(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Float:
+    def compute_exact(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Float:
         """Compute squared distances of pairs, given by row and column, from differences."""
         result = np.empty(len(rows))
-        step = max(1, _PAIRS // self.first.shape[1])
+        step = max(1, _PAIRS_PER_CHUNK // self.first.shape[1])
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             differences = self.first[rows[part]].astype(np.float64)
@@ -95,12 +95,12 @@ class Distances:
             result[part] = np.einsum("ij,ij->i", differences, differences)
         return result
 
-    def _exact_row(self, row: int) -> Float:
+    def _compute_exact_row(self, row: int) -> Float:
         columns = np.arange(len(self.second))
-        return np.sort(self.exactly(np.full(len(columns), row), columns))
+        return np.sort(self.compute_exact(np.full(len(columns), row), columns))
 
 
-class Tile:
+class DistanceTile:
     """A tile of a matrix of squared distances.
 
     Args:
@@ -110,12 +110,12 @@ class Tile:
         rounded: Squared distances ``(r, c)`` from the product.
     """
 
-    def __init__(self, distances: Distances, top: int, left: int, rounded: Tensor) -> None:
+    def __init__(self, distances: SquaredDistances, top: int, left: int, rounded: Tensor) -> None:
         height, width = rounded.shape
         self.distances, self.rounded = distances, rounded
         self.rows, self.columns = slice(top, top + height), slice(left, left + width)
 
-    def within(self, limits: Float) -> npt.NDArray[np.bool_]:
+    def find_within(self, limits: Float) -> npt.NDArray[np.bool_]:
         """Return which squared distances are at most `limits`, which broadcast to ``(r, c)``."""
         rounded_limits = torch.from_numpy(np.ascontiguousarray(limits)).float()
         # The difference and the limit are rounded too; `_ROUNDING_SIGMAS` covers both.
@@ -123,13 +123,13 @@ class Tile:
         inside: npt.NDArray[np.bool_] = (gap <= 0).numpy()
         doubtful = gap.abs_() <= self.distances.errors[self.rows]
         row, column = doubtful.nonzero().numpy().T
-        exact = self.distances.exactly(row + self.rows.start, column + self.columns.start)
+        exact = self.distances.compute_exact(row + self.rows.start, column + self.columns.start)
         inside[row, column] = exact <= np.broadcast_to(limits, inside.shape)[row, column]
         return inside
 
 
 @dataclass
-class _Nearest:
+class _NearestTracker:
     """The smallest rounded distances of each row so far.
 
     Attributes:
@@ -141,7 +141,7 @@ class _Nearest:
     columns: Tensor
 
     @classmethod
-    def none(cls, rows: int, k: int) -> _Nearest:
+    def create_empty(cls, rows: int, k: int) -> _NearestTracker:
         return cls(torch.full((rows, k), torch.inf), torch.zeros((rows, k), dtype=torch.long))
 
     def add(self, rows: slice, columns: slice, rounded: Tensor) -> None:
@@ -154,7 +154,7 @@ class _Nearest:
         self.columns[rows] = indices.gather(1, order)
 
 
-class _Packed:
+class _PackedPoints:
     """Centred points, split and packed for matrix products.
 
     Attributes:
@@ -166,9 +166,9 @@ class _Packed:
         self.parts, self.squares = [], []
         # A product by oneDNN is twice as fast as by MKL on some processors.
         packed = torch.backends.mkldnn.is_available()
-        for start in range(0, len(points), _TILE):
+        for start in range(0, len(points), _TILE_SIZE):
             # Subtract in the original dtype: float32 would lose the last digits.
-            part: Points = points[start : start + _TILE] - centre.astype(points.dtype)
+            part: Points = points[start : start + _TILE_SIZE] - centre.astype(points.dtype)
             part = part.astype(np.float32, copy=False)
             tensor = torch.from_numpy(part)
             self.parts.append(tensor.to_mkldnn() if packed else tensor)

@@ -16,8 +16,8 @@ from benchbed import paths
 from benchbed.api.metric import ImageSet
 from benchbed.data.cache import read_array
 from benchbed.errors import BenchbedError
-from benchbed.files import whole
-from benchbed.metrics.features import Extractor, extractor
+from benchbed.files import write_atomically
+from benchbed.metrics.features import FeatureExtractor, create_extractor
 
 FeatureArray = npt.NDArray[np.float32]
 
@@ -28,40 +28,40 @@ class FeatureCache:
 
     Attributes:
         device: Device of the extractors.
-        counted: Receives progress.
+        report_progress: Receives progress.
     """
 
     device: torch.device
-    counted: Callable[[str, int, int], None] = lambda *_: None
-    _extractors: dict[str, Extractor] = field(default_factory=dict)
-    _known: dict[tuple[str, str], FeatureArray] = field(default_factory=dict)
+    report_progress: Callable[[str, int, int], None] = lambda *_: None
+    _extractors: dict[str, FeatureExtractor] = field(default_factory=dict)
+    _computed_features: dict[tuple[str, str], FeatureArray] = field(default_factory=dict)
 
     def __call__(self, extractor: str, images: ImageSet) -> FeatureArray:
         """Return features ``(N, d)``; those of a subset are rows of the whole set's."""
         if images.parent is not None:
             return self(extractor, images.parent)[images.indices]
-        key = (extractor, images.fingerprint)
-        if key not in self._known:
-            self._known[key] = self._kept(extractor, images)
-        return self._known[key]
+        key = (extractor, images.pixel_hash)
+        if key not in self._computed_features:
+            self._computed_features[key] = self._compute_features(extractor, images)
+        return self._computed_features[key]
 
-    def space(self, extractor: str) -> str:
+    def get_space_name(self, extractor: str) -> str:
         """Return the name of an extractor's feature space; it depends on the weights."""
-        network = self._network(extractor)
+        network = self._get_extractor(extractor)
         return f"{network.name}-{network.weights_hash}"
 
-    def _kept(self, name: str, images: ImageSet) -> FeatureArray:
-        network = self._network(name)
-        path = paths.cache() / "features" / self.space(name) / f"{images.fingerprint}.npy"
-        return kept(path, lambda: network(images.images, self.counted), len(images.images))
+    def _compute_features(self, name: str, images: ImageSet) -> FeatureArray:
+        network = self._get_extractor(name)
+        path = paths.get_cache_folder() / "features" / self.get_space_name(name) / f"{images.pixel_hash}.npy"
+        return load_or_compute(path, lambda: network(images.images, self.report_progress), len(images.images))
 
-    def _network(self, name: str) -> Extractor:
+    def _get_extractor(self, name: str) -> FeatureExtractor:
         if name not in self._extractors:
-            self._extractors[name] = extractor(name, self.device)
+            self._extractors[name] = create_extractor(name, self.device)
         return self._extractors[name]
 
 
-def kept(
+def load_or_compute(
     path: Path,
     compute: Callable[[], npt.NDArray[Any]],
     count: int,
@@ -83,14 +83,14 @@ def kept(
     Raises:
         OSError: The file cannot be written.
     """
-    if (cached := _read(path, count, dims, dtype)) is not None:
+    if (cached := _read_array(path, count, dims, dtype)) is not None:
         return cached
     result = compute()
     content = io.BytesIO()
     np.save(content, result)
     # Through memory: np.save to a file hides the reason of a failure, such as a full disk.
     try:
-        with whole(path) as temporary:
+        with write_atomically(path) as temporary:
             temporary.write_bytes(content.getbuffer())
     except OSError:
         if needed:
@@ -98,7 +98,7 @@ def kept(
     return result
 
 
-def _read(
+def _read_array(
     path: Path, count: int, dims: int = 2, dtype: npt.DTypeLike = np.float32
 ) -> npt.NDArray[Any] | None:
     try:

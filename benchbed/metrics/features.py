@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from benchbed.data.weights import PublishedWeights, sha256
+from benchbed.data.weights import PublishedWeights, compute_sha256
 
 Pixels = npt.NDArray[np.uint8]
 FeatureArray = npt.NDArray[np.float32]
-Counted = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Called with the current step, the number of items done, and the total."""
 
-INCEPTION = PublishedWeights(
+INCEPTION_WEIGHTS = PublishedWeights(
     "Inception",
     "pt_inception-2015-12-05-6726825d.pth",
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
@@ -40,7 +40,7 @@ RANDOM_SIZE = 112
 
 
 @dataclass(frozen=True)
-class Extractor:
+class FeatureExtractor:
     """A network that turns images into features.
 
     Attributes:
@@ -59,7 +59,7 @@ class Extractor:
     device: torch.device
     batch_size: int = 16
 
-    def __call__(self, images: Pixels, counted: Counted | None = None) -> FeatureArray:
+    def __call__(self, images: Pixels, counted: ProgressCallback | None = None) -> FeatureArray:
         """Compute features of images, in full float32 regardless of the caller's settings.
 
         Args:
@@ -78,7 +78,7 @@ class Extractor:
                 "Expected uint8 (N, C, H, W) with C = 1 or 3."
             )
         features = np.empty((len(images), self.dims), np.float32)
-        with torch.inference_mode(), full_float32(self.device):
+        with torch.inference_mode(), disable_reduced_precision(self.device):
             for start in range(0, len(images), self.batch_size):
                 batch = torch.from_numpy(images[start : start + self.batch_size].copy())
                 pixels = batch.to(self.device).expand(-1, 3, -1, -1).float() / 255
@@ -88,21 +88,21 @@ class Extractor:
         return features
 
 
-def extractor(kind: str, device: torch.device | str = "cpu") -> Extractor:
+def create_extractor(kind: str, device: torch.device | str = "cpu") -> FeatureExtractor:
     """Create the extractor called ``"inception"`` or ``"random"``, on `device`."""
-    makers: dict[str, Callable[..., Extractor]] = {
-        "inception": inception_extractor,
-        "random": random_extractor,
+    makers: dict[str, Callable[..., FeatureExtractor]] = {
+        "inception": create_inception_extractor,
+        "random": create_random_extractor,
     }
     return makers[kind](device=device)
 
 
-def inception_extractor(
+def create_inception_extractor(
     weights: Path | None = None,
     device: torch.device | str = "cpu",
     batch_size: int = 16,
-    hash_prefix: str = INCEPTION.hash_prefix,
-) -> Extractor:
+    hash_prefix: str = INCEPTION_WEIGHTS.hash_prefix,
+) -> FeatureExtractor:
     """Create the Inception network of FID, up to its last pooling.
 
     Heusel et al. 2017 (arXiv:1706.08500), with the layers and the weights of 2015-12-05 as ported
@@ -118,16 +118,16 @@ def inception_extractor(
         FileNotFoundError: The weights are not on this machine.
         ValueError: The file is damaged or another one.
     """
-    path = weights or INCEPTION.find()
+    path = weights or INCEPTION_WEIGHTS.find_file()
     if path is None:
         raise FileNotFoundError(
-            f"Inception weights not found on this machine. Put {INCEPTION.file} into a folder "
+            f"Inception weights not found on this machine. Put {INCEPTION_WEIGHTS.file_name} into a folder "
             "and set $BENCHBED_WEIGHTS to it."
         )
-    digest = sha256(path)
+    digest = compute_sha256(path)
     if not digest.startswith(hash_prefix):
         raise ValueError(f"{path} is damaged or not the published Inception file. Delete it.")
-    network = _empty_inception()
+    network = _build_empty_inception()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, assign=True)
@@ -138,16 +138,16 @@ def inception_extractor(
         ) from error
     # The features are the input of the last layer.
     network.fc = nn.Identity()
-    _fold_normalisation(network)
+    _merge_batch_norm(network)
     target = torch.device(device)
-    prepared = _ready(network, _Prepared(299, (0.5,) * 3, (0.5,) * 3), target)
+    prepared = prepare_network(network, InputTransform(299, (0.5,) * 3, (0.5,) * 3), target)
     name = "inception-pool3-2048"
-    return Extractor(name, INCEPTION_DIMS, digest[:12], prepared, target, batch_size)
+    return FeatureExtractor(name, INCEPTION_DIMS, digest[:12], prepared, target, batch_size)
 
 
-def random_extractor(
+def create_random_extractor(
     device: torch.device | str = "cpu", seed: int = 0, batch_size: int = 16
-) -> Extractor:
+) -> FeatureExtractor:
     """Create an untrained VGG16 with 64 outputs, for machines and domains without weights.
 
     After the "R64" features of Naeem et al. 2020 (arXiv:2002.09797). Weights are normal with
@@ -169,12 +169,12 @@ def random_extractor(
         network = vgg16(weights=None, init_weights=False)
         network.classifier[-1] = nn.Linear(4096, RANDOM_DIMS)
     shapes = tuple((name, t.shape) for name, t in network.state_dict().items())
-    weights, digest = _he_weights(shapes, seed)
+    weights, digest = _sample_he_weights(shapes, seed)
     network.load_state_dict(weights, assign=True)
     target = torch.device(device)
-    prepared = _Prepared(RANDOM_SIZE, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
-    ready = _ready(network, prepared, target)
-    return Extractor(
+    prepared = InputTransform(RANDOM_SIZE, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
+    ready = prepare_network(network, prepared, target)
+    return FeatureExtractor(
         f"random-vgg16-{RANDOM_DIMS}d-{RANDOM_SIZE}px",
         RANDOM_DIMS,
         digest,
@@ -184,7 +184,7 @@ def random_extractor(
     )
 
 
-def _hash_of_weights(weights: Mapping[str, Tensor]) -> str:
+def _hash_weights(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in weights.items():
         digest.update(name.encode())
@@ -193,7 +193,7 @@ def _hash_of_weights(weights: Mapping[str, Tensor]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _he_weights(
+def _sample_he_weights(
     shapes: tuple[tuple[str, torch.Size], ...], seed: int
 ) -> tuple[Mapping[str, Tensor], str]:
     """Draw weights by He et al. 2015, equation 10, for the given shapes; hash them.
@@ -209,10 +209,10 @@ def _he_weights(
         drawn = generator.standard_normal(tuple(shape), dtype=np.float32)
         drawn *= np.float32(np.sqrt(2 / np.prod(shape[1:])))
         weights[name] = torch.from_numpy(drawn)
-    return weights, _hash_of_weights(weights)
+    return weights, _hash_weights(weights)
 
 
-def _empty_inception() -> nn.Module:
+def _build_empty_inception() -> nn.Module:
     """Build, on the meta device, torchvision's network with pytorch-fid's blocks."""
     from pytorch_fid import inception as fid
     from torchvision.models import inception_v3
@@ -232,7 +232,7 @@ def _empty_inception() -> nn.Module:
     return empty
 
 
-def _fold_normalisation(network: nn.Module) -> None:
+def _merge_batch_norm(network: nn.Module) -> None:
     """Merge the fixed batch normalisation into the convolutions; only rounding changes."""
     network.eval()
     blocks: Iterator[Any] = network.modules()
@@ -242,13 +242,13 @@ def _fold_normalisation(network: nn.Module) -> None:
             block.bn = nn.Identity()
 
 
-def _ready(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.Module:
+def prepare_network(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.Module:
     model = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
     return model.to(device).to(memory_format=torch.channels_last)
 
 
 @contextlib.contextmanager
-def full_float32(device: torch.device) -> Iterator[None]:
+def disable_reduced_precision(device: torch.device) -> Iterator[None]:
     """Disable TF32, bfloat16 and autocast: features must not depend on training settings."""
     backends: Any = torch.backends
     settings = (
@@ -268,7 +268,7 @@ def full_float32(device: torch.device) -> Iterator[None]:
             setting.fp32_precision = value
 
 
-class _Prepared(nn.Module):
+class InputTransform(nn.Module):
     """Resizes and normalises images in [0, 1] for a network."""
 
     mean: Tensor

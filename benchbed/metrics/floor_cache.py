@@ -17,12 +17,12 @@ import torch
 from benchbed import paths
 from benchbed.api.metric import ImageSet, MetricFunction, MetricInputs
 from benchbed.api.specs import MetricSpec
-from benchbed.files import digest
-from benchbed.metrics.feature_cache import FeatureCache, kept
+from benchbed.files import hash_json
+from benchbed.metrics.feature_cache import FeatureCache, load_or_compute
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class FeatureSpaceTracker:
     """Feature cache that notes which spaces a metric uses, since its spec does not say."""
 
     cache: FeatureCache
@@ -30,11 +30,11 @@ class Asked:
 
     def __call__(self, extractor: str, images: ImageSet) -> npt.NDArray[np.float32]:
         """Return features ``(N, d)``."""
-        self.spaces.add(self.cache.space(extractor))
+        self.spaces.add(self.cache.get_space_name(extractor))
         return self.cache(extractor, images)
 
 
-def kept_floor(spec: MetricSpec, function: MetricFunction, inputs: MetricInputs) -> float:
+def load_or_compute_baseline(spec: MetricSpec, function: MetricFunction, inputs: MetricInputs) -> float:
     """Return the mean of a metric between two halves of the real images, cached with the features.
 
     The cache key includes the metric and its code, the seed, the images, the feature spaces and
@@ -50,17 +50,17 @@ def kept_floor(spec: MetricSpec, function: MetricFunction, inputs: MetricInputs)
     def compute() -> npt.NDArray[np.float64]:
         return np.asarray([np.mean(function(inputs))], np.float64)
 
-    if not isinstance(inputs.features, Asked):
+    if not isinstance(inputs.features, FeatureSpaceTracker):
         return float(compute()[0])
-    name = digest(
+    name = hash_json(
         [
             spec.name,
             spec.recipe,
             spec.implementation,
-            _code(spec.implementation.partition(":")[0]),
+            _hash_source(spec.implementation.partition(":")[0]),
             inputs.seed,
-            inputs.real.content,
-            inputs.fake.content,
+            inputs.real.content_hash,
+            inputs.fake.content_hash,
             sorted(inputs.features.spaces),
             np.__version__,
             torch.__version__,
@@ -68,13 +68,13 @@ def kept_floor(spec: MetricSpec, function: MetricFunction, inputs: MetricInputs)
         ],
         24,
     )
-    path = paths.cache() / "floors" / f"{name}.npy"
+    path = paths.get_cache_folder() / "floors" / f"{name}.npy"
     # A cache that is not writable must not fail a trained run.
-    return float(kept(path, compute, count=1, dims=1, dtype=np.float64, needed=False)[0])
+    return float(load_or_compute(path, compute, count=1, dims=1, dtype=np.float64, needed=False)[0])
 
 
 @cache
-def _code(module: str) -> str:
+def _hash_source(module: str) -> str:
     """Hash the source files in the folders of a metric's module and of this one."""
     import_module(module)
     folders = {Path(inspect.getfile(sys.modules[name])).parent for name in (module, __name__)}

@@ -11,7 +11,7 @@ import torch
 Float = npt.NDArray[np.float64]
 
 
-def frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
+def compute_frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
     """Compute the squared Fréchet distance of Gaussian fits of two feature sets.
 
     Heusel et al. 2017 (arXiv:1706.08500), equation 6, after Dowson and Landau 1982:
@@ -32,16 +32,16 @@ def frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> float:
         ValueError: A set has fewer than 2 samples, is not a matrix, holds NaN or infinite values,
             or the sets differ in d.
     """
-    first, second = _matrix(real, "real"), _matrix(fake, "fake")
+    first, second = _validate_features(real, "real"), _validate_features(fake, "fake")
     if first.shape[1] != second.shape[1]:
         raise ValueError(
             f"The real features have {first.shape[1]} dimensions, the fake features "
             f"{second.shape[1]}. Use the same extractor for both."
         )
-    return _distance(first.mean(0), _root(first), second.mean(0), _root(second))
+    return _compute_root_distance(first.mean(0), _compute_root(first), second.mean(0), _compute_root(second))
 
 
-def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -> float:
+def compute_frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -> float:
     """Compute the squared Fréchet distance of two Gaussians from their moments.
 
     Args:
@@ -58,12 +58,12 @@ def frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -
         raise ValueError(
             f"The means have shapes {first.shape} and {second.shape}, expected two of shape (d,)."
         )
-    return _distance(
-        first, _root_of_covariance(cov1, len(first)), second, _root_of_covariance(cov2, len(first))
+    return _compute_root_distance(
+        first, _compute_covariance_root(cov1, len(first)), second, _compute_covariance_root(cov2, len(first))
     )
 
 
-def _matrix(features: npt.NDArray[Any], name: str) -> Float:
+def _validate_features(features: npt.NDArray[Any], name: str) -> Float:
     matrix = np.asarray(features, np.float64)
     if matrix.ndim != 2:
         raise ValueError(f"The {name} features have shape {matrix.shape}, expected (N, d).")
@@ -76,7 +76,7 @@ def _matrix(features: npt.NDArray[Any], name: str) -> Float:
     return matrix
 
 
-def _root(features: Float) -> Float:
+def _compute_root(features: Float) -> Float:
     """Return R with R'R equal to the covariance (ddof 1) of features ``(N, d)``."""
     centred: Float = features - features.mean(0)
     centred /= np.sqrt(len(features) - 1)
@@ -88,7 +88,7 @@ def _root(features: Float) -> Float:
     return triangle
 
 
-def _root_of_covariance(covariance: Float, dims: int) -> Float:
+def _compute_covariance_root(covariance: Float, dims: int) -> Float:
     """Return R with R'R equal to a covariance ``(dims, dims)``."""
     matrix = np.asarray(covariance, np.float64)
     if matrix.shape != (dims, dims):
@@ -101,7 +101,7 @@ def _root_of_covariance(covariance: Float, dims: int) -> Float:
     return root
 
 
-def _distance(mean1: Float, root1: Float, mean2: Float, root2: Float) -> float:
+def _compute_root_distance(mean1: Float, root1: Float, mean2: Float, root2: Float) -> float:
     # The eigenvalues of S1 S2 are the squared singular values of AB'.
     cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()
     offset = np.square(mean1 - mean2).sum()

@@ -14,11 +14,11 @@ Counts = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
 
 BINS = 256
-LUMA = (299, 587, 114)
+LUMA_WEIGHTS = (299, 587, 114)
 """Weights of red, green and blue in luma, in thousandths (ITU-R BT.601)."""
 
 
-def histogram_kl(
+def compute_histogram_kl(
     real: Pixels,
     fake: Pixels,
     real_fov: npt.NDArray[Any] | None = None,
@@ -42,12 +42,12 @@ def histogram_kl(
         ValueError: As in `compute_histogram`.
     """
     smoothed = [
-        intensity_histogram(images, fov) + 1 for images, fov in ((real, real_fov), (fake, fake_fov))
+        compute_histogram(images, fov) + 1 for images, fov in ((real, real_fov), (fake, fake_fov))
     ]
-    return kl_divergence(smoothed[0], smoothed[1])
+    return compute_kl_divergence(smoothed[0], smoothed[1])
 
 
-def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> Counts:
+def compute_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> Counts:
     """Count the luma values of a set.
 
     Args:
@@ -72,15 +72,15 @@ def intensity_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> 
     counts = np.zeros(BINS, np.int64)
     # One image at a time: a set may be a memory map larger than memory.
     for index, image in enumerate(images):
-        luma = _luma(image)
-        values = luma.ravel() if fov is None else luma[_inside(fov[index])]
+        luma = _compute_luma(image)
+        values = luma.ravel() if fov is None else luma[_to_bool_mask(fov[index])]
         counts += np.bincount(values, minlength=BINS)
     if not counts.any():
         raise ValueError("No pixels to count: the set or its field of view is empty.")
     return counts
 
 
-def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
+def compute_kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
     """Compute the divergence of Kullback and Leibler 1951 for discrete distributions.
 
     Args:
@@ -97,7 +97,7 @@ def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
         raise ValueError(
             f"The distributions have shapes {p.shape} and {q.shape}, expected two of shape (K,)."
         )
-    first, second = _distribution(p), _distribution(q)
+    first, second = _normalize_counts(p), _normalize_counts(q)
     support = first > 0
     if (second[support] == 0).any():
         return float("inf")
@@ -106,24 +106,24 @@ def kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
     return max(0.0, float(value))
 
 
-def _luma(image: Pixels) -> Pixels:
+def _compute_luma(image: Pixels) -> Pixels:
     luma: Pixels
     if len(image) == 1:
         luma = image[0]
         return luma
     # Integers, halves rounded up: in floats, rounding errors would decide the halves.
-    thousandths = np.tensordot(np.array(LUMA), image.astype(np.int64), axes=1)
+    thousandths = np.tensordot(np.array(LUMA_WEIGHTS), image.astype(np.int64), axes=1)
     luma = ((thousandths + 500) // 1000).astype(np.uint8)
     return luma
 
 
-def _inside(fov: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _to_bool_mask(fov: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if fov.dtype != np.bool_ and not np.isin(fov, (0, 1)).all():
         raise ValueError("The field of view contains values other than 0 and 1.")
     return fov.astype(np.bool_)
 
 
-def _distribution(values: npt.NDArray[Any]) -> Float:
+def _normalize_counts(values: npt.NDArray[Any]) -> Float:
     weights = np.asarray(values, np.float64)
     total = weights.sum()
     if not np.isfinite(total) or weights.min() < 0 or total == 0:
@@ -135,4 +135,4 @@ def _distribution(values: npt.NDArray[Any]) -> Float:
 def kl(inputs: MetricInputs) -> float:
     """Compute the divergence from real to scored images, inside their fields of view."""
     real, fake = inputs.real, inputs.fake
-    return histogram_kl(real.images, fake.images, real.fov, fake.fov)
+    return compute_histogram_kl(real.images, fake.images, real.fov, fake.fov)

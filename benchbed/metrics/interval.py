@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import bootstrap
 
-from benchbed.api.metric import Terms
+from benchbed.api.metric import MetricTerms
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 
-_AT_ONCE = 2**22
+_CHUNK_VALUES = 2**22
 """Resampled values per batch."""
 
 
-def interval(terms: Terms, seed: int) -> tuple[float, float] | None:
+def bootstrap_interval(terms: MetricTerms, seed: int) -> tuple[float, float] | None:
     """Return the 95 % percentile interval of a mean (Efron 1979), from 2000 resamples.
 
     Only for metrics that are means over images or pairs. Resampled sets have duplicates, which
@@ -33,7 +33,7 @@ def interval(terms: Terms, seed: int) -> tuple[float, float] | None:
         np.mean,
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
-        batch=max(1, _AT_ONCE // len(terms)),
+        batch=max(1, _CHUNK_VALUES // len(terms)),
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval

@@ -9,21 +9,21 @@ from benchbed.api.metric import MetricInputs
 
 Float = npt.NDArray[np.float64]
 
-_ROWS = 1024
+_CHUNK_ROWS = 1024
 """Rows of the kernel matrix per chunk."""
 
 
 def kid(inputs: MetricInputs) -> float:
     """Compute the kernel inception distance (Binkowski et al. 2018): pool3 features, 2048-d."""
-    return _distance("inception", inputs)
+    return _compute_distance("inception", inputs)
 
 
 def kid_random(inputs: MetricInputs) -> float:
     """Compute the kernel distance in features of an untrained network."""
-    return _distance("random", inputs)
+    return _compute_distance("random", inputs)
 
 
-def kernel_distance(real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating]) -> float:
+def compute_kernel_distance(real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating]) -> float:
     """Compute the unbiased squared maximum mean discrepancy under the cubic kernel.
 
     Binkowski et al. 2018, "Demystifying MMD GANs", section 4: the kernel is ``(x.y / d + 1)^3``,
@@ -47,20 +47,20 @@ def kernel_distance(real: npt.NDArray[np.floating], fake: npt.NDArray[np.floatin
         )
     x, y = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     n, m = len(x), len(y)
-    within_real = (_kernel_sum(x, x) - _diagonal_sum(x)) / (n * (n - 1))
-    within_fake = (_kernel_sum(y, y) - _diagonal_sum(y)) / (m * (m - 1))
-    return within_real + within_fake - 2 * _kernel_sum(x, y) / (n * m)
+    within_real = (_compute_kernel_sum(x, x) - _compute_diagonal_sum(x)) / (n * (n - 1))
+    within_fake = (_compute_kernel_sum(y, y) - _compute_diagonal_sum(y)) / (m * (m - 1))
+    return within_real + within_fake - 2 * _compute_kernel_sum(x, y) / (n * m)
 
 
-def _kernel_sum(x: Float, y: Float) -> float:
-    parts = (x[start : start + _ROWS] for start in range(0, len(x), _ROWS))
+def _compute_kernel_sum(x: Float, y: Float) -> float:
+    parts = (x[start : start + _CHUNK_ROWS] for start in range(0, len(x), _CHUNK_ROWS))
     return float(sum(((part @ y.T / x.shape[1] + 1) ** 3).sum() for part in parts))
 
 
-def _diagonal_sum(x: Float) -> float:
+def _compute_diagonal_sum(x: Float) -> float:
     return float(((np.square(x).sum(1) / x.shape[1] + 1) ** 3).sum())
 
 
-def _distance(extractor: str, inputs: MetricInputs) -> float:
+def _compute_distance(extractor: str, inputs: MetricInputs) -> float:
     real = inputs.features(extractor, inputs.real)
-    return kernel_distance(real, inputs.features(extractor, inputs.fake))
+    return compute_kernel_distance(real, inputs.features(extractor, inputs.fake))

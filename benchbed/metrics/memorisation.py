@@ -10,38 +10,38 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from benchbed.api.metric import ImageSet, MetricInputs, Terms
+from benchbed.api.metric import ImageSet, MetricInputs, MetricTerms
 
-SIDE = 32
+MAX_SIDE = 32
 """Maximum side in pixels at which images are compared."""
 
-_IMAGES = 2048
+_CHUNK_IMAGES = 2048
 """Images per search: the training images are shrunk again for each such chunk."""
 
-_ROWS = 256
+_CHUNK_ROWS = 256
 """Rows of distances in memory at once."""
 
-_VALUES = 2**18
+_CHUNK_VALUES = 2**18
 """Values shrunk or compared per chunk. Memory does not grow with the number of images; larger
 chunks would fragment the heap."""
 
 
-class Neighbours(NamedTuple):
+class NearestNeighbours(NamedTuple):
     """The nearest training image of each image.
 
     Attributes:
         distance: Root mean square difference of pixels ``(N,)``, in [0, 255].
-        place: Index in the training set ``(N,)``.
+        train_index: Index in the training set ``(N,)``.
         mirrored: Whether the nearest is the mirrored training image ``(N,)``.
     """
 
     distance: npt.NDArray[np.float64]
-    place: npt.NDArray[np.int64]
+    train_index: npt.NDArray[np.int64]
     mirrored: npt.NDArray[np.bool_]
 
 
 @lru_cache(maxsize=2)
-def nearest(images: ImageSet, train: ImageSet) -> Neighbours:
+def find_nearest(images: ImageSet, train: ImageSet) -> NearestNeighbours:
     """Find the nearest training image of each image, in pixels, including mirrored ones.
 
     Cached: the picture and the metric need the same result.
@@ -62,15 +62,15 @@ def nearest(images: ImageSet, train: ImageSet) -> Neighbours:
             f"and {len(train)} training images of {train.images.shape[1:]}."
         )
     parts = [
-        _nearest(_small(images.images[start : start + _IMAGES]), train.images)
-        for start in range(0, len(images), _IMAGES)
+        _search_nearest(_shrink_images(images.images[start : start + _CHUNK_IMAGES]), train.images)
+        for start in range(0, len(images), _CHUNK_IMAGES)
     ]
     distance, index, mirrored = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    values = np.prod(_side(train.images)) * train.images.shape[1]
-    return Neighbours(distance / np.sqrt(values), index, mirrored)
+    values = np.prod(_compute_side(train.images)) * train.images.shape[1]
+    return NearestNeighbours(distance / np.sqrt(values), index, mirrored)
 
 
-def _nearest(
+def _search_nearest(
     small: torch.Tensor, train: npt.NDArray[np.uint8]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return distance, index and mirroring of the nearest; ties go to the first, unmirrored one."""
@@ -78,12 +78,12 @@ def _nearest(
     # Row 0: training images as they are; row 1: mirrored.
     distance = torch.full((2, len(rows)), torch.inf, dtype=rows.dtype)
     index = torch.zeros((2, len(rows)), dtype=torch.int64)
-    step = max(1, _VALUES // rows.shape[1])
+    step = max(1, _CHUNK_VALUES // rows.shape[1])
     for start in range(0, len(train), step):
-        chunk = _small(train[start : start + step])
+        chunk = _shrink_images(train[start : start + step])
         for side, candidates in enumerate((chunk, chunk.flip(3))):
             minima = [
-                torch.cdist(part, candidates.flatten(1)).min(dim=1) for part in rows.split(_ROWS)
+                torch.cdist(part, candidates.flatten(1)).min(dim=1) for part in rows.split(_CHUNK_ROWS)
             ]
             values = torch.cat([part.values for part in minima])
             nearer = values < distance[side]
@@ -97,7 +97,7 @@ def _nearest(
     )
 
 
-def memorisation(inputs: MetricInputs) -> Terms:
+def memorisation(inputs: MetricInputs) -> MetricTerms:
     """Compute whether samples are nearer to training images than held-out real images are.
 
     Meehan, Chaudhuri and Dasgupta 2020, "A non-parametric test to detect data-copying in generative
@@ -113,25 +113,25 @@ def memorisation(inputs: MetricInputs) -> Terms:
     Raises:
         ValueError: There are no held-out images.
     """
-    if inputs.unseen is None:
+    if inputs.memorisation_sets is None:
         raise ValueError("Memorisation needs real images excluded from training.")
-    train, held_out = inputs.unseen.train, inputs.unseen.held_out
-    fake = nearest(inputs.fake, train).distance
-    real = np.sort(nearest(held_out, train).distance)
+    train, held_out = inputs.memorisation_sets.train, inputs.memorisation_sets.held_out
+    fake = find_nearest(inputs.fake, train).distance
+    real = np.sort(find_nearest(held_out, train).distance)
     below = np.searchsorted(real, fake, side="left")
     ties = np.searchsorted(real, fake, side="right") - below
     return np.asarray(1 - (below + ties / 2) / len(real), np.float64)
 
 
-def _small(images: npt.NDArray[np.uint8]) -> torch.Tensor:
+def _shrink_images(images: npt.NDArray[np.uint8]) -> torch.Tensor:
     """Shrink to ``(N, C, h, w)`` of at most 32 px; float64, so equal images have distance 0."""
-    small = torch.empty(len(images), images.shape[1], *_side(images), dtype=torch.float64)
-    rows = max(1, _VALUES // images[:1].size)
+    small = torch.empty(len(images), images.shape[1], *_compute_side(images), dtype=torch.float64)
+    rows = max(1, _CHUNK_VALUES // images[:1].size)
     for start in range(0, len(images), rows):
         part = torch.from_numpy(np.array(images[start : start + rows])).double()
-        small[start : start + rows] = F.adaptive_avg_pool2d(part, _side(images))
+        small[start : start + rows] = F.adaptive_avg_pool2d(part, _compute_side(images))
     return small
 
 
-def _side(images: npt.NDArray[np.uint8]) -> tuple[int, int]:
-    return min(SIDE, images.shape[2]), min(SIDE, images.shape[3])
+def _compute_side(images: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    return min(MAX_SIDE, images.shape[2]), min(MAX_SIDE, images.shape[3])

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbed.api.metric import MetricInputs, Terms
+from benchbed.api.metric import MetricInputs, MetricTerms
 
 Float = npt.NDArray[np.float64]
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, finest first (Wang et al. 2003, section 3.2)."""
 
 WINDOW = 11
@@ -27,11 +27,11 @@ _PLANES, _PIXELS = 16, 2**21
 """Planes per chunk, more for small ones: enough to fill vector units, while tensors stay small
 enough for the allocator to reuse their memory."""
 
-_BAND = 2**18
+_BAND_PIXELS = 2**18
 """Pixels of a chunk blurred at once: few enough to stay in the cache."""
 
 
-def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
+def compute_ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
     """Compute the multi-scale structural similarity of image pairs.
 
     Wang, Simoncelli and Bovik 2003, "Multiscale structural similarity for image quality
@@ -57,19 +57,19 @@ def ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
         ValueError: Shapes differ, are empty or not ``(N, C, H, W)``, or a side is below 16 pixels,
             so that the fifth scale would be empty.
     """
-    _check(first, second)
-    if min(first.shape[2:]) < 2 ** (len(WEIGHTS) - 1):
+    _check_pairs(first, second)
+    if min(first.shape[2:]) < 2 ** (len(SCALE_WEIGHTS) - 1):
         raise ValueError(
             f"Images of {first.shape[2]} x {first.shape[3]} pixels are too small for "
-            f"{len(WEIGHTS)} scales. MS-SSIM needs at least 16 pixels per side."
+            f"{len(SCALE_WEIGHTS)} scales. MS-SSIM needs at least 16 pixels per side."
         )
-    pieces = [_scales(sides) for sides in _pieces(first, second)]
-    terms = _channel_means(pieces, first.shape).clip(min=0)
-    values: Float = np.prod(terms ** np.array(WEIGHTS), axis=1)
+    pieces = [_compute_scales(sides) for sides in _iter_chunks(first, second)]
+    terms = _reduce_channels(pieces, first.shape).clip(min=0)
+    values: Float = np.prod(terms ** np.array(SCALE_WEIGHTS), axis=1)
     return values
 
 
-def ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
+def compute_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
     """Compute the single-scale structural similarity of image pairs.
 
     Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
@@ -85,13 +85,13 @@ def ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
     Raises:
         ValueError: Shapes differ, are empty or not ``(N, C, H, W)``.
     """
-    _check(first, second)
-    pieces = [_mean_ssim(sides)[:, None] for sides in _pieces(first, second)]
-    values: Float = _channel_means(pieces, first.shape)[:, 0]
+    _check_pairs(first, second)
+    pieces = [_compute_mean_ssim(sides)[:, None] for sides in _iter_chunks(first, second)]
+    values: Float = _reduce_channels(pieces, first.shape)[:, 0]
     return values
 
 
-def gaussian_window(size: int) -> Tensor:
+def make_gaussian_window(size: int) -> Tensor:
     """Return a normalised Gaussian of `size` taps; sigma is 1.5 at 11 taps."""
     sigma = SIGMA * size / WINDOW
     offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
@@ -99,7 +99,7 @@ def gaussian_window(size: int) -> Tensor:
     return taps / taps.sum()
 
 
-def _check(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
+def _check_pairs(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
     if first.ndim != 4 or first.shape != second.shape or first.size == 0:
         raise ValueError(
             f"The pairs have shapes {first.shape} and {second.shape}, expected two equal shapes "
@@ -107,7 +107,7 @@ def _check(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
         )
 
 
-class _Sides(NamedTuple):
+class _PlaneSums(NamedTuple):
     """Centred sums and differences of the two planes of ``P`` pairs, and their means.
 
     With s and d the windowed variances of sum and difference of two planes, the variances of the
@@ -124,7 +124,7 @@ class _Sides(NamedTuple):
     """The means, ``(2, P, 1, 1)``."""
 
 
-def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Sides]:
+def _iter_chunks(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_PlaneSums]:
     """Iterate over chunks of plane pairs, in the size that is fastest.
 
     Channels are separate planes: all have the same size, so the mean over height, width and
@@ -135,79 +135,79 @@ def _pieces(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[_Side
     planes = first.reshape(shape), second.reshape(shape)
     step = max(_PLANES, min(3 * _PLANES, _PIXELS // (shape[2] * shape[3])))
     for start in range(0, planes[0].shape[1], step):
-        one, other = (_side_by_side(side[:, start : start + step]) for side in planes)
+        one, other = (_stack_planes(side[:, start : start + step]) for side in planes)
         sides = one + other, one.sub_(other)
-        means = torch.stack([_sums(side[0]) for side in sides])[..., None, None]
+        means = torch.stack([_reduce_sum(side[0]) for side in sides])[..., None, None]
         means = means.div(shape[2] * shape[3]).float()
-        yield _Sides(sides[0].sub_(means[0]), sides[1].sub_(means[1]), means)
+        yield _PlaneSums(sides[0].sub_(means[0]), sides[1].sub_(means[1]), means)
 
 
-def _side_by_side(planes: npt.NDArray[Any]) -> Tensor:
+def _stack_planes(planes: npt.NDArray[Any]) -> Tensor:
     """Convert planes ``(1, P, H, W)`` to float32 in channels-last order."""
     # Reorder bytes before they become four times as large.
     packed = torch.from_numpy(planes.copy()).contiguous(memory_format=torch.channels_last)
     return packed.float()
 
 
-def _channel_means(pieces: list[Tensor], shape: tuple[int, ...]) -> Float:
+def _reduce_channels(pieces: list[Tensor], shape: tuple[int, ...]) -> Float:
     terms: Float = torch.cat(pieces).numpy()
     means: Float = terms.reshape(shape[0], shape[1], -1).mean(axis=1)
     return means
 
 
-def _scales(sides: _Sides) -> Tensor:
+def _compute_scales(sides: _PlaneSums) -> Tensor:
     """Compute mean cs at scales 1 to 4 and mean ssim at 5, of all planes: ``(P, 5)``."""
     terms = []
-    for _ in WEIGHTS[:-1]:
-        terms.append(_mean_contrast(sides))
-        sides = _Sides(_halved(sides.total), _halved(sides.difference), sides.means)
-    return torch.stack([*terms, _mean_ssim(sides)], dim=1)
+    for _ in SCALE_WEIGHTS[:-1]:
+        terms.append(_compute_contrast(sides))
+        sides = _PlaneSums(_shrink_by_half(sides.total), _shrink_by_half(sides.difference), sides.means)
+    return torch.stack([*terms, _compute_mean_ssim(sides)], dim=1)
 
 
-def _mean_contrast(sides: _Sides) -> Tensor:
-    return _mean(_likeness(variances, C2) for _, variances in _moments(sides))
+def _compute_contrast(sides: _PlaneSums) -> Tensor:
+    return _reduce_mean(_compute_similarity(variances, C2) for _, variances in _iter_moments(sides))
 
 
-def _mean_ssim(sides: _Sides) -> Tensor:
-    return _mean(
-        _likeness(means.add_(sides.means).square_(), C1).mul_(_likeness(variances, C2))
-        for means, variances in _moments(sides)
+def _compute_mean_ssim(sides: _PlaneSums) -> Tensor:
+    return _reduce_mean(
+        _compute_similarity(means.add_(sides.means).square_(), C1).mul_(_compute_similarity(variances, C2))
+        for means, variances in _iter_moments(sides)
     )
 
 
-def _moments(sides: _Sides) -> Iterator[tuple[Tensor, Tensor]]:
+def _iter_moments(sides: _PlaneSums) -> Iterator[tuple[Tensor, Tensor]]:
     """Iterate over bands of windowed means and variances of sum and difference."""
-    window = gaussian_window(min(WINDOW, *sides.total.shape[2:]))
+    window = make_gaussian_window(min(WINDOW, *sides.total.shape[2:]))
     _, planes, height, width = sides.total.shape
     margin = len(window) - 1
-    step = max(1, _BAND // (planes * width))
+    step = max(1, _BAND_PIXELS // (planes * width))
     for start in range(0, height - margin, step):
         rows = slice(start, min(start + step + margin, height))
         total = sides.total[:, :, rows]
         fields = torch.empty((4, *total.shape[1:]), memory_format=torch.channels_last)
         fields[0], fields[1] = total[0], sides.difference[0, :, rows]
         torch.mul(fields[:2], fields[:2], out=fields[2:])
-        blurred = _blurred(fields, window)
+        blurred = _apply_blur(fields, window)
         means, squares = blurred[:2], blurred[2:]
         yield means, squares.addcmul_(means, means, value=-1)
 
 
-def _likeness(moments: Tensor, constant: float) -> Tensor:
+def _compute_similarity(moments: Tensor, constant: float) -> Tensor:
     """Compute ``1 - d / ((s + d) / 2 + C)`` from ``(2, P, h, w)``; overwrites the input."""
     total, difference = moments[0], moments[1]
     return difference.div_(total.add_(difference).div_(2).add_(constant)).neg_().add_(1)
 
 
-def _mean(bands: Iterable[Tensor]) -> Tensor:
+def _reduce_mean(bands: Iterable[Tensor]) -> Tensor:
     """Average bands ``(P, h, w)`` over the pixels of each plane, in float64: ``(P,)``."""
     total, pixels = torch.zeros((), dtype=torch.float64), 0
     for band in bands:
-        total, pixels = total + _sums(band), pixels + band[0].numel()
+        total, pixels = total + _reduce_sum(band), pixels + band[0].numel()
     mean: Tensor = total / pixels
     return mean
 
 
-def _sums(planes: Tensor) -> Tensor:
+def _reduce_sum(planes: Tensor) -> Tensor:
     count, height, width = planes.shape
     # Rows are summed in float32, as contiguous memory; their sums in float64.
     rows = planes.permute(1, 2, 0).reshape(height, width * count).sum(0)
@@ -215,7 +215,7 @@ def _sums(planes: Tensor) -> Tensor:
     return sums
 
 
-def _blurred(planes: Tensor, window: Tensor) -> Tensor:
+def _apply_blur(planes: Tensor, window: Tensor) -> Tensor:
     taps, count = window.to(planes.dtype), planes.shape[1]
     for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
         kernels = taps.view(shape).expand(count, -1, -1, -1)
@@ -223,19 +223,19 @@ def _blurred(planes: Tensor, window: Tensor) -> Tensor:
     return planes
 
 
-def _halved(planes: Tensor) -> Tensor:
+def _shrink_by_half(planes: Tensor) -> Tensor:
     """Average 2 x 2 pixels; at an odd side the last row or column counts twice."""
     # With `ceil_mode`, a window over the edge averages only the pixels inside.
     return F.avg_pool2d(planes, 2, ceil_mode=True)
 
 
-def ms_ssim_realfake(inputs: MetricInputs) -> Terms:
+def ms_ssim_realfake(inputs: MetricInputs) -> MetricTerms:
     """Compute MS-SSIM of each scored image and a seeded random real one, as fidelity."""
     partners = np.random.default_rng(inputs.seed).integers(0, len(inputs.real), len(inputs.fake))
-    return ms_ssim(inputs.real.images[partners], inputs.fake.images)
+    return compute_ms_ssim(inputs.real.images[partners], inputs.fake.images)
 
 
-def ms_ssim_diversity(inputs: MetricInputs) -> Terms:
+def ms_ssim_diversity(inputs: MetricInputs) -> MetricTerms:
     """Compute MS-SSIM of disjoint, seeded pairs of scored images (Odena et al. 2017, section 4.2).
 
     Karras et al. 2018 also take pairs among all images. Real images are used only for the baseline.
@@ -243,4 +243,4 @@ def ms_ssim_diversity(inputs: MetricInputs) -> Terms:
     order = np.random.default_rng(inputs.seed).permutation(len(inputs.fake))
     half = len(order) // 2
     images = inputs.fake.images
-    return ms_ssim(images[order[:half]], images[order[half : 2 * half]])
+    return compute_ms_ssim(images[order[:half]], images[order[half : 2 * half]])

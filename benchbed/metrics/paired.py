@@ -18,26 +18,26 @@ import numpy as np
 import numpy.typing as npt
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchbed.api.metric import PairedInputs, Terms
+from benchbed.api.metric import PairedInputs, MetricTerms
 
 Float = npt.NDArray[np.float64]
-Inside = npt.NDArray[np.bool_]
-_Places = Sequence[Inside | None]
-_Measure = Callable[[Float, Float, _Places], list[float]]
+RegionMask = npt.NDArray[np.bool_]
+_Regions = Sequence[RegionMask | None]
+_Measure = Callable[[Float, Float, _Regions], list[float]]
 """Measure of one channel of one case, in each of several regions."""
 
 WINDOW = 11
 SIGMA = 1.5
 
-BEST_PSNR = 100.0
+MAX_PSNR = 100.0
 """PSNR of equal images in decibels; without a bound it, and every mean, would be infinite."""
 
-_BLACK = 0.5 / 255
+_BLACK_THRESHOLD = 0.5 / 255
 """Values that round to 0 in 8 bits are background."""
 
 
-def ssim(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None = None
+def compute_ssim(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: RegionMask | None = None
 ) -> npt.NDArray[np.float64]:
     """Compute the structural similarity.
 
@@ -57,11 +57,11 @@ def ssim(
     Raises:
         ValueError: Shapes differ, or have other axes.
     """
-    return _each(_ssim, real, fake, [inside])[0]
+    return _measure_channels(_measure_ssim, real, fake, [inside])[0]
 
 
-def psnr(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None = None
+def compute_psnr(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: RegionMask | None = None
 ) -> npt.NDArray[np.float64]:
     """Compute the peak signal-to-noise ratio, ``-10 log10`` of the MSE in the range [0, 1].
 
@@ -73,11 +73,11 @@ def psnr(
     Returns:
         ``(N, C)`` in decibels, at most 100.
     """
-    return _each(_psnr, real, fake, [inside])[0]
+    return _measure_channels(_measure_psnr, real, fake, [inside])[0]
 
 
-def mae(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: Inside | None = None
+def compute_mae(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: RegionMask | None = None
 ) -> npt.NDArray[np.float64]:
     """Compute the mean absolute error as a share of the intensity range.
 
@@ -89,59 +89,59 @@ def mae(
     Returns:
         ``(N, C)`` in [0, 1].
     """
-    return _each(_mae, real, fake, [inside])[0]
+    return _measure_channels(_measure_mae, real, fake, [inside])[0]
 
 
-def foreground(real: npt.NDArray[Any]) -> Inside:
+def find_foreground(real: npt.NDArray[Any]) -> RegionMask:
     """Find where any channel is not black (the brain, if skull-stripped); everywhere if none is."""
-    cases = (np.any(_unit(image) > _BLACK, axis=0) for image in real)
+    cases = (np.any(_to_unit_range(image) > _BLACK_THRESHOLD, axis=0) for image in real)
     return np.stack([case if case.any() else ~case for case in cases])
 
 
-def paired_ssim(inputs: PairedInputs) -> Terms:
+def paired_ssim(inputs: PairedInputs) -> MetricTerms:
     """Compute `compute_ssim` of each case, averaged over channels."""
-    return _terms(_ssim, inputs)[0]
+    return _compute_terms(_measure_ssim, inputs)[0]
 
 
-def paired_psnr(inputs: PairedInputs) -> Terms:
+def paired_psnr(inputs: PairedInputs) -> MetricTerms:
     """Compute `compute_psnr` of each case, averaged over channels."""
-    return _terms(_psnr, inputs)[0]
+    return _compute_terms(_measure_psnr, inputs)[0]
 
 
-def paired_mae(inputs: PairedInputs) -> Terms:
+def paired_mae(inputs: PairedInputs) -> MetricTerms:
     """Compute `compute_mae` of each case, averaged over channels."""
-    return _terms(_mae, inputs)[0]
+    return _compute_terms(_measure_mae, inputs)[0]
 
 
-def foreground_ssim(inputs: PairedInputs) -> Terms:
+def foreground_ssim(inputs: PairedInputs) -> MetricTerms:
     """Compute `compute_ssim` inside the foreground of the real image, averaged over channels."""
-    return _terms(_ssim, inputs)[1]
+    return _compute_terms(_measure_ssim, inputs)[1]
 
 
-def foreground_psnr(inputs: PairedInputs) -> Terms:
+def foreground_psnr(inputs: PairedInputs) -> MetricTerms:
     """Compute `compute_psnr` inside the foreground of the real image, averaged over channels."""
-    return _terms(_psnr, inputs)[1]
+    return _compute_terms(_measure_psnr, inputs)[1]
 
 
-def foreground_mae(inputs: PairedInputs) -> Terms:
+def foreground_mae(inputs: PairedInputs) -> MetricTerms:
     """Compute `compute_mae` inside the foreground of the real image, averaged over channels."""
-    return _terms(_mae, inputs)[1]
+    return _compute_terms(_measure_mae, inputs)[1]
 
 
 @lru_cache(maxsize=3)
-def _terms(measure: _Measure, inputs: PairedInputs) -> tuple[Terms, Terms]:
+def _compute_terms(measure: _Measure, inputs: PairedInputs) -> tuple[MetricTerms, MetricTerms]:
     """Measure whole image and foreground in one cached pass, averaged over channels."""
-    whole, inside = _each(measure, inputs.real, inputs.fake, [None, _foreground(inputs)])
+    whole, inside = _measure_channels(measure, inputs.real, inputs.fake, [None, _find_cached_foreground(inputs)])
     return whole.mean(axis=1), inside.mean(axis=1)
 
 
 @lru_cache(maxsize=1)
-def _foreground(inputs: PairedInputs) -> Inside:
-    return foreground(inputs.real)
+def _find_cached_foreground(inputs: PairedInputs) -> RegionMask:
+    return find_foreground(inputs.real)
 
 
-def _each(
-    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], regions: _Places
+def _measure_channels(
+    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], regions: _Regions
 ) -> list[Float]:
     """Measure every channel of every case, ``(N, C)``, in each region ``(N, ...)``."""
     if real.ndim not in (4, 5) or real.shape != fake.shape or real.size == 0:
@@ -157,25 +157,25 @@ def _each(
     result = np.empty((len(regions), *real.shape[:2]))
     for case, (first, second) in enumerate(zip(real, fake, strict=True)):
         within = [None if inside is None else inside[case] for inside in regions]
-        for channel, (one, other) in enumerate(_channels(first, second)):
+        for channel, (one, other) in enumerate(_iter_channels(first, second)):
             result[:, case, channel] = measure(one, other, within)
     return list(result)
 
 
-def _channels(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[tuple[Float, Float]]:
+def _iter_channels(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[tuple[Float, Float]]:
     """Iterate over channels, since whole volumes in float64 are large."""
     for one, other in zip(first, second, strict=True):
-        yield _unit(one), _unit(other)
+        yield _to_unit_range(one), _to_unit_range(other)
 
 
-def _unit(values: npt.NDArray[Any]) -> Float:
+def _to_unit_range(values: npt.NDArray[Any]) -> Float:
     floats = values.astype(np.float64)
     if values.dtype == np.uint8:
         return np.asarray(floats / 255)
     return np.asarray(((floats + 1) / 2).clip(0, 1))
 
 
-def _ssim(real: Float, fake: Float, regions: _Places) -> list[float]:
+def _measure_ssim(real: Float, fake: Float, regions: _Regions) -> list[float]:
     side = min(WINDOW, *real.shape)
     side -= 1 - side % 2
     _, similarity = structural_similarity(
@@ -197,16 +197,16 @@ def _ssim(real: Float, fake: Float, regions: _Places) -> list[float]:
     ]
 
 
-def _psnr(real: Float, fake: Float, regions: _Places) -> list[float]:
-    return [_decibels(*(side if p is None else side[p] for side in (real, fake))) for p in regions]
+def _measure_psnr(real: Float, fake: Float, regions: _Regions) -> list[float]:
+    return [_compute_decibels(*(side if p is None else side[p] for side in (real, fake))) for p in regions]
 
 
-def _decibels(real: Float, fake: Float) -> float:
+def _compute_decibels(real: Float, fake: Float) -> float:
     with np.errstate(divide="ignore"):
         value = peak_signal_noise_ratio(real, fake, data_range=1.0)
-    return min(float(value), BEST_PSNR)
+    return min(float(value), MAX_PSNR)
 
 
-def _mae(real: Float, fake: Float, regions: _Places) -> list[float]:
+def _measure_mae(real: Float, fake: Float, regions: _Regions) -> list[float]:
     errors = np.abs(real - fake)
     return [float((errors if inside is None else errors[inside]).mean()) for inside in regions]

@@ -8,21 +8,21 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.metric import MetricInputs, Terms
-from benchbed.metrics.distances import Distances
+from benchbed.api.metric import MetricInputs, MetricTerms
+from benchbed.metrics.distances import SquaredDistances
 
 Float = npt.NDArray[np.float64]
 
-NEIGHBOURS = 5
+NEIGHBOUR_COUNT = 5
 """k of the nearest neighbours (Naeem et al. 2020, section 4.2)."""
 
-_KEPT = 8
+_CACHE_SIZE = 8
 """Pairs of sets whose measures are cached: the scored ones and those of the baseline."""
 
-_known: dict[str, Manifold] = {}
+_cache: dict[str, ManifoldMeasures] = {}
 
 
-class Manifold(NamedTuple):
+class ManifoldMeasures(NamedTuple):
     """Precision, recall, density and coverage of two feature sets; each is the mean of its terms.
 
     Attributes:
@@ -33,15 +33,15 @@ class Manifold(NamedTuple):
         coverage: 1 for a real ball that contains a fake, else 0; ``(n,)``.
     """
 
-    precision: Terms
-    recall: Terms
-    density: Terms
-    coverage: Terms
+    precision: MetricTerms
+    recall: MetricTerms
+    density: MetricTerms
+    coverage: MetricTerms
 
 
-def manifold(
-    real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating], neighbours: int = NEIGHBOURS
-) -> Manifold:
+def measure_manifold(
+    real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating], neighbours: int = NEIGHBOUR_COUNT
+) -> ManifoldMeasures:
     """Compute precision, recall, density and coverage.
 
     Precision and recall after Kynkaanniemi et al. 2019, "Improved precision and recall metric for
@@ -62,17 +62,17 @@ def manifold(
             f"{len(real)} and {len(fake)} images are too few for k = {neighbours} neighbours."
         )
     # k + 1, since the nearest is the point itself.
-    real_radii, fake_radii = (Distances(side).smallest(neighbours + 1) for side in (real, fake))
+    real_radii, fake_radii = (SquaredDistances(side).find_kth_smallest(neighbours + 1) for side in (real, fake))
     around_fake = np.zeros(len(fake), dtype=np.int64)
     recalled = np.zeros(len(real), dtype=bool)
     covered = np.zeros(len(real), dtype=bool)
-    for tile in Distances(real, fake).tiles():
+    for tile in SquaredDistances(real, fake).iter_tiles():
         rows, columns = tile.rows, tile.columns
-        in_real_ball = tile.within(real_radii[rows, None])
+        in_real_ball = tile.find_within(real_radii[rows, None])
         around_fake[columns] += in_real_ball.sum(0)
         covered[rows] |= in_real_ball.any(1)
-        recalled[rows] |= tile.within(fake_radii[None, columns]).any(1)
-    return Manifold(
+        recalled[rows] |= tile.find_within(fake_radii[None, columns]).any(1)
+    return ManifoldMeasures(
         precision=(around_fake > 0).astype(np.float64),
         recall=recalled.astype(np.float64),
         density=around_fake / neighbours,
@@ -80,53 +80,53 @@ def manifold(
     )
 
 
-def _manifold(extractor: str, inputs: MetricInputs) -> Manifold:
+def _get_manifold(extractor: str, inputs: MetricInputs) -> ManifoldMeasures:
     real, fake = (inputs.features(extractor, side) for side in (inputs.real, inputs.fake))
     digest = hashlib.sha256(np.ascontiguousarray(real).data)
     digest.update(np.ascontiguousarray(fake).data)
     key = f"{digest.hexdigest()}-{real.shape}-{fake.shape}"
-    if key not in _known:
-        while len(_known) >= _KEPT:
-            del _known[next(iter(_known))]
-        _known[key] = manifold(real, fake)
-    return _known[key]
+    if key not in _cache:
+        while len(_cache) >= _CACHE_SIZE:
+            del _cache[next(iter(_cache))]
+        _cache[key] = measure_manifold(real, fake)
+    return _cache[key]
 
 
-def precision(inputs: MetricInputs) -> Terms:
+def precision(inputs: MetricInputs) -> MetricTerms:
     """Compute precision in Inception features."""
-    return _manifold("inception", inputs).precision
+    return _get_manifold("inception", inputs).precision
 
 
-def recall(inputs: MetricInputs) -> Terms:
+def recall(inputs: MetricInputs) -> MetricTerms:
     """Compute recall in Inception features."""
-    return _manifold("inception", inputs).recall
+    return _get_manifold("inception", inputs).recall
 
 
-def density(inputs: MetricInputs) -> Terms:
+def density(inputs: MetricInputs) -> MetricTerms:
     """Compute density in Inception features."""
-    return _manifold("inception", inputs).density
+    return _get_manifold("inception", inputs).density
 
 
-def coverage(inputs: MetricInputs) -> Terms:
+def coverage(inputs: MetricInputs) -> MetricTerms:
     """Compute coverage in Inception features."""
-    return _manifold("inception", inputs).coverage
+    return _get_manifold("inception", inputs).coverage
 
 
-def precision_random(inputs: MetricInputs) -> Terms:
+def precision_random(inputs: MetricInputs) -> MetricTerms:
     """Compute precision in features of an untrained network."""
-    return _manifold("random", inputs).precision
+    return _get_manifold("random", inputs).precision
 
 
-def recall_random(inputs: MetricInputs) -> Terms:
+def recall_random(inputs: MetricInputs) -> MetricTerms:
     """Compute recall in features of an untrained network."""
-    return _manifold("random", inputs).recall
+    return _get_manifold("random", inputs).recall
 
 
-def density_random(inputs: MetricInputs) -> Terms:
+def density_random(inputs: MetricInputs) -> MetricTerms:
     """Compute density in features of an untrained network."""
-    return _manifold("random", inputs).density
+    return _get_manifold("random", inputs).density
 
 
-def coverage_random(inputs: MetricInputs) -> Terms:
+def coverage_random(inputs: MetricInputs) -> MetricTerms:
     """Compute coverage in features of an untrained network."""
-    return _manifold("random", inputs).coverage
+    return _get_manifold("random", inputs).coverage

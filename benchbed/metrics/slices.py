@@ -23,11 +23,11 @@ from benchbed.metrics.kid import kid, kid_random
 Pixels = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
-SLICES = 8
+MAX_SLICES = 8
 """Maximum number of slices per volume: neighbours are nearly equal, and features take time."""
 
 
-def places(depth: int) -> Indices:
+def select_slices(depth: int) -> Indices:
     """Select the axial slices to score: up to 8, evenly spaced in the central half.
 
     The positions are the same in every volume. If they depended on content, a method with empty
@@ -37,12 +37,12 @@ def places(depth: int) -> Indices:
         Indices ``(K,)``, ascending.
     """
     half = max(1, depth // 2)
-    count = min(SLICES, half)
+    count = min(MAX_SLICES, half)
     steps = (2 * np.arange(count) + 1) * half // (2 * count)
     return np.asarray((depth - half) // 2 + steps, np.int64)
 
 
-def axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
+def extract_axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
     """Extract the slices of one sequence of several volumes.
 
     Args:
@@ -54,13 +54,13 @@ def axial_slices(volumes: npt.NDArray[Any], sequence: int) -> Pixels:
     """
     if volumes.ndim != 5:
         raise ValueError(f"The volumes have shape {volumes.shape}, expected (N, C, D, H, W).")
-    chosen = np.asarray(volumes[:, sequence][:, places(volumes.shape[2])])
+    chosen = np.asarray(volumes[:, sequence][:, select_slices(volumes.shape[2])])
     slices = chosen.reshape(-1, 1, *volumes.shape[3:])
     return slices if slices.dtype == np.uint8 else to_pixels(torch.from_numpy(slices))
 
 
 @lru_cache(maxsize=32)
-def sliced(volumes: ImageSet, sequence: int) -> ImageSet:
+def make_slice_set(volumes: ImageSet, sequence: int) -> ImageSet:
     """Convert one sequence of a set of volumes to a set of slices.
 
     A subset becomes a subset of slices, so features are computed once. Cached, since every metric
@@ -71,20 +71,20 @@ def sliced(volumes: ImageSet, sequence: int) -> ImageSet:
         sequence: Index of the channel.
     """
     if volumes.parent is None or volumes.indices is None:
-        return ImageSet(axial_slices(volumes.images, sequence))
-    count = len(places(volumes.images.shape[2]))
+        return ImageSet(extract_axial_slices(volumes.images, sequence))
+    count = len(select_slices(volumes.images.shape[2]))
     rows = volumes.indices[:, None] * count + np.arange(count)
-    return sliced(volumes.parent, sequence).subset(rows.ravel())
+    return make_slice_set(volumes.parent, sequence).subset(rows.ravel())
 
 
 def fid_slices(inputs: MetricInputs) -> float:
     """Compute the Frechet Inception distance of slices, averaged over sequences."""
-    return _over_sequences(fid, inputs)
+    return _compute_sequence_mean(fid, inputs)
 
 
 def fid_random_slices(inputs: MetricInputs) -> float:
     """Compute the Frechet distance of slices in untrained features, averaged over sequences."""
-    return _over_sequences(fid_random, inputs)
+    return _compute_sequence_mean(fid_random, inputs)
 
 
 def kid_slices(inputs: MetricInputs) -> float:
@@ -94,17 +94,17 @@ def kid_slices(inputs: MetricInputs) -> float:
     images: the estimate is biased, and equal distributions do not give 0. The baseline, between
     disjoint volumes, has the same bias.
     """
-    return _over_sequences(kid, inputs)
+    return _compute_sequence_mean(kid, inputs)
 
 
 def kid_random_slices(inputs: MetricInputs) -> float:
     """Compute `kid_slices` in features of an untrained network."""
-    return _over_sequences(kid_random, inputs)
+    return _compute_sequence_mean(kid_random, inputs)
 
 
-def _over_sequences(metric: Callable[[MetricInputs], float], inputs: MetricInputs) -> float:
+def _compute_sequence_mean(metric: Callable[[MetricInputs], float], inputs: MetricInputs) -> float:
     values = [
-        metric(replace(inputs, real=sliced(inputs.real, number), fake=sliced(inputs.fake, number)))
+        metric(replace(inputs, real=make_slice_set(inputs.real, number), fake=make_slice_set(inputs.fake, number)))
         for number in range(inputs.real.images.shape[1])
     ]
     return float(np.mean(values))

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.metric import MaskInputs
-from benchbed.metrics.masks import HALF, Weights
+from benchbed.metrics.masks import DEFAULT_THRESHOLD, Weights
 
 Float = npt.NDArray[np.float64]
 
 
 @lru_cache(maxsize=2)
-def dice_of_cases(inputs: MaskInputs) -> Float:
+def compute_case_dice(inputs: MaskInputs) -> Float:
     """Compute the Dice coefficient of each case above 0.5, inside its field of view.
 
     Dice 1945, "Measures of the amount of ecologic association between species": twice the overlap
@@ -32,8 +32,8 @@ def dice_of_cases(inputs: MaskInputs) -> Float:
         ``(N,)`` in [0, 1].
     """
     values: list[float] = []
-    for scores, truth, fov in zip(inputs.scores, inputs.truth, inputs.fov, strict=True):
-        predicted, true = (scores > HALF) & fov, truth & fov
+    for scores, truth, fov in zip(inputs.probabilities, inputs.targets, inputs.fov, strict=True):
+        predicted, true = (scores > DEFAULT_THRESHOLD) & fov, truth & fov
         total = int(np.count_nonzero(predicted)) + int(np.count_nonzero(true))
         values.append(2 * int(np.count_nonzero(predicted & true)) / total if total else 1.0)
     return np.array(values, np.float64)
@@ -41,7 +41,7 @@ def dice_of_cases(inputs: MaskInputs) -> Float:
 
 def dice_per_case(inputs: MaskInputs, weights: Weights) -> Float:
     """Average the Dice of each case, with weights ``(R, N)``; returns ``(R,)``."""
-    return np.asarray(weights @ dice_of_cases(inputs) / weights.sum(axis=1), np.float64)
+    return np.asarray(weights @ compute_case_dice(inputs) / weights.sum(axis=1), np.float64)
 
 
 def dice_per_case_sd(inputs: MaskInputs, weights: Weights) -> Float:
@@ -50,6 +50,6 @@ def dice_per_case_sd(inputs: MaskInputs, weights: Weights) -> Float:
     Returns:
         ``(R,)``.
     """
-    deviations = dice_of_cases(inputs) - dice_per_case(inputs, weights)[:, None]
+    deviations = compute_case_dice(inputs) - dice_per_case(inputs, weights)[:, None]
     squares = (weights * np.square(deviations)).sum(axis=1)
     return np.asarray(np.sqrt(squares / weights.sum(axis=1)), np.float64)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchbed.api.metric import ImageSet, MetricInputs, Terms, Unseen
+from benchbed.api.metric import ImageSet, MetricInputs, MetricTerms, MemorisationSets
 from benchbed.data.feed import to_pixels, to_signed
-from benchbed.metrics.memorisation import SIDE, Neighbours, memorisation, nearest
+from benchbed.metrics.memorisation import MAX_SIDE, NearestNeighbours, memorisation, find_nearest
 
-DEPTH = 16
+MAX_DEPTH = 16
 """Maximum number of slices at which volumes are compared, of at most 32 x 32 voxels."""
 
 
-def nearest_volumes(volumes: ImageSet, train: ImageSet) -> Neighbours:
+def find_nearest_volumes(volumes: ImageSet, train: ImageSet) -> NearestNeighbours:
     """Find the nearest training volume of each volume, including those mirrored left to right.
 
     As `benchbed.metrics.memorisation.find_nearest`, in area means of at most 16 x 32 x 32 voxels.
@@ -26,10 +26,10 @@ def nearest_volumes(volumes: ImageSet, train: ImageSet) -> Neighbours:
         volumes: ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
         train: ``(M, C, D, H, W)``.
     """
-    return nearest(coarse(volumes), coarse(train))
+    return find_nearest(shrink_volumes(volumes), shrink_volumes(train))
 
 
-def memorisation_of_volumes(inputs: MetricInputs) -> Terms:
+def memorisation_of_volumes(inputs: MetricInputs) -> MetricTerms:
     """Compute whether volumes are nearer to training volumes than held-out real ones are.
 
     As `benchbed.metrics.memorisation.memorisation`, in area means of at most 16 x 32 x 32 voxels.
@@ -40,14 +40,14 @@ def memorisation_of_volumes(inputs: MetricInputs) -> Terms:
     Raises:
         ValueError: There are no held-out volumes.
     """
-    if inputs.unseen is None:
+    if inputs.memorisation_sets is None:
         raise ValueError("Memorisation needs real volumes excluded from training.")
-    unseen = Unseen(coarse(inputs.unseen.train), coarse(inputs.unseen.held_out))
-    return memorisation(replace(inputs, fake=coarse(inputs.fake), unseen=unseen))
+    unseen = MemorisationSets(shrink_volumes(inputs.memorisation_sets.train), shrink_volumes(inputs.memorisation_sets.held_out))
+    return memorisation(replace(inputs, fake=shrink_volumes(inputs.fake), memorisation_sets=unseen))
 
 
 @lru_cache(maxsize=3)
-def coarse(volumes: ImageSet) -> ImageSet:
+def shrink_volumes(volumes: ImageSet) -> ImageSet:
     """Shrink volumes to images ``(N, C * d, h, w)`` whose channels are slices.
 
     Cached for the scored, training and held-out sets, since the picture and the metric need them.
@@ -60,7 +60,7 @@ def coarse(volumes: ImageSet) -> ImageSet:
             f"The volumes have shape {volumes.images.shape}, expected (N, C, D, H, W)."
         )
     count, channels, depth, height, width = volumes.images.shape
-    smallest = (min(DEPTH, depth), min(SIDE, height), min(SIDE, width))
+    smallest = (min(MAX_DEPTH, depth), min(MAX_SIDE, height), min(MAX_SIDE, width))
     small = np.empty((count, channels, *smallest), np.uint8)
     for number, volume in enumerate(volumes.images):
         signed = to_signed(torch.from_numpy(np.array(volume)))

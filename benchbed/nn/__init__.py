@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from benchbed.nn.augmentation import augment_batch as augment_batch
     from benchbed.nn.augmentation import crop_batch as crop_batch
     from benchbed.nn.augmentation import recolour_batch as recolour_batch
-    from benchbed.nn.augmentation import turn_batch as turn_batch
-    from benchbed.nn.growth import Growth as Growth
+    from benchbed.nn.augmentation import rotate_batch as rotate_batch
+    from benchbed.nn.growth import GrowthState as GrowthState
     from benchbed.nn.init import normal_init as normal_init
     from benchbed.nn.losses import bce_with_target as bce_with_target
     from benchbed.nn.losses import wasserstein_critic as wasserstein_critic
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from benchbed.nn.penalties import unwrap as unwrap
     from benchbed.nn.progressive import ProgressiveDiscriminator as ProgressiveDiscriminator
     from benchbed.nn.progressive import ProgressiveGenerator as ProgressiveGenerator
-    from benchbed.nn.progressive import fade_reals as fade_reals
+    from benchbed.nn.progressive import blend_reals as blend_reals
     from benchbed.nn.schedule import ProgressiveSchedule as ProgressiveSchedule
     from benchbed.nn.segmenter import SegmentationUNet as SegmentationUNet
-    from benchbed.nn.thresholds import above_otsu as above_otsu
+    from benchbed.nn.thresholds import mask_above_otsu as mask_above_otsu
     from benchbed.nn.translator import UNetGenerator as UNetGenerator
     from benchbed.nn.volume_augmentation import augment_volumes as augment_volumes
 

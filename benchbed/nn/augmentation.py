@@ -13,10 +13,10 @@ from torchvision.transforms.v2 import functional as T
 
 from benchbed.api.types import Batch
 
-JITTER = 0.2
+COLOUR_JITTER = 0.2
 """Brightness, contrast and saturation are multiplied by a factor in [1 - JITTER, 1 + JITTER]."""
 
-OUTSIDE = {"fov": 0.0}
+FILL_VALUES = {"fov": 0.0}
 """Fill value beyond the border of a rotated tensor; -1 (black, background) for all others."""
 
 
@@ -35,37 +35,37 @@ def augment_batch(batch: Batch, crop: int = 0) -> Batch:
     Returns:
         A new batch with the same ranges. Randomness comes from torch's global CPU generator.
     """
-    return turn_batch(recolour_batch(batch), crop)
+    return rotate_batch(recolour_batch(batch), crop)
 
 
 def recolour_batch(batch: Batch) -> Batch:
     """Recolour as in `augment_batch`; images with other than 1 or 3 channels are unchanged."""
     if batch.image.shape[1] not in (1, 3):
         return batch
-    jitter = v2.ColorJitter(brightness=JITTER, contrast=JITTER, saturation=JITTER)
+    jitter = v2.ColorJitter(brightness=COLOUR_JITTER, contrast=COLOUR_JITTER, saturation=COLOUR_JITTER)
     images = torch.stack([jitter(image) for image in batch.image / 2 + 0.5]) * 2 - 1
     return replace(batch, image=images)
 
 
-def turn_batch(batch: Batch, crop: int = 0) -> Batch:
+def rotate_batch(batch: Batch, crop: int = 0) -> Batch:
     """Rotate and mirror as in `augment_batch`, optionally cropping to a square."""
     angles = (torch.rand(len(batch)) * 360).tolist()
     mirrored = (torch.rand(len(batch)) < 0.5).tolist()
-    square = _square(batch, crop)
+    square = _sample_square(batch, crop)
 
     def transform(name: str, tensor: Tensor) -> Tensor:
         if name == "label":
             return tensor
         is_binary = name in ("mask", "fov")
         mode = T.InterpolationMode.NEAREST if is_binary else T.InterpolationMode.BILINEAR
-        fill = OUTSIDE.get(name, -1.0)
+        fill = FILL_VALUES.get(name, -1.0)
         turned = [
-            _turned(T.horizontal_flip(case) if mirror else case, angle, mode, fill, square)
+            _rotate_case(T.horizontal_flip(case) if mirror else case, angle, mode, fill, square)
             for case, angle, mirror in zip(tensor, angles, mirrored, strict=True)
         ]
         return torch.stack(turned)
 
-    return batch.each(transform)
+    return batch.map_tensors(transform)
 
 
 def crop_batch(batch: Batch, side: int) -> Batch:
@@ -75,15 +75,15 @@ def crop_batch(batch: Batch, side: int) -> Batch:
         batch: Images ``(B, C, H, W)`` and their other tensors.
         side: Side in pixels; 0, or a side not below the image's, changes nothing.
     """
-    square = _square(batch, side)
+    square = _sample_square(batch, side)
     if square is None:
         return batch
     top, left, side = square
     rows, columns = slice(top, top + side), slice(left, left + side)
-    return batch.each(lambda name, t: t if name == "label" else t[..., rows, columns])
+    return batch.map_tensors(lambda name, t: t if name == "label" else t[..., rows, columns])
 
 
-def _square(batch: Batch, side: int) -> tuple[int, int, int] | None:
+def _sample_square(batch: Batch, side: int) -> tuple[int, int, int] | None:
     """Sample top, left and side of a random square; None for the whole image."""
     height, width = batch.image.shape[-2:]
     if side == 0 or side >= min(height, width):
@@ -92,7 +92,7 @@ def _square(batch: Batch, side: int) -> tuple[int, int, int] | None:
     return top, int(torch.randint(width - side + 1, ())), side
 
 
-def _turned(
+def _rotate_case(
     case: Tensor,
     angle: float,
     mode: T.InterpolationMode,

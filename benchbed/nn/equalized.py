@@ -12,7 +12,7 @@ from torch.nn import functional as F
 RELU_GAIN = math.sqrt(2.0)
 """He et al. 2015: preserves the variance through a rectifier."""
 
-FOLDED_SIDE = 8
+MIN_FOLDED_SIDE = 8
 """Smallest map side in pixels for which upsampling is folded into the next convolution."""
 
 STDDEV_GROUP = 4
@@ -45,7 +45,7 @@ class EqualizedConv2d(nn.Module):
         """Convolve ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
         return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
 
-    def doubled(self, x: Tensor) -> Tensor:
+    def forward_upsampled(self, x: Tensor) -> Tensor:
         """Convolve `x` upsampled twofold by nearest neighbour, for kernel 3.
 
         Where it is faster, both are one transposed convolution of stride 2 with 4 x 4 taps, as in
@@ -57,13 +57,13 @@ class EqualizedConv2d(nn.Module):
         Returns:
             ``(B, out_channels, 2 H, 2 W)``.
         """
-        if not _folds(x):
+        if not _should_fold(x):
             return cast(Tensor, self(F.interpolate(x, scale_factor=2, mode="nearest")))
-        taps = _summed(_summed(self.weight * self.scale, 2), 3).transpose(0, 1)
+        taps = _merge_taps(_merge_taps(self.weight * self.scale, 2), 3).transpose(0, 1)
         return F.conv_transpose2d(x, taps, self.bias, stride=2, padding=1)
 
 
-def _folds(x: Tensor) -> bool:
+def _should_fold(x: Tensor) -> bool:
     """Return whether folding was measured to be faster: large maps in float32 on a CPU.
 
     For smaller maps, summing the taps takes longer than it saves. Under autocast to bfloat16 the
@@ -73,12 +73,12 @@ def _folds(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and not torch.is_autocast_enabled("cpu")
-        and min(height, width) >= FOLDED_SIDE
+        and min(height, width) >= MIN_FOLDED_SIDE
         and batch * height * width >= channels
     )
 
 
-def _summed(taps: Tensor, axis: int) -> Tensor:
+def _merge_taps(taps: Tensor, axis: int) -> Tensor:
     """Merge three taps to the four by which a pixel reaches its copies' neighbours."""
     before, middle, after = taps.unbind(axis)
     return torch.stack([after, middle + after, before + middle, before], axis)

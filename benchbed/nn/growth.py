@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchbed.nn.schedule import ProgressiveSchedule
 
 
-class Growth(nn.Module):
+class GrowthState(nn.Module):
     """Current level and fade-in; saved with the method, so that sampling uses them too.
 
     Args:
@@ -23,14 +23,14 @@ class Growth(nn.Module):
         self.register_buffer("place", torch.tensor([-1.0, 1.0], dtype=torch.float64))
 
     @property
-    def levels(self) -> int:
+    def level_count(self) -> int:
         """Number of levels."""
         return self.schedule.levels
 
     @property
     def level(self) -> int:
         """Current level; before the first step, the level at which training starts."""
-        return max(self.schedule.start, int(self.place[0]))
+        return max(self.schedule.start_level, int(self.place[0]))
 
     @property
     def alpha(self) -> float:
@@ -48,6 +48,6 @@ class Growth(nn.Module):
             code resets the optimiser moments there.
         """
         previous = (float(self.place[0]), self.alpha < 1.0)
-        level, alpha = self.schedule.at(progress)
+        level, alpha = self.schedule.get_level(progress)
         self.place[0], self.place[1] = level, alpha
         return previous != (float(level), alpha < 1.0)

@@ -44,11 +44,11 @@ class ProgressiveGenerator(nn.Module):
         start: int = 0,
     ) -> None:
         super().__init__()
-        widths = _widths(size, base, max_channels)[1:]
+        widths = _compute_widths(size, base, max_channels)[1:]
         self.levels = len(widths)
-        self.first = _First(latent_dim, widths[0])
+        self.first = _InitialBlock(latent_dim, widths[0])
         self.blocks = nn.ModuleList(
-            _Up(widths[level - 1], widths[level]) for level in range(1, self.levels)
+            _UpBlock(widths[level - 1], widths[level]) for level in range(1, self.levels)
         )
         self.to_image = nn.ModuleList(
             EqualizedConv2d(width, channels, 1, gain=1.0) if level >= start else nn.Identity()
@@ -72,7 +72,7 @@ class ProgressiveGenerator(nn.Module):
         image: Tensor = self.to_image[level](x)
         if level == 0 or alpha >= 1.0:
             return image
-        return torch.lerp(_double(self.to_image[level - 1](older)), image, alpha)
+        return torch.lerp(_resize_double(self.to_image[level - 1](older)), image, alpha)
 
 
 class ProgressiveDiscriminator(nn.Module):
@@ -102,16 +102,16 @@ class ProgressiveDiscriminator(nn.Module):
         start: int = 0,
     ) -> None:
         super().__init__()
-        hidden, *widths = _widths(size, base, max_channels)
+        hidden, *widths = _compute_widths(size, base, max_channels)
         self.levels = len(widths)
         self.from_image = nn.ModuleList(
             EqualizedConv2d(channels, width, 1) if level >= start else nn.Identity()
             for level, width in enumerate(widths)
         )
         self.blocks = nn.ModuleList(
-            _Down(widths[level], widths[level - 1]) for level in range(1, self.levels)
+            _DownBlock(widths[level], widths[level - 1]) for level in range(1, self.levels)
         )
-        self.last = _Last(widths[0], hidden)
+        self.last = _FinalBlock(widths[0], hidden)
 
     def forward(self, image: Tensor, level: int, alpha: float = 1.0) -> Tensor:
         """Score images.
@@ -136,7 +136,7 @@ class ProgressiveDiscriminator(nn.Module):
         return logits
 
 
-def fade_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:
+def blend_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:
     """Blend real images as a growing discriminator sees them (Karras et al. 2018, figure 2).
 
     Args:
@@ -152,10 +152,10 @@ def fade_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:
         image = F.avg_pool2d(image, 2 ** (levels - 1 - level))
     if level == 0 or alpha >= 1.0:
         return image
-    return torch.lerp(_double(F.avg_pool2d(image, 2)), image, alpha)
+    return torch.lerp(_resize_double(F.avg_pool2d(image, 2)), image, alpha)
 
 
-class _First(nn.Module):
+class _InitialBlock(nn.Module):
     def __init__(self, latent_dim: int, width: int) -> None:
         super().__init__()
         # A smaller gain, as in the authors' code: the dense layer acts as a 4 x 4 convolution.
@@ -169,18 +169,18 @@ class _First(nn.Module):
         return pixel_norm(F.leaky_relu(self.conv(x), 0.2))
 
 
-class _Up(nn.Module):
+class _UpBlock(nn.Module):
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.conv0 = EqualizedConv2d(before, after, 3)
         self.conv1 = EqualizedConv2d(after, after, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = pixel_norm(F.leaky_relu(self.conv0.doubled(x), 0.2))
+        x = pixel_norm(F.leaky_relu(self.conv0.forward_upsampled(x), 0.2))
         return pixel_norm(F.leaky_relu(self.conv1(x), 0.2))
 
 
-class _Down(nn.Module):
+class _DownBlock(nn.Module):
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.conv0 = EqualizedConv2d(before, before, 3)
@@ -191,7 +191,7 @@ class _Down(nn.Module):
         return F.avg_pool2d(F.leaky_relu(self.conv1(x), 0.2), 2)
 
 
-class _Last(nn.Module):
+class _FinalBlock(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.conv = EqualizedConv2d(width + 1, width, 3)
@@ -205,7 +205,7 @@ class _Last(nn.Module):
         return logits.squeeze(1)
 
 
-def _widths(size: int, base: int, max_channels: int) -> list[int]:
+def _compute_widths(size: int, base: int, max_channels: int) -> list[int]:
     """List channels at 2, 4, 8, ... `size` px; those at 2 px are of the last hidden layer."""
     if size < 4 or size.bit_count() != 1:
         raise ValueError(f"size is {size} but must be a power of two >= 4")
@@ -215,5 +215,5 @@ def _widths(size: int, base: int, max_channels: int) -> list[int]:
     return widths
 
 
-def _double(x: Tensor) -> Tensor:
+def _resize_double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -19,7 +19,7 @@ class ProgressiveSchedule:
         levels: Number of levels, >= 1.
         weights: Relative time of each level, one per level; leading zeros start training at a
             higher level. Empty for the paper's: 1/2 for the first, 1 for the others.
-        fade: Share of a level's time during which it fades in, in [0, 1).
+        fade_share: Share of a level's time during which it fades in, in [0, 1).
 
     Raises:
         ValueError: A number is out of range, or a level above the first trained one has no time.
@@ -27,14 +27,14 @@ class ProgressiveSchedule:
 
     levels: int
     weights: Sequence[float] = ()
-    fade: float = 0.5
+    fade_share: float = 0.5
     _ends: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.levels < 1:
             raise ValueError(f"levels is {self.levels} but must be at least 1")
-        if not 0.0 <= self.fade < 1.0:
-            raise ValueError(f"fade is {self.fade} but must be in [0, 1)")
+        if not 0.0 <= self.fade_share < 1.0:
+            raise ValueError(f"fade is {self.fade_share} but must be in [0, 1)")
         weights = list(self.weights) or [0.5, *[1.0] * (self.levels - 1)]
         if len(weights) != self.levels:
             raise ValueError(f"{len(weights)} weights were given for {self.levels} levels")
@@ -45,11 +45,11 @@ class ProgressiveSchedule:
         object.__setattr__(self, "_ends", tuple(end / total for end in accumulate(weights)))
 
     @property
-    def start(self) -> int:
+    def start_level(self) -> int:
         """Level at which training starts."""
         return next(level for level, end in enumerate(self._ends) if end > 0)
 
-    def at(self, progress: float) -> tuple[int, float]:
+    def get_level(self, progress: float) -> tuple[int, float]:
         """Return level and fade-in at a given progress.
 
         Args:
@@ -66,7 +66,7 @@ class ProgressiveSchedule:
         last = self.levels - 1
         level = next((n for n, end in enumerate(self._ends[:last]) if progress < end), last)
         start = self._ends[level - 1] if level else 0.0
-        fading = (self._ends[level] - start) * self.fade
+        fading = (self._ends[level] - start) * self.fade_share
         if start == 0.0 or progress - start >= fading:
             return level, 1.0
         return level, (progress - start) / fading

@@ -9,11 +9,11 @@ from typing import Literal, cast
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-Block = Callable[[int, int], nn.Module]
+BlockFactory = Callable[[int, int], nn.Module]
 """Builds the layers of one resolution from its input and output channels."""
 
 
-def double_convolution(before: int, after: int) -> nn.Sequential:
+def build_double_convolution(before: int, after: int) -> nn.Sequential:
     """Build two convolutions of kernel 3, each with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(before, after, 3, padding=1, bias=False),
@@ -49,7 +49,7 @@ class SegmentationUNet(nn.Module):
         base: int = 64,
         *,
         depth: int = 4,
-        block: Block = double_convolution,
+        block: BlockFactory = build_double_convolution,
         upsampling: Literal["transposed", "nearest"] = "transposed",
     ) -> None:
         super().__init__()

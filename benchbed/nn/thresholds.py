@@ -8,7 +8,7 @@ from skimage.filters import threshold_otsu
 from torch import Tensor
 
 
-def above_otsu(maps: Tensor) -> Tensor:
+def mask_above_otsu(maps: Tensor) -> Tensor:
     """Return which pixels exceed the Otsu threshold of their map (Otsu 1979).
 
     Args:

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from benchbed.nn.init import normal_init
 
-CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-DECONV: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+CONV_TYPES: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+DECONV_TYPES: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
-NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+NORM_TYPES: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
     2: nn.BatchNorm2d,
     3: nn.BatchNorm3d,
 }
@@ -57,7 +57,7 @@ class UNetGenerator(nn.Module):
         super().__init__()
         if size < 4 or size.bit_count() != 1:
             raise ValueError(f"size is {size} but must be a power of two >= 4")
-        conv, deconv, norm = CONV[dimensions], DECONV[dimensions], NORM[dimensions]
+        conv, deconv, norm = CONV_TYPES[dimensions], DECONV_TYPES[dimensions], NORM_TYPES[dimensions]
         depth = size.bit_length() - 1
         widths = [min(base * 2**level, max_channels) for level in range(depth)]
         self.downs = nn.ModuleList()

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from benchbed.api.types import Batch
 
-REFERENCE = 128
+REFERENCE_SIZE = 128
 """In-plane size in pixels to which the lengths below refer; they scale with the volume."""
 
-ANGLE = 10.0
+MAX_ANGLE = 10.0
 """Maximum rotation about each axis, in degrees."""
 
-SHIFT = 8.0
+MAX_SHIFT = 8.0
 """Maximum translation along each axis, in voxels."""
 
-SMALLEST_CROP = 0.9
+MIN_CROP = 0.9
 """Minimum side of the crop that is enlarged to the whole, as a share of it."""
 
 ELASTIC_SIGMA = 4.0
@@ -29,10 +29,10 @@ ELASTIC_SIGMA = 4.0
 ELASTIC_AMPLITUDE = 6.0
 """Three standard deviations of an elastic displacement along each axis, in voxels."""
 
-OUTSIDE = {"fov": 0.0}
+VOLUME_FILL_VALUES = {"fov": 0.0}
 """Fill value beyond the border; -1 (background) for all others."""
 
-CRISP = ("mask", "fov")
+NEAREST_FIELDS = ("mask", "fov")
 
 
 def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
@@ -52,7 +52,7 @@ def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
         generator.
     """
     cases = [
-        _changed({n: t[position] for n, t in batch.tensors() if n != "label"}, probability)
+        _augment_case({n: t[position] for n, t in batch.iter_tensors() if n != "label"}, probability)
         for position in range(len(batch))
     ]
     parts = {name: torch.stack([case[name] for case in cases]) for name in cases[0]}
@@ -60,7 +60,7 @@ def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
     return replace(batch, **parts, extra=extra)
 
 
-def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
+def _augment_case(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
     """Transform the tensors ``(C, D, H, W)`` of one case together."""
     # Slow to import, and few methods need it.
     from monai.transforms.spatial.dictionary import Rand3DElasticd
@@ -70,34 +70,34 @@ def _changed(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
     if not (rotated or moved or cropped or deformed):
         return case
     spatial = case["image"].shape[1:]
-    unit = spatial[-1] / REFERENCE
-    removed = (1 - SMALLEST_CROP) * cut if cropped else 0.0
+    unit = spatial[-1] / REFERENCE_SIZE
+    removed = (1 - MIN_CROP) * cut if cropped else 0.0
     sigma = ELASTIC_SIGMA * unit
-    magnitude = _magnitude(sigma, ELASTIC_AMPLITUDE * unit) if deformed else 0.0
+    magnitude = _compute_magnitude(sigma, ELASTIC_AMPLITUDE * unit) if deformed else 0.0
     change = Rand3DElasticd(
         keys=list(case),
         sigma_range=(sigma, sigma),
         magnitude_range=(magnitude, magnitude),
         prob=1.0,
-        rotate_range=[math.radians(ANGLE) if rotated else 0.0] * 3,
-        translate_range=_reach(spatial, SHIFT * unit if moved else 0.0, removed),
+        rotate_range=[math.radians(MAX_ANGLE) if rotated else 0.0] * 3,
+        translate_range=_compute_reach(spatial, MAX_SHIFT * unit if moved else 0.0, removed),
         scale_range=[(-removed, -removed)] * 3,
-        mode=["nearest" if name in CRISP else "bilinear" for name in case],
+        mode=["nearest" if name in NEAREST_FIELDS else "bilinear" for name in case],
         padding_mode="zeros",
     ).set_random_state(seed)
-    outside = {name: OUTSIDE.get(name, -1.0) for name in case}
+    outside = {name: VOLUME_FILL_VALUES.get(name, -1.0) for name in case}
     # The transform pads with zeros, so shift the fill value to zero meanwhile.
     transformed = change({name: tensor - outside[name] for name, tensor in case.items()})
     # Clamped, since interpolation weights add up to 1 only up to rounding.
     return {n: (transformed[n].as_tensor() + outside[n]).clamp(-1.0, 1.0) for n in case}
 
 
-def _reach(spatial: Sequence[int], shift: float, lost: float) -> list[float]:
+def _compute_reach(spatial: Sequence[int], shift: float, lost: float) -> list[float]:
     """Return how far the centre may move along each axis, by translation and within the crop."""
     return [shift + length * lost / 2 for length in spatial]
 
 
-def _magnitude(sigma: float, amplitude: float) -> float:
+def _compute_magnitude(sigma: float, amplitude: float) -> float:
     """Return the factor of smoothed noise, uniform in [-1, 1], for a given amplitude.
 
     Smoothing by a Gaussian in three dimensions divides the variance, 1/3, by (2 sqrt(pi) sigma)^3.

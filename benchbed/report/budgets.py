@@ -14,7 +14,7 @@ from benchbed.api.specs import MetricSpec
 
 
 @dataclass(frozen=True)
-class Course:
+class BudgetCurve:
     """Values of one method over the budget.
 
     Attributes:
@@ -35,23 +35,23 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Panel:
+class BudgetPanel:
     """One metric on one dataset, with the curves of methods with two or more budgets, by label."""
 
     dataset: str
     metric: MetricSpec
-    courses: tuple[Course, ...]
+    curves: tuple[BudgetCurve, ...]
 
 
 @dataclass(frozen=True)
-class Budgets:
+class BudgetFigure:
     """Metrics over the budget, for all datasets of one source."""
 
     title: str
     name: str
-    panels: tuple[Panel, ...]
+    panels: tuple[BudgetPanel, ...]
 
     @property
-    def picture(self) -> str:
+    def picture_file(self) -> str:
         """File name of the picture."""
         return f"{self.name}.svg"

@@ -13,7 +13,7 @@ from benchbed.api.specs import MetricSpec
 
 
 @dataclass(frozen=True)
-class Pair:
+class MethodPair:
     """Two methods over the (dataset, seed) pairs that both have.
 
     Attributes:
@@ -24,7 +24,7 @@ class Pair:
         losses: Number of pairs that the second wins.
         difference: Mean over pairs of first minus second, in the metric's units.
         interval: 95 % bootstrap interval of that mean; None for fewer than three pairs.
-        p: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of methods of
+        p_value: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of methods of
             the metric; None if too few (dataset, seed) pairs could reach 0.05.
     """
 
@@ -35,32 +35,32 @@ class Pair:
     losses: int
     difference: float
     interval: tuple[float, float] | None
-    p: float | None
+    p_value: float | None
 
-    def turned(self) -> Pair:
+    def flip_order(self) -> MethodPair:
         """Return the pair in the opposite order."""
         ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
-        return Pair(
+        return MethodPair(
             self.second, self.first, self.count, self.losses, self.wins, -self.difference, ends,
-            self.p,
+            self.p_value,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Rank:
+class MethodRank:
     """Rank of a method among the methods.
 
     Attributes:
         label: Label of the method.
         mean: Its rank averaged over the datasets; 1 is best, ties share the mean rank.
-        best: Whether no other mean rank is smaller.
-        tied: Whether it is not the best, but not significantly worse.
+        is_best: Whether no other mean rank is smaller.
+        is_tied: Whether it is not the best, but not significantly worse.
     """
 
     label: str
     mean: float
-    best: bool
-    tied: bool
+    is_best: bool
+    is_tied: bool
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class MetricComparison:
         metric: The metric; it has a direction.
         datasets: The datasets on which every method has a value.
         ranks: The methods, best first.
-        friedman: p of Friedman's test that all methods rank equally; None below three methods or
+        friedman_p: p of Friedman's test that all methods rank equally; None below three methods or
             two datasets, or for too many methods.
-        critical: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman_p`.
+        critical_difference: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman_p`.
         groups: Largest sets of methods without significant differences, best first, as labels.
         pairs: Every two methods, in the order of `ranks`; empty for too many methods.
         warnings: Why the numbers may mislead, one sentence each.
@@ -81,16 +81,16 @@ class MetricComparison:
 
     metric: MetricSpec
     datasets: tuple[str, ...]
-    ranks: tuple[Rank, ...]
-    friedman: float | None
-    critical: float | None
+    ranks: tuple[MethodRank, ...]
+    friedman_p: float | None
+    critical_difference: float | None
     groups: tuple[tuple[str, ...], ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[MethodPair, ...]
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodComparison:
     """Methods compared over all datasets of one source under equal conditions.
 
     Attributes:
@@ -110,11 +110,11 @@ class Comparison:
     warnings: tuple[str, ...] = ()
 
     @property
-    def paired(self) -> bool:
+    def has_pairs(self) -> bool:
         """Whether methods were compared in pairs, which is not done for many methods."""
         return any(part.pairs for part in self.metrics)
 
     @property
-    def picture(self) -> str:
+    def picture_file(self) -> str:
         """File name of the critical-difference picture; empty if there is nothing to draw."""
-        return f"{self.name}.svg" if any(m.critical is not None for m in self.metrics) else ""
+        return f"{self.name}.svg" if any(m.critical_difference is not None for m in self.metrics) else ""

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from benchbed.api.specs import MetricSpec
-from benchbed.report.budgets import Budgets
-from benchbed.report.comparison import Comparison
+from benchbed.report.budgets import BudgetFigure
+from benchbed.report.comparison import MethodComparison
 from benchbed.report.verdict import Verdict
 
-MISSING = "–"
+MISSING_TEXT = "–"
 """Text of a cell without a value."""
 
 
@@ -23,30 +23,30 @@ class Cell:
 
     Attributes:
         values: Values by seed; empty if there are none.
-        printed: The paper's value as printed, or None.
+        paper_value: The paper's value as printed, or None.
         verdict: The comparison with the paper's value, if both exist.
-        best: Whether no other mean of the column is better.
+        is_best: Whether no other mean of the column is better.
         note: Why there is no value.
         interval: 95 % interval of the value of a single seed, if the metric has one.
         seed_interval: 95 % bootstrap interval of the mean over seeds; None below three seeds.
-        tied: Whether it is not the best but not significantly worse; also False if there are too
+        is_tied: Whether it is not the best but not significantly worse; also False if there are too
             few seeds to test.
         marks: Marks of footnotes on the paper's value in this cell.
-        of: Number of seeds of its row.
-        lost: By seed, values that are not usable, such as infinity; shown but in no mean.
+        seed_count: Number of seeds of its row.
+        unusable_values: By seed, values that are not usable, such as infinity; shown but in no mean.
     """
 
     values: Mapping[int, float]
-    printed: str | None = None
+    paper_value: str | None = None
     verdict: Verdict | None = None
-    best: bool = False
+    is_best: bool = False
     note: str = ""
     interval: tuple[float, float] | None = None
     seed_interval: tuple[float, float] | None = None
-    tied: bool = False
+    is_tied: bool = False
     marks: tuple[str, ...] = ()
-    of: int = 0
-    lost: Mapping[int, str] = field(default_factory=dict)
+    seed_count: int = 0
+    unusable_values: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def mean(self) -> float | None:
@@ -70,7 +70,7 @@ class Row:
         diverged: Diverged seeds.
         runs: Ids of its runs.
         cells: Its cells by metric.
-        imported: Which runs were imported, as a sentence; empty if none.
+        import_note: Which runs were imported, as a sentence; empty if none.
         marks: Marks of footnotes on the whole row.
     """
 
@@ -80,11 +80,11 @@ class Row:
     diverged: tuple[int, ...]
     runs: tuple[str, ...]
     cells: Mapping[str, Cell]
-    imported: str = ""
+    import_note: str = ""
     marks: tuple[str, ...] = ()
 
     @property
-    def published(self) -> bool:
+    def is_published_only(self) -> bool:
         """Whether it has only the paper's values."""
         return not self.runs
 
@@ -107,7 +107,7 @@ class Table:
         metrics: Its columns.
         rows: Its rows, by label.
         seeds: All seeds of its rows.
-        floors: Real-vs-real baseline by metric, with the images in each part.
+        baselines: Real-vs-real baseline by metric, with the images in each part.
         paper: The heading of the paper's column, or None.
         notes: Notes under the table.
         footnotes: Footnotes on cells and rows, in the order of their marks.
@@ -119,17 +119,17 @@ class Table:
     metrics: tuple[MetricSpec, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
-    floors: Mapping[str, tuple[float, int]]
+    baselines: Mapping[str, tuple[float, int]]
     paper: str | None = None
     notes: tuple[str, ...] = ()
     footnotes: tuple[Footnote, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @cached_property
-    def printed(self) -> frozenset[str]:
+    def printed_metrics(self) -> frozenset[str]:
         """Metrics for which the paper printed a value of some row."""
         cells = [(name, cell) for row in self.rows for name, cell in row.cells.items()]
-        return frozenset(name for name, cell in cells if cell.printed is not None)
+        return frozenset(name for name, cell in cells if cell.paper_value is not None)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Leaderboard:
     title: Heading.
     tables: Its tables.
     notes: Notes on all tables.
-    absent: Rows of the paper without any run.
+    missing_rows: Rows of the paper without any run.
     comparisons: Methods compared over its datasets, one per source and budget.
     budgets: Metrics over the budget, one per source.
     """
@@ -149,6 +149,6 @@ class Leaderboard:
     title: str
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    budgets: tuple[Budgets, ...] = ()
+    missing_rows: tuple[str, ...] = ()
+    comparisons: tuple[MethodComparison, ...] = ()
+    budgets: tuple[BudgetFigure, ...] = ()

@@ -8,17 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-LEVEL = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """A difference is significant if its p is at most this level."""
 
-BOOTSTRAP_SEEDS = 3
+MIN_BOOTSTRAP_SEEDS = 3
 """Fewer seeds have too few distinct resamples for an interval."""
 
-FRIEDMAN_DATASETS = 10
+MIN_FRIEDMAN_DATASETS = 10
 """Minimum for the chi-squared approximation of Friedman's statistic (Demsar 2006, 3.2.2)."""
 
 
-def smallest_p(pairs: int, comparisons: int = 1) -> float:
+def compute_smallest_p(pairs: int, comparisons: int = 1) -> float:
     """Return the smallest Holm-corrected p that the exact signed-rank test can reach.
 
     Args:
@@ -28,12 +28,12 @@ def smallest_p(pairs: int, comparisons: int = 1) -> float:
     return min(1.0, comparisons * 2.0 ** (1 - pairs))
 
 
-def pairs_needed(comparisons: int = 1) -> int:
+def count_required_pairs(comparisons: int = 1) -> int:
     """Return the number of pairs with which the exact signed-rank test can reach the level."""
-    return math.ceil(1 + math.log2(comparisons / LEVEL))
+    return math.ceil(1 + math.log2(comparisons / SIGNIFICANCE_LEVEL))
 
 
-def holm(values: Sequence[float]) -> list[float]:
+def apply_holm(values: Sequence[float]) -> list[float]:
     """Return Holm-corrected p-values (Holm 1979, Scandinavian Journal of Statistics 6)."""
     corrected = [0.0] * len(values)
     lower_bound = 0.0

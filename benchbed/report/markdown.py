@@ -5,36 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchbed.report import grids, text
-from benchbed.report.comparison import Comparison
-from benchbed.report.grids import Grid, Shown
+from benchbed.report.comparison import MethodComparison
+from benchbed.report.grids import Grid, GridCell
 from benchbed.report.leaderboard import Leaderboard, Table
 
-BUDGETS = (
+BUDGET_NOTE = (
     "Each dot is one run (seed); lines connect the means. Every run is trained from scratch "
     "for its full budget, including learning-rate and growth schedules.",
 )
 
 
-def render(board: Leaderboard) -> str:
+def render_markdown(board: Leaderboard) -> str:
     """Return the Markdown page; equal records give equal bytes."""
-    parts = [f"# {board.title}", _intro(board)]
-    parts += [_table(table) for table in board.tables]
-    parts += [_comparison(comparison) for comparison in board.comparisons]
+    parts = [f"# {board.title}", _render_intro(board)]
+    parts += [_render_table(table) for table in board.tables]
+    parts += [_render_comparison(comparison) for comparison in board.comparisons]
     parts += [
-        f"## By budget: {found.title}\n\n![Metrics over the budget]({found.picture})\n\n"
-        + _list(BUDGETS)
+        f"## By budget: {found.title}\n\n![Metrics over the budget]({found.picture_file})\n\n"
+        + _render_list(BUDGET_NOTE)
         for found in board.budgets
     ]
     if board.tables and not board.comparisons:
-        parts.append(f"## Comparison\n\n{grids.NO_COMPARISON}")
-    if board.absent:
-        parts.append("## Not run yet\n\n" + _list(board.absent))
+        parts.append(f"## Comparison\n\n{grids.NO_COMPARISON_TEXT}")
+    if board.missing_rows:
+        parts.append("## Not run yet\n\n" + _render_list(board.missing_rows))
     if board.notes:
-        parts.append("## Notes\n\n" + _list(board.notes))
+        parts.append("## Notes\n\n" + _render_list(board.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _intro(board: Leaderboard) -> str:
+def _render_intro(board: Leaderboard) -> str:
     if not board.tables:
         return "No records yet. Run `benchbed run` first."
     return (
@@ -47,47 +47,47 @@ def _intro(board: Leaderboard) -> str:
     )
 
 
-def _table(table: Table) -> str:
-    parts = [f"## {text.title(table)}", _grid(grids.table(table)), *_quotes(table.warnings)]
-    notes = grids.footnotes(table)
+def _render_table(table: Table) -> str:
+    parts = [f"## {text.format_title(table)}", _render_grid(grids.build_table_grid(table)), *_render_quotes(table.warnings)]
+    notes = grids.list_footnotes(table)
     if notes:
         parts.append("\n".join(f"- <sup>{note.mark}</sup> {note.text}" for note in notes))
     runs = ", ".join(f"`{run}`" for row in table.rows for run in row.runs)
-    parts.append(_list([*grids.under_table(table), f"Records: {runs}."]))
+    parts.append(_render_list([*grids.list_table_notes(table), f"Records: {runs}."]))
     return "\n\n".join(parts)
 
 
-def _comparison(comparison: Comparison) -> str:
-    parts = [f"## Comparison: {comparison.title}", _grid(grids.ranks(comparison))]
-    if comparison.picture:
-        parts.append(f"![Mean ranks and critical differences]({comparison.picture})")
-    if comparison.paired:
-        parts.append(_grid(grids.pairs(comparison)))
+def _render_comparison(comparison: MethodComparison) -> str:
+    parts = [f"## Comparison: {comparison.title}", _render_grid(grids.build_rank_grid(comparison))]
+    if comparison.picture_file:
+        parts.append(f"![Mean ranks and critical differences]({comparison.picture_file})")
+    if comparison.has_pairs:
+        parts.append(_render_grid(grids.build_pair_grid(comparison)))
     parts += [
-        *_quotes(grids.warnings(comparison)),
-        _list(grids.under_comparison(comparison)),
+        *_render_quotes(grids.list_warnings(comparison)),
+        _render_list(grids.list_comparison_notes(comparison)),
     ]
     return "\n\n".join(parts)
 
 
-def _list(lines: Sequence[str]) -> str:
+def _render_list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _quotes(lines: Sequence[str]) -> list[str]:
+def _render_quotes(lines: Sequence[str]) -> list[str]:
     return [f"> {line}" for line in lines]
 
 
-def _grid(grid: Grid) -> str:
-    columns = [*grid.lead, *(column for block in grid.blocks for column in block)]
-    rows = zip(*(map(_cell, column.cells) for column in columns), strict=True)
-    rules = ["---:" if column.right else "---" for column in columns]
+def _render_grid(grid: Grid) -> str:
+    columns = [*grid.leading_columns, *(column for block in grid.column_blocks for column in block)]
+    rows = zip(*(map(_format_cell, column.cells) for column in columns), strict=True)
+    rules = ["---:" if column.is_right_aligned else "---" for column in columns]
     lines = [[column.heading for column in columns], rules, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cell(shown: Shown) -> str:
+def _format_cell(shown: GridCell) -> str:
     # An unescaped bar would end the cell.
     plain = shown.text.replace("|", "\\|")
-    styled = f"**{plain}**" if shown.bold else f"*{plain}*" if shown.slanted else plain
+    styled = f"**{plain}**" if shown.is_bold else f"*{plain}*" if shown.is_italic else plain
     return styled + (f"<sup>{','.join(shown.marks)}</sup>" if shown.marks else "")

@@ -14,11 +14,11 @@ from benchbed.errors import BenchbedError
 from benchbed.settings import read_yaml
 
 
-class _Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _number(printed: str) -> str:
+def _check_number(printed: str) -> str:
     try:
         finite = Decimal(printed).is_finite()
     except InvalidOperation:
@@ -28,17 +28,17 @@ def _number(printed: str) -> str:
     return printed
 
 
-Printed = Annotated[str, AfterValidator(_number)]
+PrintedValue = Annotated[str, AfterValidator(_check_number)]
 """A value as printed in the paper, as text to preserve its digits."""
 
 
-def _regime(name: str) -> str:
+def _check_regime(name: str) -> str:
     if name not in REGIMES:
         raise ValueError(f"unknown regime {name!r}; expected one of {', '.join(REGIMES)}")
     return name
 
 
-class ReferencePairs(_Strict):
+class ReferencePairs(StrictModel):
     """Composition of the training set of a line.
 
     Attributes:
@@ -48,7 +48,7 @@ class ReferencePairs(_Strict):
         real_share: Share of the real pairs that were used.
     """
 
-    regime: Annotated[str, AfterValidator(_regime)]
+    regime: Annotated[str, AfterValidator(_check_regime)]
     generator: str = ""
     count: int = 0
     real_share: float = 1.0
@@ -58,7 +58,7 @@ _NO_PAIRS = ReferencePairs.model_construct(regime="")
 """Value of runs whose task has no regimes."""
 
 
-class ReferenceMethod(_Strict):
+class ReferenceMethod(StrictModel):
     """One line of a printed table, and the runs that it is compared with.
 
     Attributes:
@@ -75,7 +75,7 @@ class ReferenceMethod(_Strict):
     settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
     pairs: ReferencePairs | None = None
 
-    def stands_for(self, run: Mapping[str, Any]) -> bool:
+    def is_match(self, run: Mapping[str, Any]) -> bool:
         """Return whether a run, given as a row of the frame, matches the line."""
         expected = self.pairs or _NO_PAIRS
         pairs = (expected.regime, expected.generator, expected.real_share)
@@ -86,7 +86,7 @@ class ReferenceMethod(_Strict):
         )
 
 
-class ReferenceMetric(_Strict):
+class ReferenceMetric(StrictModel):
     """One metric of a printed table, with the equivalent metric here."""
 
     metric: str
@@ -94,21 +94,21 @@ class ReferenceMetric(_Strict):
     direction: Literal["up", "down", "none"]
 
 
-class CellNote(_Strict):
+class CellNote(StrictModel):
     """A note on some cells of a printed table; no methods or no metrics means all of them."""
 
     note: str
     methods: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
 
-    def belongs(self, method: str, metric: str) -> bool:
+    def is_for_cell(self, method: str, metric: str) -> bool:
         """Return whether it applies to the cell of a line and a metric, given by their keys."""
         return (not self.methods or method in self.methods) and (
             not self.metrics or metric in self.metrics
         )
 
 
-class ReferenceRow(_Strict):
+class ReferenceRow(StrictModel):
     """One row (a dataset) of a printed table.
 
     Attributes:
@@ -127,10 +127,10 @@ class ReferenceRow(_Strict):
     same_data: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cells: tuple[CellNote, ...] = ()
-    values: dict[str, dict[str, Printed]]
+    values: dict[str, dict[str, PrintedValue]]
 
 
-class ReferenceTable(_Strict):
+class ReferenceTable(StrictModel):
     """One printed table.
 
     Attributes:
@@ -156,19 +156,19 @@ class ReferenceTable(_Strict):
     cells: tuple[CellNote, ...] = ()
 
     @model_validator(mode="after")
-    def _check(self) -> ReferenceTable:
+    def _check_keys(self) -> ReferenceTable:
         for row in self.rows:
-            _known("method", row.values, self.methods)
+            _check_known("method", row.values, self.methods)
             for values in row.values.values():
-                _known("metric", values, self.metrics)
-            _known("dataset", row.same_data, row.datasets)
+                _check_known("metric", values, self.metrics)
+            _check_known("dataset", row.same_data, row.datasets)
         for note in (*self.cells, *(note for row in self.rows for note in row.cells)):
-            _known("method", note.methods, self.methods)
-            _known("metric", note.metrics, self.metrics)
+            _check_known("method", note.methods, self.methods)
+            _check_known("metric", note.metrics, self.metrics)
         return self
 
     @property
-    def told(self) -> dict[str, set[str]]:
+    def distinguishing_settings(self) -> dict[str, set[str]]:
         """By method, the settings that distinguish its lines."""
         names: dict[str, set[str]] = {}
         for line in self.methods.values():
@@ -176,12 +176,12 @@ class ReferenceTable(_Strict):
                 names.setdefault(line.method, set()).update(line.settings)
         return names
 
-    def key(self, run: Mapping[str, Any]) -> str | None:
+    def find_key(self, run: Mapping[str, Any]) -> str | None:
         """Return the key of the line that a row of the frame matches, or None."""
-        return next((key for key, line in self.methods.items() if line.stands_for(run)), None)
+        return next((key for key, line in self.methods.items() if line.is_match(run)), None)
 
 
-class ReferencePaper(_Strict):
+class ReferencePaper(StrictModel):
     """The tables of one paper."""
 
     paper: str
@@ -190,15 +190,15 @@ class ReferencePaper(_Strict):
     notes: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _check(self) -> ReferencePaper:
+    def _check_notes(self) -> ReferencePaper:
         for table in self.tables:
-            _known("note", (*table.notes, *(n.note for n in table.cells)), self.notes)
+            _check_known("note", (*table.notes, *(n.note for n in table.cells)), self.notes)
             for row in table.rows:
-                _known("note", (*row.notes, *(n.note for n in row.cells)), self.notes)
+                _check_known("note", (*row.notes, *(n.note for n in row.cells)), self.notes)
         return self
 
 
-def _known(kind: str, used: Iterable[str], declared: Iterable[str]) -> None:
+def _check_known(kind: str, used: Iterable[str], declared: Iterable[str]) -> None:
     allowed = list(declared)
     for name in used:
         if name not in allowed:
@@ -213,10 +213,10 @@ def read_papers(folder: Path) -> list[ReferencePaper]:
     Raises:
         BenchbedError: A file is invalid.
     """
-    return [_read(path) for path in sorted(folder.glob("*.yaml"))]
+    return [_read_paper(path) for path in sorted(folder.glob("*.yaml"))]
 
 
-def _read(path: Path) -> ReferencePaper:
+def _read_paper(path: Path) -> ReferencePaper:
     try:
         return ReferencePaper.model_validate(read_yaml(path, "file of a paper's values"))
     except ValidationError as error:

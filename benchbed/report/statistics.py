@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchbed.report.limits import BOOTSTRAP_SEEDS, LEVEL
+from benchbed.report.limits import MIN_BOOTSTRAP_SEEDS, SIGNIFICANCE_LEVEL
 
 _RESAMPLES = 9999
 
-_AT_ONCE = 20_000_000
+_CHUNK_VALUES = 20_000_000
 """Values per batch of resamples, which bounds the memory."""
 
 
@@ -32,17 +32,17 @@ def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]
     Raises:
         ValueError: There are fewer seeds.
     """
-    if values.shape[1] < BOOTSTRAP_SEEDS:
-        raise ValueError(f"a bootstrap interval needs at least {BOOTSTRAP_SEEDS} seeds")
+    if values.shape[1] < MIN_BOOTSTRAP_SEEDS:
+        raise ValueError(f"a bootstrap interval needs at least {MIN_BOOTSTRAP_SEEDS} seeds")
     found = stats.bootstrap(
         (values,), np.mean, axis=-1, vectorized=True, method="percentile",
         n_resamples=_RESAMPLES, random_state=np.random.default_rng(0),
-        batch=max(1, min(_RESAMPLES, _AT_ONCE // values.size)),
+        batch=max(1, min(_RESAMPLES, _CHUNK_VALUES // values.size)),
     ).confidence_interval  # fmt: skip
     return [(float(low), float(high)) for low, high in zip(found.low, found.high, strict=True)]
 
 
-def signed_rank(differences: Sequence[float]) -> float:
+def compute_signed_rank_p(differences: Sequence[float]) -> float:
     """Return the two-sided p of Wilcoxon's signed-rank test; exact, except for many tied values.
 
     Args:
@@ -53,32 +53,32 @@ def signed_rank(differences: Sequence[float]) -> float:
         return 1.0
     signed = np.sign(nonzero) * stats.rankdata(abs(nonzero))
     # Sorted for the cache: many pairs of methods have the same ranks.
-    return _signed_rank(tuple(sorted(map(float, signed))))
+    return _compute_rank_pattern_p(tuple(sorted(map(float, signed))))
 
 
 @lru_cache(maxsize=2**14)
-def _signed_rank(ranks: tuple[float, ...]) -> float:
+def _compute_rank_pattern_p(ranks: tuple[float, ...]) -> float:
     has_ties = len(set(map(abs, ranks))) < len(ranks)
-    if not has_ties or len(ranks) > _EXACT_WITH_EQUALS:
+    if not has_ties or len(ranks) > _MAX_EXACT_TIES:
         return float(stats.wilcoxon(ranks).pvalue)
     # The permutation test is the same exact test; scipy's own exact method takes seconds.
     found = stats.permutation_test(
-        (np.array(ranks),), _total, permutation_type="samples", vectorized=True,
+        (np.array(ranks),), _compute_total, permutation_type="samples", vectorized=True,
         n_resamples=np.inf,
     )  # fmt: skip
     return float(found.pvalue)
 
 
-_EXACT_WITH_EQUALS = 13
+_MAX_EXACT_TIES = 13
 """Up to this size the test with ties is exact, as in scipy."""
 
 
-def _total(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+def _compute_total(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     total: NDArray[np.float64] = values.sum(axis=axis)
     return total
 
 
-def mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each method's rank averaged over datasets; 1 is best, ties share the mean rank.
 
     Args:
@@ -91,7 +91,7 @@ def mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return ranks
 
 
-def friedman(scores: NDArray[np.float64]) -> float:
+def compute_friedman_p(scores: NDArray[np.float64]) -> float:
     """Return the p of Friedman's test that all methods rank equally.
 
     Args:
@@ -102,26 +102,26 @@ def friedman(scores: NDArray[np.float64]) -> float:
     return float(stats.friedmanchisquare(*scores.T).pvalue)
 
 
-def critical_difference(methods: int, datasets: int) -> float:
+def compute_critical_difference(methods: int, datasets: int) -> float:
     """Return Nemenyi's critical difference of mean ranks at the level (Demsar 2006, 3.2.2)."""
-    return _quantile(methods) * math.sqrt(methods * (methods + 1) / (6 * datasets))
+    return _compute_quantile(methods) * math.sqrt(methods * (methods + 1) / (6 * datasets))
 
 
 @cache
-def _quantile(methods: int) -> float:
-    return float(stats.studentized_range.ppf(1 - LEVEL, methods, np.inf) / math.sqrt(2))
+def _compute_quantile(methods: int) -> float:
+    return float(stats.studentized_range.ppf(1 - SIGNIFICANCE_LEVEL, methods, np.inf) / math.sqrt(2))
 
 
-def datasets_needed(methods: int) -> int:
+def count_required_datasets(methods: int) -> int:
     """Return the number of datasets from which the best and worst method can differ."""
-    for_one_dataset = critical_difference(methods, 1)
+    for_one_dataset = compute_critical_difference(methods, 1)
     nemenyi = math.ceil((for_one_dataset / (methods - 1)) ** 2)
     # If every dataset ranks the methods equally, Friedman's statistic is N (k - 1).
-    friedman_count = math.ceil(stats.chi2.isf(LEVEL, methods - 1) / (methods - 1))
+    friedman_count = math.ceil(stats.chi2.isf(SIGNIFICANCE_LEVEL, methods - 1) / (methods - 1))
     return int(max(nemenyi, friedman_count, 2))
 
 
-def groups(ranks: Sequence[float], critical: float) -> list[tuple[int, ...]]:
+def find_rank_groups(ranks: Sequence[float], critical: float) -> list[tuple[int, ...]]:
     """Return the largest sets of adjacent ranks within the critical difference.
 
     Args:

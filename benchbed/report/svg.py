@@ -24,7 +24,7 @@ _STYLE = {
 
 
 @contextmanager
-def figure_of(width: float, height: float) -> Iterator[Figure]:
+def create_figure(width: float, height: float) -> Iterator[Figure]:
     """Yield an empty figure (size in inches) in a fixed style, not the user's."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def figure_of(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height))
 
 
-def svg(figure: Figure, key: str, title: str) -> str:
+def render_svg(figure: Figure, key: str, title: str) -> str:
     """Return the SVG file.
 
     Args:

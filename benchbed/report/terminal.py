@@ -15,52 +15,52 @@ from benchbed.api.specs import MetricSpec
 from benchbed.report import text
 from benchbed.report.leaderboard import Cell, Table
 
-MANY_COLUMNS = 10_000
+UNLIMITED_COLUMNS = 10_000
 
-BESIDE = 3
+COLUMN_PADDING = 3
 """Width of a column besides its text: a space on each side, and a border."""
 
 
-def render(table: Table, console: Console) -> Iterator[RenderableType]:
+def render_terminal(table: Table, console: Console) -> Iterator[RenderableType]:
     """Yield the table in blocks of as many metrics as fit the terminal, so no number is cut."""
-    yield Text(text.title(table), style="bold")
-    columns = [_column(table, spec) for spec in table.metrics]
-    for block in _blocks(table, columns, console):
-        yield _block(table, block)
-    for reason in text.reasons(table):
+    yield Text(text.format_title(table), style="bold")
+    columns = [_build_column(table, spec) for spec in table.metrics]
+    for block in _split_blocks(table, columns, console):
+        yield _build_table(table, block)
+    for reason in text.list_reasons(table):
         yield Text(f"* not comparable: {reason}", style="dim")
     for row in table.rows:
-        if row.imported:
-            yield Text(f"{row.label}: {row.imported}", style="dim")
+        if row.import_note:
+            yield Text(f"{row.label}: {row.import_note}", style="dim")
     for warning in table.warnings:
         yield Text(warning, style="dim")
 
 
 @dataclass(frozen=True)
-class _Column:
+class _MetricColumn:
     """One metric: its heading, a cell per row, and the baseline."""
 
     heading: str
     cells: Sequence[Text]
-    floor: str
+    baseline: str
 
     @cached_property
     def width(self) -> int:
         """Width in a table, in terminal columns."""
         lines = (line for cell in self.cells for line in cell.plain.splitlines())
-        return BESIDE + max(map(cell_len, (self.heading, self.floor, *lines)))
+        return COLUMN_PADDING + max(map(cell_len, (self.heading, self.baseline, *lines)))
 
 
-def _column(table: Table, spec: MetricSpec) -> _Column:
-    cells = [_cell(row.cells[spec.name]) for row in table.rows]
-    return _Column(text.heading(spec), cells, text.floor(table, spec.name))
+def _build_column(table: Table, spec: MetricSpec) -> _MetricColumn:
+    cells = [_format_cell(row.cells[spec.name]) for row in table.rows]
+    return _MetricColumn(text.format_heading(spec), cells, text.format_baseline(table, spec.name))
 
 
-def _blocks(table: Table, columns: Sequence[_Column], console: Console) -> list[list[_Column]]:
+def _split_blocks(table: Table, columns: Sequence[_MetricColumn], console: Console) -> list[list[_MetricColumn]]:
     """Return the columns in blocks of one or more that fit the terminal's width."""
-    unbounded = console.options.update(max_width=MANY_COLUMNS)
-    lead = console.measure(_block(table, ()), options=unbounded).maximum
-    blocks: list[list[_Column]] = []
+    unbounded = console.options.update(max_width=UNLIMITED_COLUMNS)
+    lead = console.measure(_build_table(table, ()), options=unbounded).maximum
+    blocks: list[list[_MetricColumn]] = []
     available = 0
     for column in columns:
         if not blocks or column.width > available:
@@ -71,7 +71,7 @@ def _blocks(table: Table, columns: Sequence[_Column], console: Console) -> list[
     return blocks
 
 
-def _block(table: Table, columns: Sequence[_Column]) -> RichTable:
+def _build_table(table: Table, columns: Sequence[_MetricColumn]) -> RichTable:
     shown = RichTable()
     shown.add_column("Method")
     shown.add_column("Seeds")
@@ -79,16 +79,16 @@ def _block(table: Table, columns: Sequence[_Column]) -> RichTable:
         shown.add_column(column.heading, justify="right")
     for index, row in enumerate(table.rows):
         cells = [column.cells[index] for column in columns]
-        shown.add_row(Text(row.label), text.seeds(row, table), *cells)
-    shown.add_row("real", "", *(column.floor for column in columns), style="dim")
+        shown.add_row(Text(row.label), text.format_seeds(row, table), *cells)
+    shown.add_row("real", "", *(column.baseline for column in columns), style="dim")
     return shown
 
 
-def _cell(cell: Cell) -> Text:
+def _format_cell(cell: Cell) -> Text:
     """Return our value, with the paper's value and its verdict below."""
-    shown = Text(text.value(cell), style="bold" if cell.best else "")
-    if cell.printed is not None:
+    shown = Text(text.format_value(cell), style="bold" if cell.is_best else "")
+    if cell.paper_value is not None:
         word = "" if cell.verdict is None else cell.verdict.word
         mark = "*" if word == "not comparable" else f" {word}" if word else ""
-        shown.append(f"\npaper {cell.printed}{mark}", style="not bold dim")
+        shown.append(f"\npaper {cell.paper_value}{mark}", style="not bold dim")
     return shown

@@ -9,21 +9,21 @@ from typing import Any, Literal
 
 from benchbed.report.references import ReferenceRow, ReferenceTable
 
-Word = Literal["matches", "better", "worse", "not comparable"]
+VerdictWord = Literal["matches", "better", "worse", "not comparable"]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Result of a comparison with the paper, with reasons if the values are not comparable."""
 
-    word: Word
+    word: VerdictWord
     reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.word} ({'; '.join(self.reasons)})" if self.reasons else self.word
 
 
-def differences(
+def list_differences(
     table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return how a run, given as a row of the frame, differs from what the paper states."""
@@ -38,14 +38,14 @@ def differences(
     for name, stated in table.conditions.items():
         value = run[name]
         if value != stated:
-            found.append(f"{_words(name, value)}, paper {_words(name, stated)}")
-    line = table.methods.get(table.key(run) or "")
+            found.append(f"{_format_setting(name, value)}, paper {_format_setting(name, stated)}")
+    line = table.methods.get(table.find_key(run) or "")
     if line is not None and line.pairs is not None and run["pair_count"] != line.pairs.count:
         found.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
     return tuple(found)
 
 
-def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -> Verdict:
+def compare_with_paper(ours: float, printed: str, direction: str, reasons: Sequence[str]) -> Verdict:
     """Compare at the printed digits; papers round or truncate, so both count as a match."""
     if reasons:
         return Verdict("not comparable", tuple(reasons))
@@ -59,5 +59,5 @@ def verdict(ours: float, printed: str, direction: str, reasons: Sequence[str]) -
     return Verdict("better" if (difference > 0) == (direction == "up") else "worse")
 
 
-def _words(name: str, value: object) -> str:
+def _format_setting(name: str, value: object) -> str:
     return {"size": f"{value} px", "samples": f"{value} samples"}.get(name, f"{name} {value}")

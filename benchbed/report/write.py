@@ -9,38 +9,38 @@ from pathlib import Path
 
 from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.files import write_text
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed.report import FORMATS, budget_picture, csvfile, latex, markdown, picture
-from benchbed.report.boards import overview, paper_board
-from benchbed.report.frame import frame
+from benchbed.report.boards import build_overview, build_paper_leaderboard
+from benchbed.report.frame import build_frame
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.references import read_papers
 from benchbed.runs.record import Record
 
 
-def leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
+def build_leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
     """Return one leaderboard per task with records, and one per printed table."""
-    table = frame(records)
-    metrics = registry().specs(MetricSpec)
+    table = build_frame(records)
+    metrics = get_registry().get_specs(MetricSpec)
     by_task = [
-        overview(table, task, _ordered(metrics, task)) for task in sorted(set(table["task"]))
+        build_overview(table, task, _sort_metrics(metrics, task)) for task in sorted(set(table["task"]))
     ]
     by_paper = [
-        paper_board(table, paper, reference, _ordered(metrics, reference.task))
+        build_paper_leaderboard(table, paper, reference, _sort_metrics(metrics, reference.task))
         for paper in read_papers(papers)
         for reference in paper.tables
     ]
     return by_task + by_paper
 
 
-def _ordered(metrics: dict[str, MetricSpec], task: str) -> dict[str, MetricSpec]:
+def _sort_metrics(metrics: dict[str, MetricSpec], task: str) -> dict[str, MetricSpec]:
     """Return the metrics, those of the task first, in its order."""
-    tasks = registry().specs(TaskSpec)
+    tasks = get_registry().get_specs(TaskSpec)
     first = [name for name in (tasks[task].metrics if task in tasks else ()) if name in metrics]
     return {name: metrics[name] for name in [*first, *(n for n in metrics if n not in first)]}
 
 
-def write(
+def write_leaderboards(
     boards: list[Leaderboard], folder: Path, formats: Collection[str] = FORMATS
 ) -> list[Path]:
     """Write every leaderboard and return its files.
@@ -51,27 +51,27 @@ def write(
     files: list[Path] = []
     drawn: dict[tuple[str, str], str] = {}
     for board in boards:
-        for name, content in _contents(board, formats):
+        for name, content in _render_files(board, formats):
             files.append(folder / name)
             write_text(files[-1], content)
         if "md" in formats:
-            files += [_draw(shown, folder, drawn) for shown in _pictures(board)]
+            files += [_write_picture(shown, folder, drawn) for shown in _iter_pictures(board)]
     return files
 
 
-def _contents(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[str, str]]:
+def _render_files(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[str, str]]:
     if "md" in formats:
-        yield f"{board.name}.md", markdown.render(board)
+        yield f"{board.name}.md", markdown.render_markdown(board)
     if "csv" in formats:
-        yield f"{board.name}.csv", csvfile.render(board)
+        yield f"{board.name}.csv", csvfile.render_csv(board)
         if board.comparisons:
             yield f"{board.name}-comparison.csv", csvfile.render_comparisons(board)
     if "tex" in formats:
-        yield f"{board.name}.tex", latex.render(board)
+        yield f"{board.name}.tex", latex.render_latex(board)
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _PictureFile:
     """A picture of a leaderboard; its file contains `key`, which identifies the drawing."""
 
     name: str
@@ -80,17 +80,17 @@ class _Picture:
     draw: Callable[[], str]
 
 
-def _pictures(board: Leaderboard) -> Iterator[_Picture]:
+def _iter_pictures(board: Leaderboard) -> Iterator[_PictureFile]:
     for comparison in board.comparisons:
-        if comparison.picture:
-            key, draw = picture.key(comparison), partial(picture.draw, comparison)
-            yield _Picture(comparison.picture, comparison.title, key, draw)
+        if comparison.picture_file:
+            key, draw = picture.hash_comparison(comparison), partial(picture.draw_critical_differences, comparison)
+            yield _PictureFile(comparison.picture_file, comparison.title, key, draw)
     for budgets in board.budgets:
-        key, draw = budget_picture.key(budgets), partial(budget_picture.draw, budgets)
-        yield _Picture(budgets.picture, budgets.title, key, draw)
+        key, draw = budget_picture.hash_budgets(budgets), partial(budget_picture.draw_budgets, budgets)
+        yield _PictureFile(budgets.picture_file, budgets.title, key, draw)
 
 
-def _draw(shown: _Picture, folder: Path, drawn: dict[tuple[str, str], str]) -> Path:
+def _write_picture(shown: _PictureFile, folder: Path, drawn: dict[tuple[str, str], str]) -> Path:
     path = folder / shown.name
     content = path.read_text(encoding="utf-8") if path.is_file() else ""
     if shown.key not in content:

@@ -16,16 +16,16 @@ from lightning_fabric import Fabric
 
 from benchbed.api.method import Method
 from benchbed.errors import BenchbedError
-from benchbed.runs.assemble import build
-from benchbed.runs.plan import Plan
-from benchbed.runs.store import Store
-from benchbed.runs.training_set import TrainingSet
+from benchbed.runs.assemble import build_method
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.store import ResultStore
+from benchbed.runs.training_set import TrainingSetBuilder
 from benchbed.training.budget import Budget
-from benchbed.training.events import Silent
-from benchbed.training.loop import Diverged, Interrupted, Loop
+from benchbed.training.events import NullReporter
+from benchbed.training.loop import TrainingDiverged, TrainingInterrupted, TrainingLoop
 
 
-def check_devices(plan: Plan, devices: int) -> None:
+def check_devices(plan: RunPlan, devices: int) -> None:
     """Refuse a run that cannot be trained on several devices.
 
     Raises:
@@ -33,7 +33,7 @@ def check_devices(plan: Plan, devices: int) -> None:
     """
     if devices == 1:
         return
-    if not plan.method.trains:
+    if not plan.method.is_trainable:
         raise BenchbedError(
             f"{plan.method.name} is not trained, so --devices has no effect. Remove the option."
         )
@@ -43,20 +43,20 @@ def check_devices(plan: Plan, devices: int) -> None:
             f"The batch size {batch} is not divisible by --devices {devices}. Change one of "
             f"them, for example with --set batch_size={max(1, batch // devices) * devices}."
         )
-    if plan.borrowed is not None or (plan.pairs is not None and plan.pairs.generator is not None):
+    if plan.upstream_masks is not None or (plan.pair_plan is not None and plan.pair_plan.generator is not None):
         raise BenchbedError(
             "--devices is not supported for a run that needs an upstream run. Remove --devices."
         )
 
 
-def train_along(plan: Plan, store: Store, lightning: Fabric) -> NoReturn:
+def run_worker_rank(plan: RunPlan, store: ResultStore, lightning: Fabric) -> NoReturn:
     """Train in step with rank 0, write nothing, and exit this process."""
     # Rank 0 receives the interrupt too, and broadcasts when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     code = 0
     try:
-        _loop(plan, store, lightning).train()
-    except (Diverged, Interrupted):
+        _build_loop(plan, store, lightning).train()
+    except (TrainingDiverged, TrainingInterrupted):
         pass
     except Exception:
         traceback.print_exc()
@@ -66,31 +66,31 @@ def train_along(plan: Plan, store: Store, lightning: Fabric) -> NoReturn:
     os._exit(code)
 
 
-def _loop(plan: Plan, store: Store, lightning: Fabric) -> Loop:
-    training_set = TrainingSet(plan, lightning.device, Silent(), _no_picture, _no_other_run)
-    prepared = training_set.prepared()
-    return Loop(
-        method=build(plan, prepared, lightning),
+def _build_loop(plan: RunPlan, store: ResultStore, lightning: Fabric) -> TrainingLoop:
+    training_set = TrainingSetBuilder(plan, lightning.device, NullReporter(), _ignore_picture, _reject_upstream_run)
+    prepared = training_set.prepare_data()
+    return TrainingLoop(
+        method=build_method(plan, prepared, lightning),
         name=plan.method.name,
         run=plan.id,
-        feed=training_set.feed(prepared),
+        loader=training_set.build_loader(prepared),
         budget=Budget(plan.protocol.kimg, plan.protocol.seconds),
-        folder=store.run_folder(plan.id),
-        reporter=Silent(),
-        preview=lambda: np.zeros((1, 1), np.uint8),
+        folder=store.get_run_folder(plan.id),
+        reporter=NullReporter(),
+        draw_preview=lambda: np.zeros((1, 1), np.uint8),
     )
 
 
-def _no_picture(name: str, pixels: npt.NDArray[np.uint8]) -> None:
+def _ignore_picture(name: str, pixels: npt.NDArray[np.uint8]) -> None:
     """Do nothing: rank 0 saves the pictures."""
 
 
-def _no_other_run(plan: Plan, what: str) -> Method[Any]:
+def _reject_upstream_run(plan: RunPlan, what: str) -> Method[Any]:
     raise AssertionError("check_devices refuses a run that builds on another")
 
 
 @contextmanager
-def in_company(lightning: Fabric) -> Iterator[None]:
+def terminate_workers_on_exit(lightning: Fabric) -> Iterator[None]:
     """Kill this process's worker ranks on exit; by then all that have finished have exited."""
     try:
         yield

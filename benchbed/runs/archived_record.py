@@ -5,39 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 from benchbed.errors import BenchbedError
-from benchbed.files import digest
-from benchbed.runs.archive import PROTOCOL, RECORD, SETTINGS, Archive, Refused, as_json
-from benchbed.runs.identity import identity, masks_of, pairs_of
+from benchbed.files import hash_json
+from benchbed.runs.archive import PROTOCOL_NAME, RECORD_NAME, SETTINGS_NAME, Archive, ArchiveError, to_json_bytes
+from benchbed.runs.identity import compute_run_hash, build_masks_dict, build_pairs_dict
 from benchbed.runs.plan_checks import PRECISIONS
-from benchbed.runs.record import LentMasks, Pairs, Record, parse_record
+from benchbed.runs.record import PseudoLabels, TrainingPairs, Record, parse_record
 
 
-def archived_record(archive: Archive) -> Record:
+def read_archived_record(archive: Archive) -> Record:
     """Return the record of an archive.
 
     Raises:
         ArchiveError: It is invalid, of an unfinished run, of an unknown precision, or contradicts
             its name, the manifest, the settings or the protocol.
     """
-    content = archive.json(RECORD)
+    content = archive.read_json(RECORD_NAME)
     try:
         record = parse_record(content, f"in {archive.path}")
     except BenchbedError as error:
-        raise Refused(str(error)) from error
-    if (reason := _contradiction(archive, record)) is not None:
-        raise Refused(f"Archive {archive.path} is rejected: {reason}.")
+        raise ArchiveError(str(error)) from error
+    if (reason := _find_contradiction(archive, record)) is not None:
+        raise ArchiveError(f"Archive {archive.path} is rejected: {reason}.")
     return record
 
 
-def _contradiction(archive: Archive, record: Record) -> str | None:
+def _find_contradiction(archive: Archive, record: Record) -> str | None:
     manifest, protocol = archive.manifest, record.protocol
     facts = {
         "the run id": (manifest.run, record.id),
         "the method": (manifest.method, record.method),
-        "the settings": (archive.json(SETTINGS), record.settings),
-        "the protocol": (archive.json(PROTOCOL), protocol),
-        "the protocol hash": (digest(protocol), record.protocol_hash),
-        "the hash in the run id": (identity_of(record), record.id.split("-")[-1]),
+        "the settings": (archive.read_json(SETTINGS_NAME), record.settings),
+        "the protocol": (archive.read_json(PROTOCOL_NAME), protocol),
+        "the protocol hash": (hash_json(protocol), record.protocol_hash),
+        "the hash in the run id": (derive_run_hash(record), record.id.split("-")[-1]),
         "the dataset": (protocol.get("dataset"), record.dataset),
         "the source": (protocol.get("source"), record.source),
         "the fingerprint": (protocol.get("fingerprint"), record.fingerprint),
@@ -47,30 +47,30 @@ def _contradiction(archive: Archive, record: Record) -> str | None:
     }
     for name, (first, second) in facts.items():
         if first != second:
-            return f"{name} is inconsistent: {_short(first)} and {_short(second)}"
+            return f"{name} is inconsistent: {_clip_text(first)} and {_clip_text(second)}"
     if record.imported is not None:
         return "its record is marked as imported, which an exported record never is"
     if record.precision not in PRECISIONS:
-        return f"its precision is {_short(record.precision)}, not {' or '.join(PRECISIONS)}"
+        return f"its precision is {_clip_text(record.precision)}, not {' or '.join(PRECISIONS)}"
     return None
 
 
-def identity_of(record: Record) -> str:
+def derive_run_hash(record: Record) -> str:
     """Return the hash that ends the run id, computed from a record."""
-    return identity(
+    return compute_run_hash(
         method=record.method,
         settings=record.settings,
         protocol=record.protocol_hash,
         seed=record.seed,
         precision=record.precision,
-        pairs=None if record.pairs is None else _pairs(record.pairs),
-        masks=None if record.masks is None else _masks(record.masks),
+        pairs=None if record.pairs is None else _build_pairs(record.pairs),
+        masks=None if record.pseudo_labels is None else _build_masks(record.pseudo_labels),
     )
 
 
-def made_plan(record: Record) -> dict[str, Any]:
+def derive_plan(record: Record) -> dict[str, Any]:
     """Return the plan for ``run.json`` from a record, without paths of any machine."""
-    masks = record.masks or (None if record.pairs is None else record.pairs.masks)
+    masks = record.pseudo_labels or (None if record.pairs is None else record.pairs.pseudo_labels)
     return {
         "id": record.id,
         "method": record.method,
@@ -81,29 +81,29 @@ def made_plan(record: Record) -> dict[str, Any]:
         "protocol": record.protocol,
         "seed": record.seed,
         "precision": record.precision,
-        "skip_bad": bool(record.skipped),
-        "pairs": None if record.pairs is None else _pairs(record.pairs),
-        "masks": None if masks is None else _masks(masks),
+        "skip_bad": bool(record.skipped_files),
+        "pairs": None if record.pairs is None else _build_pairs(record.pairs),
+        "masks": None if masks is None else _build_masks(masks),
         "root": None,
     }
 
 
-def content_of(record: Record) -> bytes:
+def dump_record(record: Record) -> bytes:
     """Return a record as JSON bytes, without the origin of an import."""
     content = record.model_dump(mode="json")
     del content["imported"]
-    return as_json(content)
+    return to_json_bytes(content)
 
 
-def _pairs(pairs: Pairs) -> dict[str, Any]:
-    masks = None if pairs.masks is None else _masks(pairs.masks)
-    return pairs_of(**{**dict(pairs), "masks": masks})
+def _build_pairs(pairs: TrainingPairs) -> dict[str, Any]:
+    masks = None if pairs.pseudo_labels is None else _build_masks(pairs.pseudo_labels)
+    return build_pairs_dict(**{**dict(pairs), "masks": masks})
 
 
-def _masks(masks: LentMasks) -> dict[str, Any]:
-    return masks_of(**dict(masks))
+def _build_masks(masks: PseudoLabels) -> dict[str, Any]:
+    return build_masks_dict(**dict(masks))
 
 
-def _short(value: object) -> str:
+def _clip_text(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

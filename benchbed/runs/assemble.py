@@ -12,61 +12,61 @@ from lightning_fabric import Fabric
 from benchbed.api.method import Method
 from benchbed.api.specs import MethodSpec
 from benchbed.api.types import DataShape
-from benchbed.data.feed import data_shape
-from benchbed.data.prepare import Prepared, prepare
+from benchbed.data.feed import get_data_shape
+from benchbed.data.prepare import PreparedDataset, prepare_dataset
 from benchbed.errors import BenchbedError
-from benchbed.registry import load
-from benchbed.runs.archive import Shape
-from benchbed.runs.plan import Plan
+from benchbed.registry import load_object
+from benchbed.runs.archive import ShapeModel
+from benchbed.runs.plan import RunPlan
 from benchbed.settings import MethodSettings
 from benchbed.training.events import Reporter
-from benchbed.training.state import fitting, load_checkpoint, seed_everything
+from benchbed.training.state import handle_state_errors, load_checkpoint, seed_everything
 
-OTHER_RANKS = 1_000_003
+RANK_SEED_STRIDE = 1_000_003
 """Added to the seed of a worker rank, times the rank."""
 
 
-def prepare_plan(plan: Plan, reporter: Reporter) -> Prepared:
+def prepare_plan_data(plan: RunPlan, reporter: Reporter) -> PreparedDataset:
     """Return the plan's data as arrays, with the arrays that its method derives."""
-    derived = load(plan.method.implementation).derived(plan.settings)
+    derived = load_object(plan.method.implementation).derived(plan.settings)
     protocol = plan.protocol
-    return prepare(
+    return prepare_dataset(
         plan.collection,
         protocol.fingerprint,
         size=protocol.size,
         channels=protocol.channels,
         framing=protocol.framing,
         derived=derived,
-        progress=reporter.counted,
+        progress=reporter.report_progress,
     )
 
 
-def build(plan: Plan, prepared: Prepared, lightning: Fabric) -> Method[Any]:
+def build_method(plan: RunPlan, prepared: PreparedDataset, lightning: Fabric) -> Method[Any]:
     """Return the plan's method, built from its seed, on the device."""
-    shape = data_shape(prepared.split(plan.protocol.train_split), len(plan.collection.spec.classes))
+    shape = get_data_shape(prepared.get_split(plan.protocol.train_split), len(plan.collection.spec.classes))
     seed_everything(plan.seed)
-    method: Method[Any] = load(plan.method.implementation)(plan.settings)
+    method: Method[Any] = load_object(plan.method.implementation)(plan.settings)
     method.data = shape
     method.build(shape)
     method.attach(lightning)
-    if method.ranks.rank:
+    if method.distributed.rank:
         # Numbers that a method draws itself must differ between the parts of a batch.
-        seed_everything(plan.seed + OTHER_RANKS * method.ranks.rank)
+        seed_everything(plan.seed + RANK_SEED_STRIDE * method.distributed.rank)
     return method
 
 
-def restored(plan: Plan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
+def restore_method(plan: RunPlan, checkpoint: Path, lightning: Fabric) -> Method[Any]:
     """Return the plan's method with the weights of a checkpoint; no data is needed.
 
     Raises:
         BenchbedError: The checkpoint is of another method.
     """
     saved = load_checkpoint(checkpoint, plan.method.name)
-    method: Method[Any] = load(plan.method.implementation)(plan.settings)
-    return with_weights(method, saved, lightning, checkpoint)
+    method: Method[Any] = load_object(plan.method.implementation)(plan.settings)
+    return load_method_weights(method, saved, lightning, checkpoint)
 
 
-def with_weights(
+def load_method_weights(
     method: Method[Any], saved: Mapping[str, Any], lightning: Fabric, checkpoint: Path
 ) -> Method[Any]:
     """Build a method for the data shape of a checkpoint and load its weights.
@@ -75,9 +75,9 @@ def with_weights(
         BenchbedError: The checkpoint is incomplete, fits other networks, or has a data shape that
             the method does not support.
     """
-    with fitting(checkpoint):
+    with handle_state_errors(checkpoint):
         # The bounds of an archive: a corrupt number must not allocate all memory.
-        shape = Shape.model_validate({**saved["data"], "spatial": [*saved["data"]["spatial"]]})
+        shape = ShapeModel.model_validate({**saved["data"], "spatial": [*saved["data"]["spatial"]]})
         method.data = DataShape(**{**shape.model_dump(), "spatial": tuple(shape.spatial)})
     try:
         method.build(method.data)
@@ -89,21 +89,21 @@ def with_weights(
             f"{checkpoint} contains data of a shape that its method does not support ({reason})."
         ) from error
     method.attach(lightning)
-    with fitting(checkpoint):
-        method.restore(saved["state"])
+    with handle_state_errors(checkpoint):
+        method.restore_state(saved["state"])
     return method
 
 
-def parameters_at(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
+def count_parameters_at_shape(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, int]:
     """Return trainable parameters by network, for a method built without allocating memory."""
-    method: Method[Any] = load(spec.implementation)(settings)
+    method: Method[Any] = load_object(spec.implementation)(settings)
     method.data = shape
     with torch.device("meta"):
         method.build(shape)
-    return parameter_counts(method)
+    return count_parameters(method)
 
 
-def parameter_counts(method: Method[Any]) -> dict[str, int]:
+def count_parameters(method: Method[Any]) -> dict[str, int]:
     """Return trainable parameters by network."""
     return {
         name: sum(p.numel() for p in network.parameters() if p.requires_grad)

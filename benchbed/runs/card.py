@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
-from benchbed.runs.record import Measured, Record
+from benchbed.runs.record import MeasuredMetric, Record
 
-BETTER = {"up": "higher", "down": "lower", "none": "neither"}
+DIRECTION_WORDS = {"up": "higher", "down": "lower", "none": "neither"}
 
-LIMITS = (
+LIMITATIONS = (
     "- **Not for clinical use**: not for diagnosis, treatment or any other decision about a "
     "person.\n- All outputs are synthetic. Never present them as images of a patient, and "
     "label them as synthetic.\n- The model was trained on one dataset and does not generalize "
@@ -20,7 +20,7 @@ LIMITS = (
 )
 
 
-def model_card(
+def render_model_card(
     record: Record,
     method: MethodSpec,
     dataset: DatasetSpec | None,
@@ -45,28 +45,28 @@ def model_card(
     """
     title = record.dataset if dataset is None else dataset.title
     parts = [
-        f"# {method.title}, trained on {_text(title)}",
-        _lead(record),
+        f"# {method.title}, trained on {_escape_text(title)}",
+        _render_lead(record),
         f"Run `{record.id}` of benchbed, a benchmark harness that compares GAN methods for medical "
         f"images; seed {record.seed}, {record.precision}.",
         "## Method",
-        _method(method, plugin),
+        _render_method(method, plugin),
         "## Data",
-        _data(record, dataset, stored, pictures),
+        _render_data(record, dataset, stored, pictures),
         "## Training",
-        _training(record, history),
+        _render_training(record, history),
         "## Results",
-        _results(record, metrics),
+        _render_results(record, metrics),
         "## Intended use and limits",
         "For research on image synthesis and for comparing methods under an equal protocol.\n\n"
-        + LIMITS,
+        + LIMITATIONS,
         "## How to use it",
-        _usage(record, method, plugin),
+        _render_usage(record, method, plugin),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _lead(record: Record) -> str:
+def _render_lead(record: Record) -> str:
     if record.source == "phantom":
         return (
             "**Trained on phantoms, not on patients.** No real image was used: the data is the "
@@ -75,12 +75,12 @@ def _lead(record: Record) -> str:
     return "**Trained on real medical images.** The outputs are synthetic and show no patient."
 
 
-def _method(method: MethodSpec, plugin: str) -> str:
+def _render_method(method: MethodSpec, plugin: str) -> str:
     address = f" <{method.paper.url}>" if method.paper.url else ""
     count = len(method.deviations)
     lines = [
-        f"`{method.name}`, from the package {_text(plugin)}.",
-        f"Please cite: {_text(method.paper.citation)}{address}",
+        f"`{method.name}`, from the package {_escape_text(plugin)}.",
+        f"Please cite: {_escape_text(method.paper.citation)}{address}",
     ]
     if count:
         lines.append(
@@ -90,12 +90,12 @@ def _method(method: MethodSpec, plugin: str) -> str:
     return "\n\n".join(lines)
 
 
-def _data(
+def _render_data(
     record: Record, dataset: DatasetSpec | None, stored: Sequence[str], pictures: Sequence[str]
 ) -> str:
-    cases = ", ".join(f"{count} {_text(split)}" for split, count in sorted(record.cases.items()))
+    cases = ", ".join(f"{count} {_escape_text(split)}" for split, count in sorted(record.case_counts.items()))
     rows = [
-        ("dataset", f"`{_text(record.dataset)}`" + (f", {dataset.title}" if dataset else "")),
+        ("dataset", f"`{_escape_text(record.dataset)}`" + (f", {dataset.title}" if dataset else "")),
         ("source", record.source),
         ("modality", dataset.modality if dataset else "unknown"),
         ("licence of the real data", dataset.licence if dataset else "unknown"),
@@ -104,7 +104,7 @@ def _data(
     ]
     if dataset is not None and dataset.paper is not None:
         rows.append(("cite", dataset.paper.citation))
-    rows += [("trained on", part.label) for part in (record.pairs, record.masks) if part]
+    rows += [("trained on", part.label) for part in (record.pairs, record.pseudo_labels) if part]
     notes: list[str] = []
     if stored:
         names = ", ".join(f"`{name}`" for name in stored)
@@ -119,15 +119,15 @@ def _data(
         )
     if notes and record.source == "real":
         notes.append("The licence and terms of the real data apply to them as well.")
-    return "\n\n".join([_table(("what", ""), rows), *notes])
+    return "\n\n".join([_format_table(("what", ""), rows), *notes])
 
 
-def _training(record: Record, history: str | None) -> str:
+def _render_training(record: Record, history: str | None) -> str:
     training, protocol = record.training, record.protocol
     kimg, seconds = protocol.get("kimg"), protocol.get("seconds")
     budget = f"{kimg:g} thousand images" if kimg is not None else f"{seconds:g} s of training"
     parameters = ", ".join(f"{name} {count:,}" for name, count in training.parameters.items())
-    return _table(
+    return _format_table(
         ("what", ""),
         [
             ("protocol", f"`{record.protocol_hash}`, preset {protocol.get('preset')}"),
@@ -138,49 +138,49 @@ def _training(record: Record, history: str | None) -> str:
             ("machine", f"{record.provenance.processor}; {record.provenance.device}"),
             ("trained parameters", parameters),
             *([("losses, step by step", f"`{history}`")] if history else []),
-            ("made", f"{record.provenance.created}, benchbed {record.provenance.benchbed}"),
+            ("made", f"{record.provenance.created_at}, benchbed {record.provenance.benchbed}"),
             ("made by", f"`{record.provenance.command}`"),
         ],
     )
 
 
-def _results(record: Record, metrics: Mapping[str, MetricSpec]) -> str:
+def _render_results(record: Record, metrics: Mapping[str, MetricSpec]) -> str:
     if not record.metrics:
         return "No metrics recorded."
-    rows = [_result(measured, metrics.get(measured.metric)) for measured in record.metrics]
+    rows = [_format_result(measured, metrics.get(measured.metric)) for measured in record.metrics]
     headings = ("metric", "value", "95 %", "baseline", "better", "real, generated", "recipe")
     return (
         "The baseline is the same metric between two disjoint halves of the real data: the "
-        "value that images as good as real ones would reach.\n\n" + _table(headings, rows)
+        "value that images as good as real ones would reach.\n\n" + _format_table(headings, rows)
     )
 
 
-def _result(measured: Measured, spec: MetricSpec | None) -> tuple[str, ...]:
+def _format_result(measured: MeasuredMetric, spec: MetricSpec | None) -> tuple[str, ...]:
     interval = ""
-    if measured.low is not None and measured.high is not None:
-        interval = f"{measured.low:.4g} to {measured.high:.4g}"
+    if measured.ci_low is not None and measured.ci_high is not None:
+        interval = f"{measured.ci_low:.4g} to {measured.ci_high:.4g}"
     note = f" ({measured.note})" if measured.note else ""
     return (
         measured.metric,
         "–" if measured.value is None else f"{measured.value:.4g}",
         interval,
-        "–" if measured.floor is None else f"{measured.floor:.4g} (n={measured.n_floor})",
-        "unknown" if spec is None else BETTER[spec.direction],
+        "–" if measured.baseline is None else f"{measured.baseline:.4g} (n={measured.n_baseline})",
+        "unknown" if spec is None else DIRECTION_WORDS[spec.direction],
         f"{measured.n_real}, {measured.n_fake}",
         measured.recipe + note,
     )
 
 
-def _usage(record: Record, method: MethodSpec, plugin: str) -> str:
+def _render_usage(record: Record, method: MethodSpec, plugin: str) -> str:
     # The user may have renamed the archive; the run id is the name that export gives it.
     lines = ["```", f"benchbed import {record.id}.zip"]
-    if "sample" in method.abilities:
+    if "sample" in method.capabilities:
         lines.append(f"benchbed sample {record.id} -n 100 --out pictures --seed 0")
     text = (
-        f"With benchbed and {_text(plugin)}:\n\n" + "\n".join([*lines, "```"]) + "\n\n"
+        f"With benchbed and {_escape_text(plugin)}:\n\n" + "\n".join([*lines, "```"]) + "\n\n"
         "The same seed gives the same images. "
     )
-    others = sorted(method.abilities & {"synthesize", "segment"})
+    others = sorted(method.capabilities & {"synthesize", "segment"})
     if others:
         calls = " and ".join(f"`method.{name}`" for name in others)
         text += (
@@ -194,11 +194,11 @@ def _usage(record: Record, method: MethodSpec, plugin: str) -> str:
     )
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *([_text(cell) for cell in row] for row in rows)]
+def _format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *([_escape_text(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _text(text: str) -> str:
+def _escape_text(text: str) -> str:
     """Escape text so that it stays on one line, within its table cell and without tags."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchbed.api.specs import Direction, MetricSpec
-from benchbed.runs.record import Measured, Record
+from benchbed.runs.record import MeasuredMetric, Record
 
-BARRIERS = ("task", "source", "dataset", "fingerprint")
+COMPARABILITY_FIELDS = ("task", "source", "dataset", "fingerprint")
 """Protocol fields to name first when they make runs incomparable."""
 
-Value = str | int | float | bool | None
+FactValue = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Fact:
+class RunFact:
     """One property of each run.
 
     Attributes:
@@ -29,7 +29,7 @@ class Fact:
 
     group: str
     name: str
-    values: tuple[Value, ...]
+    values: tuple[FactValue, ...]
 
     @property
     def differs(self) -> bool:
@@ -38,7 +38,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Line:
+class MetricRow:
     """One metric of each run.
 
     Attributes:
@@ -46,26 +46,26 @@ class Line:
         direction: Which way is better; None if no installed plugin provides the metric.
         values: The value of each run, None if it was not measured.
         best: Indices of the runs with the best value; empty if they are incomparable.
-        overlap: Whether the 95 % interval of a best run overlaps that of another run.
+        has_overlap: Whether the 95 % interval of a best run overlaps that of another run.
         note: Why no value is marked as best; empty if the runs are equal or one is.
     """
 
     metric: str
     direction: Direction | None
-    values: tuple[Measured | None, ...]
+    values: tuple[MeasuredMetric | None, ...]
     best: frozenset[int] = frozenset()
-    overlap: bool = False
+    has_overlap: bool = False
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """A comparison of several runs."""
 
     runs: tuple[str, ...]
     reasons: tuple[str, ...]
-    facts: tuple[Fact, ...]
-    lines: tuple[Line, ...]
+    facts: tuple[RunFact, ...]
+    metric_rows: tuple[MetricRow, ...]
 
     def as_dict(self, *, everything: bool = False) -> dict[str, Any]:
         """Return a dict for JSON; with only the facts that differ unless `everything`."""
@@ -84,39 +84,39 @@ class Comparison:
                     "direction": line.direction,
                     "values": [None if v is None else v.model_dump() for v in line.values],
                     "best": [self.runs[index] for index in sorted(line.best)],
-                    "intervals overlap": line.overlap,
+                    "intervals overlap": line.has_overlap,
                     "note": line.note,
                 }
-                for line in self.lines
+                for line in self.metric_rows
             ],
         }
 
 
-def compare(records: Sequence[Record], metrics: Mapping[str, MetricSpec]) -> Comparison:
+def compare_runs(records: Sequence[Record], metrics: Mapping[str, MetricSpec]) -> RunComparison:
     """Compare runs."""
-    reasons = tuple(_reasons(records))
+    reasons = tuple(_iter_reasons(records))
     names = dict.fromkeys(m.metric for record in records for m in record.metrics)
-    return Comparison(
+    return RunComparison(
         runs=tuple(record.id for record in records),
         reasons=reasons,
-        facts=tuple(_facts(records)),
-        lines=tuple(
-            _line(name, records, metrics.get(name), comparable=not reasons) for name in names
+        facts=tuple(_iter_facts(records)),
+        metric_rows=tuple(
+            _compare_metric(name, records, metrics.get(name), comparable=not reasons) for name in names
         ),
     )
 
 
-def _reasons(records: Sequence[Record]) -> Iterator[str]:
+def _iter_reasons(records: Sequence[Record]) -> Iterator[str]:
     """Yield why metrics of these runs are not comparable."""
     protocols = [record.protocol for record in records]
-    names = dict.fromkeys((*BARRIERS, *(name for p in protocols for name in p)))
+    names = dict.fromkeys((*COMPARABILITY_FIELDS, *(name for p in protocols for name in p)))
     found = False
     for name in names:
-        values = [_plain(protocol.get(name)) for protocol in protocols]
+        values = [_to_plain(protocol.get(name)) for protocol in protocols]
         if len(set(values)) > 1:
             found = True
             yield (
-                f"different {_spoken(name)}: {', '.join(_said(v) for v in dict.fromkeys(values))}"
+                f"different {_format_field(name)}: {', '.join(_format_value(v) for v in dict.fromkeys(values))}"
             )
     hashes = dict.fromkeys(record.protocol_hash for record in records)
     if not found and len(hashes) > 1:
@@ -126,17 +126,17 @@ def _reasons(records: Sequence[Record]) -> Iterator[str]:
         yield f"different precision: {', '.join(precisions)}"
 
 
-def _facts(records: Sequence[Record]) -> Iterator[Fact]:
-    facts_by_run = [_table(record) for record in records]
+def _iter_facts(records: Sequence[Record]) -> Iterator[RunFact]:
+    facts_by_run = [_collect_facts(record) for record in records]
     for group in facts_by_run[0]:
         names = dict.fromkeys(name for facts in facts_by_run for name in facts[group])
         for name in names:
-            yield Fact(group, name, tuple(_plain(facts[group].get(name)) for facts in facts_by_run))
+            yield RunFact(group, name, tuple(_to_plain(facts[group].get(name)) for facts in facts_by_run))
 
 
-def _table(record: Record) -> dict[str, Mapping[str, Any]]:
+def _collect_facts(record: Record) -> dict[str, Mapping[str, Any]]:
     provenance, training = record.provenance, record.training
-    sources = (part.label for part in (record.pairs, record.masks) if part is not None)
+    sources = (part.label for part in (record.pairs, record.pseudo_labels) if part is not None)
     return {
         "run": {
             "method": record.method,
@@ -144,21 +144,21 @@ def _table(record: Record) -> dict[str, Mapping[str, Any]]:
             "trained on": ", ".join(sources) or "its dataset",
             "seed": record.seed,
             "precision": record.precision,
-            "imported from": None if record.imported is None else record.imported.archive,
+            "imported from": None if record.imported is None else record.imported.archive_name,
         },
         "protocol": {**record.protocol, "hash": record.protocol_hash},
         "settings": record.settings,
         "data": {
-            **{f"cases of {split}": count for split, count in record.cases.items()},
-            "left out": len(record.skipped),
-            "used once": len(record.copies),
+            **{f"cases of {split}": count for split, count in record.case_counts.items()},
+            "left out": len(record.skipped_files),
+            "used once": len(record.duplicates),
         },
         "training": {
             "kimg": training.kimg,
             "steps": training.steps,
             "seconds": training.seconds,
             "images per second": training.images_per_second,
-            "peak memory, MiB": _mebibytes(training.peak_memory_bytes),
+            "peak memory, MiB": _to_mebibytes(training.peak_memory_bytes),
             **{f"parameters of {name}": n for name, n in training.parameters.items()},
         },
         "machine": {
@@ -167,65 +167,65 @@ def _table(record: Record) -> dict[str, Mapping[str, Any]]:
             "instructions": provenance.instructions,
             "cores": provenance.cores,
             "threads": provenance.threads,
-            "memory, MiB": _mebibytes(provenance.memory_bytes),
+            "memory, MiB": _to_mebibytes(provenance.memory_bytes),
             "system": provenance.system,
         },
         "software": {
             "benchbed": provenance.benchbed,
             "commit": provenance.commit,
-            "changed since": provenance.dirty,
+            "changed since": provenance.has_local_changes,
             "python": provenance.python,
             **dict(sorted(provenance.libraries.items())),
             **{f"plugin {name}": version for name, version in sorted(provenance.plugins.items())},
-            "made": provenance.created,
+            "made": provenance.created_at,
         },
     }
 
 
-def _line(
+def _compare_metric(
     name: str, records: Sequence[Record], spec: MetricSpec | None, *, comparable: bool
-) -> Line:
+) -> MetricRow:
     measured = [{m.metric: m for m in record.metrics}.get(name) for record in records]
     direction = None if spec is None else spec.direction
-    line = Line(name, direction, tuple(measured))
-    usable = [(index, m) for index, m in enumerate(measured) if m is not None and m.sound]
+    line = MetricRow(name, direction, tuple(measured))
+    usable = [(index, m) for index, m in enumerate(measured) if m is not None and m.is_usable]
     if not comparable or len(usable) < 2 or direction == "none":
         return line
     if direction is None:
-        return Line(name, None, line.values, note="unknown metric: no installed plugin provides it")
+        return MetricRow(name, None, line.values, note="unknown metric: no installed plugin provides it")
     if len({(m.recipe, m.n_real, m.n_fake) for _, m in usable}) > 1:
-        return Line(name, direction, line.values, note="different recipes or sample counts")
+        return MetricRow(name, direction, line.values, note="different recipes or sample counts")
     values = {index: m.value for index, m in usable if m.value is not None}
     top = max(values.values()) if direction == "up" else min(values.values())
     best = frozenset(index for index, value in values.items() if value == top)
     if len(best) == len(values):
-        return Line(name, direction, line.values, note="equal")
+        return MetricRow(name, direction, line.values, note="equal")
     rest = [m for index, m in usable if index not in best]
-    overlap = any(_touch(m, other) for index, m in usable if index in best for other in rest)
-    return Line(name, direction, line.values, best, overlap)
+    overlap = any(_is_overlapping(m, other) for index, m in usable if index in best for other in rest)
+    return MetricRow(name, direction, line.values, best, overlap)
 
 
-def _touch(one: Measured, other: Measured) -> bool:
+def _is_overlapping(one: MeasuredMetric, other: MeasuredMetric) -> bool:
     """Return whether two 95 % intervals overlap; False if one of them is unknown."""
-    if one.low is None or one.high is None or other.low is None or other.high is None:
+    if one.ci_low is None or one.ci_high is None or other.ci_low is None or other.ci_high is None:
         return False
-    return one.low <= other.high and other.low <= one.high
+    return one.ci_low <= other.ci_high and other.ci_low <= one.ci_high
 
 
-def _plain(value: Any) -> Value:
+def _to_plain(value: Any) -> FactValue:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _said(value: Value) -> str:
+def _format_value(value: FactValue) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _spoken(name: str) -> str:
+def _format_field(name: str) -> str:
     budgets = {"kimg": "budget in kimg", "seconds": "budget in seconds"}
     return {**budgets, "version": "protocol version"}.get(name, name.replace("_", " "))
 
 
-def _mebibytes(count: int | None) -> int | None:
+def _to_mebibytes(count: int | None) -> int | None:
     return None if count is None else round(count / 2**20)

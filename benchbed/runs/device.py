@@ -13,13 +13,13 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
-from benchbed.errors import BenchbedError, unknown
+from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.runs.allocator import keep_freed_memory
 
-PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
+FABRIC_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
-class Together(DDPStrategy):
+class UnwrappedDDPStrategy(DDPStrategy):
     """Fabric's data-parallel strategy without the wrapper around networks.
 
     PyTorch's wrapper averages gradients in its own ``forward`` and ``backward``, one network at a
@@ -32,7 +32,7 @@ class Together(DDPStrategy):
         return module
 
 
-def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
+def create_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     """Return a launched Fabric on one device, or on several with one process each.
 
     With several devices, the current command is started again for each further one, and the call
@@ -46,8 +46,8 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     Raises:
         BenchbedError: Device or precision is unknown, or too few devices are present.
     """
-    if precision not in PRECISION:
-        raise unknown("precision", precision, PRECISION, "benchbed run --help")
+    if precision not in FABRIC_PRECISIONS:
+        raise make_unknown_error("precision", precision, FABRIC_PRECISIONS, "benchbed run --help")
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
         raise BenchbedError(f"--device must be auto, cpu, cuda or cuda:N, not {device!r}.")
@@ -71,9 +71,9 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     lightning = Fabric(
         accelerator=kind,
         devices=[int(number)] if number else devices,
-        strategy=Together() if devices > 1 else "auto",
+        strategy=UnwrappedDDPStrategy() if devices > 1 else "auto",
         plugins=[LightningEnvironment()] if devices > 1 else None,
-        precision=PRECISION[precision],  # type: ignore[arg-type]
+        precision=FABRIC_PRECISIONS[precision],  # type: ignore[arg-type]
     )
     lightning.launch()
     if lightning.device.type == "cpu":
@@ -81,7 +81,7 @@ def fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     return lightning
 
 
-def peak_memory(device: torch.device) -> int:
+def measure_peak_memory(device: torch.device) -> int:
     """Return the peak memory in bytes: of the device, or of the process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))

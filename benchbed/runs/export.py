@@ -9,34 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.errors import BenchbedError
-from benchbed.files import whole
-from benchbed.registry import registry
+from benchbed.files import write_atomically
+from benchbed.registry import get_registry
 from benchbed.runs.archive import (
-    CARD,
-    HISTORY,
-    PICTURES,
-    PROTOCOL,
-    RECORD,
-    SETTINGS,
-    WEIGHTS,
+    CARD_NAME,
+    HISTORY_NAME,
+    PICTURE_NAMES,
+    PROTOCOL_NAME,
+    RECORD_NAME,
+    SETTINGS_NAME,
+    WEIGHTS_NAME,
     Manifest,
-    Shape,
-    as_json,
-    file_hash,
+    ShapeModel,
+    to_json_bytes,
+    hash_file,
     write_archive,
 )
-from benchbed.runs.archived_record import content_of
-from benchbed.runs.card import model_card
-from benchbed.runs.lookup import find_record, state_of
-from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.runs.archived_record import dump_record
+from benchbed.runs.card import render_model_card
+from benchbed.runs.lookup import find_record, read_state
+from benchbed.training.checkpoint_file import get_checkpoint_path
 
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
-    from benchbed.runs.store import Store
+    from benchbed.runs.store import ResultStore
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportableRun:
     """A run that passed all checks that need no weights."""
 
     record: Record
@@ -46,33 +46,33 @@ class Export:
     @property
     def plugin(self) -> str:
         """The distribution that provided the method in training, with its version."""
-        plugin = registry().origin(self.method)
+        plugin = get_registry().find_plugin(self.method)
         return self.record.provenance.plugins.get(plugin.name, plugin.distribution)
 
     @property
     def checkpoint(self) -> Path:
         """The checkpoint file."""
-        return checkpoint_in(self.folder)
+        return get_checkpoint_path(self.folder)
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """An archive that was written.
 
     Attributes:
         path: The file.
         sha256: Its hash.
         members: Size of each member in bytes.
-        stored: Names of tensors that contain training data.
+        stored_tensors: Names of tensors that contain training data.
     """
 
     path: Path
     sha256: str
     members: dict[str, int]
-    stored: tuple[str, ...]
+    stored_tensors: tuple[str, ...]
 
 
-def exportable(store: Store, run: str) -> Export:
+def find_exportable_run(store: ResultStore, run: str) -> ExportableRun:
     """Return the run with this id or prefix if it can be exported.
 
     Raises:
@@ -85,11 +85,11 @@ def exportable(store: Store, run: str) -> Export:
             f"Run {record.id} {record.state} ({record.message}), so it has no final weights to "
             "export."
         )
-    method = registry().spec(MethodSpec, record.method)
-    found = Export(record, store.run_folder(record.id), method)
-    if not method.trains:
+    method = get_registry().get_spec(MethodSpec, record.method)
+    found = ExportableRun(record, store.get_run_folder(record.id), method)
+    if not method.is_trainable:
         raise BenchbedError(f"{method.name} is not trained, so there are no weights to export.")
-    state = state_of(store, record.id) if found.folder.exists() else "finished"
+    state = read_state(store, record.id) if found.folder.exists() else "finished"
     if state != "finished":
         raise BenchbedError(
             f"Run {record.id} is {state}; its record is from an earlier execution. Finish it "
@@ -103,41 +103,41 @@ def exportable(store: Store, run: str) -> Export:
     return found
 
 
-def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
+def export_run(found: ExportableRun, out: Path, *, pictures: bool = True) -> ExportResult:
     """Write the archive of a run; equal runs give equal bytes.
 
     Raises:
         BenchbedError: Its checkpoint is unreadable or does not match the record, or `out` exists
             with other content.
     """
-    from benchbed.runs.weights import flat, stored, to_bytes
-    from benchbed.training.state import fitting, load_checkpoint
+    from benchbed.runs.weights import flatten_state, find_stored_tensors, to_bytes
+    from benchbed.training.state import handle_state_errors, load_checkpoint
 
     record = found.record
     saved = load_checkpoint(found.checkpoint, record.method)
-    with fitting(found.checkpoint):
+    with handle_state_errors(found.checkpoint):
         _check_checkpoint(found, saved)
-        data = Shape.model_validate(json.loads(json.dumps(saved["data"])))
-        tensors = flat(saved["state"])
-        stored_names, weights = stored(tensors), to_bytes(tensors)
-    names = [HISTORY, *(PICTURES if pictures else ())]
+        data = ShapeModel.model_validate(json.loads(json.dumps(saved["data"])))
+        tensors = flatten_state(saved["state"])
+        stored_names, weights = find_stored_tensors(tensors), to_bytes(tensors)
+    names = [HISTORY_NAME, *(PICTURE_NAMES if pictures else ())]
     files = {name: found.folder / name for name in names}
     files_content = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
     members = {
-        CARD: model_card(
+        CARD_NAME: render_model_card(
             record,
             found.method,
-            registry().specs(DatasetSpec).get(record.dataset),
-            registry().specs(MetricSpec),
+            get_registry().get_specs(DatasetSpec).get(record.dataset),
+            get_registry().get_specs(MetricSpec),
             plugin=found.plugin,
             stored=stored_names,
-            pictures=sorted(files_content.keys() - {HISTORY}),
-            history=HISTORY if HISTORY in files_content else None,
+            pictures=sorted(files_content.keys() - {HISTORY_NAME}),
+            history=HISTORY_NAME if HISTORY_NAME in files_content else None,
         ).encode(),
-        RECORD: content_of(record),
-        SETTINGS: as_json(record.settings),
-        PROTOCOL: as_json(record.protocol),
-        WEIGHTS: weights,
+        RECORD_NAME: dump_record(record),
+        SETTINGS_NAME: to_json_bytes(record.settings),
+        PROTOCOL_NAME: to_json_bytes(record.protocol),
+        WEIGHTS_NAME: weights,
         **files_content,
     }
     manifest = Manifest(
@@ -147,12 +147,12 @@ def export(found: Export, out: Path, *, pictures: bool = True) -> Exported:
         data=data,
         members={},
     )
-    sha256 = _write(out, manifest, members)
+    sha256 = _write_new_archive(out, manifest, members)
     sizes = {name: len(content) for name, content in sorted(members.items())}
-    return Exported(out, sha256, sizes, tuple(stored_names))
+    return ExportResult(out, sha256, sizes, tuple(stored_names))
 
 
-def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
+def _check_checkpoint(found: ExportableRun, saved: dict[str, Any]) -> None:
     record = found.record
     run, steps = str(saved["run"]), saved["state"]["steps"]
     if (run, steps) != (record.id, record.training.steps):
@@ -163,12 +163,12 @@ def _check_checkpoint(found: Export, saved: dict[str, Any]) -> None:
         )
 
 
-def _write(out: Path, manifest: Manifest, members: dict[str, bytes]) -> str:
+def _write_new_archive(out: Path, manifest: Manifest, members: dict[str, bytes]) -> str:
     """Write to a temporary file first: an existing, different file is never overwritten."""
     try:
-        with whole(out) as draft:
+        with write_atomically(out) as draft:
             sha256 = write_archive(draft, manifest, members)
-            if out.exists() and file_hash(out) != sha256:
+            if out.exists() and hash_file(out) != sha256:
                 raise BenchbedError(
                     f"{out} already exists with different content. Select another file with --out."
                 )

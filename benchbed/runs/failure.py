@@ -7,30 +7,30 @@ import traceback
 
 import torch
 
-from benchbed.files import FULL
-from benchbed.registry import registry
-from benchbed.runs.device import peak_memory
-from benchbed.runs.plan import Plan
+from benchbed.files import DISK_FULL_ERRNOS
+from benchbed.registry import get_registry
+from benchbed.runs.device import measure_peak_memory
+from benchbed.runs.plan import RunPlan
 
 
-def sentence(error: BaseException, plan: Plan, device: torch.device) -> str:
+def describe_failure(error: BaseException, plan: RunPlan, device: torch.device) -> str:
     """Return a description of an error, without a full stop."""
-    if out_of_memory(error):
-        return f"out of memory: {_held(device)}; {_lower(plan)}{_where(error)}"
-    if isinstance(error, OSError) and error.errno in FULL:
+    if is_out_of_memory(error):
+        return f"out of memory: {_describe_memory_use(device)}; {_suggest_reductions(plan)}{_format_location(error)}"
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return (
             f"{error.strerror}: {error.filename or plan.id}; free some disk space and repeat "
             "the command to resume from the last checkpoint"
         )
     if isinstance(error, SystemExit):
         return (
-            f"sys.exit({'' if error.code is None else repr(error.code)}) was called{_where(error)}"
+            f"sys.exit({'' if error.code is None else repr(error.code)}) was called{_format_location(error)}"
         )
     words = " ".join(str(error).split())
-    return f"{type(error).__name__}{f': {words}' if words else ''}{_where(error)}"
+    return f"{type(error).__name__}{f': {words}' if words else ''}{_format_location(error)}"
 
 
-def out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that the host or a device is out of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
@@ -40,13 +40,13 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
-def place(error: BaseException) -> str:
+def describe_plugin_location(error: BaseException) -> str:
     """Return where in a plugin an error was raised, or an empty string if in none.
 
     Returns:
         For example ``"training_step of benchbed_example (lsgan.py, line 51)"``.
     """
-    packages = {plugin.module.partition(".")[0] for plugin in registry().plugins} - {"benchbed"}
+    packages = {plugin.module.partition(".")[0] for plugin in get_registry().plugins} - {"benchbed"}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
         if package in packages:
@@ -56,17 +56,17 @@ def place(error: BaseException) -> str:
     return ""
 
 
-def _where(error: BaseException) -> str:
-    found = place(error)
+def _format_location(error: BaseException) -> str:
+    found = describe_plugin_location(error)
     return f", in {found}" if found else ""
 
 
-def _held(device: torch.device) -> str:
+def _describe_memory_use(device: torch.device) -> str:
     owner = "the process" if device.type == "cpu" else f"the device {device}"
-    return f"{owner} used at most {peak_memory(device) / 2**30:.1f} GiB"
+    return f"{owner} used at most {measure_peak_memory(device) / 2**30:.1f} GiB"
 
 
-def _lower(plan: Plan) -> str:
+def _suggest_reductions(plan: RunPlan) -> str:
     """Return the options to reduce, with their current values."""
     batch, protocol = int(plan.settings.model_dump()["batch_size"]), plan.protocol
     options = [f"--set batch_size={batch // 2} (now {batch})"] if batch > 1 else []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchbed.files import digest
-from benchbed.protocol import plain_number
+from benchbed.files import hash_json
+from benchbed.protocol import normalize_number
 
 
-def identity(
+def compute_run_hash(
     *,
     method: str,
     settings: Mapping[str, Any],
@@ -42,10 +42,10 @@ def identity(
         found["pairs"] = pairs
     if masks is not None:
         found["masks"] = masks
-    return digest(found, 8)
+    return hash_json(found, 8)
 
 
-def pairs_of(
+def build_pairs_dict(
     *,
     regime: str,
     real_share: float,
@@ -78,16 +78,16 @@ def pairs_of(
         "generator": generator,
         "run": run,
         "dataset": dataset,
-        "kimg": _plain(kimg),
+        "kimg": _normalize_kimg(kimg),
         "count": count,
         **({} if masks is None else {"masks": masks}),
     }
 
 
-def masks_of(*, dataset: str, annotator: str, run: str, kimg: float | None) -> dict[str, Any]:
+def build_masks_dict(*, dataset: str, annotator: str, run: str, kimg: float | None) -> dict[str, Any]:
     """Return the source of pseudo-labels, for ``run.json`` and the hash."""
-    return {"dataset": dataset, "annotator": annotator, "run": run, "kimg": _plain(kimg)}
+    return {"dataset": dataset, "annotator": annotator, "run": run, "kimg": _normalize_kimg(kimg)}
 
 
-def _plain(kimg: float | None) -> float | None:
-    return None if kimg is None else plain_number(kimg)
+def _normalize_kimg(kimg: float | None) -> float | None:
+    return None if kimg is None else normalize_number(kimg)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from benchbed.runs.record import Record
 
 
-def lacking(metrics: Iterable[MetricSpec], record: Record) -> tuple[MetricSpec, ...]:
+def find_missing_metrics(metrics: Iterable[MetricSpec], record: Record) -> tuple[MetricSpec, ...]:
     """Return the requested metrics for which neither they nor their fallback are recorded."""
     if record.state == "diverged":
         return ()
     recorded = {measured.metric for measured in record.metrics}
-    return tuple(spec for spec in metrics if not recorded & {spec.name, spec.stand_in})
+    return tuple(spec for spec in metrics if not recorded & {spec.name, spec.fallback_metric})

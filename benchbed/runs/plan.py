@@ -11,29 +11,29 @@ from typing import Any
 
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
-from benchbed.data.source import dataset_spec, path_of, resolve
-from benchbed.errors import unknown
-from benchbed.protocol import PRESET, Preset, Protocol, preset
-from benchbed.registry import load, registry
-from benchbed.runs.identity import identity
+from benchbed.data.source import resolve_dataset_spec, parse_folder_path, resolve_collection
+from benchbed.errors import make_unknown_error
+from benchbed.protocol import PRESETS, Preset, Protocol, resolve_preset
+from benchbed.registry import load_object, get_registry
+from benchbed.runs.identity import compute_run_hash
 from benchbed.runs.plan_checks import (
     check_dimensions,
     check_generator,
     check_method,
     check_metrics,
-    check_needs,
+    check_required_inputs,
     check_seed,
-    check_sources,
+    check_same_source,
 )
-from benchbed.runs.plan_masks import MaskPlan, plan_masks
+from benchbed.runs.plan_masks import PseudoLabelPlan, plan_pseudo_labels
 from benchbed.runs.plan_pairs import PairPlan, plan_pairs
-from benchbed.runs.request import Request
-from benchbed.settings import MethodSettings, parse
-from benchbed.training.events import Reporter, Silent
+from benchbed.runs.request import RunConfig
+from benchbed.settings import MethodSettings, parse_settings
+from benchbed.training.events import Reporter, NullReporter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """A run that is ready to execute.
 
     Attributes:
@@ -47,8 +47,8 @@ class Plan:
         seed: Random seed.
         precision: ``"fp32"`` or ``"bf16"``.
         skip_bad: Whether unreadable files are left out.
-        pairs: Composition of the training set, if the task has regimes.
-        masks: Source of the pseudo-labels, if the dataset has no masks.
+        pair_plan: Composition of the training set, if the task has regimes.
+        mask_plan: Source of the pseudo-labels, if the dataset has no masks.
     """
 
     method: MethodSpec
@@ -61,20 +61,20 @@ class Plan:
     seed: int
     precision: str
     skip_bad: bool
-    pairs: PairPlan | None = None
-    masks: MaskPlan | None = None
+    pair_plan: PairPlan | None = None
+    mask_plan: PseudoLabelPlan | None = None
 
     @property
     def id(self) -> str:
         """The run id: readable, ending in a hash."""
-        hashed = identity(
+        hashed = compute_run_hash(
             method=self.method.name,
             settings=self.settings.model_dump(mode="json"),
             protocol=self.protocol.hash,
             seed=self.seed,
             precision=self.precision,
-            pairs=None if self.pairs is None else self.pairs.as_dict(),
-            masks=None if self.masks is None else self.masks.as_dict(),
+            pairs=None if self.pair_plan is None else self.pair_plan.as_dict(),
+            masks=None if self.mask_plan is None else self.mask_plan.as_dict(),
         )
         dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
         return f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-{hashed}"
@@ -92,26 +92,26 @@ class Plan:
             words += ["--time", f"{protocol.seconds:g}s"]
         words += ["--samples", str(protocol.samples), "--augment", protocol.augment]
         words += ["--seed", str(self.seed), "--precision", self.precision]
-        default = method_settings(self.method, protocol.preset, {})
+        default = resolve_method_settings(self.method, protocol.preset, {})
         for name, value in self.settings.model_dump(mode="json").items():
             if value != default.model_dump(mode="json")[name]:
                 words += ["--set", f"{name}={json.dumps(value)}"]
-        if self.pairs is not None:
-            words += ["--regime", self.pairs.regime]
-            if self.pairs.real_share != 1.0:
-                words += ["--real-share", f"{self.pairs.real_share:g}"]
-            if (generator := self.pairs.generator) is not None:
-                words += ["--generator", generator.method.name, "--pairs", str(self.pairs.count)]
+        if self.pair_plan is not None:
+            words += ["--regime", self.pair_plan.regime]
+            if self.pair_plan.real_share != 1.0:
+                words += ["--real-share", f"{self.pair_plan.real_share:g}"]
+            if (generator := self.pair_plan.generator) is not None:
+                words += ["--generator", generator.method.name, "--pairs", str(self.pair_plan.count)]
                 words += ["--generator-dataset", generator.protocol.dataset]
                 words += ["--generator-kimg", f"{generator.protocol.kimg:g}"]
-        if (masks := self.borrowed) is not None:
+        if (masks := self.upstream_masks) is not None:
             annotator = masks.annotator
             words += ["--masks-from", annotator.protocol.dataset]
             words += ["--annotator", annotator.method.name]
             words += ["--annotator-kimg", f"{annotator.protocol.kimg:g}"]
-        return shlex.join([*words, *self._metric_words()])
+        return shlex.join([*words, *self._list_metric_options()])
 
-    def _metric_words(self) -> list[str]:
+    def _list_metric_options(self) -> list[str]:
         """Return the metric options, if the metrics are not the defaults for such data."""
         are_images = self.collection.spec.volumes is None
         defaults = self.task.metrics if are_images else self.task.volume_metrics
@@ -123,11 +123,11 @@ class Plan:
         )
 
     @property
-    def borrowed(self) -> MaskPlan | None:
+    def upstream_masks(self) -> PseudoLabelPlan | None:
         """Pseudo-labels that this run, or the run of its generator, takes from another dataset."""
-        if self.pairs is not None and self.pairs.generator is not None:
-            return self.pairs.generator.masks
-        return self.masks
+        if self.pair_plan is not None and self.pair_plan.generator is not None:
+            return self.pair_plan.generator.mask_plan
+        return self.mask_plan
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as a dict for ``run.json``."""
@@ -142,50 +142,50 @@ class Plan:
             "seed": self.seed,
             "precision": self.precision,
             "skip_bad": self.skip_bad,
-            "pairs": None if self.pairs is None else self.pairs.as_dict(),
-            "masks": None if self.borrowed is None else self.borrowed.as_dict(),
+            "pairs": None if self.pair_plan is None else self.pair_plan.as_dict(),
+            "masks": None if self.upstream_masks is None else self.upstream_masks.as_dict(),
             "root": None if self.collection.root is None else str(self.collection.root),
         }
 
 
-def plan(request: Request, reporter: Reporter | None = None) -> Plan:
+def plan_run(request: RunConfig, reporter: Reporter | None = None) -> RunPlan:
     """Check a run configuration in full, cheap checks first, and return its plan.
 
     Raises:
         BenchbedError: An option is unknown, out of range or inconsistent with another.
     """
-    reporter = reporter or Silent()
-    method = registry().spec(MethodSpec, request.method)
-    dataset = dataset_spec(request.dataset)
-    task = registry().spec(TaskSpec, request.task)
+    reporter = reporter or NullReporter()
+    method = get_registry().get_spec(MethodSpec, request.method)
+    dataset = resolve_dataset_spec(request.dataset)
+    task = get_registry().get_spec(TaskSpec, request.task)
     check_seed(request.seed)
     check_dimensions(method, task, dataset)
     defaults = task.metrics if dataset.volumes is None else task.volume_metrics
-    metrics = tuple(registry().spec(MetricSpec, name) for name in request.metrics or defaults)
-    base = _preset(request, dataset.dimensions)
+    metrics = tuple(get_registry().get_spec(MetricSpec, name) for name in request.metrics or defaults)
+    base = _resolve_preset(request, dataset.dimensions)
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_method(method, task, base.size, request.precision)
-    settings = method_settings(method, request.preset, request.settings)
-    pairs = plan_pairs(request, task, lambda other: plan(other, reporter))
+    settings = resolve_method_settings(method, request.preset, request.settings)
+    pairs = plan_pairs(request, task, lambda other: plan_run(other, reporter))
     masks = None
     if pairs is None or pairs.generator is None:
-        masks = plan_masks(request, method, lambda other: plan(other, reporter))
+        masks = plan_pseudo_labels(request, method, lambda other: plan_run(other, reporter))
     # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
-    from benchbed.data.prepare import identify
+    from benchbed.data.prepare import identify_collection
 
-    collection = resolve(request.dataset, request.source, request.data_root, reporter.say)
-    collection, fingerprint = identify(
-        collection, skip_bad=request.skip_bad, progress=reporter.counted, say=reporter.say
+    collection = resolve_collection(request.dataset, request.source, request.data_root, reporter.report_message)
+    collection, fingerprint = identify_collection(
+        collection, skip_bad=request.skip_bad, progress=reporter.report_progress, say=reporter.report_message
     )
-    check_needs(method, task, collection, lent=masks is not None)
+    check_required_inputs(method, task, collection, lent=masks is not None)
     if pairs is not None and pairs.generator is not None:
         check_generator(collection, pairs.generator)
     if masks is not None:
-        check_sources(collection, masks.annotator)
+        check_same_source(collection, masks.annotator)
     protocol = Protocol(
         preset=request.preset,
         task=task.name,
-        dataset=_public_name(request.dataset),
+        dataset=get_public_name(request.dataset),
         source=collection.source,
         fingerprint=fingerprint,
         size=base.size,
@@ -195,9 +195,9 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         kimg=base.kimg,
         seconds=base.seconds,
         reference_split=task.reference_split,
-        samples=base.samples if task.samples else 0,
+        samples=base.samples if task.needs_samples else 0,
     )
-    return Plan(
+    return RunPlan(
         method=method,
         settings=settings,
         task=task,
@@ -208,12 +208,12 @@ def plan(request: Request, reporter: Reporter | None = None) -> Plan:
         seed=request.seed,
         precision=request.precision,
         skip_bad=request.skip_bad,
-        pairs=pairs,
-        masks=masks,
+        pair_plan=pairs,
+        mask_plan=masks,
     )
 
 
-def method_settings(
+def resolve_method_settings(
     method: MethodSpec, preset_name: str, changes: Mapping[str, Any]
 ) -> MethodSettings:
     """Return a method's settings under a preset, with the user's changes applied.
@@ -221,25 +221,25 @@ def method_settings(
     Raises:
         BenchbedError: A setting does not exist or is out of range.
     """
-    model = load(method.settings)
+    model = load_object(method.settings)
     values = {**method.presets.get(preset_name, {}), **changes}
-    parsed = parse(model, values, owner=method.name)
+    parsed = parse_settings(model, values, owner=method.name)
     assert isinstance(parsed, MethodSettings)
     return parsed
 
 
-def _public_name(dataset: str) -> str:
+def get_public_name(dataset: str) -> str:
     """Return the dataset's name for records: for a folder, without the path to it."""
-    path = path_of(dataset)
+    path = parse_folder_path(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve().name}"
 
 
-def _preset(request: Request, dimensions: int) -> Preset:
+def _resolve_preset(request: RunConfig, dimensions: int) -> Preset:
     if request.augment not in (None, "none", "flip"):
-        raise unknown("augmentation", str(request.augment), ("none", "flip"), "benchbed run --help")
-    if request.preset not in PRESET:
-        raise unknown("preset", request.preset, PRESET, "benchbed run --help")
-    return preset(
+        raise make_unknown_error("augmentation", str(request.augment), ("none", "flip"), "benchbed run --help")
+    if request.preset not in PRESETS:
+        raise make_unknown_error("preset", request.preset, PRESETS, "benchbed run --help")
+    return resolve_preset(
         request.preset,
         dimensions,
         size=request.size,

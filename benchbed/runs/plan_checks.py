@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
-from benchbed.api.specs import ABILITIES, DatasetSpec, Judged, MethodSpec, MetricSpec, TaskSpec
+from benchbed.api.specs import CAPABILITIES, DatasetSpec, InputKind, MethodSpec, MetricSpec, TaskSpec
 from benchbed.data.collection import Collection
-from benchbed.errors import BenchbedError, unknown
-from benchbed.registry import registry
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.registry import get_registry
 
 if TYPE_CHECKING:
-    from benchbed.runs.plan import Plan
+    from benchbed.runs.plan import RunPlan
 
 PRECISIONS = ("fp32", "bf16")
 
-SEEDS = 2**63
+SEED_LIMIT = 2**63
 """Seeds are smaller than this: torch's generators accept no larger ones."""
 
 
@@ -25,8 +25,8 @@ def check_seed(seed: int) -> None:
     Raises:
         BenchbedError: It is out of range.
     """
-    if not 0 <= seed < SEEDS:
-        raise BenchbedError(f"The seed is {seed}, but must be between 0 and {SEEDS - 1}.")
+    if not 0 <= seed < SEED_LIMIT:
+        raise BenchbedError(f"The seed is {seed}, but must be between 0 and {SEED_LIMIT - 1}.")
 
 
 def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
@@ -36,20 +36,20 @@ def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) 
         BenchbedError: It does not.
     """
     if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS, "benchbed run --help")
+        raise make_unknown_error("precision", precision, PRECISIONS, "benchbed run --help")
     check_size(method, size)
-    if not method.abilities & task.abilities:
+    if not method.capabilities & task.capabilities:
         suitable = [
-            s.name for s in registry().specs(MethodSpec).values() if s.abilities & task.abilities
+            s.name for s in get_registry().get_specs(MethodSpec).values() if s.capabilities & task.capabilities
         ]
-        capabilities = " or ".join(f"{name} ({ABILITIES[name]})" for name in task.abilities)
+        capabilities = " or ".join(f"{name} ({CAPABILITIES[name]})" for name in task.capabilities)
         raise BenchbedError(
             f"Task {task.name} needs a method with the capability {capabilities}, which "
             f"{method.name} does not have. Suitable methods: {', '.join(suitable) or 'none'}."
         )
 
 
-def helper(name: str | None, ability: str, asked: str) -> MethodSpec:
+def resolve_upstream_method(name: str | None, ability: str, asked: str) -> MethodSpec:
     """Return the method of an upstream run, such as a generator.
 
     Args:
@@ -60,12 +60,12 @@ def helper(name: str | None, ability: str, asked: str) -> MethodSpec:
     Raises:
         BenchbedError: It is not given, unknown or without the capability.
     """
-    requirement = f"{asked}, a method that {ABILITIES[ability]}"
-    available = [s.name for s in registry().specs(MethodSpec).values() if ability in s.abilities]
+    requirement = f"{asked}, a method that {CAPABILITIES[ability]}"
+    available = [s.name for s in get_registry().get_specs(MethodSpec).values() if ability in s.capabilities]
     if name is None:
         raise BenchbedError(f"{requirement}. Available: {', '.join(available)}.")
-    spec = registry().spec(MethodSpec, name)
-    if ability not in spec.abilities:
+    spec = get_registry().get_spec(MethodSpec, name)
+    if ability not in spec.capabilities:
         raise BenchbedError(
             f"{requirement}, but {name} does not. Available: {', '.join(available)}."
         )
@@ -82,15 +82,15 @@ def check_dimensions(method: MethodSpec, task: TaskSpec, dataset: DatasetSpec) -
     if dataset.dimensions not in method.dimensions:
         suitable = [
             s.name
-            for s in registry().specs(MethodSpec).values()
-            if dataset.dimensions in s.dimensions and s.abilities & task.abilities
+            for s in get_registry().get_specs(MethodSpec).values()
+            if dataset.dimensions in s.dimensions and s.capabilities & task.capabilities
         ]
         raise BenchbedError(
             f"{method.name} does not support {kind}, which {dataset.name} contains. Methods for "
             f"{kind} and task {task.name}: {', '.join(suitable) or 'none'}."
         )
     if dataset.dimensions == 3 and not task.volume_metrics:
-        suitable = [s.name for s in registry().specs(TaskSpec).values() if s.volume_metrics]
+        suitable = [s.name for s in get_registry().get_specs(TaskSpec).values() if s.volume_metrics]
         raise BenchbedError(
             f"Task {task.name} does not support volumes, which {dataset.name} contains. Tasks "
             f"for volumes: {', '.join(suitable)}."
@@ -119,10 +119,10 @@ def check_metrics(
     Raises:
         BenchbedError: A metric has another kind of input, or needs more samples.
     """
-    check_judged(
-        metrics, task.judges - {"images" if dimensions == 3 else "volumes"}, f"the task {task.name}"
+    check_input_kind(
+        metrics, task.input_kinds - {"images" if dimensions == 3 else "volumes"}, f"the task {task.name}"
     )
-    if not task.samples:
+    if not task.needs_samples:
         return
     too_demanding = [spec for spec in metrics if samples < spec.min_samples]
     if too_demanding:
@@ -134,42 +134,42 @@ def check_metrics(
         )
 
 
-def check_judged(metrics: Sequence[MetricSpec], judged: Set[Judged], who: str) -> None:
+def check_input_kind(metrics: Sequence[MetricSpec], judged: Set[InputKind], who: str) -> None:
     """Refuse a metric whose kind of input is not evaluated here.
 
     Raises:
         BenchbedError: A metric has another kind of input.
     """
     for spec in metrics:
-        if spec.judges not in judged:
-            suitable = [m.name for m in registry().specs(MetricSpec).values() if m.judges in judged]
+        if spec.input_kind not in judged:
+            suitable = [m.name for m in get_registry().get_specs(MetricSpec).values() if m.input_kind in judged]
             raise BenchbedError(
-                f"Metric {spec.name} evaluates {spec.judges}, but {who} evaluates "
+                f"Metric {spec.name} evaluates {spec.input_kind}, but {who} evaluates "
                 f"{' and '.join(sorted(judged))}. Suitable metrics: {', '.join(suitable)}."
             )
 
 
-def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool) -> None:
+def check_required_inputs(method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool) -> None:
     """Refuse data without what the method trains on or the task evaluates with.
 
     Raises:
         BenchbedError: Something is missing.
     """
     split = task.reference_split
-    if "mask" not in _roles(collection, split) and (
-        "masks" in task.judges or ("pairs" in task.judges and not lent)
+    if "mask" not in _collect_roles(collection, split) and (
+        "masks" in task.input_kinds or ("pairs" in task.input_kinds and not lent)
     ):
         raise BenchbedError(
             f"Task {task.name} needs masks, but no image in split {split} of "
             f"{collection.spec.name} has one."
         )
-    if "annotate" in method.abilities & task.abilities:
-        _demand_second_masks(method, collection, split)
-    if lent and "mask" in _roles(collection) and collection.spec.volumes is None:
+    if "annotate" in method.capabilities & task.capabilities:
+        _require_second_masks(method, collection, split)
+    if lent and "mask" in _collect_roles(collection) and collection.spec.volumes is None:
         raise BenchbedError(f"{collection.spec.name} has its own masks. Remove --masks-from.")
     available = {"mask"} if lent else set()
     available |= {"label"} if collection.spec.classes else set()
-    missing = method.needs - available - _roles(collection)
+    missing = method.required_inputs - available - _collect_roles(collection)
     if missing == {"mask"}:
         raise BenchbedError(
             f"{method.name} needs a mask for every image, but {collection.spec.name} has none "
@@ -182,13 +182,13 @@ def check_needs(method: MethodSpec, task: TaskSpec, collection: Collection, *, l
         )
 
 
-def check_generator(collection: Collection, generator: Plan) -> None:
+def check_generator(collection: Collection, generator: RunPlan) -> None:
     """Refuse a generator whose pairs do not match the cases of the run.
 
     Raises:
         BenchbedError: Source, channels, dimensions or structures differ.
     """
-    check_sources(collection, generator)
+    check_same_source(collection, generator)
     spec, upstream = collection.spec, generator.collection.spec
     for field in ("dimensions", "channels"):
         value, provided = getattr(spec, field), getattr(upstream, field)
@@ -198,15 +198,15 @@ def check_generator(collection: Collection, generator: Plan) -> None:
                 f"{generator.method.name}, has {provided}. Select another --generator-dataset; "
                 "`benchbed list datasets` shows them."
             )
-    if generator.masks is None and upstream.structures < spec.structures:
+    if generator.mask_plan is None and upstream.structure_count < spec.structure_count:
         raise BenchbedError(
-            f"{spec.name} has {spec.structures} structures, but {upstream.name}, the training data "
-            f"of {generator.method.name}, has {upstream.structures}. Select another "
+            f"{spec.name} has {spec.structure_count} structures, but {upstream.name}, the training data "
+            f"of {generator.method.name}, has {upstream.structure_count}. Select another "
             "--generator-dataset; `benchbed list datasets` shows them."
         )
 
 
-def check_sources(collection: Collection, other: Plan) -> None:
+def check_same_source(collection: Collection, other: RunPlan) -> None:
     """Refuse a run on real data with an upstream run on a phantom, and the other way round.
 
     Raises:
@@ -214,25 +214,25 @@ def check_sources(collection: Collection, other: Plan) -> None:
     """
     if other.collection.source != collection.source:
         raise BenchbedError(
-            f"{collection.spec.name} is {_kind(collection)}, but {other.collection.spec.name}, "
+            f"{collection.spec.name} is {_format_source(collection)}, but {other.collection.spec.name}, "
             f"the training data of the upstream method {other.method.name}, is "
-            f"{_kind(other.collection)}. Use --source phantom for both, or get the real data "
-            f"with: benchbed data fetch {_phantom_of(collection, other.collection).spec.name}"
+            f"{_format_source(other.collection)}. Use --source phantom for both, or get the real data "
+            f"with: benchbed data fetch {_find_phantom(collection, other.collection).spec.name}"
         )
 
 
-def _kind(collection: Collection) -> str:
+def _format_source(collection: Collection) -> str:
     return "real" if collection.source == "real" else "a phantom"
 
 
-def _phantom_of(first: Collection, second: Collection) -> Collection:
+def _find_phantom(first: Collection, second: Collection) -> Collection:
     return first if first.source == "phantom" else second
 
 
-def _demand_second_masks(method: MethodSpec, collection: Collection, split: str) -> None:
+def _require_second_masks(method: MethodSpec, collection: Collection, split: str) -> None:
     cases = [case for case in collection.cases if case.split == split]
     missing = [case.id for case in cases if "second_mask" not in case.files]
-    if missing if cases else "second_mask" not in _roles(collection):
+    if missing if cases else "second_mask" not in _collect_roles(collection):
         first = f": {missing[0]} has none" if missing else ""
         raise BenchbedError(
             f"{method.name} needs the mask of a second annotator for every image in split "
@@ -240,12 +240,12 @@ def _demand_second_masks(method: MethodSpec, collection: Collection, split: str)
         )
 
 
-def _roles(collection: Collection, split: str | None = None) -> frozenset[str]:
+def _collect_roles(collection: Collection, split: str | None = None) -> frozenset[str]:
     """Return the parts that some case of the split, or of all, has besides its image."""
     if collection.spec.phantom is not None and collection.source == "phantom":
         # Imported late: rendering loads numpy, which the earlier checks do not need.
-        from benchbed.data.rendered import phantom_roles
+        from benchbed.data.rendered import list_phantom_roles
 
-        return phantom_roles(collection.spec.phantom)
+        return list_phantom_roles(collection.spec.phantom)
     cases = (case for case in collection.cases if split in (None, case.split))
     return frozenset(role for case in cases for role in case.files)

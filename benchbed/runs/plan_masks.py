@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 from benchbed.api.specs import MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.runs.identity import masks_of
-from benchbed.runs.plan_checks import helper
-from benchbed.runs.request import Request
+from benchbed.runs.identity import build_masks_dict
+from benchbed.runs.plan_checks import resolve_upstream_method
+from benchbed.runs.request import RunConfig
 
 if TYPE_CHECKING:
-    from benchbed.runs.plan import Plan
+    from benchbed.runs.plan import RunPlan
 
-SEGMENTATION = "segmentation"
+SEGMENTATION_TASK = "segmentation"
 """The task of an annotator's run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskPlan:
+class PseudoLabelPlan:
     """Source of the pseudo-labels of a dataset.
 
     Attributes:
         annotator: The run of a segmentation network on a dataset that has masks.
     """
 
-    annotator: Plan
+    annotator: RunPlan
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dict for ``run.json`` and the hash."""
-        return masks_of(
+        return build_masks_dict(
             dataset=self.annotator.dataset,
             annotator=self.annotator.method.name,
             run=self.annotator.id,
@@ -39,9 +39,9 @@ class MaskPlan:
         )
 
 
-def plan_masks(
-    request: Request, method: MethodSpec, planned: Callable[[Request], Plan]
-) -> MaskPlan | None:
+def plan_pseudo_labels(
+    request: RunConfig, method: MethodSpec, planned: Callable[[RunConfig], RunPlan]
+) -> PseudoLabelPlan | None:
     """Plan the run of the annotator, if the configuration names a dataset for masks.
 
     Raises:
@@ -52,20 +52,20 @@ def plan_masks(
         if request.annotator is not None:
             raise BenchbedError("--annotator requires --masks-from, a dataset with masks.")
         return None
-    if "mask" not in method.needs:
+    if "mask" not in method.required_inputs:
         raise BenchbedError(f"{method.name} does not learn from masks. Remove --masks-from.")
-    if method.mask_stage is not None and request.seconds is not None:
+    if method.mask_stage_setting is not None and request.seconds is not None:
         raise BenchbedError(
             f"{method.name} uses {request.masks_from} for a share of a budget in images. Set "
             "--kimg."
         )
-    spec = helper(request.annotator, "segment", "--masks-from requires --annotator")
+    spec = resolve_upstream_method(request.annotator, "segment", "--masks-from requires --annotator")
     annotator = planned(
-        request.before(
+        request.derive_upstream(
             method=spec.name,
             dataset=request.masks_from,
-            task=SEGMENTATION,
+            task=SEGMENTATION_TASK,
             kimg=request.annotator_kimg,
         )
     )
-    return MaskPlan(annotator=annotator)
+    return PseudoLabelPlan(annotator=annotator)

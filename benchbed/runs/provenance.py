@@ -13,26 +13,26 @@ import psutil
 import torch
 
 from benchbed import __version__
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed.runs.record import Provenance
 
 LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pytorch-fid", "pillow")
 
 
-def provenance(command: str, device: torch.device, devices: int = 1) -> Provenance:
+def collect_provenance(command: str, device: torch.device, devices: int = 1) -> Provenance:
     """Return facts about this process and machine; user, host and paths are not included."""
-    commit, dirty = _commit()
+    commit, dirty = _find_commit()
     return Provenance(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         commit=commit,
-        dirty=dirty,
+        has_local_changes=dirty,
         benchbed=__version__,
-        plugins={plugin.name: plugin.distribution for plugin in registry().plugins},
-        libraries={name: _version(name) for name in LIBRARIES},
+        plugins={plugin.name: plugin.distribution for plugin in get_registry().plugins},
+        libraries={name: _get_version(name) for name in LIBRARIES},
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
+        processor=_find_processor(),
         instructions=torch.backends.cpu.get_cpu_capability(),
         cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
@@ -42,24 +42,24 @@ def provenance(command: str, device: torch.device, devices: int = 1) -> Provenan
     )
 
 
-def _version(name: str) -> str:
+def _get_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
 
 
-def _commit() -> tuple[str | None, bool | None]:
+def _find_commit() -> tuple[str | None, bool | None]:
     """Return the commit of the running benchbed, and whether its files differ from it."""
     folder = Path(__file__).resolve().parents[2]
-    commit = _git(folder, "rev-parse", "HEAD")
+    commit = _run_git(folder, "rev-parse", "HEAD")
     if commit is None or not (folder / "pyproject.toml").exists():
         return None, None
-    changes = _git(folder, "status", "--porcelain", "--", "benchbed", "plugins", "pyproject.toml")
+    changes = _run_git(folder, "status", "--porcelain", "--", "benchbed", "plugins", "pyproject.toml")
     return commit, bool(changes)
 
 
-def _git(folder: Path, *words: str) -> str | None:
+def _run_git(folder: Path, *words: str) -> str | None:
     try:
         answer = subprocess.run(
             ["git", "-C", str(folder), *words],
@@ -73,7 +73,7 @@ def _git(folder: Path, *words: str) -> str | None:
     return answer.stdout.strip()
 
 
-def _processor() -> str:
+def _find_processor() -> str:
     """Return the processor's model name, which `platform` does not provide on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

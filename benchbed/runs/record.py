@@ -12,62 +12,62 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from benchbed.errors import BenchbedError
 from benchbed.files import write_json
 
-SCHEMA = 1
+SCHEMA_VERSION = 1
 """Version of the record; a reader supports all versions up to its own."""
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
 """A count within 64 bits, which every reader can represent."""
 
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 """A finite amount, such as seconds, small enough for sums to stay finite."""
 
-MOST = 1e100
+MAX_METRIC_VALUE = 1e100
 """Largest usable metric value: the mean of squares of larger ones would overflow."""
 
 
-class _Part(BaseModel):
+class _RecordModel(BaseModel):
     # An older reader of the same schema ignores fields that were added since.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Measured(_Part):
+class MeasuredMetric(_RecordModel):
     """One metric's value; the fields are those of `MetricValue`."""
 
     metric: str
     value: float | None
     recipe: str
-    n_real: Count
-    n_fake: Count
-    floor: float | None = None
-    n_floor: Count = 0
-    low: float | None = None
-    high: float | None = None
+    n_real: NonNegativeInt
+    n_fake: NonNegativeInt
+    baseline: float | None = None
+    n_baseline: NonNegativeInt = 0
+    ci_low: float | None = None
+    ci_high: float | None = None
     note: str = ""
 
     @property
-    def sound(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether the value can be used in a mean or a comparison; NaN and infinity cannot."""
-        return usable(self.value)
+        return is_usable_value(self.value)
 
 
-def usable(value: float | None) -> bool:
+def is_usable_value(value: float | None) -> bool:
     """Return whether a value exists and can be computed with."""
-    return value is not None and abs(value) <= MOST
+    return value is not None and abs(value) <= MAX_METRIC_VALUE
 
 
-class Training(_Part):
+class TrainingSummary(_RecordModel):
     """Summary of the training."""
 
-    kimg: Amount
-    steps: Count
-    seconds: Amount
-    images_per_second: Amount
-    updates: dict[str, Count] = Field(default_factory=dict)
-    parameters: dict[str, Count] = Field(default_factory=dict)
-    peak_memory_bytes: Count | None = None
+    kimg: NonNegativeFloat
+    steps: NonNegativeInt
+    seconds: NonNegativeFloat
+    images_per_second: NonNegativeFloat
+    updates: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    parameters: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    peak_memory_bytes: NonNegativeInt | None = None
 
 
-class LentMasks(_Part):
+class PseudoLabels(_RecordModel):
     """Source of pseudo-labels.
 
     Attributes:
@@ -80,36 +80,36 @@ class LentMasks(_Part):
     dataset: str
     annotator: str
     run: str
-    kimg: Amount | None = None
+    kimg: NonNegativeFloat | None = None
 
     @property
     def label(self) -> str:
         """Short description for a table."""
-        return f"masks of {self.dataset} by {self.annotator}{_budget(self.kimg)}"
+        return f"masks of {self.dataset} by {self.annotator}{_format_budget(self.kimg)}"
 
 
-class Pairs(_Part):
+class TrainingPairs(_RecordModel):
     """Composition of the training set of a segmentation network.
 
     Attributes:
         regime: A key of `REGIMES`.
         generator: Method that made the pairs; None under the regime ``"real"``.
-        run: Run id of the generator.
+        generator_run: Run id of the generator.
         dataset: Dataset of the generator.
         kimg: Budget of the generator in thousands of images.
         count: Number of pairs.
         real_share: Share of the real training cases that were used.
-        masks: Source of the masks that the generator trained on; None for its own dataset.
+        pseudo_labels: Source of the masks that the generator trained on; None for its own dataset.
     """
 
     regime: str
     generator: str | None = None
-    run: str | None = None
+    generator_run: str | None = None
     dataset: str | None = None
-    kimg: Amount | None = None
-    count: Count = 0
-    real_share: Amount = 1.0
-    masks: LentMasks | None = None
+    kimg: NonNegativeFloat | None = None
+    count: NonNegativeInt = 0
+    real_share: NonNegativeFloat = 1.0
+    pseudo_labels: PseudoLabels | None = None
 
     @property
     def label(self) -> str:
@@ -117,18 +117,18 @@ class Pairs(_Part):
         share = "" if self.real_share == 1.0 else f", {self.real_share:.0%} of the real cases"
         if self.generator is None:
             return f"{self.regime}{share}"
-        mask_source = "" if self.masks is None else f", {self.masks.label}"
+        mask_source = "" if self.pseudo_labels is None else f", {self.pseudo_labels.label}"
         dataset = "" if self.dataset is None else f" from {self.dataset}"
-        source = f"{self.generator}{dataset}{_budget(self.kimg)}"
+        source = f"{self.generator}{dataset}{_format_budget(self.kimg)}"
         return f"{self.regime}, {self.count} of {source}{share}{mask_source}"
 
 
-def _budget(kimg: float | None) -> str:
+def _format_budget(kimg: float | None) -> str:
     """Return the budget of an upstream run for a label; labels without it could be equal."""
     return "" if kimg is None else f" with {kimg:g} kimg"
 
 
-class Provenance(_Part):
+class Provenance(_RecordModel):
     """Where and with what a result was computed.
 
     Attributes:
@@ -136,10 +136,10 @@ class Provenance(_Part):
             rounding and can differ between processors of one name. None in older records.
     """
 
-    created: str
+    created_at: str
     command: str
     commit: str | None
-    dirty: bool | None
+    has_local_changes: bool | None
     benchbed: str
     plugins: dict[str, str]
     libraries: dict[str, str]
@@ -147,54 +147,54 @@ class Provenance(_Part):
     system: str
     processor: str
     instructions: str | None = None
-    cores: Count
-    threads: Count
-    memory_bytes: Count
+    cores: NonNegativeInt
+    threads: NonNegativeInt
+    memory_bytes: NonNegativeInt
     device: str
-    devices: Count = 1
+    devices: NonNegativeInt = 1
 
 
-class Imported(_Part):
+class ImportOrigin(_RecordModel):
     """Origin of an imported record.
 
     Attributes:
-        archive: Name of the archive, without its folder.
+        archive_name: Name of the archive, without its folder.
         sha256: SHA-256 of the archive, as `benchbed export` prints it.
-        at: Time of the import; `Provenance.created_at` is the time of the run.
+        imported_at: Time of the import; `Provenance.created_at` is the time of the run.
     """
 
-    archive: str
+    archive_name: str
     sha256: str
-    at: str
+    imported_at: str
 
 
-class _Protocol(_Part):
+class _ProtocolFields(_RecordModel):
     """The protocol fields that readers of a record use, as in `Protocol`."""
 
     # Strict, since the protocol hash covers the JSON as it is: "64" must not be read as 64.
     model_config = ConfigDict(strict=True)
 
     preset: str
-    size: Count
-    kimg: Amount | None
-    seconds: Amount | None
-    samples: Count
+    size: NonNegativeInt
+    kimg: NonNegativeFloat | None
+    seconds: NonNegativeFloat | None
+    samples: NonNegativeInt
     reference_split: str
 
 
-FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
+FILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
 """Pattern of ids that name files: no path and not too long, since records are untrusted input."""
 
 
-class Record(_Part):
+class Record(_RecordModel):
     """The record of one run.
 
     Attributes:
         imported: Origin of an imported record, None for a run of this results folder.
     """
 
-    schema_version: int = SCHEMA
-    id: str = Field(pattern=FILE_NAME)
+    schema_version: int = SCHEMA_VERSION
+    id: str = Field(pattern=FILE_NAME_PATTERN)
     state: Literal["finished", "diverged"]
     message: str = ""
     method: str
@@ -202,26 +202,26 @@ class Record(_Part):
     dataset: str
     source: Literal["real", "phantom"]
     fingerprint: str
-    cases: dict[str, Count]
-    skipped: list[str] = Field(default_factory=list)
-    copies: list[str] = Field(default_factory=list)
-    task: str = Field(pattern=FILE_NAME)
-    pairs: Pairs | None = None
-    masks: LentMasks | None = None
+    case_counts: dict[str, NonNegativeInt]
+    skipped_files: list[str] = Field(default_factory=list)
+    duplicates: list[str] = Field(default_factory=list)
+    task: str = Field(pattern=FILE_NAME_PATTERN)
+    pairs: TrainingPairs | None = None
+    pseudo_labels: PseudoLabels | None = None
     protocol: dict[str, Any]
     protocol_hash: str
-    seed: Count
+    seed: NonNegativeInt
     precision: str
-    training: Training
-    metrics: list[Measured] = Field(default_factory=list)
+    training: TrainingSummary
+    metrics: list[MeasuredMetric] = Field(default_factory=list)
     provenance: Provenance
-    imported: Imported | None = None
+    imported: ImportOrigin | None = None
 
     @field_validator("protocol")
     @classmethod
-    def _readable(cls, protocol: dict[str, Any]) -> dict[str, Any]:
+    def _check_protocol(cls, protocol: dict[str, Any]) -> dict[str, Any]:
         """Check the protocol and return it unchanged: its hash covers every field."""
-        known = _Protocol.model_validate(protocol)
+        known = _ProtocolFields.model_validate(protocol)
         if known.kimg is None and known.seconds is None:
             raise ValueError("it has no budget")
         return protocol
@@ -260,12 +260,12 @@ def parse_record(content: Any, place: str) -> Record:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
         raise BenchbedError(f"{place} is not a benchbed record: schema_version is missing.")
-    if version > SCHEMA:
+    if version > SCHEMA_VERSION:
         raise BenchbedError(
-            f"Record {place} has schema {version}, but this benchbed reads up to {SCHEMA}. "
+            f"Record {place} has schema {version}, but this benchbed reads up to {SCHEMA_VERSION}. "
             "Update benchbed, or move the file away."
         )
-    if (text := obeyed(content)) is not None:
+    if (text := find_control_characters(content)) is not None:
         raise BenchbedError(f"Record {place} contains control characters ({text[:40]!r}).")
     try:
         return Record.model_validate(content)
@@ -275,15 +275,15 @@ def parse_record(content: Any, place: str) -> Record:
         raise BenchbedError(f"Record {place} is invalid at {part!r}: {first['msg']}.") from (error)
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def obeyed(value: Any) -> str | None:
+def find_control_characters(value: Any) -> str | None:
     """Return the first text in a JSON value with control characters for a terminal, or None."""
     queue = [value]
     while queue:
         item = queue.pop()
-        if isinstance(item, str) and _CONTROL.search(item):
+        if isinstance(item, str) and _CONTROL_PATTERN.search(item):
             return item
         if isinstance(item, dict):
             queue += [*item.keys(), *item.values()]

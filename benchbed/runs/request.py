@@ -11,7 +11,7 @@ from benchbed.data.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunConfig:
     """Configuration of a run.
 
     Attributes:
@@ -35,7 +35,7 @@ class Request:
         generator: Name of the method that makes synthetic pairs.
         generator_dataset: Training dataset of the generator, instead of `dataset`.
         generator_kimg: Budget of the generator in thousands of images, instead of the preset's.
-        pairs: Number of synthetic pairs.
+        pair_count: Number of synthetic pairs.
         real_share: Share of the real training cases that a regime uses, instead of all.
         masks_from: A dataset with masks, if `dataset`, or the generator's, has none.
         annotator: Name of the segmentation method that is trained on it and predicts the missing
@@ -63,17 +63,17 @@ class Request:
     generator: str | None = None
     generator_dataset: str | None = None
     generator_kimg: float | None = None
-    pairs: int | None = None
+    pair_count: int | None = None
     real_share: float | None = None
     masks_from: str | None = None
     annotator: str | None = None
     annotator_kimg: float | None = None
 
-    def before(
+    def derive_upstream(
         self, *, method: str, dataset: str, task: str, kimg: float | None, **more: Any
-    ) -> Request:
+    ) -> RunConfig:
         """Return the configuration of an upstream run: the same preset, source, size and seed."""
-        return Request(
+        return RunConfig(
             method=method,
             dataset=dataset,
             task=task,

@@ -17,79 +17,79 @@ from lightning_fabric import Fabric
 from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
-from benchbed.api.task import Evaluation, Task
-from benchbed.aside import stdout_aside
-from benchbed.data.feed import Feed, StagedFeed, in_order
-from benchbed.data.prepare import Prepared
-from benchbed.data.references import references
+from benchbed.api.task import EvaluationContext, Task
+from benchbed.aside import redirect_plugin_stdout
+from benchbed.data.feed import CaseLoader, StagedLoader, iter_batches
+from benchbed.data.prepare import PreparedDataset
+from benchbed.data.references import iter_references
 from benchbed.errors import BenchbedError
 from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.protocol import Protocol
-from benchbed.registry import load
-from benchbed.runs.along import check_devices, in_company, train_along
-from benchbed.runs.assemble import build, parameter_counts, restored
-from benchbed.runs.device import fabric, peak_memory
+from benchbed.registry import load_object
+from benchbed.runs.along import check_devices, terminate_workers_on_exit, run_worker_rank
+from benchbed.runs.assemble import build_method, count_parameters, restore_method
+from benchbed.runs.device import create_fabric, measure_peak_memory
 from benchbed.runs.done import (
-    checkpoint_of,
-    done,
-    keeping_metrics,
-    settle,
-    tidy,
-    to_be_measured,
+    find_checkpoint,
+    find_completed_run,
+    merge_recorded_metrics,
+    finish_killed_run,
+    clean_run_folder,
+    find_unmeasured_record,
 )
-from benchbed.runs.failure import place, sentence
-from benchbed.runs.lacking import lacking
-from benchbed.runs.logbook import Logbook
-from benchbed.runs.obtain import obtainable
-from benchbed.runs.plan import Plan
-from benchbed.runs.provenance import provenance
-from benchbed.runs.record import LentMasks, Measured, Pairs, Record, Training
-from benchbed.runs.showcase import publish
-from benchbed.runs.status import told
-from benchbed.runs.stop import Stop
-from benchbed.runs.store import State, Store
-from benchbed.runs.training_set import TrainingSet
+from benchbed.runs.failure import describe_plugin_location, describe_failure
+from benchbed.runs.lacking import find_missing_metrics
+from benchbed.runs.logbook import LogReporter
+from benchbed.runs.obtain import resolve_available_metrics
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.provenance import collect_provenance
+from benchbed.runs.record import PseudoLabels, MeasuredMetric, TrainingPairs, Record, TrainingSummary
+from benchbed.runs.showcase import write_showcase
+from benchbed.runs.status import track_status
+from benchbed.runs.stop import StopHandler
+from benchbed.runs.store import RunState, ResultStore
+from benchbed.runs.training_set import TrainingSetBuilder
 from benchbed.training.budget import Budget
-from benchbed.training.case_pictures import own_figure, real_picture
-from benchbed.training.copies import end_if_copy
-from benchbed.training.events import Reporter, Silent
-from benchbed.training.loop import Diverged, Interrupted, Loop, Options
+from benchbed.training.case_pictures import draw_method_figure, draw_real_cases
+from benchbed.training.copies import terminate_if_forked
+from benchbed.training.events import Reporter, NullReporter
+from benchbed.training.loop import TrainingDiverged, TrainingInterrupted, TrainingLoop, TrainingOptions
 from benchbed.training.pictures import save_picture
 from benchbed.training.preview import Preview
-from benchbed.training.sampling import NotFinite
+from benchbed.training.sampling import NonFiniteError
 
-HELD_OUT = "test"
+HELD_OUT_SPLIT = "test"
 """The split that is held out of training, if the dataset has it."""
 
-SAMPLE_SEED = 100_000
+SAMPLE_SEED_OFFSET = 100_000
 """Added to the run's seed for scored samples, so that they share no seed with training draws."""
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """Error of a failed run; its folder holds the traceback."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """Result of a run."""
 
     record: Record
     folder: Path
-    fresh: bool
+    is_new: bool
 
 
-def carry_out(
-    plan: Plan,
-    store: Store,
+def execute_run(
+    plan: RunPlan,
+    store: ResultStore,
     reporter: Reporter | None = None,
     *,
     device: str = "auto",
     force: bool = False,
     weights: bool = False,
-    options: Options | None = None,
+    options: TrainingOptions | None = None,
     patience: float = 0.0,
     devices: int = 1,
-) -> Outcome:
+) -> RunOutcome:
     """Execute or resume a run, unless it is completed.
 
     A completed run without a requested metric is only measured, if its weights are here.
@@ -110,131 +110,131 @@ def carry_out(
     Raises:
         BenchbedError: The folder is not writable, another process holds the run, or the run does
             not support this number of devices.
-        Interrupted: It was interrupted, and can be resumed.
+        TrainingInterrupted: It was interrupted, and can be resumed.
         RunError: It failed.
     """
-    reporter = reporter or Silent()
-    folder = store.run_folder(plan.id)
-    if (found := done(plan, store, force=force, weights=weights)) is not None:
-        settle(plan, store, found)
-        if not weights and (missing := lacking(plan.metrics, found)):
+    reporter = reporter or NullReporter()
+    folder = store.get_run_folder(plan.id)
+    if (found := find_completed_run(plan, store, force=force, weights=weights)) is not None:
+        finish_killed_run(plan, store, found)
+        if not weights and (missing := find_missing_metrics(plan.metrics, found)):
             names = ", ".join(spec.name for spec in missing)
-            reporter.say(
+            reporter.report_message(
                 f"The record of {plan.id} does not contain {names}, and its weights are "
                 "missing. Use --force to retrain."
             )
-        return Outcome(found, folder, fresh=False)
+        return RunOutcome(found, folder, is_new=False)
     check_devices(plan, devices)
-    lightning = fabric(device, plan.precision, devices)
+    lightning = create_fabric(device, plan.precision, devices)
     if not lightning.is_global_zero:
-        train_along(plan, store, lightning)
+        run_worker_rank(plan, store, lightning)
     patience = math.inf if weights else patience
     with (
-        in_company(lightning),
-        store.locked(plan.id, patience=patience, say=reporter.say) as folder,
-        told(folder, reporter) as listener,
+        terminate_workers_on_exit(lightning),
+        store.lock_run(plan.id, patience=patience, say=reporter.report_message) as folder,
+        track_status(folder, reporter) as listener,
     ):
         # The process that was waited for may have completed the run.
-        if (found := done(plan, store, force=force, weights=weights)) is not None:
-            return Outcome(found, folder, fresh=False)
-        earlier = None if force or weights else to_be_measured(plan, store)
-        tidy(store, plan.id, everything=force)
-        logbook = Logbook(folder / "log.txt", listener)
+        if (found := find_completed_run(plan, store, force=force, weights=weights)) is not None:
+            return RunOutcome(found, folder, is_new=False)
+        earlier = None if force or weights else find_unmeasured_record(plan, store)
+        clean_run_folder(store, plan.id, everything=force)
+        logbook = LogReporter(folder / "log.txt", listener)
         if earlier is None:
-            plan = keeping_metrics(plan, store)
-        run = _Run(plan, store, folder, logbook, lightning, device, options or Options(), earlier)
-        return run.guarded()
+            plan = merge_recorded_metrics(plan, store)
+        run = _RunExecution(plan, store, folder, logbook, lightning, device, options or TrainingOptions(), earlier)
+        return run.execute()
 
 
 @dataclass
-class _Run:
-    plan: Plan
-    store: Store
+class _RunExecution:
+    plan: RunPlan
+    store: ResultStore
     folder: Path
-    reporter: Logbook
+    reporter: LogReporter
     fabric: Fabric
     device: str
-    options: Options
-    earlier: Record | None = None
-    stop: Stop = field(init=False)
+    options: TrainingOptions
+    previous_record: Record | None = None
+    stop_handler: StopHandler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stop = Stop(self.reporter.say, self.plan.method.name)
+        self.stop_handler = StopHandler(self.reporter.report_message, self.plan.method.name)
 
-    def guarded(self) -> Outcome:
+    def execute(self) -> RunOutcome:
         """Execute the run and write its final state, also after an error."""
-        self._state("running")
+        self._write_state("running")
         name, process = self.plan.method.name, os.getpid()
         try:
-            with self.stop.listening(), stdout_aside(name, self.reporter.say):
+            with self.stop_handler.handle_signals(), redirect_plugin_stdout(name, self.reporter.report_message):
                 try:
-                    record = self._carry_out()
+                    record = self._execute_stages()
                 finally:
-                    end_if_copy(process, name)
-        except (Interrupted, KeyboardInterrupt) as error:
-            if isinstance(error, KeyboardInterrupt) and (location := place(error)):
-                self.reporter.say(f"Stopped in {location}.")
-            self._last_state("interrupted")
-            raise Interrupted from error
+                    terminate_if_forked(process, name)
+        except (TrainingInterrupted, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and (location := describe_plugin_location(error)):
+                self.reporter.report_message(f"Stopped in {location}.")
+            self._write_final_state("interrupted")
+            raise TrainingInterrupted from error
         except BenchbedError as error:
-            self._last_state("failed", error=str(error))
+            self._write_final_state("failed", error=str(error))
             raise
         except (Exception, SystemExit) as error:
             # The frames hold the tensors that filled the memory; formatting the error needs some.
             traceback.clear_frames(error.__traceback__)
-            self.reporter.write(traceback.format_exc())
-            description = sentence(error, self.plan, self.fabric.device)
-            self._last_state("failed", error=description)
-            raise RunFailed(description) from error
+            self.reporter.write_line(traceback.format_exc())
+            description = describe_failure(error, self.plan, self.fabric.device)
+            self._write_final_state("failed", error=description)
+            raise RunError(description) from error
         # Before the record, because a run with a record is complete and is not executed again.
-        publish(self.store, record.id, self.reporter.say)
+        write_showcase(self.store, record.id, self.reporter.report_message)
         self.store.write_record(record)
-        self._state(record.state, message=record.message)
-        return Outcome(record, self.folder, fresh=True)
+        self._write_state(record.state, message=record.message)
+        return RunOutcome(record, self.folder, is_new=True)
 
-    def _state(self, state: State, **more: str) -> None:
+    def _write_state(self, state: RunState, **more: str) -> None:
         self.store.write_state(self.plan.id, state, {"plan": self.plan.as_dict(), **more})
 
-    def _last_state(self, state: State, **more: str) -> None:
+    def _write_final_state(self, state: RunState, **more: str) -> None:
         """Write the state of a failed run; a full disk must not hide the original error."""
         with contextlib.suppress(OSError):
-            self._state(state, **more)
+            self._write_state(state, **more)
 
-    def _carry_out(self) -> Record:
+    def _execute_stages(self) -> Record:
         missing = self.plan.metrics
-        if self.earlier is not None:
-            missing = lacking(missing, self.earlier)
-        metrics = obtainable(missing, self.reporter)
-        training_set = TrainingSet(
-            self.plan, self.fabric.device, self.reporter, self._picture, self._trained
+        if self.previous_record is not None:
+            missing = find_missing_metrics(missing, self.previous_record)
+        metrics = resolve_available_metrics(missing, self.reporter)
+        training_set = TrainingSetBuilder(
+            self.plan, self.fabric.device, self.reporter, self._save_picture, self._load_upstream_method
         )
-        prepared = training_set.prepared()
-        feed = training_set.feed(prepared)
-        method = build(self.plan, prepared, self.fabric)
-        preview = self._preview(method, prepared)
-        loop = self._loop(method, feed, preview)
-        self._picture_real(prepared, preview.grid)
+        prepared = training_set.prepare_data()
+        feed = training_set.build_loader(prepared)
+        method = build_method(self.plan, prepared, self.fabric)
+        preview = self._build_preview(method, prepared)
+        loop = self._build_loop(method, feed, preview)
+        self._save_real_picture(prepared, preview.grid_shape)
         try:
-            if self.plan.method.trains:
-                with self.stop.training():
+            if self.plan.method.is_trainable:
+                with self.stop_handler.defer_stop():
                     loop.train()
-            self._picture("final", preview())
-            if (figure := own_figure(method, SAMPLE_SEED + self.plan.seed)) is not None:
-                self._picture("figure", figure)
+            self._save_picture("final", preview())
+            if (figure := draw_method_figure(method, SAMPLE_SEED_OFFSET + self.plan.seed)) is not None:
+                self._save_picture("figure", figure)
             values = self._evaluate(method, prepared, metrics)
-        except (Diverged, NotFinite) as error:
-            self.reporter.say(f"Diverged: {error}.")
-            return self._record(loop, prepared, "diverged", f"{error}")
-        return self._record(loop, prepared, "finished", "", values)
+        except (TrainingDiverged, NonFiniteError) as error:
+            self.reporter.report_message(f"Diverged: {error}.")
+            return self._build_record(loop, prepared, "diverged", f"{error}")
+        return self._build_record(loop, prepared, "finished", "", values)
 
-    def _preview(self, method: Method[Any], prepared: Prepared) -> Preview:
-        cases = prepared.split(self.plan.protocol.reference_split)
-        return Preview(method, self.plan.method.abilities, cases)
+    def _build_preview(self, method: Method[Any], prepared: PreparedDataset) -> Preview:
+        cases = prepared.get_split(self.plan.protocol.reference_split)
+        return Preview(method, self.plan.method.capabilities, cases)
 
-    def _trained(self, other: Plan, what: str) -> Method[Any]:
+    def _load_upstream_method(self, other: RunPlan, what: str) -> Method[Any]:
         """Return the method of an upstream run, trained first if necessary."""
-        self.reporter.say(f"{what} come from upstream run {other.id}, which starts first.")
-        outcome = carry_out(
+        self.reporter.report_message(f"{what} come from upstream run {other.id}, which starts first.")
+        outcome = execute_run(
             other,
             self.store,
             self.reporter.listener,
@@ -247,71 +247,71 @@ class _Run:
                 f"Upstream run {other.id} diverged ({outcome.record.message}), so it provides "
                 f"no {what.lower()}."
             )
-        return restored(other, checkpoint_of(other, self.store), self.fabric)
+        return restore_method(other, find_checkpoint(other, self.store), self.fabric)
 
-    def _loop(self, method: Method[Any], feed: Feed | StagedFeed, preview: Preview) -> Loop:
+    def _build_loop(self, method: Method[Any], feed: CaseLoader | StagedLoader, preview: Preview) -> TrainingLoop:
         protocol = self.plan.protocol
-        return Loop(
+        return TrainingLoop(
             method=method,
             name=self.plan.method.name,
             run=self.plan.id,
-            feed=feed,
+            loader=feed,
             budget=Budget(protocol.kimg, protocol.seconds),
             folder=self.folder,
             reporter=self.reporter,
-            preview=preview,
-            stop=self.stop,
+            draw_preview=preview,
+            should_stop=self.stop_handler,
             options=self.options,
         )
 
-    def _picture_real(self, prepared: Prepared, grid: tuple[int, int]) -> None:
-        pixels = real_picture(prepared.split(self.plan.protocol.train_split), grid)
+    def _save_real_picture(self, prepared: PreparedDataset, grid: tuple[int, int]) -> None:
+        pixels = draw_real_cases(prepared.get_split(self.plan.protocol.train_split), grid)
         save_picture(self.folder / "samples" / "real.png", pixels)
 
-    def _picture(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
+    def _save_picture(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
         path = self.folder / "samples" / f"{name}.png"
         save_picture(path, pixels)
-        self.reporter.picture(path)
+        self.reporter.report_picture(path)
 
     def _evaluate(
-        self, method: Method[Any], prepared: Prepared, metrics: tuple[MetricSpec, ...]
+        self, method: Method[Any], prepared: PreparedDataset, metrics: tuple[MetricSpec, ...]
     ) -> list[MetricValue]:
         protocol = self.plan.protocol
-        task: Task = load(self.plan.task.implementation)(**self.plan.task.parameters)
+        task: Task = load_object(self.plan.task.implementation)(**self.plan.task.parameters)
         return task.evaluate(
-            Evaluation(
+            EvaluationContext(
                 method=method,
-                abilities=self.plan.method.abilities,
-                real={
-                    n: ImageSet(s.image, s.arrays.get("fov")) for n, s in prepared.splits.items()
+                capabilities=self.plan.method.capabilities,
+                real_images={
+                    n: ImageSet(s.images, s.arrays.get("fov")) for n, s in prepared.splits.items()
                 },
                 train_split=protocol.train_split,
                 reference_split=protocol.reference_split,
-                held_out_split=_held_out(protocol, prepared),
-                references=lambda split: references(prepared, split, protocol.framing),
-                batches=lambda split: in_order(prepared.split(split)),
-                samples=protocol.samples,
+                held_out_split=_find_held_out_split(protocol, prepared),
+                load_references=lambda split: iter_references(prepared, split, protocol.framing),
+                iter_batches=lambda split: iter_batches(prepared.get_split(split)),
+                sample_count=protocol.samples,
                 metrics=metrics,
-                features=FeatureCache(self.fabric.device, self.reporter.counted),
-                seed=SAMPLE_SEED + self.plan.seed,
-                counted=self.reporter.counted,
-                picture=self._picture,
+                feature_provider=FeatureCache(self.fabric.device, self.reporter.report_progress),
+                seed=SAMPLE_SEED_OFFSET + self.plan.seed,
+                report_progress=self.reporter.report_progress,
+                save_picture=self._save_picture,
             )
         )
 
-    def _record(
+    def _build_record(
         self,
-        loop: Loop,
-        prepared: Prepared,
+        loop: TrainingLoop,
+        prepared: PreparedDataset,
         state: Any,
         message: str,
         values: list[MetricValue] | None = None,
     ) -> Record:
         plan = self.plan
-        measured = [Measured(**value.as_dict()) for value in values or []]
-        if self.earlier is not None:
-            merged = [*self.earlier.metrics, *measured]
-            return self.earlier.model_copy(update={"metrics": merged})
+        measured = [MeasuredMetric(**value.as_dict()) for value in values or []]
+        if self.previous_record is not None:
+            merged = [*self.previous_record.metrics, *measured]
+            return self.previous_record.model_copy(update={"metrics": merged})
         return Record(
             id=plan.id,
             state=state,
@@ -321,34 +321,34 @@ class _Run:
             dataset=plan.protocol.dataset,
             source=plan.collection.source,
             fingerprint=plan.protocol.fingerprint,
-            cases={name: len(split) for name, split in prepared.splits.items()},
-            skipped=[Path(name).name for name in plan.collection.skipped],
-            copies=list(plan.collection.copies),
+            case_counts={name: len(split) for name, split in prepared.splits.items()},
+            skipped_files=[Path(name).name for name in plan.collection.skipped],
+            duplicates=list(plan.collection.duplicates),
             task=plan.task.name,
-            pairs=None if plan.pairs is None else Pairs.model_validate(plan.pairs.as_dict()),
-            masks=None if plan.masks is None else LentMasks.model_validate(plan.masks.as_dict()),
+            pairs=None if plan.pair_plan is None else TrainingPairs.model_validate(plan.pair_plan.as_dict()),
+            pseudo_labels=None if plan.mask_plan is None else PseudoLabels.model_validate(plan.mask_plan.as_dict()),
             protocol=plan.protocol.as_dict(),
             protocol_hash=plan.protocol.hash,
             seed=plan.seed,
             precision=plan.precision,
-            training=self._training(loop),
+            training=self._summarize_training(loop),
             metrics=measured,
-            provenance=provenance(plan.command, self.fabric.device, self.fabric.world_size),
+            provenance=collect_provenance(plan.command, self.fabric.device, self.fabric.world_size),
         )
 
-    def _training(self, loop: Loop) -> Training:
+    def _summarize_training(self, loop: TrainingLoop) -> TrainingSummary:
         seconds = loop.position.seconds
-        return Training(
-            kimg=loop.position.shown / 1000,
+        return TrainingSummary(
+            kimg=loop.position.images_shown / 1000,
             steps=loop.method.steps,
             seconds=round(seconds, 2),
-            images_per_second=round(loop.position.shown / seconds, 2) if seconds else 0.0,
+            images_per_second=round(loop.position.images_shown / seconds, 2) if seconds else 0.0,
             updates=dict(loop.method.updates),
-            parameters=parameter_counts(loop.method),
-            peak_memory_bytes=peak_memory(self.fabric.device),
+            parameters=count_parameters(loop.method),
+            peak_memory_bytes=measure_peak_memory(self.fabric.device),
         )
 
 
-def _held_out(protocol: Protocol, prepared: Prepared) -> str | None:
+def _find_held_out_split(protocol: Protocol, prepared: PreparedDataset) -> str | None:
     """Return the split that this run does not train on, or None."""
-    return HELD_OUT if HELD_OUT in prepared.splits and protocol.train_split != HELD_OUT else None
+    return HELD_OUT_SPLIT if HELD_OUT_SPLIT in prepared.splits and protocol.train_split != HELD_OUT_SPLIT else None

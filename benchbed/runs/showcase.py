@@ -16,30 +16,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchbed.files import whole, write_text
-from benchbed.runs.record import FILE_NAME
+from benchbed.files import write_atomically, write_text
+from benchbed.runs.record import FILE_NAME_PATTERN
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-    from benchbed.runs.store import Store
+    from benchbed.runs.store import ResultStore
 
-PICTURE_BYTES = 60_000
+MAX_PICTURE_BYTES = 60_000
 """Maximum size of a picture in bytes."""
 
-CURVE_ROWS = 200
+MAX_CURVE_ROWS = 200
 """Maximum number of rows of the loss curves."""
 
-CURVE_BYTES = 100_000
+MAX_CURVE_BYTES = 100_000
 """Maximum size of a curves file in bytes; larger files are not read."""
 
-SIDES = (960, 800, 640, 480, 320, 200)
+PICTURE_SIDES = (960, 800, 640, 480, 320, 200)
 """Longest sides in pixels to try, until the picture is small enough."""
 
-QUALITIES = (85, 75, 65)
+JPEG_QUALITIES = (85, 75, 65)
 """JPEG qualities to try for each side."""
 
-PICTURES = {"grid": ("final.png", "*-kimg.png"), "nearest": ("nearest.png",)}
+PICTURE_SOURCES = {"grid": ("final.png", "*-kimg.png"), "nearest": ("nearest.png",)}
 """From a picture's name to patterns of the run's files; the first existing one is used.
 
 A diverged run has no final samples; its last preview is used instead.
@@ -47,7 +47,7 @@ A diverged run has no final samples; its last preview is used instead.
 
 
 @dataclass(frozen=True)
-class Curves:
+class LossCurves:
     """The loss curves of a run.
 
     Attributes:
@@ -69,15 +69,15 @@ class Showcase:
     """
 
     pictures: Mapping[str, bytes]
-    curves: Curves | None
+    curves: LossCurves | None
 
 
-def showcase_folder(root: Path, run: str) -> Path:
+def get_showcase_folder(root: Path, run: str) -> Path:
     """Return the folder of a run's showcase."""
     return root / "showcase" / run
 
 
-def publish(store: Store, run: str, say: Callable[[str], None]) -> None:
+def write_showcase(store: ResultStore, run: str, say: Callable[[str], None]) -> None:
     """Write the showcase of a run from its folder: ``grid.jpg``, ``nearest.jpg``, ``curves.csv``.
 
     Errors are only reported: a picture is not part of the result.
@@ -86,16 +86,16 @@ def publish(store: Store, run: str, say: Callable[[str], None]) -> None:
 
     # Everything that Pillow raises for damaged pictures, which an imported run may have.
     damaged = (OSError, SyntaxError, ValueError, zlib.error, struct.error, DecompressionBombError)
-    source, target = store.run_folder(run), showcase_folder(store.root, run)
+    source, target = store.get_run_folder(run), get_showcase_folder(store.root, run)
     try:
-        for name, patterns in PICTURES.items():
-            _publish_picture(source / "samples", patterns, target / f"{name}.jpg")
-        _publish_curves(source / "history.csv", target / "curves.csv")
+        for name, patterns in PICTURE_SOURCES.items():
+            _write_picture(source / "samples", patterns, target / f"{name}.jpg")
+        _write_curves(source / "history.csv", target / "curves.csv")
     except damaged as error:
         say(f"The pictures and curves of this run could not be written: {error}.")
 
 
-def _publish_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> None:
+def _write_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> None:
     found = [path for pattern in patterns for path in sorted(folder.glob(pattern))[-1:]]
     if not found:
         target.unlink(missing_ok=True)
@@ -103,26 +103,26 @@ def _publish_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> N
     from PIL import Image
 
     with Image.open(found[0]) as picture:
-        content = _small(picture.convert("RGB"))
-    with whole(target) as temporary:
+        content = _encode_small_jpeg(picture.convert("RGB"))
+    with write_atomically(target) as temporary:
         temporary.write_bytes(content)
 
 
-def _small(picture: Picture) -> bytes:
+def _encode_small_jpeg(picture: Picture) -> bytes:
     """Return the picture as the largest JPEG within the limit."""
     content = b""
-    for side in SIDES:
+    for side in PICTURE_SIDES:
         copy = picture.copy()
         copy.thumbnail((side, side))
-        for quality in QUALITIES:
+        for quality in JPEG_QUALITIES:
             file = io.BytesIO()
             copy.save(file, format="JPEG", quality=quality, optimize=True)
-            if len(content := file.getvalue()) <= PICTURE_BYTES:
+            if len(content := file.getvalue()) <= MAX_PICTURE_BYTES:
                 return content
     return content
 
 
-def _publish_curves(source: Path, target: Path) -> None:
+def _write_curves(source: Path, target: Path) -> None:
     if not source.exists():
         target.unlink(missing_ok=True)
         return
@@ -131,16 +131,16 @@ def _publish_curves(source: Path, target: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(thinned(rows))
+    writer.writerows(select_rows(rows))
     write_text(target, text.getvalue())
 
 
-def thinned(rows: list[list[str]]) -> list[list[str]]:
+def select_rows(rows: list[list[str]]) -> list[list[str]]:
     """Return at most `MAX_CURVE_ROWS` equidistant rows, including the first and the last."""
-    if len(rows) <= CURVE_ROWS:
+    if len(rows) <= MAX_CURVE_ROWS:
         return rows
-    step = (len(rows) - 1) / (CURVE_ROWS - 1)
-    return [rows[round(index * step)] for index in range(CURVE_ROWS)]
+    step = (len(rows) - 1) / (MAX_CURVE_ROWS - 1)
+    return [rows[round(index * step)] for index in range(MAX_CURVE_ROWS)]
 
 
 def read_showcase(root: Path, run: str) -> Showcase:
@@ -149,36 +149,36 @@ def read_showcase(root: Path, run: str) -> Showcase:
     The files may come from someone else: paths as names, links, files of another kind and files
     that are too large are ignored.
     """
-    folder = showcase_folder(root, run)
-    if not re.fullmatch(FILE_NAME, run) or folder.is_symlink() or not folder.is_dir():
+    folder = get_showcase_folder(root, run)
+    if not re.fullmatch(FILE_NAME_PATTERN, run) or folder.is_symlink() or not folder.is_dir():
         return Showcase({}, None)
     pictures = {
         name: content
-        for name in PICTURES
-        if (content := _content(folder / f"{name}.jpg", PICTURE_BYTES)).startswith(b"\xff\xd8\xff")
+        for name in PICTURE_SOURCES
+        if (content := _read_content(folder / f"{name}.jpg", MAX_PICTURE_BYTES)).startswith(b"\xff\xd8\xff")
     }
-    return Showcase(pictures, _curves(_content(folder / "curves.csv", CURVE_BYTES)))
+    return Showcase(pictures, _parse_curves(_read_content(folder / "curves.csv", MAX_CURVE_BYTES)))
 
 
-def _content(path: Path, max_bytes: int) -> bytes:
+def _read_content(path: Path, max_bytes: int) -> bytes:
     if path.is_symlink() or not path.is_file() or path.stat().st_size > max_bytes:
         return b""
     return path.read_bytes()
 
 
-def _curves(content: bytes) -> Curves | None:
+def _parse_curves(content: bytes) -> LossCurves | None:
     """Return the losses over ``kimg``, without step and seconds, the same axis in other units."""
     try:
-        rows = list(csv.DictReader(io.StringIO(content.decode())))[:CURVE_ROWS]
+        rows = list(csv.DictReader(io.StringIO(content.decode())))[:MAX_CURVE_ROWS]
         losses = [name for name in (rows[0] if rows else ()) if name not in ("step", "seconds")]
-        values = tuple(tuple(_finite(row[name]) for name in losses) for row in rows)
+        values = tuple(tuple(_parse_finite(row[name]) for name in losses) for row in rows)
     except (ValueError, TypeError, csv.Error):
         return None
     if "kimg" not in losses or len(losses) < 2:
         return None
-    return Curves(tuple(losses), values)
+    return LossCurves(tuple(losses), values)
 
 
-def _finite(text: str) -> float | None:
+def _parse_finite(text: str) -> float | None:
     value = float(text) if text else math.nan
     return value if math.isfinite(value) else None

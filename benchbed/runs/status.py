@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchbed.training.events import Progress, Reporter
+from benchbed.training.events import TrainingProgress, Reporter
 
-NAME = "progress.json"
+STATUS_FILE = "progress.json"
 """File in a run's folder that exists while the run is active."""
 
 WRITE_SECONDS = 1.0
@@ -21,82 +21,82 @@ WRITE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Status:
+class RunStatus:
     """Live status of a run.
 
     Attributes:
-        doing: The current activity, such as ``"training"``.
-        share: Share of the activity that is done, in [0, 1].
+        activity: The current activity, such as ``"training"``.
+        progress_share: Share of the activity that is done, in [0, 1].
         images_per_second: Training speed; None outside training.
-        remaining: Seconds of training left; None if unknown.
+        seconds_left: Seconds of training left; None if unknown.
     """
 
-    doing: str
-    share: float = 0.0
+    activity: str
+    progress_share: float = 0.0
     images_per_second: float | None = None
-    remaining: float | None = None
+    seconds_left: float | None = None
 
 
-def read_status(folder: Path) -> Status | None:
+def read_status(folder: Path) -> RunStatus | None:
     """Return the status of the run in `folder`, or None if no run is active there."""
     try:
-        return Status(**json.loads((folder / NAME).read_text(encoding="utf-8")))
+        return RunStatus(**json.loads((folder / STATUS_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def forget_status(folder: Path) -> None:
+def remove_status(folder: Path) -> None:
     """Delete the status file of a process that ended without doing so."""
-    (folder / NAME).unlink(missing_ok=True)
+    (folder / STATUS_FILE).unlink(missing_ok=True)
 
 
-class Told:
+class StatusReporter:
     """Reporter that writes the current status to the run's folder and forwards every report."""
 
     def __init__(self, folder: Path, listener: Reporter) -> None:
         self.folder = folder
         self.listener = listener
-        self._doing = ""
+        self._activity = ""
         self._written = -math.inf
 
-    def write(self, status: Status) -> None:
+    def write_status(self, status: RunStatus) -> None:
         """Write the status, unless the file is recent and names the same activity."""
         now = time.monotonic()
-        if status.doing == self._doing and now - self._written < WRITE_SECONDS:
+        if status.activity == self._activity and now - self._written < WRITE_SECONDS:
             return
-        self._doing, self._written = status.doing, now
+        self._activity, self._written = status.activity, now
         # No fsync: the file need not survive a power cut. A full disk must not end the run.
         with contextlib.suppress(OSError):
-            temporary = self.folder / f".{NAME}.part"
+            temporary = self.folder / f".{STATUS_FILE}.part"
             temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
-            temporary.replace(self.folder / NAME)
+            temporary.replace(self.folder / STATUS_FILE)
 
-    def say(self, text: str) -> None:
+    def report_message(self, text: str) -> None:
         """Forward a message."""
-        self.listener.say(text)
+        self.listener.report_message(text)
 
-    def counted(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, what: str, done: int, total: int) -> None:
         """Write and forward progress of a countable activity."""
-        self.write(Status(what, done / total if total else 1.0))
-        self.listener.counted(what, done, total)
+        self.write_status(RunStatus(what, done / total if total else 1.0))
+        self.listener.report_progress(what, done, total)
 
-    def training(self, progress: Progress) -> None:
+    def report_training(self, progress: TrainingProgress) -> None:
         """Write and forward training progress."""
-        left = progress.remaining if math.isfinite(progress.remaining) else None
-        self.write(Status("training", progress.share, progress.images_per_second, left))
-        self.listener.training(progress)
+        left = progress.seconds_left if math.isfinite(progress.seconds_left) else None
+        self.write_status(RunStatus("training", progress.budget_share, progress.images_per_second, left))
+        self.listener.report_training(progress)
 
-    def picture(self, path: Path) -> None:
+    def report_picture(self, path: Path) -> None:
         """Forward the path of a new picture."""
-        self.listener.picture(path)
+        self.listener.report_picture(path)
 
 
 @contextmanager
-def told(folder: Path, listener: Reporter) -> Iterator[Told]:
+def track_status(folder: Path, listener: Reporter) -> Iterator[StatusReporter]:
     """Write the status of the run in `folder` until the block ends, then delete the file."""
-    reporter = Told(folder, listener)
-    reporter.write(Status("starting"))
+    reporter = StatusReporter(folder, listener)
+    reporter.write_status(RunStatus("starting"))
     try:
         yield reporter
     finally:
-        forget_status(folder)
+        remove_status(folder)

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 
-class Stop:
+class StopHandler:
     """Handler that turns SIGINT and SIGTERM into a flag for the training loop.
 
     In training, the first signal sets the flag, and the loop saves and stops after its step; a
@@ -19,23 +19,23 @@ class Stop:
     """
 
     def __init__(self, say: Callable[[str], None], who: str) -> None:
-        self.say = say
-        self.who = who
-        self._heard = False
+        self.report_message = say
+        self.run_label = who
+        self._signal_count = False
         self._training = False
 
     def __call__(self) -> bool:
         """Return whether a stop was requested."""
-        return self._heard
+        return self._signal_count
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Handle the signals inside the block; no effect outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         previous: dict[signal.Signals, Any] = {
-            number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._handle_signal) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             yield
@@ -44,7 +44,7 @@ class Stop:
                 signal.signal(number, handler)
 
     @contextmanager
-    def training(self) -> Iterator[None]:
+    def defer_stop(self) -> Iterator[None]:
         """Defer the first signal inside the block to the end of the step."""
         self._training = True
         try:
@@ -52,12 +52,12 @@ class Stop:
         finally:
             self._training = False
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._heard or not self._training:
+        if self._signal_count or not self._training:
             raise KeyboardInterrupt
-        self._heard = True
-        self.say(
-            f"Stopping after this step of {self.who}; saving a checkpoint. Press Ctrl-C again "
+        self._signal_count = True
+        self.report_message(
+            f"Stopping after this step of {self.run_label}; saving a checkpoint. Press Ctrl-C again "
             "to stop immediately."
         )

@@ -16,14 +16,14 @@ from benchbed.files import write_json
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
 
-LOCK = ".lock"
+LOCK_FILE = ".lock"
 """File in a run's folder that is locked by the process that executes it."""
 
-State = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
+RunState = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
-class Store:
+class ResultStore:
     """A results folder.
 
     Attributes:
@@ -37,46 +37,46 @@ class Store:
         """The folder of records."""
         return self.root / "records"
 
-    def run_folder(self, run: str) -> Path:
+    def get_run_folder(self, run: str) -> Path:
         """Return the folder of a run: ``run.json history.csv log.txt samples/ checkpoints/``."""
         return self.root / "runs" / run
 
-    def record_path(self, run: str) -> Path:
+    def get_record_path(self, run: str) -> Path:
         """Return the file of a run's record."""
         return self.records_folder / f"{run}.json"
 
-    def record(self, run: str) -> Record | None:
+    def load_record(self, run: str) -> Record | None:
         """Return the record of a run, or None.
 
         Raises:
             BenchbedError: It is unreadable, or of another run.
         """
-        path = self.record_path(run)
-        return _read(path) if path.exists() else None
+        path = self.get_record_path(run)
+        return _read_record(path) if path.exists() else None
 
-    def records(self) -> list[Record]:
+    def load_records(self) -> list[Record]:
         """Return all records, sorted by run id.
 
         Raises:
             BenchbedError: A record is unreadable, or of another run than its file name says.
         """
-        return [_read(path) for path in sorted(self.records_folder.glob("*.json"))]
+        return [_read_record(path) for path in sorted(self.records_folder.glob("*.json"))]
 
     def write_record(self, record: Record) -> Path:
         """Write a record, replacing an older one of the same run."""
         from benchbed.runs.record import write_record
 
-        paths.writable(self.records_folder)
-        path = self.record_path(record.id)
+        paths.ensure_writable(self.records_folder)
+        path = self.get_record_path(record.id)
         write_record(path, record)
         return path
 
-    def write_state(self, run: str, state: State, content: dict[str, Any]) -> None:
+    def write_state(self, run: str, state: RunState, content: dict[str, Any]) -> None:
         """Write ``run.json`` atomically."""
-        write_json(self.run_folder(run) / "run.json", {"state": state, **content})
+        write_json(self.get_run_folder(run) / "run.json", {"state": state, **content})
 
     @contextmanager
-    def locked(
+    def lock_run(
         self,
         run: str,
         *,
@@ -96,37 +96,37 @@ class Store:
         Raises:
             BenchbedError: Another process holds it, or the folder is not writable.
         """
-        folder = paths.writable(self.run_folder(run))
+        folder = paths.ensure_writable(self.get_run_folder(run))
         # Imported late: slow to load, and only execution needs a lock.
         from filelock import FileLock, Timeout
 
-        lock = FileLock(folder / LOCK, timeout=0)
+        lock = FileLock(folder / LOCK_FILE, timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
             if patience <= 0:
-                raise _at_work(run, "wait for it, or stop it") from error
+                raise _make_busy_error(run, "wait for it, or stop it") from error
             say(f"Another process uses run {run}; waiting.")
             try:
                 lock.acquire(timeout=-1 if math.isinf(patience) else patience)
             except Timeout:
-                raise _at_work(run, f"still in use after {patience:g} s") from error
+                raise _make_busy_error(run, f"still in use after {patience:g} s") from error
         try:
             yield folder
         finally:
             lock.release()
 
 
-def _at_work(run: str, words: str) -> BenchbedError:
+def _make_busy_error(run: str, words: str) -> BenchbedError:
     return BenchbedError(f"Another process uses run {run}; {words}.")
 
 
 @contextmanager
-def held_at_once(folder: Path) -> Iterator[bool]:
+def lock_if_free(folder: Path) -> Iterator[bool]:
     """Lock the run in `folder` and yield True, or yield False if another process holds it."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK, timeout=0)
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -138,19 +138,19 @@ def held_at_once(folder: Path) -> Iterator[bool]:
         lock.release()
 
 
-def busy(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Return whether a process holds the run in `folder`; True if that is unknown."""
     # Without a lock file it was never held, and acquiring would create one.
-    if not (folder / LOCK).exists():
+    if not (folder / LOCK_FILE).exists():
         return False
     try:
-        with held_at_once(folder) as held:
+        with lock_if_free(folder) as held:
             return not held
     except OSError:
         return True
 
 
-def _read(path: Path) -> Record:
+def _read_record(path: Path) -> Record:
     # Imported late: the schema is slow to build, and an invalid request does not need it.
     from benchbed.runs.record import read_record
 

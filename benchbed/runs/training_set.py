@@ -11,78 +11,78 @@ import numpy.typing as npt
 import torch
 
 from benchbed.api.method import Method
-from benchbed.data.feed import Feed, StagedFeed
-from benchbed.data.prepare import Prepared
-from benchbed.runs.assemble import prepare_plan
-from benchbed.runs.lent_masks import annotated, masks_first
-from benchbed.runs.pairs import Mixture, share_of, synthetic_pairs
-from benchbed.runs.plan import Plan
-from benchbed.training.case_pictures import pairs_picture
+from benchbed.data.feed import CaseLoader, StagedLoader
+from benchbed.data.prepare import PreparedDataset
+from benchbed.runs.assemble import prepare_plan_data
+from benchbed.runs.lent_masks import annotate_split, build_staged_loader
+from benchbed.runs.pairs import TrainingMixture, select_share, sample_synthetic_pairs
+from benchbed.runs.plan import RunPlan
+from benchbed.training.case_pictures import draw_pairs
 from benchbed.training.events import Reporter
 
 
 @dataclass(frozen=True)
-class TrainingSet:
+class TrainingSetBuilder:
     """Builds the training set of a plan.
 
     Attributes:
         plan: The run.
         device: Device of the batches.
         reporter: Receives progress events.
-        picture: Saves a picture under a name.
-        trained: Executes an upstream run and returns its method; the text names what it provides.
+        save_picture: Saves a picture under a name.
+        load_upstream_method: Executes an upstream run and returns its method; the text names what it provides.
     """
 
-    plan: Plan
+    plan: RunPlan
     device: torch.device
     reporter: Reporter
-    picture: Callable[[str, npt.NDArray[np.uint8]], None]
-    trained: Callable[[Plan, str], Method[Any]]
+    save_picture: Callable[[str, npt.NDArray[np.uint8]], None]
+    load_upstream_method: Callable[[RunPlan, str], Method[Any]]
 
-    def prepared(self) -> Prepared:
+    def prepare_data(self) -> PreparedDataset:
         """Return the data, with pseudo-labels from an annotator if it has no masks."""
         plan = self.plan
-        prepared = prepare_plan(plan, self.reporter)
-        if plan.masks is None:
+        prepared = prepare_plan_data(plan, self.reporter)
+        if plan.mask_plan is None:
             return prepared
-        annotator = self.trained(plan.masks.annotator, "Masks")
+        annotator = self.load_upstream_method(plan.mask_plan.annotator, "Masks")
         train, evaluated = plan.protocol.train_split, plan.protocol.reference_split
         # A task on pairs generates images from masks, so its reference split needs masks too.
-        for split in {train, evaluated} if "pairs" in plan.task.judges else {train}:
-            prepared = annotated(prepared, split, annotator, plan.seed, self.reporter.counted)
-        self.picture("masks", pairs_picture(prepared.split(train)))
+        for split in {train, evaluated} if "pairs" in plan.task.input_kinds else {train}:
+            prepared = annotate_split(prepared, split, annotator, plan.seed, self.reporter.report_progress)
+        self.save_picture("masks", draw_pairs(prepared.get_split(train)))
         return prepared
 
-    def feed(self, prepared: Prepared) -> Feed | StagedFeed:
+    def build_loader(self, prepared: PreparedDataset) -> CaseLoader | StagedLoader:
         """Return the loader of training cases.
 
         A method with a mask stage starts with the cases of the dataset that has masks.
         """
         plan = self.plan
-        feed = self._mixture(prepared).feed(plan.seed, self.device, plan.protocol)
-        if plan.masks is None or plan.method.mask_stage is None:
+        feed = self._build_mixture(prepared).build_loader(plan.seed, self.device, plan.protocol)
+        if plan.mask_plan is None or plan.method.mask_stage_setting is None:
             return feed
-        assert isinstance(feed, Feed)
+        assert isinstance(feed, CaseLoader)
         assert plan.protocol.kimg is not None
-        cases = prepare_plan(plan.masks.annotator, self.reporter).split(plan.protocol.train_split)
-        share = float(getattr(plan.settings, plan.method.mask_stage))
-        first = Feed(cases, plan.seed, self.device, plan.protocol.augment)
-        return masks_first(first, feed, share, plan.protocol.kimg)
+        cases = prepare_plan_data(plan.mask_plan.annotator, self.reporter).get_split(plan.protocol.train_split)
+        share = float(getattr(plan.settings, plan.method.mask_stage_setting))
+        first = CaseLoader(cases, plan.seed, self.device, plan.protocol.augment)
+        return build_staged_loader(first, feed, share, plan.protocol.kimg)
 
-    def _mixture(self, prepared: Prepared) -> Mixture:
-        real = prepared.split(self.plan.protocol.train_split)
-        pairs = self.plan.pairs
+    def _build_mixture(self, prepared: PreparedDataset) -> TrainingMixture:
+        real = prepared.get_split(self.plan.protocol.train_split)
+        pairs = self.plan.pair_plan
         if pairs is None:
-            return Mixture("real", real, None)
-        real = share_of(real, pairs.real_share, self.plan.seed)
+            return TrainingMixture("real", real, None)
+        real = select_share(real, pairs.real_share, self.plan.seed)
         if pairs.generator is None:
-            return Mixture("real", real, None)
-        synthetic = synthetic_pairs(
-            self.trained(pairs.generator, "Pairs"),
+            return TrainingMixture("real", real, None)
+        synthetic = sample_synthetic_pairs(
+            self.load_upstream_method(pairs.generator, "Pairs"),
             pairs.count,
             self.plan.seed,
             real,
-            self.reporter.counted,
+            self.reporter.report_progress,
         )
-        self.picture("pairs", pairs_picture(synthetic))
-        return Mixture(pairs.regime, real, synthetic)
+        self.save_picture("pairs", draw_pairs(synthetic))
+        return TrainingMixture(pairs.regime, real, synthetic)

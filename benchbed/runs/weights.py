@@ -14,17 +14,17 @@ from benchbed.api.method import Method
 from benchbed.api.specs import MethodSpec
 from benchbed.api.types import DataShape
 from benchbed.errors import BenchbedError
-from benchbed.registry import load as imported
+from benchbed.registry import load_object as imported
 from benchbed.settings import MethodSettings
 
-HEADER_BYTES = 2**20
+MAX_HEADER_BYTES = 2**20
 """Size limit of the safetensors header, in addition to about 1 KiB per tensor."""
 
-STORED = 1024
+MIN_STORED_VALUES = 1024
 """An integer tensor with at least this many values is stored data, not a counter."""
 
 
-def flat(state: Mapping[str, Any]) -> dict[str, Tensor]:
+def flatten_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the tensors of `Method.get_state` under the names of ``Method.state_dict``.
 
     A tensor of the method itself has a name without a dot; a tensor of a network or EMA has the
@@ -46,7 +46,7 @@ def flat(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in result.items()}
 
 
-def nested(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
+def unflatten_tensors(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
     """Return the ``modules`` and ``own`` parts of a state from its flat tensors."""
     own = {name: tensor for name, tensor in tensors.items() if "." not in name}
     modules: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def from_bytes(content: bytes) -> dict[str, Tensor]:
         raise BenchbedError(f"the weights are not a valid safetensors file ({error})") from error
 
 
-def wanted(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, Tensor]:
+def build_expected_tensors(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict[str, Tensor]:
     """Return the tensors that a method has when built for this shape, without values.
 
     They are built on the meta device: a shape in an archive cannot allocate memory.
@@ -90,21 +90,21 @@ def wanted(spec: MethodSpec, settings: MethodSettings, shape: DataShape) -> dict
     method.data = shape
     with torch.device("meta"):
         method.build(shape)
-    state = method.state()
+    state = method.get_state()
     expected = dict(state["own"])
     for child, tensors in state["modules"].items():
         expected |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
     return expected
 
 
-def largest(expected: Mapping[str, Tensor]) -> int:
+def compute_max_bytes(expected: Mapping[str, Tensor]) -> int:
     """Return the maximum size in bytes of a safetensors file with these tensors."""
     header = sum(1024 + len(name) for name in expected)
     data = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    return HEADER_BYTES + header + data
+    return MAX_HEADER_BYTES + header + data
 
 
-def misfit(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str | None:
+def find_mismatch(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str | None:
     """Return the first difference between the tensors and the expected ones, or None."""
     if missing := sorted(expected.keys() - tensors.keys()):
         return (
@@ -121,10 +121,10 @@ def misfit(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str
     return None
 
 
-def stored(tensors: Mapping[str, Tensor]) -> list[str]:
+def find_stored_tensors(tensors: Mapping[str, Tensor]) -> list[str]:
     """Return the names of tensors that store data, such as masks of training cases."""
     return sorted(
         name
         for name, tensor in tensors.items()
-        if not tensor.is_floating_point() and tensor.numel() >= STORED
+        if not tensor.is_floating_point() and tensor.numel() >= MIN_STORED_VALUES
     )

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchbed.runs.lookup import state_of
-from benchbed.runs.plan import Plan
-from benchbed.runs.store import Store
-from benchbed.suites.grid import Member
-from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.runs.lookup import read_state
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.store import ResultStore
+from benchbed.suites.grid import SuiteRun
+from benchbed.training.checkpoint_file import get_checkpoint_path
 
 if TYPE_CHECKING:
     from benchbed.runs.record import Record
 
 
 @dataclass(frozen=True)
-class Share:
+class ResourceShare:
     """Resources of each run.
 
     Attributes:
@@ -31,7 +31,7 @@ class Share:
     threads: int | None = None
     devices: int = 1
 
-    def same_as(self, record: Record) -> bool:
+    def is_same_as(self, record: Record) -> bool:
         """Return whether a record's run had equal resources; on GPUs cores are ignored."""
         provenance = record.provenance
         equal_cores = self.threads in (None, provenance.threads) or provenance.device != "cpu"
@@ -43,26 +43,26 @@ class Estimate:
     """Estimated duration of runs; only training counts, since records state no other times.
 
     Attributes:
-        first: Number of missing upstream runs.
+        upstream_count: Number of missing upstream runs.
         seconds: Seconds of training by run, including upstream runs.
-        unknown: Methods with size whose speed is in no record; without them the totals are too
+        unknown_speeds: Methods with size whose speed is in no record; without them the totals are too
             low.
-        alike: Whether every speed is from runs with equal resources.
-        todo: The runs in starting order.
+        has_same_resources: Whether every speed is from runs with equal resources.
+        pending_plans: The runs in starting order.
     """
 
-    first: int
+    upstream_count: int
     seconds: Mapping[str, float]
-    unknown: tuple[str, ...]
-    alike: bool
-    todo: tuple[Plan, ...]
+    unknown_speeds: tuple[str, ...]
+    has_same_resources: bool
+    pending_plans: tuple[RunPlan, ...]
 
     @property
-    def work(self) -> float:
+    def total_seconds(self) -> float:
         """Seconds of training in total, each run counted once."""
         return sum(self.seconds.values())
 
-    def wall(self, at_once: int) -> float:
+    def estimate_wall_seconds(self, at_once: int) -> float:
         """Return seconds until the last run ends.
 
         Simulates an executor: whenever a slot is free, the next run of the suite starts. The first
@@ -70,74 +70,74 @@ class Estimate:
         """
         end_times: dict[str, float] = {}
 
-        def finish(plan: Plan, now: float) -> float:
+        def finish(plan: RunPlan, now: float) -> float:
             if plan.id not in self.seconds:  # completed before
                 return now
             if plan.id not in end_times:
-                for other in builds_on(plan):
+                for other in list_upstream_runs(plan):
                     now = finish(other, now)
                 end_times[plan.id] = now + self.seconds[plan.id]
             return max(now, end_times[plan.id])
 
         slots = [0.0] * at_once
-        for plan in self.todo:
+        for plan in self.pending_plans:
             heapq.heapreplace(slots, finish(plan, slots[0]))
         return max(slots)
 
 
-def estimate(todo: Sequence[Member], store: Store, share: Share) -> Estimate:
+def estimate_duration(todo: Sequence[SuiteRun], store: ResultStore, share: ResourceShare) -> Estimate:
     """Estimate how long runs will take.
 
     A method's speed is the median of its records at the same size and precision, preferably with
     equal resources. Of a started run, only the rest of its budget counts.
     """
     plans = {member.plan.id: member.plan for member in todo}
-    missing = {plan.id: plan for plan in _with_first(plans.values(), store)}
-    speeds = _Speeds(store.records() if missing else (), share)
+    missing = {plan.id: plan for plan in _iter_with_upstream(plans.values(), store)}
+    speeds = _SpeedTable(store.load_records() if missing else (), share)
     seconds: dict[str, float] = {}
     unknown: dict[str, None] = {}
     for run, plan in missing.items():
-        duration = speeds.seconds(plan)
+        duration = speeds.estimate_seconds(plan)
         if duration is None:
             unknown[f"{plan.method.name} at {plan.protocol.size} px"] = None
         else:
-            seconds[run] = duration * (1.0 - _spent(plan, store))
+            seconds[run] = duration * (1.0 - _compute_spent_share(plan, store))
     return Estimate(
-        first=len(missing) - len(plans),
+        upstream_count=len(missing) - len(plans),
         seconds=seconds,
-        unknown=tuple(unknown),
-        alike=speeds.alike,
-        todo=tuple(plans.values()),
+        unknown_speeds=tuple(unknown),
+        has_same_resources=speeds.has_same_resources,
+        pending_plans=tuple(plans.values()),
     )
 
 
-def builds_on(plan: Plan) -> list[Plan]:
+def list_upstream_runs(plan: RunPlan) -> list[RunPlan]:
     """Return the upstream runs whose weights a run needs for its training."""
-    generator = None if plan.pairs is None else plan.pairs.generator
-    annotator = None if plan.masks is None else plan.masks.annotator
+    generator = None if plan.pair_plan is None else plan.pair_plan.generator
+    annotator = None if plan.mask_plan is None else plan.mask_plan.annotator
     return [other for other in (generator, annotator) if other is not None]
 
 
-def _with_first(plans: Iterable[Plan], store: Store) -> Iterator[Plan]:
+def _iter_with_upstream(plans: Iterable[RunPlan], store: ResultStore) -> Iterator[RunPlan]:
     """Yield runs, each after those of its upstream runs that are missing."""
     for plan in plans:
-        missing = [other for other in builds_on(plan) if not _trained(other, store)]
-        yield from _with_first(missing, store)
+        missing = [other for other in list_upstream_runs(plan) if not _is_trained(other, store)]
+        yield from _iter_with_upstream(missing, store)
         yield plan
 
 
-def _trained(plan: Plan, store: Store) -> bool:
+def _is_trained(plan: RunPlan, store: ResultStore) -> bool:
     """Return whether an upstream run is complete with weights, which a record alone is not."""
-    checkpoint = checkpoint_in(store.run_folder(plan.id))
+    checkpoint = get_checkpoint_path(store.get_run_folder(plan.id))
     # A record can be older than the checkpoint of a retraining in progress.
-    completed = state_of(store, plan.id) in ("finished", "diverged")
-    return completed and checkpoint.exists() and store.record_path(plan.id).exists()
+    completed = read_state(store, plan.id) in ("finished", "diverged")
+    return completed and checkpoint.exists() and store.get_record_path(plan.id).exists()
 
 
-def _spent(plan: Plan, store: Store) -> float:
+def _compute_spent_share(plan: RunPlan, store: ResultStore) -> float:
     """Return the share of its budget that a started run has spent, according to its history."""
-    folder = store.run_folder(plan.id)
-    if not checkpoint_in(folder).exists():
+    folder = store.get_run_folder(plan.id)
+    if not get_checkpoint_path(folder).exists():
         return 0.0
     kimg, seconds = plan.protocol.kimg, plan.protocol.seconds
     column, budget = ("kimg", kimg) if kimg is not None else ("seconds", seconds)
@@ -149,25 +149,25 @@ def _spent(plan: Plan, store: Store) -> float:
     return min(1.0, last / budget) if budget else 0.0
 
 
-class _Speeds:
+class _SpeedTable:
     """Training speeds of methods, indexed from all records once.
 
     Attributes:
-        alike: Whether all speeds so far are from runs with equal resources.
+        has_same_resources: Whether all speeds so far are from runs with equal resources.
     """
 
-    def __init__(self, records: Iterable[Record], share: Share) -> None:
-        self.alike = True
+    def __init__(self, records: Iterable[Record], share: ResourceShare) -> None:
+        self.has_same_resources = True
         self._known: dict[tuple[str, object, str], list[tuple[bool, float]]] = {}
         for record in records:
             if (speed := record.training.images_per_second) > 0:
                 key = (record.method, record.protocol["size"], record.precision)
-                self._known.setdefault(key, []).append((share.same_as(record), speed))
+                self._known.setdefault(key, []).append((share.is_same_as(record), speed))
 
-    def seconds(self, plan: Plan) -> float | None:
+    def estimate_seconds(self, plan: RunPlan) -> float | None:
         """Return seconds of training of a whole run; None if its speed is unknown."""
         protocol = plan.protocol
-        if not plan.method.trains:
+        if not plan.method.is_trainable:
             return 0.0
         if protocol.seconds is not None:
             return protocol.seconds
@@ -175,5 +175,5 @@ class _Speeds:
         if not known or protocol.kimg is None:
             return None
         equal = [speed for same, speed in known if same]
-        self.alike = self.alike and bool(equal)
+        self.has_same_resources = self.has_same_resources and bool(equal)
         return protocol.kimg * 1000 / median(equal or [speed for _, speed in known])

@@ -10,28 +10,28 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
-from benchbed.suites.executors.executor import Ended, Executor
-from benchbed.suites.grid import Member
+from benchbed.suites.executors.executor import FinishedRun, Executor
+from benchbed.suites.grid import SuiteRun
 
-STOPPED = 130
+STOPPED_EXIT_CODE = 130
 """Exit code of a suite that was stopped."""
 
-STOPPING = (
+STOPPING_MESSAGE = (
     "Stopping: active runs save a checkpoint after their current step. Press Ctrl-C again to "
     "stop immediately."
 )
 
-Watch = Callable[[Sequence[Member], Sequence[Member]], None]
+WatchCallback = Callable[[Sequence[SuiteRun], Sequence[SuiteRun]], None]
 
 
-class Wish:
+class StopSignal:
     """Counts stop signals: the first saves and stops, the second stops immediately."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.count = 0
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Count SIGINT, SIGTERM and SIGHUP inside the block; no effect outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -40,7 +40,7 @@ class Wish:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup
             signals.append(signal.SIGHUP)
         previous: dict[signal.Signals, Any] = {
-            number: signal.signal(number, self._hear) for number in signals
+            number: signal.signal(number, self._handle_signal) for number in signals
         }
         try:
             yield
@@ -48,18 +48,18 @@ class Wish:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self.times += 1
+        self.count += 1
 
 
-def carry_out(
-    todo: Sequence[Member],
+def execute_runs(
+    todo: Sequence[SuiteRun],
     executor: Executor,
     *,
-    watch: Watch = lambda going, waiting: None,
+    watch: WatchCallback = lambda going, waiting: None,
     say: Callable[[str], None] = lambda text: None,
-) -> Iterator[Ended]:
+) -> Iterator[FinishedRun]:
     """Execute runs; one that fails or diverges does not stop the others.
 
     After a stop signal, or if a run was stopped, no further run is started, and active runs are
@@ -74,20 +74,20 @@ def carry_out(
     Yields:
         Each run when it has ended.
     """
-    waiting, active = deque(todo), list[Member]()
-    signals, handled, stopping = Wish(), 0, False
-    with closing(executor), signals.listening():
+    waiting, active = deque(todo), list[SuiteRun]()
+    signals, handled, stopping = StopSignal(), 0, False
+    with closing(executor), signals.handle_signals():
         while active or (waiting and not stopping):
-            while waiting and not stopping and executor.has_room():
+            while waiting and not stopping and executor.can_start():
                 active.append(waiting.popleft())
-                executor.start(active[-1])
+                executor.start_run(active[-1])
             watch(active, waiting)
-            for ended in executor.ended():
-                active = [member for member in active if member is not ended.member]
+            for ended in executor.collect_finished():
+                active = [member for member in active if member is not ended.suite_run]
                 stopping = stopping or ended.outcome == "stopped"
                 yield ended
-            if signals.times > handled:
+            if signals.count > handled:
                 at_once = handled > 0
-                handled, stopping = signals.times, True
-                say("Stopping immediately." if at_once else STOPPING)
-                executor.stop(at_once=at_once)
+                handled, stopping = signals.count, True
+                say("Stopping immediately." if at_once else STOPPING_MESSAGE)
+                executor.stop_runs(at_once=at_once)

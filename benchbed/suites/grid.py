@@ -8,57 +8,57 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from benchbed.data.source import Source
-from benchbed.runs.lacking import lacking
-from benchbed.runs.plan import Plan, plan
-from benchbed.runs.request import Request
-from benchbed.runs.store import Store
+from benchbed.runs.lacking import find_missing_metrics
+from benchbed.runs.plan import RunPlan, plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.store import ResultStore
 from benchbed.suites.suite import PresetName, Suite
-from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.training.checkpoint_file import get_checkpoint_path
 from benchbed.training.events import Reporter
 
-N = TypeVar("N", int, float)
+NumberT = TypeVar("NumberT", int, float)
 
-Standing = Literal["done", "diverged", "begun", "missing"]
+SuiteRunState = Literal["done", "diverged", "begun", "missing"]
 
 
 @dataclass(frozen=True)
-class Member:
+class SuiteRun:
     """One run of a suite."""
 
-    request: Request
-    plan: Plan
+    config: RunConfig
+    plan: RunPlan
 
     @property
-    def row(self) -> str:
+    def row_label(self) -> str:
         """Label of the method, with what distinguishes its rows."""
-        parts = [f"{name}={value}" for name, value in self.request.settings.items()]
-        parts += [self.request.regime] if self.request.regime else []
-        parts += [f"{share:.0%} of the real cases"] if (share := self.request.real_share) else []
-        parts += [f"of {self.request.generator}"] if self.request.generator else []
-        parts += [f"masks of {self.request.masks_from}"] if self.request.masks_from else []
-        return f"{self.request.method} ({', '.join(parts)})" if parts else self.request.method
+        parts = [f"{name}={value}" for name, value in self.config.settings.items()]
+        parts += [self.config.regime] if self.config.regime else []
+        parts += [f"{share:.0%} of the real cases"] if (share := self.config.real_share) else []
+        parts += [f"of {self.config.generator}"] if self.config.generator else []
+        parts += [f"masks of {self.config.masks_from}"] if self.config.masks_from else []
+        return f"{self.config.method} ({', '.join(parts)})" if parts else self.config.method
 
-    def devices(self, asked: int) -> int:
+    def count_devices(self, asked: int) -> int:
         """Return the devices to use of `asked`; 1 if nothing is trained."""
-        return asked if asked > 1 and self.plan.method.trains else 1
+        return asked if asked > 1 and self.plan.method.is_trainable else 1
 
-    def standing(self, store: Store) -> Standing:
+    def get_state(self, store: ResultStore) -> SuiteRunState:
         """Return the state: recorded, started or missing.
 
         A recorded run without a metric of the suite counts as started if its weights are here.
         """
-        record = store.record(self.plan.id)
+        record = store.load_record(self.plan.id)
         if record is not None:
-            if lacking(self.plan.metrics, record) and self._weights(store).exists():
+            if find_missing_metrics(self.plan.metrics, record) and self._get_checkpoint_path(store).exists():
                 return "begun"
             return "diverged" if record.state == "diverged" else "done"
-        return "begun" if (store.run_folder(self.plan.id) / "run.json").exists() else "missing"
+        return "begun" if (store.get_run_folder(self.plan.id) / "run.json").exists() else "missing"
 
-    def _weights(self, store: Store) -> Path:
-        return checkpoint_in(store.run_folder(self.plan.id))
+    def _get_checkpoint_path(self, store: ResultStore) -> Path:
+        return get_checkpoint_path(store.get_run_folder(self.plan.id))
 
 
-def requests(
+def iter_run_configs(
     suite: Suite,
     preset: PresetName,
     *,
@@ -67,7 +67,7 @@ def requests(
     data_root: Path | None = None,
     precision: str = "fp32",
     skip_bad: bool = False,
-) -> Iterator[Request]:
+) -> Iterator[RunConfig]:
     """Yield the run configurations of a suite by seed, so that a partial suite is comparable.
 
     Args:
@@ -79,11 +79,11 @@ def requests(
         precision: ``"fp32"`` or ``"bf16"``, of every run; upstream runs have their default.
         skip_bad: Whether to leave out unreadable files.
     """
-    scale = suite.scale(preset)
+    scale = suite.get_overrides(preset)
     for seed in seeds or scale.seeds or suite.seeds:
         for dataset in suite.datasets:
             for entry in suite.methods:
-                yield Request(
+                yield RunConfig(
                     method=entry.method,
                     dataset=dataset,
                     task=suite.task,
@@ -102,31 +102,31 @@ def requests(
                     regime=entry.regime,
                     generator=entry.generator,
                     generator_dataset=entry.generator_dataset,
-                    generator_kimg=_scaled(entry.generator, scale.generator_kimg)
+                    generator_kimg=_resolve_scaled_value(entry.generator, scale.generator_kimg)
                     or entry.generator_kimg,
-                    pairs=_scaled(entry.generator, scale.pairs) or entry.pairs,
+                    pair_count=_resolve_scaled_value(entry.generator, scale.pairs) or entry.pairs,
                     real_share=entry.real_share,
                     masks_from=entry.masks_from,
                     annotator=entry.annotator,
-                    annotator_kimg=_scaled(entry.annotator, scale.annotator_kimg)
+                    annotator_kimg=_resolve_scaled_value(entry.annotator, scale.annotator_kimg)
                     or entry.annotator_kimg,
                 )
 
 
-def _scaled(made_by: str | None, value: N | None) -> N | None:
+def _resolve_scaled_value(made_by: str | None, value: NumberT | None) -> NumberT | None:
     """Return a preset value for all rows, for a row to which it applies."""
     return None if made_by is None else value
 
 
-def members(asked: Sequence[Request], reporter: Reporter) -> list[Member]:
+def plan_suite_runs(asked: Sequence[RunConfig], reporter: Reporter) -> list[SuiteRun]:
     """Plan all configurations before any run starts, so that a mistake starts nothing.
 
     Raises:
         BenchbedError: A configuration is invalid.
     """
-    found: list[Member] = []
+    found: list[SuiteRun] = []
     for number, request in enumerate(asked):
-        reporter.counted("planning", number, len(asked))
-        found.append(Member(request, plan(request)))
-    reporter.counted("planning", len(asked), len(asked))
+        reporter.report_progress("planning", number, len(asked))
+        found.append(SuiteRun(request, plan_run(request)))
+    reporter.report_progress("planning", len(asked), len(asked))
     return found

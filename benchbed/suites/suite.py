@@ -10,19 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from benchbed import paths
 from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
-from benchbed.data.source import path_of
-from benchbed.errors import BenchbedError, nearest, unknown
-from benchbed.registry import registry
+from benchbed.data.source import parse_folder_path
+from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
+from benchbed.registry import get_registry
 from benchbed.settings import read_yaml
 
 PresetName = Literal["quick", "standard", "paper"]
 
 
-class _Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Scale(_Strict):
+class PresetOverrides(StrictModel):
     """Changes of a suite to a preset.
 
     Attributes:
@@ -48,7 +48,7 @@ class Scale(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
-class Entry(_Strict):
+class MethodEntry(StrictModel):
     """A method in a suite: one row of its table.
 
     Attributes:
@@ -78,7 +78,7 @@ class Entry(_Strict):
     annotator_kimg: float | None = None
 
 
-class Suite(_Strict):
+class Suite(StrictModel):
     """A grid of runs.
 
     Attributes:
@@ -96,24 +96,24 @@ class Suite(_Strict):
     name: str
     title: str
     task: str
-    methods: tuple[Entry, ...]
+    methods: tuple[MethodEntry, ...]
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
     metrics: tuple[str, ...] = ()
-    presets: dict[PresetName, Scale] = Field(default_factory=dict)
+    presets: dict[PresetName, PresetOverrides] = Field(default_factory=dict)
 
     @field_validator("methods", mode="before")
     @classmethod
-    def _by_name(cls, value: Any) -> Any:
+    def _expand_entries(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         return [{"method": name, "settings": settings} for name, settings in value.items()]
 
-    def scale(self, preset: PresetName) -> Scale:
+    def get_overrides(self, preset: PresetName) -> PresetOverrides:
         """Return the suite's changes to a preset."""
-        return self.presets.get(preset, Scale())
+        return self.presets.get(preset, PresetOverrides())
 
-    def narrowed(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
+    def select_entries(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
         """Return the suite with other methods or datasets; empty arguments change nothing.
 
         A method of the suite keeps its rows.
@@ -121,7 +121,7 @@ class Suite(_Strict):
         rows = [
             entry
             for name in methods
-            for entry in ([e for e in self.methods if e.method == name] or [Entry(method=name)])
+            for entry in ([e for e in self.methods if e.method == name] or [MethodEntry(method=name)])
         ]
         changes: dict[str, Any] = {
             "methods": tuple(rows) or self.methods,
@@ -130,9 +130,9 @@ class Suite(_Strict):
         return self.model_copy(update=changes)
 
 
-def shipped() -> dict[str, Path]:
+def list_shipped_suites() -> dict[str, Path]:
     """Return the suites that benchbed includes, by name."""
-    return {path.stem: path for path in sorted(paths.benchmarks().glob("*.yaml"))}
+    return {path.stem: path for path in sorted(paths.find_benchmarks_folder().glob("*.yaml"))}
 
 
 def find_suite(text: str) -> Suite:
@@ -145,9 +145,9 @@ def find_suite(text: str) -> Suite:
         BenchbedError: No such file or name exists, the file is invalid, or it names something
             that does not exist.
     """
-    path = shipped().get(text, Path(text))
-    if text not in shipped() and path.suffix not in (".yaml", ".yml") and not _there(path):
-        raise unknown("suite", text, shipped(), "benchbed list suites")
+    path = list_shipped_suites().get(text, Path(text))
+    if text not in list_shipped_suites() and path.suffix not in (".yaml", ".yml") and not _is_present(path):
+        raise make_unknown_error("suite", text, list_shipped_suites(), "benchbed list suites")
     suite = read_suite(path)
     for empty in ("methods", "datasets", "seeds"):
         if not getattr(suite, empty):
@@ -156,7 +156,7 @@ def find_suite(text: str) -> Suite:
     return suite
 
 
-def _there(path: Path) -> bool:
+def _is_present(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):  # a name that no file system accepts
@@ -175,16 +175,16 @@ def read_suite(path: Path) -> Suite:
     try:
         return Suite.model_validate({"name": path.stem, **content})
     except ValidationError as error:
-        raise BenchbedError(_sentence(path, error)) from error
+        raise BenchbedError(_format_validation_error(path, error)) from error
 
 
-def _sentence(path: Path, error: ValidationError) -> str:
+def _format_validation_error(path: Path, error: ValidationError) -> str:
     # A misspelt entry also causes a missing one; the misspelling is the helpful message.
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [*Suite.model_fields, *Entry.model_fields, *Scale.model_fields, *PRESETS]
-        suggestion = nearest(str(first["loc"][-1]), known)
+        known = [*Suite.model_fields, *MethodEntry.model_fields, *PresetOverrides.model_fields, *PRESETS]
+        suggestion = find_nearest(str(first["loc"][-1]), known)
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
     reason = first["msg"][0].lower() + first["msg"][1:]
@@ -197,12 +197,12 @@ def check_names(suite: Suite) -> None:
     Raises:
         BenchbedError: The suite names an unknown task, method or dataset.
     """
-    known = registry()
-    known.spec(TaskSpec, suite.task)
+    known = get_registry()
+    known.get_spec(TaskSpec, suite.task)
     for entry in suite.methods:
         for method in (entry.method, entry.generator, entry.annotator):
             if method is not None:
-                known.spec(MethodSpec, method)
+                known.get_spec(MethodSpec, method)
     for dataset in suite.datasets:
-        if path_of(dataset) is None:
-            known.spec(DatasetSpec, dataset)
+        if parse_folder_path(dataset) is None:
+            known.get_spec(DatasetSpec, dataset)

@@ -9,7 +9,7 @@ import numpy as np
 from benchbed.api.metric import MaskFunction, MaskInputs, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.metrics.interval import CONFIDENCE
-from benchbed.registry import load
+from benchbed.registry import load_object
 
 RESAMPLES = 500
 
@@ -32,19 +32,19 @@ def score_masks(
     values: list[MetricValue] = []
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
-        values.append(_one(spec, inputs, weights if count > 1 else weights[:1]))
+        values.append(_score_metric(spec, inputs, weights if count > 1 else weights[:1]))
     counted("scoring", len(metrics), len(metrics))
     return values
 
 
-def _one(
+def _score_metric(
     spec: MetricSpec, inputs: MaskInputs, weights: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 ) -> MetricValue:
     count = len(inputs)
     if count < spec.min_samples:
         note = f"needs at least {spec.min_samples} cases, got {count}"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
-    function: MaskFunction = load(spec.implementation)
+    function: MaskFunction = load_object(spec.implementation)
     value, *resampled = function(inputs, weights)
     if np.isnan(value):
         note = "the masks contain only one class inside the field of view"
@@ -53,4 +53,4 @@ def _one(
     if resampled:
         tail = 50 * (1 - CONFIDENCE)
         low, high = (float(end) for end in np.nanpercentile(resampled, [tail, 100 - tail]))
-    return MetricValue(spec.name, float(value), spec.recipe, count, count, low=low, high=high)
+    return MetricValue(spec.name, float(value), spec.recipe, count, count, ci_low=low, ci_high=high)

@@ -6,19 +6,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchbed.api.metric import ImageSet, Unseen
+from benchbed.api.metric import ImageSet, MemorisationSets
 from benchbed.data.feed import to_pixels
-from benchbed.metrics.memorisation import nearest
-from benchbed.metrics.volume_memorisation import nearest_volumes
-from benchbed.training.pictures import image_rows
+from benchbed.metrics.memorisation import find_nearest
+from benchbed.metrics.volume_memorisation import find_nearest_volumes
+from benchbed.training.pictures import draw_image_rows
 
 Pixels = npt.NDArray[np.uint8]
 
-SHOWN = 8
+SHOWN_COUNT = 8
 """Number of samples, and of held-out images, shown with their nearest training images."""
 
 
-def nearest_grid(fake: ImageSet, train: ImageSet, unseen: Unseen | None) -> Pixels:
+def draw_nearest_grid(fake: ImageSet, train: ImageSet, unseen: MemorisationSets | None) -> Pixels:
     """Draw the images nearest to a training image, each above that image.
 
     The first two rows are samples; the next two, if images were held out, are the nearest held-out
@@ -34,19 +34,19 @@ def nearest_grid(fake: ImageSet, train: ImageSet, unseen: Unseen | None) -> Pixe
         ``(H, W, 3)`` uint8.
     """
     sides = [fake] if unseen is None else [fake, unseen.held_out]
-    return image_rows([row for side in sides for row in _beside_nearest(side, train)], SHOWN)
+    return draw_image_rows([row for side in sides for row in _find_nearest_pairs(side, train)], SHOWN_COUNT)
 
 
-def _beside_nearest(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
+def _find_nearest_pairs(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
     """Return the images nearest to a training image, nearest first, and those training images."""
-    neighbours = (nearest_volumes if images.images.ndim == 5 else nearest)(images, train)
-    closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN]
-    partners = _flat(train, neighbours.place[closest])
+    neighbours = (find_nearest_volumes if images.images.ndim == 5 else find_nearest)(images, train)
+    closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN_COUNT]
+    partners = _select_pictures(train, neighbours.train_index[closest])
     mirrored = neighbours.mirrored[closest, None, None, None]
-    return _flat(images, closest), np.where(mirrored, partners[..., ::-1], partners)
+    return _select_pictures(images, closest), np.where(mirrored, partners[..., ::-1], partners)
 
 
-def _flat(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
+def _select_pictures(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
     """Select images, or central slices of volumes, as ``(N, C, H, W)`` uint8."""
     chosen = np.asarray(images.images[indices])
     if chosen.ndim == 5:

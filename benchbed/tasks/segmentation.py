@@ -10,69 +10,69 @@ import numpy.typing as npt
 
 from benchbed.api.method import Method
 from benchbed.api.metric import MaskInputs, MetricValue
-from benchbed.api.task import Evaluation, Reference, Task
-from benchbed.api.types import Box
-from benchbed.data.boxes import put_back_box
-from benchbed.data.framing import put_back
-from benchbed.tasks.mask_pictures import comparison
+from benchbed.api.task import EvaluationContext, ReferenceCase, Task
+from benchbed.api.types import CropBox
+from benchbed.data.boxes import restore_volume
+from benchbed.data.framing import restore_image
+from benchbed.tasks.mask_pictures import draw_comparison
 from benchbed.tasks.mask_scoring import score_masks
-from benchbed.training.sampling import foreground, probabilities
+from benchbed.training.sampling import reduce_to_foreground, predict_probabilities
 
-SHOWN = 8
+SHOWN_COUNT = 8
 """Number of cases shown with their masks."""
 
 Scores = npt.NDArray[np.float32]
 
 
-class Segmentation(Task):
+class SegmentationTask(Task):
     """Predicts every case of the reference split and scores it at the case's own size."""
 
-    def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
+    def evaluate(self, evaluation: EvaluationContext) -> list[MetricValue]:
         """Score the method's masks, or the second annotator's for the capability ``annotate``.
 
         Raises:
             BenchbedError: The split has no masks.
         """
-        cases = list(evaluation.references(evaluation.reference_split))
-        if "annotate" in evaluation.abilities:
-            scores = [_annotated(case) for case in cases]
+        cases = list(evaluation.load_references(evaluation.reference_split))
+        if "annotate" in evaluation.capabilities:
+            scores = [_get_second_mask(case) for case in cases]
         else:
-            scores = predict(evaluation.method, cases, evaluation.seed, evaluation.counted)
-        evaluation.picture("segmentation", comparison(cases[:SHOWN], scores[:SHOWN]))
-        return judge(evaluation, cases, scores)
+            scores = predict_cases(evaluation.method, cases, evaluation.seed, evaluation.report_progress)
+        evaluation.save_picture("segmentation", draw_comparison(cases[:SHOWN_COUNT], scores[:SHOWN_COUNT]))
+        return evaluate_scores(evaluation, cases, scores)
 
 
-def judge(
-    evaluation: Evaluation, cases: Sequence[Reference], scores: Sequence[Scores]
+def evaluate_scores(
+    evaluation: EvaluationContext, cases: Sequence[ReferenceCase], scores: Sequence[Scores]
 ) -> list[MetricValue]:
     """Compute the task's metrics of scores at the cases' own size."""
     inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
-    return score_masks(evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.counted)
+    return score_masks(evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress)
 
 
-def predict(
+def predict_cases(
     method: Method[Any],
-    cases: Sequence[Reference],
+    cases: Sequence[ReferenceCase],
     seed: int,
     counted: Callable[[str, int, int], None],
 ) -> list[Scores]:
     """Predict the foreground probability of every case, ``(H, W)`` at its own size."""
     total = len(cases)
     images = np.stack([case.image for case in cases])
-    predicted = probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
+    predicted = predict_probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
     return [
-        _native(values, case) for values, case in zip(foreground(predicted), cases, strict=True)
+        _resize_to_native(values, case) for values, case in zip(reduce_to_foreground(predicted), cases, strict=True)
     ]
 
 
-def _native(values: Scores, case: Reference) -> Scores:
-    if isinstance(case.part, Box):
+def _resize_to_native(values: Scores, case: ReferenceCase) -> Scores:
+    if isinstance(case.region, CropBox):
         depth, height, width = case.mask.shape
-        return put_back_box(values, case.part, (depth, height, width))
+        return restore_volume(values, case.region, (depth, height, width))
     height, width = case.mask.shape
-    return put_back(values, case.part, (height, width))
+    return restore_image(values, case.region, (height, width))
 
 
-def _annotated(case: Reference) -> Scores:
+def _get_second_mask(case: ReferenceCase) -> Scores:
     assert case.second_mask is not None  # planning refuses splits without one
     return case.second_mask.astype(np.float32)

@@ -10,48 +10,48 @@ import torch
 
 from benchbed.api.metric import ImageSet, MetricValue, PairedFunction, PairedInputs
 from benchbed.api.specs import MetricSpec
-from benchbed.api.task import Evaluation, Task
+from benchbed.api.task import EvaluationContext, Task
 from benchbed.data.feed import to_pixels
-from benchbed.metrics.interval import interval
-from benchbed.registry import load
-from benchbed.tasks.made_sets import score_made
-from benchbed.training.sampling import apart
+from benchbed.metrics.interval import bootstrap_interval
+from benchbed.registry import load_object
+from benchbed.tasks.made_sets import score_generated_set
+from benchbed.training.sampling import preserve_training_state
 
 Images = npt.NDArray[np.float32]
 
 
-class Translation(Task):
+class TranslationTask(Task):
     """Generates an image from each mask of the reference split and compares the two."""
 
-    def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
+    def evaluate(self, evaluation: EvaluationContext) -> list[MetricValue]:
         """Score the images at the run's size, each against the real one of its case.
 
         Metrics of sets compare all generated with all real images. The picture ``nearest`` shows
         the generated images nearest to a training image.
         """
-        real, fake = _translated(evaluation)
-        pairs = [spec for spec in evaluation.metrics if spec.judges == "pairs"]
+        real, fake = _translate_cases(evaluation)
+        pairs = [spec for spec in evaluation.metrics if spec.input_kind == "pairs"]
         values = score_pairs(
-            pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.counted
+            pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.report_progress
         )
         generated = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
-        sets = [spec for spec in evaluation.metrics if spec.judges != "pairs"]
-        return [*values, *score_made(evaluation, generated, sets)]
+        sets = [spec for spec in evaluation.metrics if spec.input_kind != "pairs"]
+        return [*values, *score_generated_set(evaluation, generated, sets)]
 
 
-def _translated(evaluation: Evaluation) -> tuple[Images, Images]:
+def _translate_cases(evaluation: EvaluationContext) -> tuple[Images, Images]:
     """Return real images and those generated from their masks, ``(N, C, ...)`` in [-1, 1]."""
     method = evaluation.method
     real: list[torch.Tensor] = []
     fake: list[torch.Tensor] = []
     done = 0
-    with apart(method, evaluation.seed) as rng:
-        for batch, total in evaluation.batches(evaluation.reference_split):
+    with preserve_training_state(method, evaluation.seed) as rng:
+        for batch, total in evaluation.iter_batches(evaluation.reference_split):
             assert batch.mask is not None
             real.append(batch.image)
             fake.append(method.synthesize(batch.mask.to(method.device), rng).float().cpu())
             done += len(batch)
-            evaluation.counted("translating masks", done, total)
+            evaluation.report_progress("translating masks", done, total)
     return torch.cat(real).numpy(), torch.cat(fake).clamp(-1.0, 1.0).numpy()
 
 
@@ -67,9 +67,9 @@ def score_pairs(
     values: list[MetricValue] = []
     for position, spec in enumerate(metrics):
         counted(f"scoring {spec.title}", position, len(metrics))
-        function: PairedFunction = load(spec.implementation)
+        function: PairedFunction = load_object(spec.implementation)
         terms = function(inputs)
-        bounds = interval(terms, seed)
+        bounds = bootstrap_interval(terms, seed)
         values.append(
             MetricValue(
                 metric=spec.name,
@@ -77,8 +77,8 @@ def score_pairs(
                 recipe=spec.recipe,
                 n_real=count,
                 n_fake=count,
-                low=bounds[0] if bounds else None,
-                high=bounds[1] if bounds else None,
+                ci_low=bounds[0] if bounds else None,
+                ci_high=bounds[1] if bounds else None,
             )
         )
     counted("scoring", len(metrics), len(metrics))

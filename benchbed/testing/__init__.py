@@ -7,6 +7,6 @@
         benchbed_check()
 """
 
-from benchbed.testing.checks import Check, Outcome, checks_of, run_check
+from benchbed.testing.checks import PluginCheck, CheckOutcome, list_checks, run_check
 
-__all__ = ["Check", "Outcome", "checks_of", "run_check"]
+__all__ = ["PluginCheck", "CheckOutcome", "list_checks", "run_check"]

@@ -17,11 +17,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Create one test per check of each name in the marker ``benchbed``."""
     if "benchbed_check" not in metafunc.fixturenames:
         return
-    from benchbed.testing import checks_of
+    from benchbed.testing import list_checks
 
     marker = metafunc.definition.get_closest_marker("benchbed")
     names = marker.args if marker else ()
-    checks = [check for name in names for check in checks_of(name)]
+    checks = [check for name in names for check in list_checks(name)]
     metafunc.parametrize("benchbed_check", checks, ids=str, indirect=True)
 
 

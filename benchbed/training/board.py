@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LoggerName = Literal["tensorboard"]
 
-FOLDER = "tensorboard"
+LOG_FOLDER = "tensorboard"
 """Folder of the event files, inside a run's folder."""
 
 
@@ -33,7 +33,7 @@ def check_logger(name: str | None) -> None:
         )
 
 
-class Board:
+class EventLogger:
     """Losses and pictures of a run, as TensorBoard event files.
 
     TensorBoard hides what an earlier attempt wrote after `step`, since a run resumed from a
@@ -44,13 +44,13 @@ class Board:
         # Slow to import, and rarely used.
         from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
-        self._logger = TensorBoardLogger(folder, name="", version=FOLDER, purge_step=step + 1)
+        self._logger = TensorBoardLogger(folder, name="", version=LOG_FOLDER, purge_step=step + 1)
 
-    def losses(self, step: int, means: Mapping[str, float]) -> None:
+    def log_losses(self, step: int, means: Mapping[str, float]) -> None:
         """Log means of the losses since the last call."""
         self._logger.log_metrics({f"loss/{name}": mean for name, mean in means.items()}, step)
 
-    def picture(self, step: int, pixels: npt.NDArray[np.uint8]) -> None:
+    def log_picture(self, step: int, pixels: npt.NDArray[np.uint8]) -> None:
         """Log samples, uint8 ``(H, W)`` or ``(H, W, 3)``."""
         formats = "HW" if pixels.ndim == 2 else "HWC"
         self._logger.experiment.add_image("samples", pixels, step, dataformats=formats)
@@ -65,12 +65,12 @@ class Board:
 
 
 @contextmanager
-def board(name: LoggerName | None, folder: Path, step: int) -> Iterator[Board | None]:
+def open_logger(name: LoggerName | None, folder: Path, step: int) -> Iterator[EventLogger | None]:
     """Open the requested logger, if any, until the block ends."""
     if name is None:
         yield None
         return
-    logger = Board(folder, step)
+    logger = EventLogger(folder, step)
     try:
         yield logger
     finally:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def checkpoint_in(folder: Path) -> Path:
+def get_checkpoint_path(folder: Path) -> Path:
     """Return the checkpoint of a run, from which it resumes and which holds its weights."""
     return folder / "checkpoints" / "last.pt"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 
-def end_if_copy(owner: int, who: str) -> None:
+def terminate_if_forked(owner: int, who: str) -> None:
     """Terminate this process if it is not the one in which the run began.
 
     A forked copy would train and write the same run a second time.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchbed.errors import BenchbedError
 from benchbed.files import write_text
-from benchbed.training.budget import Position
+from benchbed.training.budget import TrainingPosition
 
-FIXED = ("step", "kimg", "seconds")
+FIXED_COLUMNS = ("step", "kimg", "seconds")
 
 
 class History:
@@ -28,34 +28,34 @@ class History:
         self.rows: list[dict[str, str]] = []
 
     @property
-    def position(self) -> Position:
+    def position(self) -> TrainingPosition:
         """Position at the last row."""
         if not self.rows:
-            return Position()
+            return TrainingPosition()
         last = self.rows[-1]
-        return Position(round(float(last["kimg"]) * 1000), float(last["seconds"]))
+        return TrainingPosition(round(float(last["kimg"]) * 1000), float(last["seconds"]))
 
     @property
     def last_losses(self) -> Mapping[str, float]:
         """Losses of the last row."""
         if not self.rows:
             return {}
-        return {name: float(v) for name, v in self.rows[-1].items() if name not in FIXED and v}
+        return {name: float(v) for name, v in self.rows[-1].items() if name not in FIXED_COLUMNS and v}
 
-    def add(self, step: int, position: Position, losses: Mapping[str, float]) -> None:
+    def add_row(self, step: int, position: TrainingPosition, losses: Mapping[str, float]) -> None:
         """Append a row."""
         row = {
             "step": str(step),
-            "kimg": f"{position.shown / 1000:.3f}",
+            "kimg": f"{position.images_shown / 1000:.3f}",
             "seconds": f"{position.seconds:.2f}",
         }
         self.rows.append(row | {name: f"{loss:.6g}" for name, loss in losses.items()})
 
     def write(self) -> None:
         """Write the file atomically."""
-        losses = {name: None for row in self.rows for name in row if name not in FIXED}
+        losses = {name: None for row in self.rows for name in row if name not in FIXED_COLUMNS}
         text = io.StringIO()
-        writer = csv.DictWriter(text, [*FIXED, *losses], restval="", lineterminator="\n")
+        writer = csv.DictWriter(text, [*FIXED_COLUMNS, *losses], restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())

@@ -17,91 +17,91 @@ import torch
 from torch import Tensor
 
 from benchbed.api.method import Method
-from benchbed.api.ranks import Ranks
+from benchbed.api.ranks import DistributedContext
 from benchbed.api.types import Losses
-from benchbed.data.feed import Feed, StagedFeed
+from benchbed.data.feed import CaseLoader, StagedLoader
 from benchbed.errors import BenchbedError
-from benchbed.training.board import Board, LoggerName, board
-from benchbed.training.budget import Budget, Position
-from benchbed.training.checkpoint_file import checkpoint_in
-from benchbed.training.copies import end_if_copy
-from benchbed.training.events import Progress, Reporter
+from benchbed.training.board import EventLogger, LoggerName, open_logger
+from benchbed.training.budget import Budget, TrainingPosition
+from benchbed.training.checkpoint_file import get_checkpoint_path
+from benchbed.training.copies import terminate_if_forked
+from benchbed.training.events import TrainingProgress, Reporter
 from benchbed.training.history import History
 from benchbed.training.pictures import save_picture
-from benchbed.training.sampling import NotFinite
+from benchbed.training.sampling import NonFiniteError
 from benchbed.training.state import (
-    fitting,
+    handle_state_errors,
     load_checkpoint,
-    random_states,
+    get_random_states,
     restore_random_states,
     save_checkpoint,
 )
 
-EXPLODED = 1e6
+MAX_LOSS = 1e6
 """Maximum absolute loss: no method has larger ones unless it diverges."""
 
 
-class Diverged(Exception):
+class TrainingDiverged(Exception):
     """A loss is NaN or has exploded; a result of the method, not an error."""
 
 
-class Interrupted(Exception):
+class TrainingInterrupted(Exception):
     """Training was cancelled; everything is saved."""
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """Options that do not change the result.
 
     Attributes:
         checkpoint_seconds: Seconds between checkpoints.
-        pictures: Number of pictures while training.
+        picture_count: Number of pictures while training.
         logger: Additional logger of losses and pictures.
     """
 
     checkpoint_seconds: float = 60.0
-    pictures: int = 10
+    picture_count: int = 10
     logger: LoggerName | None = None
 
 
 @dataclass
-class Loop:
+class TrainingLoop:
     """Trains one method until the budget is spent.
 
     Attributes:
         method: The method, built and attached to its Fabric.
         name: Name of the method.
         run: Run id.
-        feed: Loader of the training cases.
+        loader: Loader of the training cases.
         budget: Training budget.
         folder: Run folder.
         reporter: Receives progress.
-        preview: Draws samples.
-        stop: Called after every step; True stops training.
+        draw_preview: Draws samples.
+        should_stop: Called after every step; True stops training.
         options: Options that do not change the result.
     """
 
     method: Method[Any]
     name: str
     run: str
-    feed: Feed | StagedFeed
+    loader: CaseLoader | StagedLoader
     budget: Budget
     folder: Path
     reporter: Reporter
-    preview: Callable[[], npt.NDArray[np.uint8]]
-    stop: Callable[[], bool] = lambda: False
-    options: Options = field(default_factory=Options)
-    position: Position = field(default_factory=Position)
+    draw_preview: Callable[[], npt.NDArray[np.uint8]]
+    should_stop: Callable[[], bool] = lambda: False
+    options: TrainingOptions = field(default_factory=TrainingOptions)
+    position: TrainingPosition = field(default_factory=TrainingPosition)
 
     def __post_init__(self) -> None:
         self.history = History(self.folder / "history.csv")
         self._sums: dict[str, Tensor] = {}
         self._summed: Counter[str] = Counter()
         self._pictured = 0
-        self._board: Board | None = None
+        self._board: EventLogger | None = None
         self._process = os.getpid()
         self._reseeded = False
-        self._log_steps = self.budget.log_steps(self.batch_size)
+        self._log_steps = self.budget.compute_log_interval(self.batch_size)
 
     @property
     def batch_size(self) -> int:
@@ -109,94 +109,94 @@ class Loop:
         return int(self.method.settings.batch_size)
 
     @property
-    def ranks(self) -> Ranks:
+    def distributed(self) -> DistributedContext:
         """Distributed context; only the first rank writes files."""
-        return self.method.ranks
+        return self.method.distributed
 
     @property
     def checkpoint(self) -> Path:
         """Checkpoint file."""
-        return checkpoint_in(self.folder)
+        return get_checkpoint_path(self.folder)
 
-    def train(self) -> Position:
+    def train(self) -> TrainingPosition:
         """Train until the budget is spent, from the last checkpoint if there is one.
 
         Raises:
-            Diverged: A loss is NaN or has exploded.
-            Interrupted: `should_stop` returned True; the checkpoint is written.
+            TrainingDiverged: A loss is NaN or has exploded.
+            TrainingInterrupted: `should_stop` returned True; the checkpoint is written.
         """
-        self.ranks.wait()  # until the first rank has cleared the folder
+        self.distributed.wait_for_all()  # until the first rank has cleared the folder
         if self.checkpoint.exists():
-            self._restore()
-        with board(self.options.logger, self.folder, self.method.steps) as self._board:
-            return self._train()
+            self._load_checkpoint()
+        with open_logger(self.options.logger, self.folder, self.method.steps) as self._board:
+            return self._run_steps()
 
-    def _train(self) -> Position:
+    def _run_steps(self) -> TrainingPosition:
         self.method.train()
         saved_at = reported_at = step_start = time.monotonic()
-        reported_shown = self.position.shown
-        while (share := self.ranks.agree(self.budget.share(self.position))) < 1.0:
-            self._step(share)
+        reported_shown = self.position.images_shown
+        while (share := self.distributed.broadcast_value(self.budget.compute_share(self.position))) < 1.0:
+            self._run_step(share)
             now = time.monotonic()
             self.position.seconds += now - step_start
             step_start = now
             if now - reported_at > 0.5:
-                speed = (self.position.shown - reported_shown) / (now - reported_at)
-                self.reporter.training(self._progress(speed))
-                reported_at, reported_shown = now, self.position.shown
+                speed = (self.position.images_shown - reported_shown) / (now - reported_at)
+                self.reporter.report_training(self._make_progress(speed))
+                reported_at, reported_shown = now, self.position.images_shown
             # Before the checkpoint, which stores the number of pictures: else one is drawn twice.
-            self._picture_if_due()
-            if self.ranks.agree(self.stop()):
-                self._save()
-                raise Interrupted
-            if self.ranks.agree(now - saved_at > self.options.checkpoint_seconds):
-                self._save()
+            self._draw_due_picture()
+            if self.distributed.broadcast_value(self.should_stop()):
+                self._save_checkpoint()
+                raise TrainingInterrupted
+            if self.distributed.broadcast_value(now - saved_at > self.options.checkpoint_seconds):
+                self._save_checkpoint()
                 saved_at = time.monotonic()
             step_start = time.monotonic()  # exclude checkpoints and pictures from the training time
         if self._summed:
-            self._log()
+            self._log_losses()
         self._check_weights()
-        self._save()
-        self.reporter.training(self._progress(0.0))
+        self._save_checkpoint()
+        self.reporter.report_training(self._make_progress(0.0))
         return self.position
 
-    def _step(self, share: float) -> None:
-        batch = self.feed.batch(self.position.shown, self.batch_size)
+    def _run_step(self, share: float) -> None:
+        batch = self.loader.get_batch(self.position.images_shown, self.batch_size)
         seed = torch.initial_seed()
-        losses = self.method.training_step(self.ranks.part_of(batch), share)
-        end_if_copy(self._process, self.name)
+        losses = self.method.training_step(self.distributed.split_batch(batch), share)
+        terminate_if_forked(self._process, self.name)
         if torch.initial_seed() != seed and not self._reseeded:
             self._reseeded = True
-            self.reporter.say(
+            self.reporter.report_message(
                 f"{self.name} seeds the global random generator of torch during training."
             )
         self.method.steps += 1
-        self.position.shown += len(batch)
-        self._add(losses)
+        self.position.images_shown += len(batch)
+        self._add_losses(losses)
         if self.method.steps % self._log_steps == 0:
-            self._log()
+            self._log_losses()
 
-    def _add(self, losses: Losses) -> None:
+    def _add_losses(self, losses: Losses) -> None:
         """Sum losses on the device; reading them would make the CPU wait for it."""
         for name, loss in losses.items():
             value = loss.detach().float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
             self._summed[name] += 1
 
-    def _log(self) -> None:
+    def _log_losses(self) -> None:
         # Losses are counted one by one: a method of several stages reports others in each.
-        self.ranks.average(list(self._sums.values()))
+        self.distributed.reduce_mean(list(self._sums.values()))
         means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
         self._sums, self._summed = {}, Counter()
-        self.history.add(self.method.steps, self.position, means)
+        self.history.add_row(self.method.steps, self.position, means)
         if self._board is not None:
-            self._board.losses(self.method.steps, means)
+            self._board.log_losses(self.method.steps, means)
         for name, mean in means.items():
-            if not math.isfinite(mean) or abs(mean) > EXPLODED:
-                if self.ranks.first:
+            if not math.isfinite(mean) or abs(mean) > MAX_LOSS:
+                if self.distributed.is_first_rank:
                     self.history.write()
-                raise Diverged(
-                    f"loss {name!r} is {mean:g} after {self.position.shown} images "
+                raise TrainingDiverged(
+                    f"loss {name!r} is {mean:g} after {self.position.images_shown} images "
                     f"({self.method.steps} steps)"
                 )
 
@@ -204,59 +204,59 @@ class Loop:
         """Raise if weights are not finite: a NaN gradient can follow from finite losses."""
         for name, weights in self.method.named_parameters():
             if not torch.isfinite(weights).all():
-                raise Diverged(
-                    f"weights {name!r} contain NaN or infinity after {self.position.shown} "
+                raise TrainingDiverged(
+                    f"weights {name!r} contain NaN or infinity after {self.position.images_shown} "
                     f"images ({self.method.steps} steps)"
                 )
 
-    def _progress(self, speed: float) -> Progress:
-        share = self.budget.share(self.position)
+    def _make_progress(self, speed: float) -> TrainingProgress:
+        share = self.budget.compute_share(self.position)
         spent = self.position.seconds
         remaining = spent / share - spent if share > 0 else math.inf
-        return Progress(
-            share=share,
+        return TrainingProgress(
+            budget_share=share,
             steps=self.method.steps,
-            kimg=self.position.shown / 1000,
+            kimg=self.position.images_shown / 1000,
             seconds=spent,
             images_per_second=speed,
-            remaining=remaining,
+            seconds_left=remaining,
             losses=self.history.last_losses,
         )
 
-    def _picture_if_due(self) -> None:
-        due = int(self.budget.share(self.position) * self.options.pictures)
-        if due <= self._pictured or due >= self.options.pictures:
+    def _draw_due_picture(self) -> None:
+        due = int(self.budget.compute_share(self.position) * self.options.picture_count)
+        if due <= self._pictured or due >= self.options.picture_count:
             return
         self._pictured = due
-        if not self.ranks.first:
+        if not self.distributed.is_first_rank:
             return
-        path = self.folder / "samples" / f"{self.position.shown / 1000:09.3f}-kimg.png"
+        path = self.folder / "samples" / f"{self.position.images_shown / 1000:09.3f}-kimg.png"
         try:
-            pixels = self.preview()
-        except NotFinite as error:
+            pixels = self.draw_preview()
+        except NonFiniteError as error:
             # NaN weights show in the next losses, or in the final check.
-            self.reporter.say(f"Preview skipped: {error}.")
+            self.reporter.report_message(f"Preview skipped: {error}.")
             return
         save_picture(path, pixels)
-        self.reporter.picture(path)
+        self.reporter.report_picture(path)
         if self._board is not None:
-            self._board.picture(self.method.steps, pixels)
+            self._board.log_picture(self.method.steps, pixels)
 
-    def _save(self) -> None:
-        own_state, *other_states = self.ranks.gather(random_states())
-        self.ranks.average(list(self._sums.values()))
-        if not self.ranks.first:
+    def _save_checkpoint(self) -> None:
+        own_state, *other_states = self.distributed.gather_values(get_random_states())
+        self.distributed.reduce_mean(list(self._sums.values()))
+        if not self.distributed.is_first_rank:
             return
         self.history.write()
         if self._board is not None:
             self._board.flush()
         content = {
             "data": asdict(self.method.data),
-            "state": self.method.state(),
+            "state": self.method.get_state(),
             "random": own_state,
             "others": other_states,
-            "noise": None if self.ranks.noise is None else self.ranks.noise.get_state(),
-            "shown": self.position.shown,
+            "noise": None if self.distributed.noise_generator is None else self.distributed.noise_generator.get_state(),
+            "shown": self.position.images_shown,
             "seconds": self.position.seconds,
             "sums": self._sums,
             "summed": dict(self._summed),
@@ -264,28 +264,28 @@ class Loop:
         }
         save_checkpoint(self.checkpoint, self.name, self.run, content)
 
-    def _restore(self) -> None:
+    def _load_checkpoint(self) -> None:
         content = load_checkpoint(self.checkpoint, self.name)
-        with fitting(self.checkpoint):
-            self._take(content)
+        with handle_state_errors(self.checkpoint):
+            self._restore_state(content)
         self.history.read(self.method.steps)
-        self.reporter.say(
-            f"Resuming from {self.position.shown / 1000:.1f} kimg "
-            f"({self.budget.share(self.position):.0%} of the budget)."
+        self.reporter.report_message(
+            f"Resuming from {self.position.images_shown / 1000:.1f} kimg "
+            f"({self.budget.compute_share(self.position):.0%} of the budget)."
         )
 
-    def _take(self, content: Mapping[str, Any]) -> None:
+    def _restore_state(self, content: Mapping[str, Any]) -> None:
         states = [content["random"], *content.get("others", ())]
-        if len(states) != self.ranks.size:
+        if len(states) != self.distributed.world_size:
             raise BenchbedError(
                 f"Run {self.run} started on {len(states)} devices and must resume on as many. "
                 f"Use --devices {len(states)}, or retrain with --force."
             )
-        self.method.restore(content["state"])
-        restore_random_states(states[self.ranks.rank])
-        if self.ranks.noise is not None:
-            self.ranks.noise.set_state(content["noise"])
-        self.position = Position(content["shown"], content["seconds"])
-        device = self.feed.device
+        self.method.restore_state(content["state"])
+        restore_random_states(states[self.distributed.rank])
+        if self.distributed.noise_generator is not None:
+            self.distributed.noise_generator.set_state(content["noise"])
+        self.position = TrainingPosition(content["shown"], content["seconds"])
+        device = self.loader.device
         self._sums = {name: total.to(device) for name, total in content["sums"].items()}
         self._summed, self._pictured = Counter(content["summed"]), content["pictured"]

@@ -19,16 +19,16 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchbed.data.feed import to_pixels
-from benchbed.training.pictures import GAP, TILE, image_rows
+from benchbed.training.pictures import TILE_GAP, TILE_SIZE, draw_image_rows
 
 Pixels = npt.NDArray[np.uint8]
 Volumes = Tensor | npt.NDArray[Any]
-Place = tuple[int, int, int]
+VoxelIndex = tuple[int, int, int]
 Plane = Literal["axial", "coronal", "sagittal"]
 Overlay = Literal["fill", "contour"]
 
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+PLANE_AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 PALETTE: Pixels = np.asarray(
     [
@@ -50,7 +50,7 @@ OPACITY = 0.5
 
 
 @dataclass(frozen=True)
-class Layer:
+class MontageLayer:
     """One strip of every case.
 
     Attributes:
@@ -66,31 +66,31 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class _Cut:
+class _SliceView:
     """A slice of a volume, as displayed.
 
     Attributes:
         plane: Its plane.
-        place: A voxel in it.
+        voxel: A voxel in it.
         aspect: Slice distance over pixel size.
     """
 
     plane: Plane
-    place: Place
+    voxel: VoxelIndex
     aspect: float
 
-    def of(self, volume: Pixels, resampling: Image.Resampling) -> Pixels:
+    def render_slice(self, volume: Pixels, resampling: Image.Resampling) -> Pixels:
         """Render the slice, enlarged like other images and stretched across slices."""
-        factor = max(1, TILE // max(volume.shape[1:]))
+        factor = max(1, TILE_SIZE // max(volume.shape[1:]))
         depth, height, width = (n * factor for n in volume.shape)
         lengths = [max(1, round(depth * self.aspect)), height, width]
-        down, across = (n for axis, n in enumerate(lengths) if axis != AXIS[self.plane])
-        picture = Image.fromarray(np.ascontiguousarray(shown(volume, self.plane, self.place)))
+        down, across = (n for axis, n in enumerate(lengths) if axis != PLANE_AXES[self.plane])
+        picture = Image.fromarray(np.ascontiguousarray(extract_slice(volume, self.plane, self.voxel)))
         return np.asarray(picture.resize((across, down), resampling))
 
 
-def montage(
-    layers: Sequence[Layer],
+def draw_montage(
+    layers: Sequence[MontageLayer],
     *,
     aspect: float = 1.0,
     focus: Sequence[int] = (),
@@ -110,23 +110,23 @@ def montage(
     Returns:
         ``(H', W', 3)`` uint8.
     """
-    images = [_pixels(layer.image) for layer in layers]
-    masks = [None if layer.mask is None else _codes(layer.mask) for layer in layers]
+    images = [_to_pixels(layer.image) for layer in layers]
+    masks = [None if layer.mask is None else _to_codes(layer.mask) for layer in layers]
     rows: list[Pixels] = []
     for case in range(len(images[0])):
         case_masks = [None if mask is None else mask[case] for mask in masks]
-        voxel = _common_place(case_masks, images[0].shape[2:], focus)
+        voxel = _find_common_voxel(case_masks, images[0].shape[2:], focus)
         for layer, image, mask in zip(layers, images, case_masks, strict=True):
             tiles = [
-                _tile(sequence, mask, _Cut(plane, voxel, aspect), layer.overlay)
+                _render_tile(sequence, mask, _SliceView(plane, voxel, aspect), layer.overlay)
                 for plane in planes
                 for sequence in image[case]
             ]
-            rows.append(_beside(tiles))
-    return _stacked(rows)
+            rows.append(_join_tiles(tiles))
+    return _stack_rows(rows)
 
 
-def surgery_figure(
+def draw_surgery_figure(
     masks: Sequence[Volumes],
     images: Sequence[Volumes],
     *,
@@ -151,15 +151,15 @@ def surgery_figure(
     """
     rows: list[Pixels] = []
     for volume, labels in zip(images, masks, strict=True):
-        image, mask = _pixels(volume), _codes(labels)
-        voxel = centroid(mask, focus) or _middle(mask.shape)
-        cut = _Cut(plane, voxel, aspect)
-        tiles = [_tile(sequence, None, cut) for sequence in image]
-        rows.append(_beside([_colours(cut.of(mask, Image.Resampling.NEAREST)), *tiles]))
-    return _stacked(rows)
+        image, mask = _to_pixels(volume), _to_codes(labels)
+        voxel = find_centroid(mask, focus) or _get_middle(mask.shape)
+        cut = _SliceView(plane, voxel, aspect)
+        tiles = [_render_tile(sequence, None, cut) for sequence in image]
+        rows.append(_join_tiles([_map_colours(cut.render_slice(mask, Image.Resampling.NEAREST)), *tiles]))
+    return _stack_rows(rows)
 
 
-def centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> Place | None:
+def find_centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> VoxelIndex | None:
     """Return the voxel nearest to the centre of the labels in ``(D, H, W)``, None if empty.
 
     Args:
@@ -174,14 +174,14 @@ def centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> Place | None:
     return z, y, x
 
 
-def shown(volume: npt.NDArray[Any], plane: Plane, voxel: Place) -> npt.NDArray[Any]:
+def extract_slice(volume: npt.NDArray[Any], plane: Plane, voxel: VoxelIndex) -> npt.NDArray[Any]:
     """Return the slice of ``(D, H, W)`` through a voxel, oriented for display."""
-    axis = AXIS[plane]
+    axis = PLANE_AXES[plane]
     # The axes grow upwards, to the patient's right and forwards; rows and columns the other way.
     return np.asarray(volume.take(voxel[axis], axis=axis)[::-1, ::-1])
 
 
-def overlaid(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
+def blend_labels(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
     """Overlay labels in colour on a grey image.
 
     Args:
@@ -193,63 +193,63 @@ def overlaid(grey: Pixels, codes: Pixels, overlay: Overlay = "fill") -> Pixels:
         ``(H, W, 3)`` uint8.
     """
     picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float64)
-    selected = codes > 0 if overlay == "fill" else _edges(codes)
+    selected = codes > 0 if overlay == "fill" else _find_edges(codes)
     opacity = OPACITY if overlay == "fill" else 1.0
-    picture[selected] += opacity * (_colours(codes[selected]) - picture[selected])
+    picture[selected] += opacity * (_map_colours(codes[selected]) - picture[selected])
     return np.asarray(np.round(picture), np.uint8)
 
 
-def _edges(codes: Pixels) -> npt.NDArray[np.bool_]:
+def _find_edges(codes: Pixels) -> npt.NDArray[np.bool_]:
     lowest, highest = ndimage.minimum_filter(codes, 3), ndimage.maximum_filter(codes, 3)
     return np.asarray((codes > 0) & (lowest != highest))
 
 
-def _colours(codes: Pixels) -> Pixels:
+def _map_colours(codes: Pixels) -> Pixels:
     cycled = np.where(codes > 0, (codes.astype(np.intp) - 1) % (len(PALETTE) - 1) + 1, 0)
     return np.asarray(PALETTE[cycled])
 
 
-def _common_place(
+def _find_common_voxel(
     masks: Sequence[Pixels | None], shape: tuple[int, ...], focus: Sequence[int]
-) -> Place:
-    voxels = (centroid(mask, focus) for mask in masks if mask is not None)
-    return next((voxel for voxel in voxels if voxel is not None), _middle(shape))
+) -> VoxelIndex:
+    voxels = (find_centroid(mask, focus) for mask in masks if mask is not None)
+    return next((voxel for voxel in voxels if voxel is not None), _get_middle(shape))
 
 
-def _middle(shape: tuple[int, ...]) -> Place:
+def _get_middle(shape: tuple[int, ...]) -> VoxelIndex:
     z, y, x = (length // 2 for length in shape)
     return z, y, x
 
 
-def _tile(sequence: Pixels, mask: Pixels | None, cut: _Cut, overlay: Overlay = "fill") -> Pixels:
-    grey = cut.of(sequence, Image.Resampling.BICUBIC)
+def _render_tile(sequence: Pixels, mask: Pixels | None, cut: _SliceView, overlay: Overlay = "fill") -> Pixels:
+    grey = cut.render_slice(sequence, Image.Resampling.BICUBIC)
     if mask is None:
         return np.repeat(grey[..., None], 3, axis=2)
-    return overlaid(grey, cut.of(mask, Image.Resampling.NEAREST), overlay)
+    return blend_labels(grey, cut.render_slice(mask, Image.Resampling.NEAREST), overlay)
 
 
-def _beside(tiles: Sequence[Pixels]) -> Pixels:
+def _join_tiles(tiles: Sequence[Pixels]) -> Pixels:
     """Join tiles in a row, lower ones centred vertically."""
     height = max(len(tile) for tile in tiles)
-    row = np.zeros((height, sum(tile.shape[1] + GAP for tile in tiles) - GAP, 3), np.uint8)
+    row = np.zeros((height, sum(tile.shape[1] + TILE_GAP for tile in tiles) - TILE_GAP, 3), np.uint8)
     left = 0
     for tile in tiles:
         top = (height - len(tile)) // 2
         row[top : top + len(tile), left : left + tile.shape[1]] = tile
-        left += tile.shape[1] + GAP
+        left += tile.shape[1] + TILE_GAP
     return row
 
 
-def _stacked(rows: Sequence[Pixels]) -> Pixels:
-    return image_rows([np.moveaxis(row, -1, 0)[None] for row in rows], columns=1)
+def _stack_rows(rows: Sequence[Pixels]) -> Pixels:
+    return draw_image_rows([np.moveaxis(row, -1, 0)[None] for row in rows], columns=1)
 
 
-def _pixels(volumes: Volumes) -> Pixels:
+def _to_pixels(volumes: Volumes) -> Pixels:
     tensor = torch.as_tensor(volumes)
     if tensor.dtype == torch.uint8:
         return np.asarray(tensor.cpu().numpy())
     return to_pixels(tensor)
 
 
-def _codes(mask: Volumes) -> Pixels:
+def _to_codes(mask: Volumes) -> Pixels:
     return np.asarray(torch.as_tensor(mask).cpu().numpy()).astype(np.uint8)

@@ -11,17 +11,17 @@ from PIL import Image
 
 from benchbed.api.types import Batch
 from benchbed.data.feed import to_pixels
-from benchbed.files import whole
+from benchbed.files import write_atomically
 
 Pixels = npt.NDArray[np.uint8]
 
-TILE = 128
+TILE_SIZE = 128
 """Small images are enlarged (bicubic, as a viewer would) to about this many pixels."""
 
-GAP = 2
+TILE_GAP = 2
 
 
-def sample_grid(samples: Batch, columns: int) -> Pixels:
+def draw_sample_grid(samples: Batch, columns: int) -> Pixels:
     """Draw samples as a grid; masks and extras of a sample are shown above its image.
 
     Args:
@@ -37,24 +37,24 @@ def sample_grid(samples: Batch, columns: int) -> Pixels:
     layers.append(to_pixels(samples.image))
     strips: list[Pixels] = []
     for start in range(0, len(samples), columns):
-        strips += [_strip(layer[start : start + columns], columns) for layer in layers]
+        strips += [_draw_strip(layer[start : start + columns], columns) for layer in layers]
     return np.concatenate(strips, axis=0)
 
 
-def image_rows(rows: Sequence[Pixels], columns: int) -> Pixels:
+def draw_image_rows(rows: Sequence[Pixels], columns: int) -> Pixels:
     """Draw rows of images, each ``(N, C, H, W)`` uint8 with N <= `columns`, as one picture."""
-    return np.concatenate([_strip(row, columns) for row in rows], axis=0)
+    return np.concatenate([_draw_strip(row, columns) for row in rows], axis=0)
 
 
-def image_grid(images: Pixels, columns: int) -> Pixels:
+def draw_image_grid(images: Pixels, columns: int) -> Pixels:
     """Draw images ``(N, C, H, W)`` uint8 as a grid ``(H', W', 3)``."""
     starts = range(0, len(images), columns)
-    return image_rows([images[start : start + columns] for start in starts], columns)
+    return draw_image_rows([images[start : start + columns] for start in starts], columns)
 
 
 def save_picture(path: Path, pixels: Pixels) -> None:
     """Write ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG, atomically."""
-    with whole(path) as temporary:
+    with write_atomically(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")
 
 
@@ -69,22 +69,22 @@ def save_samples(samples: Batch, folder: Path) -> None:
             save_picture(folder / f"{number:04d}{suffix}.png", np.ascontiguousarray(picture))
 
 
-def _strip(images: Pixels, columns: int) -> Pixels:
+def _draw_strip(images: Pixels, columns: int) -> Pixels:
     """Draw one row of tiles, padded on the right to all columns."""
-    tiles = [_tile(image) for image in images]
+    tiles = [_render_tile(image) for image in images]
     height, width, _ = tiles[0].shape
-    strip = np.zeros((height + GAP, columns * (width + GAP), 3), np.uint8)
+    strip = np.zeros((height + TILE_GAP, columns * (width + TILE_GAP), 3), np.uint8)
     for column, tile in enumerate(tiles):
-        left = column * (width + GAP)
+        left = column * (width + TILE_GAP)
         strip[:height, left : left + width] = tile
     return strip
 
 
-def _tile(image: Pixels) -> Pixels:
+def _render_tile(image: Pixels) -> Pixels:
     picture = np.moveaxis(image, 0, -1)
     colour = np.repeat(picture[..., :1], 3, axis=2) if picture.shape[2] != 3 else picture
     height, width, _ = colour.shape
-    factor = max(1, TILE // max(height, width))
+    factor = max(1, TILE_SIZE // max(height, width))
     if factor == 1:
         return colour
     enlarged = Image.fromarray(np.ascontiguousarray(colour)).resize(

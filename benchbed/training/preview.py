@@ -11,22 +11,22 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.data.feed import to_channels, to_codes, to_pixels
-from benchbed.data.prepare import Split
-from benchbed.training.montage import Layer, montage
-from benchbed.training.pictures import image_grid, image_rows, sample_grid
+from benchbed.data.prepare import DataSplit
+from benchbed.training.montage import MontageLayer, draw_montage
+from benchbed.training.pictures import draw_image_grid, draw_image_rows, draw_sample_grid
 from benchbed.training.sampling import (
-    apart,
+    preserve_training_state,
     check_finite,
-    draw,
-    foreground,
-    probabilities,
-    structures,
+    draw_samples,
+    reduce_to_foreground,
+    predict_probabilities,
+    select_structures,
 )
 
-SEED = 1234
+PREVIEW_SEED = 1234
 """Seed of previews during training: the same noise every time."""
 
-VOLUMES = 3
+VOLUME_COUNT = 3
 """Number of volumes, each shown in three planes."""
 
 Pixels = npt.NDArray[np.uint8]
@@ -38,60 +38,60 @@ class Preview:
 
     Attributes:
         method: The method.
-        abilities: Its capabilities.
+        capabilities: Its capabilities.
         split: Cases for methods that start from a case.
-        grid: Rows and columns of images.
+        grid_shape: Rows and columns of images.
     """
 
     method: Method[Any]
-    abilities: frozenset[str]
-    split: Split
-    grid: tuple[int, int] = (4, 8)
+    capabilities: frozenset[str]
+    split: DataSplit
+    grid_shape: tuple[int, int] = (4, 8)
 
     def __call__(self) -> Pixels:
         """Draw samples; otherwise images, their masks, and the method's output for one of them."""
-        return self._volumes() if self.method.data.dimensions == 3 else self._pictures()
+        return self._draw_volumes() if self.method.data.dimensions == 3 else self._draw_images()
 
-    def _pictures(self) -> Pixels:
-        rows, columns = self.grid
-        if "sample" in self.abilities:
-            return sample_grid(draw(self.method, rows * columns, SEED), columns)
-        images = np.array(self.split.image[:columns])
+    def _draw_images(self) -> Pixels:
+        rows, columns = self.grid_shape
+        if "sample" in self.capabilities:
+            return draw_sample_grid(draw_samples(self.method, rows * columns, PREVIEW_SEED), columns)
+        images = np.array(self.split.images[:columns])
         if "mask" not in self.split.arrays:
-            return image_grid(images, columns)
+            return draw_image_grid(images, columns)
         codes = np.array(self.split.arrays["mask"][:columns])
         masks = codes[:, None] * np.uint8(255)
-        if "synthesize" in self.abilities:
-            return image_rows([masks, to_pixels(self._synthesized(codes)), images], columns)
-        if "segment" in self.abilities:
-            scores = foreground(probabilities(self.method, images, SEED))[:, None]
-            return image_rows([images, np.round(scores * 255).astype(np.uint8), masks], columns)
-        return image_rows([images, masks], columns)
+        if "synthesize" in self.capabilities:
+            return draw_image_rows([masks, to_pixels(self._translate_codes(codes)), images], columns)
+        if "segment" in self.capabilities:
+            scores = reduce_to_foreground(predict_probabilities(self.method, images, PREVIEW_SEED))[:, None]
+            return draw_image_rows([images, np.round(scores * 255).astype(np.uint8), masks], columns)
+        return draw_image_rows([images, masks], columns)
 
-    def _volumes(self) -> Pixels:
+    def _draw_volumes(self) -> Pixels:
         """Draw the real sequences of each case with their mask, and the method's output below."""
-        images = np.array(self.split.image[:VOLUMES])
+        images = np.array(self.split.images[:VOLUME_COUNT])
         codes = self.split.arrays.get("mask")
-        codes = None if codes is None else np.array(codes[:VOLUMES])
-        real = Layer(images, codes)
+        codes = None if codes is None else np.array(codes[:VOLUME_COUNT])
+        real = MontageLayer(images, codes)
         has_all_structures = (
-            codes is not None and self.split.structures == self.method.data.mask_channels
+            codes is not None and self.split.structure_count == self.method.data.mask_channels
         )
-        if "synthesize" in self.abilities and has_all_structures and codes is not None:
-            generated = self._synthesized(codes).cpu().numpy()
-            return montage([real, Layer(generated)])
-        if "segment" in self.abilities:
-            predicted = structures(probabilities(self.method, images, SEED))
-            return montage([real, Layer(images, predicted)])
-        if "sample" in self.abilities:
-            samples = draw(self.method, VOLUMES, SEED)
+        if "synthesize" in self.capabilities and has_all_structures and codes is not None:
+            generated = self._translate_codes(codes).cpu().numpy()
+            return draw_montage([real, MontageLayer(generated)])
+        if "segment" in self.capabilities:
+            predicted = select_structures(predict_probabilities(self.method, images, PREVIEW_SEED))
+            return draw_montage([real, MontageLayer(images, predicted)])
+        if "sample" in self.capabilities:
+            samples = draw_samples(self.method, VOLUME_COUNT, PREVIEW_SEED)
             labels = None if samples.mask is None else to_codes(samples.mask)
-            return montage([Layer(samples.image.numpy(), labels, "contour")])
-        return montage([real])
+            return draw_montage([MontageLayer(samples.image.numpy(), labels, "contour")])
+        return draw_montage([real])
 
-    def _synthesized(self, codes: Pixels) -> torch.Tensor:
-        with apart(self.method, SEED) as rng:
-            masks = to_channels(torch.from_numpy(codes), self.split.structures)
+    def _translate_codes(self, codes: Pixels) -> torch.Tensor:
+        with preserve_training_state(self.method, PREVIEW_SEED) as rng:
+            masks = to_channels(torch.from_numpy(codes), self.split.structure_count)
             images = self.method.synthesize(masks.to(self.method.device), rng)
         check_finite(self.method, {"image": images})
         return images

@@ -14,13 +14,13 @@ from benchbed.api.method import Method
 from benchbed.api.types import Batch
 from benchbed.data.feed import to_signed
 from benchbed.errors import BenchbedError
-from benchbed.training.state import random_states, restore_random_states, seed_everything
+from benchbed.training.state import get_random_states, restore_random_states, seed_everything
 
 CHUNK_PIXELS = 64 * 128 * 128
 """Samples are drawn in chunks of about this many pixels, to bound memory."""
 
 
-class NotFinite(BenchbedError):
+class NonFiniteError(BenchbedError):
     """Output of a method contains NaN or infinity."""
 
 
@@ -32,14 +32,14 @@ def check_finite(method: Method[Any], outputs: Mapping[str, torch.Tensor]) -> No
     """
     for name, tensor in outputs.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise NotFinite(
+            raise NonFiniteError(
                 f"{name} of {type(method).__name__} contains NaN or infinity after "
                 f"{method.steps} steps"
             )
 
 
 @contextlib.contextmanager
-def apart(method: Method[Any], seed: int) -> Iterator[torch.Generator]:
+def preserve_training_state(method: Method[Any], seed: int) -> Iterator[torch.Generator]:
     """Use a method without affecting its training.
 
     Inside, the networks are in evaluation mode without gradients, and the global generators are
@@ -48,7 +48,7 @@ def apart(method: Method[Any], seed: int) -> Iterator[torch.Generator]:
     Yields:
         The seeded generator for noise.
     """
-    states = random_states()
+    states = get_random_states()
     modes = {name: module.training for name, module in method.named_modules()}
     seed_everything(seed)
     method.eval()
@@ -61,7 +61,7 @@ def apart(method: Method[Any], seed: int) -> Iterator[torch.Generator]:
         restore_random_states(states)
 
 
-def draw(
+def draw_samples(
     method: Method[Any],
     count: int,
     seed: int,
@@ -84,19 +84,19 @@ def draw(
     Raises:
         NonFiniteError: A sample has NaN or infinity.
     """
-    chunk = max(1, min(count, 64, CHUNK_PIXELS // _pixels(method)))
-    make = method.pair if pairs else method.sample
+    chunk = max(1, min(count, 64, CHUNK_PIXELS // _count_pixels(method)))
+    make = method.sample_pairs if pairs else method.sample
     parts: list[Batch] = []
-    with apart(method, seed) as rng:
+    with preserve_training_state(method, seed) as rng:
         for start in range(0, count, chunk):
             parts.append(make(min(chunk, count - start), rng).to("cpu"))
             advance(min(start + chunk, count))
-    drawn = concatenate(parts)
-    check_finite(method, dict(drawn.tensors()))
+    drawn = concat_batches(parts)
+    check_finite(method, dict(drawn.iter_tensors()))
     return drawn
 
 
-def probabilities(
+def predict_probabilities(
     method: Method[Any],
     images: npt.NDArray[Any],
     seed: int,
@@ -116,9 +116,9 @@ def probabilities(
     Raises:
         NonFiniteError: A probability is NaN or infinite.
     """
-    chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _pixels(method)))
+    chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _count_pixels(method)))
     parts: list[torch.Tensor] = []
-    with apart(method, seed):
+    with preserve_training_state(method, seed):
         for start in range(0, len(images), chunk):
             batch = to_signed(torch.from_numpy(np.array(images[start : start + chunk])))
             parts.append(method.segment(batch.to(method.device)).float().cpu())
@@ -127,7 +127,7 @@ def probabilities(
     return np.asarray(torch.cat(parts).numpy())
 
 
-def foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def reduce_to_foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the probability of any structure: ``(N, K, ...)`` to ``(N, ...)``.
 
     Structures exclude each other, so their probabilities add up.
@@ -137,15 +137,15 @@ def foreground(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(scores.sum(axis=1).clip(0.0, 1.0), np.float32)
 
 
-def structures(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def select_structures(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """Return the label of the most probable structure, 0 for background: ``(N, ...)``."""
-    is_foreground = foreground(scores) > 0.5
+    is_foreground = reduce_to_foreground(scores) > 0.5
     return np.where(is_foreground, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
 
 
-def concatenate(parts: list[Batch]) -> Batch:
+def concat_batches(parts: list[Batch]) -> Batch:
     """Concatenate batches."""
-    tensors = [dict(part.tensors()) for part in parts]
+    tensors = [dict(part.iter_tensors()) for part in parts]
     joined = {name: torch.cat([t[name] for t in tensors]) for name in tensors[0]}
     return Batch(
         image=joined["image"],
@@ -156,7 +156,7 @@ def concatenate(parts: list[Batch]) -> Batch:
     )
 
 
-def _pixels(method: Method[Any]) -> int:
+def _count_pixels(method: Method[Any]) -> int:
     total = 1
     for length in method.data.spatial:
         total *= length

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from benchbed.errors import BenchbedError
-from benchbed.files import whole
+from benchbed.files import write_atomically
 
-FORMAT = 1
+CHECKPOINT_FORMAT = 1
 """Format version of checkpoints."""
 
 # What missing, exchanged or recursive parts of a checkpoint raise in use.
-_UNFIT = (
+_STATE_ERRORS = (
     AttributeError,
     IndexError,
     KeyError,
@@ -36,7 +36,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def random_states() -> dict[str, Any]:
+def get_random_states() -> dict[str, Any]:
     """Return the states of all global generators, as tensors and plain values."""
     numpy_state: Any = np.random.get_state(legacy=False)
     keys = torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))
@@ -68,9 +68,9 @@ def save_checkpoint(path: Path, method: str, run: str, content: Mapping[str, Any
     Raises:
         OSError: The file cannot be written.
     """
-    state = {"format": FORMAT, "method": method, "run": run, **content}
+    state = {"format": CHECKPOINT_FORMAT, "method": method, "run": run, **content}
     # Directly to the file: through memory takes twice the time, and as much memory again.
-    with whole(path) as temporary, temporary.open("wb") as file:
+    with write_atomically(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:
@@ -89,39 +89,39 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
-        raise BenchbedError(f"{path} is not a readable checkpoint: {_reason(error)}") from error
+        raise BenchbedError(f"{path} is not a readable checkpoint: {_describe_error(error)}") from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise BenchbedError(f"{path} is not a benchbed checkpoint.")
-    if content["format"] > FORMAT:
+    if content["format"] > CHECKPOINT_FORMAT:
         raise BenchbedError(
             f"{path} has checkpoint format {content['format']}, but this benchbed reads up to "
-            f"{FORMAT}. Update benchbed."
+            f"{CHECKPOINT_FORMAT}. Update benchbed."
         )
     if content.get("method") != method:
         raise BenchbedError(
             f"{path} is a checkpoint of {content.get('method')!r}, not of {method!r}. Resume it "
             "with the method that wrote it."
         )
-    with fitting(path):
+    with handle_state_errors(path):
         if not isinstance(content["state"]["steps"], int):
             raise TypeError("its step count is not an integer")
     return content
 
 
 @contextmanager
-def fitting(path: Path) -> Iterator[None]:
+def handle_state_errors(path: Path) -> Iterator[None]:
     """Turn errors of missing or unfitting content into `BenchbedError`."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
-    except _UNFIT as error:
+    except _STATE_ERRORS as error:
         raise BenchbedError(
-            f"{path} is damaged or from other networks: {_reason(error)}"
+            f"{path} is damaged or from other networks: {_describe_error(error)}"
         ) from error
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """Return the first line of an error, with its type if that is only a number or a key."""
     line = (str(error).splitlines() or [""])[0]
     return line if " " in line else f"{type(error).__name__} {line}".strip()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from benchbed.api.method import Method
 from benchbed.api.specs import MethodSpec
 from benchbed.api.types import Batch, DataShape, Losses
-from benchbed.registry import load, registry
+from benchbed.registry import load_object, get_registry
 from benchbed_skrgan.skrgan import SkrGAN
 
 from .harness import Step, Tensors, Training, built
@@ -54,7 +54,7 @@ class Sketching(SkrGAN):
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Eq. 1."""
         self.growth.advance(progress)
-        return self.guide(batch["sketch"])
+        return self.train_sketch(batch["sketch"])
 
 
 class Rendering(SkrGAN):
@@ -63,7 +63,7 @@ class Rendering(SkrGAN):
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Eq. 2."""
         del progress
-        return self.render(batch.image, batch["sketch"])
+        return self.train_rendering(batch.image, batch["sketch"])
 
 
 def trainings(sizes: Sizes) -> list[Training]:
@@ -271,13 +271,13 @@ def _pix2pix3d(s: Sizes) -> Training:
 
 
 def _settings(name: str, settings: Mapping[str, Any]) -> Any:
-    spec = registry().spec(MethodSpec, name)
-    return load(spec.settings)(**settings)
+    spec = get_registry().get_spec(MethodSpec, name)
+    return load_object(spec.settings)(**settings)
 
 
 def _method(name: str, **settings: Any) -> Method[Any]:
-    spec = registry().spec(MethodSpec, name)
-    made: Method[Any] = load(spec.implementation)(_settings(name, settings))
+    spec = get_registry().get_spec(MethodSpec, name)
+    made: Method[Any] = load_object(spec.implementation)(_settings(name, settings))
     return made
 
 

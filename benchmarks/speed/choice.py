@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchbed.errors import BenchbedError, unknown
+from benchbed.errors import BenchbedError, make_unknown_error
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +72,7 @@ def check(choice: Choice, names: Mapping[str, Sequence[str]]) -> None:
     allowed = [name for group in choice.groups for name in names[group]]
     for name in choice.only:
         if name not in allowed:
-            raise unknown("measurement", name, allowed, f"{COMMAND} --list")
+            raise make_unknown_error("measurement", name, allowed, f"{COMMAND} --list")
     if choice.tf32 and choice.device.type != "cuda":
         raise BenchbedError(
             f"--tf32 is of an accelerator, and --device is {choice.device.type}; "

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchbed.data.feed import Feed
-from benchbed.data.prepare import Prepared, identify, prepare
-from benchbed.data.source import resolve
+from benchbed.data.feed import CaseLoader
+from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
+from benchbed.data.source import resolve_collection
 
 from .measure import Pair, Work
 
@@ -48,10 +48,10 @@ def empty_cache() -> Iterator[None]:
                 os.environ["BENCHBED_CACHE"] = before
 
 
-def prepared(folder: Path, size: int) -> Prepared:
+def prepared(folder: Path, size: int) -> PreparedDataset:
     """A folder of pictures, identified and prepared as a run does it."""
-    collection, fingerprint = identify(resolve(f"folder:{folder}"))
-    return prepare(collection, fingerprint, size=size, channels=3, framing="center")
+    collection, fingerprint = identify_collection(resolve_collection(f"folder:{folder}"))
+    return prepare_dataset(collection, fingerprint, size=size, channels=3, framing="center")
 
 
 def pairs(folder: Path, quick: bool) -> list[Pair]:
@@ -108,11 +108,11 @@ def _batches(folder: Path, count: int) -> list[Pair]:
 
     def feed() -> Work:
         with empty_cache():
-            split = prepared(folder / "all", 64).split("train")
+            split = prepared(folder / "all", 64).get_split("train")
             arrays = {name: np.array(array) for name, array in split.arrays.items()}
-        source = Feed(type(split)(split.ids, arrays), seed=0, device=torch.device("cpu"))
+        source = CaseLoader(type(split)(split.ids, arrays), seed=0, device=torch.device("cpu"))
         shown = iter(range(0, 10**9, batch))
-        return lambda: source.batch(next(shown), batch)
+        return lambda: source.get_batch(next(shown), batch)
 
     def endless(loader: object) -> Work:
         def batches() -> Iterator[object]:

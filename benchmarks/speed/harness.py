@@ -17,12 +17,12 @@ from torch import Tensor
 
 from benchbed.api.method import Method
 from benchbed.api.types import DataShape, Losses
-from benchbed.data.feed import Feed
-from benchbed.data.prepare import Split
-from benchbed.runs.device import fabric
-from benchbed.training.budget import Budget, Position
-from benchbed.training.events import Silent
-from benchbed.training.loop import Interrupted, Loop, Options
+from benchbed.data.feed import CaseLoader
+from benchbed.data.prepare import DataSplit
+from benchbed.runs.device import create_fabric
+from benchbed.training.budget import Budget, TrainingPosition
+from benchbed.training.events import NullReporter
+from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
 from benchbed.training.state import seed_everything
 
 from .clock import Conditions, Lap, Watch, repeated, timed
@@ -163,7 +163,7 @@ class Watched:
 
 
 @dataclass
-class TimedLoop(Loop):
+class TimedLoop(TrainingLoop):
     """A loop that knows what it took to write its last row of the log and its checkpoint.
 
     Attributes:
@@ -174,15 +174,15 @@ class TimedLoop(Loop):
     row: Lap = field(init=False)
     saving: Lap = field(init=False)
 
-    def _save(self) -> None:
-        watch = Watch(self.feed.device)
-        self._log()  # no row was due in so few steps of so long a budget
+    def _save_checkpoint(self) -> None:
+        watch = Watch(self.loader.device)
+        self._log_losses()  # no row was due in so few steps of so long a budget
         self.row = watch.lap()
         # A run saves once a minute for hours. The file and the one that replaces it have to find
         # their place in the system's memory before a save costs what it will from then on.
         for _ in range(SAVES):
             watch.restart()
-            super()._save()
+            super()._save_checkpoint()
         self.saving = watch.lap()
 
 
@@ -196,7 +196,7 @@ class Training:
         reference: What it is measured against.
         make: Makes the method, not yet built.
         shape: Shape of the data.
-        arrays: The data as `Split` keeps them.
+        arrays: The data as `DataSplit` keeps them.
         make_tensors: Makes the reference's data, as its user holds them.
         make_reference: Makes one step of the reference from them, on a device.
         steps: Steps of ours that are worth one of the reference.
@@ -246,7 +246,7 @@ class Training:
         method.training_step = watched  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory(dir=folder) as checkpoints:
             loop = self._loop(method, device, turns, Path(checkpoints))
-            with contextlib.suppress(Interrupted):
+            with contextlib.suppress(TrainingInterrupted):
                 loop.train()
         made = Measurement(self.name, "training", self.what, self.reference)
         made.under, made.device = under or Conditions(), device.type
@@ -263,19 +263,19 @@ class Training:
         self, method: Method[Any], device: torch.device, turns: Turns, folder: Path
     ) -> TimedLoop:
         count = len(self.arrays["image"])
-        split = Split(tuple(map(str, range(count))), self.arrays, self.shape.mask_channels)
+        split = DataSplit(tuple(map(str, range(count))), self.arrays, self.shape.mask_channels)
         return TimedLoop(
             method=method,
             name=self.name,
             run=self.name,
-            feed=Feed(split, seed=0, device=device),
+            loader=CaseLoader(split, seed=0, device=device),
             budget=Budget(kimg=KIMG),
             folder=folder,
-            reporter=Silent(),
-            preview=lambda: np.zeros((8, 8, 3), np.uint8),
-            stop=turns,
-            options=Options(checkpoint_seconds=float("inf"), pictures=0),
-            position=Position(shown=round(SPENT * KIMG * 1000)),
+            reporter=NullReporter(),
+            draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
+            should_stop=turns,
+            options=TrainingOptions(checkpoint_seconds=float("inf"), picture_count=0),
+            position=TrainingPosition(images_shown=round(SPENT * KIMG * 1000)),
         )
 
 
@@ -296,9 +296,9 @@ def harness_share(whole: Lap, own: Lap, loop: TimedLoop, under: Conditions) -> f
         The share, in [0, 1].
     """
     outside = max(0.0, (whole - own).alone(under.clock))
-    row = loop.row.alone(under.clock) / LOGGED.log_steps(loop.batch_size)
+    row = loop.row.alone(under.clock) / LOGGED.compute_log_interval(loop.batch_size)
     step = own.by(under.clock)
-    checkpoints = loop.saving.wall / Options().checkpoint_seconds
+    checkpoints = loop.saving.wall / TrainingOptions().checkpoint_seconds
     return (outside + row) / (step + outside + row) + checkpoints
 
 
@@ -309,5 +309,5 @@ def built(
     seed_everything(0)
     method.data = shape
     method.build(shape)
-    method.attach(fabric(device.type, precision))
+    method.attach(create_fabric(device.type, precision))
     return method

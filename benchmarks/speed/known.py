@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.metrics.frechet import frechet_distance
+from benchbed.metrics.frechet import compute_frechet_distance
 
 from .goals import KNOWN_ANSWER
 from .metrics import by_pytorch_fid, by_torch_fidelity
@@ -88,7 +88,7 @@ class KnownCase:
 
 
 WHO: dict[str, Callable[[Samples, Samples], float]] = {
-    OURS: frechet_distance,
+    OURS: compute_frechet_distance,
     "torch-fidelity": by_torch_fidelity,
     "pytorch-fid": by_pytorch_fid,
 }

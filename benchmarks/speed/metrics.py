@@ -15,12 +15,12 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from benchbed.data.weights import sha256
-from benchbed.metrics.features import inception_extractor
-from benchbed.metrics.frechet import frechet_distance
-from benchbed.metrics.ms_ssim import ms_ssim
-from benchbed.metrics.prdc import manifold
-from benchbed.metrics.swd import patch_positions, sliced_wasserstein, unit_directions
+from benchbed.data.weights import compute_sha256
+from benchbed.metrics.features import create_inception_extractor
+from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.ms_ssim import compute_ms_ssim
+from benchbed.metrics.prdc import measure_manifold
+from benchbed.metrics.swd import sample_patch_positions, compute_sliced_wasserstein, sample_directions
 
 from .goals import METRICS, TOLERANCES
 from .measure import CPU, Pair, Work
@@ -121,7 +121,7 @@ def _fid(count: int, package: str, name: str) -> Pair:
     def make() -> tuple[Work, Work]:
         real, fake = features(count), features(count, seed=1)
         theirs = by_torch_fidelity if package == "torch-fidelity" else by_pytorch_fid
-        return lambda: frechet_distance(real, fake), lambda: theirs(real, fake)
+        return lambda: compute_frechet_distance(real, fake), lambda: theirs(real, fake)
 
     what = f"FID distance with its statistics, N = {count}, {DIMS} features"
     return _pair(name, what, package, make, tolerance="fid-distance")
@@ -159,7 +159,7 @@ def _inception(count: int, device: torch.device) -> Pair:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "random.pth"
             torch.save(state, path)
-            ours = inception_extractor(path, device, hash_prefix=sha256(path)[:8])
+            ours = create_inception_extractor(path, device, hash_prefix=compute_sha256(path)[:8])
         with mock.patch.object(inception, "load_state_dict_from_url", return_value=state):
             network = inception.InceptionV3().eval().to(device)
         pixels = images(count, 256)
@@ -212,7 +212,7 @@ def _swd(count: int, size: int, name: str) -> Pair:
     def make() -> tuple[Work, Work]:
         real, fake = images(count, size), images(count, size, seed=1)
         return (
-            lambda: sliced_wasserstein(real, fake).average,
+            lambda: compute_sliced_wasserstein(real, fake).mean,
             lambda: plain_swd.sliced_wasserstein(real, fake),
         )
 
@@ -238,20 +238,20 @@ class SameDraws(plain_swd.Draws):
     def corners(self, side: int, resolution: int, count: int) -> npt.NDArray[np.int64]:
         """Of a minibatch that is the whole set."""
         shape = (count // PATCHES, PATCHES)
-        return patch_positions((0, resolution, side), shape, resolution).reshape(-1, 2)
+        return sample_patch_positions((0, resolution, side), shape, resolution).reshape(-1, 2)
 
     def directions(self, resolution: int, dims: int, count: int) -> npt.NDArray[np.float32]:
         """Of the next repeat."""
         seed = (0, resolution, 2)
         generator = self._generators.setdefault(resolution, np.random.default_rng(seed))
-        return unit_directions(generator, count, dims // plain_swd.SIDE**2)
+        return sample_directions(generator, count, dims // plain_swd.SIDE**2)
 
 
 def swd_difference(size: int) -> float:
     """Relative difference of ours from the reference where both draw the same numbers."""
     real, fake = images(8, size), images(8, size, seed=1)
     theirs = plain_swd.sliced_wasserstein(real, fake, PATCHES, SameDraws())
-    return _relative(sliced_wasserstein(real, fake, patches=PATCHES).average, theirs)
+    return _relative(compute_sliced_wasserstein(real, fake, patches=PATCHES).mean, theirs)
 
 
 def _ms_ssim(count: int, size: int) -> Pair:
@@ -307,7 +307,7 @@ def _similarity(
         first = images(count, size)
         grain = np.random.default_rng(2).normal(0, 12, first.shape)
         second = np.clip(first + grain, 0, 255).astype(np.uint8)
-        return lambda: ms_ssim(first, second), lambda: theirs(first, second)
+        return lambda: compute_ms_ssim(first, second), lambda: theirs(first, second)
 
     return make
 
@@ -319,7 +319,7 @@ def _prdc(count: int, name: str) -> Pair:
         real, fake = features(count), features(count, seed=1)
 
         def ours() -> list[float]:
-            return [float(terms.mean()) for terms in manifold(real, fake, 5)]
+            return [float(terms.mean()) for terms in measure_manifold(real, fake, 5)]
 
         def theirs() -> list[float]:
             with contextlib.redirect_stdout(None):

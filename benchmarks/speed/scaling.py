@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchbed.api.metric import ImageSet, MetricInputs, Unseen
-from benchbed.metrics.frechet import frechet_distance
-from benchbed.metrics.kid import kernel_distance
+from benchbed.api.metric import ImageSet, MetricInputs, MemorisationSets
+from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.kid import compute_kernel_distance
 from benchbed.metrics.memorisation import memorisation
-from benchbed.metrics.ms_ssim import ms_ssim
-from benchbed.metrics.prdc import manifold
-from benchbed.metrics.swd import sliced_wasserstein
+from benchbed.metrics.ms_ssim import compute_ms_ssim
+from benchbed.metrics.prdc import measure_manifold
+from benchbed.metrics.swd import compute_sliced_wasserstein
 from benchbed.runs.record import Record, read_record
 
 from .cases import mask_training, noise_training
@@ -214,13 +214,13 @@ def _metrics(quick: bool) -> list[Case]:
             f"FID distance against N beyond its {FEW_DIMS} dimensions",
             many,
             1.0,
-            lambda n: _on_features(frechet_distance, n, FEW_DIMS),
+            lambda n: _on_features(compute_frechet_distance, n, FEW_DIMS),
         ),
-        ("kid-n", "KID against N", few, 2.0, lambda n: _on_features(kernel_distance, n, DIMS)),
-        ("prdc-n", "PRDC against N", few, 2.0, lambda n: _on_features(manifold, n, DIMS)),
+        ("kid-n", "KID against N", few, 2.0, lambda n: _on_features(compute_kernel_distance, n, DIMS)),
+        ("prdc-n", "PRDC against N", few, 2.0, lambda n: _on_features(measure_manifold, n, DIMS)),
         ("memorisation-n", "memorisation against N of each set", few, 2.0, _memorisation),
-        ("swd-n", "SWD against N", few, 1.0, lambda n: _on_images(sliced_wasserstein, n)),
-        ("ms-ssim-n", "MS-SSIM against N pairs", few, 1.0, lambda n: _on_images(ms_ssim, n)),
+        ("swd-n", "SWD against N", few, 1.0, lambda n: _on_images(compute_sliced_wasserstein, n)),
+        ("ms-ssim-n", "MS-SSIM against N pairs", few, 1.0, lambda n: _on_images(compute_ms_ssim, n)),
     ]
     cases = [Case((one[0],), lambda one=one: [_of_sizes(*one)]) for one in found]  # type: ignore[misc]
     return [Case(("fid-distance-n",), lambda: [_fid_distance(few)]), *cases]
@@ -242,7 +242,7 @@ def _fid_distance(sizes: Sequence[int]) -> Growth:
     for count in sizes:
         sides = features(count), features(count, seed=1)
         one, other = (torch.from_numpy(side).double() for side in sides)
-        made.laps.append(_least(lambda s=sides: frechet_distance(*s), CPU))  # type: ignore[misc]
+        made.laps.append(_least(lambda s=sides: compute_frechet_distance(*s), CPU))  # type: ignore[misc]
         made.floor.append(
             _least(lambda a=one, b=other: torch.linalg.svdvals(a @ b.T), CPU)  # type: ignore[misc]
         )
@@ -268,8 +268,8 @@ def _memorisation(count: int) -> Callable[[], Any]:
     def work() -> Any:
         # Sets of their own: neighbours of known sets are remembered.
         train, held_out, fake = (ImageSet(pixels) for pixels in sets)
-        unseen = Unseen(train, held_out)
-        return memorisation(MetricInputs(train, fake, no_features, unseen=unseen))
+        unseen = MemorisationSets(train, held_out)
+        return memorisation(MetricInputs(train, fake, no_features, memorisation_sets=unseen))
 
     return work
 
@@ -288,10 +288,10 @@ def _report(sizes: Sequence[int], records: Path) -> Growth:
 
 def _boards(records: list[Record]) -> None:
     from benchbed import paths
-    from benchbed.report.write import leaderboards, write
+    from benchbed.report.write import build_leaderboards, write_leaderboards
 
     with tempfile.TemporaryDirectory() as folder:
-        write(leaderboards(records, paths.benchmarks() / "papers"), Path(folder), ("md", "csv"))
+        write_leaderboards(build_leaderboards(records, paths.find_benchmarks_folder() / "papers"), Path(folder), ("md", "csv"))
 
 
 def _copy(record: Record, number: int) -> Record:

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MARGIN = 4
+SLICE_MARGIN = 4
 """Slices on either side of a slab that are seen and not predicted: one for each fuse layer."""
 
-MULTIPLE = 4
+SIZE_MULTIPLE = 4
 """The plane is halved twice."""
 
 
-def convolution(before: int, after: int, *, dilation: int = 1, stride: int = 1) -> nn.Conv3d:
+def build_convolution(before: int, after: int, *, dilation: int = 1, stride: int = 1) -> nn.Conv3d:
     """A convolution within slices, 1 x 3 x 3."""
     return nn.Conv3d(
         before,
@@ -28,7 +28,7 @@ def convolution(before: int, after: int, *, dilation: int = 1, stride: int = 1) 
     )
 
 
-def normalized(layer: nn.Module, channels: int) -> nn.Sequential:
+def wrap_normalized(layer: nn.Module, channels: int) -> nn.Sequential:
     """A layer with batch normalisation and PReLU behind it."""
     return nn.Sequential(layer, nn.BatchNorm3d(channels), nn.PReLU(channels))
 
@@ -48,10 +48,10 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             nn.BatchNorm3d(before),
             nn.PReLU(before),
-            convolution(before, after, dilation=dilation),
+            build_convolution(before, after, dilation=dilation),
             nn.BatchNorm3d(after),
             nn.PReLU(after),
-            convolution(after, after, dilation=dilation),
+            build_convolution(after, after, dilation=dilation),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,22 +59,22 @@ class ResidualBlock(nn.Module):
         return F.pad(x, (0, 0, 0, 0, 0, 0, 0, self.missing)) + cast(Tensor, self.body(x))
 
 
-def fuse(channels: int) -> nn.Sequential:
+def build_fusion(channels: int) -> nn.Sequential:
     """A convolution across slices, 3 x 1 x 1 without padding: one slice is lost at either end."""
-    return normalized(nn.Conv3d(channels, channels, (3, 1, 1), bias=False), channels)
+    return wrap_normalized(nn.Conv3d(channels, channels, (3, 1, 1), bias=False), channels)
 
 
-def halve(channels: int) -> nn.Sequential:
+def build_downsampling(channels: int) -> nn.Sequential:
     """A convolution that halves the plane."""
-    return normalized(convolution(channels, channels, stride=2), channels)
+    return wrap_normalized(build_convolution(channels, channels, stride=2), channels)
 
 
-def double(before: int, after: int) -> nn.Sequential:
+def build_upsampling(before: int, after: int) -> nn.Sequential:
     """A transposed convolution that doubles the plane."""
     layer = nn.ConvTranspose3d(
         before, after, (1, 3, 3), (1, 2, 2), (0, 1, 1), (0, 1, 1), bias=False
     )
-    return normalized(layer, after)
+    return wrap_normalized(layer, after)
 
 
 class AnisotropicNetwork(nn.Module):
@@ -92,19 +92,19 @@ class AnisotropicNetwork(nn.Module):
         self.first = nn.Sequential(
             ResidualBlock(in_channels, f),
             ResidualBlock(f, f),
-            fuse(f),
-            halve(f),
+            build_fusion(f),
+            build_downsampling(f),
             ResidualBlock(f, f),
             ResidualBlock(f, f),
-            fuse(f),
+            build_fusion(f),
         )
-        self.second = nn.Sequential(halve(f), *(ResidualBlock(f, f, d) for d in (1, 2, 3)), fuse(f))
-        self.third = nn.Sequential(*(ResidualBlock(f, f, d) for d in (3, 2, 1)), fuse(f))
+        self.second = nn.Sequential(build_downsampling(f), *(ResidualBlock(f, f, d) for d in (1, 2, 3)), build_fusion(f))
+        self.third = nn.Sequential(*(ResidualBlock(f, f, d) for d in (3, 2, 1)), build_fusion(f))
         self.heads = nn.ModuleList(
             [
-                double(f, classes),
-                nn.Sequential(double(f, 2 * classes), double(2 * classes, 2 * classes)),
-                nn.Sequential(double(f, 4 * classes), double(4 * classes, 4 * classes)),
+                build_upsampling(f, classes),
+                nn.Sequential(build_upsampling(f, 2 * classes), build_upsampling(2 * classes, 2 * classes)),
+                nn.Sequential(build_upsampling(f, 4 * classes), build_upsampling(4 * classes, 4 * classes)),
             ]
         )
         self.last = nn.Conv3d(7 * classes, classes, (1, 3, 3), padding=(0, 1, 1))
@@ -113,7 +113,7 @@ class AnisotropicNetwork(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)
 
     def forward(self, slab: Tensor) -> Tensor:
-        """Segment a slab, with `MARGIN` slices on either side of what is wanted.
+        """Segment a slab, with `SLICE_MARGIN` slices on either side of what is wanted.
 
         Args:
             slab: ``(B, in_channels, D + 8, H, W)`` in [-1, 1]; where 4 does not divide H or W,
@@ -123,7 +123,7 @@ class AnisotropicNetwork(nn.Module):
             ``(B, classes, D, H, W)`` logits.
         """
         height, width = slab.shape[-2:]
-        missing = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        missing = (0, -width % SIZE_MULTIPLE, 0, -height % SIZE_MULTIPLE)
         first = self.first(F.pad(slab, missing, value=-1.0) if any(missing) else slab)
         second = self.second(first)
         # The deeper levels have lost more slices.

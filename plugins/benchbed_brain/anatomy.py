@@ -85,18 +85,18 @@ class Outline:
     bluntness: float
     lean: float
 
-    def reach(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Array:
+    def measure_depth(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Array:
         """0 in the middle and 1 on the outline, growing in proportion along (almost) every ray."""
         side = self.width * (1 + self.egg * y - 0.10 * y * y + self.lean * x)
         power = self.bluntness
         return np.asarray((np.abs(x / side) ** power + np.abs(y) ** power) ** (1 / power))
 
-    def edge(self, angle: Array) -> Array:
+    def compute_edge(self, angle: Array) -> Array:
         """Points ``(N, 2)`` of the outline; an angle of 0 is the forehead, pi the back."""
         ray = np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
         distance = np.ones_like(angle)
         for _ in range(6):
-            distance = distance / self.reach(ray[:, 0] * distance, ray[:, 1] * distance)
+            distance = distance / self.measure_depth(ray[:, 0] * distance, ray[:, 1] * distance)
         return ray * distance[:, None]
 
 
@@ -121,7 +121,7 @@ class Brain:
     veins: Strokes
 
 
-def brain(level: Level, rng: np.random.Generator) -> Brain:
+def sample_brain(level: Level, rng: np.random.Generator) -> Brain:
     """A slice at `level`; ventricles and sulci of all ages."""
     outline = Outline(
         width=rng.uniform(0.76, 0.87),
@@ -131,29 +131,29 @@ def brain(level: Level, rng: np.random.Generator) -> Brain:
     )
     age = rng.beta(1.3, 2.2)
     wide = 0.75 + 1.1 * age
-    fissure = _fissure(level, wide, rng)
-    sulci = [_convexity(outline, side, wide, rng) for side in (-1.0, 1.0)]
-    sulci += [_medial(level, side, wide, rng) for side in (-1.0, 1.0)]
-    sulci.append(_paired(SYLVIAN[level], 0.6 + 0.6 * wide, rng))
-    ventricles = _paired(VENTRICLES[level], rng.uniform(0.6, 1.0) + 1.0 * age, rng)
-    midline = _strokes([_smoothed(line) for line in MIDLINE_CSF[level]], 0.8 + 0.8 * age)
+    fissure = _sample_fissure(level, wide, rng)
+    sulci = [_sample_outer_sulci(outline, side, wide, rng) for side in (-1.0, 1.0)]
+    sulci += [_sample_medial_sulci(level, side, wide, rng) for side in (-1.0, 1.0)]
+    sulci.append(_make_mirrored(SYLVIAN[level], 0.6 + 0.6 * wide, rng))
+    ventricles = _make_mirrored(VENTRICLES[level], rng.uniform(0.6, 1.0) + 1.0 * age, rng)
+    midline = _make_strokes([_interpolate_line(line) for line in MIDLINE_CSF[level]], 0.8 + 0.8 * age)
     return Brain(
         outline=outline,
-        sulci=joined(sulci),
+        sulci=join_strokes(sulci),
         fissure=fissure,
-        fluid=joined([ventricles, midline]),
-        nuclei=_paired(NUCLEI[level], rng.uniform(0.9, 1.1), rng),
-        veins=_veins(outline, rng),
+        fluid=join_strokes([ventricles, midline]),
+        nuclei=_make_mirrored(NUCLEI[level], rng.uniform(0.9, 1.1), rng),
+        veins=_sample_veins(outline, rng),
     )
 
 
-def joined(parts: Sequence[Strokes]) -> Strokes:
+def join_strokes(parts: Sequence[Strokes]) -> Strokes:
     """All strokes in one."""
     fields = ("start", "end", "radius", "weight")
     return Strokes(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
 
-def _strokes(lines: Sequence[Array], scale: float = 1.0) -> Strokes:
+def _make_strokes(lines: Sequence[Array], scale: float = 1.0) -> Strokes:
     """Lines ``(N, 3)`` of x, y and half width as capsules; none where there is no line."""
     pairs = [np.concatenate([line[:-1], line[1:]], axis=1) for line in lines]
     table = np.concatenate([*pairs, np.empty((0, 6))])
@@ -161,14 +161,14 @@ def _strokes(lines: Sequence[Array], scale: float = 1.0) -> Strokes:
     return Strokes(table[:, :2], table[:, 3:5], radius, np.ones(len(table)))
 
 
-def _cut(lines: Sequence[Array], wide: float, rng: np.random.Generator) -> Strokes:
+def _make_sulci(lines: Sequence[Array], wide: float, rng: np.random.Generator) -> Strokes:
     """Sulci; those that the slice cuts at a slant are faint."""
-    strokes = _strokes(lines, wide)
+    strokes = _make_strokes(lines, wide)
     faint = [np.full(len(line) - 1, rng.uniform(0.2, 1.1)) for line in lines]
-    return strokes.restyled(weight=np.clip(np.concatenate(faint), 0, 1))
+    return strokes.replace_style(weight=np.clip(np.concatenate(faint), 0, 1))
 
 
-def _smoothed(line: Line, pieces: int = 5) -> Array:
+def _interpolate_line(line: Line, pieces: int = 5) -> Array:
     """The line at more points, its half width growing evenly from one to the next."""
     knots = np.asarray(line)
     position = np.linspace(0, len(knots) - 1, pieces * (len(knots) - 1) + 1)
@@ -176,20 +176,20 @@ def _smoothed(line: Line, pieces: int = 5) -> Array:
     return np.stack(columns, axis=-1)
 
 
-def _paired(lines: Sequence[Line], scale: float, rng: np.random.Generator) -> Strokes:
+def _make_mirrored(lines: Sequence[Line], scale: float, rng: np.random.Generator) -> Strokes:
     """The same lines on both sides, each side a little its own."""
     sides: list[Strokes] = []
     for side in (-1.0, 1.0):
-        moved = [_smoothed(line) for line in lines]
+        moved = [_interpolate_line(line) for line in lines]
         for line in moved:
             line[:, :2] += rng.normal(0.0, 0.008, 2)
             line[:, :2] += np.cumsum(rng.normal(0.0, 0.003, (len(line), 2)), axis=0)
             line[:, 0] *= side
-        sides.append(_strokes(moved, scale * rng.uniform(0.88, 1.12)))
-    return joined(sides)
+        sides.append(_make_strokes(moved, scale * rng.uniform(0.88, 1.12)))
+    return join_strokes(sides)
 
 
-def _fissure(level: Level, wide: float, rng: np.random.Generator) -> Strokes:
+def _sample_fissure(level: Level, wide: float, rng: np.random.Generator) -> Strokes:
     lines: list[Array] = []
     for begin, end in FISSURE[level]:
         y = np.arange(begin, end + 1e-6, STEP)
@@ -197,38 +197,38 @@ def _fissure(level: Level, wide: float, rng: np.random.Generator) -> Strokes:
         x = (wander - np.linspace(wander[0], wander[-1], len(y))) * 0.8
         width = SULCUS * (0.75 + 0.45 * rng.random(len(y)))
         lines.append(np.stack([x, y, width], axis=-1))
-    return _strokes(lines, wide)
+    return _make_strokes(lines, wide)
 
 
-def _convexity(outline: Outline, side: float, wide: float, rng: np.random.Generator) -> Strokes:
+def _sample_outer_sulci(outline: Outline, side: float, wide: float, rng: np.random.Generator) -> Strokes:
     """Sulci that come in from the surface, every second one shallow, the deep ones forked."""
     count = int(rng.integers(19, 25))
     angles = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count * np.pi * side
     lines: list[Array] = []
-    for number, start in enumerate(outline.edge(angles)):
+    for number, start in enumerate(outline.compute_edge(angles)):
         deep = rng.uniform(0.16, 0.34) if number % 2 else rng.uniform(0.05, 0.20)
         inward = np.arctan2(-start[1], -start[0]) + rng.normal(0.0, 0.25)
-        line = _wander(start, inward, deep, rng)
+        line = _sample_winding_line(start, inward, deep, rng)
         lines.append(line)
         if deep > 0.2 and rng.random() < 0.6:
             at = int(rng.integers(len(line) // 3, len(line) - 1))
             turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.5, 1.0)
-            lines.append(_wander(line[at, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8))
-    return _cut(lines, wide, rng)
+            lines.append(_sample_winding_line(line[at, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8))
+    return _make_sulci(lines, wide, rng)
 
 
-def _medial(level: Level, side: float, wide: float, rng: np.random.Generator) -> Strokes:
+def _sample_medial_sulci(level: Level, side: float, wide: float, rng: np.random.Generator) -> Strokes:
     """Sulci that leave the fissure between the hemispheres."""
     lines: list[Array] = []
     for begin, end in FISSURE[level]:
         for y in np.arange(begin + rng.uniform(0.08, 0.2), end - 0.05, 0.19):
             start = np.asarray([0.0, y + rng.uniform(-0.07, 0.07)])
             heading = side * rng.normal(0.0, 0.6) + (0.0 if side > 0 else np.pi)
-            lines.append(_wander(start, heading, rng.uniform(0.04, 0.22), rng, 1.0))
-    return _cut(lines, wide, rng)
+            lines.append(_sample_winding_line(start, heading, rng.uniform(0.04, 0.22), rng, 1.0))
+    return _make_sulci(lines, wide, rng)
 
 
-def _wander(
+def _sample_winding_line(
     start: Array, heading: float, length: float, rng: np.random.Generator, width: float = 1.5
 ) -> Array:
     """A winding line ``(N, 3)`` that is widest where it begins."""
@@ -242,10 +242,10 @@ def _wander(
     return np.concatenate([points, half[:, None]], axis=1)
 
 
-def _veins(outline: Outline, rng: np.random.Generator) -> Strokes:
+def _sample_veins(outline: Outline, rng: np.random.Generator) -> Strokes:
     """The sagittal sinus at both ends of the midline, and veins over the convexity."""
     count = int(rng.integers(5, 14))
     angles = np.concatenate([[np.pi, 0.0], rng.uniform(-2.9, 2.9, count)])
-    places = outline.edge(angles) * np.concatenate([[1.0, 1.0], np.full(count, 0.995)])[:, None]
+    places = outline.compute_edge(angles) * np.concatenate([[1.0, 1.0], np.full(count, 0.995)])[:, None]
     radius = np.concatenate([[0.036, 0.020], rng.uniform(0.006, 0.014, count)])
     return Strokes(places, places, radius, np.ones(len(places)))

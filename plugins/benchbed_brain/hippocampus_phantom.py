@@ -24,19 +24,19 @@ from benchbed_brain.volume_fields import (
     Point,
     Points,
     Raster,
-    ellipsoid,
-    inside,
-    joined,
-    noise,
-    raster,
-    rotation,
-    tube,
+    measure_ellipsoid,
+    compute_inside,
+    join_solids,
+    sample_noise,
+    make_raster,
+    make_rotation,
+    measure_tube,
 )
 
-FINEST = 64
+SUPERSAMPLING_SIZE = 64
 """Voxels are looked at at several points where there are fewer than this along an edge."""
 
-SOFT = 0.8
+EDGE_SOFTNESS = 0.8
 """Width in mm over which one tissue goes over into another."""
 
 Knots = tuple[tuple[float, float, float, float], ...]
@@ -105,14 +105,14 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArra
     """
     if not 16 <= size <= 256:
         raise ValueError(f"size is {size} but must be from 16 to 256")
-    cases = [_rendered(np.random.default_rng((seed, index)), size) for index in indices]
+    cases = [_render_case(np.random.default_rng((seed, index)), size) for index in indices]
     return {
         "image": np.stack([image for image, _ in cases])[:, None],
         "mask": np.stack([mask for _, mask in cases]),
     }
 
 
-def _draw_lots(rng: np.random.Generator) -> _Case:
+def _sample_case(rng: np.random.Generator) -> _Case:
     side = 1.0 if rng.random() < 0.5 else -1.0
     # Real pictures are cut at whole millimetres around the hippocampus.
     box = np.clip(np.round(rng.normal((36, 50, 36), (2.2, 2.6, 2.8))), (31, 44, 28), (42, 57, 44))
@@ -120,7 +120,7 @@ def _draw_lots(rng: np.random.Generator) -> _Case:
     return _Case(
         box=box,
         side=side,
-        turn=rotation(rng.normal(0.0, 1.0, 3) * (0.10, 0.07, 0.07)),
+        turn=make_rotation(rng.normal(0.0, 1.0, 3) * (0.10, 0.07, 0.07)),
         scale=np.exp(size + rng.normal(0.0, 0.03, 3)),
         place=rng.normal(0.0, 0.8, 3) * (1.0, 1.0, 1.3),
         shrunk=float(rng.beta(1.4, 2.2)),
@@ -128,24 +128,24 @@ def _draw_lots(rng: np.random.Generator) -> _Case:
     )
 
 
-def _rendered(rng: np.random.Generator, size: int) -> tuple[Field, npt.NDArray[np.uint8]]:
-    case = _draw_lots(rng)
-    seen = _picture(case, size)
-    view = raster(case.extent, (size, size, size), -(-FINEST // size), seen)
-    at = _bent(case, view, rng)
-    body = _hippocampus(case, at)
-    light = _light(case, at, body, view, rng)
-    light = view.averaged(_photographed(light, view, case, rng))
+def _render_case(rng: np.random.Generator, size: int) -> tuple[Field, npt.NDArray[np.uint8]]:
+    case = _sample_case(rng)
+    seen = _find_picture_voxels(case, size)
+    view = make_raster(case.extent, (size, size, size), -(-SUPERSAMPLING_SIZE // size), seen)
+    at = _transform_points(case, view, rng)
+    body = _measure_hippocampus(case, at)
+    light = _render_tissues(case, at, body, view, rng)
+    light = view.reduce_mean(_apply_scanner(light, view, case, rng))
     grain = rng.uniform(0.02, 0.05) * min(1.0, size / 50)
     light += np.float32(grain) * rng.standard_normal(light.shape, dtype=np.float32)
     image = np.full((size, size, size), -1, np.float32)
     image[seen] = np.clip(2 * light - 1, -1, 1)
     mask = np.zeros((size, size, size), np.uint8)
-    mask[seen] = _codes(case, view, body)
+    mask[seen] = _label_parts(case, view, body)
     return image, mask
 
 
-def _picture(case: _Case, size: int) -> tuple[slice, slice, slice]:
+def _find_picture_voxels(case: _Case, size: int) -> tuple[slice, slice, slice]:
     """The voxels of the cube whose middles lie in the picture, along z, y and x."""
     lengths = case.box[::-1] / case.box.max() * size
     first, last = (np.round((size + sign * lengths) / 2).astype(int) for sign in (-1, 1))
@@ -153,87 +153,87 @@ def _picture(case: _Case, size: int) -> tuple[slice, slice, slice]:
     return z, y, x
 
 
-def _codes(case: _Case, view: Raster, body: Field) -> npt.NDArray[np.uint8]:
+def _label_parts(case: _Case, view: Raster, body: Field) -> npt.NDArray[np.uint8]:
     """Anterior and posterior part: real annotators part them by a coronal plane."""
-    covered = view.averaged(inside(body, SOFT)) > 0.5
-    middle = view.averaged(np.broadcast_to(view.points.y, body.shape))
+    covered = view.reduce_mean(compute_inside(body, EDGE_SOFTNESS)) > 0.5
+    middle = view.reduce_mean(np.broadcast_to(view.points.y, body.shape))
     return np.where(covered, np.where(middle > case.border, 1, 2), 0).astype(np.uint8)
 
 
-def _bent(case: _Case, view: Raster, rng: np.random.Generator) -> Points:
+def _transform_points(case: _Case, view: Raster, rng: np.random.Generator) -> Points:
     """Places in the standard case, x towards the body's middle."""
     axes = zip(view.points.axes, case.place, strict=True)
     x, y, z = (axis - np.float32(offset) for axis, offset in axes)
     matrix = (case.scale[:, None] * case.turn).astype(np.float32)
-    bends = [1.3 * noise(rng, 18.0, view.points, case.extent) for _ in range(3)]
+    bends = [1.3 * sample_noise(rng, 18.0, view.points, case.extent) for _ in range(3)]
     turned = [row[0] * case.side * x + row[1] * y + row[2] * z for row in matrix]
     return Points(*(axis + bend for axis, bend in zip(turned, bends, strict=True)))
 
 
-def _flat(at: Points, knots: Knots) -> Field:
+def _measure_flat_tube(at: Points, knots: Knots) -> Field:
     """Distance to a tube that is wider than it is high."""
     flattened = tuple((x, y, z * FLATNESS, radius) for x, y, z, radius in knots)
-    return tube(Points(at.x, at.y, at.z * np.float32(FLATNESS)), flattened)
+    return measure_tube(Points(at.x, at.y, at.z * np.float32(FLATNESS)), flattened)
 
 
-def _hippocampus(case: _Case, at: Points) -> Field:
-    whole = joined(_flat(at, BODY), _flat(at, UNCUS), 2.5)
+def _measure_hippocampus(case: _Case, at: Points) -> Field:
+    whole = join_solids(_measure_flat_tube(at, BODY), _measure_flat_tube(at, UNCUS), 2.5)
     return whole + np.float32(0.9 * case.shrunk - 0.3)
 
 
-def _light(case: _Case, at: Points, body: Field, view: Raster, rng: np.random.Generator) -> Field:
+def _render_tissues(case: _Case, at: Points, body: Field, view: Raster, rng: np.random.Generator) -> Field:
     """The tissues, laid over one another from the outside in."""
     signals = {k: v * float(np.exp(rng.normal(0.0, 0.04))) for k, v in SIGNALS.items()}
     light = np.full(body.shape, signals["white"], np.float32)
 
-    def lay(name: str, distance: Field, soft: float = SOFT) -> None:
+    def lay(name: str, distance: Field, soft: float = EDGE_SOFTNESS) -> None:
         nonlocal light
-        light += inside(distance, soft) * (np.float32(signals[name]) - light)
+        light += compute_inside(distance, soft) * (np.float32(signals[name]) - light)
 
-    lay("thalamus", ellipsoid(at, (7, -8, 19), (15, 19, 12)), 3.0)
-    lay("thalamus", ellipsoid(at, (-10, 14, 17), (5, 12, 8)), 2.0)
+    lay("thalamus", measure_ellipsoid(at, (7, -8, 19), (15, 19, 12)), 3.0)
+    lay("thalamus", measure_ellipsoid(at, (-10, 14, 17), (5, 12, 8)), 2.0)
     wide = np.float32(1.2 + 2.2 * case.shrunk)
-    below, sulcus = _cortex(case, at, view, rng)
+    below, sulcus = _measure_cortex(case, at, view, rng)
     lay("grey", np.maximum(below, sulcus - 3.4))
     lay("fluid", np.maximum(below, sulcus - 0.35 * wide))
-    stem = ellipsoid(at, (25, 8, -2), (12.5, 15, 24))
-    lay("grey", _flat(at, ENTORHINAL), 1.2)
-    lay("amygdala", ellipsoid(at, (0, 22, -2), (13, 10, 8)), 1.5)
+    stem = measure_ellipsoid(at, (25, 8, -2), (12.5, 15, 24))
+    lay("grey", _measure_flat_tube(at, ENTORHINAL), 1.2)
+    lay("amygdala", measure_ellipsoid(at, (0, 22, -2), (13, 10, 8)), 1.5)
     # The brain stem in its cistern, from which a fissure leads to the hippocampus.
     lay("fluid", np.maximum(stem - wide - 2, at.z - 9))
     lay("stem", stem)
-    lay("fluid", tube(at, FISSURE) - 0.25 * wide)
-    lay("fluid", ellipsoid(at, (-3, -27, 15), (6 + 4 * case.shrunk, 10, 9)))
-    lay("fluid", ellipsoid(at, (14, -25, 12), (8, 8, 8)))
+    lay("fluid", measure_tube(at, FISSURE) - 0.25 * wide)
+    lay("fluid", measure_ellipsoid(at, (-3, -27, 15), (6 + 4 * case.shrunk, 10, 9)))
+    lay("fluid", measure_ellipsoid(at, (14, -25, 12), (8, 8, 8)))
     # The temporal horn lies over it and beside it.
     horn = Points(at.x + np.float32(0.6), at.y, at.z - np.float32(0.9))
-    lay("fluid", _flat(horn, BODY) + np.float32(0.9 - 0.8 * wide))
-    light += inside(body, SOFT) * (_layers(signals["hippocampus"], body) - light)
-    lay("white", tube(at, FIMBRIA))
+    lay("fluid", _measure_flat_tube(horn, BODY) + np.float32(0.9 - 0.8 * wide))
+    light += compute_inside(body, EDGE_SOFTNESS) * (_apply_layers(signals["hippocampus"], body) - light)
+    lay("white", measure_tube(at, FIMBRIA))
     if rng.random() < 0.6:
         height = rng.uniform(-8, 2)
         vessel = ((11, 18, height, 0.9), (8, 8, height + 2, 0.8), (10, -4, height + 5, 0.7))
-        lay("vessel", tube(at, vessel))
+        lay("vessel", measure_tube(at, vessel))
     return light
 
 
-def _layers(signal: float, body: Field) -> Field:
+def _apply_layers(signal: float, body: Field) -> Field:
     """The hippocampus is a rolled up sheet: a little brighter within."""
     return np.asarray(signal * (1 + 0.04 * np.cos(1.6 * body)), np.float32)
 
 
-def _cortex(case: _Case, at: Points, view: Raster, rng: np.random.Generator) -> tuple[Field, Field]:
+def _measure_cortex(case: _Case, at: Points, view: Raster, rng: np.random.Generator) -> tuple[Field, Field]:
     """How far above the lower gyri places lie, and how far from the sulci between these."""
     height = at.z + 9.0 + np.float32(0.45) * at.y
-    wavy = 1.2 * noise(rng, 12.0, view.points, case.extent)
-    folds = noise(rng, 6.0, view.points, case.extent)
+    wavy = 1.2 * sample_noise(rng, 12.0, view.points, case.extent)
+    folds = sample_noise(rng, 6.0, view.points, case.extent)
     aside = np.abs(folds + np.float32(0.08) * (height + 5)) * np.float32(2.6)
     return np.asarray(height + wavy, np.float32), aside
 
 
-def _photographed(light: Field, view: Raster, case: _Case, rng: np.random.Generator) -> Field:
+def _apply_scanner(light: Field, view: Raster, case: _Case, rng: np.random.Generator) -> Field:
     """The scanner's blur, the coil's uneven reach and tissue that is never even."""
     blurred = ndimage.gaussian_filter(light, rng.uniform(0.4, 0.65) / view.spacing)
-    uneven = 1 + 0.09 * noise(rng, 30.0, view.points, case.extent)
-    uneven += 0.06 * noise(rng, 2.5, view.points, case.extent)
+    uneven = 1 + 0.09 * sample_noise(rng, 30.0, view.points, case.extent)
+    uneven += 0.06 * sample_noise(rng, 2.5, view.points, case.extent)
     return np.asarray(blurred * uneven, np.float32)

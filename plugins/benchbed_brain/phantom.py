@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.phantoms import Plane, blur, grid, noise
-from benchbed_brain.anatomy import Level, brain
-from benchbed_brain.tissue import OUTER_TABLE, Head, tissue
-from benchbed_brain.tumour import pushed, tumours
+from benchbed_brain.anatomy import Level, sample_brain
+from benchbed_brain.tissue import OUTER_TABLE, Head, render_tissue
+from benchbed_brain.tumour import push_brain, sample_tumours
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Weighting = Literal["T1", "T1c", "T2", "FLAIR"]
 
-FINEST = 128
+SUPERSAMPLING_SIZE = 128
 """Smaller pictures are drawn at a multiple of their size of at least this, and averaged."""
 
 LEVELS: tuple[Level, ...] = ("thalamus", "bodies", "vertex")
@@ -62,37 +62,37 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels | L
     """
     if not 16 <= size <= 1024:
         raise ValueError(f"size is {size} but must be from 16 to 1024")
-    cases = [_case(index, size, seed) for index in indices]
+    cases = [_render_case(index, size, seed) for index in indices]
     return {
         "image": np.stack([image for image, _ in cases])[..., None],
         "label": np.asarray([label for _, label in cases], dtype=np.int64),
     }
 
 
-def _case(index: int, size: int, seed: int) -> tuple[Pixels, int]:
+def _render_case(index: int, size: int, seed: int) -> tuple[Pixels, int]:
     rng = np.random.default_rng((seed, index))
-    head = _draw_lots(rng)
-    finer = -(-FINEST // size)
-    light = _photograph(tissue(head, rng, size * finer), head, rng)
+    head = _sample_head(rng)
+    finer = -(-SUPERSAMPLING_SIZE // size)
+    light = _apply_scanner(render_tissue(head, rng, size * finer), head, rng)
     averaged = light.reshape(size, finer, size, finer).mean(axis=(1, 3))
     return np.round(np.clip(averaged, 0, 1) * 255).astype(np.uint8), int(bool(head.growths))
 
 
-def _draw_lots(rng: np.random.Generator) -> Head:
+def _sample_head(rng: np.random.Generator) -> Head:
     sick = rng.random() < 0.6
     level: Level = LEVELS[int(rng.choice(3, p=(0.45, 0.33, 0.22)))]
     # Tumours are most often shown with contrast agent, healthy heads without.
     odds = (0.12, 0.46, 0.24, 0.18) if sick else (0.26, 0.10, 0.36, 0.28)
     weighting = WEIGHTINGS[int(rng.choice(4, p=odds))]
-    slice_ = brain(level, rng)
-    growths = tuple(tumours(slice_.outline, rng)) if sick else ()
+    slice_ = sample_brain(level, rng)
+    growths = tuple(sample_tumours(slice_.outline, rng)) if sick else ()
     scalp = rng.uniform(0.035, 0.085)
     height = rng.uniform(0.86, 1.01) if rng.random() < 0.72 else rng.uniform(0.62, 0.86)
     narrow = rng.random() < 0.55
     return Head(
-        brain=pushed(slice_, growths),
+        brain=push_brain(slice_, growths),
         growths=growths,
-        signals=_signals(weighting, rng),
+        signals=_sample_signals(weighting, rng),
         scale=height / (1 + OUTER_TABLE + scalp),
         angle=rng.normal(0.0, 0.07),
         place=(rng.normal(0.0, 0.02), rng.normal(0.0, 0.015)),
@@ -102,7 +102,7 @@ def _draw_lots(rng: np.random.Generator) -> Head:
     )
 
 
-def _signals(weighting: Weighting, rng: np.random.Generator) -> dict[str, float]:
+def _sample_signals(weighting: Weighting, rng: np.random.Generator) -> dict[str, float]:
     """Tissues of one scanner: each a little off, and grey and white matter more or less alike."""
     signals = {
         name: value * float(np.exp(rng.normal(0.0, 0.06)))
@@ -115,7 +115,7 @@ def _signals(weighting: Weighting, rng: np.random.Generator) -> dict[str, float]
     return signals
 
 
-def _photograph(light: Plane, head: Head, rng: np.random.Generator) -> Plane:
+def _apply_scanner(light: Plane, head: Head, rng: np.random.Generator) -> Plane:
     """The coil's uneven reach, the scanner's blur and noise, and the window of the viewer."""
     size = len(light)
     across, down = grid(size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, hookimpl
 from benchbed_brain.volume_spec import ADNI, BRATS, HIPPOCAMPUS
 
 # The zip file holds the two folders twice, once more in brain_tumor_dataset/; the pattern reaches
@@ -23,21 +23,21 @@ BRAIN_MRI = DatasetSpec(
         url="https://www.kaggle.com/datasets/navoneel/brain-mri-images-for-brain-tumor-detection",
     ),
     licence="not stated; pictures gathered from the web",
-    access=(
+    access_instructions=(
         "download navoneel/brain-mri-images-for-brain-tumor-detection from Kaggle and unpack it "
         "as brain-mri/."
     ),
     layouts=(
         Layout(
             folders=("brain-mri", "brain_tumor_dataset"),
-            parts=(Part(image="{label}/{id}.*"),),
-            patient=r"([^/.]+)[^/]*$",
-            picture="""\
+            parts=(LayoutPart(image="{label}/{id}.*"),),
+            patient_pattern=r"([^/.]+)[^/]*$",
+            diagram="""\
   brain-mri/yes/Y1.jpg   brain-mri/no/1 no.jpeg   (or brain_tumor_dataset/ in its place)""",
         ),
     ),
     phantom=Phantom(
-        render="benchbed_brain.phantom:render", counts={"train": 400, "test": 100}, seed=2019
+        render="benchbed_brain.phantom:render", case_counts={"train": 400, "test": 100}, seed=2019
     ),
     channels=1,
     classes=("no", "yes"),

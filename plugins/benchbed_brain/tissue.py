@@ -68,7 +68,7 @@ class _View:
     above: Plane
     pixel: float
 
-    def drawn(self, strokes: Strokes, wider: float = 0.0) -> Plane:
+    def draw_opacity(self, strokes: Strokes, wider: float = 0.0) -> Plane:
         """The opacity of strokes of the head, each half width grown by `wider`."""
         head = self.head
         c, s = np.cos(head.angle), np.sin(head.angle)
@@ -77,23 +77,23 @@ class _View:
         radius = (strokes.radius + wider) * head.scale
         return draw(replace(strokes, start=start, end=end, radius=radius), self.size)
 
-    def below(self, height: Lengths, soft: float = 0.0) -> Plane:
+    def mask_below(self, height: Lengths, soft: float = 0.0) -> Plane:
         """1 where a length is below 0 and 0 where it is above, soft over a pixel at least."""
         return np.asarray(np.clip(0.5 - height / max(self.pixel, soft), 0, 1), np.float32)
 
 
-def _viewed(head: Head, size: int) -> _View:
+def _make_view(head: Head, size: int) -> _View:
     across, down = grid(size)
     dx, dy = (across - head.place[0]) / head.scale, (down - head.place[1]) / head.scale
     c, s = np.float32(np.cos(head.angle)), np.float32(np.sin(head.angle))
     x, y = dx * c + dy * s, dy * c - dx * s
     # Along a ray the outline is where `reach` is 1.
-    reach = np.maximum(head.brain.outline.reach(x, y), 1e-3)
+    reach = np.maximum(head.brain.outline.measure_depth(x, y), 1e-3)
     above = np.asarray(np.hypot(x, y) * (1 - 1 / reach), np.float32)
     return _View(head, size, x, y, above, 2 / (size * head.scale))
 
 
-def tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
+def render_tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
     """The head as an ideal scanner would see it.
 
     Args:
@@ -104,35 +104,35 @@ def tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
     Returns:
         ``(size, size)`` shares of white, 0 and up.
     """
-    view = _viewed(head, size)
+    view = _make_view(head, size)
     lines = head.brain
     grey = np.maximum.reduce(
         [
-            view.drawn(lines.sulci, CORTEX),
-            view.drawn(lines.fissure, CORTEX),
-            view.below(-CORTEX - view.above),
-            0.85 * blur(view.drawn(lines.nuclei), 0.012),
+            view.draw_opacity(lines.sulci, CORTEX),
+            view.draw_opacity(lines.fissure, CORTEX),
+            view.mask_below(-CORTEX - view.above),
+            0.85 * blur(view.draw_opacity(lines.nuclei), 0.012),
         ]
     )
-    fluid = np.maximum.reduce([view.drawn(p) for p in (lines.sulci, lines.fissure, lines.fluid)])
+    fluid = np.maximum.reduce([view.draw_opacity(p) for p in (lines.sulci, lines.fissure, lines.fluid)])
     uneven = 1 + 0.035 * noise(rng, 9, size) + 0.02 * noise(rng, 34, size)
     light = np.full((size, size), head.signals["white"], np.float32)
-    light = _laid(light, head.signals["grey"], grey) * uneven
-    swollen, depths = _oedema(view, rng)
+    light = _blend_tissue(light, head.signals["grey"], grey) * uneven
+    swollen, depths = _compute_oedema(view, rng)
     # Oedema follows the white matter, and swelling closes the clefts.
-    light = _laid(light, head.signals["oedema"], swollen * (0.90 - 0.65 * grey))
-    light = _laid(light, head.signals["fluid"], fluid * (1 - 0.6 * swollen))
-    light = _grown(light, view, depths, rng)
-    light = _laid(light, head.signals["dura"], 0.7 * view.drawn(lines.fissure.restyled(radius=0.4)))
-    return _cased(light, view, rng)
+    light = _blend_tissue(light, head.signals["oedema"], swollen * (0.90 - 0.65 * grey))
+    light = _blend_tissue(light, head.signals["fluid"], fluid * (1 - 0.6 * swollen))
+    light = _add_tumours(light, view, depths, rng)
+    light = _blend_tissue(light, head.signals["dura"], 0.7 * view.draw_opacity(lines.fissure.replace_style(radius=0.4)))
+    return _add_head_layers(light, view, rng)
 
 
-def _laid(light: Plane, signal: float | Plane, cover: Plane) -> Plane:
+def _blend_tissue(light: Plane, signal: float | Plane, cover: Plane) -> Plane:
     """A tissue laid over what is there."""
     return np.asarray(light + cover * (signal - light), np.float32)
 
 
-def _oedema(view: _View, rng: np.random.Generator) -> tuple[Plane, list[Plane]]:
+def _compute_oedema(view: _View, rng: np.random.Generator) -> tuple[Plane, list[Plane]]:
     """The share of oedema, and how deep in each tumour a pixel lies (see `Tumour.depth`)."""
     swollen = np.zeros((view.size, view.size), np.float32)
     depths: list[Plane] = []
@@ -140,15 +140,15 @@ def _oedema(view: _View, rng: np.random.Generator) -> tuple[Plane, list[Plane]]:
         return swollen, depths
     lobed = 1 + 0.40 * noise(rng, 7, view.size) + 0.18 * noise(rng, 16, view.size)
     for growth in view.head.growths:
-        depth = growth.depth(view.x, view.y)
+        depth = growth.measure_depth(view.x, view.y)
         depths.append(depth)
         if growth.oedema > 0.05:
             beyond = (depth - 1 - growth.oedema * lobed) * growth.radius
-            swollen = np.maximum(swollen, view.below(beyond, 0.10))
+            swollen = np.maximum(swollen, view.mask_below(beyond, 0.10))
     return swollen, depths
 
 
-def _grown(light: Plane, view: _View, depths: list[Plane], rng: np.random.Generator) -> Plane:
+def _add_tumours(light: Plane, view: _View, depths: list[Plane], rng: np.random.Generator) -> Plane:
     """The tumours: a core within a ragged rim, or all of one kind."""
     if not depths:
         return light
@@ -157,38 +157,38 @@ def _grown(light: Plane, view: _View, depths: list[Plane], rng: np.random.Genera
     ragged = 0.10 * noise(rng, 12, size) + 0.09 * noise(rng, 30, size)
     for growth, smooth in zip(view.head.growths, depths, strict=True):
         if growth.kind == "meningioma":
-            body = view.below((smooth - 1) * growth.radius, 0.015)
-            light = _laid(light, signals["solid"] * speckle, body)
+            body = view.mask_below((smooth - 1) * growth.radius, 0.015)
+            light = _blend_tissue(light, signals["solid"] * speckle, body)
             continue
         depth = smooth + 0.7 * ragged
         if growth.kind == "glioma":
-            body = view.below((depth - 1) * growth.radius, 0.09)
-            light = _laid(light, signals["glioma"] * speckle, body)
+            body = view.mask_below((depth - 1) * growth.radius, 0.09)
+            light = _blend_tissue(light, signals["glioma"] * speckle, body)
             continue
         # Where the ragged field is high, the rim is thick or reaches into the core.
-        core = view.below((depth + 0.9 * ragged - 1 + growth.rim) * growth.radius, 0.03)
-        inside = _laid(signals["rim"] * speckle**2, signals["core"], core)
-        light = _laid(light, inside, view.below((depth - 1) * growth.radius, 0.015))
+        core = view.mask_below((depth + 0.9 * ragged - 1 + growth.rim) * growth.radius, 0.03)
+        inside = _blend_tissue(signals["rim"] * speckle**2, signals["core"], core)
+        light = _blend_tissue(light, inside, view.mask_below((depth - 1) * growth.radius, 0.015))
     return light
 
 
-def _cased(light: Plane, view: _View, rng: np.random.Generator) -> Plane:
+def _add_head_layers(light: Plane, view: _View, rng: np.random.Generator) -> Plane:
     """Fluid around the brain, veins, the bone's two tables with marrow between, scalp, air."""
     head, above, size = view.head, view.above, view.size
     signals = head.signals
     thick = 1 + 0.20 * noise(rng, 3, size) + 0.06 * noise(rng, 9, size)
     temple = head.muscle * np.exp(-(((view.y + 0.25) / 0.28) ** 2)) * np.minimum(abs(view.x), 1)
-    light = _laid(light, signals["fluid"], view.below(-above))
-    light = _laid(light, signals["vein"], view.drawn(head.brain.veins))
-    light = _laid(light, signals["dura"], 0.6 * view.below(0.8 * FLUID - above))
-    light = _laid(light, signals["bone"], view.below(FLUID - above))
+    light = _blend_tissue(light, signals["fluid"], view.mask_below(-above))
+    light = _blend_tissue(light, signals["vein"], view.draw_opacity(head.brain.veins))
+    light = _blend_tissue(light, signals["dura"], 0.6 * view.mask_below(0.8 * FLUID - above))
+    light = _blend_tissue(light, signals["bone"], view.mask_below(FLUID - above))
     between = abs(above - (INNER_TABLE + MARROW) / 2) - (MARROW - INNER_TABLE) / 2
-    light = _laid(
-        light, signals["marrow"], view.below(between, 0.03) * np.clip(2.2 * thick - 1.6, 0, 1)
+    light = _blend_tissue(
+        light, signals["marrow"], view.mask_below(between, 0.03) * np.clip(2.2 * thick - 1.6, 0, 1)
     )
     muscle = 0.45 * signals["fat"]
-    light = _laid(light, muscle, view.below(OUTER_TABLE - above))
+    light = _blend_tissue(light, muscle, view.mask_below(OUTER_TABLE - above))
     fat = 0.88 + 0.10 * noise(rng, 40, size)
-    light = _laid(light, signals["fat"], fat * view.below(OUTER_TABLE + temple - above))
+    light = _blend_tissue(light, signals["fat"], fat * view.mask_below(OUTER_TABLE + temple - above))
     skin = OUTER_TABLE + temple + head.scalp * thick
-    return light * view.below(above - skin, 0.012)
+    return light * view.mask_below(above - skin, 0.012)

@@ -14,8 +14,8 @@ from benchbed_brain.anatomy import Brain, Outline
 Kind = Literal["glioblastoma", "glioma", "meningioma", "metastasis"]
 
 KINDS: tuple[Kind, ...] = ("glioblastoma", "glioma", "meningioma", "metastasis")
-SHARES = (0.42, 0.18, 0.25, 0.15)
-LOBES = np.arange(2, 8)
+KIND_SHARES = (0.42, 0.18, 0.25, 0.15)
+LOBE_FREQUENCIES = np.arange(2, 8)
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,24 @@ class Tumour:
     rim: float
     oedema: float
 
-    def depth(self, x: Plane, y: Plane) -> Plane:
+    def measure_depth(self, x: Plane, y: Plane) -> Plane:
         """Distance to the centre over that of the outline: 0 to 1 inside, 1 on it."""
         dx, dy = x - self.centre[0], y - self.centre[1]
         angle = np.arctan2(dy, dx)
         edge = np.ones_like(angle)
-        for wave, (height, phase) in zip(LOBES, self.lobes, strict=True):
+        for wave, (height, phase) in zip(LOBE_FREQUENCIES, self.lobes, strict=True):
             edge += height * np.cos(wave * angle + phase)
         return np.asarray(np.hypot(dx, dy) / (self.radius * edge), np.float32)
 
 
-def tumours(outline: Outline, rng: np.random.Generator) -> list[Tumour]:
+def sample_tumours(outline: Outline, rng: np.random.Generator) -> list[Tumour]:
     """What one patient has: one tumour, or up to three metastases."""
-    kind: Kind = KINDS[int(rng.choice(len(KINDS), p=SHARES))]
+    kind: Kind = KINDS[int(rng.choice(len(KINDS), p=KIND_SHARES))]
     count = int(rng.integers(1, 4)) if kind == "metastasis" else 1
-    return [_tumour(kind, outline, rng) for _ in range(count)]
+    return [_sample_tumour(kind, outline, rng) for _ in range(count)]
 
 
-def _tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tumour:
+def _sample_tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tumour:
     least, most = {
         "glioblastoma": (0.17, 0.34),
         "glioma": (0.16, 0.32),
@@ -64,14 +64,14 @@ def _tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tumour:
     }[kind]
     radius = rng.uniform(least, most)
     angle = rng.uniform(0.25, np.pi - 0.25) * rng.choice((-1.0, 1.0))
-    edge = outline.edge(np.asarray([angle]))[0]
+    edge = outline.compute_edge(np.asarray([angle]))[0]
     reach = float(np.hypot(*edge))
     # A meningioma hangs from the dura; the others lie in the brain.
     inwards = 0.72 * radius if kind == "meningioma" else radius + rng.uniform(0.0, 0.45) * reach
     centre = edge * max(1 - inwards / reach, 0.25)
     rough = {"glioblastoma": 0.14, "glioma": 0.14, "meningioma": 0.05, "metastasis": 0.05}[kind]
-    heights = rng.normal(0.0, rough, len(LOBES)) * (2 / LOBES) ** 1.3
-    lobes = np.stack([heights, rng.uniform(0, 2 * np.pi, len(LOBES))], axis=-1)
+    heights = rng.normal(0.0, rough, len(LOBE_FREQUENCIES)) * (2 / LOBE_FREQUENCIES) ** 1.3
+    lobes = np.stack([heights, rng.uniform(0, 2 * np.pi, len(LOBE_FREQUENCIES))], axis=-1)
     return Tumour(
         kind=kind,
         centre=(float(centre[0]), float(centre[1])),
@@ -87,7 +87,7 @@ def _tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tumour:
     )
 
 
-def pushed(slice_: Brain, growths: Sequence[Tumour]) -> Brain:
+def push_brain(slice_: Brain, growths: Sequence[Tumour]) -> Brain:
     """The brain with what lies around the tumours moved away from them.
 
     A point at distance d from the centre goes to the cube root of d^3 + (0.8 r)^3, with r the
@@ -95,7 +95,7 @@ def pushed(slice_: Brain, growths: Sequence[Tumour]) -> Brain:
     """
 
     def moved(points: Array) -> Array:
-        reach = slice_.outline.reach
+        reach = slice_.outline.measure_depth
         furthest = np.maximum(reach(points[:, 0], points[:, 1]), 0.98)
         for growth in growths:
             away = points - growth.centre

@@ -16,10 +16,10 @@ from benchbed_brain.volume_fields import (
     Lattice,
     Point,
     Points,
-    common,
-    ellipsoid,
-    joined,
-    tube,
+    intersect_solids,
+    measure_ellipsoid,
+    join_solids,
+    measure_tube,
 )
 
 STEP = 2.5
@@ -82,28 +82,28 @@ class Anatomy:
 
 
 @lru_cache(maxsize=1)
-def standard() -> Lattice:
+def build_standard_brain() -> Lattice:
     """The standard brain's right half; channels as the attributes of `Anatomy`."""
     lines = [
         np.arange(low, high + STEP / 2, STEP, dtype=np.float32)
         for low, high in zip(LOWEST, HIGHEST, strict=True)
     ]
     at = Points(lines[0][None, None], lines[1][None, :, None], lines[2][:, None, None])
-    cerebrum, cerebellum, stem = _cerebrum(at), _cerebellum(at), _stem(at)
+    cerebrum, cerebellum, stem = _measure_hemisphere(at), _measure_cerebellum(at), _measure_stem(at)
     # The skull's removal goes smoothly over every cleft.
-    hull = joined(joined(_whole_cerebrum(at), cerebellum, 14.0), stem, 8.0) - np.float32(0.4)
+    hull = join_solids(join_solids(_measure_whole_cerebrum(at), cerebellum, 14.0), stem, 8.0) - np.float32(0.4)
     steepest = np.asarray(np.gradient(cerebrum, STEP), np.float32)
     outwards = -cerebrum * steepest / np.maximum((steepest**2).sum(axis=0), np.float32(1))
     parts = Anatomy(
         hull=hull,
         cerebrum=cerebrum,
-        bridges=_bridges(at),
+        bridges=_measure_bridges(at),
         stem=stem,
         cerebellum=cerebellum,
-        nuclei=_nuclei(at),
-        ventricles=np.minimum(*(tube(at, line) for line in LATERAL_VENTRICLE)),
+        nuclei=_measure_nuclei(at),
+        ventricles=np.minimum(*(measure_tube(at, line) for line in LATERAL_VENTRICLE)),
         cisterns=np.minimum.reduce(
-            [tube(at, line) for line in (THIRD_VENTRICLE, FOURTH_VENTRICLE, *CISTERNS)]
+            [measure_tube(at, line) for line in (THIRD_VENTRICLE, FOURTH_VENTRICLE, *CISTERNS)]
         ),
         right=outwards[2],
         forward=outwards[1],
@@ -114,54 +114,54 @@ def standard() -> Lattice:
     return Lattice(np.stack(fields, axis=-1), LOWEST, STEP)
 
 
-def _whole_cerebrum(at: Points) -> Field:
+def _measure_whole_cerebrum(at: Points) -> Field:
     """Both hemispheres in one: a blunt egg, flat below, and the temporal lobes."""
     # The egg is wider behind the middle than in front.
     narrow = np.float32(1) + np.float32(0.0016) * np.clip(at.y + 25, -30, None)
-    egg = ellipsoid(Points(at.x * narrow, at.y, at.z), (0, -17, 14), (68, 87, 64), power=2.25)
+    egg = measure_ellipsoid(Points(at.x * narrow, at.y, at.z), (0, -17, 14), (68, 87, 64), power=2.25)
     # The base: the roofs of the orbits in front, the tentorium behind, higher in the middle.
     orbits = -24 - 0.10 * np.abs(at.y - 30)
     tent = -18 + 9 * np.exp(-((at.x / 26) ** 2)) + 0.04 * (at.y + 60)
     behind = np.clip((10 - at.y) / 40, 0, 1)
-    body = common(egg, orbits + behind * (tent - orbits) - at.z, 16.0)
-    lobe = ellipsoid(at, (47, -13, -17), (21, 44, 19), pitch=-0.22, power=2.3)
-    pole = ellipsoid(at, (38, 9, -28), (17, 16, 15))
-    inner = ellipsoid(at, (23, -18, -18), (12, 24, 11), pitch=-0.25)
-    return joined(body, joined(joined(lobe, pole, 10.0), inner, 10.0), 6.0)
+    body = intersect_solids(egg, orbits + behind * (tent - orbits) - at.z, 16.0)
+    lobe = measure_ellipsoid(at, (47, -13, -17), (21, 44, 19), pitch=-0.22, power=2.3)
+    pole = measure_ellipsoid(at, (38, 9, -28), (17, 16, 15))
+    inner = measure_ellipsoid(at, (23, -18, -18), (12, 24, 11), pitch=-0.25)
+    return join_solids(body, join_solids(join_solids(lobe, pole, 10.0), inner, 10.0), 6.0)
 
 
-def _cerebrum(at: Points) -> Field:
+def _measure_hemisphere(at: Points) -> Field:
     """A hemisphere: half of the whole, up to the fissure between the two."""
-    return common(_whole_cerebrum(at), np.float32(0.9) - at.x, 3.0)
+    return intersect_solids(_measure_whole_cerebrum(at), np.float32(0.9) - at.x, 3.0)
 
 
-def _bridges(at: Points) -> Field:
+def _measure_bridges(at: Points) -> Field:
     """Corpus callosum with its radiation, and what lies below it around the third ventricle."""
-    arch = joined(tube(at, CALLOSUM), tube(at, CALLOSUM_SIDE), 16.0)
-    between = ellipsoid(at, (0, -12, 3), (26, 22, 15))
-    return joined(arch, between, 6.0)
+    arch = join_solids(measure_tube(at, CALLOSUM), measure_tube(at, CALLOSUM_SIDE), 16.0)
+    between = measure_ellipsoid(at, (0, -12, 3), (26, 22, 15))
+    return join_solids(arch, between, 6.0)
 
 
-def _stem(at: Points) -> Field:
-    midbrain = ellipsoid(at, (0, -24, -10), (17, 13, 14))
-    pons = ellipsoid(at, (0, -24, -29), (17, 13, 14))
-    medulla = tube(at, ((0, -30, -40, 10), (0, -40, -85, 7.5)))
-    arms = tube(at, ((8, -30, -29, 8), (22, -44, -34, 7)))
-    return joined(joined(midbrain, pons, 5.0), joined(medulla, arms, 5.0), 5.0)
+def _measure_stem(at: Points) -> Field:
+    midbrain = measure_ellipsoid(at, (0, -24, -10), (17, 13, 14))
+    pons = measure_ellipsoid(at, (0, -24, -29), (17, 13, 14))
+    medulla = measure_tube(at, ((0, -30, -40, 10), (0, -40, -85, 7.5)))
+    arms = measure_tube(at, ((8, -30, -29, 8), (22, -44, -34, 7)))
+    return join_solids(join_solids(midbrain, pons, 5.0), join_solids(medulla, arms, 5.0), 5.0)
 
 
-def _cerebellum(at: Points) -> Field:
-    half = ellipsoid(at, (24, -63, -34), (29, 30, 23), pitch=0.22, power=2.2)
-    vermis = ellipsoid(at, (0, -60, -26), (12, 26, 23))
-    return joined(half, vermis, 5.0)
+def _measure_cerebellum(at: Points) -> Field:
+    half = measure_ellipsoid(at, (24, -63, -34), (29, 30, 23), pitch=0.22, power=2.2)
+    vermis = measure_ellipsoid(at, (0, -60, -26), (12, 26, 23))
+    return join_solids(half, vermis, 5.0)
 
 
-def _nuclei(at: Points) -> Field:
+def _measure_nuclei(at: Points) -> Field:
     parts = [
-        tube(at, CAUDATE),
-        ellipsoid(at, (26.5, 2, 1), (5.5, 16, 10), pitch=0.1),
-        ellipsoid(at, (19.5, -4, -1), (4, 8, 6)),
-        ellipsoid(at, (11.5, -18, 7), (9, 14.5, 8.5), pitch=-0.1),
-        tube(at, HIPPOCAMPUS),
+        measure_tube(at, CAUDATE),
+        measure_ellipsoid(at, (26.5, 2, 1), (5.5, 16, 10), pitch=0.1),
+        measure_ellipsoid(at, (19.5, -4, -1), (4, 8, 6)),
+        measure_ellipsoid(at, (11.5, -18, 7), (9, 14.5, 8.5), pitch=-0.1),
+        measure_tube(at, HIPPOCAMPUS),
     ]
     return np.asarray(np.minimum.reduce(parts))

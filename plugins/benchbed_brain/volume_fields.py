@@ -28,7 +28,7 @@ class Points:
     y: Field
     z: Field
 
-    def at(self, which: Which) -> Points:
+    def select_points(self, which: Which) -> Points:
         """Those of a grid's places, as flat arrays; `which` numbers them along z, y and x."""
         k, j, i = which
         return Points(self.x.ravel()[i], self.y.ravel()[j], self.z.ravel()[k])
@@ -39,7 +39,7 @@ class Points:
         return self.x, self.y, self.z
 
     @property
-    def mirrored(self) -> Points:
+    def right_half(self) -> Points:
         """Both halves laid on the right one."""
         return Points(np.abs(self.x), self.y, self.z)
 
@@ -50,17 +50,17 @@ class Raster:
 
     Attributes:
         points: Coordinates of the points: x ``(1, 1, nx)``, y ``(1, ny, 1)`` and z ``(nz, 1, 1)``.
-        finer: Points along each edge of a voxel.
+        points_per_edge: Points along each edge of a voxel.
         spacing: Distance between points of a slice.
     """
 
     points: Points
-    finer: int
+    points_per_edge: int
     spacing: float
 
-    def averaged(self, fine: Field) -> Field:
+    def reduce_mean(self, fine: Field) -> Field:
         """Means over the points of each voxel: ``(..., nz, ny, nx)`` to that of the voxels."""
-        f = self.finer
+        f = self.points_per_edge
         if f == 1:
             return fine
         # One axis after the other: several times as fast as one mean over three.
@@ -71,7 +71,7 @@ class Raster:
         return fine
 
 
-def raster(
+def make_raster(
     extent: Point, shape: tuple[int, int, int], finer: int, voxels: Sequence[slice] | None = None
 ) -> Raster:
     """Points in a frame around the origin, or in some of its voxels.
@@ -93,7 +93,7 @@ def raster(
     return Raster(Points(x, y, z), finer, extent[0] / (shape[2] * finer))
 
 
-def rotation(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def make_rotation(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """A rotation ``(3, 3)``: turns about x (nodding), y (leaning) and z, in radians."""
     matrix = np.eye(3)
     for axis, angle in enumerate(angles):
@@ -105,12 +105,12 @@ def rotation(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return matrix
 
 
-def inside(distance: Field, soft: float) -> Field:
+def compute_inside(distance: Field, soft: float) -> Field:
     """1 inside a solid and 0 outside, with an even slope of width `soft` across its surface."""
     return np.asarray(np.clip(np.float32(0.5) - distance / np.float32(soft), 0, 1), np.float32)
 
 
-def ellipsoid(
+def measure_ellipsoid(
     at: Points, centre: Point, radii: Point, *, pitch: float = 0.0, power: float = 2.0
 ) -> Field:
     """Signed distance to an ellipsoid.
@@ -133,7 +133,7 @@ def ellipsoid(
     return np.asarray((reach - 1) * reach ** (power - 1) / np.sqrt(slope), np.float32)
 
 
-def tube(at: Points, knots: Sequence[tuple[float, float, float, float]]) -> Field:
+def measure_tube(at: Points, knots: Sequence[tuple[float, float, float, float]]) -> Field:
     """Signed distance to a bent tube through knots (x, y, z, radius)."""
     nearest = np.full(np.broadcast(*at.axes).shape, np.inf, np.float32)
     for first, last in pairwise(knots):
@@ -146,18 +146,18 @@ def tube(at: Points, knots: Sequence[tuple[float, float, float, float]]) -> Fiel
     return nearest
 
 
-def joined(first: Field, second: Field, soft: float) -> Field:
+def join_solids(first: Field, second: Field, soft: float) -> Field:
     """The union of two solids, its edges filled over a length `soft`."""
     blend = np.clip(np.float32(soft) - np.abs(first - second), 0, None)
     return np.asarray(np.minimum(first, second) - blend**2 / np.float32(4 * soft), np.float32)
 
 
-def common(first: Field, second: Field, soft: float) -> Field:
+def intersect_solids(first: Field, second: Field, soft: float) -> Field:
     """What two solids have in common, its edges rounded over a length `soft`."""
-    return -joined(-first, -second, soft)
+    return -join_solids(-first, -second, soft)
 
 
-def noise(rng: np.random.Generator, grain: float, at: Points, extent: Point) -> Field:
+def sample_noise(rng: np.random.Generator, grain: float, at: Points, extent: Point) -> Field:
     """Smooth noise on a grid of points: cubic B-splines on random knots.
 
     The knots lie `grain` apart over the whole frame, so that neither the number of points nor the
@@ -176,7 +176,7 @@ def noise(rng: np.random.Generator, grain: float, at: Points, extent: Point) -> 
     for axis, length in zip(at.axes, extent, strict=True):
         cells = max(1, round(length / grain))
         position = (axis.ravel() / np.float32(length) + np.float32(0.5)) * np.float32(cells)
-        weights.append(_splines(position, cells + 3))
+        weights.append(_compute_splines(position, cells + 3))
     across, along, upward = weights
     knots = rng.standard_normal([w.shape[1] for w in weights[::-1]], dtype=np.float32)
     plane = np.tensordot(upward, knots, axes=1)
@@ -185,7 +185,7 @@ def noise(rng: np.random.Generator, grain: float, at: Points, extent: Point) -> 
     return np.asarray(lines @ across.T / 0.479**1.5, np.float32)
 
 
-def _splines(position: Field, count: int) -> Field:
+def _compute_splines(position: Field, count: int) -> Field:
     """Weights ``(N, count)`` of uniform cubic B-splines, the first of them centred on -1."""
     offset = np.abs(position[:, None] + 1 - np.arange(count, dtype=np.float32)[None])
     near = 2 / 3 - offset**2 + offset**3 / 2
@@ -207,7 +207,7 @@ class Lattice:
     origin: Point
     step: float
 
-    def sampled(self, at: Points) -> Field:
+    def interpolate_at(self, at: Points) -> Field:
         """The fields at flat points, by trilinear interpolation: ``(C, N)``.
 
         Points outside take what is on the nearest face.

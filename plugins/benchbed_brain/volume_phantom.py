@@ -13,15 +13,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from benchbed_brain.volume_fields import Field, Points, noise, raster
-from benchbed_brain.volume_subject import FRAME, head
-from benchbed_brain.volume_tissue import Brain, brain
+from benchbed_brain.volume_fields import Field, Points, sample_noise, make_raster
+from benchbed_brain.volume_subject import FRAME_LENGTHS, sample_head
+from benchbed_brain.volume_tissue import Brain, build_brain
 from benchbed_brain.volume_tumour import Tumour
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weighting = Literal["T1", "T1c", "T2", "FLAIR"]
 
-DEPTH = 54 / 128
+DEPTH_RATIO = 54 / 128
 """Slices for each in-plane pixel."""
 
 SEQUENCES: tuple[Weighting, ...] = ("T1", "T1c", "T2", "FLAIR")
@@ -72,13 +72,13 @@ def render_tumour_and_tissue(indices: Sequence[int], size: int, seed: int) -> Ar
         ValueError: `size` is out of range.
     """
     cases: list[Arrays] = []
-    for index in _checked(indices, size):
+    for index in _check_arguments(indices, size):
         rng = np.random.default_rng((seed, index))
-        subject = head(rng, sick=True)
-        shares = brain(subject, _shape(size), rng)
-        scanner = _scanner(shares, subject.growth, size, rng)
-        image = np.stack([scanner.scanned(sequence, rng) for sequence in SEQUENCES])
-        tumour, tissue = _codes(shares)
+        subject = sample_head(rng, sick=True)
+        shares = build_brain(subject, _get_shape(size), rng)
+        scanner = _make_scanner(shares, subject.growth, size, rng)
+        image = np.stack([scanner.render_sequence(sequence, rng) for sequence in SEQUENCES])
+        tumour, tissue = _select_codes(shares)
         cases.append({"image": image, "mask": tumour, "tissue": tissue})
     return {name: np.stack([case[name] for case in cases]) for name in cases[0]}
 
@@ -99,25 +99,25 @@ def render_tissue(indices: Sequence[int], size: int, seed: int) -> Arrays:
         ValueError: `size` is out of range.
     """
     cases: list[Arrays] = []
-    for index in _checked(indices, size):
+    for index in _check_arguments(indices, size):
         rng = np.random.default_rng((seed, index))
-        shares = brain(head(rng, sick=False), _shape(size), rng)
-        image = _scanner(shares, None, size, rng).scanned("T1", rng)[None]
-        cases.append({"image": image, "mask": _codes(shares)[1]})
+        shares = build_brain(sample_head(rng, sick=False), _get_shape(size), rng)
+        image = _make_scanner(shares, None, size, rng).render_sequence("T1", rng)[None]
+        cases.append({"image": image, "mask": _select_codes(shares)[1]})
     return {name: np.stack([case[name] for case in cases]) for name in cases[0]}
 
 
-def _checked(indices: Sequence[int], size: int) -> Sequence[int]:
+def _check_arguments(indices: Sequence[int], size: int) -> Sequence[int]:
     if not 16 <= size <= 256:
         raise ValueError(f"size is {size} but must be from 16 to 256")
     return indices
 
 
-def _shape(size: int) -> tuple[int, int, int]:
-    return (round(DEPTH * size), size, size)
+def _get_shape(size: int) -> tuple[int, int, int]:
+    return (round(DEPTH_RATIO * size), size, size)
 
 
-def _codes(shares: Brain) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _select_codes(shares: Brain) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """The tumour and the tissue that fill most of each voxel."""
     tissue = np.stack([shares.fluid, shares.grey, shares.white])
     tumour = np.stack([shares.core, shares.oedema, shares.rim])
@@ -148,17 +148,17 @@ class _Scanner:
     size: int
     speckle: np.random.Generator
 
-    def scanned(self, sequence: Weighting, rng: np.random.Generator) -> Field:
+    def render_sequence(self, sequence: Weighting, rng: np.random.Generator) -> Field:
         """One sequence: signals, the coil's uneven reach, noise; outside the brain nothing."""
         signals = {
             name: value * float(np.exp(rng.normal(0.0, 0.05)))
             for name, value in SIGNALS[sequence].items()
         }
         signals["core"] = signals["core" if self.enhancing else "solid"]
-        light = np.zeros(_shape(self.size), np.float32)
+        light = np.zeros(_get_shape(self.size), np.float32)
         for name, texture in self.texture.items():
             light += np.float32(signals[name]) * texture
-        light *= 1 + 0.05 * noise(rng, 110.0, _points(self.size), FRAME)
+        light *= 1 + 0.05 * sample_noise(rng, 110.0, _make_points(self.size), FRAME_LENGTHS)
         # As in a scan of 1 mm that was averaged to this size.
         strength = rng.uniform(0.008, 0.022) * min(1.0, (self.size / 128) ** 1.5)
         light += np.float32(strength) * self.speckle.standard_normal(light.shape, np.float32)
@@ -166,13 +166,13 @@ class _Scanner:
         return np.asarray(np.clip(2 * light * covered - 1, -1, 1), np.float32)
 
 
-def _points(size: int) -> Points:
-    return raster(FRAME, _shape(size), 1).points
+def _make_points(size: int) -> Points:
+    return make_raster(FRAME_LENGTHS, _get_shape(size), 1).points
 
 
-def _scanner(shares: Brain, growth: Tumour | None, size: int, rng: np.random.Generator) -> _Scanner:
-    fine = 1 + 0.025 * noise(rng, 9.0, _points(size), FRAME)
-    coarse = 1 + 0.10 * noise(rng, 13.0, _points(size), FRAME)
+def _make_scanner(shares: Brain, growth: Tumour | None, size: int, rng: np.random.Generator) -> _Scanner:
+    fine = 1 + 0.025 * sample_noise(rng, 9.0, _make_points(size), FRAME_LENGTHS)
+    coarse = 1 + 0.10 * sample_noise(rng, 13.0, _make_points(size), FRAME_LENGTHS)
     texture = {
         name: share * (coarse if name in ("core", "oedema", "rim") else fine)
         for name, share in vars(shares).items()

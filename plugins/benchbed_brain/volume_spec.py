@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, Volumes
+from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, VolumeSpec
 
 SEQUENCES = ("T1", "T1c", "T2", "FLAIR")
 TUMOUR = ("necrotic and non-enhancing core", "oedema", "enhancing tumour")
@@ -19,20 +19,20 @@ _NIFTI = "**/{patient}/{id}"
 _SLICE = "training/{id}/{patient}"
 
 # One case is a folder; every challenge since 2017 names its files so.
-_SINCE_2017 = Part(
+_LAYOUT_SINCE_2017 = LayoutPart(
     image=f"{_NIFTI}_flair.nii*",
     sequences=tuple(f"{_NIFTI}_{name}.nii*" for name in ("t1", "t1ce", "t2", "flair")),
     mask=f"{_NIFTI}_seg.nii*",
-    codes={1: 1, 2: 2, 4: 3},
+    label_mapping={1: 1, 2: 2, 4: 3},
 )
 
 # The challenge of 2015 in NIfTI, with the codes of 2013: 1 necrosis and 3 non-enhancing tumour
 # are one structure since 2017.
-_OF_2015 = Part(
+_LAYOUT_2015 = LayoutPart(
     image=f"{_NIFTI}_flair.nii*",
-    sequences=_SINCE_2017.sequences,
-    mask=_SINCE_2017.mask,
-    codes={1: 1, 2: 2, 3: 1, 4: 3},
+    sequences=_LAYOUT_SINCE_2017.sequences,
+    mask=_LAYOUT_SINCE_2017.mask,
+    label_mapping={1: 1, 2: 2, 3: 1, 4: 3},
 )
 
 BRATS = DatasetSpec(
@@ -48,63 +48,63 @@ BRATS = DatasetSpec(
         url="https://doi.org/10.1109/TMI.2014.2377694",
     ),
     licence="the challenge's terms; CC BY-SA 4.0 for the copy in the Decathlon",
-    access=(
+    access_instructions=(
         "register for a BraTS challenge at synapse.org and unpack its training set as brats/; or "
         "download Task01_BrainTumour from medicaldecathlon.com and unpack it as it is."
     ),
     layouts=(
         Layout(
             folders=("brats", "MICCAI_BraTS_2018_Data_Training", "BraTS2020_TrainingData"),
-            parts=(_SINCE_2017,),
-            picture="""\
+            parts=(_LAYOUT_SINCE_2017,),
+            diagram="""\
   brats/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg; HGG/ and LGG/ may stand between""",
         ),
         Layout(
             folders=("brats2015", "BRATS2015_Training"),
-            parts=(_OF_2015,),
-            picture="""\
+            parts=(_LAYOUT_2015,),
+            diagram="""\
   brats2015/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg (labels 1 to 4); from .mha by
                                   SimpleITK.WriteImage(SimpleITK.ReadImage("a.mha"), "a.nii.gz")""",
         ),
         Layout(
             folders=("Task01_BrainTumour", "msd-brats/Task01_BrainTumour"),
             parts=(
-                Part(
+                LayoutPart(
                     image="imagesTr/{id}.nii*",
                     mask="labelsTr/{id}.nii*",
                     # The file has FLAIR, T1, T1c, T2.
-                    order=(1, 2, 3, 0),
-                    codes={1: 2, 2: 1, 3: 3},
+                    channel_indices=(1, 2, 3, 0),
+                    label_mapping={1: 2, 2: 1, 3: 3},
                 ),
             ),
-            picture="""\
+            diagram="""\
   Task01_BrainTumour/imagesTr/BRATS_001.nii.gz   labelsTr/BRATS_001.nii.gz""",
         ),
         Layout(
             folders=("brats-slices2d",),
             parts=(
-                Part(
+                LayoutPart(
                     image=f"{_SLICE}_flair_*.nii*",
                     sequences=tuple(
                         f"{_SLICE}_{name}_*.nii*" for name in ("t1", "t1ce", "t2", "flair")
                     ),
                     mask=f"{_SLICE}_seg_*.nii*",
-                    codes=_SINCE_2017.codes,
-                    prefix="slice-",
+                    label_mapping=_LAYOUT_SINCE_2017.label_mapping,
+                    id_prefix="slice-",
                 ),
             ),
-            picture="""\
+            diagram="""\
   brats-slices2d/training/NUMBER/CASE_t1_083_w.nii.gz   also _t1ce, _t2, _flair and _seg; each
                                                         folder is one axial slice, of two axes""",
         ),
     ),
     phantom=Phantom(
         render="benchbed_brain.volume_phantom:render_tumour",
-        counts={"train": 80, "test": 20},
+        case_counts={"train": 80, "test": 20},
         seed=2015,
     ),
     channels=4,
-    volumes=Volumes(sequences=SEQUENCES, structures=TUMOUR, depth=SHIN_DEPTH, slices=SHIN_SLICES),
+    volumes=VolumeSpec(sequences=SEQUENCES, structures=TUMOUR, slices_per_pixel=SHIN_DEPTH, central_slices=SHIN_SLICES),
 )
 
 ADNI = DatasetSpec(
@@ -120,7 +120,7 @@ ADNI = DatasetSpec(
         url="https://doi.org/10.1002/jmri.21049",
     ),
     licence="ADNI's data use agreement",
-    access=(
+    access_instructions=(
         "apply at adni.loni.usc.edu, download T1 volumes, strip the skulls, label the tissues "
         "(SPM, FAST: 1 fluid, 2 grey, 3 white) and export both as NIfTI into adni/."
     ),
@@ -128,23 +128,23 @@ ADNI = DatasetSpec(
         Layout(
             folders=("adni",),
             parts=(
-                Part(
+                LayoutPart(
                     image=f"{_NIFTI}_t1.nii*",
                     mask=f"{_NIFTI}_tissue.nii*",
-                    codes={1: 1, 2: 2, 3: 3},
+                    label_mapping={1: 1, 2: 2, 3: 3},
                 ),
             ),
-            picture="""\
+            diagram="""\
   adni/SUBJECT/SCAN_t1.nii.gz   adni/SUBJECT/SCAN_tissue.nii.gz   (1 fluid, 2 grey, 3 white)""",
         ),
     ),
     phantom=Phantom(
         render="benchbed_brain.volume_phantom:render_tissue",
-        counts={"train": 80, "test": 20},
+        case_counts={"train": 80, "test": 20},
         seed=2008,
     ),
     channels=1,
-    volumes=Volumes(sequences=("T1",), structures=TISSUES, depth=SHIN_DEPTH, slices=SHIN_SLICES),
+    volumes=VolumeSpec(sequences=("T1",), structures=TISSUES, slices_per_pixel=SHIN_DEPTH, central_slices=SHIN_SLICES),
 )
 
 HIPPOCAMPUS = DatasetSpec(
@@ -160,26 +160,26 @@ HIPPOCAMPUS = DatasetSpec(
         url="https://doi.org/10.1038/s41467-022-30695-9",
     ),
     licence="CC BY-SA 4.0",
-    access=("download Task04_Hippocampus from medicaldecathlon.com and unpack it as it is."),
+    access_instructions=("download Task04_Hippocampus from medicaldecathlon.com and unpack it as it is."),
     layouts=(
         Layout(
             folders=("Task04_Hippocampus", "hippocampus/Task04_Hippocampus"),
             parts=(
-                Part(
+                LayoutPart(
                     image="imagesTr/{id}.nii*",
                     mask="labelsTr/{id}.nii*",
-                    codes={1: 1, 2: 2},
+                    label_mapping={1: 1, 2: 2},
                 ),
             ),
-            picture="""\
+            diagram="""\
   Task04_Hippocampus/imagesTr/hippocampus_001.nii.gz   labelsTr/hippocampus_001.nii.gz""",
         ),
     ),
     phantom=Phantom(
         render="benchbed_brain.hippocampus_phantom:render",
-        counts={"train": 160, "test": 40},
+        case_counts={"train": 160, "test": 40},
         seed=2022,
     ),
     channels=1,
-    volumes=Volumes(sequences=("T1",), structures=("anterior", "posterior"), framing="cube"),
+    volumes=VolumeSpec(sequences=("T1",), structures=("anterior", "posterior"), framing="cube"),
 )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchbed_brain.volume_fields import Point, Points, rotation
-from benchbed_brain.volume_tumour import Tumour, tumour
+from benchbed_brain.volume_fields import Point, Points, make_rotation
+from benchbed_brain.volume_tumour import Tumour, sample_tumour
 
-FRAME: Point = (240.0, 240.0, 108.0)
+FRAME_LENGTHS: Point = (240.0, 240.0, 108.0)
 """Lengths of the frame along x, y and z in mm, those of BraTS after Shin et al. 2018, 4.1."""
 
 
@@ -36,14 +36,14 @@ class Head:
     ventricles: float
     growth: Tumour | None
 
-    def inner(self, at: Points) -> Points:
+    def to_standard(self, at: Points) -> Points:
         """Points of the frame in the standard brain's coordinates, before it is bent."""
         matrix = (self.scale[:, None] * self.turn).astype(np.float32)
         x, y, z = (axis - np.float32(p) for axis, p in zip(at.axes, self.place, strict=True))
         return Points(*(row[0] * x + row[1] * y + row[2] * z for row in matrix))
 
 
-def head(rng: np.random.Generator, *, sick: bool) -> Head:
+def sample_head(rng: np.random.Generator, *, sick: bool) -> Head:
     """Somebody's head; the old are as frequent as the young."""
     size = rng.normal(0.0, 0.03)
     scale = np.exp(size + rng.normal(0.0, 0.022, 3)) * (1.05, 1.06, 1.09)
@@ -52,11 +52,11 @@ def head(rng: np.random.Generator, *, sick: bool) -> Head:
     # Where the frame's lower and upper edges lie, with room for half a tumour.
     lowest, highest = ((edge - place[2]) * scale[2] for edge in (-54 + 16, 54 - 16))
     return Head(
-        turn=rotation(rng.normal(0.0, 1.0, 3) * (0.08, 0.05, 0.05)),
+        turn=make_rotation(rng.normal(0.0, 1.0, 3) * (0.08, 0.05, 0.05)),
         place=place,
         scale=scale,
         bend=3.0,
         age=age,
         ventricles=rng.normal(-1.0, 0.6) + 4.5 * age**1.5,
-        growth=tumour(lowest, highest, rng) if sick else None,
+        growth=sample_tumour(lowest, highest, rng) if sick else None,
     )

@@ -9,29 +9,29 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from benchbed_brain.volume_anatomy import Anatomy, standard
+from benchbed_brain.volume_anatomy import Anatomy, build_standard_brain
 from benchbed_brain.volume_fields import (
     Field,
     Lattice,
     Point,
     Points,
     Raster,
-    inside,
-    noise,
-    raster,
+    compute_inside,
+    sample_noise,
+    make_raster,
 )
-from benchbed_brain.volume_subject import FRAME, Head
-from benchbed_brain.volume_tumour import grown
+from benchbed_brain.volume_subject import FRAME_LENGTHS, Head
+from benchbed_brain.volume_tumour import compute_tumour_shares
 
 Shape = tuple[int, int, int]
 
-FINEST = 96
+SUPERSAMPLING_SIZE = 96
 """Voxels are looked at at several points where there are fewer than this along an edge."""
 
-SOFT = 2.0
+EDGE_SOFTNESS = 2.0
 """Width in mm over which one tissue goes over into another: that of a scanner's blur."""
 
-CORTEX = 2.7
+CORTEX_THICKNESS = 2.7
 """Thickness of the cortex in mm."""
 
 GYRUS = 25.0
@@ -40,7 +40,7 @@ GYRUS = 25.0
 FOLIA = 9.0
 """The same of the cerebellum, coarser than it is: voxels of 2 mm do not show its folia."""
 
-_TOGETHER = 8192
+_CHUNK_POINTS = 8192
 
 _FOLD_STEP = 4.5
 _FOLD_LOWEST: Point = (-84.0, -120.0, -60.0)
@@ -68,7 +68,7 @@ class Brain:
     rim: Field
 
 
-def brain(subject: Head, shape: Shape, rng: np.random.Generator) -> Brain:
+def build_brain(subject: Head, shape: Shape, rng: np.random.Generator) -> Brain:
     """A subject's brain.
 
     Args:
@@ -76,44 +76,44 @@ def brain(subject: Head, shape: Shape, rng: np.random.Generator) -> Brain:
         shape: Voxels ``(D, S, S)`` of the frame.
         rng: Source of bends and folds.
     """
-    box = _box(subject, shape)
-    view = raster(FRAME, shape, -(-FINEST // shape[2]), box)
-    bends = np.stack([subject.bend * noise(rng, 60.0, view.points, FRAME) for _ in range(3)])
-    ragged = np.stack([noise(rng, grain, view.points, FRAME) for grain in (17.0, 12.0)])
-    folds = _folds(rng)
-    near = np.nonzero(_near(subject, view, bends))
+    box = _find_box(subject, shape)
+    view = make_raster(FRAME_LENGTHS, shape, -(-SUPERSAMPLING_SIZE // shape[2]), box)
+    bends = np.stack([subject.bend * sample_noise(rng, 60.0, view.points, FRAME_LENGTHS) for _ in range(3)])
+    ragged = np.stack([sample_noise(rng, grain, view.points, FRAME_LENGTHS) for grain in (17.0, 12.0)])
+    folds = _sample_folds(rng)
+    near = np.nonzero(_find_near(subject, view, bends))
     fine = np.zeros((6, *bends.shape[1:]), np.float32)
     # A few points at a time stay in the processor's cache: twice as fast as all at once.
-    for start in range(0, len(near[0]), _TOGETHER):
-        k, j, i = (axis[start : start + _TOGETHER] for axis in near)
-        at = _bent(subject, view.points.at((k, j, i)), bends[:, k, j, i])
-        depth = -_hull().sampled(at.mirrored)[0]
-        within = depth > -SOFT
+    for start in range(0, len(near[0]), _CHUNK_POINTS):
+        k, j, i = (axis[start : start + _CHUNK_POINTS] for axis in near)
+        at = _apply_bends(subject, view.points.select_points((k, j, i)), bends[:, k, j, i])
+        depth = -_build_hull().interpolate_at(at.right_half)[0]
+        within = depth > -EDGE_SOFTNESS
         k, j, i, depth = k[within], j[within], i[within], depth[within]
         at = Points(*(axis[within] for axis in at.axes))
-        fine[:, k, j, i] = _shares(subject, at, depth, folds, ragged[:, k, j, i])
+        fine[:, k, j, i] = _compute_shares(subject, at, depth, folds, ragged[:, k, j, i])
     whole = np.zeros((6, *shape), np.float32)
-    whole[:, *box] = view.averaged(fine)
+    whole[:, *box] = view.reduce_mean(fine)
     return Brain(*whole)
 
 
-def _shares(subject: Head, at: Points, depth: Field, folds: Lattice, ragged: Field) -> Field:
+def _compute_shares(subject: Head, at: Points, depth: Field, folds: Lattice, ragged: Field) -> Field:
     """Shares ``(6, N)`` of what a `Brain` consists of, at flat points that deep in the hull."""
-    cover = inside(-depth, SOFT)
+    cover = compute_inside(-depth, EDGE_SOFTNESS)
     before = at
     if subject.growth is not None:
-        before = subject.growth.pushed(at, np.clip(depth / 22, 0, 1))
-    fluid, grey = _tissues(subject, before, folds, ragged)
+        before = subject.growth.push_points(at, np.clip(depth / 22, 0, 1))
+    fluid, grey = _compute_tissues(subject, before, folds, ragged)
     tissue = np.stack([fluid, grey, 1 - fluid - grey])
     if subject.growth is None:
         return np.concatenate([cover * tissue, np.zeros_like(tissue)])
-    tumour = grown(subject.growth, at, ragged, (fluid, grey), SOFT)
+    tumour = compute_tumour_shares(subject.growth, at, ragged, (fluid, grey), EDGE_SOFTNESS)
     return np.concatenate([cover * (1 - tumour.sum(axis=0)) * tissue, cover * tumour])
 
 
-def _box(subject: Head, shape: Shape) -> tuple[slice, slice, slice]:
+def _find_box(subject: Head, shape: Shape) -> tuple[slice, slice, slice]:
     """Voxels around the brain, of all slices."""
-    pixel = FRAME[0] / shape[2]
+    pixel = FRAME_LENGTHS[0] / shape[2]
     edges = []
     for axis, (low, high) in ((1, (-116.0, 84.0)), (0, (-83.0, 83.0))):
         ends = (np.asarray([low, high]) / subject.scale[axis] + subject.place[axis]) / pixel
@@ -123,34 +123,34 @@ def _box(subject: Head, shape: Shape) -> tuple[slice, slice, slice]:
 
 
 @lru_cache(maxsize=1)
-def _hull() -> Lattice:
+def _build_hull() -> Lattice:
     """The standard brain's hull alone."""
-    whole = standard()
+    whole = build_standard_brain()
     return Lattice(whole.values[..., :1].copy(), whole.origin, whole.step)
 
 
-def _bent(subject: Head, at: Points, bends: Field) -> Points:
+def _apply_bends(subject: Head, at: Points, bends: Field) -> Points:
     """The standard brain's coordinates of flat points, given by how much each is bent."""
-    straight = subject.inner(at)
+    straight = subject.to_standard(at)
     return Points(*(axis + bend for axis, bend in zip(straight.axes, bends, strict=True)))
 
 
-def _near(subject: Head, view: Raster, bends: Field) -> npt.NDArray[np.bool_]:
+def _find_near(subject: Head, view: Raster, bends: Field) -> npt.NDArray[np.bool_]:
     """Which points of the view lie in voxels that the brain reaches into."""
-    f = view.finer
+    f = view.points_per_edge
     middles = Points(*(axis.reshape(-1, f).mean(axis=1) for axis in view.points.axes))
     z, y, x = np.meshgrid(middles.z, middles.y, middles.x, indexing="ij")
     flat = Points(x.ravel(), y.ravel(), z.ravel())
-    at = _bent(subject, flat, view.averaged(bends).reshape(3, -1))
+    at = _apply_bends(subject, flat, view.reduce_mean(bends).reshape(3, -1))
     # Half a voxel's diagonal; distances in the standard brain are up to a tenth longer.
     reach = 0.95 * f * view.spacing
-    near = (_hull().sampled(at.mirrored)[0] < reach).reshape(x.shape)
+    near = (_build_hull().interpolate_at(at.right_half)[0] < reach).reshape(x.shape)
     for axis in range(3):
         near = near.repeat(f, axis=axis)
     return np.asarray(near)
 
 
-def _folds(rng: np.random.Generator) -> Lattice:
+def _sample_folds(rng: np.random.Generator) -> Lattice:
     """Noise of one wavelength; where it is 0, the cortex folds inwards."""
     knots = rng.standard_normal(_FOLD_NODES[::-1], dtype=np.float32)
     # The difference of two blurs lets through a band around the wavelength.
@@ -162,40 +162,40 @@ def _folds(rng: np.random.Generator) -> Lattice:
     return Lattice(fields, _FOLD_LOWEST, _FOLD_STEP)
 
 
-def _tissues(subject: Head, at: Points, folds: Lattice, ragged: Field) -> tuple[Field, Field]:
+def _compute_tissues(subject: Head, at: Points, folds: Lattice, ragged: Field) -> tuple[Field, Field]:
     """Shares of fluid and of grey matter at flat points; the rest is white."""
-    half = at.mirrored
-    parts = Anatomy(*standard().sampled(half))
+    half = at.right_half
+    parts = Anatomy(*build_standard_brain().interpolate_at(half))
     depth = -parts.cerebrum
-    band, slow = folds.sampled(_outermost(at, parts, ragged))
+    band, slow = folds.interpolate_at(_project_outwards(at, parts, ragged))
     # A cleft is widest where it opens to the surface, and in the depth nearly closed.
     open_ = np.float32(0.3) + np.exp(-np.maximum(depth, 0) / np.float32(6))
     wide = np.float32(0.15 + 0.9 * subject.age) * open_
-    sulci = _sulci(band, slow, depth) + 10 * _halfway(parts, depth)
-    surface = np.minimum(sulci, _cleft(half, slow)) - wide
+    sulci = _measure_sulci(band, slow, depth) + 10 * _measure_halfway(parts, depth)
+    surface = np.minimum(sulci, _measure_cleft(half, slow)) - wide
     surface = np.minimum(surface, depth - np.float32(0.3 + 0.8 * subject.age))
-    fluid = inside(surface, SOFT)
-    grey = inside(surface - np.float32(CORTEX), SOFT) - fluid
-    low = np.flatnonzero(parts.cerebellum < SOFT)
-    leaf, furrow = _folia(half, parts.cerebellum, low)
-    cover = inside(parts.cerebellum[low], SOFT)
+    fluid = compute_inside(surface, EDGE_SOFTNESS)
+    grey = compute_inside(surface - np.float32(CORTEX_THICKNESS), EDGE_SOFTNESS) - fluid
+    low = np.flatnonzero(parts.cerebellum < EDGE_SOFTNESS)
+    leaf, furrow = _compute_folia(half, parts.cerebellum, low)
+    cover = compute_inside(parts.cerebellum[low], EDGE_SOFTNESS)
     fluid[low] += cover * (furrow - fluid[low])
     grey[low] += cover * (leaf - grey[low])
     for part, share in ((parts.stem, 0.2), (parts.bridges, 0.0)):
-        cover = inside(part, SOFT)
+        cover = compute_inside(part, EDGE_SOFTNESS)
         fluid -= cover * fluid
         grey += cover * (np.float32(share) - grey)
-    nuclei = inside(parts.nuclei, 2.5) * (1 - fluid)
+    nuclei = compute_inside(parts.nuclei, 2.5) * (1 - fluid)
     grey = np.maximum(grey, 0.75 * nuclei)
     cavities = np.minimum(
         parts.ventricles - np.float32(subject.ventricles),
         parts.cisterns - np.float32(0.35 * subject.ventricles),
     )
-    fluid = np.maximum(fluid, inside(cavities, SOFT))
+    fluid = np.maximum(fluid, compute_inside(cavities, EDGE_SOFTNESS))
     return fluid, np.minimum(grey, 1 - fluid)
 
 
-def _outermost(at: Points, parts: Anatomy, ragged: Field) -> Points:
+def _project_outwards(at: Points, parts: Anatomy, ragged: Field) -> Points:
     """Of each point nearly the nearest point of the cortex: clefts run inwards from there."""
     side = np.where(at.x < 0, np.float32(-0.85), np.float32(0.85))
     winding = np.float32(2.0) * ragged
@@ -206,13 +206,13 @@ def _outermost(at: Points, parts: Anatomy, ragged: Field) -> Points:
     )
 
 
-def _halfway(parts: Anatomy, depth: Field) -> Field:
+def _measure_halfway(parts: Anatomy, depth: Field) -> Field:
     """1 where two parts of the surface are equally near, so that no cleft can be followed."""
     way = np.sqrt(parts.right**2 + parts.forward**2 + parts.up**2)
     return np.asarray(np.clip(4 - 5 * way / np.maximum(depth, 1), 0, 1) * (depth > 8))
 
 
-def _cleft(half: Points, slow: Field) -> Field:
+def _measure_cleft(half: Points, slow: Field) -> Field:
     """Distance to the Sylvian fissure: a slit from the side, and the space over the insula."""
     rise = half.z + 8 + np.float32(0.5) * (half.y - 15) + np.float32(0.3) * (half.x - 50)
     rise = rise / np.float32(1.16) + 2 * slow
@@ -222,7 +222,7 @@ def _cleft(half: Points, slow: Field) -> Field:
     return np.asarray(np.minimum(np.hypot(rise, beyond), np.hypot(wall, past)))
 
 
-def _sulci(band: Field, slow: Field, depth: Field) -> Field:
+def _measure_sulci(band: Field, slow: Field, depth: Field) -> Field:
     """Distance to the clefts of the cortex, some deep and some shallow, with rounded lips."""
     aside = np.abs(band) * np.float32(GYRUS / (2 * np.pi))
     deepest = np.maximum(18 + 5 * slow, 6)
@@ -230,7 +230,7 @@ def _sulci(band: Field, slow: Field, depth: Field) -> Field:
     return np.asarray(np.hypot(aside, np.maximum(depth - deepest, 0)) - lips)
 
 
-def _folia(half: Points, distance: Field, low: npt.NDArray[np.intp]) -> tuple[Field, Field]:
+def _compute_folia(half: Points, distance: Field, low: npt.NDArray[np.intp]) -> tuple[Field, Field]:
     """Shares of grey matter and of fluid in the cerebellum: leaves around a white tree."""
     right, back, up = half.x[low], -(half.y[low] + 40), half.z[low] + 34
     angle = np.arctan2(up, back) + right * np.float32(0.012)

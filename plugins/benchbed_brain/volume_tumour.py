@@ -8,13 +8,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from benchbed_brain.volume_anatomy import Anatomy, standard
-from benchbed_brain.volume_fields import Field, Point, Points, inside
+from benchbed_brain.volume_anatomy import Anatomy, build_standard_brain
+from benchbed_brain.volume_fields import Field, Point, Points, compute_inside
 
-LOW_GRADE = 0.1
+LOW_GRADE_SHARE = 0.1
 """Share of tumours that do not enhance."""
 
-VOLUME = (8e3, 48e3)
+VOLUME_RANGE = (8e3, 48e3)
 """Volumes of core and rim in cubic millimetres, even on a logarithmic scale."""
 
 
@@ -40,13 +40,13 @@ class Tumour:
     oedema: float
     push: float
 
-    def distance(self, at: Points) -> Field:
+    def measure_distance(self, at: Points) -> Field:
         """Distance to its surface if that were smooth, negative inside, at flat points."""
         away = np.stack([a - np.float32(c) for a, c in zip(at.axes, self.centre, strict=True)])
         stretched = (self.axes / np.asarray(self.radii)[:, None]).astype(np.float32) @ away
         return np.asarray(np.sqrt((stretched**2).sum(axis=0)) - np.float32(self.radius))
 
-    def pushed(self, at: Points, room: Field) -> Points:
+    def push_points(self, at: Points, room: Field) -> Points:
         """Where in the brain before the tumour each flat point came from.
 
         What lay at distance d from the centre lies at the cube root of d^3 + push r^3, less so
@@ -65,7 +65,7 @@ class Tumour:
         return Points(*(a - share * w for a, w in zip(at.axes, away, strict=True)))
 
 
-def tumour(lowest: float, highest: float, rng: np.random.Generator) -> Tumour:
+def sample_tumour(lowest: float, highest: float, rng: np.random.Generator) -> Tumour:
     """A tumour somewhere in the hemispheres.
 
     Args:
@@ -73,13 +73,13 @@ def tumour(lowest: float, highest: float, rng: np.random.Generator) -> Tumour:
         highest: Greatest height.
         rng: Source of the lots.
     """
-    volume = float(np.exp(rng.uniform(*np.log(VOLUME))))
+    volume = float(np.exp(rng.uniform(*np.log(VOLUME_RANGE))))
     radius = (volume * 3 / (4 * np.pi)) ** (1 / 3)
-    places, depths = _places()
+    places, depths = _find_places()
     fitting = (places[:, 2] > lowest) & (places[:, 2] < highest) & (depths > 4 + 0.5 * radius)
     x, y, z = (float(v) for v in places[rng.choice(np.flatnonzero(fitting))])
     side = 1.0 if rng.random() < 0.5 else -1.0
-    enhancing = rng.random() >= LOW_GRADE
+    enhancing = rng.random() >= LOW_GRADE_SHARE
     longer = np.exp(rng.normal(0.0, 0.16, 3))
     longer /= np.cbrt(longer.prod())
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
@@ -95,9 +95,9 @@ def tumour(lowest: float, highest: float, rng: np.random.Generator) -> Tumour:
 
 
 @lru_cache(maxsize=1)
-def _places() -> tuple[npt.NDArray[np.float32], Field]:
+def _find_places() -> tuple[npt.NDArray[np.float32], Field]:
     """Where in the standard brain a tumour may begin: places ``(N, 3)`` and how deep they lie."""
-    lattice = standard()
+    lattice = build_standard_brain()
     anatomy = Anatomy(*np.moveaxis(lattice.values, -1, 0))
     fit = (anatomy.cerebrum < -9) & (anatomy.bridges > 4) & (anatomy.ventricles > 5)
     fit &= anatomy.cisterns > 8
@@ -105,7 +105,7 @@ def _places() -> tuple[npt.NDArray[np.float32], Field]:
     return found, -anatomy.cerebrum[fit]
 
 
-def grown(
+def compute_tumour_shares(
     growth: Tumour,
     at: Points,
     ragged: Field,
@@ -123,17 +123,17 @@ def grown(
     """
     fluid, grey = tissue
     first, second = ragged
-    depth = growth.distance(at) + np.float32(growth.radius) * (0.18 * first + 0.08 * second)
+    depth = growth.measure_distance(at) + np.float32(growth.radius) * (0.18 * first + 0.08 * second)
     dry = 1 - fluid
-    body = inside(depth, soft) * dry
+    body = compute_inside(depth, soft) * dry
     # Oedema runs along the white matter like fingers and spares the cortex; it does not cross the
     # midline, but where the hemispheres are joined.
     other = np.maximum(-at.x * np.float32(np.sign(growth.centre[0])), 0)
     reach = np.float32(growth.oedema) * (1 + np.float32(0.5) * second) - 7 * grey - 2 * other
-    oedema = inside(depth - np.maximum(reach, 0), max(soft, 3.0)) * dry * (1 - body)
+    oedema = compute_inside(depth - np.maximum(reach, 0), max(soft, 3.0)) * dry * (1 - body)
     if growth.rim <= 0:
         return np.stack([body, oedema, np.zeros_like(body)])
     # The rim is thick here and thin there, and seldom closed.
     thick = np.float32(growth.rim) * (1 + np.float32(0.45) * np.clip(second, -2, 1))
-    core = np.minimum(inside(depth + thick, soft) * dry, body)
+    core = np.minimum(compute_inside(depth + thick, soft) * dry, body)
     return np.stack([core, oedema, body - core])

@@ -33,7 +33,7 @@ class Arm:
     width: float
     tip: float
 
-    def point(self, along: float, aside: float) -> Array:
+    def get_point(self, along: float, aside: float) -> Array:
         """Where one is, so far along (in shares of the reach) and so far to the side."""
         direction = np.asarray([np.cos(self.angle), np.sin(self.angle)])
         normal = np.asarray([-direction[1], direction[0]])
@@ -65,27 +65,27 @@ class Cell:
     debris: Strokes
 
 
-def draw_lots(rng: np.random.Generator) -> Cell:
+def sample_cell(rng: np.random.Generator) -> Cell:
     """One cell.
 
     Args:
         rng: Source of the shapes.
     """
     waist = rng.uniform(0.14, 0.25)
-    arms = _arms(rng, waist)
-    outline, middle = _placed(_outline(arms, waist, rng), rng)
+    arms = _sample_arms(rng, waist)
+    outline, middle = _move_outline(_make_outline(arms, waist, rng), rng)
     heart = middle + rng.normal(0.0, 0.02, 2)
     long = min(rng.uniform(0.085, 0.115), 0.75 * waist)
-    nucleus = _oval(heart, arms[0].angle, long, long * rng.uniform(0.58, 0.78))
+    nucleus = _make_oval(heart, arms[0].angle, long, long * rng.uniform(0.58, 0.78))
     return Cell(
         outline=outline,
-        fibres=_fibres(arms, waist, middle, rng),
-        threads=_threads(arms, middle, rng),
+        fibres=_sample_fibres(arms, waist, middle, rng),
+        threads=_sample_threads(arms, middle, rng),
         nucleus=nucleus,
-        nucleoli=_dots(
+        nucleoli=_sample_dots(
             rng, heart, count=int(rng.integers(1, 4)), spread=0.022, radius=(0.013, 0.019)
         ),
-        granules=_dots(
+        granules=_sample_dots(
             rng,
             heart,
             count=int(rng.integers(60, 140)),
@@ -93,7 +93,7 @@ def draw_lots(rng: np.random.Generator) -> Cell:
             radius=(0.004, 0.009),
             hollow=0.9,
         ),
-        vesicles=_dots(
+        vesicles=_sample_dots(
             rng,
             heart,
             count=int(rng.integers(10, 40)),
@@ -101,13 +101,13 @@ def draw_lots(rng: np.random.Generator) -> Cell:
             radius=(0.005, 0.010),
             hollow=0.9,
         ),
-        debris=_dots(
+        debris=_sample_dots(
             rng, np.zeros(2), count=int(rng.integers(0, 7)), spread=0.7, radius=(0.008, 0.024)
         ),
     )
 
 
-def _arms(rng: np.random.Generator, waist: float) -> list[Arm]:
+def _sample_arms(rng: np.random.Generator, waist: float) -> list[Arm]:
     count = int(rng.choice(ARMS, p=SHARES))
     start = rng.uniform(0.0, 2 * np.pi)
     reach = (0.62, 0.98) if count == 2 else (0.45, 0.88)
@@ -124,7 +124,7 @@ def _arms(rng: np.random.Generator, waist: float) -> list[Arm]:
     ]
 
 
-def _outline(arms: list[Arm], waist: float, rng: np.random.Generator) -> Array:
+def _make_outline(arms: list[Arm], waist: float, rng: np.random.Generator) -> Array:
     """The membrane: drawn in between the processes, as it is where a sheet is held at points."""
     knots: list[Array] = []
     for k, arm in enumerate(arms):
@@ -133,60 +133,60 @@ def _outline(arms: list[Arm], waist: float, rng: np.random.Generator) -> Array:
         # The wider the angle between two processes, the less their membrane is drawn in.
         deep = waist * (0.85 + 0.15 * (arm.angle - before)) * rng.uniform(0.8, 1.15)
         knots.append(np.asarray([np.cos(middle), np.sin(middle)]) * deep)
-        knots += [arm.point(0.50, -arm.width), arm.point(0.88, -arm.tip), arm.point(1.0, 0.0)]
-        knots += [arm.point(0.88, arm.tip), arm.point(0.50, arm.width)]
+        knots += [arm.get_point(0.50, -arm.width), arm.get_point(0.88, -arm.tip), arm.get_point(1.0, 0.0)]
+        knots += [arm.get_point(0.88, arm.tip), arm.get_point(0.50, arm.width)]
     return curve(np.asarray(knots) + rng.normal(0.0, 0.007, (len(knots), 2)), steps=10)
 
 
-def _placed(outline: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _move_outline(outline: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The outline moved about, within the frame, and where its middle has come."""
     low, high = -0.94 - outline.min(0), 0.94 - outline.max(0)
     middle = np.clip(rng.normal(0.0, 0.12, 2), np.minimum(low, high), np.maximum(low, high))
     return outline + middle, middle
 
 
-def _oval(centre: Array, angle: float, long: float, short: float) -> Array:
+def _make_oval(centre: Array, angle: float, long: float, short: float) -> Array:
     turn = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
     x, y = long * np.cos(turn), short * np.sin(turn)
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.asarray(centre + np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1))
 
 
-def _fibres(arms: list[Arm], waist: float, middle: Array, rng: np.random.Generator) -> Strokes:
+def _sample_fibres(arms: list[Arm], waist: float, middle: Array, rng: np.random.Generator) -> Strokes:
     lines: list[Array] = []
     for k, arm in enumerate(arms[: max(1, len(arms) - 1)]):
         other = arms[(k + max(1, len(arms) // 2)) % len(arms)]
         for _ in range(9):
             aside = rng.uniform(-0.85, 0.85)
             knots = [
-                arm.point(rng.uniform(0.75, 0.95), aside * arm.tip),
-                arm.point(0.50, aside * arm.width),
-                arm.point(0.0, 0.9 * aside * waist),
-                other.point(0.50, -aside * other.width),
-                other.point(rng.uniform(0.75, 0.95), -aside * other.tip),
+                arm.get_point(rng.uniform(0.75, 0.95), aside * arm.tip),
+                arm.get_point(0.50, aside * arm.width),
+                arm.get_point(0.0, 0.9 * aside * waist),
+                other.get_point(0.50, -aside * other.width),
+                other.get_point(rng.uniform(0.75, 0.95), -aside * other.tip),
             ]
             lines.append(curve(np.asarray(knots), closed=False, steps=5) + middle)
     weight = np.repeat(rng.uniform(0.3, 1.0, len(lines)), len(lines[0]) - 1)
-    return _chain(lines, 0.0055).restyled(weight=weight)
+    return _make_strokes(lines, 0.0055).replace_style(weight=weight)
 
 
-def _threads(arms: list[Arm], middle: Array, rng: np.random.Generator) -> Strokes:
+def _sample_threads(arms: list[Arm], middle: Array, rng: np.random.Generator) -> Strokes:
     """One to three threads at every tip, which run on in its direction."""
     ends = [
-        (arm.point(0.95, 0.0), arm.point(1.0 + rng.uniform(0.05, 0.22), rng.normal(0.0, 0.03)))
+        (arm.get_point(0.95, 0.0), arm.get_point(1.0 + rng.uniform(0.05, 0.22), rng.normal(0.0, 0.03)))
         for arm in arms
         for _ in range(rng.integers(1, 4))
     ]
-    return _chain([np.stack(pair) + middle for pair in ends], 0.005)
+    return _make_strokes([np.stack(pair) + middle for pair in ends], 0.005)
 
 
-def _chain(lines: list[Array], radius: float) -> Strokes:
+def _make_strokes(lines: list[Array], radius: float) -> Strokes:
     start = np.concatenate([line[:-1] for line in lines])
     end = np.concatenate([line[1:] for line in lines])
     return Strokes(start, end, np.full(len(start), radius), np.ones(len(start)))
 
 
-def _dots(
+def _sample_dots(
     rng: np.random.Generator,
     centre: Array,
     *,

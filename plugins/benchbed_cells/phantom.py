@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.phantoms import Plane, blur, draw, fill, grid, noise
-from benchbed_cells.cell import Cell, draw_lots
+from benchbed_cells.cell import Cell, sample_cell
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -34,22 +34,22 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArra
     """
     if not 16 <= size <= 1024:
         raise ValueError(f"size is {size} but must be from 16 to 1024")
-    cases = [_case(index, size, seed) for index in indices]
+    cases = [_render_case(index, size, seed) for index in indices]
     return {
         "image": np.stack([image for image, _ in cases])[..., None],
         "mask": np.stack([mask for _, mask in cases]),
     }
 
 
-def _case(index: int, size: int, seed: int) -> tuple[Pixels, Pixels]:
+def _render_case(index: int, size: int, seed: int) -> tuple[Pixels, Pixels]:
     rng = np.random.default_rng((seed, index))
-    cell = draw_lots(rng)
+    cell = sample_cell(rng)
     body = fill(cell.outline, size)
-    path = _path(cell, body, rng, size)
-    return _phase_contrast(path, rng, size), (body > 0.5).astype(np.uint8)
+    path = _compute_path(cell, body, rng, size)
+    return _apply_phase_contrast(path, rng, size), (body > 0.5).astype(np.uint8)
 
 
-def _path(cell: Cell, body: Plane, rng: np.random.Generator, size: int) -> Plane:
+def _compute_path(cell: Cell, body: Plane, rng: np.random.Generator, size: int) -> Plane:
     """How much optical path each point of the cell adds."""
     # Thick in the middle, thin in processes and towards the edge.
     high = blur(body, 0.08) ** 2
@@ -68,7 +68,7 @@ def _path(cell: Cell, body: Plane, rng: np.random.Generator, size: int) -> Plane
     return np.asarray(np.maximum(inside, beside), np.float32)
 
 
-def _phase_contrast(path: Plane, rng: np.random.Generator, size: int) -> Pixels:
+def _apply_phase_contrast(path: Plane, rng: np.random.Generator, size: int) -> Pixels:
     """What the microscope makes of it: dark where the path is longer than around, with a halo.
 
     The phase ring also lets through light that the specimen bent a little, so that the surround

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, hookimpl
 
 BU_BIL_LAYOUT = Layout(
     folders=("BU-BIL",),
     parts=(
         # Masks bear the image's name, in some of the library's sets after a prefix.
-        Part(image="RawImages/{id}.png", mask="GoldStandard/*{id}.png"),
+        LayoutPart(image="RawImages/{id}.png", mask="GoldStandard/*{id}.png"),
         # A sub-folder is a sequence of the same cell, which no split may divide.
-        Part(image="RawImages/{patient}/{id}.png", mask="GoldStandard/{patient}/*{id}.png"),
+        LayoutPart(image="RawImages/{patient}/{id}.png", mask="GoldStandard/{patient}/*{id}.png"),
     ),
-    picture="""\
+    diagram="""\
   BU-BIL/RawImages/NAME.png      BU-BIL/RawImages/SEQUENCE/NAME.png
   BU-BIL/GoldStandard/NAME.png   BU-BIL/GoldStandard/SEQUENCE/NAME.png
   (a mask's name may have a prefix, as in seg_NAME.png; white is the cell)""",
@@ -34,7 +34,7 @@ BU_BIL = DatasetSpec(
         venue="WACV",
     ),
     licence="as stated at the source",
-    access=(
+    access_instructions=(
         "download the Boston University Biomedical Image Library, take the one of its folders "
         "BU-BIL_Dataset1, BU-BIL_Dataset2, ... whose RawImages number 35 (which number it has is "
         "not known here) and put it into the data root under the name BU-BIL. Whether its masks "
@@ -42,7 +42,7 @@ BU_BIL = DatasetSpec(
     ),
     layouts=(BU_BIL_LAYOUT,),
     phantom=Phantom(
-        render="benchbed_cells.phantom:render", counts={"train": 400, "test": 100}, seed=2015
+        render="benchbed_cells.phantom:render", case_counts={"train": 400, "test": 100}, seed=2015
     ),
     channels=1,
     # A cell may lie anywhere and reach from edge to edge: the central square would cut it, and

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.phantoms import Plane, Strokes, blur, draw, fill, grid, noise, spot
-from benchbed_chest.phantom_anatomy import Anatomy, Pose, draw_lots
+from benchbed_chest.phantom_anatomy import Anatomy, Pose, sample_anatomy
 
 Pixels = npt.NDArray[np.uint8]
 
-SICK = 0.6
+PNEUMONIA_SHARE = 0.6
 """Share of patients with pneumonia."""
 
 
@@ -37,32 +37,32 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArra
     """
     if not 16 <= size <= 1024:
         raise ValueError(f"size is {size} but must be from 16 to 1024")
-    cases = [_patient(index, size, seed) for index in indices]
+    cases = [_render_patient(index, size, seed) for index in indices]
     return {
         "image": np.stack([image for image, _ in cases])[..., None],
         "label": np.asarray([label for _, label in cases], dtype=np.int64),
     }
 
 
-def _patient(index: int, size: int, seed: int) -> tuple[Pixels, int]:
+def _render_patient(index: int, size: int, seed: int) -> tuple[Pixels, int]:
     rng = np.random.default_rng((seed, index))
-    sick = bool(rng.random() < SICK)
+    sick = bool(rng.random() < PNEUMONIA_SHARE)
     pose = Pose(
         turn=rng.normal(0.0, 0.035),
         scale=(rng.uniform(0.98, 1.20), rng.uniform(1.0, 1.22)),
         shift=(rng.normal(0.0, 0.04), rng.normal(0.06, 0.06)),
     )
-    anatomy = draw_lots(rng, pose)
+    anatomy = sample_anatomy(rng, pose)
     lungs = np.maximum(*(fill(lung, size, soft=0.010) for lung in anatomy.lungs))
-    beam = _soft_tissue(anatomy, lungs, rng, size)
-    beam += _bones(anatomy, rng, size)
-    beam += lungs * _vessels(anatomy, rng, size)
+    beam = _draw_soft_tissue(anatomy, lungs, rng, size)
+    beam += _draw_bones(anatomy, rng, size)
+    beam += lungs * _draw_vessels(anatomy, rng, size)
     if sick:
-        beam += lungs * _pneumonia(anatomy, rng, size)
-    return _expose(beam, rng, size), int(sick)
+        beam += lungs * _draw_pneumonia(anatomy, rng, size)
+    return _apply_exposure(beam, rng, size), int(sick)
 
 
-def _soft_tissue(anatomy: Anatomy, lungs: Plane, rng: np.random.Generator, size: int) -> Plane:
+def _draw_soft_tissue(anatomy: Anatomy, lungs: Plane, rng: np.random.Generator, size: int) -> Plane:
     """Skin, muscle, mediastinum, heart and abdomen; air in the lungs takes away."""
     body = fill(anatomy.body, size, soft=0.008)
     # Rounded flanks: the beam's way through the body is short at its edge.
@@ -77,13 +77,13 @@ def _soft_tissue(anatomy: Anatomy, lungs: Plane, rng: np.random.Generator, size:
     bulk = rng.uniform(0.55, 0.85) * abdomen * (0.30 + 0.70 * blur(abdomen, 0.17)) * thick
     beam = beam + 0.24 * spine + np.maximum(heart, bulk * (1 + 0.07 * noise(rng, 5, size)))
     if rng.random() < 0.4:
-        beam = beam - abdomen * _stomach(anatomy, rng, size)
+        beam = beam - abdomen * _draw_stomach(anatomy, rng, size)
     beam = beam - 0.16 * blur(draw(anatomy.windpipe, size), 0.012) * body
     aerated = rng.uniform(0.40, 0.46) * lungs * (1 + 0.08 * noise(rng, 4, size))
     return np.asarray(np.maximum(beam - aerated, 0.0), np.float32)
 
 
-def _stomach(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
+def _draw_stomach(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
     """Gas below the left dome."""
     x, y = anatomy.heart.max(0)
     gas = [
@@ -93,31 +93,31 @@ def _stomach(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
     return np.asarray(0.5 * np.max(gas, axis=0), np.float32)
 
 
-def _bones(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
+def _draw_bones(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
     """Ribs, clavicles, spine and shoulders; cortical bone makes their edges the brightest."""
     dense = rng.uniform(0.85, 1.2)
-    ribs = 0.34 * _tube(anatomy.ribs, size)
-    clavicles = 0.30 * _tube(anatomy.clavicles, size)
-    spine = 0.22 * blur(_tube(anatomy.vertebrae, size), 0.006)
+    ribs = 0.34 * _draw_tube(anatomy.ribs, size)
+    clavicles = 0.30 * _draw_tube(anatomy.clavicles, size)
+    spine = 0.22 * blur(_draw_tube(anatomy.vertebrae, size), 0.006)
     arms = 0.32 * blur(draw(anatomy.arms, size), 0.014)
     blades = 0.15 * blur(draw(anatomy.blades, size), 0.020)
     return np.asarray(dense * (ribs + clavicles + spine + arms + blades), np.float32)
 
 
-def _tube(bones: Strokes, size: int) -> Plane:
+def _draw_tube(bones: Strokes, size: int) -> Plane:
     """Bone with a dense rim and a paler marrow."""
-    marrow = draw(bones.restyled(radius=0.62, weight=0.35 * bones.weight), size)
+    marrow = draw(bones.replace_style(radius=0.62, weight=0.35 * bones.weight), size)
     return np.asarray(blur(draw(bones, size) - marrow, 0.004), np.float32)
 
 
-def _vessels(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
+def _draw_vessels(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
     strength = rng.uniform(0.09, 0.15)
     roots = np.sum([spot(x, y, 0.055, size) for x, y in anatomy.hila], axis=0)
     tree = blur(draw(anatomy.vessels, size), 0.004)
     return np.asarray(strength * tree + 0.10 * roots, np.float32)
 
 
-def _pneumonia(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
+def _draw_pneumonia(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
     """Consolidations with blurred borders, or a haze of streaks and patches over both lungs."""
     patchy = 1 + 0.30 * noise(rng, 9, size) + 0.18 * noise(rng, 24, size)
     haze = np.zeros((size, size), np.float32)
@@ -134,7 +134,7 @@ def _pneumonia(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
     return np.asarray(strength * haze * np.clip(patchy, 0.2, None), np.float32)
 
 
-def _expose(beam: Plane, rng: np.random.Generator, size: int) -> Pixels:
+def _apply_exposure(beam: Plane, rng: np.random.Generator, size: int) -> Pixels:
     """The detector: scatter, exposure, grain, and often a side marker of lead."""
     scattered = 0.9 * beam + 0.1 * blur(beam, 0.12)
     gain = rng.uniform(0.8, 1.4)
@@ -143,11 +143,11 @@ def _expose(beam: Plane, rng: np.random.Generator, size: int) -> Pixels:
     fog = rng.uniform(0.0, 0.06)
     light = fog + (1 - fog) * light + 0.008 * noise(rng, 180, size)
     if rng.random() < 0.6:
-        light = np.maximum(light, draw(_marker(rng), size))
+        light = np.maximum(light, draw(_draw_marker(rng), size))
     return np.asarray(np.round(np.clip(light, 0.0, 1.0) * 255), np.uint8)
 
 
-def _marker(rng: np.random.Generator) -> Strokes:
+def _draw_marker(rng: np.random.Generator) -> Strokes:
     """The letter R beside the patient's right shoulder or flank."""
     corner = np.asarray([rng.uniform(-0.95, -0.82), rng.uniform(-0.85, -0.15)])
     height = rng.uniform(0.05, 0.08)

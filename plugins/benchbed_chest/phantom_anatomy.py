@@ -48,7 +48,7 @@ class Pose:
     scale: tuple[float, float]
     shift: tuple[float, float]
 
-    def place(self, points: Array) -> Array:
+    def transform_points(self, points: Array) -> Array:
         """Points ``(N, 2)`` of the middling patient where this one has them."""
         sine, cosine = np.sin(self.turn), np.cos(self.turn)
         turned = points * np.asarray(self.scale) @ np.asarray([[cosine, sine], [-sine, cosine]])
@@ -88,7 +88,7 @@ class Anatomy:
     hila: Array
 
 
-def draw_lots(rng: np.random.Generator, pose: Pose) -> Anatomy:
+def sample_anatomy(rng: np.random.Generator, pose: Pose) -> Anatomy:
     """One patient.
 
     Args:
@@ -98,34 +98,34 @@ def draw_lots(rng: np.random.Generator, pose: Pose) -> Anatomy:
     breath = rng.normal(0.0, 0.05)
     width = rng.normal(1.0, 0.04)
     slope = rng.uniform(0.75, 1.25)
-    lungs = tuple(pose.place(_lung(side, breath, width, rng)) for side in (-1.0, 1.0))
-    ribs = [_rib(k, side, slope, width, rng) for k in range(10) for side in (-1.0, 1.0)]
+    lungs = tuple(pose.transform_points(_sample_lung(side, breath, width, rng)) for side in (-1.0, 1.0))
+    ribs = [_sample_rib(k, side, slope, width, rng) for k in range(10) for side in (-1.0, 1.0)]
     hila = np.asarray([[-0.17, -0.08], [0.19, -0.12]]) + rng.normal(0.0, 0.02, (2, 2))
     large = np.asarray([rng.uniform(1.0, 1.35), rng.uniform(0.95, 1.08)])
     return Anatomy(
-        body=pose.place(_body(width, rng)),
+        body=pose.transform_points(_sample_body(width, rng)),
         lungs=(lungs[0], lungs[1]),
-        heart=pose.place(curve(np.asarray(HEART) * large + rng.normal(0.0, 0.008, (13, 2)))),
-        abdomen=pose.place(_abdomen(breath)),
-        ribs=_ribs([pose.place(rib) for rib in ribs]),
-        clavicles=_chain([pose.place(_clavicle(s, rng)) for s in (-1.0, 1.0)], 0.026),
-        vertebrae=_vertebrae(pose, rng),
-        arms=_both_sides(ARM, 0.065, pose, rng),
-        blades=_both_sides(BLADE, 0.045, pose, rng),
-        windpipe=_chain([pose.place(curve(np.asarray(WINDPIPE), closed=False))], 0.042),
-        vessels=_vessels(pose, hila, rng),
-        hila=pose.place(hila),
+        heart=pose.transform_points(curve(np.asarray(HEART) * large + rng.normal(0.0, 0.008, (13, 2)))),
+        abdomen=pose.transform_points(_make_abdomen(breath)),
+        ribs=_make_ribs([pose.transform_points(rib) for rib in ribs]),
+        clavicles=_make_strokes([pose.transform_points(_sample_clavicle(s, rng)) for s in (-1.0, 1.0)], 0.026),
+        vertebrae=_sample_vertebrae(pose, rng),
+        arms=_make_both_sides(ARM, 0.065, pose, rng),
+        blades=_make_both_sides(BLADE, 0.045, pose, rng),
+        windpipe=_make_strokes([pose.transform_points(curve(np.asarray(WINDPIPE), closed=False))], 0.042),
+        vessels=_sample_vessels(pose, hila, rng),
+        hila=pose.transform_points(hila),
     )
 
 
-def _wall(y: Array) -> Array:
+def _interpolate_wall(y: Array) -> Array:
     return np.asarray(np.interp(y, WALL_Y, WALL_X))
 
 
-def _lung(side: float, breath: float, width: float, rng: np.random.Generator) -> Array:
+def _sample_lung(side: float, breath: float, width: float, rng: np.random.Generator) -> Array:
     """One lung; the right dome stands higher, for the liver is below it."""
     down = np.linspace(-0.70, 0.42, 6)
-    wall = np.stack([_wall(down) * width - 0.025, down], axis=1)
+    wall = np.stack([_interpolate_wall(down) * width - 0.025, down], axis=1)
     knots = np.concatenate([np.asarray(LUNG[:1]), wall, np.asarray(LUNG[1:])])
     knots = knots + rng.normal(0.0, 0.008, knots.shape)
     low = knots[:, 1] > 0.2
@@ -133,7 +133,7 @@ def _lung(side: float, breath: float, width: float, rng: np.random.Generator) ->
     return curve(knots * (side, 1.0))
 
 
-def _abdomen(breath: float) -> Array:
+def _make_abdomen(breath: float) -> Array:
     """The diaphragm's two domes, and all below them between the flanks."""
     dome = np.asarray(
         [(-0.80, 0.68), (-0.74, 0.55), (-0.56, 0.41), (-0.36, 0.34), (-0.17, 0.38), (0.02, 0.42),
@@ -143,7 +143,7 @@ def _abdomen(breath: float) -> Array:
     return np.concatenate([curve(dome, closed=False), [(0.86, 1.6), (-0.86, 1.6)]])
 
 
-def _body(width: float, rng: np.random.Generator) -> Array:
+def _sample_body(width: float, rng: np.random.Generator) -> Array:
     stout = rng.normal(1.0, 0.05) * width
     sides = []
     for side in (1.0, -1.0):
@@ -155,11 +155,11 @@ def _body(width: float, rng: np.random.Generator) -> Array:
     return np.concatenate([sides[0], sides[1][::-1]])
 
 
-def _rib(number: int, side: float, slope: float, width: float, rng: np.random.Generator) -> Array:
+def _sample_rib(number: int, side: float, slope: float, width: float, rng: np.random.Generator) -> Array:
     """A rib from the spine around the flank and forward, as it falls."""
     y = -0.76 + 0.128 * number + rng.normal(0.0, 0.006)
     fall = slope * min(0.60 + 0.11 * number, 1.15)
-    flank = float(_wall(np.asarray(y + 0.15 * fall))) * width + 0.01
+    flank = float(_interpolate_wall(np.asarray(y + 0.15 * fall))) * width + 0.01
     knots = [(0.05, y), (0.20, y - 0.035), (0.62 * flank, y - 0.005),
              (0.90 * flank, y + 0.07 * fall), (flank, y + 0.17 * fall),
              (0.93 * flank, y + 0.27 * fall), (0.72 * flank, y + 0.36 * fall),
@@ -167,39 +167,39 @@ def _rib(number: int, side: float, slope: float, width: float, rng: np.random.Ge
     return curve(np.asarray(knots) * (side, 1.0), closed=False, steps=6)
 
 
-def _ribs(lines: list[Array]) -> Strokes:
+def _make_ribs(lines: list[Array]) -> Strokes:
     along = np.linspace(0.0, 1.0, len(lines[0]) - 1)
     # At the flank a rib is seen edge-on and is at its brightest.
     weight = np.interp(along, (0.0, 0.40, 0.60, 1.0), (0.80, 0.80, 1.0, 0.30))
-    ribs = _chain(lines, 0.025)
-    return ribs.restyled(weight=np.tile(weight, len(lines)))
+    ribs = _make_strokes(lines, 0.025)
+    return ribs.replace_style(weight=np.tile(weight, len(lines)))
 
 
-def _clavicle(side: float, rng: np.random.Generator) -> Array:
+def _sample_clavicle(side: float, rng: np.random.Generator) -> Array:
     knots = np.asarray(CLAVICLE)
     knots[:, 1] += np.asarray([0.0, 0.4, 0.8, 1.0, 1.2]) * rng.normal(0.0, 0.04)
     return curve(knots * (side, 1.0), closed=False)
 
 
-def _vertebrae(pose: Pose, rng: np.random.Generator) -> Strokes:
+def _sample_vertebrae(pose: Pose, rng: np.random.Generator) -> Strokes:
     height = np.arange(-1.0, 1.1, 0.105) + rng.uniform(0.0, 0.1)
     half = np.interp(height, (-1.0, 1.0), (0.045, 0.075))
-    left = pose.place(np.stack([-half, height], axis=1))
-    right = pose.place(np.stack([half, height], axis=1))
+    left = pose.transform_points(np.stack([-half, height], axis=1))
+    right = pose.transform_points(np.stack([half, height], axis=1))
     return Strokes(left, right, np.full(len(height), 0.040), np.ones(len(height)))
 
 
-def _both_sides(
+def _make_both_sides(
     knots: tuple[tuple[float, float], ...], radius: float, pose: Pose, rng: np.random.Generator
 ) -> Strokes:
     lines = []
     for side in (-1.0, 1.0):
         moved = np.asarray(knots) + np.asarray([0.0, rng.normal(0.0, 0.05)])
-        lines.append(pose.place(curve(moved * (side, 1.0), closed=False, steps=6)))
-    return _chain(lines, radius)
+        lines.append(pose.transform_points(curve(moved * (side, 1.0), closed=False, steps=6)))
+    return _make_strokes(lines, radius)
 
 
-def _vessels(pose: Pose, hila: Array, rng: np.random.Generator) -> Strokes:
+def _sample_vessels(pose: Pose, hila: Array, rng: np.random.Generator) -> Strokes:
     """Branching lines that leave each hilum towards the lung's edge, thinner as they go."""
     starts, ends, radii = [], [], []
     for side, hilum in zip((-1.0, 1.0), hila, strict=True):
@@ -217,11 +217,11 @@ def _vessels(pose: Pose, hila: Array, rng: np.random.Generator) -> Strokes:
                 if radius > 0.006 and rng.random() < 0.45:
                     fork = rng.choice((-0.7, 0.7))
                     tips.append((place + step, heading + fork, radius * 0.65))
-    start, end = pose.place(np.asarray(starts)), pose.place(np.asarray(ends))
+    start, end = pose.transform_points(np.asarray(starts)), pose.transform_points(np.asarray(ends))
     return Strokes(start, end, np.asarray(radii), np.ones(len(radii)))
 
 
-def _chain(lines: list[Array], radius: float) -> Strokes:
+def _make_strokes(lines: list[Array], radius: float) -> Strokes:
     """Lines ``(N, 2)`` as strokes of one width."""
     start = np.concatenate([line[:-1] for line in lines])
     end = np.concatenate([line[1:] for line in lines])

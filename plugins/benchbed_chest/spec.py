@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Download, Layout, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, DownloadSource, Layout, Paper, LayoutPart, Phantom, hookimpl
 
 LAYOUT = Layout(
     # The official archive holds the tree twice, in chest_xray and again in a chest_xray inside it.
@@ -17,11 +17,11 @@ LAYOUT = Layout(
         "chest-xray-pneumonia/chest_xray/chest_xray",
         "chest-xray-pneumonia/chest_xray",
     ),
-    parts=(Part(image="{split}/{label}/{id}.jpeg"),),
+    parts=(LayoutPart(image="{split}/{label}/{id}.jpeg"),),
     # Bacterial and viral cases are numbered apart: person101_virus_187 is in the training part and
     # person101_bacteria_483, another child, in the test part.
-    patient=r"(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)",
-    picture="""\
+    patient_pattern=r"(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)",
+    diagram="""\
   chest_xray/train/NORMAL/IM-0115-0001.jpeg   chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg
   chest_xray/val/NORMAL/...                   chest_xray/val/PNEUMONIA/...
   chest_xray/test/NORMAL/...                  chest_xray/test/PNEUMONIA/...""",
@@ -39,22 +39,22 @@ CHEST_XRAY = DatasetSpec(
         venue="Cell 172(5)",
     ),
     licence="CC BY 4.0",
-    access=(
+    access_instructions=(
         "download paultimothymooney/chest-xray-pneumonia from Kaggle, or rscbjbr9sj from Mendeley "
         "Data (ChestXRay2017.zip, version 2), and unpack it into the data root. The copy there has "
         "no val folder; the 16 pictures are in train."
     ),
     layouts=(LAYOUT,),
     downloads=(
-        Download(
+        DownloadSource(
             url="https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
             "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded",
-            target="chest_xray",
+            target_folder="chest_xray",
         ),
     ),
     phantom=Phantom(
         render="benchbed_chest.phantom:render",
-        counts={"train": 400, "val": 16, "test": 100},
+        case_counts={"train": 400, "val": 16, "test": 100},
         seed=2018,
     ),
     channels=1,

@@ -21,7 +21,7 @@ DISCRIMINATOR_WIDTHS = (16, 32, 64, 128, 256, 512)
 """Channels from the image on; every other layer halves the size (appendix A)."""
 
 
-def doublings(size: int) -> int:
+def count_doublings(size: int) -> int:
     """How often `size` is twice the paper's; negative below it."""
     return size.bit_length() - PAPER_SIZE.bit_length()
 
@@ -39,7 +39,7 @@ class Generator(nn.Module):
         self, latent_dim: int, classes: int, channels: int, size: int, width: float
     ) -> None:
         super().__init__()
-        more = doublings(size)
+        more = count_doublings(size)
         paper = GENERATOR_WIDTHS[: len(GENERATOR_WIDTHS) + min(more, 0)]
         widths = [round(width * w) for w in (*paper, *[paper[-1]] * max(more, 0))]
         self.classes = classes
@@ -77,7 +77,7 @@ class Discriminator(nn.Module):
         self, classes: int, channels: int, size: int, width: float, dropout: float
     ) -> None:
         super().__init__()
-        more = 2 * max(doublings(size), 0)
+        more = 2 * max(count_doublings(size), 0)
         paper = (*DISCRIMINATOR_WIDTHS, *[DISCRIMINATOR_WIDTHS[-1]] * more)
         widths = [channels, *[round(width * w) for w in paper]]
         layers: list[nn.Module] = []
@@ -115,7 +115,7 @@ class ACGAN(Method[ACGANSettings]):
         )
         normal_init(self)
         betas = (s.beta1, 0.999)
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, betas),
             discriminator=adam(self.discriminator, s.learning_rate, betas),
         )
@@ -123,7 +123,7 @@ class ACGAN(Method[ACGANSettings]):
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One update of D, which maximises L_S + L_C, one of G, which maximises L_C - L_S."""
         del progress
-        label = self.labels(batch)
+        label = self.get_labels(batch)
         self.generator.class_counts.index_add_(0, label, torch.ones_like(label))
         # The classes of a batch are a draw from p_c.
         fake = self.generator(self.noise(len(batch), self.settings.latent_dim), label)
@@ -138,7 +138,7 @@ class ACGAN(Method[ACGANSettings]):
         self.update("generator", g_loss)
         return {"discriminator": -l_s, "classification": -l_c, "generator": g_loss}
 
-    def labels(self, batch: Batch) -> Tensor:
+    def get_labels(self, batch: Batch) -> Tensor:
         """The class of each image, ``(B,)``; 0 for all where the data have none.
 
         Raises:

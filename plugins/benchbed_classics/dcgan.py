@@ -12,7 +12,7 @@ from benchbed.nn import adam, bce_with_target, normal_init
 from benchbed_classics.settings import DCGANSettings
 
 
-def widths(size: int, features: int, max_features: int) -> list[int]:
+def compute_widths(size: int, features: int, max_features: int) -> list[int]:
     """Channels of the layers from 4 x 4 px up to half the image's size."""
     doublings = range(size.bit_length() - 4, -1, -1)
     return [min(features * 2**doubling, max_features) for doubling in doublings]
@@ -24,7 +24,7 @@ class Generator(nn.Sequential):
     def __init__(
         self, latent_dim: int, channels: int, size: int, features: int, max_features: int
     ) -> None:
-        first, *rest = widths(size, features, max_features)
+        first, *rest = compute_widths(size, features, max_features)
         layers: list[nn.Module] = [
             nn.Unflatten(1, (latent_dim, 1, 1)),
             nn.ConvTranspose2d(latent_dim, first, 4, 1, 0, bias=False),
@@ -56,7 +56,7 @@ class Discriminator(nn.Sequential):
         max_features: int,
         norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
     ) -> None:
-        first, *rest = widths(size, features, max_features)[::-1]
+        first, *rest = compute_widths(size, features, max_features)[::-1]
         layers: list[nn.Module] = [
             nn.Conv2d(channels, first, 4, 2, 1, bias=False),
             nn.LeakyReLU(0.2, inplace=True),
@@ -84,7 +84,7 @@ class DCGAN(Method[DCGANSettings]):
         self.discriminator = Discriminator(data.channels, data.size, s.features, s.max_features)
         normal_init(self)
         betas = (s.beta1, 0.999)
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, betas),
             discriminator=adam(self.discriminator, s.learning_rate, betas),
         )
@@ -92,7 +92,7 @@ class DCGAN(Method[DCGANSettings]):
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One discriminator update, then one generator update (non-saturating)."""
         del progress
-        fake = self.generator(self.draw_noise(len(batch)))
+        fake = self.generator(self.sample_latent(len(batch)))
         d_loss = bce_with_target(self.discriminator(batch.image), 1.0) + bce_with_target(
             self.discriminator(fake.detach()), 0.0
         )
@@ -103,8 +103,8 @@ class DCGAN(Method[DCGANSettings]):
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Images from noise."""
-        return Batch(image=self.generator(self.draw_noise(count, rng)))
+        return Batch(image=self.generator(self.sample_latent(count, rng)))
 
-    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+    def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
         """``(count, latent_dim)``, uniform in [-1, 1] (section 4)."""
         return self.noise(count, self.settings.latent_dim, rng=rng, distribution="uniform")

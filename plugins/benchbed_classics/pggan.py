@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape, Losses, Method
 from benchbed.nn import (
-    Growth,
+    GrowthState,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     ProgressiveSchedule,
     adam,
-    fade_reals,
+    blend_reals,
     gradient_penalty,
     wasserstein_critic,
 )
@@ -40,9 +40,9 @@ class PGGAN(Method[PGGANSettings]):
                 f"pggan does not support {data.size} px with these settings: {error}. Run "
                 "`benchbed show pggan` for details."
             ) from error
-        self.growth = Growth(schedule)
-        self.average("generator", s.average_decay)
-        self.optimize(
+        self.growth = GrowthState(schedule)
+        self.register_ema("generator", s.average_decay)
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, s.betas),
             discriminator=adam(self.discriminator, s.learning_rate, s.betas),
         )
@@ -50,20 +50,20 @@ class PGGAN(Method[PGGANSettings]):
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One update of the discriminator, one of the generator, at the present resolution."""
         if self.growth.advance(progress):
-            self.forget("generator")
-            self.forget("discriminator")
+            self.reset_optimizer("generator")
+            self.reset_optimizer("discriminator")
         level, alpha = self.growth.level, self.growth.alpha
-        real = fade_reals(batch.image, level, alpha, self.growth.levels)
+        real = blend_reals(batch.image, level, alpha, self.growth.level_count)
         noise = self.noise(len(batch), self.settings.latent_dim)
         fake = self.generator(noise, level, alpha)
-        d_loss = self.discriminator_loss(real, fake.detach(), level, alpha)
+        d_loss = self.compute_discriminator_loss(real, fake.detach(), level, alpha)
         self.update("discriminator", d_loss)
         g_loss = -self.discriminator(fake, level, alpha).mean()
         self.update("generator", g_loss)
-        self.update_average("generator")
+        self.update_ema("generator")
         return {"discriminator": d_loss, "generator": g_loss}
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor, level: int, alpha: float) -> Tensor:
+    def compute_discriminator_loss(self, real: Tensor, fake: Tensor, level: int, alpha: float) -> Tensor:
         """WGAN-GP with drift: L' = L + epsilon_drift E[D(x)^2] (appendix A.1)."""
         s = self.settings
         on_real = self.discriminator(real, level, alpha)
@@ -77,5 +77,5 @@ class PGGAN(Method[PGGANSettings]):
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Images from noise by the averaged generator, enlarged while it still grows."""
         noise = self.noise(count, self.settings.latent_dim, rng=rng)
-        grown = self.averaged("generator")(noise, self.growth.level, self.growth.alpha)
+        grown = self.get_ema("generator")(noise, self.growth.level, self.growth.alpha)
         return Batch(image=F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest"))

@@ -12,7 +12,7 @@ from benchbed_classics.dcgan import Discriminator, Generator
 from benchbed_classics.settings import WGANSettings
 
 
-def critic_updates_due(generator_updates: int, settings: WGANSettings) -> int:
+def count_due_updates(generator_updates: int, settings: WGANSettings) -> int:
     """Critic updates that precede the generator's next one, all since the start.
 
     Args:
@@ -38,8 +38,8 @@ class WGAN(Method[WGANSettings]):
         )
         self.critic = Discriminator(data.channels, data.size, s.features, s.max_features)
         normal_init(self)
-        self.clip()
-        self.optimize(
+        self.clip_weights()
+        self.register_optimizers(
             generator=RMSprop(self.generator.parameters(), s.learning_rate, foreach=True),
             critic=RMSprop(self.critic.parameters(), s.learning_rate, foreach=True),
         )
@@ -52,26 +52,26 @@ class WGAN(Method[WGANSettings]):
         """
         del progress
         with torch.no_grad():
-            fake = self.generator(self.draw_noise(len(batch)))
+            fake = self.generator(self.sample_latent(len(batch)))
         on_real, on_fake = self.critic(batch.image), self.critic(fake)
         c_loss = wasserstein_critic(on_real, on_fake)
         self.update("critic", c_loss)
-        self.clip()
-        if self.updates["critic"] == critic_updates_due(self.updates["generator"], self.settings):
-            fake = self.generator(self.draw_noise(len(batch)))
+        self.clip_weights()
+        if self.updates["critic"] == count_due_updates(self.updates["generator"], self.settings):
+            fake = self.generator(self.sample_latent(len(batch)))
             self.update("generator", -self.critic(fake).mean())
         return {"critic": c_loss, "generator": -on_fake.mean()}
 
     @torch.no_grad()
-    def clip(self) -> None:
+    def clip_weights(self) -> None:
         """Bring every parameter of the critic into [-c, c] (line 7)."""
         for parameter in self.critic.parameters():
             parameter.clamp_(-self.settings.clip, self.settings.clip)
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Images from noise."""
-        return Batch(image=self.generator(self.draw_noise(count, rng)))
+        return Batch(image=self.generator(self.sample_latent(count, rng)))
 
-    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+    def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
         """``(count, latent_dim)``, N(0, 1)."""
         return self.noise(count, self.settings.latent_dim, rng=rng)

@@ -11,7 +11,7 @@ from benchbed_classics.dcgan import Discriminator, Generator
 from benchbed_classics.settings import WGANGPSettings
 
 
-def layer_norm(width: int) -> nn.Module:
+def build_layer_norm(width: int) -> nn.Module:
     """Layer normalisation over channels and positions, a gain and a bias a channel."""
     return nn.GroupNorm(1, width)
 
@@ -25,10 +25,10 @@ class WGANGP(Method[WGANGPSettings]):
         self.generator = Generator(
             s.latent_dim, data.channels, data.size, s.features, s.max_features
         )
-        norm = layer_norm if s.critic_norm == "layer" else nn.Identity
+        norm = build_layer_norm if s.critic_norm == "layer" else nn.Identity
         self.critic = Discriminator(data.channels, data.size, s.features, s.max_features, norm)
         normal_init(self)
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, s.betas),
             critic=adam(self.critic, s.learning_rate, s.betas),
         )
@@ -42,20 +42,20 @@ class WGANGP(Method[WGANGPSettings]):
         del progress
         s, real = self.settings, batch.image
         with torch.no_grad():
-            fake = self.generator(self.draw_noise(len(batch)))
+            fake = self.generator(self.sample_latent(len(batch)))
         on_real, on_fake = self.critic(real), self.critic(fake)
         penalty = gradient_penalty(self.critic, real, fake)
         c_loss = wasserstein_critic(on_real, on_fake) + s.penalty_weight * penalty
         self.update("critic", c_loss)
         if self.updates["critic"] % s.critic_steps == 0:
-            fake = self.generator(self.draw_noise(len(batch)))
+            fake = self.generator(self.sample_latent(len(batch)))
             self.update("generator", -self.critic(fake).mean())
         return {"critic": c_loss, "generator": -on_fake.mean(), "penalty": penalty}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Images from noise."""
-        return Batch(image=self.generator(self.draw_noise(count, rng)))
+        return Batch(image=self.generator(self.sample_latent(count, rng)))
 
-    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+    def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
         """``(count, latent_dim)``, N(0, 1)."""
         return self.noise(count, self.settings.latent_dim, rng=rng)

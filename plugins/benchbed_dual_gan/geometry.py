@@ -8,15 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from benchbed.nn import above_otsu, normal_init
+from benchbed.nn import mask_above_otsu, normal_init
 
-HALVINGS = 4
+HALVING_COUNT = 4
 """Layers of stride 2, at every size: those of the authors' code, at 64 px and at 512 alike."""
 
 
-def widths(features: int) -> list[int]:
+def compute_widths(features: int) -> list[int]:
     """Channels from the outermost layer to the innermost."""
-    return [features * 2**level for level in range(HALVINGS)]
+    return [features * 2**level for level in range(HALVING_COUNT)]
 
 
 class MaskGenerator(nn.Sequential):
@@ -26,8 +26,8 @@ class MaskGenerator(nn.Sequential):
     """
 
     def __init__(self, latent_dim: int, channels: int, size: int, features: int) -> None:
-        wide, *narrower = widths(features)[::-1]
-        first = size // 2**HALVINGS
+        wide, *narrower = compute_widths(features)[::-1]
+        first = size // 2**HALVING_COUNT
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, wide * first**2),
             nn.Unflatten(1, (wide, first, first)),
@@ -49,7 +49,7 @@ class MaskDiscriminator(nn.Sequential):
     """Masks ``(B, channels, size, size)`` to logits ``(B,)``: four 5 x 5 layers, one linear."""
 
     def __init__(self, channels: int, size: int, features: int) -> None:
-        narrow, *wider = widths(features)
+        narrow, *wider = compute_widths(features)
         layers: list[nn.Module] = [
             nn.Conv2d(channels, narrow, 5, 2, 2),
             nn.LeakyReLU(0.2, inplace=True),
@@ -60,7 +60,7 @@ class MaskDiscriminator(nn.Sequential):
                 nn.BatchNorm2d(after),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        last = nn.Linear(wider[-1] * (size // 2**HALVINGS) ** 2, 1)
+        last = nn.Linear(wider[-1] * (size // 2**HALVING_COUNT) ** 2, 1)
         super().__init__(*layers, nn.Flatten(), last, nn.Flatten(0))
         normal_init(self)
 
@@ -76,5 +76,5 @@ def binarize(drawn: Tensor, threshold: Literal["zero", "otsu"] = "zero") -> Tens
     Returns:
         The same shape, -1 or 1; 1 above the threshold.
     """
-    above = drawn > 0 if threshold == "zero" else above_otsu(drawn)
+    above = drawn > 0 if threshold == "zero" else mask_above_otsu(drawn)
     return torch.where(above, 1.0, -1.0)

@@ -14,62 +14,62 @@ from benchbed.nn import normal_init
 DROPOUT_LAYERS = 3
 """Decoder layers, from the innermost outwards, that have dropout."""
 
-NARROWEST = 2
+MIN_SIZE = 2
 """Pixels after the last convolution of stride 2, at every size: those of both codes at 512 px."""
 
 
 @dataclass(frozen=True)
-class Tables:
+class StageTwoConfig:
     """What the two codes of stage II differ in.
 
     Attributes:
         down: Kernel of G's and D's convolutions.
         up: Kernel of G's transposed convolutions.
-        one_pixel: Whether a further 2 x 2 layer leads to one pixel and another one back.
-        norm_last: Whether the last layer of G is normalised.
-        mask_as_picture: Whether masks are read as pictures in [-1, 1] with the photograph's
+        has_one_pixel: Whether a further 2 x 2 layer leads to one pixel and another one back.
+        has_last_norm: Whether the last layer of G is normalised.
+        reads_mask_as_image: Whether masks are read as pictures in [-1, 1] with the photograph's
             channels, or as one channel in {0, 1}.
-        judge_width: Channels of D's first layer, as a share of those of G's first.
-        judge_strides: Strides of D's layers but the last; channels double from each to the next.
-        judge_last_stride: Stride of D's last layer.
+        discriminator_width: Channels of D's first layer, as a share of those of G's first.
+        discriminator_strides: Strides of D's layers but the last; channels double from each to the next.
+        discriminator_last_stride: Stride of D's last layer.
         l1_weight: Weight of the L1 distance.
         learning_rate: Step size.
     """
 
     down: int
     up: int
-    one_pixel: bool
-    norm_last: bool
-    mask_as_picture: bool
-    judge_width: float
-    judge_strides: tuple[int, ...]
-    judge_last_stride: int
+    has_one_pixel: bool
+    has_last_norm: bool
+    reads_mask_as_image: bool
+    discriminator_width: float
+    discriminator_strides: tuple[int, ...]
+    discriminator_last_stride: int
     l1_weight: float
     learning_rate: float
 
 
-TABLES = {
-    "paper": Tables(
+STAGE_TWO_CONFIGS = {
+    "paper": StageTwoConfig(
         down=3,
         up=2,
-        one_pixel=True,
-        norm_last=False,
-        mask_as_picture=False,
-        judge_width=0.5,
-        judge_strides=(2, 2, 2, 2),
-        judge_last_stride=2,
+        has_one_pixel=True,
+        has_last_norm=False,
+        reads_mask_as_image=False,
+        discriminator_width=0.5,
+        discriminator_strides=(2, 2, 2, 2),
+        discriminator_last_stride=2,
         l1_weight=100.0,
         learning_rate=2e-4,
     ),
-    "authors": Tables(
+    "authors": StageTwoConfig(
         down=4,
         up=4,
-        one_pixel=False,
-        norm_last=True,
-        mask_as_picture=True,
-        judge_width=1.0,
-        judge_strides=(2, 2, 2, 1),
-        judge_last_stride=1,
+        has_one_pixel=False,
+        has_last_norm=True,
+        reads_mask_as_image=True,
+        discriminator_width=1.0,
+        discriminator_strides=(2, 2, 2, 1),
+        discriminator_last_stride=1,
         l1_weight=1.0,
         learning_rate=1e-3,
     ),
@@ -86,7 +86,7 @@ class PhotoGenerator(nn.Module):
 
     def __init__(
         self,
-        tables: Tables,
+        tables: StageTwoConfig,
         in_channels: int,
         channels: int,
         *,
@@ -95,7 +95,7 @@ class PhotoGenerator(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        depth = (size // NARROWEST).bit_length() - 1
+        depth = (size // MIN_SIZE).bit_length() - 1
         widths = [features * min(2**level, 8) for level in range(depth)]
         padding = (tables.up - 2) // 2
         self.downs = nn.ModuleList(
@@ -104,7 +104,7 @@ class PhotoGenerator(nn.Module):
         )
         inner = widths[-1]
         ups: list[nn.ConvTranspose2d] = []
-        if tables.one_pixel:
+        if tables.has_one_pixel:
             self.downs.append(nn.Sequential(nn.Conv2d(inner, inner, 2), nn.BatchNorm2d(inner)))
             ups.append(nn.ConvTranspose2d(inner, inner, 2))
         for level in range(depth - 1, 0, -1):
@@ -120,7 +120,7 @@ class PhotoGenerator(nn.Module):
         )
         self.last = nn.Sequential(
             nn.ConvTranspose2d(2 * features, channels, tables.up, 2, padding),
-            nn.BatchNorm2d(channels) if tables.norm_last else nn.Identity(),
+            nn.BatchNorm2d(channels) if tables.has_last_norm else nn.Identity(),
             nn.Tanh(),
         )
         normal_init(self)
@@ -144,15 +144,15 @@ class PhotoDiscriminator(nn.Sequential):
     A patch has 63 px (``paper``) or 70 px (``authors``). Neither code normalises.
     """
 
-    def __init__(self, tables: Tables, in_channels: int, features: int) -> None:
-        first = round(features * tables.judge_width)
-        widths = [in_channels, *[first * 2**n for n in range(len(tables.judge_strides))]]
+    def __init__(self, tables: StageTwoConfig, in_channels: int, features: int) -> None:
+        first = round(features * tables.discriminator_width)
+        widths = [in_channels, *[first * 2**n for n in range(len(tables.discriminator_strides))]]
         layers: list[nn.Module] = []
-        for (before, after), stride in zip(pairwise(widths), tables.judge_strides, strict=True):
+        for (before, after), stride in zip(pairwise(widths), tables.discriminator_strides, strict=True):
             layers += [
                 nn.Conv2d(before, after, tables.down, stride, 1),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        layers.append(nn.Conv2d(widths[-1], 1, tables.down, tables.judge_last_stride, 1))
+        layers.append(nn.Conv2d(widths[-1], 1, tables.down, tables.discriminator_last_stride, 1))
         super().__init__(*layers)
         normal_init(self)

@@ -19,10 +19,10 @@ DUAL_GAN = MethodSpec(
     ),
     implementation="benchbed_dual_gan.dual_gan:DualGAN",
     settings="benchbed_dual_gan.settings:DualGANSettings",
-    abilities=frozenset({"sample", "pairs", "synthesize"}),
+    capabilities=frozenset({"sample", "pairs", "synthesize"}),
     sizes=(32, 64, 128, 256, 512),
-    needs=frozenset({"mask"}),
-    mask_stage="stage1_share",
+    required_inputs=frozenset({"mask"}),
+    mask_stage_setting="stage1_share",
     presets={
         "quick": {
             "batch_size": 16,
@@ -46,17 +46,17 @@ DUAL_GAN = MethodSpec(
         Deviation(
             paper="section 6 prints l_D with real and generated exchanged, and D(x) in l_G where "
             "D(G(z)) is meant; the bracket of section 7 closes too early",
-            here="real images are labelled real; G's loss is the non-saturating one",
+            implementation="real images are labelled real; G's loss is the non-saturating one",
             reason="as printed D would be trained to be wrong; the authors' code has this loss",
         ),
         Deviation(
             paper="section 5: D has two convolutional layers of 5 x 5 and fully connected ones",
-            here="stage I has the four 5 x 5 layers and the linear one of the authors' code",
+            implementation="stage I has the four 5 x 5 layers and the linear one of the authors' code",
             reason="no network of that code has two",
         ),
         Deviation(
             paper="the resolution is not given; 512 px in the authors' code",
-            here="at 512 px its tables, layer by layer. At other sizes stage I keeps its four "
+            implementation="at 512 px its tables, layer by layer. At other sizes stage I keeps its four "
             "layers and starts from size / 16 px; stage II has a layer less of the innermost "
             "wide ones for each halving; its D stays",
             reason="at 64 px stage I is so the original DCGAN of the code that the authors took; "
@@ -65,51 +65,51 @@ DUAL_GAN = MethodSpec(
         Deviation(
             paper="section 7 names vess2ret (Costa et al. 2017); the authors' code has another "
             "network, pix2pix's with the first and last layer normalised, and RMSProp",
-            here="vess2ret; stage2=authors for the other",
+            implementation="vess2ret; stage2=authors for the other",
             reason="the paper's text decides",
         ),
         Deviation(
             paper="vess2ret trains D on 20 pairs, then G on 20; the authors' code compares D's "
             "patches with a target of a fixed size that does not fit 512 px",
-            here="D and G in turn, batch by batch; a target for each patch that there is",
+            implementation="D and G in turn, batch by batch; a target for each patch that there is",
             reason="both are accidents of the code",
         ),
         Deviation(
             paper="batches of 7 in stage I, of 1 (vess2ret) or 32 (authors' code) in stage II",
-            here="batches of 7 in both",
+            implementation="batches of 7 in both",
             reason="one batch size a run; normalising one case at one pixel leaves nothing of it",
         ),
         Deviation(
             paper="how long each stage is trained is not given",
-            here="stage I has the first half of the budget (stage1_share), stage II the second; "
+            implementation="stage I has the first half of the budget (stage1_share), stage II the second; "
             "none changes the other",
             reason="one budget a method, and no reason to prefer one",
         ),
         Deviation(
             paper="section 3: stage I learns masks of DRIVE, stage II photographs of MESSIDOR with "
             "masks from a segmentation network",
-            here="both learn from the pairs of one data set; --dataset messidor --masks-from drive "
+            implementation="both learn from the pairs of one data set; --dataset messidor --masks-from drive "
             "--annotator unet for the paper's way",
             reason="a comparison gives every method the same data",
         ),
         Deviation(
             paper="how a drawn mask gets its two values is not said",
-            here="above 0 of [-1, 1] is vessel; threshold=otsu for a threshold of each mask",
+            implementation="above 0 of [-1, 1] is vessel; threshold=otsu for a threshold of each mask",
             reason="0 lies between the two values",
         ),
         Deviation(
             paper="section 7: G(z, y) has noise; both codes have dropout in its place",
-            here="dropout while training, none while sampling: a mask has one image",
+            implementation="dropout while training, none while sampling: a mask has one image",
             reason="so both codes sample; what varies is the mask",
         ),
         Deviation(
             paper="the initial weights of stage II are not given",
-            here="N(0, 0.02^2), gains N(1, 0.02^2), biases 0, in both stages",
+            implementation="N(0, 0.02^2), gains N(1, 0.02^2), biases 0, in both stages",
             reason="those of Radford et al. 2016 and Isola et al. 2017",
         ),
         Deviation(
             paper="64 channels in the outermost layers, batch of 7, step sizes of 2e-4",
-            here="preset quick: 24 channels in stage I (a factor of 2.7 narrower) and 16 in stage "
+            implementation="preset quick: 24 channels in stage I (a factor of 2.7 narrower) and 16 in stage "
             "II (a factor of 4), batch of 16, step sizes of 5e-4 and 1e-3, 65 % of the budget for "
             "stage I",
             reason="minutes on two CPU cores. One pixel in twelve is vessel at 64 px: after 10 "

@@ -18,9 +18,9 @@ HUMAN_EXPERT = MethodSpec(
     ),
     implementation="benchbed_human.human:HumanExpert",
     settings="benchbed_human.settings:HumanExpertSettings",
-    abilities=frozenset({"annotate"}),
+    capabilities=frozenset({"annotate"}),
     sizes=(32, 64, 128, 256, 512, 1024),
-    trains=False,
+    is_trainable=False,
 )
 
 

@@ -25,7 +25,7 @@ LUNG = ((0.30, -0.86), (0.62, -0.76), (0.86, -0.42), (0.95, 0.02), (0.90, 0.42),
 """The left lung in units of the cavity, from its front along the chest wall."""
 
 
-def _ellipse(centre: tuple[float, float], radii: tuple[float, float]) -> Array:
+def _make_ellipse(centre: tuple[float, float], radii: tuple[float, float]) -> Array:
     angles = np.arange(10) / 10 * 2 * np.pi
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii + centre
 
@@ -33,14 +33,14 @@ def _ellipse(centre: tuple[float, float], radii: tuple[float, float]) -> Array:
 _DESCENDING_AORTA = (0.17, 0.50, 0.075)
 
 _LEVELS = (
-    (0.22, _ellipse((0.02, -0.20), (0.24, 0.42)),
+    (0.22, _make_ellipse((0.02, -0.20), (0.24, 0.42)),
      ((-0.16, -0.30, 0.06), (0.02, -0.34, 0.055), (0.15, -0.18, 0.05), (-0.20, -0.12, 0.06)),
      ((-0.01, 0.12, 0.060),)),
-    (0.38, _ellipse((0.03, -0.16), (0.27, 0.44)),
+    (0.38, _make_ellipse((0.03, -0.16), (0.27, 0.44)),
      ((-0.10, -0.20, 0.09), (0.04, -0.12, 0.10), (0.16, 0.06, 0.10), (0.20, 0.24, 0.09),
       (-0.20, -0.08, 0.06)),
      ((-0.03, 0.16, 0.060),)),
-    (0.58, _ellipse((0.02, -0.14), (0.31, 0.48)),
+    (0.58, _make_ellipse((0.02, -0.14), (0.31, 0.48)),
      ((-0.10, -0.20, 0.11), (0.13, -0.18, 0.10), (0.22, 0.02, 0.075), (-0.22, -0.06, 0.06),
       _DESCENDING_AORTA),
      ((-0.13, 0.20, 0.045), (0.12, 0.20, 0.042))),
@@ -95,59 +95,59 @@ class Anatomy:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PatientFrame:
     """Where the patient lies in the field of view.
 
     Attributes:
         centre: Middle of the chest (x, y).
-        half: Its half width and half depth.
-        turn: Rotation in radians.
+        half_size: Its half width and half depth.
+        rotation: Rotation in radians.
     """
 
     centre: tuple[float, float]
-    half: tuple[float, float]
-    turn: float
+    half_size: tuple[float, float]
+    rotation: float
 
-    def place(self, points: Array) -> Array:
+    def transform_points(self, points: Array) -> Array:
         """Points ``(N, 2)`` in units of the chest as points of the frame."""
-        sine, cosine = np.sin(self.turn), np.cos(self.turn)
-        turned = points * np.asarray(self.half) @ np.asarray([[cosine, sine], [-sine, cosine]])
+        sine, cosine = np.sin(self.rotation), np.cos(self.rotation)
+        turned = points * np.asarray(self.half_size) @ np.asarray([[cosine, sine], [-sine, cosine]])
         return np.asarray(turned + np.asarray(self.centre))
 
 
-def draw_lots(rng: np.random.Generator) -> Anatomy:
+def sample_anatomy(rng: np.random.Generator) -> Anatomy:
     """One slice of one patient."""
     height = rng.uniform(0.0, 1.0)
     wide = rng.uniform(0.74, 0.95)
     half = (wide, wide * rng.uniform(0.64, 0.78))
-    frame = Frame((rng.normal(0, 0.02), rng.uniform(-0.14, 0.0)), half, rng.normal(0, 0.03))
+    frame = PatientFrame((rng.normal(0, 0.02), rng.uniform(-0.14, 0.0)), half, rng.normal(0, 0.03))
     wall = np.asarray([rng.uniform(0.80, 0.87), rng.uniform(0.78, 0.86)])
     wall = wall * (0.86 + 0.14 * min(1.0, 2.2 * height))
     fat = rng.uniform(0.03, 0.13)
     skin = np.asarray(CHEST) * (1 + rng.normal(0.0, 0.010, (20, 1)))
-    lungs = tuple(_lung(side, height, rng) * wall for side in (-1.0, 1.0))
-    heart, pools, airways = _mediastinum(height, rng)
-    vessels, bronchi = _trees(height, wall, frame, rng)
+    lungs = tuple(_sample_lung(side, height, rng) * wall for side in (-1.0, 1.0))
+    heart, pools, airways = _sample_mediastinum(height, rng)
+    vessels, bronchi = _grow_trees(height, wall, frame, rng)
     return Anatomy(
-        skin=frame.place(curve(skin)),
-        muscle=frame.place(curve(skin * (1 - fat, 1 - 1.3 * fat))),
-        cavity=frame.place(curve(np.asarray(CHEST) * wall * 1.04)),
-        lungs=(frame.place(lungs[0]), frame.place(lungs[1])),
-        heart=frame.place(heart * wall),
-        pools=_circles(pools, wall, frame),
-        airways=_circles(airways, wall, frame),
-        vertebra=frame.place(curve(_ellipse((0.0, 0.60), (0.115, 0.150)))),
-        arch=_arch(frame),
-        canal=(*frame.place(np.asarray([[0.0, 0.80]]))[0].tolist(), 0.034),
-        ribs=_ribs(height, wall, frame, rng),
-        sternum=_sternum(wall, frame, rng),
+        skin=frame.transform_points(curve(skin)),
+        muscle=frame.transform_points(curve(skin * (1 - fat, 1 - 1.3 * fat))),
+        cavity=frame.transform_points(curve(np.asarray(CHEST) * wall * 1.04)),
+        lungs=(frame.transform_points(lungs[0]), frame.transform_points(lungs[1])),
+        heart=frame.transform_points(heart * wall),
+        pools=_transform_circles(pools, wall, frame),
+        airways=_transform_circles(airways, wall, frame),
+        vertebra=frame.transform_points(curve(_make_ellipse((0.0, 0.60), (0.115, 0.150)))),
+        arch=_make_arch(frame),
+        canal=(*frame.transform_points(np.asarray([[0.0, 0.80]]))[0].tolist(), 0.034),
+        ribs=_sample_ribs(height, wall, frame, rng),
+        sternum=_sample_sternum(wall, frame, rng),
         vessels=vessels,
         bronchi=bronchi,
-        table=_table(float(frame.place(np.asarray([[0.0, 0.97]]))[0, 1]), rng),
+        table=_make_table(float(frame.transform_points(np.asarray([[0.0, 0.97]]))[0, 1]), rng),
     )
 
 
-def _lung(side: float, height: float, rng: np.random.Generator) -> Array:
+def _sample_lung(side: float, height: float, rng: np.random.Generator) -> Array:
     """A lung in units of the cavity: small at the apex, hollowed by the heart at the base."""
     knots = np.asarray(LUNG) * (1.05, 1.03) + rng.normal(0.0, 0.012, (13, 2))
     lower = max(0.0, height - 0.45) / 0.55
@@ -160,7 +160,7 @@ def _lung(side: float, height: float, rng: np.random.Generator) -> Array:
     return curve(knots * (side, 1.0))
 
 
-def _mediastinum(height: float, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+def _sample_mediastinum(height: float, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     """Heart or great vessels, pools of blood and airways, at this height."""
     outline, pools, airways = next(level[1:] for level in _LEVELS if height <= level[0])
     knots = np.asarray(outline)
@@ -173,12 +173,12 @@ def _mediastinum(height: float, rng: np.random.Generator) -> tuple[Array, Array,
     return curve(knots + rng.normal(0.0, 0.012, knots.shape) + move), circles[0], circles[1]
 
 
-def _circles(circles: Array, wall: Array, frame: Frame) -> Array:
-    places = frame.place(circles[:, :2] * wall)
-    return np.concatenate([places, circles[:, 2:] * frame.half[0]], axis=1)
+def _transform_circles(circles: Array, wall: Array, frame: PatientFrame) -> Array:
+    places = frame.transform_points(circles[:, :2] * wall)
+    return np.concatenate([places, circles[:, 2:] * frame.half_size[0]], axis=1)
 
 
-def _arch(frame: Frame) -> Strokes:
+def _make_arch(frame: PatientFrame) -> Strokes:
     """Behind the vertebral body: two pedicles, the transverse processes and the spinous one."""
     lines = [
         ((0.08, 0.68), (0.11, 0.80)),
@@ -189,10 +189,10 @@ def _arch(frame: Frame) -> Strokes:
     ends = np.asarray([*both, [(0.0, 0.90), (0.0, 1.02)]])
     ends[..., 1] -= 0.08
     radii = np.asarray([0.030, 0.030, 0.024, 0.024, 0.020, 0.020, 0.022])
-    return Strokes(frame.place(ends[:, 0]), frame.place(ends[:, 1]), radii, np.ones(7))
+    return Strokes(frame.transform_points(ends[:, 0]), frame.transform_points(ends[:, 1]), radii, np.ones(7))
 
 
-def _ribs(height: float, wall: Array, frame: Frame, rng: np.random.Generator) -> Strokes:
+def _sample_ribs(height: float, wall: Array, frame: PatientFrame, rng: np.random.Generator) -> Strokes:
     """Oblique cuts through the ribs along the wall, and above the middle the shoulder blades."""
     lines, radii = [], []
     for side in (-1.0, 1.0):
@@ -201,11 +201,11 @@ def _ribs(height: float, wall: Array, frame: Frame, rng: np.random.Generator) ->
             ring = np.stack([side * np.cos(arc), np.sin(arc)], axis=1)
             # The wall is squarer than an ellipse.
             ring = np.sign(ring) * np.abs(ring) ** 0.86
-            lines.append(frame.place(ring * wall * (1.075, 1.06)))
+            lines.append(frame.transform_points(ring * wall * (1.075, 1.06)))
             radii.append(rng.uniform(0.014, 0.020))
         if height < 0.55:
             blade = [(0.86, 0.18), (0.90, 0.36), (0.80, 0.56), (0.66, 0.72)]
-            lines.append(frame.place(curve(np.asarray(blade) * (side, 1.0), closed=False, steps=4)))
+            lines.append(frame.transform_points(curve(np.asarray(blade) * (side, 1.0), closed=False, steps=4)))
             radii.append(0.014)
     start = np.concatenate([line[:-1] for line in lines])
     end = np.concatenate([line[1:] for line in lines])
@@ -213,14 +213,14 @@ def _ribs(height: float, wall: Array, frame: Frame, rng: np.random.Generator) ->
     return Strokes(start, end, widths, np.ones(len(start)))
 
 
-def _sternum(wall: Array, frame: Frame, rng: np.random.Generator) -> Strokes:
+def _sample_sternum(wall: Array, frame: PatientFrame, rng: np.random.Generator) -> Strokes:
     half = rng.uniform(0.05, 0.11)
     ends = np.asarray([[-half, -1.09], [half, -1.09]]) * wall
-    placed = frame.place(ends)
+    placed = frame.transform_points(ends)
     return Strokes(placed[:1], placed[1:], np.asarray([rng.uniform(0.022, 0.032)]), np.ones(1))
 
 
-def _table(back: float, rng: np.random.Generator) -> Array:
+def _make_table(back: float, rng: np.random.Generator) -> Array:
     """A shallow trough below the back, as a band."""
     x = np.linspace(-0.95, 0.95, 30)
     top = back + 0.05 - rng.uniform(0.10, 0.22) * x**2
@@ -228,8 +228,8 @@ def _table(back: float, rng: np.random.Generator) -> Array:
     return np.concatenate([np.stack([x, top], 1), np.stack([x, top + thick], 1)[::-1]])
 
 
-def _trees(
-    height: float, wall: Array, frame: Frame, rng: np.random.Generator
+def _grow_trees(
+    height: float, wall: Array, frame: PatientFrame, rng: np.random.Generator
 ) -> tuple[Strokes, Strokes]:
     """Vessels that branch from the hila, and bronchi beside the thicker ones."""
     pieces: list[tuple[float, ...]] = []
@@ -252,9 +252,9 @@ def _trees(
                 if radius > 0.0065 and rng.random() < 0.5:
                     tips.append((place + step, heading + rng.choice((-0.8, 0.8)), radius * 0.68))
     table = np.asarray(pieces)
-    start, end = frame.place(table[:, :2]), frame.place(table[:, 2:4])
+    start, end = frame.transform_points(table[:, :2]), frame.transform_points(table[:, 2:4])
     vessels = Strokes(start, end, table[:, 4], table[:, 5])
-    broad = vessels.subset((table[:, 4] > 0.010) & (rng.random(len(table)) < 0.35))
+    broad = vessels.select((table[:, 4] > 0.010) & (rng.random(len(table)) < 0.35))
     beside = np.asarray([0.0, 0.026])
     bronchi = Strokes(broad.start + beside, broad.end + beside, broad.radius * 0.6, broad.weight)
     return vessels, bronchi

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, hookimpl
 
 LUNG_CT_LAYOUT = Layout(
     folders=("finding-lungs-in-ct-data",),
-    parts=(Part(image="2d_images/{id}.tif", mask="2d_masks/{id}.tif"),),
-    patient=r"(ID_\d+)",
-    picture="""\
+    parts=(LayoutPart(image="2d_images/{id}.tif", mask="2d_masks/{id}.tif"),),
+    patient_pattern=r"(ID_\d+)",
+    diagram="""\
   finding-lungs-in-ct-data/2d_images/ID_0000_Z_0142.tif   (267 slices of 512 x 512)
   finding-lungs-in-ct-data/2d_masks/ID_0000_Z_0142.tif    (the 3-D part is not used)""",
 )
@@ -20,13 +20,13 @@ LUNG_CT = DatasetSpec(
     title="Finding and Measuring Lungs in CT Data",
     modality="CT",
     licence="as stated at the source",
-    access=(
+    access_instructions=(
         "download kmader/finding-lungs-in-ct-data from Kaggle and unpack it into a folder "
         "finding-lungs-in-ct-data/ of the data root."
     ),
     layouts=(LUNG_CT_LAYOUT,),
     phantom=Phantom(
-        render="benchbed_lung.phantom:render", counts={"train": 400, "test": 100}, seed=2017
+        render="benchbed_lung.phantom:render", case_counts={"train": 400, "test": 100}, seed=2017
     ),
     channels=1,
     intensity_window=(-1000, 400),
@@ -38,10 +38,10 @@ IQ_OTH_LAYOUT = Layout(
     folders=(f"{_IQ_OTH}/{_IQ_OTH}", _IQ_OTH, f"lung-ct/{_IQ_OTH}", f"iq-oth/{_IQ_OTH}"),
     # Named one by one: the archive may hold a folder of test cases, which have no class.
     parts=tuple(
-        Part(image=f"{{label:{kind}}} cases/{{id}}.jpg")
+        LayoutPart(image=f"{{label:{kind}}} cases/{{id}}.jpg")
         for kind in ("Normal", "Bengin", "Malignant")
     ),
-    picture=f"""\
+    diagram=f"""\
   {_IQ_OTH}/Normal cases/Normal case (1).jpg
   {_IQ_OTH}/Bengin cases/Bengin case (1).jpg   (spelt so)
   {_IQ_OTH}/Malignant cases/Malignant case (1).jpg""",
@@ -59,7 +59,7 @@ IQ_OTH = DatasetSpec(
         venue="Mendeley Data, bhmdr45bh2",
     ),
     licence="CC BY 4.0",
-    access=(
+    access_instructions=(
         "download hamdallak/the-iqothnccd-lung-cancer-dataset from Kaggle, or bhmdr45bh2 from "
         "Mendeley Data, and unpack it into the data root. Its 1,190 slices are of 110 people and "
         "no file says whose: the split is by file, so test slices may have neighbours in training."
@@ -67,7 +67,7 @@ IQ_OTH = DatasetSpec(
     layouts=(IQ_OTH_LAYOUT,),
     phantom=Phantom(
         render="benchbed_lung.phantom:render_nodules",
-        counts={"train": 400, "test": 100},
+        case_counts={"train": 400, "test": 100},
         seed=2019,
     ),
     channels=1,

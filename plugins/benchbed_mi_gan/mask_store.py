@@ -37,7 +37,7 @@ class MaskStore(nn.Module):
         self.masks[start : start + len(kept)] = (kept > 0).cpu()
         self.seen += len(kept)
 
-    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+    def sample_masks(self, count: int, rng: torch.Generator) -> Tensor:
         """`count` of them in {-1, 1}, drawn with replacement; empty ones before any training."""
         if len(self) == 0:
             return -torch.ones(count, *self.masks.shape[1:])

@@ -29,7 +29,7 @@ class MIGAN(Method[MIGANSettings]):
         self.masks = MaskStore(s.stored_masks, data.mask_channels, *data.spatial)
         self.style = StyleLoss(s) if s.loss == "style" else None
         betas = (s.beta1, 0.999)
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, betas),
             discriminator=adam(self.discriminator, s.learning_rate, betas),
         )
@@ -40,22 +40,22 @@ class MIGAN(Method[MIGANSettings]):
         image, mask = batch.image, batch.mask
         assert mask is not None  # the spec says that it needs one
         if self.style is not None:
-            self.style.prepare(image.device)  # or refuse before anything is learned
+            self.style.prepare_network(image.device)  # or refuse before anything is learned
         self.masks.add(mask)
         with torch.no_grad():
-            fake = self.generator(mask, self.draw_noise(len(batch)))
+            fake = self.generator(mask, self.sample_latent(len(batch)))
         d_loss = bce_with_target(self.discriminator(image, mask), 1.0) + bce_with_target(
             self.discriminator(fake, mask), 0.0
         )
         self.update("discriminator", d_loss)
         for _ in range(self.settings.generator_updates):
-            fake = self.generator(mask, self.draw_noise(len(batch)))
+            fake = self.generator(mask, self.sample_latent(len(batch)))
             adversarial = bce_with_target(self.discriminator(fake, mask), 1.0)
-            deviation, terms = self.deviation(fake, batch)
+            deviation, terms = self.compute_deviation(fake, batch)
             self.update("generator", adversarial + deviation)
         return {"discriminator": d_loss, "adversarial": adversarial, **terms}
 
-    def deviation(self, fake: Tensor, batch: Batch) -> tuple[Tensor, Losses]:
+    def compute_deviation(self, fake: Tensor, batch: Batch) -> tuple[Tensor, Losses]:
         """Lambda L_DEV (eq. 2), or L_ST (eq. 11), and what is worth logging of it."""
         if self.style is not None:
             return self.style(fake, batch.image, batch.fov)
@@ -64,15 +64,15 @@ class MIGAN(Method[MIGANSettings]):
 
     def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
         """An image for each mask."""
-        image: Tensor = self.generator(mask, self.draw_noise(len(mask), rng))
+        image: Tensor = self.generator(mask, self.sample_latent(len(mask), rng))
         return image
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Pairs of a training mask and an image made for it."""
-        mask = self.masks.draw(count, rng).to(self.device)
+        mask = self.masks.sample_masks(count, rng).to(self.device)
         return Batch(image=self.synthesize(mask, rng), mask=mask)
 
-    def draw_noise(self, count: int, rng: torch.Generator | None = None) -> Tensor:
+    def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
         """``(count, latent_dim)``: faint in training, full in evaluation."""
         s = self.settings
         std = s.training_noise if rng is None else s.sampling_noise

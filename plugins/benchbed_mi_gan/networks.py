@@ -11,18 +11,18 @@ from torch.nn import functional as F
 
 from benchbed.nn import normal_init
 
-HALVINGS_G = 6
-HALVINGS_D = 5
-SMALLEST = 4
+GENERATOR_HALVINGS = 6
+DISCRIMINATOR_HALVINGS = 5
+MIN_SIZE = 4
 """Pixels under which nothing is halved: at 512 px G goes down to 8 and D to 16, as in figures."""
 
 
-def halvings(size: int, most: int) -> int:
+def count_halvings(size: int, most: int) -> int:
     """How often an image of `size` pixels is halved."""
-    return min(most, size.bit_length() - SMALLEST.bit_length())
+    return min(most, size.bit_length() - MIN_SIZE.bit_length())
 
 
-def norm(channels: int) -> nn.InstanceNorm2d:
+def build_norm(channels: int) -> nn.InstanceNorm2d:
     """Batch normalisation as the code uses it: over each image by itself, test time included."""
     return nn.InstanceNorm2d(channels, eps=1e-3, affine=True)
 
@@ -46,12 +46,12 @@ class Generator(nn.Module):
         self, latent_dim: int, mask_channels: int, channels: int, size: int, features: int
     ) -> None:
         super().__init__()
-        depth = halvings(size, HALVINGS_G)
+        depth = count_halvings(size, GENERATOR_HALVINGS)
         widths = [features * min(2**level, 8) for level in range(depth)]
         self.inner = (4 * features, size >> depth, size >> depth)
         self.first = nn.Conv2d(mask_channels, widths[0], 4, 2, 1)
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 4, 2, 1, bias=False), norm(after))
+            nn.Sequential(nn.Conv2d(before, after, 4, 2, 1, bias=False), build_norm(after))
             for before, after in pairwise(widths)
         )
         self.noise = nn.Linear(latent_dim, self.inner[0] * self.inner[1] * self.inner[2])
@@ -59,7 +59,7 @@ class Generator(nn.Module):
         before = self.inner[0] + widths[-1]
         for width in reversed(widths[:-1]):
             self.ups.append(
-                nn.Sequential(nn.ConvTranspose2d(before, width, 4, 2, 1, bias=False), norm(width))
+                nn.Sequential(nn.ConvTranspose2d(before, width, 4, 2, 1, bias=False), build_norm(width))
             )
             before = 2 * width
         self.last = nn.ConvTranspose2d(before, channels, 4, 2, 1)
@@ -98,13 +98,13 @@ class Discriminator(nn.Module):
 
     def __init__(self, in_channels: int, size: int, features: int) -> None:
         super().__init__()
-        depth = halvings(size, HALVINGS_D)
+        depth = count_halvings(size, DISCRIMINATOR_HALVINGS)
         widths = [features * 2**level for level in range(depth)]
         body: list[nn.Module] = [nn.Conv2d(in_channels, features, 4, 2, 1), nn.LeakyReLU(0.2)]
         for before, after in pairwise(widths):
             body += [
                 nn.Conv2d(before, after, 4, 2, 1, bias=False),
-                norm(after),
+                build_norm(after),
                 nn.LeakyReLU(0.2),
             ]
         inner = widths[-1] * (size >> depth) ** 2

@@ -18,7 +18,7 @@ class ShiftNorm(nn.BatchNorm2d):
         self.weight.requires_grad_(False)
 
 
-def block(before: int, after: int, stride: int = 1) -> nn.Sequential:
+def build_block(before: int, after: int, stride: int = 1) -> nn.Sequential:
     """Twice a convolution with kernel 3, the first with a stride, normalised, ReLU."""
     return nn.Sequential(
         nn.Conv2d(before, after, 3, stride, 1),
@@ -30,12 +30,12 @@ def block(before: int, after: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-def segmenter(channels: int, mask_channels: int, features: int) -> SegmentationUNet:
+def build_segmenter(channels: int, mask_channels: int, features: int) -> SegmentationUNet:
     """G: a U-Net with five resolutions that repeats pixels on its way up."""
-    return SegmentationUNet(channels, mask_channels, features, block=block, upsampling="nearest")
+    return SegmentationUNet(channels, mask_channels, features, block=build_block, upsampling="nearest")
 
 
-def pixel_discriminator(in_channels: int, features: int) -> nn.Sequential:
+def build_pixel_discriminator(in_channels: int, features: int) -> nn.Sequential:
     """D of single pixels: three convolutions of 3 x 3 at full resolution, no normalisation."""
     return nn.Sequential(
         nn.Conv2d(in_channels, features, 3, 1, 1),
@@ -72,7 +72,7 @@ class BlockDiscriminator(nn.Module):
                 body.append(nn.MaxPool2d(2))
                 side //= 2
             stride = 2 if number < strided else 1
-            body.append(block(before, features * 2**number, stride))
+            body.append(build_block(before, features * 2**number, stride))
             before, side = features * 2**number, side // stride
         pooled = [nn.AdaptiveAvgPool2d(1)] if whole else []
         self.body = nn.Sequential(*body, *pooled, nn.Conv2d(before, 1, 1))
@@ -82,13 +82,13 @@ class BlockDiscriminator(nn.Module):
         return cast(Tensor, self.body(pair))
 
 
-def discriminator(kind: str, in_channels: int, features: int, size: int) -> nn.Module:
+def build_discriminator(kind: str, in_channels: int, features: int, size: int) -> nn.Module:
     """D as one of ``"pixel"``, ``"patch1"``, ``"patch2"``, ``"image"``.
 
     Their receptive fields are 7, 61 and 537 px and the whole image.
     """
     if kind == "pixel":
-        return pixel_discriminator(in_channels, features)
+        return build_pixel_discriminator(in_channels, features)
     small = kind == "patch1"
     return BlockDiscriminator(
         in_channels,

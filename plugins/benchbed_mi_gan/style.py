@@ -17,20 +17,20 @@ VGG19 = PublishedWeights(
     "dcbb9e9d",
 )
 
-LAYERS = {1: "relu1_1", 6: "relu2_1", 11: "relu3_1", 20: "relu4_1", 22: "relu4_2", 29: "relu5_1"}
+VGG_LAYERS = {1: "relu1_1", 6: "relu2_1", 11: "relu3_1", 20: "relu4_1", 22: "relu4_2", 29: "relu5_1"}
 """Places in torchvision's VGG-19 of the layers that the losses look at."""
 
-CONTENT = "relu4_2"
+CONTENT_LAYER = "relu4_2"
 STYLE_WEIGHT = 0.2
 """Weight of each of the five style layers."""
 
-SCALE = 255 * 0.225
+INPUT_SCALE = 255 * 0.225
 """How much larger the inputs of the Caffe network are, for which the losses' weights are meant."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def vgg_features(kind: str) -> nn.Sequential:
+def load_vgg_features(kind: str) -> nn.Sequential:
     """VGG-19 up to relu5_1, fixed.
 
     Args:
@@ -44,7 +44,7 @@ def vgg_features(kind: str) -> nn.Sequential:
     with torch.device("meta"):  # neither memory nor random numbers are spent on what is replaced
         features: nn.Sequential = vgg19(weights=None, init_weights=False).features[:30]
     if kind == "pretrained":
-        features.load_state_dict(_trained(), strict=True, assign=True)
+        features.load_state_dict(_load_trained_weights(), strict=True, assign=True)
     else:
         features.to_empty(device="cpu")
         generator = torch.Generator().manual_seed(0)
@@ -59,13 +59,13 @@ def vgg_features(kind: str) -> nn.Sequential:
     return features.requires_grad_(False).eval()
 
 
-def _trained() -> dict[str, Tensor]:
+def _load_trained_weights() -> dict[str, Tensor]:
     try:
-        path = VGG19.obtain()
+        path = VGG19.ensure_file()
     except OSError as error:
         raise BenchbedError(
             "ImageNet weights of VGG-19 for mi-gan with loss=style not found and not "
-            f"downloadable ({str(error).rstrip('.')}). Put {VGG19.file} into a folder and set "
+            f"downloadable ({str(error).rstrip('.')}). Put {VGG19.file_name} into a folder and set "
             "$BENCHBED_WEIGHTS to it, or use random features with --set vgg=random."
         ) from error
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -103,61 +103,61 @@ class StyleLoss:
         if fov is not None:
             fake, real = (fake + 1) * fov - 1, (real + 1) * fov - 1
         with torch.no_grad():
-            target = self.features(real)
-        made = self.features(fake)
+            target = self.extract_features(real)
+        made = self.extract_features(fake)
         style = sum(
             (
                 STYLE_WEIGHT
-                * self.distance(self.gram(made[name]), self.gram(target[name]), made[name])
+                * self.compute_distance(self.compute_gram(made[name]), self.compute_gram(target[name]), made[name])
                 for name in made
-                if name != CONTENT
+                if name != CONTENT_LAYER
             ),
             start=fake.new_zeros(()),
         )
-        content = self.distance(made[CONTENT], target[CONTENT], made[CONTENT])
-        variation = self.variation(fake)
+        content = self.compute_distance(made[CONTENT_LAYER], target[CONTENT_LAYER], made[CONTENT_LAYER])
+        variation = self.compute_variation(fake)
         total = s.content_weight * content + s.style_weight * style + s.variation_weight * variation
         terms = {"content": content, "style": style, "variation": variation}
         return total, {
             f"{name}_log10": term.clamp_min(1e-12).log10() for name, term in terms.items()
         }
 
-    def prepare(self, device: torch.device) -> nn.Sequential:
+    def prepare_network(self, device: torch.device) -> nn.Sequential:
         """The network on `device`, made if need be.
 
         Raises:
-            BenchbedError: As `vgg_features`.
+            BenchbedError: As `load_vgg_features`.
         """
         if self.network is None:
-            self.network = vgg_features(self.settings.vgg).to(device)
+            self.network = load_vgg_features(self.settings.vgg).to(device)
         return self.network
 
-    def features(self, image: Tensor) -> dict[str, Tensor]:
+    def extract_features(self, image: Tensor) -> dict[str, Tensor]:
         """Of images in [-1, 1], by layer, in full float32."""
-        network = self.prepare(image.device)
+        network = self.prepare_network(image.device)
         mean, deviation = (image.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
         found: dict[str, Tensor] = {}
         x = ((image.float() / 2 + 0.5).expand(-1, 3, -1, -1) - mean) / deviation
         for place, layer in enumerate(network):
             x = layer(x)
-            if place in LAYERS:
-                found[LAYERS[place]] = SCALE * x
+            if place in VGG_LAYERS:
+                found[VGG_LAYERS[place]] = INPUT_SCALE * x
         return found
 
-    def gram(self, features: Tensor) -> Tensor:
+    def compute_gram(self, features: Tensor) -> Tensor:
         """Eq. 7, ``(B, C, H, W)`` to ``(B, C, C)``; for style_norm=zhao over H W C."""
         flat = features.flatten(2)
         gram = flat @ flat.transpose(1, 2)
         return gram / flat[0].numel() if self.settings.style_norm == "zhao" else gram
 
-    def distance(self, made: Tensor, target: Tensor, features: Tensor) -> Tensor:
+    def compute_distance(self, made: Tensor, target: Tensor, features: Tensor) -> Tensor:
         """Eq. 8 and 9, the mean over the batch; with style_norm=zhao the mean difference."""
         if self.settings.style_norm == "zhao":
             return (made - target).abs().mean()
         height, width = features.shape[-2:]
         return (made - target).square().flatten(1).sum(1).mean() / (height * width)
 
-    def variation(self, image: Tensor) -> Tensor:
+    def compute_variation(self, image: Tensor) -> Tensor:
         """Eq. 10, the mean over the batch; with style_norm=zhao mean absolute differences."""
         steps = (image.diff(dim=-1), image.diff(dim=-2))
         if self.settings.style_norm == "zhao":

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchbed_pix2pix3d.surgery import Codes, LabelMap
 
-BRAIN = 0x80
+BRAIN_BIT = 0x80
 """The bit of a stored byte that is set inside the brain; the others are the code."""
 
 
@@ -50,15 +50,15 @@ class LabelStore(nn.Module):
         if room == 0:
             return
         kept = slice(start, start + len(codes[:room]))
-        self.maps[kept] = (codes[:room] | (brain[:room] * BRAIN).to(torch.uint8)).cpu()
+        self.maps[kept] = (codes[:room] | (brain[:room] * BRAIN_BIT).to(torch.uint8)).cpu()
         self.sick[kept] = (codes[:room] >= self.first).flatten(1).any(1).cpu()
         self.seen += len(codes[:room])
 
-    def numbers(self, *, sick: bool) -> npt.NDArray[np.int64]:
+    def list_indices(self, *, sick: bool) -> npt.NDArray[np.int64]:
         """The places of those that have a tumour, or of those that have none."""
         return np.flatnonzero(self.sick[: len(self)].numpy() == sick)
 
     def __getitem__(self, place: int) -> LabelMap:
         stored = self.maps[place].numpy()
-        codes: Codes = stored & np.uint8(BRAIN - 1)
-        return LabelMap(codes, stored >= BRAIN, self.first)
+        codes: Codes = stored & np.uint8(BRAIN_BIT - 1)
+        return LabelMap(codes, stored >= BRAIN_BIT, self.first)

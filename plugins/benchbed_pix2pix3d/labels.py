@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 
-def one_hot(mask: Tensor) -> Tensor:
+def to_one_hot(mask: Tensor) -> Tensor:
     """A mask with the channel of the background before it."""
     return torch.cat([-mask.amax(1, keepdim=True), mask], 1)
 
 
-def empty_labels(classes: int) -> list[float]:
+def make_empty_labels(classes: int) -> list[float]:
     """The one-hot value of background, for so many classes."""
     return [1.0] + [-1.0] * classes
 
@@ -33,7 +33,7 @@ def to_mask(codes: Tensor, classes: int) -> Tensor:
     return (codes.unsqueeze(1) == numbers).float() * 2 - 1
 
 
-def probabilities(drawn: Tensor) -> Tensor:
+def to_probabilities(drawn: Tensor) -> Tensor:
     """Probabilities of the classes from one-hot label maps as a generator draws them.
 
     What is not background has the probability 1/2 + (t_k - t_0) / 4, where t_k is the largest

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbed.nn import normal_init
-from benchbed_pix2pix3d.shapes import Frame, Triple, strides
+from benchbed_pix2pix3d.shapes import PaddedFrame, Triple, compute_strides
 
 DROPOUT_LAYERS = 3
 """Decoder layers, from the innermost outwards, that have dropout."""
@@ -19,16 +19,16 @@ DROPOUT_LAYERS = 3
 STRIDED_LAYERS = 3
 """Layers of D with a stride: its patches have 70 voxels then."""
 
-SHORTEST = 4
+MIN_LENGTH = 4
 """Length at which D leaves an axis as it is: the layers that follow take two voxels away."""
 
 
-def norm(channels: int) -> nn.InstanceNorm3d:
+def build_norm(channels: int) -> nn.InstanceNorm3d:
     """Batch normalisation of batches of one: each volume by itself, test time included."""
     return nn.InstanceNorm3d(channels, affine=True)
 
 
-class Shorten(nn.Sequential):
+class DownConv(nn.Sequential):
     """A convolution of 4 x 4 x 4 with stride 2, or 1 along axes that keep their length."""
 
     def __init__(self, before: int, after: int, stride: Triple, *, bias: bool) -> None:
@@ -40,8 +40,8 @@ class Shorten(nn.Sequential):
         )
 
 
-class Lengthen(nn.Module):
-    """The transposed convolution that leads back from `Shorten`."""
+class UpConv(nn.Module):
+    """The transposed convolution that leads back from `DownConv`."""
 
     def __init__(self, before: int, after: int, stride: Triple, *, bias: bool) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Lengthen(nn.Module):
         return cast(Tensor, self.conv(x))[..., :depth, :height, :width]
 
 
-class LastingDropout(nn.Dropout):
+class PersistentDropout(nn.Dropout):
     """Dropout that stays on in evaluation mode: the noise of pix2pix."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,28 +92,28 @@ class Generator(nn.Module):
         lasting: bool = True,
     ) -> None:
         super().__init__()
-        self.frame = Frame(spatial, empty)
-        steps = strides(self.frame.shape)
+        self.frame = PaddedFrame(spatial, empty)
+        steps = compute_strides(self.frame.shape)
         innermost = len(steps) - 1
         widths = [features * min(2**level, 8) for level in range(len(steps))]
         self.downs = nn.ModuleList()
         for level, (before, after) in enumerate(pairwise([len(empty), *widths])):
-            down = Shorten(before, after, steps[level], bias=False)
+            down = DownConv(before, after, steps[level], bias=False)
             bare = level in (0, innermost)
-            self.downs.append(down if bare else nn.Sequential(down, norm(after)))
-        drop = LastingDropout if lasting else nn.Dropout
+            self.downs.append(down if bare else nn.Sequential(down, build_norm(after)))
+        drop = PersistentDropout if lasting else nn.Dropout
         self.ups = nn.ModuleList()
         for level in range(innermost, 0, -1):
             before, after = widths[level] * (1 if level == innermost else 2), widths[level - 1]
             drops = dropout > 0 and innermost - level < DROPOUT_LAYERS
             self.ups.append(
                 nn.Sequential(
-                    Lengthen(before, after, steps[level], bias=False),
-                    norm(after),
+                    UpConv(before, after, steps[level], bias=False),
+                    build_norm(after),
                     drop(dropout) if drops else nn.Identity(),
                 )
             )
-        self.last = Lengthen(2 * widths[0], out_channels, steps[0], bias=True)
+        self.last = UpConv(2 * widths[0], out_channels, steps[0], bias=True)
         normal_init(self)
 
     def forward(self, volume: Tensor) -> Tensor:
@@ -125,16 +125,16 @@ class Generator(nn.Module):
         Returns:
             ``(B, out_channels, D, H, W)`` in [-1, 1] by tanh.
         """
-        skips = [self.downs[0](self.frame.pad(volume))]
+        skips = [self.downs[0](self.frame.pad_volume(volume))]
         for down in self.downs[1:]:
             skips.append(down(F.leaky_relu(skips[-1], 0.2)))
         x = skips.pop()
         for up in self.ups:
             x = torch.cat([up(F.relu(x)), skips.pop()], 1)
-        return torch.tanh(self.frame.cut(self.last(F.relu(x))))
+        return torch.tanh(self.frame.crop_volume(self.last(F.relu(x))))
 
 
-class Exact(nn.Conv3d):
+class Float32Conv3d(nn.Conv3d):
     """A convolution that a CPU computes in float32, under autocast too.
 
     On processors that multiply bfloat16 in AVX-512, torch 2.15 finds the gradient of the weights
@@ -163,29 +163,29 @@ class Discriminator(nn.Module):
 
     def __init__(self, empty: Sequence[float], spatial: Sequence[int], features: int) -> None:
         super().__init__()
-        self.frame = Frame(spatial, empty)
-        first, *later = strides(self.frame.shape, SHORTEST, STRIDED_LAYERS)
+        self.frame = PaddedFrame(spatial, empty)
+        first, *later = compute_strides(self.frame.shape, MIN_LENGTH, STRIDED_LAYERS)
         widths = [features * 2**level for level in range(STRIDED_LAYERS)]
         body: list[nn.Module] = [
-            Shorten(len(empty), features, first, bias=True),
+            DownConv(len(empty), features, first, bias=True),
             nn.LeakyReLU(0.2, inplace=True),
         ]
         for (before, after), stride in zip(pairwise(widths), later, strict=True):
             body += [
-                Shorten(before, after, stride, bias=False),
-                norm(after),
+                DownConv(before, after, stride, bias=False),
+                build_norm(after),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         wide = 2 * widths[-1]
         body += [
-            Exact(widths[-1], wide, 4, 1, 1, bias=False),
-            norm(wide),
+            Float32Conv3d(widths[-1], wide, 4, 1, 1, bias=False),
+            build_norm(wide),
             nn.LeakyReLU(0.2, inplace=True),
-            Exact(wide, 1, 4, 1, 1),
+            Float32Conv3d(wide, 1, 4, 1, 1),
         ]
         self.body = nn.Sequential(*body)
         normal_init(self)
 
     def forward(self, condition: Tensor, volume: Tensor) -> Tensor:
         """``(B, C1, D, H, W)`` and ``(B, C2, D, H, W)`` to logits ``(B, 1, d, h, w)``."""
-        return cast(Tensor, self.body(self.frame.pad(torch.cat([condition, volume], 1))))
+        return cast(Tensor, self.body(self.frame.pad_volume(torch.cat([condition, volume], 1))))

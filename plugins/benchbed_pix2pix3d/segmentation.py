@@ -6,25 +6,25 @@ from torch import Tensor
 
 from benchbed import Batch, DataShape, Losses
 from benchbed.nn import augment_volumes
-from benchbed_pix2pix3d.labels import empty_labels, one_hot, probabilities
+from benchbed_pix2pix3d.labels import make_empty_labels, to_one_hot, to_probabilities
 from benchbed_pix2pix3d.settings import SegmentationSettings
-from benchbed_pix2pix3d.translation import Translation
+from benchbed_pix2pix3d.translation import TranslationMethod
 
 
-class Pix2Pix3DSeg(Translation[SegmentationSettings]):
+class Pix2Pix3DSeg(TranslationMethod[SegmentationSettings]):
     """From MRI to label maps, of tissue or of tumour: whatever the masks hold."""
 
     def build(self, data: DataShape) -> None:
         """The networks; G draws the background as a class of its own."""
-        self.build_networks([-1.0] * data.channels, empty_labels(data.mask_channels), data.spatial)
+        self.build_networks([-1.0] * data.channels, make_empty_labels(data.mask_channels), data.spatial)
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One update of D and of G."""
         del progress
         batch = augment_volumes(batch) if self.settings.augment else batch
         assert batch.mask is not None  # the spec says that it needs one
-        return self.translation_step(batch.image, one_hot(batch.mask))
+        return self.step_translation(batch.image, to_one_hot(batch.mask))
 
     def segment(self, image: Tensor) -> Tensor:
         """Probabilities whose sum exceeds 1/2 where the largest of G's channels is a class."""
-        return probabilities(self.generator(image))
+        return to_probabilities(self.generator(image))

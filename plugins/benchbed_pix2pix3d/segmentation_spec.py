@@ -1,7 +1,7 @@
 """Pix2pix from MRI to label maps, as declared to benchbed."""
 
 from benchbed import Deviation, MethodSpec
-from benchbed_pix2pix3d.common_deviations import COMMON
+from benchbed_pix2pix3d.common_deviations import COMMON_DEVIATIONS
 from benchbed_pix2pix3d.paper import PAPER
 
 PIX2PIX_3D_SEG = MethodSpec(
@@ -10,10 +10,10 @@ PIX2PIX_3D_SEG = MethodSpec(
     paper=PAPER,
     implementation="benchbed_pix2pix3d.segmentation:Pix2Pix3DSeg",
     settings="benchbed_pix2pix3d.settings:SegmentationSettings",
-    abilities=frozenset({"segment"}),
+    capabilities=frozenset({"segment"}),
     sizes=(32, 64, 128),
     dimensions=(3,),
-    needs=frozenset({"mask"}),
+    required_inputs=frozenset({"mask"}),
     presets={"quick": {"features": 16, "discriminator_features": 8, "learning_rate": 1e-3}},
     equations=(
         ("figure 1 a and c", "G: MRI x -> labels y, tissue or tumour; D: (x, y) real or made?"),
@@ -23,34 +23,34 @@ PIX2PIX_3D_SEG = MethodSpec(
         ("probability of a class", "p_k = 1/2 + (G_k - G_0) / 4 for the largest k > 0, else 0"),
     ),
     deviations=(
-        *COMMON,
+        *COMMON_DEVIATIONS,
         Deviation(
             paper="the encoding of labels is not given",
-            here="one tanh channel a class and one for the background, with L1 to the one-hot "
+            implementation="one tanh channel a class and one for the background, with L1 to the one-hot "
             "target in {-1, 1}",
             reason="pix2pix as it is, and labels by argmax",
         ),
         Deviation(
             paper="G draws label maps; probabilities are not mentioned",
-            here="1/2 + (largest class - background) / 4, all for that class: their sum exceeds "
+            implementation="1/2 + (largest class - background) / 4, all for that class: their sum exceeds "
             "1/2 just where the argmax is not background",
             reason="tasks ask for probabilities; a threshold of 1/2 finds the paper's label map",
         ),
         Deviation(
             paper="with aug: crop, rotation, translation and elastic deformation, no ranges",
-            here="augment; rotations up to 10 degrees, translations up to 8 voxels, crops from 0.9 "
+            implementation="augment; rotations up to 10 degrees, translations up to 8 voxels, crops from 0.9 "
             "on, displacements up to about 6 voxels with a smoothness of 4, lengths at 128 px; "
             "each to half of the cases",
             reason="chosen; no flips, which --augment flip does for every method",
         ),
         Deviation(
             paper="table 1 scores at 256 x 256 x 108",
-            here="at the cases' own size, as every method here",
+            implementation="at the cases' own size, as every method here",
             reason="the task's rule",
         ),
         Deviation(
             paper="width and step size unstated (above: 32 channels in G, 64 in D, 2e-4)",
-            here="preset quick: 16 in G, a factor of 2 narrower, 8 in D, of 8, and 1e-3",
+            implementation="preset quick: 16 in G, a factor of 2 narrower, 8 in D, of 8, and 1e-3",
             reason="minutes on two CPU cores; narrow networks need, and bear, larger steps",
         ),
     ),

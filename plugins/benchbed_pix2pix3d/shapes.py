@@ -11,13 +11,13 @@ from torch.nn import functional as F
 Triple = tuple[int, int, int]
 
 
-def padded_shape(spatial: Sequence[int]) -> Triple:
+def pad_shape(spatial: Sequence[int]) -> Triple:
     """Each of three lengths as the next power of two."""
     depth, height, width = (1 << (length - 1).bit_length() for length in spatial)
     return depth, height, width
 
 
-def strides(shape: Triple, shortest: int = 1, layers: int | None = None) -> list[Triple]:
+def compute_strides(shape: Triple, shortest: int = 1, layers: int | None = None) -> list[Triple]:
     """The strides of successive layers: each halves the axes that are longer than `shortest`.
 
     Args:
@@ -36,7 +36,7 @@ def strides(shape: Triple, shortest: int = 1, layers: int | None = None) -> list
     return found
 
 
-class Frame(nn.Module):
+class PaddedFrame(nn.Module):
     """Brings volumes to lengths that are powers of two, and cuts them back.
 
     Args:
@@ -48,20 +48,20 @@ class Frame(nn.Module):
 
     def __init__(self, spatial: Sequence[int], empty: Sequence[float]) -> None:
         super().__init__()
-        self.shape = padded_shape(spatial)
+        self.shape = pad_shape(spatial)
         missing = [full - length for full, length in zip(self.shape, spatial, strict=True)]
         self.pads = [n for m in reversed(missing) for n in (m // 2, m - m // 2)]
         self.kept = [slice(m // 2, m // 2 + n) for m, n in zip(missing, spatial, strict=True)]
         values = torch.tensor(empty, dtype=torch.float32).view(1, -1, 1, 1, 1)
         self.register_buffer("empty", values, persistent=False)
 
-    def pad(self, volume: Tensor) -> Tensor:
+    def pad_volume(self, volume: Tensor) -> Tensor:
         """``(B, C, D, H, W)`` in the middle of nothing."""
         if not any(self.pads):
             return volume
         return F.pad(volume - self.empty, self.pads) + self.empty
 
-    def cut(self, volume: Tensor) -> Tensor:
+    def crop_volume(self, volume: Tensor) -> Tensor:
         """The reverse of `pad`, for any number of channels."""
         depth, height, width = self.kept
         return volume[..., depth, height, width]

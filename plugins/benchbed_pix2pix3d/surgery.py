@@ -20,10 +20,10 @@ Bools = npt.NDArray[np.bool_]
 
 Alteration = Literal["shift", "enlarge", "shrink", "transplant"]
 
-ALONE: tuple[Alteration, ...] = ("shift", "enlarge", "shrink")
+SINGLE_CASE_ALTERATIONS: tuple[Alteration, ...] = ("shift", "enlarge", "shrink")
 """What takes one label map; a transplant takes two."""
 
-REFERENCE = 128
+REFERENCE_SIZE = 128
 """The in-plane size in pixels that a largest shift is meant for."""
 
 
@@ -46,7 +46,7 @@ class LabelMap:
         """The codes of the tumour, 0 elsewhere."""
         return np.where(self.codes >= self.first, self.codes, 0).astype(np.uint8)
 
-    def healthy(self) -> Codes:
+    def remove_tumour(self) -> Codes:
         """The codes without the tumour: where it was there is the nearest tissue."""
         sick = self.codes >= self.first
         tissue = np.where(sick, 0, self.codes).astype(np.uint8)
@@ -57,16 +57,16 @@ class LabelMap:
         )
         return np.where(sick, tissue[tuple(nearest)], tissue).astype(np.uint8)
 
-    def with_tumour(self, tumour: Codes) -> Codes:
+    def replace_tumour(self, tumour: Codes) -> Codes:
         """The codes with another tumour, as far as it lies in the brain, in place of its own.
 
         Args:
             tumour: Codes ``(D, H, W)``, 0 where there is none.
         """
-        return np.where((tumour > 0) & self.brain, tumour, self.healthy()).astype(np.uint8)
+        return np.where((tumour > 0) & self.brain, tumour, self.remove_tumour()).astype(np.uint8)
 
 
-def shift(case: LabelMap, offset: Sequence[int]) -> Codes:
+def shift_tumour(case: LabelMap, offset: Sequence[int]) -> Codes:
     """The tumour elsewhere.
 
     Args:
@@ -76,10 +76,10 @@ def shift(case: LabelMap, offset: Sequence[int]) -> Codes:
     where = [
         np.arange(length) - step for length, step in zip(case.codes.shape, offset, strict=True)
     ]
-    return case.with_tumour(_gathered(case.tumour, where))
+    return case.replace_tumour(_gather_tumour(case.tumour, where))
 
 
-def scale(case: LabelMap, factor: float) -> Codes:
+def scale_tumour(case: LabelMap, factor: float) -> Codes:
     """The tumour larger or smaller about its centroid, by the nearest neighbour.
 
     Args:
@@ -91,15 +91,15 @@ def scale(case: LabelMap, factor: float) -> Codes:
         np.floor(middle + (np.arange(length) - middle) / factor + 0.5).astype(np.intp)
         for length, middle in zip(case.codes.shape, centre, strict=True)
     ]
-    return case.with_tumour(_gathered(case.tumour, where))
+    return case.replace_tumour(_gather_tumour(case.tumour, where))
 
 
-def transplant(donor: LabelMap, host: LabelMap) -> Codes:
+def transplant_tumour(donor: LabelMap, host: LabelMap) -> Codes:
     """The tumour of `donor` at the same place in the brain of `host`, which has none."""
-    return host.with_tumour(donor.tumour)
+    return host.replace_tumour(donor.tumour)
 
 
-def alter(
+def alter_tumour(
     case: LabelMap,
     how: Alteration,
     rng: np.random.Generator,
@@ -111,7 +111,7 @@ def alter(
 
     Args:
         case: A label map.
-        how: One of `ALONE`.
+        how: One of `SINGLE_CASE_ALTERATIONS`.
         rng: Source of chance.
         largest_shift: Along each axis, in voxels of a volume of 128 px.
         largest_scaling: Largest change of the extent, as a share of it.
@@ -122,15 +122,15 @@ def alter(
     if not case.tumour.any():
         return case.codes
     if how == "shift":
-        reach = largest_shift * case.codes.shape[-1] / REFERENCE
-        altered = shift(case, [int(step) for step in np.rint(rng.uniform(-reach, reach, 3))])
+        reach = largest_shift * case.codes.shape[-1] / REFERENCE_SIZE
+        altered = shift_tumour(case, [int(step) for step in np.rint(rng.uniform(-reach, reach, 3))])
     else:
         sign = 1 if how == "enlarge" else -1
-        altered = scale(case, 1 + sign * rng.uniform(0, largest_scaling))
+        altered = scale_tumour(case, 1 + sign * rng.uniform(0, largest_scaling))
     return altered if (altered >= case.first).any() else case.codes
 
 
-def _gathered(tumour: Codes, where: Sequence[npt.NDArray[np.intp]]) -> Codes:
+def _gather_tumour(tumour: Codes, where: Sequence[npt.NDArray[np.intp]]) -> Codes:
     """The tumour at the rows, columns and slices `where`; nothing outside of the volume."""
     inside = [(w >= 0) & (w < n) for w, n in zip(where, tumour.shape, strict=True)]
     known = [w[there] for w, there in zip(where, inside, strict=True)]

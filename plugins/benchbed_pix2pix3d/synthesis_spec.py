@@ -1,7 +1,7 @@
 """Pix2pix from label maps to MRI, as declared to benchbed."""
 
 from benchbed import Deviation, MethodSpec
-from benchbed_pix2pix3d.common_deviations import COMMON
+from benchbed_pix2pix3d.common_deviations import COMMON_DEVIATIONS
 from benchbed_pix2pix3d.paper import PAPER
 
 PIX2PIX_3D = MethodSpec(
@@ -10,10 +10,10 @@ PIX2PIX_3D = MethodSpec(
     paper=PAPER,
     implementation="benchbed_pix2pix3d.synthesis:Pix2Pix3D",
     settings="benchbed_pix2pix3d.settings:SynthesisSettings",
-    abilities=frozenset({"sample", "pairs", "synthesize"}),
+    capabilities=frozenset({"sample", "pairs", "synthesize"}),
     sizes=(32, 64, 128),
     dimensions=(3,),
-    needs=frozenset({"mask"}),
+    required_inputs=frozenset({"mask"}),
     presets={"quick": {"features": 16, "discriminator_features": 8, "learning_rate": 1e-3}},
     equations=(
         ("figure 1 b", "G: labels y -> MRI x, one channel a sequence; D: (y, x) real or made?"),
@@ -25,16 +25,16 @@ PIX2PIX_3D = MethodSpec(
         ),
     ),
     deviations=(
-        *COMMON,
+        *COMMON_DEVIATIONS,
         Deviation(
             paper="the encoding of labels is not given",
-            here="one-hot with a channel for the background, in {-1, 1}; tumour overrides tissue",
+            implementation="one-hot with a channel for the background, in {-1, 1}; tumour overrides tissue",
             reason="classes have no order",
         ),
         Deviation(
             paper="tumours are shifted, enlarged, shrunk, or placed on tumour-free brains; no "
             "ranges",
-            here="the last three classes (tumour_classes) are tumour; a random one of the four; "
+            implementation="the last three classes (tumour_classes) are tumour; a random one of the four; "
             "shifts uniform within 10 voxels at 128 px along each "
             "axis, factors of 0.75 to 1.25 about the centroid, nearest neighbour; transplants "
             "where training showed a case without tumour",
@@ -42,30 +42,30 @@ PIX2PIX_3D = MethodSpec(
         ),
         Deviation(
             paper="what a tumour uncovers, and a tumour that leaves the brain, are not mentioned",
-            here="the nearest tissue is uncovered; what is outside the brain is dropped; a tumour "
+            implementation="the nearest tissue is uncovered; what is outside the brain is dropped; a tumour "
             "that would be lost stays as it was",
             reason="every pair keeps valid labels",
         ),
         Deviation(
             paper="tissue labels come from a segmentation network trained on ADNI",
-            here="from the masks; where they hold none, the brain is what has a label or exceeds "
+            implementation="from the masks; where they hold none, the brain is what has a label or exceeds "
             "-0.99 in any sequence, and a tumour uncovers background",
             reason="a method is given masks and does not ask whence they come",
         ),
         Deviation(
             paper="pictures are made from given labels",
-            here="samples and pairs take the first 256 (stored_maps) label maps that training "
+            implementation="samples and pairs take the first 256 (stored_maps) label maps that training "
             "showed, in the order of the run's seed",
             reason="tasks that draw samples give no labels; all that is stored was trained on",
         ),
         Deviation(
             paper="T1 is learned from ADNI and BRATS, the other sequences from BRATS alone",
-            here="all sequences from the data set of the run",
+            implementation="all sequences from the data set of the run",
             reason="a run has one data set",
         ),
         Deviation(
             paper="width and step size unstated (above: 32 channels in G, 64 in D, 2e-4)",
-            here="preset quick: 16 in G, a factor of 2 narrower, 8 in D, of 8, and 1e-3",
+            implementation="preset quick: 16 in G, a factor of 2 narrower, 8 in D, of 8, and 1e-3",
             reason="minutes on two CPU cores; narrow networks need, and bear, larger steps",
         ),
     ),

@@ -13,10 +13,10 @@ from benchbed.nn import adam, bce_with_target
 from benchbed_pix2pix3d.networks import Discriminator, Generator
 from benchbed_pix2pix3d.settings import TranslationSettings
 
-T = TypeVar("T", bound=TranslationSettings)
+SettingsT = TypeVar("SettingsT", bound=TranslationSettings)
 
 
-class Translation(Method[T]):
+class TranslationMethod(Method[SettingsT]):
     """From a volume to another one of the same case (Isola et al. 2017)."""
 
     def build_networks(
@@ -40,12 +40,12 @@ class Translation(Method[T]):
         )
         self.discriminator = Discriminator([*source, *target], spatial, s.discriminator_features)
         betas = (s.beta1, 0.999)
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, betas),
             discriminator=adam(self.discriminator, s.learning_rate, betas),
         )
 
-    def translation_step(self, source: Tensor, target: Tensor) -> Losses:
+    def step_translation(self, source: Tensor, target: Tensor) -> Losses:
         """One update of D and one of G, by eq. 4 of pix2pix, from one output of G."""
         fake = self.generator(source)
         d_loss = bce_with_target(self.discriminator(source, target), 1.0) + bce_with_target(

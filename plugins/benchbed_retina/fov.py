@@ -7,14 +7,14 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-USUAL_HEIGHT = 600
+REFERENCE_HEIGHT = 600
 """Height in pixels of the pictures for which the filter's width was chosen."""
 
-DARK = 40
-LEAST_SHARE = 0.2
+DARK_LEVEL = 40
+MIN_SHARE = 0.2
 
 
-def detect(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def detect_fov(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """The lit part of a fundus photograph.
 
     The brightest channel is smoothed (Gaussian of 2 px at 600 px height) and what is above 40 is
@@ -29,10 +29,10 @@ def detect(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         ``(H, W)``; all True where nothing stands out.
     """
     brightest = image.max(axis=2).astype(np.float32)
-    sigma = 2.0 * max(image.shape[0], 1) / USUAL_HEIGHT
+    sigma = 2.0 * max(image.shape[0], 1) / REFERENCE_HEIGHT
     smooth = ndimage.gaussian_filter(brightest, sigma)
-    lit = smooth > DARK
-    if lit.mean() < LEAST_SHARE and smooth.max() > smooth.min():
+    lit = smooth > DARK_LEVEL
+    if lit.mean() < MIN_SHARE and smooth.max() > smooth.min():
         lit = smooth > threshold_otsu(smooth)
     parts, count = ndimage.label(lit)
     if count == 0:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.phantoms import Plane, Strokes, draw, grid, noise, spot
-from benchbed_retina.phantom_tree import Anatomy, grow
+from benchbed_retina.phantom_tree import Anatomy, grow_vessels
 
 Pixels = npt.NDArray[np.uint8]
 
-HALF = 565.0 / 540.0
+FRAME_HALF_WIDTH = 565.0 / 540.0
 """Half the frame's width in radii: DRIVE's circle spans 540 of 565 pixels."""
 
 # Colours are linear shares of white, (red, green, blue).
@@ -30,7 +30,7 @@ HAEMORRHAGE = (0.62, 0.36, 0.45)
 EXUDATE = (1.00, 0.93, 0.55)
 
 # The second annotator's hand, in radii of the aperture.
-FINEST_SEEN = (0.0065, 0.0105)
+FINEST_VISIBLE_WIDTH = (0.0065, 0.0105)
 STROKE_WIDTH = (0.80, 1.25)
 STROKE_OFFSET = 0.0035
 
@@ -52,7 +52,7 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
     """
     if not 16 <= size <= 1024:
         raise ValueError(f"size is {size} but must be from 16 to 1024")
-    cases = [_eye(index, size, seed) for index in indices]
+    cases = [_render_eye(index, size, seed) for index in indices]
     names = ("image", "mask", "fov")
     return {name: np.stack([case[k] for case in cases]) for k, name in enumerate(names)}
 
@@ -81,21 +81,21 @@ def render_annotated(indices: Sequence[int], size: int, seed: int) -> dict[str, 
         ValueError: `size` is out of range.
     """
     cases = render(indices, size, seed)
-    second = np.stack([_second_annotator(index, size, seed) for index in indices])
+    second = np.stack([_render_second_mask(index, size, seed) for index in indices])
     return {**cases, "second_mask": second * cases["fov"]}
 
 
-def _second_annotator(index: int, size: int, seed: int) -> Pixels:
-    eye = _draw_lots(np.random.default_rng((seed, index)))
+def _render_second_mask(index: int, size: int, seed: int) -> Pixels:
+    eye = _sample_eye(np.random.default_rng((seed, index)))
     rng = np.random.default_rng((seed, index, 2))
-    finest = rng.uniform(*FINEST_SEEN)
+    finest = rng.uniform(*FINEST_VISIBLE_WIDTH)
     width = rng.uniform(*STROKE_WIDTH)
     offset = rng.normal(0.0, STROKE_OFFSET, 2)
     planes: list[Plane] = []
     for strokes in (eye.arteries, eye.veins):
-        seen = strokes.subset(strokes.radius > finest).restyled(radius=width)
+        seen = strokes.select(strokes.radius > finest).replace_style(radius=width)
         moved = Strokes(seen.start + offset, seen.end + offset, seen.radius, seen.weight)
-        planes.append(draw(moved, size, HALF))
+        planes.append(draw(moved, size, FRAME_HALF_WIDTH))
     mask = (np.maximum(*planes) > 0.5).astype(np.uint8)
     return np.ascontiguousarray(mask[:, ::-1]) if eye.mirrored else mask
 
@@ -115,16 +115,16 @@ class _Eye:
     mirrored: bool
 
 
-def _eye(index: int, size: int, seed: int) -> tuple[Pixels, Pixels, Pixels]:
+def _render_eye(index: int, size: int, seed: int) -> tuple[Pixels, Pixels, Pixels]:
     rng = np.random.default_rng((seed, index))
-    eye = _draw_lots(rng)
-    vessels = np.maximum(draw(eye.arteries, size, HALF), draw(eye.veins, size, HALF))
-    light = _retina(eye, rng, size)
+    eye = _sample_eye(rng)
+    vessels = np.maximum(draw(eye.arteries, size, FRAME_HALF_WIDTH), draw(eye.veins, size, FRAME_HALF_WIDTH))
+    light = _draw_retina(eye, rng, size)
     light = _add_disc(light, eye, size)
     light = _add_lesions(light, eye, rng, size)
     light = _add_vessels(light, eye, rng, size)
-    light = _photograph(light, eye, rng, size)
-    aperture = _aperture(size)
+    light = _add_grain(light, eye, rng, size)
+    aperture = _draw_aperture(size)
     image = np.clip(light, 0.0, 1.0) * aperture[..., None]
     pixels = np.round(image * 255).astype(np.uint8)
     fov = aperture > 0.5
@@ -135,12 +135,12 @@ def _eye(index: int, size: int, seed: int) -> tuple[Pixels, Pixels, Pixels]:
     return planes
 
 
-def _draw_lots(rng: np.random.Generator) -> _Eye:
+def _sample_eye(rng: np.random.Generator) -> _Eye:
     disc = (rng.uniform(0.50, 0.68), rng.normal(0.0, 0.05))
     radius = rng.uniform(0.135, 0.165)
     macula = (disc[0] - rng.uniform(0.68, 0.80), disc[1] + rng.uniform(0.02, 0.10))
     anatomy = Anatomy(disc, radius, macula)
-    arteries, veins = grow(anatomy, rng)
+    arteries, veins = grow_vessels(anatomy, rng)
     first, second = (np.asarray(PIGMENTS[k]) for k in rng.integers(0, len(PIGMENTS), 2))
     pigment = (first + rng.uniform() * (second - first)) * rng.uniform(0.88, 1.10)
     return _Eye(
@@ -156,20 +156,20 @@ def _draw_lots(rng: np.random.Generator) -> _Eye:
     )
 
 
-def _retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
+def _draw_retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
     """Pigment, its texture, and the macula."""
-    across, down = grid(size, HALF)
+    across, down = grid(size, FRAME_HALF_WIDTH)
     texture = 0.045 * noise(rng, 7, size) + 0.030 * noise(rng, 20, size)
     fine = 0.016 * noise(rng, 70, size)
     # Red is scattered by the choroid and varies least; green and blue carry the texture.
     tint = np.stack([0.6 * texture + fine, texture + fine, texture + fine], axis=-1)
     light = eye.pigment.astype(np.float32) * (1 + tint)
     macula = (
-        spot(*eye.anatomy.macula, 0.17, size, HALF) * 0.30
-        + spot(*eye.anatomy.macula, 0.055, size, HALF) * 0.17
+        spot(*eye.anatomy.macula, 0.17, size, FRAME_HALF_WIDTH) * 0.30
+        + spot(*eye.anatomy.macula, 0.055, size, FRAME_HALF_WIDTH) * 0.17
     )
     light *= 1 - macula[..., None] * np.asarray([0.75, 1.0, 0.9], np.float32)
-    glow = 0.10 * spot(*eye.anatomy.disc, 0.42, size, HALF)
+    glow = 0.10 * spot(*eye.anatomy.disc, 0.42, size, FRAME_HALF_WIDTH)
     radius2 = across**2 + down**2
     lean = eye.lean[0] * across + eye.lean[1] * down
     shade = 1.06 - 0.30 * radius2**1.6 + glow + lean
@@ -177,7 +177,7 @@ def _retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
 
 
 def _add_disc(light: Plane, eye: _Eye, size: int) -> Plane:
-    across, down = grid(size, HALF)
+    across, down = grid(size, FRAME_HALF_WIDTH)
     (x, y), radius = eye.anatomy.disc, eye.anatomy.disc_radius
     pixel = 2.1 / size
     for scale, colour, opacity, blur in ((1.0, DISC, 0.90, 0.010), (eye.cup, CUP, 0.8, 0.02)):
@@ -196,7 +196,7 @@ def _add_lesions(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
         centre = np.asarray(eye.anatomy.macula) + rng.normal(0.0, 0.24, 2)
         places = centre + rng.normal(0.0, 0.20, (count, 2))
         radii = rng.uniform(0.006, largest, count)
-        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size, HALF)[..., None]
+        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size, FRAME_HALF_WIDTH)[..., None]
         target = np.asarray(colour, np.float32)
         lesion = light * target if colour is HAEMORRHAGE else target
         light = light + cover * (lesion - light)
@@ -209,24 +209,24 @@ def _add_vessels(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
     for strokes, colour, reflex in ((eye.veins, VEIN, 0.05), (eye.arteries, ARTERY, 0.16)):
         # Thin vessels hold less blood in the line of sight.
         strength = np.clip(0.50 + strokes.radius / 0.020 * 0.55, 0.0, 1.0) * eye.depth
-        cover = draw(strokes.restyled(weight=np.clip(strength, 0, 1)), size, HALF)
+        cover = draw(strokes.replace_style(weight=np.clip(strength, 0, 1)), size, FRAME_HALF_WIDTH)
         absorbed = 1 - np.asarray(colour, np.float32)
         light = light * (1 - np.clip(cover * uneven, 0, 1)[..., None] * absorbed)
-        wide = strokes.subset(strokes.radius > 0.011)
-        shine = draw(wide.restyled(radius=0.30, weight=reflex), size, HALF)[..., None]
+        wide = strokes.select(strokes.radius > 0.011)
+        shine = draw(wide.replace_style(radius=0.30, weight=reflex), size, FRAME_HALF_WIDTH)[..., None]
         light = light + shine * (1 - light) * np.asarray([1.0, 0.8, 0.6], np.float32)
     return np.asarray(light, np.float32)
 
 
-def _photograph(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
+def _add_grain(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
     """Grain of the sensor."""
     grain = np.stack([noise(rng, 180, size) for _ in range(3)], axis=-1)
     return np.asarray(light + 0.012 * eye.depth * grain, np.float32)
 
 
-def _aperture(size: int) -> Plane:
+def _draw_aperture(size: int) -> Plane:
     """Share of each pixel inside the camera's round aperture, soft at its edge."""
-    across, down = grid(size, HALF)
+    across, down = grid(size, FRAME_HALF_WIDTH)
     radius = np.hypot(across, down)
     soft = 0.008 + 1.0 / size
     return np.asarray(np.clip(0.5 + (1 - radius) / (2 * soft), 0.0, 1.0), np.float32)

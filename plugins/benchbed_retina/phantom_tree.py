@@ -14,8 +14,8 @@ import numpy as np
 from benchbed.phantoms import Array, Strokes
 
 STEP = 0.022
-THINNEST = 0.0062
-MOST_STEPS = 3000
+MIN_RADIUS = 0.0062
+MAX_STEPS = 3000
 """A tree of the usual size has a third of these; the limit keeps a freak from growing on."""
 
 
@@ -47,7 +47,7 @@ class _Tip:
     until_branch: float
 
 
-def grow(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Strokes, Strokes]:
+def grow_vessels(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Strokes, Strokes]:
     """Arteries and veins of one eye.
 
     Each kind has a superior and an inferior temporal arcade, which arch around the macula, and a
@@ -61,24 +61,24 @@ def grow(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Strokes, Strokes]:
     Returns:
         Arteries and veins; veins are the thicker.
     """
-    arteries = _system(anatomy, rng, trunk=0.0195, swing=0.0)
-    veins = _system(anatomy, rng, trunk=0.0250, swing=0.16)
+    arteries = _grow_system(anatomy, rng, trunk=0.0195, swing=0.0)
+    veins = _grow_system(anatomy, rng, trunk=0.0250, swing=0.16)
     return arteries, veins
 
 
-def _system(anatomy: Anatomy, rng: np.random.Generator, trunk: float, swing: float) -> Strokes:
+def _grow_system(anatomy: Anatomy, rng: np.random.Generator, trunk: float, swing: float) -> Strokes:
     tips: list[_Tip] = []
     for side in (-1.0, 1.0):
-        tips.append(_arcade(anatomy, rng, side, trunk, swing))
-        tips.append(_nasal(anatomy, rng, side, trunk * 0.72, swing))
+        tips.append(_make_arcade(anatomy, rng, side, trunk, swing))
+        tips.append(_make_nasal(anatomy, rng, side, trunk * 0.72, swing))
     pieces: list[tuple[float, float, float, float, float]] = []
-    while tips and len(pieces) < MOST_STEPS:
-        _lengthen(tips.pop(0), tips, pieces, rng, anatomy)
+    while tips and len(pieces) < MAX_STEPS:
+        _grow_vessel(tips.pop(0), tips, pieces, rng, anatomy)
     table = np.asarray(pieces)
     return Strokes(table[:, :2], table[:, 2:4], table[:, 4], np.ones(len(table)))
 
 
-def _arcade(
+def _make_arcade(
     anatomy: Anatomy, rng: np.random.Generator, side: float, radius: float, swing: float
 ) -> _Tip:
     """A temporal arcade: it leaves the disc steeply and follows a curve around the macula."""
@@ -97,7 +97,7 @@ def _arcade(
     return _Tip(x, y, heading, radius, 0.0, (points, 0.0), rng.uniform(0.2, 0.36))
 
 
-def _nasal(
+def _make_nasal(
     anatomy: Anatomy, rng: np.random.Generator, side: float, radius: float, swing: float
 ) -> _Tip:
     x, y = anatomy.disc
@@ -105,7 +105,7 @@ def _nasal(
     return _Tip(x, y, heading, radius, -side * 0.25, None, rng.uniform(0.2, 0.34))
 
 
-def _lengthen(
+def _grow_vessel(
     tip: _Tip,
     tips: list[_Tip],
     pieces: list[tuple[float, float, float, float, float]],
@@ -114,9 +114,9 @@ def _lengthen(
 ) -> None:
     """Grow one vessel to its end, leaving its branches in `tips`."""
     wander = 0.0
-    while tip.radius > THINNEST and math.hypot(tip.x, tip.y) < 1.03 and len(pieces) < MOST_STEPS:
+    while tip.radius > MIN_RADIUS and math.hypot(tip.x, tip.y) < 1.03 and len(pieces) < MAX_STEPS:
         wander = 0.88 * wander + rng.normal(0.0, 0.55)
-        _steer(tip, wander, anatomy)
+        _update_heading(tip, wander, anatomy)
         x = tip.x + STEP * math.cos(tip.heading)
         y = tip.y + STEP * math.sin(tip.heading)
         pieces.append((tip.x, tip.y, x, y, tip.radius))
@@ -124,30 +124,30 @@ def _lengthen(
         tip.radius *= 0.996 if tip.guide is not None else 0.990
         tip.until_branch -= STEP
         if tip.until_branch <= 0.0:
-            tips.append(_branch(tip, rng))
+            tips.append(_split_branch(tip, rng))
 
 
-def _steer(tip: _Tip, wander: float, anatomy: Anatomy) -> None:
+def _update_heading(tip: _Tip, wander: float, anatomy: Anatomy) -> None:
     """Turn towards the guiding curve, or along the vessel's own bend; keep out of the fovea."""
     if tip.guide is not None:
         points, done = tip.guide
-        here, ahead = _bezier(points, done), _bezier(points, done + 0.02)
+        here, ahead = _compute_bezier(points, done), _compute_bezier(points, done + 0.02)
         done += STEP / math.dist(here, ahead) * 0.02
         tip.guide = (points, done) if done < 0.9 else None
-        target = _bezier(points, done + 0.1)
+        target = _compute_bezier(points, done + 0.1)
         wanted = math.atan2(target[1] - tip.y, target[0] - tip.x)
-        tip.heading += 0.4 * _turn(wanted - tip.heading) + 2.2 * wander * STEP
+        tip.heading += 0.4 * _wrap_angle(wanted - tip.heading) + 2.2 * wander * STEP
         return
     tip.heading += (tip.bend + wander) * STEP
     fx, fy = tip.x - anatomy.macula[0], tip.y - anatomy.macula[1]
     near = math.hypot(fx, fy)
     if near < 0.22:
         away = math.atan2(fy, fx)
-        tip.heading += 0.5 * (1 - near / 0.22) * _turn(away - tip.heading)
+        tip.heading += 0.5 * (1 - near / 0.22) * _wrap_angle(away - tip.heading)
         tip.radius *= 0.93
 
 
-def _branch(tip: _Tip, rng: np.random.Generator) -> _Tip:
+def _split_branch(tip: _Tip, rng: np.random.Generator) -> _Tip:
     """Split off a branch by Murray's law; the trunk keeps the greater share."""
     share = rng.uniform(0.18, 0.48) if tip.guide is not None else rng.uniform(0.3, 0.5)
     side = 1.0 if rng.random() < 0.5 else -1.0
@@ -168,7 +168,7 @@ def _branch(tip: _Tip, rng: np.random.Generator) -> _Tip:
     return child
 
 
-def _bezier(points: Array, t: float) -> tuple[float, float]:
+def _compute_bezier(points: Array, t: float) -> tuple[float, float]:
     s = 1.0 - t
     weights = (s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t)
     x = sum(w * float(p[0]) for w, p in zip(weights, points, strict=True))
@@ -176,6 +176,6 @@ def _bezier(points: Array, t: float) -> tuple[float, float]:
     return x, y
 
 
-def _turn(angle: float) -> float:
+def _wrap_angle(angle: float) -> float:
     """An angle brought to [-pi, pi)."""
     return (angle + math.pi) % (2 * math.pi) - math.pi

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchbed import DatasetSpec, Download, Layout, Paper, Phantom, hookimpl
+from benchbed import DatasetSpec, DownloadSource, Layout, Paper, Phantom, hookimpl
 from benchbed_retina.layouts import (
     ANY_LAYOUT,
     CHASEDB1_LAYOUT,
@@ -19,7 +19,7 @@ from benchbed_retina.layouts import (
 RENDER = "benchbed_retina.phantom:render"
 RENDER_ANNOTATED = "benchbed_retina.phantom:render_annotated"
 RENDER_UNMASKED = "benchbed_retina.phantom:render_unmasked"
-FOV = "benchbed_retina.fov:detect"
+FOV_DETECTOR = "benchbed_retina.fov:detect_fov"
 
 _STARE = "http://cecas.clemson.edu/~ahoover/stare/probing"
 
@@ -65,9 +65,9 @@ _MESSIDOR_PAPER = Paper(
 )
 
 
-def _within(layout: Layout, prefix: str) -> Layout:
+def _derive_layout(layout: Layout, prefix: str) -> Layout:
     """The layout as part of a larger collection: ids say where a case is from, masks are left."""
-    parts = (replace(p, prefix=prefix, mask=None, second_mask=None) for p in layout.parts)
+    parts = (replace(p, id_prefix=prefix, mask=None, second_mask=None) for p in layout.parts)
     return replace(layout, parts=tuple(parts))
 
 
@@ -77,14 +77,14 @@ DRIVE = DatasetSpec(
     modality="fundus photography",
     paper=_DRIVE_PAPER,
     licence="research use; registration at the source",
-    access=(
+    access_instructions=(
         "register at drive.grand-challenge.org, unpack it as DRIVE/; the test annotations, where "
         "your copy lacks them, were part of earlier releases."
     ),
     layouts=(DRIVE_LAYOUT,),
-    phantom=Phantom(render=RENDER_ANNOTATED, counts={"train": 20, "test": 20}, seed=2004),
+    phantom=Phantom(render=RENDER_ANNOTATED, case_counts={"train": 20, "test": 20}, seed=2004),
     framing="fov",
-    fov=FOV,
+    fov_detector=FOV_DETECTOR,
 )
 
 CHASEDB1 = DatasetSpec(
@@ -93,11 +93,11 @@ CHASEDB1 = DatasetSpec(
     modality="fundus photography",
     paper=_CHASE_PAPER,
     licence="CC BY 4.0 at the research data repository of Kingston University",
-    access="download CHASE_DB1 from Kingston University and unpack its files into CHASEDB1/.",
+    access_instructions="download CHASE_DB1 from Kingston University and unpack its files into CHASEDB1/.",
     layouts=(CHASEDB1_LAYOUT,),
-    phantom=Phantom(render=RENDER_ANNOTATED, counts={"train": 20, "test": 8}, seed=2012),
+    phantom=Phantom(render=RENDER_ANNOTATED, case_counts={"train": 20, "test": 8}, seed=2012),
     framing="fov",
-    fov=FOV,
+    fov_detector=FOV_DETECTOR,
 )
 
 STARE = DatasetSpec(
@@ -106,7 +106,7 @@ STARE = DatasetSpec(
     modality="fundus photography",
     paper=_STARE_PAPER,
     licence="not stated; offered for research",
-    access=(
+    access_instructions=(
         "download stare-images.tar, labels-ah.tar and labels-vk.tar from the STARE project "
         "(cecas.clemson.edu/~ahoover/stare) and unpack them into STARE/."
     ),
@@ -114,25 +114,25 @@ STARE = DatasetSpec(
     # Plain http, for the server's certificate is not accepted everywhere; the hashes, which users
     # of the set recorded independently of each other, say that nothing was changed on the way.
     downloads=(
-        Download(
+        DownloadSource(
             url=f"{_STARE}/stare-images.tar",
-            target="STARE/stare-images",
+            target_folder="STARE/stare-images",
             sha256="5f7b509b6067cad4f1be84933145d783de9ec087b3eaaf4db0103dd0144dd433",
         ),
-        Download(
+        DownloadSource(
             url=f"{_STARE}/labels-ah.tar",
-            target="STARE/labels-ah",
+            target_folder="STARE/labels-ah",
             sha256="ebf2f1e17ca955f24579d9edd990e2dae79a5c82def69f0985d8e24f826ddd2f",
         ),
-        Download(
+        DownloadSource(
             url=f"{_STARE}/labels-vk.tar",
-            target="STARE/labels-vk",
+            target_folder="STARE/labels-vk",
             sha256="47474a701536b0cfdb369fdce012be36141e9f44d80387f0179446b5cb0f5576",
         ),
     ),
-    phantom=Phantom(render=RENDER_ANNOTATED, counts={"train": 10, "test": 10}, seed=2000),
+    phantom=Phantom(render=RENDER_ANNOTATED, case_counts={"train": 10, "test": 10}, seed=2000),
     framing="fov",
-    fov=FOV,
+    fov_detector=FOV_DETECTOR,
 )
 
 HRF = DatasetSpec(
@@ -141,21 +141,21 @@ HRF = DatasetSpec(
     modality="fundus photography",
     paper=_HRF_PAPER,
     licence="CC BY 4.0",
-    access=(
+    access_instructions=(
         "download all.zip of the High-Resolution Fundus image database from the University of "
         "Erlangen-Nuremberg and unpack it as HRF/."
     ),
     layouts=(HRF_LAYOUT,),
     downloads=(
-        Download(
+        DownloadSource(
             url="https://www5.cs.fau.de/fileadmin/research/datasets/fundus-images/all.zip",
-            target="HRF",
+            target_folder="HRF",
             sha256="a914d02cda161b7f33f25d0397c276d50e9a6cbc705e9b364a54f0adafed57e4",
         ),
     ),
-    phantom=Phantom(render=RENDER, counts={"train": 15, "test": 30}, seed=2013),
+    phantom=Phantom(render=RENDER, case_counts={"train": 15, "test": 30}, seed=2013),
     framing="fov",
-    fov=FOV,
+    fov_detector=FOV_DETECTOR,
 )
 
 MESSIDOR = DatasetSpec(
@@ -164,14 +164,14 @@ MESSIDOR = DatasetSpec(
     modality="fundus photography",
     paper=_MESSIDOR_PAPER,
     licence="research and education; agreed to at the source",
-    access=(
+    access_instructions=(
         "ask for it at adcis.net (Messidor) and unpack its twelve zip files into MESSIDOR/; the "
         "annotation tables are not needed."
     ),
     layouts=(MESSIDOR_LAYOUT,),
-    phantom=Phantom(render=RENDER_UNMASKED, counts={"train": 400, "test": 100}, seed=2014),
+    phantom=Phantom(render=RENDER_UNMASKED, case_counts={"train": 400, "test": 100}, seed=2014),
     framing="fov",
-    fov=FOV,
+    fov_detector=FOV_DETECTOR,
 )
 
 FUNDUS = DatasetSpec(
@@ -179,23 +179,23 @@ FUNDUS = DatasetSpec(
     title="Fundus photographs",
     modality="fundus photography",
     licence="that of each set",
-    access=(
+    access_instructions=(
         "put any of DRIVE, CHASE_DB1, STARE, HRF, MESSIDOR, the DR-image-dataset, or a folder "
         "fundus/ of your own photographs into the data root; every one that is found is used. "
         "`benchbed data fetch stare` and `benchbed data fetch hrf` get two of them."
     ),
     layouts=(
-        _within(DRIVE_LAYOUT, "drive-"),
-        _within(CHASEDB1_LAYOUT, "chasedb1-"),
-        _within(STARE_LAYOUT, "stare-"),
-        _within(HRF_LAYOUT, "hrf-"),
-        _within(MESSIDOR_LAYOUT, "messidor-"),
-        _within(DR_LAYOUT, "dr-"),
-        _within(ANY_LAYOUT, "own-"),
+        _derive_layout(DRIVE_LAYOUT, "drive-"),
+        _derive_layout(CHASEDB1_LAYOUT, "chasedb1-"),
+        _derive_layout(STARE_LAYOUT, "stare-"),
+        _derive_layout(HRF_LAYOUT, "hrf-"),
+        _derive_layout(MESSIDOR_LAYOUT, "messidor-"),
+        _derive_layout(DR_LAYOUT, "dr-"),
+        _derive_layout(ANY_LAYOUT, "own-"),
     ),
-    phantom=Phantom(render=RENDER, counts={"train": 400, "test": 100}, seed=1),
+    phantom=Phantom(render=RENDER, case_counts={"train": 400, "test": 100}, seed=1),
     framing="fov",
-    fov=FOV,
+    fov_detector=FOV_DETECTOR,
 )
 
 

@@ -10,10 +10,10 @@ from skimage import morphology
 Pixels = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float64]
 
-LUMA = np.asarray([0.299, 0.587, 0.114])
+LUMA_WEIGHTS = np.asarray([0.299, 0.587, 0.114])
 
 
-def sketch_draft(
+def compute_sketch(
     image: Pixels, *, sigma: float, area: int, morph: str = "area", ceiling: float = 100.0
 ) -> Pixels:
     """The structures of a picture: Sobel, Gaussian low-pass, opening, closing.
@@ -35,23 +35,23 @@ def sketch_draft(
     Raises:
         ValueError: `morph` is neither.
     """
-    grey = image[..., 0] if image.shape[2] == 1 else image @ LUMA
-    smooth = low_pass(edges(grey / 255.0), sigma)
-    cleaned = open_close(stretch(smooth, ceiling), area, morph)
-    return np.asarray(np.round(stretch(cleaned) * 255), dtype=np.uint8)
+    grey = image[..., 0] if image.shape[2] == 1 else image @ LUMA_WEIGHTS
+    smooth = apply_low_pass(detect_edges(grey / 255.0), sigma)
+    cleaned = apply_open_close(normalize_range(smooth, ceiling), area, morph)
+    return np.asarray(np.round(normalize_range(cleaned) * 255), dtype=np.uint8)
 
 
-def edges(grey: Grey) -> Grey:
+def detect_edges(grey: Grey) -> Grey:
     """Sobel magnitude, brought to [0, 1]."""
-    return stretch(np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1)))
+    return normalize_range(np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1)))
 
 
-def low_pass(edge: Grey, sigma: float) -> Grey:
+def apply_low_pass(edge: Grey, sigma: float) -> Grey:
     """Gaussian filter; removes isolated noise."""
     return np.asarray(ndimage.gaussian_filter(edge, sigma))
 
 
-def open_close(smooth: Grey, area: int, morph: str) -> Grey:
+def apply_open_close(smooth: Grey, area: int, morph: str) -> Grey:
     """Grey opening, then closing: removes specks, fills vessel-like structures."""
     if morph == "area":
         opened = morphology.area_opening(smooth, area, connectivity=1)
@@ -62,7 +62,7 @@ def open_close(smooth: Grey, area: int, morph: str) -> Grey:
     raise ValueError(f"morph must be 'area' or 'disk', not {morph!r}")
 
 
-def stretch(values: Grey, ceiling: float = 100.0) -> Grey:
+def normalize_range(values: Grey, ceiling: float = 100.0) -> Grey:
     """To [0, 1]; a constant picture becomes 0."""
     low, high = float(values.min()), float(np.percentile(values, ceiling))
     if high <= low:

@@ -6,23 +6,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbed import Batch, DataShape, Derived, Losses, Method
+from benchbed import Batch, DataShape, DerivedArray, Losses, Method
 from benchbed.nn import (
-    Growth,
+    GrowthState,
     PatchDiscriminator,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     ProgressiveSchedule,
     UNetGenerator,
-    above_otsu,
+    mask_above_otsu,
     adam,
     bce_with_target,
-    fade_reals,
+    blend_reals,
     gradient_penalty,
     wasserstein_critic,
 )
 from benchbed_skrgan.settings import SkrGANSettings
-from benchbed_skrgan.sketch import sketch_draft
+from benchbed_skrgan.sketch import compute_sketch
 
 
 class SketchGenerator(nn.Module):
@@ -47,7 +47,7 @@ class SkrGAN(Method[SkrGANSettings]):
     """Sketching-rendering unconditional GAN."""
 
     @classmethod
-    def derived(cls, settings: SkrGANSettings) -> dict[str, Derived]:
+    def get_derived_arrays(cls, settings: SkrGANSettings) -> dict[str, DerivedArray]:
         """Sketch drafts of the training images (section 2.1)."""
         parameters = {
             "sigma": settings.sketch_sigma,
@@ -55,19 +55,19 @@ class SkrGAN(Method[SkrGANSettings]):
             "morph": settings.sketch_morph,
             "ceiling": settings.sketch_ceiling,
         }
-        return {"sketch": Derived(sketch_draft, parameters, settings.sketch_size)}
+        return {"sketch": DerivedArray(compute_sketch, parameters, settings.sketch_size)}
 
     def build(self, data: DataShape) -> None:
         """G_S and D_S (section 2.2), G_P and D_P (section 2.3); rates of section 3."""
         s = self.settings
         levels = data.size.bit_length() - 2
         schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
-        self.growth = Growth(schedule)
-        self.sketch_generator = SketchGenerator(s, data.size, schedule.start)
+        self.growth = GrowthState(schedule)
+        self.sketch_generator = SketchGenerator(s, data.size, schedule.start_level)
         self.sketch_discriminator = ProgressiveDiscriminator(
-            data.size, 1, s.base, s.max_channels, start=schedule.start
+            data.size, 1, s.base, s.max_channels, start=schedule.start_level
         )
-        self.average("sketch_generator", s.average_decay)
+        self.register_ema("sketch_generator", s.average_decay)
         self.renderer = UNetGenerator(
             1,
             data.channels,
@@ -78,7 +78,7 @@ class SkrGAN(Method[SkrGANSettings]):
         )
         self.render_discriminator = PatchDiscriminator(data.channels + 1, s.renderer_features)
         betas = (s.renderer_beta1, 0.999)
-        self.optimize(
+        self.register_optimizers(
             sketch_generator=adam(self.sketch_generator, s.sketch_learning_rate, s.sketch_betas),
             sketch_discriminator=adam(
                 self.sketch_discriminator, s.sketch_learning_rate, s.sketch_betas
@@ -90,27 +90,27 @@ class SkrGAN(Method[SkrGANSettings]):
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Eq. 3: sketch guidance and colour rendering, side by side on the same images."""
         if self.growth.advance(progress):
-            self.forget("sketch_generator")
-            self.forget("sketch_discriminator")
+            self.reset_optimizer("sketch_generator")
+            self.reset_optimizer("sketch_discriminator")
         sketch = batch["sketch"]
-        return {**self.guide(sketch), **self.render(batch.image, sketch)}
+        return {**self.train_sketch(sketch), **self.train_rendering(batch.image, sketch)}
 
-    def guide(self, sketch: Tensor) -> Losses:
+    def train_sketch(self, sketch: Tensor) -> Losses:
         """Sketch guidance, eq. 1: one update of D_S, one of G_S, at the present resolution."""
         level, alpha = self.growth.level, self.growth.alpha
-        real = fade_reals(sketch, level, alpha, self.growth.levels)
+        real = blend_reals(sketch, level, alpha, self.growth.level_count)
         noise = self.noise(len(sketch), self.settings.latent_dim)
         fake = self.sketch_generator(noise, level, alpha)
-        d_loss = self.sketch_discriminator_loss(real, fake.detach(), level, alpha)
+        d_loss = self.compute_sketch_loss(real, fake.detach(), level, alpha)
         self.update("sketch_discriminator", d_loss)
         score = self.sketch_discriminator(fake, level, alpha)
         plain = self.settings.sketch_loss == "bce"
         g_loss = bce_with_target(score, 1.0) if plain else -score.mean()
         self.update("sketch_generator", g_loss)
-        self.update_average("sketch_generator")
+        self.update_ema("sketch_generator")
         return {"sketch_discriminator": d_loss, "sketch_generator": g_loss}
 
-    def sketch_discriminator_loss(
+    def compute_sketch_loss(
         self, real: Tensor, fake: Tensor, level: int, alpha: float
     ) -> Tensor:
         """Eq. 1 for D_S: the backbone's Wasserstein form, or cross-entropy as printed."""
@@ -127,19 +127,19 @@ class SkrGAN(Method[SkrGANSettings]):
             loss = loss + s.penalty_weight * penalty
         return loss
 
-    def render(self, image: Tensor, sketch: Tensor) -> Losses:
+    def train_rendering(self, image: Tensor, sketch: Tensor) -> Losses:
         """Colour rendering, eq. 2: one update of D_P, one of G_P, on real pairs alone."""
         fake = self.renderer(sketch)
-        d_loss = bce_with_target(self.judge(image, sketch), 1.0) + bce_with_target(
-            self.judge(fake.detach(), sketch), 0.0
+        d_loss = bce_with_target(self.score_pairs(image, sketch), 1.0) + bce_with_target(
+            self.score_pairs(fake.detach(), sketch), 0.0
         )
         self.update("render_discriminator", d_loss)
-        adversarial = bce_with_target(self.judge(fake, sketch), 1.0)
+        adversarial = bce_with_target(self.score_pairs(fake, sketch), 1.0)
         l1 = F.l1_loss(fake, image)
         self.update("renderer", adversarial + self.settings.l1_weight * l1)
         return {"render_discriminator": d_loss, "renderer": adversarial, "renderer_l1": l1}
 
-    def judge(self, image: Tensor, sketch: Tensor) -> Tensor:
+    def score_pairs(self, image: Tensor, sketch: Tensor) -> Tensor:
         """D_P(x, y)."""
         logits: Tensor = self.render_discriminator(torch.cat([image, sketch], 1))
         return logits
@@ -147,16 +147,16 @@ class SkrGAN(Method[SkrGANSettings]):
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Noise to sketch to picture; the sketch is in ``extra``."""
         noise = self.noise(count, self.settings.latent_dim, rng=rng)
-        grown = self.averaged("sketch_generator")(noise, self.growth.level, self.growth.alpha)
+        grown = self.get_ema("sketch_generator")(noise, self.growth.level, self.growth.alpha)
         sketch = F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest")
         return Batch(image=self.renderer(sketch), extra={"sketch": sketch})
 
-    def pair(self, count: int, rng: torch.Generator) -> Batch:
+    def sample_pairs(self, count: int, rng: torch.Generator) -> Batch:
         """A sample whose mask is its sketch above Otsu's threshold.
 
         Section 3.2 pre-trains a segmentation network on pictures and sketches; how a sketch
         becomes a mask of vessels is not said.
         """
         made = self.sample(count, rng)
-        made.mask = torch.where(above_otsu(made["sketch"]), 1.0, -1.0)
+        made.mask = torch.where(mask_above_otsu(made["sketch"]), 1.0, -1.0)
         return made

@@ -20,7 +20,7 @@ SKRGAN = MethodSpec(
     ),
     implementation="benchbed_skrgan.skrgan:SkrGAN",
     settings="benchbed_skrgan.settings:SkrGANSettings",
-    abilities=frozenset({"sample", "pairs"}),
+    capabilities=frozenset({"sample", "pairs"}),
     sizes=(32, 64, 128, 256, 512),
     presets={
         "quick": {
@@ -51,51 +51,51 @@ SKRGAN = MethodSpec(
     deviations=(
         Deviation(
             paper="eq. 1 and 2 print D(G(.)) where D(real) is meant, and the other way round",
-            here="real images are labelled real",
+            implementation="real images are labelled real",
             reason="as printed the discriminator would be trained to be wrong",
         ),
         Deviation(
             paper="eq. 1 is a cross-entropy; section 2.2 takes the backbone of Karras et al.",
-            here="the backbone's loss, Wasserstein with gradient penalty and drift; preset quick "
+            implementation="the backbone's loss, Wasserstein with gradient penalty and drift; preset quick "
             "takes the printed one, with no penalty (sketch_loss=bce, penalty_weight=0)",
             reason="the backbone is published with that loss and grows stably under it; the "
             "printed one costs half as much a step, and in equal minutes shows more",
         ),
         Deviation(
             paper="eq. 1 multiplies the noise with a latent code l that is not defined",
-            here="l is 1; latent_code=learned for a learned vector",
+            implementation="l is 1; latent_code=learned for a learned vector",
             reason="with l = 1 the backbone is as published",
         ),
         Deviation(
             paper="section 2.1 gives the steps of the sketch draft without any parameter",
-            here="Gaussian of 2 px and area opening and closing of 64 px, at 512 px",
+            implementation="Gaussian of 2 px and area opening and closing of 64 px, at 512 px",
             reason="the parameters of the one public re-implementation",
         ),
         Deviation(
             paper="section 2.1 does not say how edge strengths are scaled",
-            here="the 97th percentile becomes white",
+            implementation="the 97th percentile becomes white",
             reason="else the rim of the field of view leaves vessels at a tenth of the range",
         ),
         Deviation(
             paper="section 2.3 names a U-Net and a conditional discriminator, no layers",
-            here="those of Isola et al. 2017, patches of 70 px",
+            implementation="those of Isola et al. 2017, patches of 70 px",
             reason="the paper builds on it",
         ),
         Deviation(
             paper="section 3.2 trains a segmentation network on pictures and sketches, and does "
             "not say how a sketch becomes a mask",
-            here="a pair's mask is its sketch above Otsu's threshold",
+            implementation="a pair's mask is its sketch above Otsu's threshold",
             reason="the usual way to split a picture of two kinds of pixels",
         ),
         Deviation(
             paper="the schedule of the two stages is not given",
-            here="both are trained side by side on the same images; the sketch networks spend "
+            implementation="both are trained side by side on the same images; the sketch networks spend "
             "equal times on every resolution",
             reason="eq. 3 sums them and neither gives the other a gradient",
         ),
         Deviation(
             paper="512 px, networks of 23 and 67 million parameters",
-            here="preset quick: batch of 4, at most 64 channels (a factor of 8 narrower), 16 in "
+            implementation="preset quick: batch of 4, at most 64 channels (a factor of 8 narrower), 16 in "
             "the outermost layers of the renderer (a factor of 4), growth from 16 px on, sketches "
             "extracted at 256 px with sigma and area scaled to it",
             reason="minutes on two CPU cores",

@@ -19,9 +19,9 @@ UNET = MethodSpec(
     ),
     implementation="benchbed_unet.unet:UNet",
     settings="benchbed_unet.settings:UNetSettings",
-    abilities=frozenset({"segment"}),
+    capabilities=frozenset({"segment"}),
     sizes=(32, 64, 128, 256, 512, 1024),
-    needs=frozenset({"mask"}),
+    required_inputs=frozenset({"mask"}),
     presets={"quick": {"features": 16}},
     equations=(
         ("energy, eq. 1", "min  -sum_x w(x) log p_l(x)(x),   l(x) the label of pixel x"),
@@ -30,35 +30,35 @@ UNET = MethodSpec(
     deviations=(
         Deviation(
             paper="unpadded convolutions: a mask of 388 px from an image of 572",
-            here="padded ones, a mask of the image's size; what 16 does not divide is continued by "
+            implementation="padded ones, a mask of the image's size; what 16 does not divide is continued by "
             "reflection and cut back",
             reason="every pixel of an image is scored",
         ),
         Deviation(
             paper="no batch normalisation; dropout at the end of the contracting path",
-            here="batch normalisation after every convolution of 3 x 3, no dropout",
+            implementation="batch normalisation after every convolution of 3 x 3, no dropout",
             reason="as in most later work that takes U-Net as its baseline",
         ),
         Deviation(
             paper="softmax over two classes; weights w(x) that balance the classes and press "
             "touching cells apart",
-            here="one sigmoid for each channel of the mask, w = 1",
+            implementation="one sigmoid for each channel of the mask, w = 1",
             reason="with two classes they are the same function; vessels do not touch like cells",
         ),
         Deviation(
             paper="stochastic gradient descent with momentum 0.99, one tile a step",
-            here="Adam with 1e-3, batch of 4",
+            implementation="Adam with 1e-3, batch of 4",
             reason="as in most later work; batch normalisation wants more than one image",
         ),
         Deviation(
             paper="section 3.1: shift, rotation, grey values and elastic deformation; no ranges",
-            here="any rotation, left-right flips, brightness, contrast and saturation by up to a "
+            implementation="any rotation, left-right flips, brightness, contrast and saturation by up to a "
             "fifth; no deformation",
             reason="those of the methods that it is compared with here",
         ),
         Deviation(
             paper="64 channels next to the image",
-            here="preset quick: 16, a factor of 4 narrower",
+            implementation="preset quick: 16, a factor of 4 narrower",
             reason="minutes on two CPU cores",
         ),
     ),

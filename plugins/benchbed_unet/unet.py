@@ -17,7 +17,7 @@ class UNet(Method[UNetSettings]):
         """The network of figure 1 and its optimiser."""
         s = self.settings
         self.network = SegmentationUNet(data.channels, data.mask_channels, s.features)
-        self.optimize(network=adam(self.network, s.learning_rate))
+        self.register_optimizers(network=adam(self.network, s.learning_rate))
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One step down eq. 1: the cross-entropy of every pixel, all of one weight."""

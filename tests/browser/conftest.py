@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from benchbed import paths
-from benchbed.report.html.page import render
-from benchbed.report.write import leaderboards
-from benchbed.runs.record import Imported, Record
-from benchbed.runs.showcase import publish
-from benchbed.runs.store import Store
+from benchbed.report.html.page import render_page
+from benchbed.report.write import build_leaderboards
+from benchbed.runs.record import ImportOrigin, Record
+from benchbed.runs.showcase import write_showcase
+from benchbed.runs.store import ResultStore
 
 EVIL = '<img src=x onerror="window.hacked=1">\'\u202e</script><script>window.hacked=1</script>'
 """Markup, quotes, the end of a script and a mark that turns the direction of reading."""
@@ -49,7 +49,7 @@ def records(make_record: Make) -> list[Record]:
     make = _valued(make_record)
     records = [make(method, seed) for method in VALUES for seed in (0, 1)]
     origin = {"archive": f"{EVIL}.zip", "sha256": "0123456789abcdef" * 4, "at": "2026-02-01"}
-    records[2] = records[2].model_copy(update={"imported": Imported.model_validate(origin)})
+    records[2] = records[2].model_copy(update={"imported": ImportOrigin.model_validate(origin)})
     other = {"dataset": "brain-mri", "source": "phantom", "fingerprint": "f2", "kimg": 48.0}
     records += [make(method, **other) for method in ("dcgan", "skrgan")]
     broken = make("wgan", 2, state="diverged", message=f"loss {EVIL}")
@@ -64,27 +64,27 @@ def records(make_record: Make) -> list[Record]:
 def results(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> Path:
     """A results folder in which the newest run of one method has published its showcase."""
     root = tmp_path_factory.mktemp("results")
-    store = Store(root)
+    store = ResultStore(root)
     for record in records:
         store.write_record(record)
     for run in ("dcgan-chest-xray-real-s1", "evil-run"):
-        samples = store.run_folder(run) / "samples"
+        samples = store.get_run_folder(run) / "samples"
         samples.mkdir(parents=True)
         for name in ("final", "nearest"):
             Image.fromarray(np.full((64, 128, 3), 90, np.uint8)).save(samples / f"{name}.png")
         quoted = EVIL.replace('"', '""')
         lines = [f'step,kimg,seconds,generator,"{quoted}"']
         lines += [f"{n},{n},{n},{1 / (n + 1)},{n}" for n in range(5)]
-        (store.run_folder(run) / "history.csv").write_text("\n".join(lines) + "\n")
-        publish(store, run, pytest.fail)
+        (store.get_run_folder(run) / "history.csv").write_text("\n".join(lines) + "\n")
+        write_showcase(store, run, pytest.fail)
     return root
 
 
 @pytest.fixture(scope="session")
 def html(records: list[Record], results: Path) -> str:
     """The page of these records."""
-    boards = leaderboards(records, paths.benchmarks() / "papers")
-    return render(boards, records, results)
+    boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
+    return render_page(boards, records, results)
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from benchbed import paths
-from benchbed.registry import registry
-from benchbed.report.html.facts import facts, shown_runs
-from benchbed.report.html.page import render
-from benchbed.report.write import leaderboards
+from benchbed.registry import get_registry
+from benchbed.report.html.facts import render_facts, select_shown_runs
+from benchbed.report.html.page import render_page
+from benchbed.report.write import build_leaderboards
 from benchbed.runs.record import Record
-from benchbed.runs.store import Store
+from benchbed.runs.store import ResultStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,8 +44,8 @@ def test_the_same_records_give_the_same_bytes(
     html: str, records: list[Record], results: Path
 ) -> None:
     again = records[::-1]
-    boards = leaderboards(again, paths.benchmarks() / "papers")
-    assert render(boards, again, results) == html
+    boards = build_leaderboards(again, paths.find_benchmarks_folder() / "papers")
+    assert render_page(boards, again, results) == html
 
 
 def test_names_and_notes_become_no_elements(html: str) -> None:
@@ -83,23 +83,23 @@ def test_the_facts_are_json_that_ends_no_element(
 def test_pictures_are_those_of_the_newest_run_of_each_row(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boards = leaderboards(records, paths.benchmarks() / "papers")
+    boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     by_run = {record.id: record for record in records}
-    shown = shown_runs(boards, by_run)
+    shown = select_shown_runs(boards, by_run)
     assert "dcgan-chest-xray-real-s1" in shown
     assert "dcgan-chest-xray-real-s0" not in shown
-    monkeypatch.setattr("benchbed.report.html.facts.SHOWN", 2)
-    assert shown_runs(boards, by_run) == shown[:2]
+    monkeypatch.setattr("benchbed.report.html.facts.MAX_SHOWN_RUNS", 2)
+    assert select_shown_runs(boards, by_run) == shown[:2]
 
 
 def test_what_records_share_is_kept_once(records: list[Record]) -> None:
     """A further record of the same protocol and machine costs the page under 1,200 bytes."""
-    boards = leaderboards(records, paths.benchmarks() / "papers")
+    boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     by_run = {record.id: record for record in records}
     one = records[0]
     more = {f"{one.id}-{n}": one.model_copy(update={"id": f"{one.id}-{n}"}) for n in range(100)}
-    size = len(facts(boards, by_run, {}))
-    assert (len(facts(boards, by_run | more, {})) - size) / 100 < 1200
+    size = len(render_facts(boards, by_run, {}))
+    assert (len(render_facts(boards, by_run | more, {})) - size) / 100 < 1200
 
 
 def _luminance(colour: str) -> float:
@@ -137,8 +137,8 @@ def test_the_page_without_records_of_a_paper_says_so(html: str) -> None:
 def test_regenerating_the_committed_page_changes_nothing() -> None:
     """`benchbed report` was run and committed after the last record, and after the last change."""
     root = ROOT / "results"
-    registry.cache_clear()
-    records = Store(root).records()
-    boards = leaderboards(records, ROOT / "benchmarks/papers")
+    get_registry.cache_clear()
+    records = ResultStore(root).load_records()
+    boards = build_leaderboards(records, ROOT / "benchmarks/papers")
     committed = (root / "leaderboards/index.html").read_text(encoding="utf-8")
-    assert render(boards, records, root) == committed, "run `benchbed report` and commit index.html"
+    assert render_page(boards, records, root) == committed, "run `benchbed report` and commit index.html"

@@ -15,8 +15,8 @@ from PIL import Image
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
-from benchbed.scaffold.package import create
+from benchbed.registry import get_registry
+from benchbed.scaffold.package import create_package
 
 ROOT = Path(__file__).parents[2]
 NAMES = {"method": "my-gan", "dataset": "my-cells-2"}
@@ -126,7 +126,7 @@ def test_generated_code_is_clean(
 
 
 def test_generated_files_name_nothing_that_a_plugin_of_ours_offers(generated: Path) -> None:
-    offered = [*registry().specs(MethodSpec), *registry().specs(DatasetSpec)]
+    offered = [*get_registry().get_specs(MethodSpec), *get_registry().get_specs(DatasetSpec)]
     pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, offered))})(?![\w-])", re.I)
     files = [path for path in generated.rglob("*") if path.is_file() and "cache" not in str(path)]
     assert len(files) >= 14
@@ -185,7 +185,7 @@ def test_nothing_is_overwritten(what: str, tmp_path: Path) -> None:
     else:
         place.symlink_to("nowhere")
     with pytest.raises(BenchbedError, match=r"folder .*/my-gan is there already .* --into"):
-        create("method", "my-gan", tmp_path)
+        create_package("method", "my-gan", tmp_path)
     assert list(tmp_path.rglob("*")) == [place]
 
 
@@ -202,7 +202,7 @@ def test_a_package_that_cannot_be_written_whole_is_not_written(
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(BenchbedError, match=r"cannot be made \(No space left on device\)"):
-        create("dataset", "my-cells", tmp_path)
+        create_package("dataset", "my-cells", tmp_path)
     assert len(texts) == 3
     assert list(tmp_path.iterdir()) == []
 

@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from benchbed.cli import suite_watch
-from benchbed.cli.suite_watch import Watch
-from benchbed.runs.status import NAME
-from benchbed.runs.store import Store
-from benchbed.suites.executors.executor import Ended
+from benchbed.cli.suite_watch import ProgressTable
+from benchbed.runs.status import STATUS_FILE
+from benchbed.runs.store import ResultStore
+from benchbed.suites.executors.executor import FinishedRun
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 """What moves the cursor of a terminal."""
@@ -27,28 +27,28 @@ def member(name: str) -> Any:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> ResultStore:
     """One run trains, one was begun by nobody yet."""
-    store = Store(tmp_path)
-    folder = store.run_folder("first-run")
+    store = ResultStore(tmp_path)
+    folder = store.get_run_folder("first-run")
     folder.mkdir(parents=True)
     status = {"doing": "training", "share": 0.42, "images_per_second": 55.4, "remaining": 130.0}
-    (folder / NAME).write_text(json.dumps(status))
+    (folder / STATUS_FILE).write_text(json.dumps(status))
     return store
 
 
-def watched(store: Store, *, terminal: bool, height: int = 30) -> tuple[Watch, io.StringIO]:
+def watched(store: ResultStore, *, terminal: bool, height: int = 30) -> tuple[ProgressTable, io.StringIO]:
     text = io.StringIO()
     console = Console(
         file=text, force_terminal=terminal, width=100, height=height, color_system=None
     )
-    return Watch(store, 5, console), text
+    return ProgressTable(store, 5, console), text
 
 
-def test_a_terminal_shows_state_progress_speed_and_time_left(store: Store) -> None:
+def test_a_terminal_shows_state_progress_speed_and_time_left(store: ResultStore) -> None:
     watch, text = watched(store, terminal=True)
     with watch:
-        watch.show([member("first-run"), member("second-run")], [member("third-run")])
+        watch.show_progress([member("first-run"), member("second-run")], [member("third-run")])
     lines = [line.split() for line in CONTROL.sub("", text.getvalue()).splitlines()]
     assert ["run", "state", "progress", "images/s", "left"] in lines
     assert ["first-run", "training", "42%", "55", "2", "min", "10", "s"] in lines
@@ -57,34 +57,34 @@ def test_a_terminal_shows_state_progress_speed_and_time_left(store: Store) -> No
     assert "0 of 5 over, 1 going on, 2 waiting" in text.getvalue()
 
 
-def test_a_long_queue_is_cut_to_the_terminal_and_still_counted(store: Store) -> None:
+def test_a_long_queue_is_cut_to_the_terminal_and_still_counted(store: ResultStore) -> None:
     watch, text = watched(store, terminal=True, height=10)
     with watch:
-        watch.show([member("first-run")], [member(f"queued-{n}") for n in range(40)])
+        watch.show_progress([member("first-run")], [member(f"queued-{n}") for n in range(40)])
     assert "first-run" in text.getvalue()
     drawn = {word for word in text.getvalue().split() if word.startswith("queued-")}
-    assert len(drawn) == 10 - suite_watch.OTHER_LINES - 1
+    assert len(drawn) == 10 - suite_watch.RESERVED_LINES - 1
     assert "1 going on, 40 waiting" in text.getvalue()
 
 
-def test_elsewhere_a_line_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_a_line_now_and_then(store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
     watch, text = watched(store, terminal=False)
     with watch:
-        watch.show([member("first-run"), member("second-run")], [])
+        watch.show_progress([member("first-run"), member("second-run")], [])
         assert text.getvalue() == ""
-        monkeypatch.setattr(suite_watch, "LINE_SECONDS", 0.0)
-        watch.show([member("first-run"), member("second-run")], [])
+        monkeypatch.setattr(suite_watch, "LOG_INTERVAL_SECONDS", 0.0)
+        watch.show_progress([member("first-run"), member("second-run")], [])
     assert text.getvalue() == "first-run: training 42%, 55 images/s, 2 min 10 s left\n"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_run_that_is_over_leaves_a_line_and_a_broken_one_its_last_words(
-    terminal: bool, store: Store
+    terminal: bool, store: ResultStore
 ) -> None:
     watch, text = watched(store, terminal=terminal)
     with watch:
-        watch.over(Ended(member("first-run"), "finished", "not to be seen"))
-        watch.over(Ended(member("second-run"), "broken", "a traceback\nof two lines"))
+        watch.report_finished(FinishedRun(member("first-run"), "finished", "not to be seen"))
+        watch.report_finished(FinishedRun(member("second-run"), "broken", "a traceback\nof two lines"))
     plain = CONTROL.sub("", text.getvalue())
     assert [line.rstrip() for line in plain.splitlines() if line.strip()] == [
         "[1 of 5] first-run: finished",

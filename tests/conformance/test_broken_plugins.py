@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from benchbed.api.specs import MethodSpec
-from benchbed.registry import registry
-from benchbed.testing import checks_of, run_check
+from benchbed.registry import get_registry
+from benchbed.testing import list_checks, run_check
 
 SPEC = """
 from benchbed import DatasetSpec, Layout, MethodSpec, Paper, Part, Phantom, hookimpl
@@ -189,14 +189,14 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Ch
         (info / "entry_points.txt").write_text("[benchbed]\nsick = sick_spec\n")
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        registry.cache_clear()
+        get_registry.cache_clear()
 
     return install
 
 
 def failures(name: str) -> set[str]:
     """The checks that `name` fails."""
-    outcomes = [run_check(check) for check in checks_of(name)]
+    outcomes = [run_check(check) for check in list_checks(name)]
     return {outcome.check.name for outcome in outcomes if outcome.state == "failed"}
 
 
@@ -226,7 +226,7 @@ def test_a_broken_data_set_fails_the_check_meant_for_it(
 
 def test_every_check_of_a_method_has_a_fault_that_it_finds() -> None:
     """Three checks need what the others do not: bf16, an accelerator, a figure for its own sake."""
-    names = {check.name for check in checks_of(next(iter(registry().specs(MethodSpec))))}
+    names = {check.name for check in list_checks(next(iter(get_registry().get_specs(MethodSpec))))}
     found = {check for check, _ in METHOD_FAULTS.values()}
     assert names - found == {"bf16-trains", "cuda-trains", "memory-is-reported"}
 

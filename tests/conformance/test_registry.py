@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
-from benchbed.registry import registry
-from benchbed.testing import Check, checks_of, run_check
+from benchbed.registry import get_registry
+from benchbed.testing import PluginCheck, list_checks, run_check
 
 EXCEPTIONS: dict[str, str] = {}
 """Checks that a plugin of ours may fail, as ``name:check``, each with its reason."""
@@ -14,13 +14,13 @@ EXCEPTIONS: dict[str, str] = {}
 CHECKS = [
     check
     for kind in (MethodSpec, DatasetSpec)
-    for name in registry().specs(kind)
-    for check in checks_of(name)
+    for name in get_registry().get_specs(kind)
+    for check in list_checks(name)
 ]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=str)
-def test_what_comes_with_benchbed_passes(check: Check) -> None:
+def test_what_comes_with_benchbed_passes(check: PluginCheck) -> None:
     outcome = run_check(check)
     if outcome.state == "skipped":
         pytest.skip(outcome.text)

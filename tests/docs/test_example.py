@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from benchbed.api.specs import MethodSpec
-from benchbed.registry import registry
-from benchbed.scaffold.package import create
-from benchbed.testing.subject import Subject
+from benchbed.registry import get_registry
+from benchbed.scaffold.package import create_package
+from benchbed.testing.subject import MethodUnderTest
 
 EXAMPLE = Path(__file__).parents[2] / "examples/lsgan"
 MOST_LINES = 60
@@ -36,7 +36,7 @@ def _written(before: list[str], after: list[str]) -> list[str]:
 def test_an_author_writes_at_most_60_lines_beside_the_networks(tmp_path: Path) -> None:
     """Counted over all files: lines that the generated package does not have as they are."""
     written: dict[str, int] = {}
-    for path in create("method", "lsgan", tmp_path):
+    for path in create_package("method", "lsgan", tmp_path):
         name = str(path.relative_to(tmp_path / "lsgan"))
         written[name] = len(_written(_lines(path), _lines(EXAMPLE / name)))
     assert written.pop("benchbed_lsgan/networks.py") == 0
@@ -64,12 +64,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def spec(site: Path, monkeypatch: pytest.MonkeyPatch) -> MethodSpec:
     monkeypatch.syspath_prepend(str(site))
-    registry.cache_clear()
-    return registry().spec(MethodSpec, "lsgan")
+    get_registry.cache_clear()
+    return get_registry().get_spec(MethodSpec, "lsgan")
 
 
 def test_the_wheel_has_all_of_it(spec: MethodSpec, site: Path) -> None:
-    assert registry().origin(spec).distribution == "benchbed-lsgan 0.1.0"
+    assert get_registry().find_plugin(spec).distribution == "benchbed-lsgan 0.1.0"
     kept = {path.name for path in (EXAMPLE / "benchbed_lsgan").iterdir() if path.is_file()}
     assert kept <= {path.name for path in (site / "benchbed_lsgan").iterdir()}
 
@@ -84,12 +84,12 @@ def test_losses_of_an_undecided_discriminator_are_those_of_equation_2(
 
     D takes one step of Adam before G is judged, which moves its answer by the step size, 1e-3.
     """
-    subject = Subject(spec)
-    method = subject.ready()
+    subject = MethodUnderTest(spec)
+    method = subject.build_trainable()
     method.settings = subject.settings.model_copy(update={"labels": labels})
     with torch.no_grad():
         for parameter in method.discriminator.parameters():
             parameter.zero_()
-    (losses,) = subject.train(method, range(1), 1)
+    (losses,) = subject.train_steps(method, range(1), 1)
     assert losses["discriminator"] == pytest.approx(d_loss, abs=1e-6)
     assert losses["generator"] == pytest.approx(g_loss, abs=2e-3)

@@ -13,8 +13,8 @@ import pytest
 
 import benchbed
 from benchbed.api.metric import ImageSet, MetricInputs
-from benchbed.registry import load, registry
-from benchbed.tasks.scoring import score
+from benchbed.registry import load_object, get_registry
+from benchbed.tasks.scoring import score_sets
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -96,34 +96,34 @@ def spectrum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: benchbed-spectrum\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[benchbed]\nspectrum = benchbed_spectrum.spec\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry.cache_clear()
+    get_registry.cache_clear()
     return "spectrum"
 
 
 def test_the_metric_of_the_guide_is_found_and_measures(spectrum: str) -> None:
-    spec = registry().spec(benchbed.MetricSpec, spectrum)
+    spec = get_registry().get_spec(benchbed.MetricSpec, spectrum)
     noise = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     smooth = np.round(sum(np.roll(noise.astype(float), k, -1) for k in range(4)) / 4)
     real, other = ImageSet(noise[:20]), ImageSet(noise[20:])
     (alike,), (blurred,) = (
-        score([spec], real, fake, lambda *_: np.zeros((20, 1), np.float32))
+        score_sets([spec], real, fake, lambda *_: np.zeros((20, 1), np.float32))
         for fake in (other, ImageSet(smooth[20:].astype(np.uint8)))
     )
     assert alike.value is not None
     assert blurred.value is not None
-    assert alike.floor is not None
+    assert alike.baseline is not None
     assert 0 < alike.value < 0.2 < blurred.value
-    assert blurred.floor == alike.floor
+    assert blurred.baseline == alike.baseline
 
 
 def test_the_spectrum_of_a_wave_stands_at_its_frequency(spectrum: str) -> None:
     wave = 127.5 + 100 * np.cos(2 * np.pi * 5 * np.arange(32) / 32)
     images = np.broadcast_to(np.round(wave), (2, 1, 32, 32)).astype(np.uint8)
-    measured = load("benchbed_spectrum.spectrum:spectrum")(ImageSet(images))
+    measured = load_object("benchbed_spectrum.spectrum:spectrum")(ImageSet(images))
     assert measured.shape == (17,)
     assert int(np.argmax(measured[1:])) + 1 == 5
     same = MetricInputs(ImageSet(images), ImageSet(images), lambda *_: np.zeros((2, 1), np.float32))
-    assert load("benchbed_spectrum.spectrum:spectral_distance")(same) == 0
+    assert load_object("benchbed_spectrum.spectrum:spectral_distance")(same) == 0
 
 
 CONTRACTS = {
@@ -131,13 +131,13 @@ CONTRACTS = {
     "A data set": (
         benchbed.DatasetSpec,
         benchbed.Layout,
-        benchbed.Part,
-        benchbed.Download,
+        benchbed.LayoutPart,
+        benchbed.DownloadSource,
         benchbed.Phantom,
-        benchbed.Volumes,
+        benchbed.VolumeSpec,
     ),
     "A metric": (benchbed.MetricSpec, benchbed.MetricInputs),
-    "A task": (benchbed.TaskSpec, benchbed.Evaluation),
+    "A task": (benchbed.TaskSpec, benchbed.EvaluationContext),
     "Where a paper leaves something open": (benchbed.Deviation,),
 }
 

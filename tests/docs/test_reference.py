@@ -9,8 +9,8 @@ import pytest
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.cli import reference
 from benchbed.cli.main import COMMANDS
-from benchbed.registry import registry
-from benchbed.suites.grid import requests
+from benchbed.registry import get_registry
+from benchbed.suites.grid import iter_run_configs
 from benchbed.suites.suite import find_suite
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def test_the_reference_of_commands_is_what_their_help_says() -> None:
 def test_the_readme_names_all_that_comes_with_benchbed(
     kind: type[MethodSpec | DatasetSpec | MetricSpec],
 ) -> None:
-    missing = [name for name in registry().specs(kind) if f"| `{name}` |" not in README]
+    missing = [name for name in get_registry().get_specs(kind) if f"| `{name}` |" not in README]
     assert missing == []
 
 
@@ -40,6 +40,6 @@ def test_the_suite_of_the_readme_is_one(tmp_path: Path) -> None:
     block = README.split("## Suites")[1].split("```yaml\n")[1].split("```")[0]
     (tmp_path / "retinas.yaml").write_text(block)
     suite = find_suite(str(tmp_path / "retinas.yaml"))
-    asked = list(requests(suite, "quick"))
+    asked = list(iter_run_configs(suite, "quick"))
     assert len(asked) == len(suite.methods) * len(suite.datasets) * len(suite.seeds)
     assert {request.kimg for request in asked} == {8}

@@ -32,9 +32,9 @@ from typing import Any
 import pytest
 
 from benchbed import registry as registry_module
-from benchbed.files import digest
-from benchbed.runs.archive import PROTOCOL, RECORD, as_json, read_archive, write_archive
-from benchbed.runs.identity import identity
+from benchbed.files import hash_json
+from benchbed.runs.archive import PROTOCOL_NAME, RECORD_NAME, to_json_bytes, read_archive, write_archive
+from benchbed.runs.identity import compute_run_hash
 
 HERE = Path(__file__).parent
 
@@ -198,7 +198,7 @@ def hostile(with_plugin: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = HERE / "hostile"
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), str(with_plugin))))
-    registry_module.registry.cache_clear()
+    registry_module.get_registry.cache_clear()
     return folder
 
 
@@ -213,18 +213,18 @@ def forged(tmp_path: Path) -> Callable[[Change], Path]:
 
     def forge(change: Change) -> Path:
         sound = read_archive(EXPORT)
-        members = {name: sound.read(name) for name in sound.manifest.members}
-        content = json.loads(members[RECORD])
+        members = {name: sound.read_member(name) for name in sound.manifest.members}
+        content = json.loads(members[RECORD_NAME])
         change(content)
         protocol = content["protocol"]
-        content["protocol_hash"] = digest(protocol)
-        hashed = identity(
+        content["protocol_hash"] = hash_json(protocol)
+        hashed = compute_run_hash(
             method=content["method"], settings=content["settings"],
             protocol=content["protocol_hash"], seed=content["seed"],
             precision=content["precision"], pairs=None, masks=None,
         )  # fmt: skip
         content["id"] = f"{content['id'].rpartition('-')[0]}-{hashed}"
-        members |= {RECORD: as_json(content), PROTOCOL: as_json(protocol)}
+        members |= {RECORD_NAME: to_json_bytes(content), PROTOCOL_NAME: to_json_bytes(protocol)}
         path = tmp_path / "forged.zip"
         manifest = sound.manifest.model_copy(update={"run": content["id"]})
         write_archive(path, manifest, members)

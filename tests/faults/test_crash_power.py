@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.data.cache import cached
+from benchbed.data.cache import ensure_cached
 from benchbed.files import write_json
 from benchbed.metrics.feature_cache import FeatureCache
-from benchbed.runs.export import export, exportable
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
+from benchbed.runs.export import export_run, find_exportable_run
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
 
 
 class Disk:
@@ -103,13 +103,13 @@ def test_nothing_that_lasts_takes_its_name_before_its_content(
     from benchbed.cli import report_command
 
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
-    request = Request(method="tiny-lsgan", dataset="discs", settings={}, kimg=0.08, size=16,
+    request = RunConfig(method="tiny-lsgan", dataset="discs", settings={}, kimg=0.08, size=16,
                       samples=8, metrics=("kl",))  # fmt: skip
-    store = Store(tmp_path / "results")
-    carry_out(plan(request), store)
+    store = ResultStore(tmp_path / "results")
+    execute_run(plan_run(request), store)
     answer = CliRunner().invoke(report_command.app, ["--results", str(store.root), "--no-show"])
     assert answer.exit_code == 0, answer.output
-    export(exportable(store, "tiny-lsgan"), tmp_path / "shared" / "run.zip")
+    export_run(find_exportable_run(store, "tiny-lsgan"), tmp_path / "shared" / "run.zip")
     names = [Path(name) for name in disk.named]
     for part in (
         "last.pt", "run.json", "history.csv", "final.png", "grid.jpg", "curves.csv",
@@ -148,7 +148,7 @@ def test_kept_features_are_whole(
             return np.zeros((len(given), 4), np.float32)
 
     monkeypatch.setattr(
-        feature_cache, "extractor", lambda *_: Network(name="none", weights_hash="0")
+        feature_cache, "create_extractor", lambda *_: Network(name="none", weights_hash="0")
     )
     FeatureCache(torch.device("cpu"))("none", images)
     assert [Path(name).suffix for name in disk.named] == [".npy"]
@@ -167,13 +167,13 @@ def test_the_watch_sees_what_is_not_synced(
     (tmp_path / "a.part").replace(tmp_path / "a")
     assert len(disk.lost()) == 2
     tried("a file without a sync")
-    monkeypatch.setattr("benchbed.files.sync", lambda path: None)
+    monkeypatch.setattr("benchbed.files.sync_to_disk", lambda path: None)
     write_json(tmp_path / "new" / "b", 1)
     assert any("b took its name" in line for line in disk.lost())
     assert any("new folder" in line for line in disk.lost())
     tried("a new folder without a sync")
     monkeypatch.setattr("benchbed.data.cache.sync", lambda path: None)
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
-    cached("c", lambda folder: (folder / "x").write_text("x") and None)
+    ensure_cached("c", lambda folder: (folder / "x").write_text("x") and None)
     assert any("x moved with half of it" in line for line in disk.lost())
     tried("a folder of the cache without a sync")

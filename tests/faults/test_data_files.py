@@ -22,16 +22,16 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from benchbed.api.layouts import Volumes
+from benchbed.api.layouts import VolumeSpec
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.collection import Case
-from benchbed.data.decode import picture_size, read_image, read_mask
-from benchbed.data.framing import cut, resize_image, resize_mask, window
-from benchbed.data.native import read_native
-from benchbed.data.prepare import identify, prepare
-from benchbed.data.source import dataset_spec, resolve
-from benchbed.data.volume_cases import volume_arrays
-from benchbed.data.volume_files import read_codes, read_volume
+from benchbed.data.decode import read_image_size, read_image, read_mask
+from benchbed.data.framing import crop_window, resize_image, resize_mask, compute_window
+from benchbed.data.native import read_native_case
+from benchbed.data.prepare import identify_collection, prepare_dataset
+from benchbed.data.source import resolve_dataset_spec, resolve_collection
+from benchbed.data.volume_cases import build_volume_arrays
+from benchbed.data.volume_files import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -99,7 +99,7 @@ def test_broken_pictures(tmp_path: Path, tried: Tried) -> None:
             _refusal(read_mask, place)
         tried(kind, 4)
     (tmp_path / "cut.ppm.gz").write_bytes(gzip.compress(PNG)[:-9])
-    _refusal(picture_size, tmp_path / "cut.ppm.gz")
+    _refusal(read_image_size, tmp_path / "cut.ppm.gz")
     tried("a packed one that is cut")
 
 
@@ -151,9 +151,9 @@ def test_odd_pictures(tmp_path: Path, tried: Tried) -> None:
             pixels = read_image(path, channels)
             assert pixels.shape == (*shape, channels), kind
             for framing in ("center", "pad", "stretch", "fov"):
-                part = window(shape, framing, np.zeros(shape, bool))  # type: ignore[arg-type]
+                part = compute_window(shape, framing, np.zeros(shape, bool))  # type: ignore[arg-type]
                 if part.height * part.width < 10**7:
-                    square = resize_image(cut(pixels, part), 16)
+                    square = resize_image(crop_window(pixels, part), 16)
                     assert square.shape == (16, 16, channels), kind
         tried(kind)
     first = read_image(tmp_path / "a.gif", 3) if (tmp_path / "a.gif").exists() else None
@@ -187,7 +187,7 @@ def test_odd_masks(tmp_path: Path, tried: Tried) -> None:
     mask = saved("mask.png", Image.new("L", (30, 21)))
     case = Case("a", "train", "a", image, mask)
     with pytest.raises(BenchbedError, match=r"mask\.png is 30 x 21 .*image\.png is 30 x 20"):
-        read_native(case, dataset_spec(f"folder:{tmp_path}"), channels=3, framing="center")
+        read_native_case(case, resolve_dataset_spec(f"folder:{tmp_path}"), channels=3, framing="center")
     tried("another size")
 
 
@@ -216,7 +216,7 @@ def test_broken_volumes(tmp_path: Path, tried: Tried) -> None:
         packed.write_bytes(gzip.compress(content))
         for place in (path, packed):
             _refusal(read_volume, place)
-            _refusal(read_codes, place, {1: 1})
+            _refusal(read_label_volume, place, {1: 1})
         tried(kind, 4)
     bomb = tmp_path / "bomb.nii.gz"
     bomb.write_bytes(gzip.compress(sound + bytes(2**22)))
@@ -236,8 +236,8 @@ def test_broken_volumes(tmp_path: Path, tried: Tried) -> None:
 
 def _spec() -> DatasetSpec:
     return DatasetSpec(
-        name="mine", title="Mine", modality="MRI", licence="none", access="none", layouts=(),
-        channels=1, volumes=Volumes(sequences=("T1",), structures=("a",), framing="cube"),
+        name="mine", title="Mine", modality="MRI", licence="none", access_instructions="none", layouts=(),
+        channels=1, volumes=VolumeSpec(sequences=("T1",), structures=("a",), framing="cube"),
     )  # fmt: skip
 
 
@@ -269,7 +269,7 @@ def test_wrong_affines(tmp_path: Path, tried: Tried) -> None:
     }.items():
         mask = _volume(tmp_path / "mask.nii.gz", codes, affine)
         with pytest.raises(BenchbedError, match=r"mask\.nii\.gz lies .* voxels away from .*image"):
-            volume_arrays(Case("a", "train", "a", image, mask), _spec(), 16)
+            build_volume_arrays(Case("a", "train", "a", image, mask), _spec(), 16)
         tried(kind)
     turned = np.diag([1.0, -1, 1, 1])
     turned[0, 3] = 1 - len(VOXELS)
@@ -277,7 +277,7 @@ def test_wrong_affines(tmp_path: Path, tried: Tried) -> None:
         _volume(tmp_path / "turned.nii.gz", codes[::-1], turned),
         _volume(tmp_path / "as-image.nii.gz", codes, LEFT_BACK),
     )
-    one, other = (volume_arrays(Case("a", "train", "a", image, m), _spec(), 16) for m in masks)
+    one, other = (build_volume_arrays(Case("a", "train", "a", image, m), _spec(), 16) for m in masks)
     assert np.array_equal(one["mask"], other["mask"])
     tried("mask of the same place in another order, which is taken")
     slices = [
@@ -288,7 +288,7 @@ def test_wrong_affines(tmp_path: Path, tried: Tried) -> None:
         header[252:256] = struct.pack("<2h", 0, 1)
         header[280:328] = struct.pack("<12f", *[np.nan] * 12)
         path.write_bytes(gzip.compress(bytes(header)))
-    assert volume_arrays(Case("a", "train", "a", *slices), _spec(), 16)["image"].any()
+    assert build_volume_arrays(Case("a", "train", "a", *slices), _spec(), 16)["image"].any()
     tried("slices of two axes, whose headers say nothing, and which are taken")
 
 
@@ -314,25 +314,25 @@ def test_odd_folders(tmp_path: Path, tried: Tried) -> None:
         folder = _pictures(tmp_path / kind.replace(" ", "-"), "a.png", "b.png", "c.png", "d.png")
         make(folder / "odd.png")
         with pytest.raises(BenchbedError, match=r"odd\.png does not decode, for it .*--skip-bad"):
-            identify(resolve(f"folder:{folder}"))
-        left, _ = identify(resolve(f"folder:{folder}"), skip_bad=True)
+            identify_collection(resolve_collection(f"folder:{folder}"))
+        left, _ = identify_collection(resolve_collection(f"folder:{folder}"), skip_bad=True)
         assert len(left.cases) == 4
         tried(kind)
     loop = _pictures(tmp_path / "loop", "a.png", "b.png")
     (loop / "again").symlink_to(loop)
-    assert len(resolve(f"folder:{loop}").cases) == 2
+    assert len(resolve_collection(f"folder:{loop}").cases) == 2
     tried("loop of folders")
     (loop / os.fsdecode(b"\xff.png")).write_bytes(PNG)
     with pytest.raises(BenchbedError, match=r"udcff\.png' is no UTF-8; rename it"):
-        resolve(f"folder:{loop}")
+        resolve_collection(f"folder:{loop}")
     tried("a name that is no text")
     twins = _pictures(tmp_path / "twins", "a.png", "a.jpg", "A.bmp")
-    assert len({case.id for case in resolve(f"folder:{twins}").cases}) == 3
+    assert len({case.id for case in resolve_collection(f"folder:{twins}").cases}) == 3
     tried("equal names")
     masked = _pictures(tmp_path / "masked/images", "a.png", "b.png").parent
     _pictures(masked / "masks", "a.png")
     with pytest.raises(BenchbedError, match=r"1 of 2 images .*images/b\.png"):
-        resolve(f"folder:{masked}")
+        resolve_collection(f"folder:{masked}")
     tried("missing mask")
 
 
@@ -349,8 +349,8 @@ def test_odd_names(tmp_path: Path, tried: Tried) -> None:
     deep = folder.joinpath(*["d" * 90] * 10)
     _pictures(deep)
     Image.fromarray(RGB).save(deep / "deep.png")
-    collection, fingerprint = identify(resolve(f"folder:{folder}"))
-    ready = prepare(collection, fingerprint, size=16, channels=3, framing="center", derived={})
+    collection, fingerprint = identify_collection(resolve_collection(f"folder:{folder}"))
+    ready = prepare_dataset(collection, fingerprint, size=16, channels=3, framing="center", derived={})
     ids = {identity for split in ready.splits.values() for identity in split.ids}
     assert ids == {case.id for case in collection.cases}
     assert len(ids) == len(names) + 1
@@ -380,14 +380,14 @@ def _array(value: npt.NDArray[Any]) -> bytes:
     attack="cached arrays, indexes, facts and features that are cut, swapped or hostile",
 )
 def test_damaged_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Tried) -> None:
-    from benchbed.metrics.feature_cache import _read
+    from benchbed.metrics.feature_cache import _read_array
 
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     folder = _pictures(tmp_path / "mine", "a.png", "b.png", "c.png")
 
     def prepared() -> object:
-        collection, fingerprint = identify(resolve(f"folder:{folder}"))
-        return prepare(collection, fingerprint, size=16, channels=3, framing="center")
+        collection, fingerprint = identify_collection(resolve_collection(f"folder:{folder}"))
+        return prepare_dataset(collection, fingerprint, size=16, channels=3, framing="center")
 
     prepared()
     for facts in (tmp_path / "cache/index").glob("*.json"):
@@ -416,11 +416,11 @@ def test_damaged_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: 
     features = tmp_path / "features.npy"
     for content in (b"", b"\x93NUMPY\x01\x00", whole, PNG):
         features.write_bytes(content)
-        assert _read(features, 3) is None
+        assert _read_array(features, 3) is None
         tried("features")
     np.save(features, np.ones((3, 5), np.float32))
-    assert np.array_equal(_read(features, 3), np.ones((3, 5)))  # type: ignore[arg-type]
-    assert _read(features, 4) is None
+    assert np.array_equal(_read_array(features, 3), np.ones((3, 5)))  # type: ignore[arg-type]
+    assert _read_array(features, 4) is None
 
 
 @pytest.mark.attack(

@@ -28,22 +28,22 @@ from PIL import Image
 from safetensors.torch import save
 
 from benchbed.data.cache import read_array, read_index
-from benchbed.data.decode import picture_size, read_image, read_mask
-from benchbed.data.unpack import Refused, unpack
-from benchbed.data.volume_files import read_codes, read_volume
+from benchbed.data.decode import read_image_size, read_image, read_mask
+from benchbed.data.unpack import UnpackError, unpack_archive
+from benchbed.data.volume_files import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
 from benchbed.report.references import read_papers
 from benchbed.runs.archive import read_archive
-from benchbed.runs.export import export, exportable
+from benchbed.runs.export import export_run, find_exportable_run
 from benchbed.runs.record import read_record
 from benchbed.runs.showcase import read_showcase
-from benchbed.runs.store import Store
-from benchbed.runs.trained import trained
+from benchbed.runs.store import ResultStore
+from benchbed.runs.trained import load_trained_method
 from benchbed.runs.weights import from_bytes
-from benchbed.settings import read_file
+from benchbed.settings import read_settings_file
 from benchbed.suites.suite import read_suite
 from benchbed.training.history import History
-from benchbed.training.state import load_checkpoint, random_states, save_checkpoint
+from benchbed.training.state import load_checkpoint, get_random_states, save_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
@@ -137,7 +137,7 @@ def _checkpoints(folder: Path) -> dict[str, bytes]:
     torch.manual_seed(0)
     weights = torch.randn(3, 4)
     state = {"steps": 1, "modules": {"g": {"w": weights}}, "own": {}}
-    content = {"state": state, "random": random_states()}
+    content = {"state": state, "random": get_random_states()}
     save_checkpoint(folder / "sound", "m", "r", content)
     old = io.BytesIO()
     plain = {"format": 1, "method": "m", "run": "r", "x": weights}
@@ -187,18 +187,18 @@ def _all(path: Path, *reads: Read) -> None:
 
 def _read_picture(path: Path) -> None:
     _all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)), read_mask,
-         picture_size)  # fmt: skip
+         read_image_size)  # fmt: skip
 
 
 def _read_volume(path: Path) -> None:
-    _all(path, read_volume, lambda p: read_codes(p, {1: 1, 2: 2}))
+    _all(path, read_volume, lambda p: read_label_volume(p, {1: 1, 2: 2}))
 
 
 def _unpacked(path: Path) -> None:
     """What is unpacked stays below the folder that it is unpacked to."""
     inside = path.parent / "outer" / "inner"
-    with contextlib.suppress(Refused):
-        unpack(path, inside, lambda *_: None, lambda _: None)
+    with contextlib.suppress(UnpackError):
+        unpack_archive(path, inside, lambda *_: None, lambda _: None)
     _all(path, read_archive)
     outside = {p for p in path.parent.rglob("*") if not p.is_relative_to(inside)}
     assert outside <= {path, inside.parent, path.parent / "sound"}, outside
@@ -226,7 +226,7 @@ def _paper(path: Path) -> None:
 
 def _checkpoint(path: Path) -> None:
     """As that of a finished run: what uses it uses it, or says in a sentence why not."""
-    store = Store(path.parent / "store")
+    store = ResultStore(path.parent / "store")
     if not store.root.exists():
         for part in ("records", "runs"):
             shutil.copytree(OLD / part, store.root / part)
@@ -234,7 +234,7 @@ def _checkpoint(path: Path) -> None:
     shutil.copyfile(path, last)
     run, out = last.parents[1].name, path.with_name("out.zip")
     out.unlink(missing_ok=True)
-    _all(path, lambda _: export(exportable(store, run), out), lambda _: trained(store, run, "cpu"))
+    _all(path, lambda _: export_run(find_exportable_run(store, run), out), lambda _: load_trained_method(store, run, "cpu"))
 
 
 READERS: dict[str, Read] = {
@@ -252,7 +252,7 @@ READERS: dict[str, Read] = {
     ".index.json": lambda path: _all(path, read_index),
     ".suite.yaml": lambda path: _all(path, read_suite),
     ".paper.yaml": _paper,
-    ".settings.yaml": lambda path: _all(path, read_file),
+    ".settings.yaml": lambda path: _all(path, read_settings_file),
     ".csv": _curves,
 }
 """What reads a file, by the end of its name; the longest that fits, else it is a picture."""

@@ -13,14 +13,14 @@ import pytest
 
 from benchbed.api.specs import MetricSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
-from benchbed.report.html.page import render
-from benchbed.report.write import leaderboards, write
-from benchbed.runs.archive import Refused
-from benchbed.runs.comparison import compare
-from benchbed.runs.install import install, offered
+from benchbed.registry import get_registry
+from benchbed.report.html.page import render_page
+from benchbed.report.write import build_leaderboards, write_leaderboards
+from benchbed.runs.archive import ArchiveError
+from benchbed.runs.comparison import compare_runs
+from benchbed.runs.install import import_run, check_archive
 from benchbed.runs.record import Record, parse_record
-from benchbed.runs.store import Store
+from benchbed.runs.store import ResultStore
 
 Tried = Callable[..., None]
 Make = Callable[..., Record]
@@ -95,8 +95,8 @@ def test_a_number_that_no_reader_can_use_is_refused_in_an_archive(
     for place, values in REFUSED.items():
         for value in values:
             path = forged(lambda content: _put(content, place, value))  # noqa: B023
-            with pytest.raises(Refused) as caught:
-                offered(path)
+            with pytest.raises(ArchiveError) as caught:
+                check_archive(path)
             assert "\n" not in str(caught.value)
             tried(place)
 
@@ -128,30 +128,30 @@ def _wild(content: dict[str, Any]) -> None:
 def test_a_value_that_is_no_number_is_shown_and_in_no_mean(
     make_record: Make, tmp_path: Path, tried: Tried
 ) -> None:
-    metrics = registry().specs(MetricSpec)
+    metrics = get_registry().get_specs(MetricSpec)
     other = make_record("wgan", values={"swd": 0.5})
     for values in SEEDS:
         records = [
             _parsed(make_record("dcgan", seed, values={"swd": value}), _wild)
             for seed, value in enumerate(values)
         ]
-        (board,) = boards = leaderboards([*records, other], tmp_path)
+        (board,) = boards = build_leaderboards([*records, other], tmp_path)
         (row,) = (row for row in board.tables[0].rows if row.method == "dcgan")
         cell = row.cells["swd"]
         sound = [value for value in values if abs(value) < 1]
         lost = {seed: f"{value:g}" for seed, value in enumerate(values) if value not in sound}
-        assert (cell.mean, cell.lost) == (pytest.approx(fmean(sound)) if sound else None, lost)
-        assert (cell.best, cell.interval) == (False, None)
-        assert board.tables[0].floors["swd"][0] == 0.01
-        files = write(boards, tmp_path / "out", ("md", "csv", "tex"))
-        page = render(boards, [*records, other], tmp_path)
+        assert (cell.mean, cell.unusable_values) == (pytest.approx(fmean(sound)) if sound else None, lost)
+        assert (cell.is_best, cell.interval) == (False, None)
+        assert board.tables[0].baselines["swd"][0] == 0.01
+        files = write_leaderboards(boards, tmp_path / "out", ("md", "csv", "tex"))
+        page = render_page(boards, [*records, other], tmp_path)
         shown = ", ".join(f"seed {seed}: {what}" for seed, what in lost.items())
         texts = {path.suffix: path.read_text(encoding="utf-8") for path in files}
         assert all(shown in text for text in (texts[".md"], texts[".tex"], page))
         diverged = f",{' '.join(map(str, lost))},swd,down,"
         assert diverged in texts[".csv"]
         for first, pair in enumerate(pairwise(records)):
-            (line,) = compare(pair, metrics).lines
+            (line,) = compare_runs(pair, metrics).metric_rows
             assert all(values[first + place] in sound for place in line.best)
         tried()
 
@@ -167,7 +167,7 @@ def test_a_value_that_is_no_number_has_no_rank(make_record: Make, tmp_path: Path
         for method, theirs in values.items()
         for number, value in enumerate(theirs)
     ]
-    (board,) = leaderboards(records, tmp_path)
+    (board,) = build_leaderboards(records, tmp_path)
     (comparison,) = board.comparisons
     (found,) = comparison.metrics
     assert found.datasets == ("d0", "d1")
@@ -187,11 +187,11 @@ def test_an_archive_of_a_diverged_value_is_imported_and_reported(
         content["metrics"][0]["value"] = INF
         content["metrics"][1]["value"] = NAN
 
-    store = Store(tmp_path / "results")
-    offer = offered(forged(change))
-    assert install(offer, store) is True
-    assert install(offer, store) is False
-    boards = leaderboards(store.records(), tmp_path)
-    page = render(boards, store.records(), store.root)
+    store = ResultStore(tmp_path / "results")
+    offer = check_archive(forged(change))
+    assert import_run(offer, store) is True
+    assert import_run(offer, store) is False
+    boards = build_leaderboards(store.load_records(), tmp_path)
+    page = render_page(boards, store.load_records(), store.root)
     assert "– (seed 0: inf)" in page
     assert "– (seed 0: nan)" in page

@@ -19,19 +19,19 @@ from hypothesis import strategies as st
 
 from benchbed import paths
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
-from benchbed.cli.run_command import _request_of
-from benchbed.data.source import dataset_spec
+from benchbed.cli.run_command import _load_run_config
+from benchbed.data.source import resolve_dataset_spec
 from benchbed.errors import BenchbedError
-from benchbed.protocol import preset
-from benchbed.registry import registry
-from benchbed.report.html.page import render
-from benchbed.report.write import leaderboards, write
-from benchbed.runs.lookup import find_record, find_run, one_of
-from benchbed.runs.plan import method_settings
+from benchbed.protocol import resolve_preset
+from benchbed.registry import get_registry
+from benchbed.report.html.page import render_page
+from benchbed.report.write import build_leaderboards, write_leaderboards
+from benchbed.runs.lookup import find_record, find_run, match_run_name
+from benchbed.runs.plan import resolve_method_settings
 from benchbed.runs.record import parse_record, read_record
-from benchbed.runs.store import Store
-from benchbed.settings import assignments, read_file
-from benchbed.suites.grid import requests
+from benchbed.runs.store import ResultStore
+from benchbed.settings import parse_assignments, read_settings_file
+from benchbed.suites.grid import iter_run_configs
 from benchbed.suites.suite import find_suite
 
 Tried = Callable[..., None]
@@ -95,22 +95,22 @@ def _replaced(value: Any, place: tuple[Any, ...], part: Any) -> Any:
     attack="settings files of any bytes and of any values, and any text after --set",
 )
 def test_settings_of_any_content(tmp_path: Path, tried: Tried) -> None:
-    spec = registry().spec(MethodSpec, "dcgan")
+    spec = get_registry().get_spec(MethodSpec, "dcgan")
 
     def use(values: Any) -> None:
-        if values is not None and _either(method_settings, spec, "quick", values) is not None:
-            assert method_settings(spec, "quick", values).model_dump_json()
+        if values is not None and _either(resolve_method_settings, spec, "quick", values) is not None:
+            assert resolve_method_settings(spec, "quick", values).model_dump_json()
 
     @settings(QUIET, max_examples=60)
     @given(st.binary(max_size=60) | st.text(max_size=60) | VALUES.map(yaml.safe_dump))
     def files(content: bytes | str) -> None:
-        use(_either(read_file, _written(tmp_path, "mine.yaml", content)))
+        use(_either(read_settings_file, _written(tmp_path, "mine.yaml", content)))
         tried("files")
 
     @settings(QUIET, max_examples=60)
     @given(st.sampled_from(["batch_size", "learning_rate", "", "no_such"]), st.text(max_size=20))
     def words(name: str, text: str) -> None:
-        use(_either(assignments, [f"{name}={text}"]))
+        use(_either(parse_assignments, [f"{name}={text}"]))
         tried("words")
 
     files()
@@ -124,13 +124,13 @@ def test_settings_of_any_content(tmp_path: Path, tried: Tried) -> None:
 def test_suites_of_any_content(tmp_path: Path, tried: Tried) -> None:
     sound = [
         yaml.safe_load(path.read_text(encoding="utf-8"))
-        for path in sorted(paths.benchmarks().glob("*.yaml"))
+        for path in sorted(paths.find_benchmarks_folder().glob("*.yaml"))
     ]
 
     def use(content: bytes | str) -> None:
         path = _written(tmp_path, "mine.yaml", content)
         suite = _either(find_suite, str(path))
-        for request in () if suite is None else list(requests(suite, "quick"))[:5]:
+        for request in () if suite is None else list(iter_run_configs(suite, "quick"))[:5]:
             _either(_scaled, request)
         tried()
 
@@ -150,8 +150,8 @@ def test_suites_of_any_content(tmp_path: Path, tried: Tried) -> None:
 
 
 def _scaled(request: Any) -> None:
-    preset(request.preset, 2, size=request.size, kimg=request.kimg, samples=request.samples)
-    method_settings(registry().spec(MethodSpec, request.method), request.preset, request.settings)
+    resolve_preset(request.preset, 2, size=request.size, kimg=request.kimg, samples=request.samples)
+    resolve_method_settings(get_registry().get_spec(MethodSpec, request.method), request.preset, request.settings)
 
 
 def _changed_record(data: st.DataObject) -> Any:
@@ -190,15 +190,15 @@ def test_runs_of_any_content(tmp_path: Path, tried: Tried) -> None:
     """It is refused, or has all that going on with the run asks for."""
     (path,) = (ROOT / "tests/historic").glob("schema-1/runs/*/run.json")
     sound = json.loads(path.read_text(encoding="utf-8"))
-    store = Store(tmp_path)
-    store.run_folder("a").mkdir(parents=True)
+    store = ResultStore(tmp_path)
+    store.get_run_folder("a").mkdir(parents=True)
 
     @settings(QUIET, max_examples=80)
     @given(st.data(), VALUES)
     def changed(data: st.DataObject, value: Any) -> None:
         content = _replaced(sound, data.draw(st.sampled_from(_places(sound))), value)
-        (store.run_folder("a") / "run.json").write_text(json.dumps(content))
-        found = _either(_request_of, store, "a", None)
+        (store.get_run_folder("a") / "run.json").write_text(json.dumps(content))
+        found = _either(_load_run_config, store, "a", None)
         assert found is None or found.method == content["plan"]["method"]
         tried()
 
@@ -213,9 +213,9 @@ def _reported(tmp_path: Path, tried: Tried, examples: int) -> None:
     def changed(data: st.DataObject) -> None:
         found = _either(parse_record, _changed_record(data), "r.json")
         if found is not None:
-            boards = leaderboards([*sound, found], tmp_path)
-            write(boards, tmp_path / "out", ("csv", "tex"))
-            assert "<html" in render(boards, [*sound, found], tmp_path)
+            boards = build_leaderboards([*sound, found], tmp_path)
+            write_leaderboards(boards, tmp_path / "out", ("csv", "tex"))
+            assert "<html" in render_page(boards, [*sound, found], tmp_path)
         tried()
 
     changed()
@@ -244,19 +244,19 @@ def test_reports_of_many_odd_records(tmp_path: Path, tried: Tried) -> None:
     attack="any text as a method, data set, folder, metric, task, suite or run",
 )
 def test_names_of_any_text(tmp_path: Path, tried: Tried) -> None:
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
 
     @settings(QUIET, max_examples=80)
     @given(st.text(max_size=40) | st.sampled_from(("../..", "/", "\0", "x" * 5000, "é" * 300)))
     def names(text: str) -> None:
         for kind in (MethodSpec, DatasetSpec, MetricSpec, TaskSpec):
-            _either(registry().spec, kind, text)
+            _either(get_registry().get_spec, kind, text)
         for prefix in ("folder:", "nifti:"):
-            _either(dataset_spec, f"{prefix}nowhere/{text}/none")
+            _either(resolve_dataset_spec, f"{prefix}nowhere/{text}/none")
         _either(find_suite, f"{text}.yaml")
         for find in (find_run, find_record):
             assert _either(find, store, text) is None
-        assert _either(one_of, text, ["a-b", "a-c"]) in (None, text, "a-b", "a-c")
+        assert _either(match_run_name, text, ["a-b", "a-c"]) in (None, text, "a-b", "a-c")
         tried()
 
     names()

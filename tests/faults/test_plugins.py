@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
 
 pytestmark = pytest.mark.usefixtures("hostile")
 
@@ -107,8 +107,8 @@ PLANNED = {
 def test_a_phantom_that_breaks_while_a_run_is_planned(forker: Any, tried: Tried) -> None:
     for deed, words in PLANNED.items():
         with pytest.raises(BenchbedError) as caught:
-            plan(
-                Request(method="tiny-lsgan", dataset=f"crooked-{deed}", settings={}, size=16,
+            plan_run(
+                RunConfig(method="tiny-lsgan", dataset=f"crooked-{deed}", settings={}, size=16,
                         samples=8, metrics=("kl",))
             )  # fmt: skip
         assert str(caught.value) == (

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from benchbed.api.metric import ImageSet
-from benchbed.data.cache import cached
+from benchbed.data.cache import ensure_cached
 from benchbed.metrics import feature_cache
 from benchbed.metrics.feature_cache import FeatureCache
 from benchbed.training.state import load_checkpoint, save_checkpoint
@@ -184,10 +184,10 @@ def test_what_was_there_stays_when_the_new_does_not_fit(disk: Disk, tmp_path: Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCHBED_CACHE", str(disk.path / "cache"))
         with pytest.raises(OSError, match="No space left on device"):
-            cached("discs-0", build)
+            ensure_cached("discs-0", build)
         assert not [p for p in (disk.path / "cache/prepared").iterdir() if p.suffix != ".lock"]
         features = Network(np.zeros((40_000, 4), np.float32))
-        patch.setattr(feature_cache, "extractor", lambda *_: features)
+        patch.setattr(feature_cache, "create_extractor", lambda *_: features)
         with pytest.raises(OSError, match="No space left on device") as caught:
             FeatureCache(torch.device("cpu"))("none", ImageSet(np.zeros((3, 1, 8, 8), np.uint8)))
         assert str(caught.value.filename).endswith(".npy")

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
 
 RUN = (
     "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "0.24",
@@ -28,9 +28,9 @@ RUN = (
 )  # fmt: skip
 
 
-def _request(**changes: Any) -> Request:
+def _request(**changes: Any) -> RunConfig:
     given = {"kimg": 0.08, "size": 16, "samples": 8, "metrics": ("kl",), **changes}
-    return Request(method="tiny-lsgan", dataset="discs", settings={}, **given)
+    return RunConfig(method="tiny-lsgan", dataset="discs", settings={}, **given)
 
 
 PATIENCE = 3600.0
@@ -74,7 +74,7 @@ def test_a_clock_that_jumps(
 ) -> None:
     from benchbed.runs import logbook, prune
 
-    plain = carry_out(plan(_request()), Store(tmp_path / "plain")).record
+    plain = execute_run(plan_run(_request()), ResultStore(tmp_path / "plain")).record
     now = [time.time()]
 
     def earlier() -> float:
@@ -88,8 +88,8 @@ def test_a_clock_that_jumps(
 
     monkeypatch.setattr(time, "time", earlier)
     monkeypatch.setattr(logbook, "datetime", Clock)
-    store = Store(tmp_path / "jumps")
-    record = carry_out(plan(_request()), store).record
+    store = ResultStore(tmp_path / "jumps")
+    record = execute_run(plan_run(_request()), store).record
     assert record.metrics == plain.metrics
     assert 0 < record.training.seconds < 60
     tried("while it runs")
@@ -97,11 +97,11 @@ def test_a_clock_that_jumps(
     tomorrow = (datetime.now() + timedelta(days=1)).timestamp()
     for path in (tmp_path / "jumps").rglob("*"):
         os.utime(path, (tomorrow, tomorrow))
-    assert not carry_out(plan(_request()), store).fresh
-    (holding,) = prune.survey(store)
-    assert holding.age < 0
-    assert holding.goes(prune.Wanted(weights=True, older_than=60.0))[0] == "nothing"
-    again = carry_out(plan(_request()), store, force=True)
+    assert not execute_run(plan_run(_request()), store).is_new
+    (holding,) = prune.measure_folders(store)
+    assert holding.age_seconds < 0
+    assert holding.plan_removal(prune.PruneOptions(includes_weights=True, min_age_seconds=60.0))[0] == "nothing"
+    again = execute_run(plan_run(_request()), store, force=True)
     assert again.record.metrics == plain.metrics
     tried("files from tomorrow")
 
@@ -206,9 +206,9 @@ def test_very_many_records(
     forker: Any, with_plugin: Path, tmp_path: Path, tried: Callable[..., None]
 ) -> None:
     """100 methods with 100 seeds each, in processor seconds."""
-    store = Store(tmp_path / "results")
-    record = carry_out(plan(_request()), store).record
-    content = json.loads(store.record_path(record.id).read_text())
+    store = ResultStore(tmp_path / "results")
+    record = execute_run(plan_run(_request()), store).record
+    content = json.loads(store.get_record_path(record.id).read_text())
     for number in range(RECORDS):
         method, seed = divmod(number, 100)
         name = f"method{method:02d}-discs-16px-s{seed}-{number:08d}"

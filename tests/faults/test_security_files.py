@@ -23,19 +23,19 @@ import pytest
 import requests
 import torch
 
-from benchbed import Download
+from benchbed import DownloadSource
 from benchbed.api.specs import DatasetSpec
 from benchbed.data import unpack as unpacking
 from benchbed.data.cache import read_array
-from benchbed.data.download import Downloader, DownloadFailed
-from benchbed.data.unpack import Refused, unpack
+from benchbed.data.download import Downloader, DownloadError
+from benchbed.data.unpack import UnpackError, unpack_archive
 from benchbed.errors import BenchbedError
-from benchbed.metrics.feature_cache import _read
-from benchbed.metrics.features import inception_extractor
-from benchbed.registry import registry
+from benchbed.metrics.feature_cache import _read_array
+from benchbed.metrics.features import create_inception_extractor
+from benchbed.registry import get_registry
 from benchbed.runs.archive import read_archive
 from benchbed.runs.weights import from_bytes
-from benchbed.settings import assignments, read_file
+from benchbed.settings import parse_assignments, read_settings_file
 from benchbed.suites.suite import read_suite
 from benchbed.training.state import load_checkpoint
 
@@ -87,11 +87,11 @@ def test_no_pickle_is_obeyed(tmp_path: Path, tried: Tried) -> None:
                 read(path)
         with pytest.raises(BenchbedError, match="no safetensors"):
             from_bytes(content)
-        assert _read(path, 1) is None
+        assert _read_array(path, 1) is None
         assert not mark.exists(), kind
         tried(kind, 5)
     with pytest.raises(ValueError, match="does not hold the weights"):
-        inception_extractor(weights=path, hash_prefix="")  # as if its hash were right
+        create_inception_extractor(weights=path, hash_prefix="")  # as if its hash were right
     assert not mark.exists()
     tried("weights of a metric")
     assert pickle.loads(pickle.dumps(Evil(mark))) == 0
@@ -155,8 +155,8 @@ def test_no_archive_reaches_out(tmp_path: Path, tried: Tried) -> None:
         for content in contents:
             archive = tmp_path / "archive"
             archive.write_bytes(content)
-            with pytest.raises(Refused):
-                unpack(archive, tmp_path / "in/side", lambda *_: None, lambda _: None)
+            with pytest.raises(UnpackError):
+                unpack_archive(archive, tmp_path / "in/side", lambda *_: None, lambda _: None)
             with pytest.raises(BenchbedError):
                 read_archive(archive)
             inside = {p.relative_to(tmp_path / "in/side") for p in tmp_path.rglob("in/side/**/*")}
@@ -179,8 +179,8 @@ def test_no_archive_blows_up_without_content(
 
     def refused(kind: str, content: bytes, reason: str) -> None:
         archive.write_bytes(content)
-        with pytest.raises(Refused, match=reason):
-            unpack(archive, tmp_path / "inside", lambda *_: None, lambda _: None)
+        with pytest.raises(UnpackError, match=reason):
+            unpack_archive(archive, tmp_path / "inside", lambda *_: None, lambda _: None)
         assert not (tmp_path / "inside").exists()
         tried(kind)
 
@@ -190,11 +190,11 @@ def test_no_archive_blows_up_without_content(
     refused("size below zero", _below_zero(), "of one member")
     many = (_empty_tar(300), _empty_zip(300))
     with monkeypatch.context() as patch:
-        patch.setattr(unpacking, "MOST_MEMBERS", 299)
+        patch.setattr(unpacking, "MAX_MEMBERS", 299)
         for content in many:
             refused("too many", content, "more than 299 members")
-    monkeypatch.setattr(unpacking, "ALWAYS_BYTES", 1000)
-    monkeypatch.setattr(unpacking, "MOST_TIMES", 1)
+    monkeypatch.setattr(unpacking, "ALLOWED_BYTES", 1000)
+    monkeypatch.setattr(unpacking, "MAX_RATIO", 1)
     for content in many:
         refused("empty", content, "more than 1 times its size")
 
@@ -254,7 +254,7 @@ def test_no_tag_is_obeyed(tmp_path: Path, tried: Tried) -> None:
     for tag in TAGS:
         text = tag.format(mark=mark)
         path.write_text(f"name: {text}\n")
-        for read in (read_file, read_suite, lambda _, given=text: assignments([f"a={given}"])):
+        for read in (read_settings_file, read_suite, lambda _, given=text: parse_assignments([f"a={given}"])):
             with pytest.raises(BenchbedError, match="no YAML"):
                 read(path)
         assert not mark.exists()
@@ -264,17 +264,17 @@ def test_no_tag_is_obeyed(tmp_path: Path, tried: Tried) -> None:
         for before, name in zip("abcdefgh", "bcdefghi", strict=True)
     )
     path.write_text(laughs)
-    for read in (read_file, read_suite):
+    for read in (read_settings_file, read_suite):
         with pytest.raises(BenchbedError, match="more than 100000 values"):
             read(path)
         tried("bombs")
     path.write_bytes(b"# " + bytes(2**21))
     with pytest.raises(BenchbedError, match="more than 1048576 bytes"):
-        read_file(path)
+        read_settings_file(path)
     tried("endless files")
     for number in ("9" * 5000, f"0x{'f' * 5000}", "1" + ":1" * 100_000):
         path.write_text(f"batch_size: {number}\n")
-        for read in (read_file, read_suite):
+        for read in (read_settings_file, read_suite):
             with pytest.raises(BenchbedError, match="a number has more than 100 digits"):
                 read(path)
         tried("endless numbers", 2)
@@ -325,8 +325,8 @@ def test_downloads_are_guarded(
 ) -> None:
     for url in ("http://example.org/a.zip", "http://localhost.evil.example/a.zip"):
         with pytest.raises(ValueError, match="needs https, or a sha256"):
-            Download(url=url, target="A")
-        assert Download(url=url, target="A", sha256="0" * 64).url == url
+            DownloadSource(url=url, target_folder="A")
+        assert DownloadSource(url=url, target_folder="A", sha256="0" * 64).url == url
         tried("http without a hash")
     for places in (
         ("https://example.org/a", "http://example.org/a"),
@@ -334,11 +334,11 @@ def test_downloads_are_guarded(
     ):
         monkeypatch.setattr(requests, "get", lambda *_, found=places, **__: _Answer(*found))
         download = Downloader(tmp_path / "part")
-        with pytest.raises(DownloadFailed, match="without https"):
+        with pytest.raises(DownloadError, match="without https"):
             download(places[0], tmp_path / "file")
         assert not list(tmp_path.iterdir())
         tried("led away from https")
-    for spec in registry().specs(DatasetSpec).values():
+    for spec in get_registry().get_specs(DatasetSpec).values():
         for declared in spec.downloads:
             assert declared.url.startswith("https://") or declared.sha256, declared.url
             tried("declared downloads")

@@ -16,10 +16,10 @@ import pytest
 
 from benchbed.cli.console import print_rows
 from benchbed.errors import BenchbedError
-from benchbed.report.html.page import render
+from benchbed.report.html.page import render_page
 from benchbed.report.html.server import HOST, _Server
-from benchbed.report.write import leaderboards
-from benchbed.runs.record import Imported, Record, parse_record
+from benchbed.report.write import build_leaderboards
+from benchbed.runs.record import ImportOrigin, Record, parse_record
 from benchbed.runs.showcase import read_showcase
 
 Tried = Callable[..., None]
@@ -60,7 +60,7 @@ def _evil(make_record: Make, number: int, text: str) -> Record:
     made = record.provenance.model_copy(
         update={**named, "plugins": {text: text}, "libraries": {text: text}}
     )
-    origin = Imported(archive=text, sha256=text, at=text)
+    origin = ImportOrigin(archive_name=text, sha256=text, imported_at=text)
     return record.model_copy(update={"metrics": noted, "provenance": made, "imported": origin})
 
 
@@ -88,7 +88,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def html(records: list[Record], results: Path) -> str:
     """The page of these records."""
-    return render(leaderboards(records, results), records, results)
+    return render_page(build_leaderboards(records, results), records, results)
 
 
 class _Seen(HTMLParser):

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.archive import Refused
-from benchbed.runs.export import export, exportable
-from benchbed.runs.install import install, offered
-from benchbed.runs.store import Store
-from benchbed.runs.trained import trained
+from benchbed.runs.archive import ArchiveError
+from benchbed.runs.export import export_run, find_exportable_run
+from benchbed.runs.install import import_run, check_archive
+from benchbed.runs.store import ResultStore
+from benchbed.runs.trained import load_trained_method
 
 Tried = Callable[..., None]
 Content = dict[str, Any]
@@ -27,11 +27,11 @@ RUN = next(OLD.glob("runs/*")).name
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> ResultStore:
     """A results folder with one finished run and its weights, a copy."""
     for part in ("records", "runs"):
         shutil.copytree(OLD / part, tmp_path / "results" / part)
-    return Store(tmp_path / "results")
+    return ResultStore(tmp_path / "results")
 
 
 def _state(**changes: Any) -> Callable[[Content], Content]:
@@ -85,15 +85,15 @@ def _refusal(use: Callable[[], object]) -> str:
     attack="checkpoints that lack a part or have another in its place: export, sample, import",
 )
 def test_checkpoints_that_are_not_what_they_should_be(
-    store: Store, tmp_path: Path, tried: Tried
+    store: ResultStore, tmp_path: Path, tried: Tried
 ) -> None:
-    path = store.run_folder(RUN) / "checkpoints/last.pt"
+    path = store.get_run_folder(RUN) / "checkpoints/last.pt"
     sound = torch.load(path, weights_only=True)
-    offer = offered(OLD / "run.zip")
+    offer = check_archive(OLD / "run.zip")
     uses: dict[str, Callable[[], object]] = {
-        "export": lambda: export(exportable(store, RUN), tmp_path / "out.zip"),
-        "sample": lambda: trained(store, RUN, "cpu"),
-        "import": lambda: install(offer, store),
+        "export": lambda: export_run(find_exportable_run(store, RUN), tmp_path / "out.zip"),
+        "sample": lambda: load_trained_method(store, RUN, "cpu"),
+        "import": lambda: import_run(offer, store),
     }
     for name, use in uses.items():
         assert _refusal(use) == "", name
@@ -115,19 +115,19 @@ def test_checkpoints_that_are_not_what_they_should_be(
     attack="a precision that there is not, in run.json and in an archive",
 )
 def test_a_precision_that_there_is_not(
-    store: Store, forged: Callable[[Callable[[Content], None]], Path], tried: Tried
+    store: ResultStore, forged: Callable[[Callable[[Content], None]], Path], tried: Tried
 ) -> None:
-    path = store.run_folder(RUN) / "run.json"
+    path = store.get_run_folder(RUN) / "run.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     for precision in ("fp16", "", "__class__", "FP32"):
         content["plan"]["precision"] = precision
         path.write_text(json.dumps(content), encoding="utf-8")
         with pytest.raises(BenchbedError, match=f"There is no precision '{precision}'"):
-            trained(store, RUN, "cpu")
+            load_trained_method(store, RUN, "cpu")
         tried("run.json")
         archive = forged(lambda record: record.update(precision=precision))  # noqa: B023
-        with pytest.raises(Refused, match=f"its precision is '{precision}', not fp32 or bf16"):
-            offered(archive)
+        with pytest.raises(ArchiveError, match=f"its precision is '{precision}', not fp32 or bf16"):
+            check_archive(archive)
         tried("archive")
 
 
@@ -135,8 +135,8 @@ def test_a_precision_that_there_is_not(
     promise="What is read as a record or a run can be used.",
     attack="run.json whose protocol holds texts for numbers, and metrics that are no names",
 )
-def test_plans_of_other_kinds(store: Store, tried: Tried) -> None:
-    path = store.run_folder(RUN) / "run.json"
+def test_plans_of_other_kinds(store: ResultStore, tried: Tried) -> None:
+    path = store.get_run_folder(RUN) / "run.json"
     sound = json.loads(path.read_text(encoding="utf-8"))
     odd: dict[str, Any] = {"size": "32", "kimg": "16", "samples": None, "preset": 3, "source": []}
     for name, value in odd.items():
@@ -144,12 +144,12 @@ def test_plans_of_other_kinds(store: Store, tried: Tried) -> None:
         plan = {**sound["plan"], "protocol": protocol}
         path.write_text(json.dumps({**sound, "plan": plan}), encoding="utf-8")
         with pytest.raises(BenchbedError, match=r"run\.json is broken"):
-            trained(store, RUN, "cpu")
+            load_trained_method(store, RUN, "cpu")
         tried("protocol")
     plan = {**sound["plan"], "metrics": ["swd", 3]}
     path.write_text(json.dumps({**sound, "plan": plan}), encoding="utf-8")
     with pytest.raises(BenchbedError, match=r"run\.json is broken"):
-        trained(store, RUN, "cpu")
+        load_trained_method(store, RUN, "cpu")
     tried("metrics")
 
 
@@ -157,16 +157,16 @@ def test_plans_of_other_kinds(store: Store, tried: Tried) -> None:
     promise="A number leads to the record that it is from, and to no other.",
     attack="a record under the name of another run, and two files of one run",
 )
-def test_a_record_under_another_name_is_refused(store: Store, tried: Tried) -> None:
-    there = store.record_path(RUN)
-    twin = store.record_path("another-run")
+def test_a_record_under_another_name_is_refused(store: ResultStore, tried: Tried) -> None:
+    there = store.get_record_path(RUN)
+    twin = store.get_record_path("another-run")
     shutil.copy(there, twin)
     words = f"is of the run {RUN}, not of another-run; call the file {RUN}.json"
-    for read in (store.records, lambda: store.record("another-run")):
+    for read in (store.load_records, lambda: store.load_record("another-run")):
         with pytest.raises(BenchbedError, match=words):
             read()
         tried("two files of one run")
     there.unlink()
     with pytest.raises(BenchbedError, match=words):
-        store.records()
+        store.load_records()
     tried("under the name of another")

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.runs.plan import Plan, plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import RunFailed, carry_out
-from benchbed.runs.store import Store
-from benchbed.training.events import Silent
-from benchbed.training.loop import Interrupted, Options
+from benchbed.runs.plan import RunPlan, plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import RunError, execute_run
+from benchbed.runs.store import ResultStore
+from benchbed.training.events import NullReporter
+from benchbed.training.loop import TrainingInterrupted, TrainingOptions
 
 pytestmark = pytest.mark.usefixtures("hostile")
 
@@ -28,39 +28,39 @@ RUN = (
     "--samples", "8", "--metric", "kl", "--device", "cpu",
 )  # fmt: skip
 
-PLAIN = Options(pictures=0)
+PLAIN = TrainingOptions(picture_count=0)
 """Pictures take longer than all the rest."""
 
 
-class _Heard(Silent):
+class _Heard(NullReporter):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, text: str) -> None:
+    def report_message(self, text: str) -> None:
         self.lines.append(text)
 
 
-def _plan(deed: str, where: str = "step", **settings: Any) -> Plan:
+def _plan(deed: str, where: str = "step", **settings: Any) -> RunPlan:
     settings = {"deed": deed, "where": where, "batch_size": 8, **settings}
-    return plan(
-        Request(method="hostile", dataset="discs", settings=settings, kimg=0.12, size=16,
+    return plan_run(
+        RunConfig(method="hostile", dataset="discs", settings=settings, kimg=0.12, size=16,
                 samples=8, metrics=("kl",))
     )  # fmt: skip
 
 
-def _state(store: Store, run: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((store.run_folder(run) / "run.json").read_text())
+def _state(store: ResultStore, run: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((store.get_run_folder(run) / "run.json").read_text())
     return content
 
 
 def _fails(folder: Path, deed: str, where: str) -> str:
     """What the run that fails says; it says so in ``run.json`` too, and leaves no record."""
-    store, planned = Store(folder / deed / where), _plan(deed, where)
-    with pytest.raises(RunFailed) as caught:
-        carry_out(planned, store, options=PLAIN)
+    store, planned = ResultStore(folder / deed / where), _plan(deed, where)
+    with pytest.raises(RunError) as caught:
+        execute_run(planned, store, options=PLAIN)
     told = _state(store, planned.id)
     assert (told["state"], told["error"]) == ("failed", str(caught.value))
-    assert store.records() == []
+    assert store.load_records() == []
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -81,12 +81,12 @@ NUMBERS = {
 )
 def test_what_is_no_number_is_a_divergence(tmp_path: Path, tried: Callable[..., None]) -> None:
     for deed, words in NUMBERS.items():
-        store, planned = Store(tmp_path / deed), _plan(deed)
-        record = carry_out(planned, store, options=PLAIN).record
+        store, planned = ResultStore(tmp_path / deed), _plan(deed)
+        record = execute_run(planned, store, options=PLAIN).record
         assert (record.state, record.metrics) == ("diverged", []), deed
         assert words in record.message
         assert _state(store, planned.id)["state"] == "diverged"
-        assert store.record(planned.id) == record
+        assert store.load_record(planned.id) == record
         tried(deed)
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_number_is_a_divergence(tmp_path: Path, tried: Callable[..., 
     attack="NaN in the gradient of the very last step, whose losses look well",
 )
 def test_a_last_step_to_nowhere_is_a_divergence(tmp_path: Path) -> None:
-    record = carry_out(_plan("nan_gradient", at=14), Store(tmp_path), options=PLAIN).record
+    record = execute_run(_plan("nan_gradient", at=14), ResultStore(tmp_path), options=PLAIN).record
     assert record.state == "diverged"
     assert "weights" in record.message
     assert "after 120 images (15 steps)" in record.message
@@ -106,7 +106,7 @@ def test_a_last_step_to_nowhere_is_a_divergence(tmp_path: Path) -> None:
     attack="samples that hold a NaN, of weights that are finite",
 )
 def test_samples_that_are_no_numbers_are_a_divergence(tmp_path: Path) -> None:
-    record = carry_out(_plan("nan_samples", "sample"), Store(tmp_path), options=PLAIN).record
+    record = execute_run(_plan("nan_samples", "sample"), ResultStore(tmp_path), options=PLAIN).record
     assert (record.state, record.metrics) == ("diverged", [])
     assert record.message == "the image that Hostile made holds NaN or infinity after 15 steps"
 
@@ -255,28 +255,28 @@ def test_a_plugin_that_seeds_reaches_its_own_noise_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Callable[..., None]
 ) -> None:
     """The batches are those of the plain run; a run that is stopped after it ends the same."""
-    from benchbed.data.feed import Feed
+    from benchbed.data.feed import CaseLoader
 
     seen: dict[str, list[bytes]] = {}
-    gather = Feed.batch
+    gather = CaseLoader.get_batch
     for deed in ("none", "seed"):
         rows = seen.setdefault(deed, [])
 
-        def watched(self: Feed, shown: int, count: int, rows: list[bytes] = rows) -> Any:
+        def watched(self: CaseLoader, shown: int, count: int, rows: list[bytes] = rows) -> Any:
             batch = gather(self, shown, count)
             rows.append(batch.image.numpy().tobytes())
             return batch
 
-        monkeypatch.setattr(Feed, "batch", watched)
+        monkeypatch.setattr(CaseLoader, "get_batch", watched)
         heard = _Heard()
-        carry_out(_plan(deed), Store(tmp_path / deed), heard, options=PLAIN)
+        execute_run(_plan(deed), ResultStore(tmp_path / deed), heard, options=PLAIN)
         said = "hostile seeds torch's global generator while it trains." in heard.lines
         assert said == (deed == "seed")
     assert seen["none"] == seen["seed"]
     tried("step")
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[union-attr]
-    plain = carry_out(_plan("none", "sample"), Store(tmp_path / "a"), options=PLAIN).record
-    seeded = carry_out(_plan("seed", "sample"), Store(tmp_path / "b"), options=PLAIN).record
+    plain = execute_run(_plan("none", "sample"), ResultStore(tmp_path / "a"), options=PLAIN).record
+    seeded = execute_run(_plan("seed", "sample"), ResultStore(tmp_path / "b"), options=PLAIN).record
     assert plain.metrics == seeded.metrics
     assert len(before[1]) == 624
     tried("sample")
@@ -287,8 +287,8 @@ def test_a_plugin_that_seeds_reaches_its_own_noise_alone(
     attack="a plugin that raises KeyboardInterrupt itself",
 )
 def test_a_plugin_that_pretends_to_be_the_user(tmp_path: Path) -> None:
-    store, planned, heard = Store(tmp_path), _plan("interrupt"), _Heard()
-    with pytest.raises(Interrupted):
-        carry_out(planned, store, heard, options=PLAIN)
+    store, planned, heard = ResultStore(tmp_path), _plan("interrupt"), _Heard()
+    with pytest.raises(TrainingInterrupted):
+        execute_run(planned, store, heard, options=PLAIN)
     assert _state(store, planned.id)["state"] == "interrupted"
     assert heard.lines[-1].startswith("Stopped in interrupt of benchbed_hostile (deeds.py, line ")

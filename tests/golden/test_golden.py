@@ -24,16 +24,16 @@ import typer
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.cli.main import app
-from benchbed.files import digest
-from benchbed.registry import registry
+from benchbed.files import hash_json
+from benchbed.registry import get_registry
 from benchbed.report import csvfile
-from benchbed.report.write import leaderboards
-from benchbed.runs.archived_record import identity_of, made_plan
-from benchbed.runs.plan import Plan, plan
+from benchbed.report.write import build_leaderboards
+from benchbed.runs.archived_record import derive_run_hash, derive_plan
+from benchbed.runs.plan import RunPlan, plan_run
 from benchbed.runs.record import read_record, write_record
-from benchbed.runs.request import Request
-from benchbed.suites.suite import shipped
-from benchbed.training.checkpoint_file import checkpoint_in
+from benchbed.runs.request import RunConfig
+from benchbed.suites.suite import list_shipped_suites
+from benchbed.training.checkpoint_file import get_checkpoint_path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -63,11 +63,11 @@ def describe_records() -> dict[str, list[Any]]:
             written = Path(folder, path.name)
             write_record(written, record)
             found[str(path.relative_to(ROOT))] = [
-                identity_of(record),
-                digest(record.protocol),
+                derive_run_hash(record),
+                hash_json(record.protocol),
                 record.fingerprint,
                 hashlib.sha256(written.read_bytes()).hexdigest()[:16],
-                _hash(made_plan(record)),
+                _hash(derive_plan(record)),
             ]
     return found
 
@@ -76,8 +76,8 @@ def describe_numbers() -> dict[str, list[list[str]]]:
     """Map each leaderboard to its numeric cells, rounded, with the runs that they come from."""
     records = [read_record(path) for path in RECORDS if "results/records" in path.as_posix()]
     found: dict[str, list[list[str]]] = {}
-    for board in leaderboards(records, ROOT / "benchmarks" / "papers"):
-        texts = {board.name: csvfile.render(board)}
+    for board in build_leaderboards(records, ROOT / "benchmarks" / "papers"):
+        texts = {board.name: csvfile.render_csv(board)}
         if board.comparisons:
             texts[f"{board.name}-comparison"] = csvfile.render_comparisons(board)
         for name, text in texts.items():
@@ -111,24 +111,24 @@ def describe_names() -> dict[str, list[str]]:
             visit(each.get_command(context, name), f"{path} {name}")
 
     visit(command, "benchbed")
-    known = registry()
+    known = get_registry()
     return {
         "scripts": sorted(project["scripts"]),
         "plugins": sorted(f"{k}={v}" for k, v in project["entry-points"]["benchbed"].items()),
         "pytest": sorted(project["entry-points"]["pytest11"]),
         "options": sorted(options),
-        "methods": sorted(known.specs(MethodSpec)),
-        "datasets": sorted(known.specs(DatasetSpec)),
-        "metrics": sorted(f"{s.name}: {s.recipe}" for s in known.specs(MetricSpec).values()),
-        "tasks": sorted(known.specs(TaskSpec)),
-        "suites": sorted(shipped()),
+        "methods": sorted(known.get_specs(MethodSpec)),
+        "datasets": sorted(known.get_specs(DatasetSpec)),
+        "metrics": sorted(f"{s.name}: {s.recipe}" for s in known.get_specs(MetricSpec).values()),
+        "tasks": sorted(known.get_specs(TaskSpec)),
+        "suites": sorted(list_shipped_suites()),
     }
 
 
-def _planned(method: str, dataset: str, task: str = "synthesis", **more: Any) -> Plan:
+def _planned(method: str, dataset: str, task: str = "synthesis", **more: Any) -> RunPlan:
     settings = more.pop("settings", {})
-    return plan(
-        Request(
+    return plan_run(
+        RunConfig(
             method=method, dataset=dataset, task=task, source="phantom", settings=settings, **more
         )
     )
@@ -162,7 +162,7 @@ def describe_checkpoints() -> dict[str, Any]:
     """Map each committed checkpoint to its keys and the hash of its tensors."""
     found: dict[str, Any] = {}
     for folder in sorted(ROOT.glob("tests/historic/schema-*/runs/*")):
-        content = torch.load(checkpoint_in(folder), weights_only=False, map_location="cpu")
+        content = torch.load(get_checkpoint_path(folder), weights_only=False, map_location="cpu")
         keys: list[str] = []
         hashed = hashlib.sha256()
 

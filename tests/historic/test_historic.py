@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 from benchbed.data.feed import to_pixels
-from benchbed.report.html.page import render
-from benchbed.report.write import leaderboards, write
-from benchbed.runs.export import export, exportable
-from benchbed.runs.install import install, offered
-from benchbed.runs.record import SCHEMA, Record, read_record, write_record
-from benchbed.runs.store import Store
-from benchbed.runs.trained import trained
-from benchbed.training.sampling import draw
+from benchbed.report.html.page import render_page
+from benchbed.report.write import build_leaderboards, write_leaderboards
+from benchbed.runs.export import export_run, find_exportable_run
+from benchbed.runs.install import import_run, check_archive
+from benchbed.runs.record import SCHEMA_VERSION, Record, read_record, write_record
+from benchbed.runs.store import ResultStore
+from benchbed.runs.trained import load_trained_method
+from benchbed.training.sampling import draw_samples
 
 HERE = Path(__file__).parent
 SCHEMAS = sorted(HERE.glob("schema-*"))
@@ -54,8 +54,8 @@ def _kept(before: Any, after: Any) -> Any:
 
 
 def test_every_schema_is_kept() -> None:
-    assert [path.name for path in SCHEMAS] == [f"schema-{n}" for n in range(1, SCHEMA + 1)]
-    assert sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file()) < 200_000 * SCHEMA
+    assert [path.name for path in SCHEMAS] == [f"schema-{n}" for n in range(1, SCHEMA_VERSION + 1)]
+    assert sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file()) < 200_000 * SCHEMA_VERSION
 
 
 def test_old_records_say_what_they_said(old: Path, tmp_path: Path) -> None:
@@ -70,34 +70,34 @@ def test_old_records_say_what_they_said(old: Path, tmp_path: Path) -> None:
 
 
 def test_old_records_are_reported(old: Path, tmp_path: Path) -> None:
-    records = Store(old).records()
-    boards = leaderboards(records, tmp_path)
+    records = ResultStore(old).load_records()
+    boards = build_leaderboards(records, tmp_path)
     assert {run for b in boards for t in b.tables for row in t.rows for run in row.runs} == {
         record.id for record in records
     }
-    assert write(boards, tmp_path / "out", ("csv", "tex"))
-    page = render(boards, records, old)
+    assert write_leaderboards(boards, tmp_path / "out", ("csv", "tex"))
+    page = render_page(boards, records, old)
     assert all(record.id in page for record in records)
 
 
 def test_an_old_checkpoint_draws_the_samples_that_it_drew(old: Path) -> None:
-    run, method = trained(Store(old), _trained_record(old).id, "cpu")
+    run, method = load_trained_method(ResultStore(old), _trained_record(old).id, "cpu")
     expected = np.load(old / "samples.npy")
-    found = to_pixels(draw(method, len(expected), 0).image)
+    found = to_pixels(draw_samples(method, len(expected), 0).image)
     assert found.shape == expected.shape, run
     assert np.abs(found.astype(float) - expected).mean() < CLOSE
 
 
 def test_an_old_export_is_imported_and_draws_the_same(old: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "theirs")
-    assert install(offered(old / "run.zip"), store)
-    run, method = trained(store, _trained_record(old).id, "cpu")
+    store = ResultStore(tmp_path / "theirs")
+    assert import_run(check_archive(old / "run.zip"), store)
+    run, method = load_trained_method(store, _trained_record(old).id, "cpu")
     expected = np.load(old / "samples.npy")
-    found = to_pixels(draw(method, len(expected), 0).image)
+    found = to_pixels(draw_samples(method, len(expected), 0).image)
     assert np.abs(found.astype(float) - expected).mean() < CLOSE, run
 
 
 def test_an_old_run_can_be_exported(old: Path, tmp_path: Path) -> None:
-    store = Store(old)
-    exported = export(exportable(store, _trained_record(old).id), tmp_path / "new.zip")
-    assert install(offered(exported.path), Store(tmp_path / "theirs"))
+    store = ResultStore(old)
+    exported = export_run(find_exportable_run(store, _trained_record(old).id), tmp_path / "new.zip")
+    assert import_run(check_archive(exported.path), ResultStore(tmp_path / "theirs"))

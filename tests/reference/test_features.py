@@ -19,27 +19,27 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from benchbed.metrics.features import (
-    INCEPTION,
-    Extractor,
-    _empty_inception,
-    _he_weights,
-    extractor,
-    inception_extractor,
-    random_extractor,
+    INCEPTION_WEIGHTS,
+    FeatureExtractor,
+    _build_empty_inception,
+    _sample_he_weights,
+    create_extractor,
+    create_inception_extractor,
+    create_random_extractor,
 )
-from benchbed.metrics.frechet import frechet_distance
+from benchbed.metrics.frechet import compute_frechet_distance
 
 Pixels = NDArray[np.uint8]
 
-INCEPTION_FILE = INCEPTION.file
-inception_weights = INCEPTION.find
+INCEPTION_FILE = INCEPTION_WEIGHTS.file_name
+inception_weights = INCEPTION_WEIGHTS.find_file
 
 
 def fetch_inception_weights(
-    url: str, hash_prefix: str = INCEPTION.hash_prefix, timeout: float = 5.0
+    url: str, hash_prefix: str = INCEPTION_WEIGHTS.hash_prefix, timeout: float = 5.0
 ) -> Path:
     """Fetch the weights from another address, or with another hash."""
-    return dataclasses.replace(INCEPTION, url=url, hash_prefix=hash_prefix).fetch(timeout)
+    return dataclasses.replace(INCEPTION_WEIGHTS, url=url, hash_prefix=hash_prefix).download_file(timeout)
 
 
 def images(count: int, size: int = 48, seed: int = 0) -> Pixels:
@@ -57,8 +57,8 @@ def images(count: int, size: int = 48, seed: int = 0) -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def random_network() -> Extractor:
-    return random_extractor()
+def random_network() -> FeatureExtractor:
+    return create_random_extractor()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights in the layout of the published Inception file."""
     rng = np.random.default_rng(0)
     state = {}
-    for name, tensor in _empty_inception().state_dict().items():
+    for name, tensor in _build_empty_inception().state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
         if tensor.ndim > 1:
@@ -82,9 +82,9 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def inception(weights_file: Path) -> Extractor:
+def inception(weights_file: Path) -> FeatureExtractor:
     """The Inception extractor with those weights."""
-    return inception_extractor(weights_file, hash_prefix=sha256(weights_file)[:8], batch_size=3)
+    return create_inception_extractor(weights_file, hash_prefix=sha256(weights_file)[:8], batch_size=3)
 
 
 @pytest.fixture
@@ -142,13 +142,13 @@ def largest_error(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> flo
 # --- the untrained network
 
 
-def test_random_weights_are_the_same_on_every_machine(random_network: Extractor) -> None:
+def test_random_weights_are_the_same_on_every_machine(random_network: FeatureExtractor) -> None:
     assert random_network.name == "random-vgg16-64d-112px"
     assert random_network.dims == 64
     assert random_network.weights_hash == "cd95193ff235"
 
 
-def test_random_features_equal_torchvision(random_network: Extractor) -> None:
+def test_random_features_equal_torchvision(random_network: FeatureExtractor) -> None:
     """torchvision's VGG16 gives the same features, to 1e-3 of their deviation."""
     from torchvision.models import vgg16
 
@@ -170,7 +170,7 @@ def test_random_features_equal_torchvision(random_network: Extractor) -> None:
     assert largest_error(random_network(images(2)), theirs) < 1e-3
 
 
-def test_random_features_separate_images_by_damage(random_network: Extractor) -> None:
+def test_random_features_separate_images_by_damage(random_network: FeatureExtractor) -> None:
     """Variance over 0.5 % of the squared mean; blur < more blur < noise by at least 1.5 each."""
     clean = images(5)
     features = random_network(clean)
@@ -178,20 +178,20 @@ def test_random_features_separate_images_by_damage(random_network: Extractor) ->
     noise = np.random.default_rng(1).integers(0, 256, clean.shape, dtype=np.uint8)
     damaged = [ndimage.gaussian_filter(clean, (0, 0, s, s)) for s in (0.5, 2)]
     near, far, lost = (
-        frechet_distance(features, random_network(made)) for made in (*damaged, noise)
+        compute_frechet_distance(features, random_network(made)) for made in (*damaged, noise)
     )
     assert 0 < 1.5 * near < far
     assert 1.5 * far < lost
 
 
-def test_another_seed_gives_another_feature_space(random_network: Extractor) -> None:
+def test_another_seed_gives_another_feature_space(random_network: FeatureExtractor) -> None:
     """Another seed gives other weights, another hash and other features."""
     shapes = (("weight", torch.Size([4, 3])),)
-    drawn = _he_weights.__wrapped__
+    drawn = _sample_he_weights.__wrapped__
     first, same, other = (drawn(shapes, seed)[1] for seed in (0, 0, 1))
     assert first == same
     assert first != other
-    features = random_extractor(seed=1)(images(1))
+    features = create_random_extractor(seed=1)(images(1))
     assert largest_error(features, random_network(images(2))) > 0.1
 
 
@@ -200,8 +200,8 @@ def test_global_random_state_is_unchanged(weights_file: Path) -> None:
     np.random.seed(0)
     torch.manual_seed(0)
     numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
-    random_extractor()(images(1))
-    inception_extractor(weights_file, hash_prefix="")(images(1))
+    create_random_extractor()(images(1))
+    create_inception_extractor(weights_file, hash_prefix="")(images(1))
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # type: ignore[index]
     assert torch.equal(torch.get_rng_state(), torch_state)
 
@@ -210,7 +210,7 @@ def test_global_random_state_is_unchanged(weights_file: Path) -> None:
 
 
 def test_inception_features_equal_pytorch_fid(
-    inception: Extractor, weights_file: Path, empty_machine: Path
+    inception: FeatureExtractor, weights_file: Path, empty_machine: Path
 ) -> None:
     """pytorch-fid's network with these weights gives the same, to 1e-3 of the deviation."""
     from pytorch_fid.inception import InceptionV3
@@ -230,7 +230,7 @@ def test_inception_features_equal_pytorch_fid(
 
 
 def test_inception_has_the_name_and_hash_of_its_weights(
-    inception: Extractor, weights_file: Path
+    inception: FeatureExtractor, weights_file: Path
 ) -> None:
     assert inception.name == "inception-pool3-2048"
     assert inception.dims == 2048
@@ -241,14 +241,14 @@ def test_inception_has_the_name_and_hash_of_its_weights(
 
 
 @pytest.fixture(params=["random_network", "inception"])
-def network(request: pytest.FixtureRequest) -> Extractor:
+def network(request: pytest.FixtureRequest) -> FeatureExtractor:
     """Each extractor in turn."""
-    extractor: Extractor = request.getfixturevalue(request.param)
+    extractor: FeatureExtractor = request.getfixturevalue(request.param)
     return extractor
 
 
 def test_batch_size_and_memory_maps_do_not_change_features(
-    network: Extractor, tmp_path: Path
+    network: FeatureExtractor, tmp_path: Path
 ) -> None:
     """To 1e-3 of the deviation, as the order of sums depends on the batch.
 
@@ -264,12 +264,12 @@ def test_batch_size_and_memory_maps_do_not_change_features(
     assert reported == [("features", 1, 2), ("features", 2, 2)]
 
 
-def test_grey_images_equal_three_equal_channels(network: Extractor) -> None:
+def test_grey_images_equal_three_equal_channels(network: FeatureExtractor) -> None:
     grey = images(1)[:, :1]
     np.testing.assert_array_equal(network(grey), network(np.repeat(grey, 3, axis=1)))
 
 
-def test_precision_settings_of_training_have_no_effect(network: Extractor) -> None:
+def test_precision_settings_of_training_have_no_effect(network: FeatureExtractor) -> None:
     """Autocast and a lower matmul precision change no bit and are restored."""
     pixels = images(1)
     expected = network(pixels)
@@ -291,13 +291,13 @@ def test_precision_settings_of_training_have_no_effect(network: Extractor) -> No
 @pytest.mark.parametrize(
     "pixels", [np.zeros((1, 2, 8, 8), np.uint8), np.zeros((1, 3, 8, 8)), np.zeros((3, 8, 8))]
 )
-def test_refuses_other_images(random_network: Extractor, pixels: Pixels) -> None:
+def test_refuses_other_images(random_network: FeatureExtractor, pixels: Pixels) -> None:
     with pytest.raises(ValueError, match=re.escape(str(pixels.shape))) as caught:
         random_network(pixels)
     assert str(pixels.dtype) in str(caught.value)
 
 
-def test_an_empty_set_gives_an_empty_matrix(random_network: Extractor) -> None:
+def test_an_empty_set_gives_an_empty_matrix(random_network: FeatureExtractor) -> None:
     assert random_network(np.zeros((0, 3, 8, 8), np.uint8)).shape == (0, 64)
 
 
@@ -316,18 +316,18 @@ def test_weights_are_searched_in_three_folders(empty_machine: Path) -> None:
 
 def test_missing_weights_are_named(empty_machine: Path) -> None:
     """The message names the file and the folder; nothing is downloaded."""
-    for make in (lambda: extractor("inception"), inception_extractor):
+    for make in (lambda: create_extractor("inception"), create_inception_extractor):
         with pytest.raises(FileNotFoundError, match=f"{INCEPTION_FILE}.*BENCHBED_WEIGHTS"):
             make()
     assert files_under(empty_machine) == []
 
 
 def test_found_weights_are_used(
-    empty_machine: Path, weights_file: Path, inception: Extractor, monkeypatch: pytest.MonkeyPatch
+    empty_machine: Path, weights_file: Path, inception: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Features from the file in $BENCHBED_WEIGHTS are equal to the bit."""
     (empty_machine / "BENCHBED_WEIGHTS" / INCEPTION_FILE).symlink_to(weights_file)
-    found = inception_extractor(hash_prefix=sha256(weights_file), batch_size=3)
+    found = create_inception_extractor(hash_prefix=sha256(weights_file), batch_size=3)
     assert found.weights_hash == inception.weights_hash
     np.testing.assert_array_equal(found(images(1)), inception(images(1)))
 
@@ -347,13 +347,13 @@ def test_damaged_weights_are_named(
         torch.save({"layer": torch.zeros(3)}, path)
     prefix = sha256(path) if hash_matches else "0123"
     with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
-        inception_extractor(path, hash_prefix=prefix)
+        create_inception_extractor(path, hash_prefix=prefix)
     assert str(caught.value).count("\n") == 0
 
 
 def test_other_weights_than_the_published_are_refused_by_default(weights_file: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(str(weights_file))):
-        inception_extractor(weights_file)
+        create_inception_extractor(weights_file)
 
 
 def test_download_is_cached(empty_machine: Path, serve: Callable[[bytes, int], str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import scipy.linalg
 from numpy.typing import NDArray
 
-from benchbed.metrics.frechet import frechet_distance, frechet_from_moments
+from benchbed.metrics.frechet import compute_frechet_distance, compute_frechet_from_moments
 
 Float = NDArray[np.float64]
 
@@ -32,20 +32,20 @@ def sets(count: int, dims: int, seed: int = 0) -> tuple[Float, Float]:
 
 def test_worked_moments_with_shifted_mean() -> None:
     """N(0, I) against N((1, 1), 4 I) is 4, to 1e-12."""
-    value = frechet_from_moments(np.zeros(2), np.eye(2), np.ones(2), 4 * np.eye(2))
+    value = compute_frechet_from_moments(np.zeros(2), np.eye(2), np.ones(2), 4 * np.eye(2))
     assert value == pytest.approx(4.0, abs=1e-12)
 
 
 def test_worked_samples() -> None:
     """The corners of a square against the same square doubled and moved: 32/3, to 1e-12."""
     square = np.array([[0, 0], [2, 0], [0, 2], [2, 2]], float)
-    assert frechet_distance(square, 2 * square + 1) == pytest.approx(32 / 3, abs=1e-12)
+    assert compute_frechet_distance(square, 2 * square + 1) == pytest.approx(32 / 3, abs=1e-12)
 
 
 def test_worked_moments_that_do_not_commute() -> None:
     """Covariances without a common basis give 0.516685, to the digits printed (5e-7)."""
     zero = np.zeros(2)
-    value = frechet_from_moments(zero, np.array([[2, 1], [1, 2]]), zero, np.diag([3, 1]))
+    value = compute_frechet_from_moments(zero, np.array([[2, 1], [1, 2]]), zero, np.diag([3, 1]))
     assert value == pytest.approx(0.516685, abs=5e-7)
 
 
@@ -53,7 +53,7 @@ def test_worked_moments_that_do_not_commute() -> None:
 def test_equals_the_matrix_root_with_many_samples(count: int, dims: int) -> None:
     """The nuclear norm equals the trace of scipy's matrix root, relative 1e-7."""
     real, fake = sets(count, dims)
-    assert frechet_distance(real, fake) == pytest.approx(by_matrix_root(real, fake), rel=1e-7)
+    assert compute_frechet_distance(real, fake) == pytest.approx(by_matrix_root(real, fake), rel=1e-7)
 
 
 @pytest.mark.filterwarnings("ignore:Matrix is singular")
@@ -61,7 +61,7 @@ def test_equals_the_matrix_root_with_many_samples(count: int, dims: int) -> None
 def test_equals_the_matrix_root_with_few_samples(count: int) -> None:
     """With fewer samples than dimensions too; the root of a singular product is good to 1e-4."""
     real, fake = sets(count, 64)
-    assert frechet_distance(real, fake) == pytest.approx(by_matrix_root(real, fake), rel=1e-4)
+    assert compute_frechet_distance(real, fake) == pytest.approx(by_matrix_root(real, fake), rel=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -74,7 +74,7 @@ def test_equals_pytorch_fid(count: int) -> None:
 
     real, fake = sets(count, 80, seed=1)
     theirs = calculate_frechet_distance(real.mean(0), np.cov(real.T), fake.mean(0), np.cov(fake.T))
-    assert frechet_distance(real, fake) == pytest.approx(theirs, rel=1e-4)
+    assert compute_frechet_distance(real, fake) == pytest.approx(theirs, rel=1e-4)
 
 
 def test_moments_and_samples_agree() -> None:
@@ -82,15 +82,15 @@ def test_moments_and_samples_agree() -> None:
     for count in (20, 200):
         real, fake = sets(count, 32)
         moments = (real.mean(0), np.cov(real.T), fake.mean(0), np.cov(fake.T))
-        value = frechet_from_moments(*moments)
-        assert value == pytest.approx(frechet_distance(real, fake), rel=1e-7)
+        value = compute_frechet_from_moments(*moments)
+        assert value == pytest.approx(compute_frechet_distance(real, fake), rel=1e-7)
 
 
 def test_known_gaussians_with_diagonal_covariance() -> None:
     """For commuting covariances the distance is |m|^2 + sum (s - t)^2, to 1e-10."""
     rng = np.random.default_rng(3)
     s, t, mean = rng.uniform(0.1, 3, (3, 20))
-    value = frechet_from_moments(mean, np.diag(s**2), np.zeros(20), np.diag(t**2))
+    value = compute_frechet_from_moments(mean, np.diag(s**2), np.zeros(20), np.diag(t**2))
     assert value == pytest.approx(np.sum(mean**2) + np.sum((s - t) ** 2), abs=1e-10)
 
 
@@ -99,7 +99,7 @@ def test_samples_of_known_gaussians_converge() -> None:
     rng = np.random.default_rng(4)
     real = rng.standard_normal((200_000, 2))
     fake = 1 + 2 * rng.standard_normal((200_000, 2))
-    assert frechet_distance(real, fake) == pytest.approx(4.0, rel=0.02)
+    assert compute_frechet_distance(real, fake) == pytest.approx(4.0, rel=0.02)
 
 
 @pytest.mark.parametrize("count", [50, 500])
@@ -107,29 +107,29 @@ def test_distance_to_itself_is_zero(count: int) -> None:
     """To 1e-11 of the features' variance, also for a shuffled copy."""
     real, _ = sets(count, 128)
     shuffled = np.random.default_rng(5).permutation(real)
-    assert 0 <= frechet_distance(real, shuffled) < 1e-11 * real.var(0).sum()
+    assert 0 <= compute_frechet_distance(real, shuffled) < 1e-11 * real.var(0).sum()
 
 
 @pytest.mark.parametrize("count", [50, 500])
 def test_distance_is_symmetric(count: int) -> None:
     """To a relative 1e-10."""
     real, fake = sets(count, 128)
-    assert frechet_distance(real, fake) == pytest.approx(frechet_distance(fake, real), rel=1e-10)
+    assert compute_frechet_distance(real, fake) == pytest.approx(compute_frechet_distance(fake, real), rel=1e-10)
 
 
 def test_dead_features_are_allowed() -> None:
     """Features that are constant in both sets add only the distance of their means: exactly 9."""
     real, fake = sets(300, 8)
     wider = [np.hstack([part, np.full((300, 1), value)]) for part, value in ((real, 0), (fake, 3))]
-    expected = frechet_distance(real, fake) + 9
-    assert frechet_distance(*wider) == pytest.approx(expected, rel=1e-10)
+    expected = compute_frechet_distance(real, fake) + 9
+    assert compute_frechet_distance(*wider) == pytest.approx(expected, rel=1e-10)
 
 
 def test_float32_features_are_computed_in_float64() -> None:
     """A shift by 0.5 of features with a large mean is found to 1e-3."""
     real = (1000 + np.random.default_rng(6).standard_normal((500, 4))).astype(np.float32)
     fake = (real.astype(np.float64) + 0.5).astype(np.float32)
-    assert frechet_distance(real, fake) == pytest.approx(4 * 0.25, abs=1e-3)
+    assert compute_frechet_distance(real, fake) == pytest.approx(4 * 0.25, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_float32_features_are_computed_in_float64() -> None:
 def test_refuses_sets_without_a_distance(real: Float, fake: Float, facts: list[str]) -> None:
     """Too few samples, different dimensions, another shape and NaN."""
     with pytest.raises(ValueError, match=re.escape(facts[0])) as caught:
-        frechet_distance(real, fake)
+        compute_frechet_distance(real, fake)
     assert all(fact in str(caught.value) for fact in facts)
 
 
@@ -159,4 +159,4 @@ def test_refuses_sets_without_a_distance(real: Float, fake: Float, facts: list[s
 )
 def test_refuses_matrices_that_are_not_covariances(covariance: Float, fact: str) -> None:
     with pytest.raises(ValueError, match=re.escape(fact)):
-        frechet_from_moments(np.zeros(2), covariance, np.zeros(2), np.eye(2))
+        compute_frechet_from_moments(np.zeros(2), covariance, np.zeros(2), np.eye(2))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.metrics.interval import interval
+from benchbed.metrics.interval import bootstrap_interval
 
 
 def test_interval_of_a_mean_matches_the_normal_interval() -> None:
     """For many normal terms: mean ± 1.96 standard errors, to a tenth of the width."""
     terms = np.random.default_rng(0).standard_normal(400) * 3 + 5
-    ends = interval(terms, 0)
+    ends = bootstrap_interval(terms, 0)
     assert ends is not None
     error = 1.96 * terms.std(ddof=1) / 20
     assert ends[0] == pytest.approx(terms.mean() - error, abs=0.2 * error)
@@ -23,18 +23,18 @@ def test_intervals_cover_the_mean_in_95_percent() -> None:
     rng = np.random.default_rng(1)
     covered = 0
     for seed in range(200):
-        ends = interval(rng.exponential(2.0, 80), seed)
+        ends = bootstrap_interval(rng.exponential(2.0, 80), seed)
         assert ends is not None
         covered += ends[0] <= 2.0 <= ends[1]
     assert 178 <= covered <= 199
 
 
 def test_equal_terms_have_no_width_and_one_term_has_no_interval() -> None:
-    assert interval(np.full(9, 0.25), 0) == (0.25, 0.25)
-    assert interval(np.ones(1), 0) is None
+    assert bootstrap_interval(np.full(9, 0.25), 0) == (0.25, 0.25)
+    assert bootstrap_interval(np.ones(1), 0) is None
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     terms = np.random.default_rng(2).random(50)
-    assert interval(terms, 3) == interval(terms, 3)
-    assert interval(terms, 3) != interval(terms, 4)
+    assert bootstrap_interval(terms, 3) == bootstrap_interval(terms, 3)
+    assert bootstrap_interval(terms, 3) != bootstrap_interval(terms, 4)

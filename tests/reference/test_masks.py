@@ -31,8 +31,8 @@ def value(function: Function, given: MaskInputs) -> float:
 
 
 def pooled(given: MaskInputs) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.concatenate([s[f] for s, f in zip(given.scores, given.fov, strict=True)])
-    truth = np.concatenate([t[f] for t, f in zip(given.truth, given.fov, strict=True)])
+    scores = np.concatenate([s[f] for s, f in zip(given.probabilities, given.fov, strict=True)])
+    truth = np.concatenate([t[f] for t, f in zip(given.targets, given.fov, strict=True)])
     return truth, scores
 
 
@@ -68,7 +68,7 @@ def test_thresholded_metrics_equal_scikit_learns() -> None:
 def test_otsu_threshold_is_per_image_inside_its_field_of_view() -> None:
     given = inputs()
     hit = missed = wrong = 0
-    for score, truth, fov in zip(given.scores, given.truth, given.fov, strict=True):
+    for score, truth, fov in zip(given.probabilities, given.targets, given.fov, strict=True):
         predicted = score[fov] > threshold_otsu(score[fov])
         hit += np.count_nonzero(predicted & truth[fov])
         wrong += np.count_nonzero(predicted & ~truth[fov])
@@ -129,7 +129,7 @@ def test_weights_are_repeated_cases() -> None:
     """A weight of 2 equals a repeated case, as the bootstrap resamples."""
     given = inputs()
     doubled = MaskInputs(
-        [*given.scores, given.scores[1]], [*given.truth, given.truth[1]], [*given.fov, given.fov[1]]
+        [*given.probabilities, given.probabilities[1]], [*given.targets, given.targets[1]], [*given.fov, given.fov[1]]
     )
     for function in (masks.dice_otsu, masks.dice_best, masks.auc_roc, masks.auc_pr, masks.accuracy):
         weighted = function(given, np.array([[1, 2, 1], [1, 1, 1]]))

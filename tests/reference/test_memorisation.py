@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from benchbed.api.metric import ImageSet, MetricInputs, Unseen
-from benchbed.metrics.memorisation import memorisation, nearest
+from benchbed.api.metric import ImageSet, MetricInputs, MemorisationSets
+from benchbed.metrics.memorisation import memorisation, find_nearest
 
 Pixels = np.ndarray
 
@@ -18,8 +18,8 @@ def images(rng: np.random.Generator, count: int, size: int = 32, channels: int =
 
 def measured(fake: Pixels, train: Pixels, held_out: Pixels) -> float:
     sets = ImageSet(train), ImageSet(fake)
-    unseen = Unseen(ImageSet(train), ImageSet(held_out))
-    inputs = MetricInputs(*sets, lambda *_: np.zeros((1, 1), np.float32), unseen=unseen)
+    unseen = MemorisationSets(ImageSet(train), ImageSet(held_out))
+    inputs = MetricInputs(*sets, lambda *_: np.zeros((1, 1), np.float32), memorisation_sets=unseen)
     return float(np.mean(memorisation(inputs)))
 
 
@@ -36,7 +36,7 @@ def by_hand(queries: Pixels, train: Pixels) -> list[float]:
 def test_distances_match_the_definition() -> None:
     rng = np.random.default_rng(0)
     queries, train = images(rng, 7, 16, 3), images(rng, 11, 16, 3)
-    found = nearest(ImageSet(queries), ImageSet(train))
+    found = find_nearest(ImageSet(queries), ImageSet(train))
     np.testing.assert_allclose(found.distance, by_hand(queries, train), rtol=1e-9)
 
 
@@ -65,16 +65,16 @@ def test_large_images_are_compared_by_area_means() -> None:
     rng = np.random.default_rng(3)
     train = images(rng, 5, 64)
     swapped = train.reshape(5, 1, 32, 2, 32, 2)[:, :, :, ::-1].reshape(train.shape)
-    found = nearest(ImageSet(swapped), ImageSet(train))
+    found = find_nearest(ImageSet(swapped), ImageSet(train))
     assert found.distance.max() < 1e-9
-    assert found.place.tolist() == list(range(5))
+    assert found.train_index.tolist() == list(range(5))
 
 
 def test_mirrored_copies_are_marked() -> None:
     rng = np.random.default_rng(4)
     train = images(rng, 6)
-    found = nearest(ImageSet(train[2:4, :, :, ::-1]), ImageSet(train))
-    assert found.place.tolist() == [2, 3]
+    found = find_nearest(ImageSet(train[2:4, :, :, ::-1]), ImageSet(train))
+    assert found.train_index.tolist() == [2, 3]
     assert found.mirrored.all()
 
 
@@ -87,19 +87,19 @@ def test_the_first_of_equal_images_is_reported_for_any_block_size(
     symmetric = np.concatenate([train[:, :, :, :8], train[:, :, :, 7::-1]], axis=3)
     train = np.concatenate([train, symmetric, train])
     queries = np.concatenate([queries, train[5:30], train[5:7, :, :, ::-1]])
-    whole = nearest(ImageSet(queries), ImageSet(train))
-    assert whole.place[9:].tolist() == [*range(5, 30), 5, 6]
+    whole = find_nearest(ImageSet(queries), ImageSet(train))
+    assert whole.train_index[9:].tolist() == [*range(5, 30), 5, 6]
     assert whole.mirrored[9:].tolist() == [False] * 25 + [True] * 2
-    monkeypatch.setattr("benchbed.metrics.memorisation._IMAGES", 8)
-    monkeypatch.setattr("benchbed.metrics.memorisation._ROWS", 3)
-    monkeypatch.setattr("benchbed.metrics.memorisation._VALUES", 5 * 256)
-    parts = nearest(ImageSet(queries), ImageSet(train))
+    monkeypatch.setattr("benchbed.metrics.memorisation._CHUNK_IMAGES", 8)
+    monkeypatch.setattr("benchbed.metrics.memorisation._CHUNK_ROWS", 3)
+    monkeypatch.setattr("benchbed.metrics.memorisation._CHUNK_VALUES", 5 * 256)
+    parts = find_nearest(ImageSet(queries), ImageSet(train))
     np.testing.assert_allclose(parts.distance, whole.distance, atol=1e-6)
-    assert parts.place.tolist() == whole.place.tolist()
+    assert parts.train_index.tolist() == whole.train_index.tolist()
     assert parts.mirrored.tolist() == whole.mirrored.tolist()
 
 
 def test_nearest_needs_training_images() -> None:
     rng = np.random.default_rng(5)
     with pytest.raises(ValueError, match=r"0 .*\(1, 32, 32\)"):
-        nearest(ImageSet(images(rng, 2)), ImageSet(images(rng, 0)))
+        find_nearest(ImageSet(images(rng, 2)), ImageSet(images(rng, 0)))

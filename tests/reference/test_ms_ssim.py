@@ -15,7 +15,7 @@ from skimage.metrics import structural_similarity
 
 from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.metrics import ms_ssim as module
-from benchbed.metrics.ms_ssim import gaussian_window, ms_ssim, ms_ssim_diversity, ssim
+from benchbed.metrics.ms_ssim import make_gaussian_window, compute_ms_ssim, ms_ssim_diversity, compute_ssim
 
 Float = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -84,18 +84,18 @@ def pair(first: Float, second: Float) -> tuple[Float, Float]:
 )
 def test_worked_values(second: Float, expected: float, tolerance: float) -> None:
     """To the digits printed; the last pair has a negative mean that is clipped."""
-    assert ms_ssim(*pair(X, second))[0] == pytest.approx(expected, abs=tolerance)
+    assert compute_ms_ssim(*pair(X, second))[0] == pytest.approx(expected, abs=tolerance)
 
 
 def test_worked_contrast_of_two_scales() -> None:
     """cs of X and Y is .724655 at scale 1 and .953023 at scale 2, to the digits printed."""
-    terms = module._scales(next(module._pieces(*pair(X, Y))))[0]
+    terms = module._compute_scales(next(module._iter_chunks(*pair(X, Y))))[0]
     assert terms[:2].tolist() == pytest.approx([0.724655, 0.953023], abs=5e-7)
 
 
 def test_worked_single_scale() -> None:
     """SSIM of X and Y with valid windows is 0.724647, to the digits printed."""
-    assert ssim(*pair(X, Y))[0] == pytest.approx(0.724647, abs=5e-7)
+    assert compute_ssim(*pair(X, Y))[0] == pytest.approx(0.724647, abs=5e-7)
 
 
 @pytest.mark.parametrize("second", [X, Y, X - 20, Z], ids=["itself", "grating", "darker", "other"])
@@ -104,7 +104,7 @@ def test_single_scale_equals_scikit_image(second: Float) -> None:
     expected = structural_similarity(
         X, second, gaussian_weights=True, sigma=1.5, data_range=255, use_sample_covariance=False
     )
-    assert ssim(*pair(X, second))[0] == pytest.approx(expected, abs=1e-6)
+    assert compute_ssim(*pair(X, second))[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_single_scale_of_colour_equals_scikit_image() -> None:
@@ -122,7 +122,7 @@ def test_single_scale_of_colour_equals_scikit_image() -> None:
         )
         for one, other in zip(first, second, strict=True)
     ]
-    np.testing.assert_allclose(ssim(first, second), expected, atol=1e-6)
+    np.testing.assert_allclose(compute_ssim(first, second), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_equals_plain_implementation(height: int, width: int) -> None:
             plain_ms_ssim(a.astype(float), b.astype(float))
             for a, b in zip(first, other, strict=True)
         ]
-        np.testing.assert_allclose(ms_ssim(first, other), expected, atol=1e-6)
+        np.testing.assert_allclose(compute_ms_ssim(first, other), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("channels", "tolerance"), [(1, 1e-6), (3, 4e-3)])
@@ -152,24 +152,24 @@ def test_close_to_piq(channels: int, tolerance: float) -> None:
         theirs = piq.multi_scale_ssim(
             *(torch.from_numpy(part).double() for part in pairs), data_range=255, reduction="none"
         )
-        np.testing.assert_allclose(ms_ssim(*pairs), theirs.numpy(), atol=tolerance)
+        np.testing.assert_allclose(compute_ms_ssim(*pairs), theirs.numpy(), atol=tolerance)
 
 
 def test_channels_are_averaged_within_each_term() -> None:
     """The value is not the mean of the channels' MS-SSIM: averaging precedes the product."""
     first = np.stack([X, X, X])[None]
     second = np.stack([X, Y, Z])[None]
-    single = np.mean([ms_ssim(*pair(X, other))[0] for other in (X, Y, Z)])
+    single = np.mean([compute_ms_ssim(*pair(X, other))[0] for other in (X, Y, Z)])
     expected = plain_ms_ssim(first[0], second[0])
-    assert ms_ssim(first, second)[0] == pytest.approx(expected, abs=1e-6)
+    assert compute_ms_ssim(first, second)[0] == pytest.approx(expected, abs=1e-6)
     assert abs(expected - single) > 0.003
 
 
 def test_equal_images_give_one_and_order_does_not_matter() -> None:
     """Both to 1e-12."""
     first, second = natural(3, 96, 96), natural(3, 96, 96, seed=1)
-    np.testing.assert_allclose(ms_ssim(first, first), 1, atol=1e-12)
-    np.testing.assert_allclose(ms_ssim(first, second), ms_ssim(second, first), atol=1e-12)
+    np.testing.assert_allclose(compute_ms_ssim(first, first), 1, atol=1e-12)
+    np.testing.assert_allclose(compute_ms_ssim(first, second), compute_ms_ssim(second, first), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -179,27 +179,27 @@ def test_constant_images_are_exact(dark: int, bright: int, tolerance: float) -> 
     """They differ in luminance at the fifth scale only; black against white to 1e-4."""
     first, second = (np.full((1, 3, 64, 64), value, np.uint8) for value in (dark, bright))
     luminance = (2 * dark * bright + 6.5025) / (dark**2 + bright**2 + 6.5025)
-    assert ms_ssim(first, second)[0] == pytest.approx(luminance**0.1333, abs=tolerance)
+    assert compute_ms_ssim(first, second)[0] == pytest.approx(luminance**0.1333, abs=tolerance)
 
 
 def test_pairs_do_not_influence_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Single, in blocks, as floats and from a read-only memory map: equal to 1e-6."""
     first, second = natural(5, 48, 48), natural(5, 48, 48, seed=1)
-    together = ms_ssim(first, second)
-    single = [ms_ssim(first[i : i + 1], second[i : i + 1])[0] for i in range(5)]
+    together = compute_ms_ssim(first, second)
+    single = [compute_ms_ssim(first[i : i + 1], second[i : i + 1])[0] for i in range(5)]
     np.testing.assert_allclose(single, together, atol=1e-6)
-    np.testing.assert_array_equal(ms_ssim(first.astype(np.float32), second), together)
+    np.testing.assert_array_equal(compute_ms_ssim(first.astype(np.float32), second), together)
     np.save(tmp_path / "x.npy", first)
     monkeypatch.setattr(module, "_PIXELS", 1)
     monkeypatch.setattr(module, "_PLANES", 1)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    np.testing.assert_allclose(ms_ssim(mapped, second), together, atol=1e-6)
+    np.testing.assert_allclose(compute_ms_ssim(mapped, second), together, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 11])
 def test_window(size: int) -> None:
     """Taps sum to 1, are symmetric, and have the shape of sigma 1.5 at 11 taps, to 1e-12."""
-    taps = gaussian_window(size)
+    taps = make_gaussian_window(size)
     assert taps.sum().item() == pytest.approx(1, abs=1e-12)
     torch.testing.assert_close(taps, taps.flip(0), atol=1e-12, rtol=0)
     if size == 11:
@@ -220,7 +220,7 @@ def test_refuses_sets_without_a_value(
 ) -> None:
     """Images too small for five scales, unequal sets and empty sets."""
     with pytest.raises(ValueError, match=re.escape(fact)):
-        ms_ssim(np.zeros(first, np.uint8), np.zeros(second, np.uint8))
+        compute_ms_ssim(np.zeros(first, np.uint8), np.zeros(second, np.uint8))
 
 
 def test_diversity_depends_on_samples_only_and_detects_a_collapse() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.metrics import prdc
-from benchbed.metrics.prdc import manifold
+from benchbed.metrics.prdc import measure_manifold
 
 
 class Measures(NamedTuple):
@@ -21,7 +21,7 @@ class Measures(NamedTuple):
 
 def measures(real: np.ndarray, fake: np.ndarray, k: int = 5) -> Measures:
     """Return the values, which are the means of the terms."""
-    return Measures(*(float(terms.mean()) for terms in manifold(real, fake, k)))
+    return Measures(*(float(terms.mean()) for terms in measure_manifold(real, fake, k)))
 
 
 def by_definition(real: np.ndarray, fake: np.ndarray, k: int) -> Measures:
@@ -70,7 +70,7 @@ def test_worked_points_on_a_line() -> None:
 def test_tile_size_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = np.random.default_rng(0).standard_normal((2, 60, 4))
     whole = measures(real, fake)
-    monkeypatch.setattr("benchbed.metrics.distances._TILE", 7)
+    monkeypatch.setattr("benchbed.metrics.distances._TILE_SIZE", 7)
     assert measures(real, fake) == whole
 
 
@@ -85,7 +85,7 @@ def test_a_collapsed_generator_has_precision_without_coverage() -> None:
 
 def test_too_few_images_are_refused() -> None:
     with pytest.raises(ValueError, match=r"5 and 9 .*k = 5"):
-        manifold(np.zeros((5, 2)), np.zeros((9, 2)))
+        measure_manifold(np.zeros((5, 2)), np.zeros((9, 2)))
 
 
 def test_four_metrics_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +94,11 @@ def test_four_metrics_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> 
     sets = [ImageSet(np.full((30, 1, 4, 4), number, np.uint8)) for number in range(2)]
     inputs = MetricInputs(*sets, lambda _, images: drawn[images.images[0, 0, 0, 0]].copy())
     computed = []
-    monkeypatch.setattr(prdc, "_known", {})
-    monkeypatch.setattr(prdc, "manifold", lambda *a: computed.append(a) or manifold(*a))
+    monkeypatch.setattr(prdc, "_cache", {})
+    monkeypatch.setattr(prdc, "measure_manifold", lambda *a: computed.append(a) or measure_manifold(*a))
     found = [f(inputs) for f in (prdc.precision, prdc.recall, prdc.density, prdc.coverage)]
     assert len(computed) == 1
-    for one, other in zip(found, manifold(*drawn), strict=True):
+    for one, other in zip(found, measure_manifold(*drawn), strict=True):
         np.testing.assert_array_equal(one, other)
     prdc.precision(MetricInputs(*sets[::-1], inputs.features))
     assert len(computed) == 2

@@ -7,16 +7,16 @@ import pytest
 
 from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.metrics import slices
-from benchbed.metrics.frechet import frechet_distance
-from benchbed.metrics.kid import kernel_distance
+from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.kid import compute_kernel_distance
 from benchbed.metrics.slices import (
-    axial_slices,
+    extract_axial_slices,
     fid_random_slices,
     fid_slices,
     kid_random_slices,
     kid_slices,
-    places,
-    sliced,
+    select_slices,
+    make_slice_set,
 )
 
 
@@ -44,12 +44,12 @@ def features(extractor: str, images: ImageSet) -> np.ndarray:
     ],
 )
 def test_slices_are_evenly_spaced_in_the_central_half(depth: int, expected: list[int]) -> None:
-    assert places(depth).tolist() == expected
+    assert select_slices(depth).tolist() == expected
 
 
 def test_slices_of_one_sequence_are_ordered_by_volume() -> None:
     given = volumes(3)
-    found = axial_slices(given, 1)
+    found = extract_axial_slices(given, 1)
     assert (found.dtype, found.shape) == (np.uint8, (3 * 8, 1, 6, 5))
     expected = np.round((given[2, 1, 4] + 1) * 127.5)
     np.testing.assert_array_equal(found[16, 0], expected)
@@ -59,17 +59,17 @@ def test_bytes_and_half_floats_give_the_slices_of_floats() -> None:
     """Stored volumes are float16, generated ones uint8: equal to one grey level."""
     given = volumes(2)
     pixels = np.round((given + 1) * 127.5).astype(np.uint8)
-    np.testing.assert_array_equal(axial_slices(pixels, 0), axial_slices(given, 0))
-    stored = axial_slices(given.astype(np.float16), 0).astype(int)
-    assert np.abs(stored - axial_slices(given, 0)).max() <= 1
+    np.testing.assert_array_equal(extract_axial_slices(pixels, 0), extract_axial_slices(given, 0))
+    stored = extract_axial_slices(given.astype(np.float16), 0).astype(int)
+    assert np.abs(stored - extract_axial_slices(given, 0)).max() <= 1
 
 
 def test_a_subset_of_volumes_is_a_subset_of_their_slices() -> None:
     """So halves of the real set contain whole volumes, and features are computed once."""
     whole = ImageSet(volumes(4))
-    part = sliced(whole.subset(np.array([1, 3])), 0)
+    part = make_slice_set(whole.subset(np.array([1, 3])), 0)
     assert part.parent is not None
-    np.testing.assert_array_equal(part.images, sliced(ImageSet(whole.images[[1, 3]]), 0).images)
+    np.testing.assert_array_equal(part.images, make_slice_set(ImageSet(whole.images[[1, 3]]), 0).images)
     np.testing.assert_array_equal(part.images, part.parent.images[part.indices])
 
 
@@ -79,9 +79,9 @@ def test_metrics_share_the_slices_of_a_set(monkeypatch: pytest.MonkeyPatch) -> N
 
     def counted(values: np.ndarray, sequence: int) -> np.ndarray:
         cut.append((len(values), sequence))
-        return axial_slices(values, sequence)
+        return extract_axial_slices(values, sequence)
 
-    monkeypatch.setattr(slices, "axial_slices", counted)
+    monkeypatch.setattr(slices, "extract_axial_slices", counted)
     real, fake = ImageSet(volumes(8)), ImageSet(volumes(5, seed=1))
     halves = real.subset(np.arange(4)), real.subset(np.arange(4, 8))
     for metric in (fid_slices, kid_slices):
@@ -95,10 +95,10 @@ def test_distances_are_means_over_the_sequences() -> None:
     real, fake = volumes(6), volumes(5, seed=1) ** 3
     inputs = MetricInputs(ImageSet(real), ImageSet(fake), features)
     functions = {
-        fid_slices: ("inception", frechet_distance),
-        fid_random_slices: ("random", frechet_distance),
-        kid_slices: ("inception", kernel_distance),
-        kid_random_slices: ("random", kernel_distance),
+        fid_slices: ("inception", compute_frechet_distance),
+        fid_random_slices: ("random", compute_frechet_distance),
+        kid_slices: ("inception", compute_kernel_distance),
+        kid_random_slices: ("random", compute_kernel_distance),
     }
     for function, (space, distance) in functions.items():
         expected = []
@@ -121,4 +121,4 @@ def test_halves_of_one_set_are_closer_than_a_brighter_set() -> None:
 
 def test_images_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(2, 1, 8, 8\)"):
-        axial_slices(np.zeros((2, 1, 8, 8), np.uint8), 0)
+        extract_axial_slices(np.zeros((2, 1, 8, 8), np.uint8), 0)

@@ -13,15 +13,15 @@ from scipy import ndimage, stats
 
 from benchbed.metrics import swd
 from benchbed.metrics.swd import (
-    descriptors,
-    expanded,
-    laplacian_level,
-    patch_positions,
-    reduced,
-    resolutions,
-    sliced_distance,
-    sliced_wasserstein,
-    unit_directions,
+    iter_descriptors,
+    expand_image,
+    compute_laplacian_level,
+    sample_patch_positions,
+    reduce_image,
+    list_resolutions,
+    compute_sliced_distance,
+    compute_sliced_wasserstein,
+    sample_directions,
 )
 
 Pixels = NDArray[np.uint8]
@@ -85,7 +85,7 @@ def pyramid(pixels: torch.Tensor) -> list[torch.Tensor]:
     """Return benchbed's levels, down to 16 px."""
     levels = []
     while pixels.shape[-1] > 16:
-        level, pixels = laplacian_level(pixels)
+        level, pixels = compute_laplacian_level(pixels)
         levels.append(level)
     return [*levels, pixels]
 
@@ -93,7 +93,7 @@ def pyramid(pixels: torch.Tensor) -> list[torch.Tensor]:
 def test_worked_one_dimensional_distance() -> None:
     """The distance of [0, 1, 5] and [4, 0, 2] is 2/3, to 1e-6."""
     first, second = (np.array(x, np.float32)[:, None] for x in ([0, 1, 5], [4, 0, 2]))
-    assert sliced_distance(first, second, np.ones((1, 1), np.float32)) == pytest.approx(
+    assert compute_sliced_distance(first, second, np.ones((1, 1), np.float32)) == pytest.approx(
         2 / 3, abs=1e-6
     )
 
@@ -130,50 +130,50 @@ def test_pyramid_reconstructs_the_image() -> None:
     pixels = torch.from_numpy(images(2, 64, 0).astype(np.float32))
     *fine, rebuilt = pyramid(pixels)
     for level in reversed(fine):
-        rebuilt = expanded(rebuilt) + level
+        rebuilt = expand_image(rebuilt) + level
     torch.testing.assert_close(rebuilt, pixels, atol=1e-4, rtol=0)
 
 
 def test_reduced_and_expanded_halve_and_double() -> None:
     """Also where height and width differ."""
     pixels = torch.rand(1, 2, 8, 20)
-    assert reduced(pixels).shape == (1, 2, 4, 10)
-    assert expanded(pixels).shape == (1, 2, 16, 40)
+    assert reduce_image(pixels).shape == (1, 2, 4, 10)
+    assert expand_image(pixels).shape == (1, 2, 16, 40)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_whole_metric_equals_plain_implementation(channels: int) -> None:
     """Loops, scipy and float64 with the same patches and directions give every level, to 1e-4."""
     real, fake = images(3, 64, 0, channels), images(3, 64, 1, channels)
-    value = sliced_wasserstein(real, fake, seed=5, patches=6, repeats=2, directions=9)
+    value = compute_sliced_wasserstein(real, fake, seed=5, patches=6, repeats=2, directions=9)
     assert list(value.levels) == [64, 32, 16]
     for level, resolution in enumerate(value.levels):
         one, other = (
             plain_descriptors(
-                part, level, patch_positions((5, resolution, side), (3, 6), resolution)
+                part, level, sample_patch_positions((5, resolution, side), (3, 6), resolution)
             )
             for side, part in enumerate((real, fake))
         )
         rng = np.random.default_rng((5, resolution, 2))
-        drawn = [unit_directions(rng, 9, channels=3).astype(float) for _ in range(2)]
+        drawn = [sample_directions(rng, 9, channels=3).astype(float) for _ in range(2)]
         expected = np.mean([plain_distance(one, other, directions) for directions in drawn])
         assert value.levels[resolution] == pytest.approx(expected, abs=1e-4)
-    assert value.average == pytest.approx(np.mean(list(value.levels.values())), rel=1e-12)
+    assert value.mean == pytest.approx(np.mean(list(value.levels.values())), rel=1e-12)
 
 
 def test_distance_is_zero_only_for_the_same_patches() -> None:
     """Exactly 0 with equal patches of one set; more with other patches."""
     pixels = images(4, 32, 0)
-    corners = {r: patch_positions((0, r), (4, 50), r) for r in resolutions(32)}
-    others = {r: patch_positions((1, r), (4, 50), r) for r in resolutions(32)}
-    directions = unit_directions(np.random.default_rng(0), 64, 3)
+    corners = {r: sample_patch_positions((0, r), (4, 50), r) for r in list_resolutions(32)}
+    others = {r: sample_patch_positions((1, r), (4, 50), r) for r in list_resolutions(32)}
+    directions = sample_directions(np.random.default_rng(0), 64, 3)
     levels = zip(
-        *(descriptors(pixels, chosen) for chosen in (corners, corners, others)), strict=True
+        *(iter_descriptors(pixels, chosen) for chosen in (corners, corners, others)), strict=True
     )
     for (_, first), (_, same), (_, other) in levels:
-        assert sliced_distance(first, same, directions) == 0
-        assert sliced_distance(first, other, directions) > 0.02
-    assert sliced_wasserstein(pixels, pixels).average > 0.02
+        assert compute_sliced_distance(first, same, directions) == 0
+        assert compute_sliced_distance(first, other, directions) > 0.02
+    assert compute_sliced_wasserstein(pixels, pixels).mean > 0.02
 
 
 @pytest.mark.parametrize(("count", "baseline"), [(1_280, 0.049), (12_800, 0.016)])
@@ -181,7 +181,7 @@ def test_baseline_of_gaussian_descriptors(count: int, baseline: float) -> None:
     """Two draws of one distribution have the independently measured distance, within 10 %."""
     rng = np.random.default_rng(0)
     first, second = rng.standard_normal((2, count, 147), dtype=np.float32)
-    value = sliced_distance(first, second, unit_directions(rng, 128, 3))
+    value = compute_sliced_distance(first, second, sample_directions(rng, 128, 3))
     assert value == pytest.approx(baseline, rel=0.1)
 
 
@@ -190,16 +190,16 @@ def test_distance_of_shifted_sets_is_the_mean_projected_shift() -> None:
     rng = np.random.default_rng(1)
     points = rng.standard_normal((500, 147), dtype=np.float32)
     shift = rng.standard_normal(147, dtype=np.float32)
-    directions = unit_directions(rng, 200, 3)
+    directions = sample_directions(rng, 200, 3)
     expected = np.abs(shift @ directions).mean()
-    assert sliced_distance(points, points + shift, directions) == pytest.approx(expected, abs=1e-5)
+    assert compute_sliced_distance(points, points + shift, directions) == pytest.approx(expected, abs=1e-5)
 
 
 def test_descriptors_are_scaled_per_channel() -> None:
     """Each channel has mean 0 and deviation 1 over the set, to 1e-5, at any contrast."""
     pixels = images(5, 64, 0) // np.array([1, 4, 16], np.uint8)[:, None, None]
-    corners = {r: patch_positions((0, r), (5, 40), r) for r in resolutions(64)}
-    for _, found in descriptors(pixels, corners):
+    corners = {r: sample_patch_positions((0, r), (5, 40), r) for r in list_resolutions(64)}
+    for _, found in iter_descriptors(pixels, corners):
         channels = found.reshape(200, 3, 49).astype(float)
         np.testing.assert_allclose(channels.mean((0, 2)), 0, atol=1e-5)
         np.testing.assert_allclose(channels.std((0, 2)), 1, atol=1e-5)
@@ -207,7 +207,7 @@ def test_descriptors_are_scaled_per_channel() -> None:
 
 def test_patch_positions_cover_the_valid_range() -> None:
     """Corners are uniform on 0 ... size - 7, both ends included."""
-    positions = patch_positions((0,), (100, 100), 16)
+    positions = sample_patch_positions((0,), (100, 100), 16)
     counts = np.bincount(positions[..., 0].ravel(), minlength=10)
     assert len(counts) == 10
     assert counts.min() > 800
@@ -216,7 +216,7 @@ def test_patch_positions_cover_the_valid_range() -> None:
 
 def test_directions_have_length_one() -> None:
     """To 1e-6; their mean is 0 within 5 standard errors."""
-    directions = unit_directions(np.random.default_rng(0), 2000, 3)
+    directions = sample_directions(np.random.default_rng(0), 2000, 3)
     assert directions.shape == (147, 2000)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1, atol=1e-6)
     assert np.abs(directions.mean(1)).max() < 5 / np.sqrt(147 * 2000)
@@ -226,7 +226,7 @@ def test_grey_equals_three_equal_channels() -> None:
     """One channel is computed faster and gives the same as three copies, to 1e-6."""
     real, fake = images(4, 32, 0, channels=1), images(4, 32, 1, channels=1)
     wide = [np.repeat(part, 3, axis=1) for part in (real, fake)]
-    ours, theirs = sliced_wasserstein(real, fake), sliced_wasserstein(*wide)
+    ours, theirs = compute_sliced_wasserstein(real, fake), compute_sliced_wasserstein(*wide)
     assert list(ours.levels.values()) == pytest.approx(list(theirs.levels.values()), abs=1e-6)
 
 
@@ -236,9 +236,9 @@ def test_results_depend_only_on_the_seed() -> None:
     np.random.seed(0)
     torch.manual_seed(0)
     state = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
-    first = sliced_wasserstein(real, fake, seed=3)
-    assert sliced_wasserstein(real, fake, seed=3) == first
-    assert sliced_wasserstein(real, fake, seed=4).average != first.average
+    first = compute_sliced_wasserstein(real, fake, seed=3)
+    assert compute_sliced_wasserstein(real, fake, seed=3) == first
+    assert compute_sliced_wasserstein(real, fake, seed=4).mean != first.mean
     np.testing.assert_array_equal(np.random.get_state()[1], state[0])  # type: ignore[index]
     assert torch.equal(torch.get_rng_state(), state[1])
 
@@ -247,8 +247,8 @@ def test_a_blurred_set_has_a_larger_distance() -> None:
     """More than twice the distance of two sets of one distribution."""
     one, other = images(30, 64, 0), images(30, 64, 1)
     blurred = ndimage.gaussian_filter(other, (0, 0, 1, 1))
-    baseline = sliced_wasserstein(one, other)
-    distance = sliced_wasserstein(one, blurred)
+    baseline = compute_sliced_wasserstein(one, other)
+    distance = compute_sliced_wasserstein(one, blurred)
     assert distance.levels[64] > 2 * baseline.levels[64]
 
 
@@ -257,31 +257,31 @@ def test_memory_maps_and_block_size_do_not_change_the_result(
 ) -> None:
     """A read-only memory map, read one image at a time, gives the same to the bit."""
     real, fake = images(5, 32, 0), images(5, 32, 1)
-    expected = sliced_wasserstein(real, fake)
+    expected = compute_sliced_wasserstein(real, fake)
     np.save(tmp_path / "real.npy", real)
     mapped = np.load(tmp_path / "real.npy", mmap_mode="r")
-    monkeypatch.setattr(swd, "_PIECE", 1)
-    assert sliced_wasserstein(mapped, fake) == expected
+    monkeypatch.setattr(swd, "_CHUNK_VALUES", 1)
+    assert compute_sliced_wasserstein(mapped, fake) == expected
 
 
 def test_constant_images_have_finite_distances() -> None:
     """0 among each other and finite to others, although their deviation is 0."""
     black, grey = np.zeros((4, 3, 32, 32), np.uint8), np.full((4, 3, 32, 32), 93, np.uint8)
-    assert sliced_wasserstein(black, grey).levels == {32: 0, 16: 0}
-    assert 0.1 < sliced_wasserstein(black, images(4, 32, 0)).average < 2
+    assert compute_sliced_wasserstein(black, grey).levels == {32: 0, 16: 0}
+    assert 0.1 < compute_sliced_wasserstein(black, images(4, 32, 0)).mean < 2
 
 
 @pytest.mark.parametrize(("size", "expected"), [(16, [16]), (64, [64, 32, 16]), (512, 6)])
 def test_resolutions_of_the_levels(size: int, expected: list[int] | int) -> None:
     """From the full size down to 16."""
-    found = resolutions(size)
+    found = list_resolutions(size)
     assert (len(found) if isinstance(expected, int) else found) == expected
 
 
 def test_sixteen_pixels_have_one_level() -> None:
-    value = sliced_wasserstein(images(4, 16, 0), images(4, 16, 1))
+    value = compute_sliced_wasserstein(images(4, 16, 0), images(4, 16, 1))
     assert list(value.levels) == [16]
-    assert value.average == value.levels[16]
+    assert value.mean == value.levels[16]
 
 
 @pytest.mark.parametrize(
@@ -301,4 +301,4 @@ def test_refuses_sets_without_a_distance(
 ) -> None:
     """Unequal and empty sets, images that are not square or not of a power of two."""
     with pytest.raises(ValueError, match=re.escape(fact)):
-        sliced_wasserstein(np.zeros(real, np.uint8), np.zeros(fake, np.uint8))
+        compute_sliced_wasserstein(np.zeros(real, np.uint8), np.zeros(fake, np.uint8))

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 
 from benchbed.api.metric import MaskInputs
 from benchbed.metrics import masks
-from benchbed.metrics.volume_dice import dice_of_cases, dice_per_case, dice_per_case_sd
+from benchbed.metrics.volume_dice import compute_case_dice, dice_per_case, dice_per_case_sd
 
 
 def case(shared: int, found: int, true: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,14 +39,14 @@ def random_inputs(seed: int = 0) -> MaskInputs:
 
 def test_worked_cases() -> None:
     """0.9, 0.6 and 0.75 have mean 0.75 and population deviation 0.122474 (not 0.15)."""
-    assert dice_of_cases(WORKED) == pytest.approx([0.9, 0.6, 0.75])
+    assert compute_case_dice(WORKED) == pytest.approx([0.9, 0.6, 0.75])
     assert dice_per_case(WORKED, ONCE) == pytest.approx([0.75])
     assert dice_per_case_sd(WORKED, ONCE) == pytest.approx([0.122474], abs=5e-7)
 
 
 def test_two_empty_masks_have_a_dice_of_1() -> None:
     given = inputs(case(0, 0, 0), case(0, 0, 10), case(0, 10, 0))
-    assert dice_of_cases(given).tolist() == [1.0, 0.0, 0.0]
+    assert compute_case_dice(given).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_dice_matches_the_published_formula() -> None:
@@ -54,18 +54,18 @@ def test_dice_matches_the_published_formula() -> None:
     given = inputs(case(90, 100, 100), case(0, 0, 0), case(3, 700, 3))
     expected = [
         (2 * np.sum((s > 0.5) & t) + 1e-10) / (np.sum(s > 0.5) + np.sum(t) + 1e-10)
-        for s, t in zip(given.scores, given.truth, strict=True)
+        for s, t in zip(given.probabilities, given.targets, strict=True)
     ]
-    assert dice_of_cases(given) == pytest.approx(expected, abs=1e-9)
+    assert compute_case_dice(given) == pytest.approx(expected, abs=1e-9)
 
 
 def test_dice_of_a_case_equals_scikit_learns_f1_in_the_field_of_view() -> None:
     given = random_inputs()
     expected = [
         f1_score(t[f], s[f] > 0.5)
-        for s, t, f in zip(given.scores, given.truth, given.fov, strict=True)
+        for s, t, f in zip(given.probabilities, given.targets, given.fov, strict=True)
     ]
-    assert dice_of_cases(given) == pytest.approx(expected, abs=1e-12)
+    assert compute_case_dice(given) == pytest.approx(expected, abs=1e-12)
     assert dice_per_case(given, ONCE)[0] == pytest.approx(np.mean(expected))
     assert dice_per_case_sd(given, ONCE)[0] == pytest.approx(np.std(expected))
 
@@ -115,6 +115,6 @@ def test_stored_histograms_do_not_grow_with_the_volume() -> None:
     small, large = random_inputs(), WORKED
     sizes = {
         sum(array.nbytes for array in (tallied.positive, tallied.negative))
-        for tallied in (masks.tally(small), masks.tally(large))
+        for tallied in (masks.count_pixels(small), masks.count_pixels(large))
     }
     assert sizes == {3 * 2 * masks.BINS * 4}

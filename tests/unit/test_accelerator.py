@@ -18,8 +18,8 @@ from torch import Tensor
 
 from benchbed import Batch, DataShape, Method
 from benchbed.api.specs import MethodSpec
-from benchbed.registry import load, registry
-from benchbed.runs.plan import method_settings
+from benchbed.registry import load_object, get_registry
+from benchbed.runs.plan import resolve_method_settings
 
 
 class MetaAccelerator(CPUAccelerator):
@@ -33,7 +33,7 @@ DEVICE = torch.device("meta")
 STEPS = 6
 """Enough for one step of every optimiser; some generators step after five critic steps."""
 
-TRAINED = [spec for spec in registry().specs(MethodSpec).values() if spec.trains]
+TRAINED = [spec for spec in get_registry().get_specs(MethodSpec).values() if spec.is_trainable]
 
 
 @pytest.fixture(params=TRAINED, ids=lambda spec: spec.name)
@@ -48,11 +48,11 @@ def method(spec: MethodSpec, monkeypatch: pytest.MonkeyPatch) -> Method[Any]:
     # The meta device has no autocast.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     volume = 3 in spec.dimensions
-    settings = method_settings(spec, "quick", {})
+    settings = resolve_method_settings(spec, "quick", {})
     if volume and hasattr(settings, "augment"):
         # MONAI computes its rotation matrices on the host.
-        settings = method_settings(spec, "quick", {"augment": False})
-    built: Method[Any] = load(spec.implementation)(settings)
+        settings = resolve_method_settings(spec, "quick", {"augment": False})
+    built: Method[Any] = load_object(spec.implementation)(settings)
     built.data = DataShape(4 if volume else 3, (16, 32, 32) if volume else (64, 64), 1, 2)
     built.build(built.data)
     strategy = SingleDeviceStrategy(device=DEVICE, accelerator=MetaAccelerator())
@@ -69,7 +69,7 @@ def method(spec: MethodSpec, monkeypatch: pytest.MonkeyPatch) -> Method[Any]:
 
 def _batch(method: Method[Any]) -> Batch:
     shape = method.data.spatial
-    derived = method.derived(method.settings)
+    derived = method.get_derived_arrays(method.settings)
     return Batch(
         image=torch.empty(4, method.data.channels, *shape, device=DEVICE),
         mask=torch.empty(4, 1, *shape, device=DEVICE),
@@ -98,7 +98,7 @@ def test_outputs_stay_on_the_device(spec: MethodSpec, method: Method[Any]) -> No
         "segment": lambda: method.segment(batch.image),
     }
     with torch.no_grad():
-        for name in sorted(spec.abilities & calls.keys()):
+        for name in sorted(spec.capabilities & calls.keys()):
             try:
                 output = calls[name]()
             except NotImplementedError as error:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.runs.assemble import parameter_counts
+from benchbed.runs.assemble import count_parameters
 from benchbed_classics.acgan import ACGAN, Discriminator, Generator
 from benchbed_classics.settings import ACGANSettings
 
@@ -46,7 +46,7 @@ def test_parameters_at_the_papers_size(classes: int, generator: int, discriminat
         method = ACGAN(ACGANSettings())
         method.data = DataShape(3, (128, 128), classes=classes)
         method.build(method.data)
-    assert parameter_counts(method) == {"generator": generator, "discriminator": discriminator}
+    assert count_parameters(method) == {"generator": generator, "discriminator": discriminator}
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from benchbed import Batch, DataShape
-from benchbed.runs.device import fabric
-from benchbed_anisotropic.network import MARGIN, AnisotropicNetwork, ResidualBlock
+from benchbed.runs.device import create_fabric
+from benchbed_anisotropic.network import SLICE_MARGIN, AnisotropicNetwork, ResidualBlock
 from benchbed_anisotropic.settings import WNetSettings
-from benchbed_anisotropic.wnet import VIEWS, WNet, dice_loss, seen_along, with_margin
+from benchbed_anisotropic.wnet import VIEW_AXES, WNet, compute_dice_loss, permute_view, pad_margin
 
 SMALL = (8, 14, 16)
 
@@ -21,7 +21,7 @@ def _method(spatial: tuple[int, int, int] = SMALL, **settings: Any) -> WNet:
     method = WNet(WNetSettings(**{"features": 4, "augment": False, **settings}))
     method.data = DataShape(2, spatial, 3)
     method.build(method.data)
-    method.attach(fabric("cpu", "fp32"))
+    method.attach(create_fabric("cpu", "fp32"))
     method.train()
     return method
 
@@ -37,7 +37,7 @@ def _batch(count: int = 2, spatial: tuple[int, int, int] = SMALL) -> Batch:
 
 
 def _weights(method: WNet, view: str) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in method.network(view).parameters()])
+    return torch.cat([p.detach().flatten() for p in method.get_network(view).parameters()])
 
 
 # --- network
@@ -60,7 +60,7 @@ def test_a_prediction_depends_on_nine_slices() -> None:
     """Four slices away has an effect; five slices away has none."""
     torch.manual_seed(0)
     network = AnisotropicNetwork(1, 2, 4).double().eval()
-    slab = torch.rand(1, 1, 2 * MARGIN + 7, 8, 8, dtype=torch.float64)
+    slab = torch.rand(1, 1, 2 * SLICE_MARGIN + 7, 8, 8, dtype=torch.float64)
     changed = slab.clone()
     changed[:, :, 0] += 1
     with torch.no_grad():
@@ -94,12 +94,12 @@ def test_convolutions_within_and_across_slices() -> None:
 
 def test_views_put_their_slices_first_and_are_reversible() -> None:
     volume = torch.rand(1, 2, 5, 6, 7)
-    assert {view: seen_along(volume, view).shape[2] for view in VIEWS} == {
+    assert {view: permute_view(volume, view).shape[2] for view in VIEW_AXES} == {
         "axial": 5,
         "coronal": 6,
         "sagittal": 7,
     }
-    assert all(torch.equal(seen_along(seen_along(volume, view), view), volume) for view in VIEWS)
+    assert all(torch.equal(permute_view(permute_view(volume, view), view), volume) for view in VIEW_AXES)
 
 
 @pytest.mark.parametrize(
@@ -117,19 +117,19 @@ def test_views_are_trained_in_order(progress: float, view: str) -> None:
 def test_later_views_copy_the_axial_weights_once() -> None:
     method = _method()
     assert not torch.equal(_weights(method, "axial"), _weights(method, "coronal"))
-    method.turn(0.7)
+    method.get_current_view(0.7)
     assert torch.equal(_weights(method, "axial"), _weights(method, "sagittal"))
     assert not torch.equal(_weights(method, "axial"), _weights(method, "coronal"))
     method.training_step(_batch(), 0.7)
     trained = _weights(method, "sagittal")
-    method.turn(0.75)
+    method.get_current_view(0.75)
     assert torch.equal(trained, _weights(method, "sagittal"))
 
 
 def test_the_state_includes_which_views_have_started() -> None:
     method, other = _method(), _method()
     method.training_step(_batch(), 0.7)
-    other.restore(method.state())
+    other.restore_state(method.get_state())
     assert other.begun.tolist() == [True, True, False]
     for each in (method, other):
         each.eval()
@@ -142,9 +142,9 @@ def test_started_views_are_averaged() -> None:
     image = _batch(1).image
     by_view: dict[str, torch.Tensor] = {}
     with torch.no_grad():
-        for view in VIEWS:
-            logits = method.network(view)(with_margin(seen_along(image, view)))
-            by_view[view] = seen_along(logits.softmax(1), view)[:, 1:]
+        for view in VIEW_AXES:
+            logits = method.get_network(view)(pad_margin(permute_view(image, view)))
+            by_view[view] = permute_view(logits.softmax(1), view)[:, 1:]
         torch.testing.assert_close(method.segment(image), by_view["axial"])
         method.begun[:] = True
         torch.testing.assert_close(method.segment(image), sum(by_view.values()) / 3)
@@ -155,10 +155,10 @@ def test_started_views_are_averaged() -> None:
 
 def test_dice_loss_of_known_values() -> None:
     truth = torch.tensor([[[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]])
-    assert float(dice_loss(truth * 200 - 100, truth)) == pytest.approx(0.0, abs=1e-4)
-    assert float(dice_loss(100 - truth * 200, truth)) == pytest.approx(1.0, abs=1e-4)
+    assert float(compute_dice_loss(truth * 200 - 100, truth)) == pytest.approx(0.0, abs=1e-4)
+    assert float(compute_dice_loss(100 - truth * 200, truth)) == pytest.approx(1.0, abs=1e-4)
     # One half everywhere: 2 * 1 / (4 / 4 + 2) for each class.
-    assert float(dice_loss(torch.zeros_like(truth), truth)) == pytest.approx(1 / 3, abs=1e-4)
+    assert float(compute_dice_loss(torch.zeros_like(truth), truth)) == pytest.approx(1 / 3, abs=1e-4)
 
 
 def test_slabs_are_aligned_with_their_labels() -> None:
@@ -167,10 +167,10 @@ def test_slabs_are_aligned_with_their_labels() -> None:
     image = torch.arange(8.0).view(1, 1, 8, 1, 1).expand(6, 2, 8, 4, 4)
     mask = -torch.ones(6, 3, 8, 4, 4)
     mask[:, 1, 5] = 1
-    slabs, labels = method.slabs(image, mask)
+    slabs, labels = method.sample_slabs(image, mask)
     assert slabs.shape == (6, 2, 11, 4, 4)
     assert labels.shape == (6, 4, 3, 4, 4)
-    starts = slabs[:, 0, MARGIN, 0, 0].long().tolist()
+    starts = slabs[:, 0, SLICE_MARGIN, 0, 0].long().tolist()
     assert len(set(starts)) > 1
     for case, start in enumerate(starts):
         expected = [start + place == 5 for place in range(3)]

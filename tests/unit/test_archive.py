@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchbed.errors import BenchbedError
-from benchbed.files import digest
+from benchbed.files import hash_json
 from benchbed.runs import archive as format_of
-from benchbed.runs.archive import Manifest, Refused, Shape, as_json, read_archive, write_archive
-from benchbed.runs.archived_record import archived_record, identity_of, made_plan
-from benchbed.runs.plan import plan
+from benchbed.runs.archive import Manifest, ArchiveError, ShapeModel, to_json_bytes, read_archive, write_archive
+from benchbed.runs.archived_record import read_archived_record, derive_run_hash, derive_plan
+from benchbed.runs.plan import plan_run
 from benchbed.runs.record import Record, read_record
-from benchbed.runs.request import Request
+from benchbed.runs.request import RunConfig
 
 PROTOCOL = {
     "preset": "quick", "task": "synthesis", "dataset": "drive", "source": "phantom",
@@ -39,7 +39,7 @@ RECORD: dict[str, Any] = {
     "schema_version": 1, "id": "unnamed", "state": "finished", "message": "", "method": "dcgan",
     "settings": SETTINGS, "dataset": "drive", "source": "phantom", "fingerprint": "f" * 16,
     "cases": {"train": 20}, "task": "synthesis", "protocol": PROTOCOL,
-    "protocol_hash": digest(PROTOCOL), "seed": 0, "precision": "fp32",
+    "protocol_hash": hash_json(PROTOCOL), "seed": 0, "precision": "fp32",
     "training": {"kimg": 16, "steps": 1000, "seconds": 10.0, "images_per_second": 1600},
     "provenance": {
         "created": "2026-01-01T00:00:00+00:00", "command": "benchbed run", "commit": None,
@@ -48,13 +48,13 @@ RECORD: dict[str, Any] = {
         "device": "cpu",
     },
 }  # fmt: skip
-RECORD["id"] = f"dcgan-drive-32px-s0-{identity_of(Record.model_validate(RECORD))}"
+RECORD["id"] = f"dcgan-drive-32px-s0-{derive_run_hash(Record.model_validate(RECORD))}"
 
 MEMBERS = {
     "README.md": b"# a card\n",
-    "record.json": as_json(RECORD),
-    "settings.json": as_json(SETTINGS),
-    "protocol.json": as_json(PROTOCOL),
+    "record.json": to_json_bytes(RECORD),
+    "settings.json": to_json_bytes(SETTINGS),
+    "protocol.json": to_json_bytes(PROTOCOL),
     "weights.safetensors": b"not real weights: no test here loads them" * 3,
     "history.csv": b"step,kimg,seconds,generator\n1,0.5,2.5,0.25\n2,1.0,5,\n3,1.5,7,nan\n",
     "samples/final.png": PNG,
@@ -64,7 +64,7 @@ MANIFEST = Manifest(
     run=RECORD["id"],
     method="dcgan",
     plugin="benchbed 0.1.0",
-    data=Shape(channels=3, spatial=[32, 32], mask_channels=0, classes=0),
+    data=ShapeModel(channels=3, spatial=[32, 32], mask_channels=0, classes=0),
     members={},
 )
 
@@ -94,7 +94,7 @@ def _zipped(path: Path, entries: Entries) -> Path:
 
 
 def _entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, format_of.EPOCH)
+    entry = zipfile.ZipInfo(name, format_of.ZIP_EPOCH)
     entry.external_attr = (kind | 0o644) << 16
     return entry
 
@@ -105,13 +105,13 @@ def _with_member(entries: Entries, name: str, content: bytes) -> Entries:
     manifest = json.loads(next(c for e, c in entries if e.filename == "manifest.json"))
     listed = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     manifest["members"][name] = listed
-    return [*others, (_entry(name), content), (_entry("manifest.json"), as_json(manifest))]
+    return [*others, (_entry(name), content), (_entry("manifest.json"), to_json_bytes(manifest))]
 
 
 def _rejection(path: Path) -> str:
     """Return the message with which an archive is rejected, without the archive's path."""
-    with pytest.raises(Refused) as caught:
-        archived_record(read_archive(path))
+    with pytest.raises(ArchiveError) as caught:
+        read_archived_record(read_archive(path))
     text = str(caught.value)
     assert "\n" not in text
     assert str(path) in text
@@ -125,8 +125,8 @@ def _has_all(text: str, facts: tuple[str, ...]) -> bool:
 def test_a_valid_archive_is_read(valid: Path) -> None:
     archive = read_archive(valid)
     assert archive.sha256 == hashlib.sha256(valid.read_bytes()).hexdigest()
-    assert {name: archive.read(name) for name in archive.manifest.members} == MEMBERS
-    assert archived_record(archive).id == RECORD["id"]
+    assert {name: archive.read_member(name) for name in archive.manifest.members} == MEMBERS
+    assert read_archived_record(archive).id == RECORD["id"]
 
 
 def test_equal_content_gives_equal_bytes(valid: Path, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_missing_member_is_rejected(valid: Path, tmp_path: Path, name: str) ->
     assert repr(name) in _rejection(_zipped(tmp_path / "bad.zip", fewer))
 
 
-@pytest.mark.parametrize("name", sorted(format_of.REQUIRED))
+@pytest.mark.parametrize("name", sorted(format_of.REQUIRED_MEMBERS))
 def test_a_member_missing_in_the_manifest_too_is_rejected(tmp_path: Path, name: str) -> None:
     fewer = {key: content for key, content in MEMBERS.items() if key != name}
     write_archive(tmp_path / "bad.zip", MANIFEST, fewer)
@@ -286,8 +286,8 @@ def test_changed_files_never_yield_other_content(
     path.write_bytes(content)
     try:
         archive = read_archive(path)
-        members = {name: archive.read(name) for name in archive.manifest.members}
-    except Refused:
+        members = {name: archive.read_member(name) for name in archive.manifest.members}
+    except ArchiveError:
         return
     assert members == MEMBERS
 
@@ -331,7 +331,7 @@ def test_invalid_manifests_are_rejected(
     valid: Path, tmp_path: Path, change: dict[str, Any], fact: str
 ) -> None:
     entries = [
-        (e, as_json({**json.loads(c), **change}) if e.filename == "manifest.json" else c)
+        (e, to_json_bytes({**json.loads(c), **change}) if e.filename == "manifest.json" else c)
         for e, c in _entries(valid)
     ]
     assert re.search(fact, _rejection(_zipped(tmp_path / "bad.zip", entries)))
@@ -377,7 +377,7 @@ def test_an_archive_of_format_1_without_history_is_read(tmp_path: Path) -> None:
     write_archive(tmp_path / "old.zip", MANIFEST.model_copy(update={"version": 1}), members)
     archive = read_archive(tmp_path / "old.zip")
     assert archive.manifest.version == 1
-    assert archived_record(archive).id == RECORD["id"]
+    assert read_archived_record(archive).id == RECORD["id"]
 
 
 @pytest.mark.parametrize(
@@ -387,26 +387,26 @@ def test_an_archive_of_format_1_without_history_is_read(tmp_path: Path) -> None:
         (b"\xff\xfe", ("record.json", "JSON")),
         (b"[" * 100_000, ("record.json", "JSON")),
         (b'{"id": 1, "id": 2}', ("record.json", "JSON", "key")),
-        (as_json({**RECORD, "message": "\x1b[2J"}), ("record.json", repr("\x1b[2J"))),
-        (as_json({**RECORD, "settings": {"\x07": 1}}), ("record.json", repr("\x07"))),
-        (as_json([]), ("schema_version",)),
-        (as_json({**RECORD, "schema_version": 9}), ("schema", "9", "1")),
-        (as_json({**RECORD, "seed": "zero"}), ("'seed'",)),
-        (as_json({**RECORD, "seed": 1}), ("run id", RECORD["id"].split("-")[-1])),
-        (as_json({**RECORD, "id": "another-run"}), ("run id", RECORD["id"], "another-run")),
-        (as_json({**RECORD, "method": "wgan"}), ("method", "'dcgan'", "'wgan'")),
-        (as_json({**RECORD, "settings": {"batch_size": 8}}), ("settings", str(SETTINGS), "8")),
-        (as_json({**RECORD, "protocol": {**PROTOCOL, "kimg": 1}}), ("protocol",)),
+        (to_json_bytes({**RECORD, "message": "\x1b[2J"}), ("record.json", repr("\x1b[2J"))),
+        (to_json_bytes({**RECORD, "settings": {"\x07": 1}}), ("record.json", repr("\x07"))),
+        (to_json_bytes([]), ("schema_version",)),
+        (to_json_bytes({**RECORD, "schema_version": 9}), ("schema", "9", "1")),
+        (to_json_bytes({**RECORD, "seed": "zero"}), ("'seed'",)),
+        (to_json_bytes({**RECORD, "seed": 1}), ("run id", RECORD["id"].split("-")[-1])),
+        (to_json_bytes({**RECORD, "id": "another-run"}), ("run id", RECORD["id"], "another-run")),
+        (to_json_bytes({**RECORD, "method": "wgan"}), ("method", "'dcgan'", "'wgan'")),
+        (to_json_bytes({**RECORD, "settings": {"batch_size": 8}}), ("settings", str(SETTINGS), "8")),
+        (to_json_bytes({**RECORD, "protocol": {**PROTOCOL, "kimg": 1}}), ("protocol",)),
         (
-            as_json({**RECORD, "protocol_hash": "0" * 12}),
-            ("protocol", "hash", digest(PROTOCOL), "0" * 12),
+            to_json_bytes({**RECORD, "protocol_hash": "0" * 12}),
+            ("protocol", "hash", hash_json(PROTOCOL), "0" * 12),
         ),
-        (as_json({**RECORD, "source": "real"}), ("source", "'phantom'", "'real'")),
-        (as_json({**RECORD, "fingerprint": "0"}), ("fingerprint", "f" * 16, "'0'")),
-        (as_json({**RECORD, "dataset": "stare"}), ("dataset", "'drive'", "'stare'")),
-        (as_json({**RECORD, "state": "diverged"}), ("state", "'finished'", "'diverged'")),
+        (to_json_bytes({**RECORD, "source": "real"}), ("source", "'phantom'", "'real'")),
+        (to_json_bytes({**RECORD, "fingerprint": "0"}), ("fingerprint", "f" * 16, "'0'")),
+        (to_json_bytes({**RECORD, "dataset": "stare"}), ("dataset", "'drive'", "'stare'")),
+        (to_json_bytes({**RECORD, "state": "diverged"}), ("state", "'finished'", "'diverged'")),
         (
-            as_json({**RECORD, "imported": {"archive": "a", "sha256": "b", "at": "c"}}),
+            to_json_bytes({**RECORD, "imported": {"archive": "a", "sha256": "b", "at": "c"}}),
             ("imported",),
         ),
     ],
@@ -420,7 +420,7 @@ def test_inconsistent_records_are_rejected(
 
 
 def test_a_size_unlike_the_protocol_is_rejected(tmp_path: Path) -> None:
-    data = Shape(channels=3, spatial=[64, 64], mask_channels=0, classes=0)
+    data = ShapeModel(channels=3, spatial=[64, 64], mask_channels=0, classes=0)
     write_archive(tmp_path / "bad.zip", MANIFEST.model_copy(update={"data": data}), MEMBERS)
     assert _has_all(_rejection(tmp_path / "bad.zip"), ("size", "32", "64"))
 
@@ -430,26 +430,26 @@ def test_the_id_of_every_committed_run_contains_the_hash_of_its_record() -> None
     paths = sorted((Path(__file__).parents[2] / "results/records").glob("*.json"))
     records = [read_record(path) for path in paths]
     assert len(records) > 50
-    assert [r.id for r in records if not r.id.endswith(f"-{identity_of(r)}")] == []
-    assert {made_plan(record)["id"] for record in records} == {record.id for record in records}
+    assert [r.id for r in records if not r.id.endswith(f"-{derive_run_hash(r)}")] == []
+    assert {derive_plan(record)["id"] for record in records} == {record.id for record in records}
 
 
 @pytest.mark.parametrize("share", [None, 0.5])
 def test_a_record_has_the_hash_of_its_plan(share: float | None) -> None:
     """For a run on synthetic pairs, with an integer and a fractional budget."""
-    planned = plan(
-        Request(
+    planned = plan_run(
+        RunConfig(
             method="unet", dataset="drive", task="augmentation", settings={}, size=64, kimg=0.5,
-            regime="mixed", generator="dual-gan", generator_kimg=2.0, pairs=8, real_share=share,
+            regime="mixed", generator="dual-gan", generator_kimg=2.0, pair_count=8, real_share=share,
         )
     )  # fmt: skip
-    assert planned.pairs is not None
+    assert planned.pair_plan is not None
     content = {
         **RECORD, "id": planned.id, "method": "unet", "task": "augmentation",
         "settings": planned.settings.model_dump(mode="json"),
         "protocol": planned.protocol.as_dict(), "protocol_hash": planned.protocol.hash,
-        "pairs": planned.pairs.as_dict(),
+        "pairs": planned.pair_plan.as_dict(),
     }  # fmt: skip
     record = Record.model_validate(json.loads(json.dumps(content)))
-    assert planned.id.endswith(f"-{identity_of(record)}")
-    assert made_plan(record)["pairs"] == planned.pairs.as_dict()
+    assert planned.id.endswith(f"-{derive_run_hash(record)}")
+    assert derive_plan(record)["pairs"] == planned.pair_plan.as_dict()

@@ -14,29 +14,29 @@ import torch
 from PIL import Image
 
 from benchbed.api.specs import MetricSpec
-from benchbed.data.feed import Feed
-from benchbed.data.prepare import Split
+from benchbed.data.feed import CaseLoader
+from benchbed.data.prepare import DataSplit
 from benchbed.errors import BenchbedError
 from benchbed.protocol import Protocol
-from benchbed.registry import registry
-from benchbed.report.boards import overview
-from benchbed.report.frame import frame
-from benchbed.runs.done import checkpoint_of
-from benchbed.runs.pairs import Mixture, joined, share_of
-from benchbed.runs.plan import Plan, plan
+from benchbed.registry import get_registry
+from benchbed.report.boards import build_overview
+from benchbed.report.frame import build_frame
+from benchbed.runs.done import find_checkpoint
+from benchbed.runs.pairs import TrainingMixture, join_splits, select_share
+from benchbed.runs.plan import RunPlan, plan_run
 from benchbed.runs.record import Record
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
-from benchbed.runs.training_set import TrainingSet
-from benchbed.training.events import Silent
-from benchbed.training.loop import Interrupted
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
+from benchbed.runs.training_set import TrainingSetBuilder
+from benchbed.training.events import NullReporter
+from benchbed.training.loop import TrainingInterrupted
 from benchbed.training.state import load_checkpoint
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
 
 
-def _plan(**changes: Any) -> Plan:
+def _plan(**changes: Any) -> RunPlan:
     options = {
         "method": "unet",
         "dataset": "drive",
@@ -52,7 +52,7 @@ def _plan(**changes: Any) -> Plan:
         "samples": 16,
         **changes,
     }
-    return plan(Request(**options))
+    return plan_run(RunConfig(**options))
 
 
 @pytest.mark.parametrize(
@@ -112,39 +112,39 @@ def test_training_pairs_are_part_of_the_run_id() -> None:
     assert _plan(regime="real").id == _plan(regime="real", generator=None).id
 
 
-def _generator(planned: Plan) -> Plan:
-    assert planned.pairs is not None
-    assert planned.pairs.generator is not None
-    return planned.pairs.generator
+def _generator(planned: RunPlan) -> RunPlan:
+    assert planned.pair_plan is not None
+    assert planned.pair_plan.generator is not None
+    return planned.pair_plan.generator
 
 
-class _InterruptEarly(Silent):
+class _InterruptEarly(NullReporter):
     """Sends SIGINT at the first sample grid of training, as Ctrl-C does."""
 
-    def picture(self, path: Path) -> None:
+    def report_picture(self, path: Path) -> None:
         if path.name.endswith("-kimg.png"):
             signal.raise_signal(signal.SIGINT)
 
 
-def _split(value: int, count: int) -> Split:
+def _split(value: int, count: int) -> DataSplit:
     shape = (count, 8, 8)
     arrays = {
         "image": np.full((count, 1, 8, 8), value, np.uint8),
         "mask": np.ones(shape, np.uint8),
         "fov": np.ones(shape, np.uint8),
     }
-    return Split(tuple(f"{value}-{n}" for n in range(count)), arrays)
+    return DataSplit(tuple(f"{value}-{n}" for n in range(count)), arrays)
 
 
 def _shown(regime: str, total: int) -> list[int]:
     """Return the brightness of all training cases: 255 for real, 0 for synthetic ones."""
-    mixture = Mixture(regime, _split(255, 4), _split(0, 8))
+    mixture = TrainingMixture(regime, _split(255, 4), _split(0, 8))
     protocol = Protocol(
         preset="quick", task="augmentation", dataset="d", source="phantom", fingerprint="f",
         size=8, channels=1, framing="center", kimg=total / 1000, samples=0,
     )  # fmt: skip
-    feed = mixture.feed(0, torch.device("cpu"), protocol)
-    batches = [feed.batch(shown, 4) for shown in range(0, total, 4)]
+    feed = mixture.build_loader(0, torch.device("cpu"), protocol)
+    batches = [feed.get_batch(shown, 4) for shown in range(0, total, 4)]
     return [round(float(image.mean()) * 127.5 + 127.5) for b in batches for image in b.image]
 
 
@@ -157,19 +157,19 @@ def test_regimes_use_real_and_synthetic_cases_as_named() -> None:
 
 def test_shares_of_the_real_cases_are_nested_and_depend_on_the_seed() -> None:
     real = _split(255, 40)
-    few, more = (set(share_of(real, share, 3).ids) for share in (0.1, 0.25))
+    few, more = (set(select_share(real, share, 3).ids) for share in (0.1, 0.25))
     assert (len(few), len(more)) == (4, 10)
     assert few < more
-    assert set(share_of(real, 0.1, 4).ids) != few
-    assert len(share_of(real, 0.001, 0)) == 1
-    assert share_of(real, 1.0, 0) is real
+    assert set(select_share(real, 0.1, 4).ids) != few
+    assert len(select_share(real, 0.001, 0)) == 1
+    assert select_share(real, 1.0, 0) is real
 
 
 def test_joined_splits_keep_common_arrays() -> None:
-    both = joined(_split(255, 2), Split(("a",), {"image": np.zeros((1, 1, 8, 8), np.uint8)}))
+    both = join_splits(_split(255, 2), DataSplit(("a",), {"image": np.zeros((1, 1, 8, 8), np.uint8)}))
     assert set(both.arrays) == {"image"}
     assert len(both) == 3
-    batch = Feed(both, 0, torch.device("cpu")).batch(0, 3)
+    batch = CaseLoader(both, 0, torch.device("cpu")).get_batch(0, 3)
     assert batch.mask is None
 
 
@@ -177,17 +177,17 @@ def test_test_cases_are_never_trained_on() -> None:
     """Neither by the segmenter nor by the generator: no name and no image."""
     real = _plan(regime="real")
     for planned in (real, _generator(_plan())):
-        cases = TrainingSet(
+        cases = TrainingSetBuilder(
             planned,
             torch.device("cpu"),
-            Silent(),
+            NullReporter(),
             lambda *_: None,
             lambda *_: pytest.fail("no upstream run is needed"),
         )
-        prepared = cases.prepared()
-        feed = cases.feed(prepared)
-        assert isinstance(feed, Feed)
-        test_split = prepared.split("test")
+        prepared = cases.prepare_data()
+        feed = cases.build_loader(prepared)
+        assert isinstance(feed, CaseLoader)
+        test_split = prepared.get_split("test")
         assert len(test_split)
         assert not set(feed.split.ids) & set(test_split.ids)
         training_images = {image.tobytes() for image in feed.split.arrays["image"]}
@@ -196,42 +196,42 @@ def test_test_cases_are_never_trained_on() -> None:
 
 def test_the_generator_is_trained_first_and_once(tmp_path: Path) -> None:
     """It is reused by a second regime, and retrained where its weights are missing."""
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     planned = _plan()
     generator = _generator(planned)
-    record = carry_out(planned, store).record
+    record = execute_run(planned, store).record
     assert record.state == "finished"
     assert record.pairs is not None
-    assert (record.pairs.generator, record.pairs.run) == ("dual-gan", generator.id)
+    assert (record.pairs.generator, record.pairs.generator_run) == ("dual-gan", generator.id)
     for fact in ("synthetic", " 6 ", "dual-gan", "drive", "0.05 kimg"):
         assert fact in record.pairs.label
-    assert store.record(generator.id) is not None
-    assert (store.run_folder(planned.id) / "samples" / "pairs.png").exists()
-    weights = checkpoint_of(generator, store)
+    assert store.load_record(generator.id) is not None
+    assert (store.get_run_folder(planned.id) / "samples" / "pairs.png").exists()
+    weights = find_checkpoint(generator, store)
     written = weights.stat().st_mtime_ns
-    carry_out(_plan(regime="finetuned"), store)
+    execute_run(_plan(regime="finetuned"), store)
     assert weights.stat().st_mtime_ns == written
     weights.unlink()
-    again = carry_out(_plan(), store, force=True).record
+    again = execute_run(_plan(), store, force=True).record
     assert weights.exists()
     assert again.metrics == record.metrics
 
 
 def test_an_interrupted_generator_is_trained_to_its_end(tmp_path: Path) -> None:
     """Its record exists without weights, as if committed: partial weights are not used."""
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     generator = replace(_generator(_plan()), metrics=())
-    carry_out(generator, store)
-    path = checkpoint_of(generator, store)
+    execute_run(generator, store)
+    path = find_checkpoint(generator, store)
     complete = load_checkpoint(path, "dual-gan")
     for force in (False, True):
         if not force:
             path.unlink()
-        with pytest.raises(Interrupted):
-            carry_out(generator, store, _InterruptEarly(), weights=True, force=force)
+        with pytest.raises(TrainingInterrupted):
+            execute_run(generator, store, _InterruptEarly(), weights=True, force=force)
         assert load_checkpoint(path, "dual-gan")["shown"] < complete["shown"]
-        assert store.record(generator.id) is not None
-        carry_out(generator, store, weights=not force)
+        assert store.load_record(generator.id) is not None
+        execute_run(generator, store, weights=not force)
         again = load_checkpoint(path, "dual-gan")
         assert again["shown"] == complete["shown"]
         for name, tensor in complete["state"]["modules"]["photo_generator"].items():
@@ -250,7 +250,7 @@ def test_regimes_are_rows_of_one_table_with_different_labels(
         make_record("unet", task="augmentation", pairs=facts, id=f"unet-{number}")
         for number, facts in enumerate(pairs)
     ]
-    board = overview(frame(records), "augmentation", registry().specs(MetricSpec))
+    board = build_overview(build_frame(records), "augmentation", get_registry().get_specs(MetricSpec))
     assert len(board.tables) == 1
     expected = [
         ("mixed", " 6 ", "dual-gan", "drive", "8 kimg", "50%"),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchbed.api.averages import RunningAverage
+from benchbed.api.averages import ExponentialMovingAverage
 
 DECAY = 0.9
 
@@ -44,7 +44,7 @@ def have_equal_states(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 def test_the_average_is_bit_identical_to_pytorchs() -> None:
     model = network()
-    ours, theirs = RunningAverage(model, DECAY), torch_average(model)
+    ours, theirs = ExponentialMovingAverage(model, DECAY), torch_average(model)
     for _ in range(20):
         change_weights(model)
         ours.update_parameters(model)
@@ -62,7 +62,7 @@ def test_states_are_interchangeable_with_pytorchs() -> None:
         for _ in range(updates):
             change_weights(model)
             theirs.update_parameters(model)
-        ours = RunningAverage(network(), DECAY)
+        ours = ExponentialMovingAverage(network(), DECAY)
         for _ in range(2):  # overwritten by the loaded state
             ours.update_parameters(model)
         ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
@@ -88,7 +88,7 @@ def test_the_device_is_read_once_after_loading_a_state(
     for name in ("__bool__", "__int__", "__float__", "item", "cpu", "tolist"):
         record_reads(name)
     model = network()
-    ours = RunningAverage(model, DECAY)
+    ours = ExponentialMovingAverage(model, DECAY)
     for _ in range(3):
         ours.update_parameters(model)
     assert reads == []

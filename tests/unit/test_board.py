@@ -9,29 +9,29 @@ from typing import Any
 import pytest
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import Outcome, carry_out
-from benchbed.runs.store import Store
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import RunOutcome, execute_run
+from benchbed.runs.store import ResultStore
 from benchbed.training import board
-from benchbed.training.loop import Interrupted, Loop, Options
+from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 
 
-def run(root: Path, *, logger: Any = "tensorboard", force: bool = False) -> Outcome:
-    request = Request(
+def run(root: Path, *, logger: Any = "tensorboard", force: bool = False) -> RunOutcome:
+    request = RunConfig(
         method="tiny-lsgan", dataset="discs", settings={},
         kimg=0.2, size=16, samples=8, metrics=("kl",),
     )  # fmt: skip
-    options = Options(pictures=2, logger=logger)
-    return carry_out(plan(request), Store(root), force=force, options=options)
+    options = TrainingOptions(picture_count=2, logger=logger)
+    return execute_run(plan_run(request), ResultStore(root), force=force, options=options)
 
 
 def events(folder: Path) -> Any:
     """Return what TensorBoard reads from the folder of a run."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    reader = accumulator.EventAccumulator(str(folder / board.FOLDER))
+    reader = accumulator.EventAccumulator(str(folder / board.LOG_FOLDER))
     reader.Reload()
     return reader
 
@@ -61,39 +61,39 @@ def test_the_logger_changes_no_result(tmp_path: Path) -> None:
     logged_run, plain_run = run(tmp_path / "a"), run(tmp_path / "b", logger=None)
     assert logged_run.record.metrics == plain_run.record.metrics
     assert history(logged_run.folder) == history(plain_run.folder)
-    assert not (plain_run.folder / board.FOLDER).exists()
+    assert not (plain_run.folder / board.LOG_FOLDER).exists()
 
 
 def test_a_resumed_run_logs_every_step_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped after 12 steps, killed after 18, then completed."""
-    step = Loop._step
+    step = TrainingLoop._run_step
 
     def run_until(last: int, error: type[BaseException]) -> None:
-        def stopping(self: Loop, share: float) -> None:
+        def stopping(self: TrainingLoop, share: float) -> None:
             step(self, share)
             if self.method.steps == last:
-                if error is Interrupted:
-                    self._save()
+                if error is TrainingInterrupted:
+                    self._save_checkpoint()
                 raise error
 
-        monkeypatch.setattr(Loop, "_step", stopping)
-        with pytest.raises(Interrupted):
+        monkeypatch.setattr(TrainingLoop, "_run_step", stopping)
+        with pytest.raises(TrainingInterrupted):
             run(tmp_path)
 
-    run_until(12, Interrupted)
+    run_until(12, TrainingInterrupted)
     run_until(18, KeyboardInterrupt)
-    monkeypatch.setattr(Loop, "_step", step)
+    monkeypatch.setattr(TrainingLoop, "_run_step", step)
     folder = run(tmp_path).folder
-    assert len(list((folder / board.FOLDER).iterdir())) == 3
+    assert len(list((folder / board.LOG_FOLDER).iterdir())) == 3
     assert [step for step, _ in logged(folder)] == list(range(1, 26))
 
 
 def test_a_forced_run_deletes_the_events_of_the_previous_run(tmp_path: Path) -> None:
     run(tmp_path)
     folder = run(tmp_path, force=True).folder
-    assert len(list((folder / board.FOLDER).iterdir())) == 1
+    assert len(list((folder / board.LOG_FOLDER).iterdir())) == 1
 
 
 def test_a_missing_package_error_shows_the_install_command(
@@ -111,14 +111,14 @@ def test_the_run_command_passes_the_logger(tmp_path: Path, monkeypatch: pytest.M
     from benchbed.cli import run_command
     from benchbed.runs import runner
 
-    received: list[Options] = []
+    received: list[TrainingOptions] = []
 
-    def stop(*_: Any, options: Options, **__: Any) -> None:
+    def stop(*_: Any, options: TrainingOptions, **__: Any) -> None:
         received.append(options)
-        raise Interrupted
+        raise TrainingInterrupted
 
-    monkeypatch.setattr(runner, "carry_out", stop)
+    monkeypatch.setattr(runner, "execute_run", stop)
     arguments = ["--method", "tiny-lsgan", "--dataset", "discs", "--results", str(tmp_path)]
     arguments += ["--size", "16", "--logger", "tensorboard", "--checkpoint-every", "7s"]
     assert CliRunner().invoke(run_command.app, arguments).exit_code == 130
-    assert received == [Options(checkpoint_seconds=7.0, logger="tensorboard")]
+    assert received == [TrainingOptions(checkpoint_seconds=7.0, logger="tensorboard")]

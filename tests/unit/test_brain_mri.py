@@ -10,13 +10,13 @@ from PIL import Image
 from scipy import ndimage
 
 from benchbed.data.collection import Collection
-from benchbed.data.prepare import identify, prepare
-from benchbed.data.source import resolve
-from benchbed.data.verify import verify
+from benchbed.data.prepare import identify_collection, prepare_dataset
+from benchbed.data.source import resolve_collection
+from benchbed.data.verify import verify_files
 from benchbed.errors import BenchbedError
-from benchbed_brain.anatomy import brain
+from benchbed_brain.anatomy import sample_brain
 from benchbed_brain.phantom import render
-from benchbed_brain.tumour import pushed, tumours
+from benchbed_brain.tumour import push_brain, sample_tumours
 
 CASES = render(range(40), 128, 7)
 IMAGES, LABELS = CASES["image"][..., 0], CASES["label"]
@@ -51,40 +51,40 @@ def _counts(collection: Collection) -> tuple[int, int]:
 def test_folders_are_the_classes_and_the_nested_copy_is_ignored(
     tmp_path: Path, nested: bool
 ) -> None:
-    collection = resolve("brain-mri", "real", _official(tmp_path, nested=nested))
+    collection = resolve_collection("brain-mri", "real", _official(tmp_path, nested=nested))
     assert _counts(collection) == (9, 7)
     assert "no 1" in {case.id for case in collection.cases}
-    findings = verify(collection)
+    findings = verify_files(collection)
     assert findings.duplicates == []
     assert findings.undecodable == {}
 
 
 def test_the_name_of_the_inner_folder_is_found_too(tmp_path: Path) -> None:
     root = _official(tmp_path, nested=False, folder="brain_tumor_dataset")
-    assert _counts(resolve("brain-mri", "real", root)) == (9, 7)
+    assert _counts(resolve_collection("brain-mri", "real", root)) == (9, 7)
     _official(tmp_path)
-    assert _counts(resolve("brain-mri", "real", root)) == (9, 7), "both folders are counted"
+    assert _counts(resolve_collection("brain-mri", "real", root)) == (9, 7), "both folders are counted"
 
 
 def test_two_files_of_the_same_name_are_two_cases_of_one_patient(tmp_path: Path) -> None:
-    cases = resolve("brain-mri", "real", _official(tmp_path)).cases
+    cases = resolve_collection("brain-mri", "real", _official(tmp_path)).cases
     same_name = [case for case in cases if case.patient == "Y8"]
     assert sorted(case.id for case in same_name) == ["yes/Y8.jpg", "yes/Y8.png"]
     assert len({case.split for case in same_name}) == 1
 
 
 def test_all_modes_become_grey_squares_with_labels(tmp_path: Path) -> None:
-    collection, fingerprint = identify(resolve("brain-mri", "real", _official(tmp_path)))
+    collection, fingerprint = identify_collection(resolve_collection("brain-mri", "real", _official(tmp_path)))
     spec = collection.spec
-    prepared = prepare(
+    prepared = prepare_dataset(
         collection, fingerprint, size=32, channels=spec.channels, framing=spec.framing
     )
     splits = prepared.splits.values()
-    assert {split.image.shape[1:] for split in splits} == {(1, 32, 32)}
+    assert {split.images.shape[1:] for split in splits} == {(1, 32, 32)}
     assert sum(split.arrays["label"].sum() for split in splits) == 9
     assert spec.classes == ("no", "yes")
     for split in splits:
-        assert split.image[..., :2].max() < split.image[..., 8:-8].mean(), "portrait: black sides"
+        assert split.images[..., :2].max() < split.images[..., 8:-8].mean(), "portrait: black sides"
 
 
 def test_duplicate_files_are_used_once(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_duplicate_files_are_used_once(tmp_path: Path) -> None:
     for copy, original in (("yes/Y9.jpg", "yes/Y3.JPG"), ("no/4 no.jpg", "yes/Y5.JPG")):
         (folder / copy).write_bytes((folder / original).read_bytes())
     messages: list[str] = []
-    usable, _ = identify(resolve("brain-mri", "real", tmp_path), say=messages.append)
+    usable, _ = identify_collection(resolve_collection("brain-mri", "real", tmp_path), say=messages.append)
     assert len(usable.cases) == 16
     assert "2 of 18" in messages[0]
     assert "4 no = Y5" in messages[0], "duplicates in two classes are named"
@@ -101,22 +101,22 @@ def test_duplicate_files_are_used_once(tmp_path: Path) -> None:
 def test_an_unknown_class_folder_is_named(tmp_path: Path) -> None:
     _slice(_official(tmp_path) / "brain-mri/maybe/1.jpg", 1)
     with pytest.raises(BenchbedError, match=r"maybe/1\.jpg.*'maybe'.*brain-mri.*\bno, yes\b"):
-        resolve("brain-mri", "real", tmp_path)
+        resolve_collection("brain-mri", "real", tmp_path)
 
 
 def test_real_data_has_the_published_counts(real_data: Path) -> None:
     """155 with a tumour, 98 without; 22 groups of equal files with 25 duplicates."""
     if not (real_data / "brain-mri").is_dir():
         pytest.skip("BENCHBED_DATA has no brain-mri")
-    collection = resolve("brain-mri", "real", real_data)
+    collection = resolve_collection("brain-mri", "real", real_data)
     assert _counts(collection) == (155, 98)
-    findings = verify(collection)
+    findings = verify_files(collection)
     assert len(findings.duplicates) == 22
     assert ["Y15", "Y181", "Y34"] in findings.duplicates
-    assert (findings.classes, findings.leaks, findings.undecodable) == ([], [], {})
+    assert (findings.class_conflicts, findings.split_leaks, findings.undecodable) == ([], [], {})
     messages: list[str] = []
-    usable, fingerprint = identify(collection, say=messages.append)
-    assert (len(usable.cases), len(usable.copies)) == (228, 25)
+    usable, fingerprint = identify_collection(collection, say=messages.append)
+    assert (len(usable.cases), len(usable.duplicates)) == (228, 25)
     assert fingerprint == findings.fingerprint
     assert "25 of 253" in messages[0]
     contents = [case.image.read_bytes() for case in usable.cases]
@@ -199,15 +199,15 @@ def test_a_tumour_pushes_tissue_away_but_not_out_of_the_skull() -> None:
     moved = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        before = brain("bodies", rng)
-        growths = tumours(before.outline, rng)[:1]
-        after = pushed(before, growths)
+        before = sample_brain("bodies", rng)
+        growths = sample_tumours(before.outline, rng)[:1]
+        after = push_brain(before, growths)
         old, new = before.fluid.start, after.fluid.start
         centre = np.asarray(growths[0].centre)
         gained = np.hypot(*(new - centre).T) - np.hypot(*(old - centre).T)
         assert gained.min() >= -1e-9
         moved += bool(gained.max() > 0.02)
         for start, end in ((before.sulci.end, after.sulci.end), (old, new)):
-            furthest = np.maximum(before.outline.reach(*start.T), 0.98)
-            assert (before.outline.reach(*end.T) <= furthest + 0.01).all()
+            furthest = np.maximum(before.outline.measure_depth(*start.T), 0.98)
+            assert (before.outline.measure_depth(*end.T) <= furthest + 0.01).all()
     assert moved > 7

@@ -11,18 +11,18 @@ from PIL import Image
 from scipy import ndimage
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect, found
-from benchbed.data.prepare import identify, prepare
+from benchbed.data.collection import Collection, collect_cases, find_layouts
+from benchbed.data.prepare import identify_collection, prepare_dataset
 from benchbed.errors import BenchbedError
 from benchbed.phantoms import fill
-from benchbed.registry import registry
-from benchbed_cells.cell import draw_lots
+from benchbed.registry import get_registry
+from benchbed_cells.cell import sample_cell
 from benchbed_cells.phantom import render
 
 
 def _collected(root: Path) -> Collection:
-    spec = registry().spec(DatasetSpec, "bu-bil")
-    return collect(spec, found(spec, root), root)
+    spec = get_registry().get_spec(DatasetSpec, "bu-bil")
+    return collect_cases(spec, find_layouts(spec, root), root)
 
 
 def _write_library(root: Path, names: list[str], prefix: str = "") -> Path:
@@ -50,10 +50,10 @@ def test_images_pair_with_masks_with_or_without_prefix(tmp_path: Path, prefix: s
     """Files outside the two folders, such as crowdsourced annotations, are ignored."""
     _write_library(tmp_path, NAMES, prefix)
     collection = _collected(tmp_path)
-    assert sum(collection.counts().values()) == 35
-    assert set(collection.counts()) == {"train", "test"}
+    assert sum(collection.count_cases().values()) == 35
+    assert set(collection.count_cases()) == {"train", "test"}
     for case in collection.cases:
-        assert not case.official
+        assert not case.is_official_split
         assert case.mask is not None
         assert case.mask.name == prefix + case.image.name
         assert case.mask.parent.name == "GoldStandard"
@@ -85,17 +85,17 @@ def test_an_image_without_mask_is_named(tmp_path: Path) -> None:
 def test_framing_does_not_crop(tmp_path: Path) -> None:
     """A cell at the edge of a wide image keeps its share of the area, here 72 of 768."""
     _write_library(tmp_path, NAMES)
-    collection, fingerprint = identify(_collected(tmp_path))
-    spec = registry().spec(DatasetSpec, "bu-bil")
-    prepared = prepare(collection, fingerprint, size=48, channels=1, framing=spec.framing)
+    collection, fingerprint = identify_collection(_collected(tmp_path))
+    spec = get_registry().get_spec(DatasetSpec, "bu-bil")
+    prepared = prepare_dataset(collection, fingerprint, size=48, channels=1, framing=spec.framing)
     for split in prepared.splits.values():
-        assert split.image.shape[1:] == (1, 48, 48)
+        assert split.images.shape[1:] == (1, 48, 48)
         share = np.asarray(split.arrays["mask"]).mean((1, 2))
         np.testing.assert_allclose(share, 72 / 768, atol=0.01)
 
 
 def test_the_access_text_says_that_the_folder_number_is_unknown() -> None:
-    access = registry().spec(DatasetSpec, "bu-bil").access
+    access = get_registry().get_spec(DatasetSpec, "bu-bil").access_instructions
     assert re.search(r"\b35\b", access)
     assert re.search(r"not known|unknown", access)
 
@@ -158,7 +158,7 @@ def test_the_cell_has_more_texture_than_the_background() -> None:
 
 def test_the_nucleus_is_in_the_cell_and_most_cells_are_spindles() -> None:
     """A process is 60 points of the outline: six knots of ten steps."""
-    cells = [draw_lots(np.random.default_rng(k)) for k in range(60)]
+    cells = [sample_cell(np.random.default_rng(k)) for k in range(60)]
     arms = np.asarray([len(cell.outline) // 60 for cell in cells])
     assert set(arms) == {2, 3, 4}
     assert 0.4 < (arms == 2).mean() < 0.75

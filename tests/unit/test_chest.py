@@ -10,10 +10,10 @@ from PIL import Image
 from scipy import ndimage
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect, found
-from benchbed.data.prepare import identify, prepare
-from benchbed.data.source import look, missing, resolve
-from benchbed.registry import registry
+from benchbed.data.collection import Collection, collect_cases, find_layouts
+from benchbed.data.prepare import identify_collection, prepare_dataset
+from benchbed.data.source import find_dataset, describe_missing_dataset, resolve_collection
+from benchbed.registry import get_registry
 from benchbed_chest.phantom import render
 
 NAMES = {
@@ -27,7 +27,7 @@ NAMES = {
 
 
 def _spec() -> DatasetSpec:
-    return registry().spec(DatasetSpec, "chest-xray")
+    return get_registry().get_spec(DatasetSpec, "chest-xray")
 
 
 def _write_tree(folder: Path) -> None:
@@ -50,7 +50,7 @@ def _write_mac_files(folder: Path) -> None:
 
 
 def _collected(root: Path) -> Collection:
-    return collect(_spec(), found(_spec(), root), root)
+    return collect_cases(_spec(), find_layouts(_spec(), root), root)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_the_tree_is_found_once_at_any_nesting(tmp_path: Path, folders: tuple[st
     for folder in folders:
         _write_tree(tmp_path / folder)
         _write_mac_files(tmp_path / folder)
-    assert _collected(tmp_path).counts() == {"test": 5, "train": 7, "val": 2}
+    assert _collected(tmp_path).count_cases() == {"test": 5, "train": 7, "val": 2}
     inside = tmp_path / folders[0].split("/")[0]
-    assert _collected(inside).counts() == {"test": 5, "train": 7, "val": 2}
+    assert _collected(inside).count_cases() == {"test": 5, "train": 7, "val": 2}
 
 
 def test_labels_are_folders_and_splits_are_patient_disjoint(tmp_path: Path) -> None:
@@ -90,20 +90,20 @@ def test_labels_are_folders_and_splits_are_patient_disjoint(tmp_path: Path) -> N
 
 def test_grey_and_rgb_images_become_one_channel_and_are_stretched(tmp_path: Path) -> None:
     _write_tree(tmp_path / "chest_xray")
-    collection, fingerprint = identify(_collected(tmp_path))
+    collection, fingerprint = identify_collection(_collected(tmp_path))
     spec = _spec()
-    prepared = prepare(
+    prepared = prepare_dataset(
         collection, fingerprint, size=32, channels=spec.channels, framing=spec.framing
     )
-    train = prepared.split("train")
-    assert train.image.shape == (7, 1, 32, 32)
-    assert train.image.std((1, 2, 3)).min() > 10
+    train = prepared.get_split("train")
+    assert train.images.shape == (7, 1, 32, 32)
+    assert train.images.std((1, 2, 3)).min() > 10
     # A padded image would have a border of one value.
-    assert min(train.image[..., 0, :].std(-1).min(), train.image[..., 0].std(-1).min()) > 3
+    assert min(train.images[..., 0, :].std(-1).min(), train.images[..., 0].std(-1).min()) > 3
 
 
 def test_the_message_for_missing_data_shows_layout_and_source(tmp_path: Path) -> None:
-    text = missing(look(_spec(), tmp_path))
+    text = describe_missing_dataset(find_dataset(_spec(), tmp_path))
     assert "chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg" in text
     assert "Kaggle" in text
 
@@ -111,8 +111,8 @@ def test_the_message_for_missing_data_shows_layout_and_source(tmp_path: Path) ->
 def test_real_radiographs_are_counted(real_data: Path) -> None:
     if not (real_data / "chest-xray/chest_xray").is_dir():
         pytest.skip("no chest-xray/chest_xray in BENCHBED_DATA")
-    collection = resolve("chest-xray", "real", real_data)
-    assert collection.counts() == {"test": 64, "train": 230, "val": 16}
+    collection = resolve_collection("chest-xray", "real", real_data)
+    assert collection.count_cases() == {"test": 64, "train": 230, "val": 16}
     assert sum(case.label or 0 for case in collection.cases) == 115 + 32 + 8
     assert len({case.patient for case in collection.cases}) == 310
 

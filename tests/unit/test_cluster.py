@@ -21,14 +21,14 @@ import pytest
 
 from benchbed import __version__
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
-from benchbed.runs.store import Store
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.store import ResultStore
 from benchbed.suites import execute
 from benchbed.suites.executors import cluster, node
-from benchbed.suites.executors.cluster import Cluster, check_ray
-from benchbed.suites.executors.node import Job, Sight, compute
-from benchbed.suites.grid import Member
+from benchbed.suites.executors.cluster import RayExecutor, check_ray
+from benchbed.suites.executors.node import RunJob, NodeInfo, execute_job
+from benchbed.suites.grid import SuiteRun
 
 
 class RayError(Exception):
@@ -60,7 +60,7 @@ class FakeRay:
         self.results: list[Any] = []
         self.remote_options: list[dict[str, Any]] = []
         self.task_options: list[dict[str, Any]] = []
-        self.jobs: list[Job] = []
+        self.jobs: list[RunJob] = []
         self.cancelled: list[tuple[str, bool]] = []
         self.open = True
 
@@ -77,7 +77,7 @@ class FakeRay:
         self.remote_options.append(options)
 
         def task(argument: Any) -> str:
-            if isinstance(argument, Job):
+            if isinstance(argument, RunJob):
                 self.jobs.append(argument)
                 return f"run {len(self.jobs) - 1}"
             return f"look {argument}"
@@ -99,7 +99,7 @@ class FakeRay:
     def get(self, task: Any, timeout: float | None = None) -> Any:
         if isinstance(task, list):
             marker = Path(task[0].removeprefix("look "))
-            infos = self.node_infos or [Sight("alpha", __version__, marker.exists()) for _ in task]
+            infos = self.node_infos or [NodeInfo("alpha", __version__, marker.exists()) for _ in task]
             for info in infos:
                 if isinstance(info, Exception):
                     raise info
@@ -125,28 +125,28 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     return fake
 
 
-def member(name: str, *, trains: bool = True) -> Member:
-    request = Request(method="dcgan", dataset="fundus", settings={})
+def member(name: str, *, trains: bool = True) -> SuiteRun:
+    request = RunConfig(method="dcgan", dataset="fundus", settings={})
     plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
-    return Member(request, plan)  # type: ignore[arg-type]
+    return SuiteRun(request, plan)  # type: ignore[arg-type]
 
 
 def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path: Path) -> None:
     ray.results = [("finished", ""), ("diverged", "loss"), ("broken", "why"), RayError("crashed")]
     messages: list[str] = []
-    executor = Cluster(
-        Store(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, say=messages.append
+    executor = RayExecutor(
+        ResultStore(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, say=messages.append
     )
     runs = [member(name) for name in "abcd"]
-    ended = list(execute.carry_out(runs, executor))
-    assert [(e.member.plan.id, e.outcome, e.words) for e in ended] == [
+    ended = list(execute.execute_runs(runs, executor))
+    assert [(e.suite_run.plan.id, e.outcome, e.message) for e in ended] == [
         ("a", "finished", ""),
         ("b", "diverged", "loss"),
         ("c", "broken", "why"),
         ("d", "broken", "crashed"),
     ]
     assert ray.remote_options[-1] == {
-        "num_cpus": 4, "num_gpus": 0, "max_retries": cluster.RETRIES, "max_calls": 1,
+        "num_cpus": 4, "num_gpus": 0, "max_retries": cluster.MAX_RETRIES, "max_calls": 1,
     }  # fmt: skip
     assert [(job.run, job.device, job.root) for job in ray.jobs] == [
         (name, "cpu", tmp_path) for name in "abcd"
@@ -154,7 +154,7 @@ def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path
     assert ray.jobs[0].options == {"checkpoint_seconds": 5.0}
     (message,) = messages
     assert re.search(r"\b3 nodes\b.*\b12 cores\b.*\b0 GPUs\b.*\b3\b", message)
-    assert executor.room == 3
+    assert executor.capacity == 3
     assert not ray.open
     assert list(tmp_path.iterdir()) == [], "the marker file of the shared folder is deleted"
 
@@ -162,12 +162,12 @@ def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path
 def test_every_run_gets_one_gpu_by_default(ray: FakeRay, tmp_path: Path) -> None:
     ray.resources = ({"CPU": 4}, {"CPU": 8, "GPU": 2})
     for device, gpus, room in (("auto", 1, 2), ("cuda", 1, 2), ("cpu", 0, 12)):
-        executor = Cluster(Store(tmp_path), device=device)
+        executor = RayExecutor(ResultStore(tmp_path), device=device)
         executor.close()
         assert ray.remote_options[-1]["num_gpus"] == gpus
-        assert executor.room == room
+        assert executor.capacity == room
     with pytest.raises(BenchbedError, match=r"--device\b.*'cuda:1'"):
-        Cluster(Store(tmp_path), device="cuda:1")
+        RayExecutor(ResultStore(tmp_path), device="cuda:1")
 
 
 def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path: Path) -> None:
@@ -175,26 +175,26 @@ def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path
     ray.resources = ({"CPU": 4, "GPU": 3}, {"CPU": 2, "GPU": 4}, {"CPU": 8})
     ray.results = [("finished", "")] * 2
     messages: list[str] = []
-    executor = Cluster(Store(tmp_path), threads=1, devices=2, say=messages.append)
+    executor = RayExecutor(ResultStore(tmp_path), threads=1, devices=2, say=messages.append)
     assert ray.remote_options[-1]["num_cpus"] == 2
     assert ray.remote_options[-1]["num_gpus"] == 2
-    assert executor.room == 2, "the first node has GPUs for one run, the second has cores for one"
-    list(execute.carry_out([member("a"), member("expert", trains=False)], executor))
+    assert executor.capacity == 2, "the first node has GPUs for one run, the second has cores for one"
+    list(execute.execute_runs([member("a"), member("expert", trains=False)], executor))
     assert ray.task_options[-2:] == [
         {"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 1, "num_gpus": 1},
     ]  # fmt: skip
     assert [job.devices for job in ray.jobs] == [2, 1]
-    Cluster(Store(tmp_path), threads=2, devices=5, say=messages.append).close()
+    RayExecutor(ResultStore(tmp_path), threads=2, devices=5, say=messages.append).close()
     assert "10 cores and 5 GPUs" in messages[-1]
-    Cluster(Store(tmp_path), threads=2, devices=2, device="cpu").close()
+    RayExecutor(ResultStore(tmp_path), threads=2, devices=2, device="cpu").close()
     assert ray.remote_options[-1]["num_cpus"] == 4
     assert ray.remote_options[-1]["num_gpus"] == 0
 
 
 def test_resources_that_no_node_has_are_reported(ray: FakeRay, tmp_path: Path) -> None:
     messages: list[str] = []
-    Cluster(Store(tmp_path), threads=16, say=messages.append)
-    Cluster(Store(tmp_path), device="cuda", say=messages.append)
+    RayExecutor(ResultStore(tmp_path), threads=16, say=messages.append)
+    RayExecutor(ResultStore(tmp_path), device="cuda", say=messages.append)
     assert "16 cores" in messages[1]
     assert "GPU" not in messages[1]
     assert "1 cores and 1 GPUs" in messages[3]
@@ -203,44 +203,44 @@ def test_resources_that_no_node_has_are_reported(ray: FakeRay, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("info", "facts"),
     [
-        (Sight("beta", __version__, False), r"{path} .*\bbeta\b.*--results"),
-        (Sight("beta", "0.0.1", True), r"{version}\b.*\bbeta \(0\.0\.1\)"),
+        (NodeInfo("beta", __version__, False), r"{path} .*\bbeta\b.*--results"),
+        (NodeInfo("beta", "0.0.1", True), r"{version}\b.*\bbeta \(0\.0\.1\)"),
         (RayError("first\nNo module named 'benchbed'"), r"No module named 'benchbed'"),
     ],
 )
 def test_unsuitable_nodes_are_rejected_before_any_run_starts(
     info: Any, facts: str, ray: FakeRay, tmp_path: Path
 ) -> None:
-    ray.node_infos = [Sight("alpha", __version__, True), info]
+    ray.node_infos = [NodeInfo("alpha", __version__, True), info]
     facts = facts.format(path=re.escape(str(tmp_path)), version=re.escape(__version__))
     with pytest.raises(BenchbedError, match=facts):
-        Cluster(Store(tmp_path))
+        RayExecutor(ResultStore(tmp_path))
     assert ray.jobs == []
     assert not ray.open
 
 
 def test_no_more_runs_than_requested_are_submitted(ray: FakeRay, tmp_path: Path) -> None:
-    executor = Cluster(Store(tmp_path), jobs=2)
+    executor = RayExecutor(ResultStore(tmp_path), jobs=2)
     ray.results = [("finished", "")] * 3
     for name in "ab":
-        assert executor.has_room()
-        executor.start(member(name))
-    assert not executor.has_room()
-    assert executor.room == 2
-    assert len(executor.ended()) == 1
-    assert executor.has_room()
+        assert executor.can_start()
+        executor.start_run(member(name))
+    assert not executor.can_start()
+    assert executor.capacity == 2
+    assert len(executor.collect_finished()) == 1
+    assert executor.can_start()
 
 
 def test_a_stop_cancels_every_task_and_a_second_one_forces_it(ray: FakeRay, tmp_path: Path) -> None:
     """Also for runs that were waiting or were killed, which Ray reports as errors."""
     ray.results = [("stopped", ""), TaskCancelledError(), RayError("killed")]
-    executor = Cluster(Store(tmp_path))
+    executor = RayExecutor(ResultStore(tmp_path))
     for name in "abc":
-        executor.start(member(name))
-    executor.stop(at_once=False)
-    executor.stop(at_once=True)
+        executor.start_run(member(name))
+    executor.stop_runs(at_once=False)
+    executor.stop_runs(at_once=True)
     assert ray.cancelled == [(f"run {n}", force) for force in (False, True) for n in range(3)]
-    assert [executor.ended()[0].outcome for _ in "abc"] == ["stopped"] * 3
+    assert [executor.collect_finished()[0].outcome for _ in "abc"] == ["stopped"] * 3
 
 
 def test_a_missing_ray_error_shows_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,60 +267,60 @@ def test_planning_a_suite_for_a_cluster_does_not_import_ray() -> None:
 
 
 @pytest.fixture
-def job(with_plugin: Path, tmp_path: Path) -> Job:
+def job(with_plugin: Path, tmp_path: Path) -> RunJob:
     """Return a small run for a node."""
-    request = Request(
+    request = RunConfig(
         method="tiny-lsgan", dataset="discs", settings={}, kimg=0.1, size=16, samples=8,
         metrics=("kl",),
     )  # fmt: skip
     marker = tmp_path / "marker"
     marker.touch()
-    return Job(request, plan(request).id, tmp_path, marker, "cpu", {"checkpoint_seconds": 1.0})
+    return RunJob(request, plan_run(request).id, tmp_path, marker, "cpu", {"checkpoint_seconds": 1.0})
 
 
 def test_a_node_executes_the_run_and_prints_its_output(
-    job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    job: RunJob, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert compute(job) == ("finished", "")
-    assert Store(tmp_path).record(job.run) is not None
+    assert execute_job(job) == ("finished", "")
+    assert ResultStore(tmp_path).load_record(job.run) is not None
     assert f"{job.run}: Data:" in capfd.readouterr().err
-    assert compute(job) == ("finished", ""), "a completed run is no error on retry"
+    assert execute_job(job) == ("finished", ""), "a completed run is no error on retry"
 
 
-def test_a_node_that_plans_a_different_run_rejects_it(job: Job, tmp_path: Path) -> None:
-    outcome, words = compute(replace(job, run="tiny-lsgan-discs-16px-s0-00000000"))
+def test_a_node_that_plans_a_different_run_rejects_it(job: RunJob, tmp_path: Path) -> None:
+    outcome, words = execute_job(replace(job, run="tiny-lsgan-discs-16px-s0-00000000"))
     assert outcome == "broken"
     assert job.run in words
     assert "tiny-lsgan-discs-16px-s0-00000000" in words
     assert not (tmp_path / "records").exists()
 
 
-def test_a_node_without_the_shared_folder_rejects_the_run(job: Job) -> None:
-    job.mark.unlink()
-    outcome, words = compute(job)
+def test_a_node_without_the_shared_folder_rejects_the_run(job: RunJob) -> None:
+    job.marker_file.unlink()
+    outcome, words = execute_job(job)
     assert outcome == "broken"
     assert str(job.root) in words
     assert "--results" in words
 
 
-def test_a_failed_and_a_diverged_run_on_a_node(job: Job, tmp_path: Path) -> None:
+def test_a_failed_and_a_diverged_run_on_a_node(job: RunJob, tmp_path: Path) -> None:
     for settings, expected, fact in (
         ({"fail_at": 2}, "broken", "the plugin has a bug"),
         ({"nan_at": 2}, "diverged", r"'generator'.*\bnan\b"),
     ):
         request = replace(job.request, settings=settings)
-        outcome, words = compute(replace(job, request=request, run=plan(request).id))
+        outcome, words = execute_job(replace(job, request=request, run=plan_run(request).id))
         assert outcome == expected
         assert re.search(fact, words)
 
 
-def test_an_interrupt_on_a_node_saves_the_run(job: Job, tmp_path: Path) -> None:
+def test_an_interrupt_on_a_node_saves_the_run(job: RunJob, tmp_path: Path) -> None:
     """Ray cancels a task by KeyboardInterrupt in its main thread."""
     import _thread
 
     request = replace(job.request, settings={"step_ms": 50})
-    slow = replace(job, request=request, run=plan(request).id)
-    folder = Store(tmp_path).run_folder(slow.run)
+    slow = replace(job, request=request, run=plan_run(request).id)
+    folder = ResultStore(tmp_path).get_run_folder(slow.run)
 
     def interrupt() -> None:
         while '"training"' not in _text(folder / "progress.json"):
@@ -329,48 +329,48 @@ def test_an_interrupt_on_a_node_saves_the_run(job: Job, tmp_path: Path) -> None:
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert compute(slow) == ("stopped", "")
+    assert execute_job(slow) == ("stopped", "")
     thread.join()
     assert (folder / "checkpoints/last.pt").exists()
 
 
 def test_a_run_waits_for_the_lock_of_a_lost_node(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """File servers keep such locks for a while; the run fails only if it is never released."""
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     monkeypatch.setattr(node, "LOCK_SECONDS", 0.2)
-    with store.locked(job.run):
-        assert compute(job)[0] == "broken"
+    with store.lock_run(job.run):
+        assert execute_job(job)[0] == "broken"
     monkeypatch.setattr(node, "LOCK_SECONDS", 60.0)
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with store.locked(job.run):
+        with store.lock_run(job.run):
             held.set()
             release.wait(0.5)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    assert compute(job) == ("finished", "")
+    assert execute_job(job) == ("finished", "")
     thread.join()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_node_executes_a_run_on_two_devices(
-    job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    job: RunJob, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """In separate processes, whose output is printed and whose errors are returned."""
     several = replace(job, devices=2)
-    assert compute(several) == ("finished", "")
-    record = Store(tmp_path).record(job.run)
+    assert execute_job(several) == ("finished", "")
+    record = ResultStore(tmp_path).load_record(job.run)
     assert record is not None
     assert record.provenance.devices == 2
     assert record.provenance.threads == 1
     assert capfd.readouterr().err.count(f"{job.run}: Data:") == 1
-    outcome, words = compute(replace(several, run="tiny-lsgan-discs-16px-s0-00000000"))
+    outcome, words = execute_job(replace(several, run="tiny-lsgan-discs-16px-s0-00000000"))
     assert outcome == "broken"
     assert job.run in words
 
@@ -378,7 +378,7 @@ def test_a_node_executes_a_run_on_two_devices(
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_an_interrupt_and_the_end_of_the_task_reach_a_run_on_two_devices(
-    job: Job, tmp_path: Path
+    job: RunJob, tmp_path: Path
 ) -> None:
     """Ctrl-C saves it. A killed task, as with a lost node, terminates all its processes."""
     import os
@@ -387,8 +387,8 @@ def test_an_interrupt_and_the_end_of_the_task_reach_a_run_on_two_devices(
     import time
 
     request = replace(job.request, settings={"step_ms": 50})
-    slow = replace(job, request=request, run=plan(request).id, devices=2)
-    folder = Store(tmp_path).run_folder(slow.run)
+    slow = replace(job, request=request, run=plan_run(request).id, devices=2)
+    folder = ResultStore(tmp_path).get_run_folder(slow.run)
     code = f"""
 import pickle
 from benchbed.suites.executors.node import compute
@@ -418,8 +418,8 @@ print(compute(pickle.loads({pickle.dumps(slow)!r})), flush=True)
     if sys.platform == "linux":
         _, alive = psutil.wait_procs(workers, timeout=60)
         assert alive == []
-    assert compute(replace(slow, devices=1))[0] == "broken", "it resumes with two devices only"
-    assert compute(slow) == ("finished", "")
+    assert execute_job(replace(slow, devices=1))[0] == "broken", "it resumes with two devices only"
+    assert execute_job(slow) == ("finished", "")
 
 
 def _text(path: Path) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import registry
-from benchbed.runs.comparison import Comparison, compare
-from benchbed.runs.record import Measured, Record
+from benchbed.registry import get_registry
+from benchbed.runs.comparison import RunComparison, compare_runs
+from benchbed.runs.record import MeasuredMetric, Record
 
 PROTOCOL = {
     "preset": "quick", "task": "synthesis", "dataset": "drive", "source": "phantom",
@@ -26,12 +26,12 @@ PROVENANCE = {
 }  # fmt: skip
 
 
-def _measured(metric: str, value: float | None, **more: Any) -> Measured:
+def _measured(metric: str, value: float | None, **more: Any) -> MeasuredMetric:
     recipe = more.pop("recipe", "default")
-    return Measured(metric=metric, value=value, recipe=recipe, n_real=100, n_fake=100, **more)
+    return MeasuredMetric(metric=metric, value=value, recipe=recipe, n_real=100, n_fake=100, **more)
 
 
-def _record(run: str, *metrics: Measured, protocol: Any = None, **changes: Any) -> Record:
+def _record(run: str, *metrics: MeasuredMetric, protocol: Any = None, **changes: Any) -> Record:
     merged = {**PROTOCOL, **(protocol or {})}
     content = {
         "id": run, "state": "finished", "method": "dcgan", "settings": {"batch_size": 16},
@@ -44,8 +44,8 @@ def _record(run: str, *metrics: Measured, protocol: Any = None, **changes: Any) 
     return Record.model_validate({**content, **changes})
 
 
-def _compare(*records: Record) -> Comparison:
-    return compare(records, registry().specs(MetricSpec))
+def _compare(*records: Record) -> RunComparison:
+    return compare_runs(records, get_registry().get_specs(MetricSpec))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_best_value_follows_the_direction_of_the_metric(
 ) -> None:
     comparison = _compare(*(_record(f"r{i}", _measured(metric, v)) for i, v in enumerate(values)))
     assert comparison.reasons == ()
-    (line,) = comparison.lines
+    (line,) = comparison.metric_rows
     assert line.best == best
 
 
@@ -78,8 +78,8 @@ def test_overlapping_intervals_are_marked(second: tuple[float, float], overlap: 
         _record("a", _measured("swd", 0.1, low=0.05, high=0.2)),
         _record("b", _measured("swd", 0.25, low=low, high=high)),
     )
-    assert comparison.lines[0].best == {0}
-    assert comparison.lines[0].overlap is overlap
+    assert comparison.metric_rows[0].best == {0}
+    assert comparison.metric_rows[0].has_overlap is overlap
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_runs_of_different_protocols_are_not_ranked(
     (reason,) = comparison.reasons
     assert field in reason
     assert reason.endswith(f": {values}")
-    assert comparison.lines[0].best == frozenset()
+    assert comparison.metric_rows[0].best == frozenset()
     assert comparison.as_dict()["comparable"] is False
 
 
@@ -117,8 +117,8 @@ def test_values_of_different_recipes_are_not_ranked() -> None:
     comparison = _compare(
         _record("a", _measured("swd", 0.1)), _record("b", _measured("swd", 0.2, recipe="new"))
     )
-    assert comparison.lines[0].best == frozenset()
-    assert "recipe" in comparison.lines[0].note
+    assert comparison.metric_rows[0].best == frozenset()
+    assert "recipe" in comparison.metric_rows[0].note
 
 
 def test_only_different_facts_are_listed() -> None:
@@ -145,6 +145,6 @@ def test_processors_differ_by_their_instruction_sets() -> None:
 
 def test_a_run_that_diverged_has_no_value() -> None:
     comparison = _compare(_record("a", _measured("swd", 0.1)), _record("b", state="diverged"))
-    assert comparison.lines[0].values[1] is None
-    assert comparison.lines[0].best == frozenset()
+    assert comparison.metric_rows[0].values[1] is None
+    assert comparison.metric_rows[0].best == frozenset()
     assert ("finished", "diverged") in [fact.values for fact in comparison.facts]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchbed import DataShape
-from benchbed.runs.assemble import parameter_counts
+from benchbed.runs.assemble import count_parameters
 from benchbed_classics.dcgan import DCGAN, Discriminator, Generator
 from benchbed_classics.settings import DCGANSettings
 
@@ -29,11 +29,11 @@ def _built(size: int, channels: int = 3) -> DCGAN:
 
 @pytest.mark.parametrize(("size", "counts"), COUNTS.items())
 def test_parameter_counts_at_every_size(size: int, counts: tuple[int, int]) -> None:
-    assert tuple(parameter_counts(_built(size)).values()) == counts
+    assert tuple(count_parameters(_built(size)).values()) == counts
 
 
 def test_parameter_counts_of_grey_images() -> None:
-    assert tuple(parameter_counts(_built(64, 1)).values()) == (3_574_656, 2_763_520)
+    assert tuple(count_parameters(_built(64, 1)).values()) == (3_574_656, 2_763_520)
 
 
 def test_channels_double_without_a_limit() -> None:
@@ -77,6 +77,6 @@ def test_noise_is_uniform() -> None:
     method = DCGAN(DCGANSettings(features=2))
     method.data = DataShape(1, (32, 32))
     method.build(method.data)
-    noise = method.draw_noise(500, torch.Generator().manual_seed(0))
+    noise = method.sample_latent(500, torch.Generator().manual_seed(0))
     assert noise.abs().max() <= 1
     assert noise.std() == pytest.approx(3**-0.5, rel=0.02)

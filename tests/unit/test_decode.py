@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchbed.data import decode
-from benchbed.data.decode import picture_size, read_image, read_mask
+from benchbed.data.decode import read_image_size, read_image, read_mask
 from benchbed.errors import BenchbedError
 
 RNG = np.random.default_rng(0)
@@ -97,7 +97,7 @@ def _compress(path: Path, source: Path) -> Path:
 def test_gzip_compressed_images_and_masks_are_read(tmp_path: Path) -> None:
     image = _compress(tmp_path / "a.ppm.GZ", _save(tmp_path / "a.ppm", Image.fromarray(RGB)))
     assert np.array_equal(read_image(image, 3), RGB)
-    assert picture_size(image) == picture_size(tmp_path / "a.ppm") == (30, 20)
+    assert read_image_size(image) == read_image_size(tmp_path / "a.ppm") == (30, 20)
     truth = RNG.random((20, 30)) > 0.7
     grey = Image.fromarray(np.where(truth, 255, 0).astype(np.uint8))
     mask = _compress(tmp_path / "m.pgm.gz", _save(tmp_path / "m.pgm", grey))
@@ -120,9 +120,9 @@ def test_a_damaged_compressed_image_is_named(tmp_path: Path) -> None:
 
 def test_decompression_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = _compress(tmp_path / "a.ppm.gz", _save(tmp_path / "a.ppm", Image.fromarray(RGB)))
-    monkeypatch.setattr(decode, "UNPACKED_LIMIT", (tmp_path / "a.ppm").stat().st_size)
+    monkeypatch.setattr(decode, "MAX_UNPACKED_BYTES", (tmp_path / "a.ppm").stat().st_size)
     assert read_image(image, 3).shape == RGB.shape
-    monkeypatch.setattr(decode, "UNPACKED_LIMIT", 1000)
+    monkeypatch.setattr(decode, "MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(BenchbedError, match=r"a\.ppm\.gz\b.*\b1000\b"):
         read_image(image, 3)
 

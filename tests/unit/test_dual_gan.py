@@ -11,11 +11,11 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.runs.assemble import parameters_at
-from benchbed.training.sampling import apart
+from benchbed.runs.assemble import count_parameters_at_shape
+from benchbed.training.sampling import preserve_training_state
 from benchbed_dual_gan.dual_gan import DualGAN
 from benchbed_dual_gan.geometry import binarize
-from benchbed_dual_gan.photorealism import TABLES, PhotoDiscriminator
+from benchbed_dual_gan.photorealism import STAGE_TWO_CONFIGS, PhotoDiscriminator
 from benchbed_dual_gan.settings import DualGANSettings
 from benchbed_dual_gan.spec import DUAL_GAN
 from benchbed_retina.phantom import render
@@ -61,19 +61,19 @@ COUNTS_512 = {
 @pytest.mark.parametrize("stage2", COUNTS_512)
 def test_parameter_counts_match_the_code_at_512_px(stage2: Any) -> None:
     shape = DataShape(3, (512, 512), mask_channels=1)
-    counts = parameters_at(DUAL_GAN, DualGANSettings(stage2=stage2), shape)
+    counts = count_parameters_at_shape(DUAL_GAN, DualGANSettings(stage2=stage2), shape)
     assert tuple(counts.values()) == COUNTS_512[stage2]
 
 
 def test_stage_one_at_64_px_is_the_dcgan_of_the_authors() -> None:
     """The scaling rule gives the parameter counts of its code with three channels."""
     shape = DataShape(3, (64, 64), mask_channels=3)
-    counts = parameters_at(DUAL_GAN, DualGANSettings(), shape)
+    counts = count_parameters_at_shape(DUAL_GAN, DualGANSettings(), shape)
     assert counts["mask_generator"] == 5_135_363
     assert counts["mask_discriminator"] == 4_316_545
 
 
-@pytest.mark.parametrize("stage2", TABLES)
+@pytest.mark.parametrize("stage2", STAGE_TWO_CONFIGS)
 @pytest.mark.parametrize("size", DUAL_GAN.sizes)
 def test_shapes_and_ranges_at_every_size(size: int, stage2: str) -> None:
     method = _method(size, stage2=stage2)
@@ -81,7 +81,7 @@ def test_shapes_and_ranges_at_every_size(size: int, stage2: str) -> None:
     method.photo_generator.module.downs[-1].register_forward_hook(
         lambda _module, _inputs, output: bottleneck.append(output.shape[-1])
     )
-    with apart(method, 0) as rng:
+    with preserve_training_state(method, 0) as rng:
         samples = method.sample(2, rng)
         photo = method.synthesize(samples.mask, rng)
     assert samples.image.shape == photo.shape == (2, 3, size, size)
@@ -94,16 +94,16 @@ def test_shapes_and_ranges_at_every_size(size: int, stage2: str) -> None:
 
 
 def test_grey_images_are_supported() -> None:
-    for stage2 in TABLES:
+    for stage2 in STAGE_TWO_CONFIGS:
         method = _method(channels=1, stage2=stage2)
-        with apart(method, 0) as rng:
+        with preserve_training_state(method, 0) as rng:
             assert method.sample(2, rng).image.shape == (2, 1, 32, 32)
 
 
 @pytest.mark.parametrize(("stage2", "patch", "patches"), [("paper", 63, 16), ("authors", 70, 62)])
 def test_patches_match_the_code(stage2: str, patch: int, patches: int) -> None:
     """At 512 px: the number of patches, and the receptive field of one."""
-    network = PhotoDiscriminator(TABLES[stage2], 1, 2)
+    network = PhotoDiscriminator(STAGE_TWO_CONFIGS[stage2], 1, 2)
     image = torch.randn(1, 1, 512, 512, requires_grad=True)
     logits = network(image)
     assert logits.shape[-2:] == (patches, patches)
@@ -166,7 +166,7 @@ def test_updates_are_two_to_one_in_stage_one_and_one_to_one_in_stage_two() -> No
     }
 
 
-@pytest.mark.parametrize("stage2", TABLES)
+@pytest.mark.parametrize("stage2", STAGE_TWO_CONFIGS)
 def test_first_losses_are_those_of_an_untrained_discriminator(stage2: str) -> None:
     """2 ln 2 for both discriminators, whose initial logits are near 0."""
     method = _method(stage2=stage2, mask_features=16, photo_features=16)
@@ -202,11 +202,11 @@ def test_masks_are_thresholded_at_zero_or_by_otsu() -> None:
     assert (binarize(torch.full((1, 1, 8, 8), -0.5), "otsu") == -1).all()
 
 
-@pytest.mark.parametrize("stage2", TABLES)
+@pytest.mark.parametrize("stage2", STAGE_TWO_CONFIGS)
 def test_different_masks_give_different_images(stage2: str) -> None:
     method = _method(stage2=stage2)
     masks = _phantom().mask[:4]
-    with apart(method, 0) as rng:
+    with preserve_training_state(method, 0) as rng:
         assert not torch.equal(method.synthesize(masks, rng), method.synthesize(masks.flip(0), rng))
 
 
@@ -228,7 +228,7 @@ def test_rendered_vessels_follow_their_mask() -> None:
         chosen = (torch.arange(8) + 8 * step) % 64
         method.training_step(Batch(cases.image[chosen], cases.mask[chosen]), 0.9)
     image, mask = cases.image[64:], cases.mask[64:]
-    with apart(method, 0) as rng:
+    with preserve_training_state(method, 0) as rng:
         rendered = method.synthesize(mask, rng)
     assert _following(image, mask) > 0.1
     assert _following(rendered, mask) > 0.06

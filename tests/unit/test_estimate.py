@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from benchbed.cli.suite_command import time_words
+from benchbed.cli.suite_command import format_estimate
 from benchbed.files import write_text
 from benchbed.runs.record import Record
-from benchbed.runs.store import Store
-from benchbed.suites.estimate import Estimate, Share, estimate
+from benchbed.runs.store import ResultStore
+from benchbed.suites.estimate import Estimate, ResourceShare, estimate_duration
 
 Make = Callable[..., Record]
 
@@ -37,9 +37,9 @@ def member(
 
 
 @pytest.fixture
-def store(tmp_path: Path, make_record: Make) -> Store:
+def store(tmp_path: Path, make_record: Make) -> ResultStore:
     """Return a store with one record, of a process with two cores."""
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     store.write_record(make_record(training=_training_at(SPEED)))
     return store
 
@@ -48,92 +48,92 @@ def _training_at(speed: float) -> dict[str, float]:
     return {"kimg": 24, "steps": 9, "seconds": 90, "images_per_second": speed}
 
 
-def _complete(store: Store, run: str, make_record: Make) -> None:
+def _complete(store: ResultStore, run: str, make_record: Make) -> None:
     """Write the record and the weights of a run."""
     store.write_record(make_record("of-another-method", id=run))
     store.write_state(run, "finished", {})
-    write_text(store.run_folder(run) / "checkpoints" / "last.pt", "weights")
+    write_text(store.get_run_folder(run) / "checkpoints" / "last.pt", "weights")
 
 
-def test_parallel_runs_take_as_long_as_the_last_one(store: Store) -> None:
+def test_parallel_runs_take_as_long_as_the_last_one(store: ResultStore) -> None:
     """Runs start in the order of the suite, each on the first free process."""
-    estimated = estimate([member(f"r{kimg}", kimg) for kimg in (1, 4, 2, 3)], store, Share(2))
-    assert estimated.work == pytest.approx(1000)
-    assert estimated.wall(1) == pytest.approx(1000)
-    assert estimated.wall(2) == pytest.approx(600)
-    assert estimated.wall(3) == pytest.approx(400)
-    assert estimated.wall(9) == pytest.approx(400)
-    assert estimated.alike
+    estimated = estimate_duration([member(f"r{kimg}", kimg) for kimg in (1, 4, 2, 3)], store, ResourceShare(2))
+    assert estimated.total_seconds == pytest.approx(1000)
+    assert estimated.estimate_wall_seconds(1) == pytest.approx(1000)
+    assert estimated.estimate_wall_seconds(2) == pytest.approx(600)
+    assert estimated.estimate_wall_seconds(3) == pytest.approx(400)
+    assert estimated.estimate_wall_seconds(9) == pytest.approx(400)
+    assert estimated.has_same_resources
 
 
 def test_a_shared_upstream_run_is_counted_once_and_waited_for(
-    store: Store, make_record: Make
+    store: ResultStore, make_record: Make
 ) -> None:
     """Two parallel runs need the same generator: one trains it, the other waits."""
     annotator = member("annotator", 3)
     generator = member("generator", 2, annotator=annotator)
     todo = [member(run, 1, generator=generator) for run in ("a", "b")]
-    estimated = estimate(todo, store, Share(2))
-    assert (estimated.first, estimated.work) == (2, pytest.approx(700))
-    assert estimated.wall(2) == pytest.approx(600)
-    assert estimated.wall(1) == pytest.approx(700)
+    estimated = estimate_duration(todo, store, ResourceShare(2))
+    assert (estimated.upstream_count, estimated.total_seconds) == (2, pytest.approx(700))
+    assert estimated.estimate_wall_seconds(2) == pytest.approx(600)
+    assert estimated.estimate_wall_seconds(1) == pytest.approx(700)
 
-    as_member = estimate([*todo, generator], store, Share(2))
-    assert (as_member.first, as_member.work) == (1, pytest.approx(700))
+    as_member = estimate_duration([*todo, generator], store, ResourceShare(2))
+    assert (as_member.upstream_count, as_member.total_seconds) == (1, pytest.approx(700))
 
     _complete(store, "annotator", make_record)
-    assert estimate(todo, store, Share(2)).work == pytest.approx(400)
+    assert estimate_duration(todo, store, ResourceShare(2)).total_seconds == pytest.approx(400)
     _complete(store, "generator", make_record)
     store.write_state("generator", "interrupted", {})
-    assert estimate(todo, store, Share(2)).first == 1, "incomplete weights do not count"
+    assert estimate_duration(todo, store, ResourceShare(2)).upstream_count == 1, "incomplete weights do not count"
     store.write_state("generator", "finished", {})
-    (store.run_folder("annotator") / "checkpoints" / "last.pt").unlink()
-    estimated = estimate(todo, store, Share(2))
-    assert (estimated.first, estimated.work) == (0, pytest.approx(200)), (
+    (store.get_run_folder("annotator") / "checkpoints" / "last.pt").unlink()
+    estimated = estimate_duration(todo, store, ResourceShare(2))
+    assert (estimated.upstream_count, estimated.total_seconds) == (0, pytest.approx(200)), (
         "the annotator is not needed"
     )
-    (store.run_folder("generator") / "checkpoints" / "last.pt").unlink()
-    assert estimate(todo, store, Share(2)).first == 2, "a record without weights does not count"
+    (store.get_run_folder("generator") / "checkpoints" / "last.pt").unlink()
+    assert estimate_duration(todo, store, ResourceShare(2)).upstream_count == 2, "a record without weights does not count"
 
 
-def test_only_the_rest_of_a_started_run_is_counted(store: Store) -> None:
-    folder = store.run_folder("started")
+def test_only_the_rest_of_a_started_run_is_counted(store: ResultStore) -> None:
+    folder = store.get_run_folder("started")
     write_text(folder / "history.csv", "step,kimg,seconds,generator\n1,0.1,9,2\n2,0.75,90,1\n")
     started = [member("started")]
-    assert estimate(started, store, Share(2)).work == pytest.approx(100), "it has no checkpoint"
+    assert estimate_duration(started, store, ResourceShare(2)).total_seconds == pytest.approx(100), "it has no checkpoint"
     write_text(folder / "checkpoints" / "last.pt", "weights")
-    assert estimate(started, store, Share(2)).work == pytest.approx(25)
+    assert estimate_duration(started, store, ResourceShare(2)).total_seconds == pytest.approx(25)
     write_text(folder / "history.csv", "step,kimg\n1,much\n")
-    assert estimate(started, store, Share(2)).work == pytest.approx(100)
+    assert estimate_duration(started, store, ResourceShare(2)).total_seconds == pytest.approx(100)
 
 
 def test_records_with_an_equal_share_of_the_machine_are_preferred(
-    store: Store, make_record: Make
+    store: ResultStore, make_record: Make
 ) -> None:
     """One core is slower than two; the median of such records is used."""
-    fallback = estimate([member("r")], store, Share(1))
-    assert (fallback.work, fallback.alike) == (pytest.approx(100), False)
+    fallback = estimate_duration([member("r")], store, ResourceShare(1))
+    assert (fallback.total_seconds, fallback.has_same_resources) == (pytest.approx(100), False)
     one = make_record(seed=1).provenance.model_copy(update={"threads": 1})
     for seed, speed in ((1, 4.0), (2, 5.0), (3, 6.0)):
         store.write_record(make_record(seed=seed, training=_training_at(speed), provenance=one))
-    slower = estimate([member("r")], store, Share(1))
-    assert (slower.work, slower.alike) == (pytest.approx(200), True)
-    assert not estimate([member("r")], store, Share(1, devices=2)).alike
+    slower = estimate_duration([member("r")], store, ResourceShare(1))
+    assert (slower.total_seconds, slower.has_same_resources) == (pytest.approx(200), True)
+    assert not estimate_duration([member("r")], store, ResourceShare(1, devices=2)).has_same_resources
     on_gpu = one.model_copy(update={"device": "an accelerator"})
-    assert Share(16).same_as(make_record(provenance=on_gpu)), (
+    assert ResourceShare(16).is_same_as(make_record(provenance=on_gpu)), (
         "the number of cores is ignored on an accelerator"
     )
 
 
 def test_a_time_budget_needs_no_record(tmp_path: Path) -> None:
-    timed = estimate([member("r", kimg=None, seconds=30.0)], Store(tmp_path), Share())
-    assert (timed.work, timed.unknown) == (30.0, ())
+    timed = estimate_duration([member("r", kimg=None, seconds=30.0)], ResultStore(tmp_path), ResourceShare())
+    assert (timed.total_seconds, timed.unknown_speeds) == (30.0, ())
 
 
-def test_unknown_speeds_are_named(store: Store) -> None:
-    estimated = estimate([member("a"), member("b", method="wgan")], store, Share(2))
-    assert estimated.unknown == ("wgan at 64 px",)
-    assert "wgan at 64 px" in time_words(estimated, 2)
+def test_unknown_speeds_are_named(store: ResultStore) -> None:
+    estimated = estimate_duration([member("a"), member("b", method="wgan")], store, ResourceShare(2))
+    assert estimated.unknown_speeds == ("wgan at 64 px",)
+    assert "wgan at 64 px" in format_estimate(estimated, 2)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,6 @@ def test_the_message_names_durations_and_parallel_runs(
     kimg = {"a": 1, "b": 4, "c": 2, "d": 3}
     todo = tuple(member(run).plan for run in kimg)
     expected = Estimate(0, {run: 100.0 * value for run, value in kimg.items()}, (), alike, todo)
-    text = time_words(expected, room)
+    text = format_estimate(expected, room)
     assert all(fact in text for fact in facts)
     assert not any(fact in text for fact in absent)

@@ -22,21 +22,21 @@ import torch
 from benchbed import registry as registry_module
 from benchbed.api.specs import MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import load, registry
+from benchbed.registry import load_object, get_registry
 from benchbed.runs import install as installing
 from benchbed.runs import weights
 from benchbed.runs.archive import Manifest, read_archive, write_archive
-from benchbed.runs.export import Exported, export, exportable
-from benchbed.runs.install import install, offered
+from benchbed.runs.export import ExportResult, export_run, find_exportable_run
+from benchbed.runs.install import import_run, check_archive
 from benchbed.runs.lookup import find_run
-from benchbed.runs.plan import method_settings, plan
-from benchbed.runs.prune import Wanted, free, survey
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
+from benchbed.runs.plan import resolve_method_settings, plan_run
+from benchbed.runs.prune import PruneOptions, prune_run, measure_folders
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
 from benchbed.runs.showcase import read_showcase
-from benchbed.runs.store import Store
-from benchbed.runs.trained import trained
-from benchbed.training.sampling import draw
+from benchbed.runs.store import ResultStore
+from benchbed.runs.trained import load_trained_method
+from benchbed.training.sampling import draw_samples
 from benchbed.training.state import load_checkpoint
 
 Members = dict[str, bytes]
@@ -52,41 +52,41 @@ def finished(
         patch.syspath_prepend(str(third_party))
         patch.setenv("BENCHBED_CACHE", str(shared_cache))
         patch.delenv("BENCHBED_DATA", raising=False)
-        registry_module.registry.cache_clear()
-        request = Request(
+        registry_module.get_registry.cache_clear()
+        request = RunConfig(
             method="tiny-lsgan", dataset="discs", settings={}, size=32, kimg=0.1, samples=8,
             metrics=("swd", "kl", "memorisation"),
         )  # fmt: skip
-        carry_out(plan(request), Store(root), device="cpu")
-    registry_module.registry.cache_clear()
+        execute_run(plan_run(request), ResultStore(root), device="cpu")
+    registry_module.get_registry.cache_clear()
     return root
 
 
 @pytest.fixture
-def store(finished: Path, with_plugin: Path, tmp_path: Path) -> Store:
+def store(finished: Path, with_plugin: Path, tmp_path: Path) -> ResultStore:
     """Return a copy of the results for each test."""
     shutil.copytree(finished, tmp_path / "own")
-    return Store(tmp_path / "own")
+    return ResultStore(tmp_path / "own")
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Store:
+def other(tmp_path: Path) -> ResultStore:
     """Return an empty results folder, as of another user."""
-    return Store(tmp_path / "other")
+    return ResultStore(tmp_path / "other")
 
 
 @pytest.fixture
-def exported(store: Store, tmp_path: Path) -> Exported:
-    return export(exportable(store, "tiny"), tmp_path / "run.zip")
+def exported(store: ResultStore, tmp_path: Path) -> ExportResult:
+    return export_run(find_exportable_run(store, "tiny"), tmp_path / "run.zip")
 
 
-def _import(path: Path, store: Store) -> bool:
-    return install(offered(path), store)
+def _import(path: Path, store: ResultStore) -> bool:
+    return import_run(check_archive(path), store)
 
 
-def _samples(store: Store) -> Any:
-    _, method = trained(store, "tiny", "cpu")
-    return draw(method, 5, seed=4).image.numpy()
+def _samples(store: ResultStore) -> Any:
+    _, method = load_trained_method(store, "tiny", "cpu")
+    return draw_samples(method, 5, seed=4).image.numpy()
 
 
 def _tree(root: Path) -> dict[str, bytes]:
@@ -98,15 +98,15 @@ def _tree(root: Path) -> dict[str, bytes]:
 
 
 def test_samples_of_an_imported_run_equal_the_original(
-    store: Store, exported: Exported, other: Store
+    store: ResultStore, exported: ExportResult, other: ResultStore
 ) -> None:
     assert _import(exported.path, other) is True
     assert np.array_equal(_samples(other), _samples(store))
     saved = [
-        load_checkpoint(s.root / "runs" / s.records()[0].id / "checkpoints/last.pt", "tiny-lsgan")
+        load_checkpoint(s.root / "runs" / s.load_records()[0].id / "checkpoints/last.pt", "tiny-lsgan")
         for s in (store, other)
     ]
-    first, second = (weights.flat(content["state"]) for content in saved)
+    first, second = (weights.flatten_state(content["state"]) for content in saved)
     assert first.keys() == second.keys()
     assert any(name.startswith("generator_average.module.") for name in first)
     assert "generator.2.num_batches_tracked" in first
@@ -116,24 +116,24 @@ def test_samples_of_an_imported_run_equal_the_original(
 
 
 def test_repeated_and_reexported_archives_are_byte_identical(
-    store: Store, exported: Exported, other: Store, tmp_path: Path
+    store: ResultStore, exported: ExportResult, other: ResultStore, tmp_path: Path
 ) -> None:
-    again = export(exportable(store, "tiny"), tmp_path / "again.zip")
+    again = export_run(find_exportable_run(store, "tiny"), tmp_path / "again.zip")
     assert again.path.read_bytes() == exported.path.read_bytes()
     assert again.sha256 == exported.sha256
     _import(exported.path, other)
-    reexported = export(exportable(other, "tiny"), tmp_path / "reexported.zip")
+    reexported = export_run(find_exportable_run(other, "tiny"), tmp_path / "reexported.zip")
     assert reexported.sha256 == exported.sha256
-    assert export(exportable(store, "tiny"), exported.path).sha256 == exported.sha256
+    assert export_run(find_exportable_run(store, "tiny"), exported.path).sha256 == exported.sha256
 
 
 def test_the_imported_record_contains_its_origin(
-    store: Store, exported: Exported, other: Store
+    store: ResultStore, exported: ExportResult, other: ResultStore
 ) -> None:
     _import(exported.path, other)
-    (original,), (imported,) = store.records(), other.records()
+    (original,), (imported,) = store.load_records(), other.load_records()
     assert imported.imported is not None
-    assert imported.imported.archive == "run.zip"
+    assert imported.imported.archive_name == "run.zip"
     assert imported.imported.sha256 == hashlib.sha256(exported.path.read_bytes()).hexdigest()
     assert imported.model_copy(update={"imported": None}) == original
     _, state = find_run(other, original.id)
@@ -142,7 +142,7 @@ def test_the_imported_record_contains_its_origin(
 
 
 def test_archives_contain_no_pickle_and_import_reads_none(
-    exported: Exported, other: Store, monkeypatch: pytest.MonkeyPatch
+    exported: ExportResult, other: ResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = zipfile.ZipFile(exported.path).namelist()
     assert not [name for name in names if name.endswith((".pt", ".pkl"))]
@@ -165,8 +165,8 @@ def _lead(card: str) -> str:
     return card.split("\n\n")[1]
 
 
-def test_the_model_card_names_data_limits_results_and_usage(exported: Exported) -> None:
-    card = read_archive(exported.path).read("README.md").decode()
+def test_the_model_card_names_data_limits_results_and_usage(exported: ExportResult) -> None:
+    card = read_archive(exported.path).read_member("README.md").decode()
     for fact in (
         "clinical use", "Mao, Li, Xie", "public domain", "24 train", "| swd |", "baseline",
         "0.1 thousand images", "benchbed sample tiny-lsgan-discs-32px", "benchbed-example 3.1",
@@ -178,39 +178,39 @@ def test_the_model_card_names_data_limits_results_and_usage(exported: Exported) 
 
 
 def test_an_imported_run_has_the_showcase_of_the_original(
-    store: Store, exported: Exported, other: Store
+    store: ResultStore, exported: ExportResult, other: ResultStore
 ) -> None:
     """Curves, sample grid, nearest training images, and the complete losses."""
     _import(exported.path, other)
-    run = store.records()[0].id
+    run = store.load_records()[0].id
     showcase = read_showcase(store.root, run)
     assert set(showcase.pictures) == {"grid", "nearest"}
     assert showcase.curves is not None
     assert read_showcase(other.root, run) == showcase
-    histories = [s.run_folder(run) / "history.csv" for s in (store, other)]
+    histories = [s.get_run_folder(run) / "history.csv" for s in (store, other)]
     assert histories[0].read_bytes() == histories[1].read_bytes()
 
 
-def _without_history(exported: Exported, **manifest: Any) -> Path:
+def _without_history(exported: ExportResult, **manifest: Any) -> Path:
     archive = read_archive(exported.path)
-    members = {n: archive.read(n) for n in archive.manifest.members if n != "history.csv"}
+    members = {n: archive.read_member(n) for n in archive.manifest.members if n != "history.csv"}
     path = exported.path.with_name("old.zip")
     write_archive(path, archive.manifest.model_copy(update=manifest), members)
     return path
 
 
 def test_an_archive_of_format_1_without_history_is_imported(
-    exported: Exported, other: Store
+    exported: ExportResult, other: ResultStore
 ) -> None:
     assert _import(_without_history(exported, version=1), other) is True
-    showcase = read_showcase(other.root, other.records()[0].id)
+    showcase = read_showcase(other.root, other.load_records()[0].id)
     assert set(showcase.pictures) == {"grid", "nearest"}
     assert showcase.curves is None
 
 
-def test_an_existing_showcase_is_unchanged(store: Store, other: Store, tmp_path: Path) -> None:
+def test_an_existing_showcase_is_unchanged(store: ResultStore, other: ResultStore, tmp_path: Path) -> None:
     """For example that of a committed record, where the archive has no images."""
-    bare = export(exportable(store, "tiny"), tmp_path / "bare.zip", pictures=False)
+    bare = export_run(find_exportable_run(store, "tiny"), tmp_path / "bare.zip", pictures=False)
     for name in ("records", "showcase"):
         shutil.copytree(store.root / name, other.root / name)
     before = _tree(other.root / "showcase")
@@ -219,32 +219,32 @@ def test_an_existing_showcase_is_unchanged(store: Store, other: Store, tmp_path:
     assert _tree(other.root / "showcase") == before
 
 
-def test_an_invalid_image_is_reported_and_omitted(exported: Exported, other: Store) -> None:
+def test_an_invalid_image_is_reported_and_omitted(exported: ExportResult, other: ResultStore) -> None:
     """The image has a valid header and no content."""
     archive = read_archive(exported.path)
-    members = {name: archive.read(name) for name in archive.manifest.members}
+    members = {name: archive.read_member(name) for name in archive.manifest.members}
     members["samples/final.png"] = members["samples/final.png"][:60]
     path = exported.path.with_name("cut.zip")
     write_archive(path, archive.manifest, members)
     messages: list[str] = []
-    assert install(offered(path), other, messages.append) is True
+    assert import_run(check_archive(path), other, messages.append) is True
     (message,) = messages
     assert "truncated" in message
 
 
-def test_images_can_be_omitted(store: Store, tmp_path: Path, other: Store) -> None:
-    bare = export(exportable(store, "tiny"), tmp_path / "bare.zip", pictures=False)
+def test_images_can_be_omitted(store: ResultStore, tmp_path: Path, other: ResultStore) -> None:
+    bare = export_run(find_exportable_run(store, "tiny"), tmp_path / "bare.zip", pictures=False)
     assert not [name for name in bare.members if name.endswith(".png")]
-    full = export(exportable(store, "tiny"), tmp_path / "full.zip")
+    full = export_run(find_exportable_run(store, "tiny"), tmp_path / "full.zip")
     without, with_images = (
-        set(read_archive(path).read("README.md").decode().split("\n\n"))
+        set(read_archive(path).read_member("README.md").decode().split("\n\n"))
         for path in (bare.path, full.path)
     )
     (note,) = with_images - without
     assert "training" in note
     assert without < with_images
     assert _import(bare.path, other) is True
-    showcase = read_showcase(other.root, other.records()[0].id)
+    showcase = read_showcase(other.root, other.load_records()[0].id)
     assert not showcase.pictures
     assert showcase.curves is not None
 
@@ -252,39 +252,39 @@ def test_images_can_be_omitted(store: Store, tmp_path: Path, other: Store) -> No
 # -- existing runs --------------------------------------------------------------------------------
 
 
-def test_an_existing_run_is_not_changed(exported: Exported, other: Store) -> None:
+def test_an_existing_run_is_not_changed(exported: ExportResult, other: ResultStore) -> None:
     _import(exported.path, other)
     before = _tree(other.root)
     assert _import(exported.path, other) is False
     assert _tree(other.root) == before
 
 
-def test_importing_an_own_run_changes_nothing(exported: Exported, store: Store) -> None:
+def test_importing_an_own_run_changes_nothing(exported: ExportResult, store: ResultStore) -> None:
     before = _tree(store.root)
     assert _import(exported.path, store) is False
     assert _tree(store.root) == before
 
 
-def _changed_record(store: Store) -> None:
+def _changed_record(store: ResultStore) -> None:
     path = next(store.records_folder.glob("*.json"))
     content = json.loads(path.read_text())
     content["metrics"][0]["value"] = 0.5
     path.write_text(json.dumps(content))
 
 
-def _changed_weights(store: Store) -> None:
+def _changed_weights(store: ResultStore) -> None:
     path = next(store.root.glob("runs/*/checkpoints/last.pt"))
     content = torch.load(path, weights_only=True)
     content["state"]["modules"]["generator"]["0.bias"][0] += 1
     torch.save(content, path)
 
 
-def _unfinished(store: Store) -> None:
+def _unfinished(store: ResultStore) -> None:
     path = next(store.root.glob("runs/*/run.json"))
     path.write_text(json.dumps({**json.loads(path.read_text()), "state": "interrupted"}))
 
 
-def _unrecorded(store: Store) -> None:
+def _unrecorded(store: ResultStore) -> None:
     next(store.records_folder.glob("*.json")).unlink()
 
 
@@ -301,7 +301,7 @@ def _unrecorded(store: Store) -> None:
     ],
 )
 def test_a_different_run_of_the_same_id_is_not_replaced(
-    exported: Exported, other: Store, change: Callable[[Store], None], facts: str
+    exported: ExportResult, other: ResultStore, change: Callable[[ResultStore], None], facts: str
 ) -> None:
     _import(exported.path, other)
     change(other)
@@ -312,7 +312,7 @@ def test_a_different_run_of_the_same_id_is_not_replaced(
 
 
 def test_a_committed_record_is_unchanged_and_gets_its_weights(
-    store: Store, exported: Exported, other: Store
+    store: ResultStore, exported: ExportResult, other: ResultStore
 ) -> None:
     shutil.copytree(store.records_folder, other.records_folder)
     before = _tree(other.records_folder)
@@ -321,26 +321,26 @@ def test_a_committed_record_is_unchanged_and_gets_its_weights(
     assert np.array_equal(_samples(other), _samples(store))
 
 
-def test_pruned_weights_are_restored(store: Store, exported: Exported) -> None:
+def test_pruned_weights_are_restored(store: ResultStore, exported: ExportResult) -> None:
     before = _samples(store)
-    (holding,) = survey(store)
-    assert free(store, holding, Wanted(weights=True)) > 0
+    (holding,) = measure_folders(store)
+    assert prune_run(store, holding, PruneOptions(includes_weights=True)) > 0
     with pytest.raises(
         BenchbedError, match=r"tiny-lsgan-discs-32px-s0-.*/checkpoints/last\.pt\b.*`benchbed run`"
     ):
-        trained(store, "tiny", "cpu")
+        load_trained_method(store, "tiny", "cpu")
     with pytest.raises(
         BenchbedError, match=r"/checkpoints/last\.pt\b.*benchbed run --method tiny-lsgan"
     ):
-        exportable(store, "tiny")
+        find_exportable_run(store, "tiny")
     assert _import(exported.path, store) is True
     assert np.array_equal(_samples(store), before)
 
 
 def test_a_run_used_by_another_process_raises(
-    store: Store, exported: Exported, other: Store
+    store: ResultStore, exported: ExportResult, other: ResultStore
 ) -> None:
-    run = store.records()[0].id
+    run = store.load_records()[0].id
     code = (
         "import sys\nfrom pathlib import Path\nfrom benchbed.runs.store import Store\n"
         "with Store(Path(sys.argv[1])).locked(sys.argv[2]):\n    print(1, flush=True)\n    input()"
@@ -357,12 +357,12 @@ def test_a_run_used_by_another_process_raises(
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failed_import_writes_nothing(
-    exported: Exported, other: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    exported: ExportResult, other: ResultStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Store, "write_state", fail)
+    monkeypatch.setattr(ResultStore, "write_state", fail)
     with pytest.raises((BenchbedError, KeyboardInterrupt)) as caught:
         _import(exported.path, other)
     assert "No space left" in str(caught.value) or caught.type is KeyboardInterrupt
@@ -373,17 +373,17 @@ def test_a_failed_import_writes_nothing(
 # -- invalid weights -----------------------------------------------------------------------------
 
 
-def _with_weights(exported: Exported, content: bytes) -> Path:
+def _with_weights(exported: ExportResult, content: bytes) -> Path:
     """Return the archive with other weights and correct checksums."""
     archive = read_archive(exported.path)
-    members = {name: archive.read(name) for name in archive.manifest.members}
+    members = {name: archive.read_member(name) for name in archive.manifest.members}
     path = exported.path.with_name("bad.zip")
     write_archive(path, archive.manifest, {**members, "weights.safetensors": content})
     return path
 
 
-def _tensors(exported: Exported) -> dict[str, torch.Tensor]:
-    return weights.from_bytes(read_archive(exported.path).read("weights.safetensors"))
+def _tensors(exported: ExportResult) -> dict[str, torch.Tensor]:
+    return weights.from_bytes(read_archive(exported.path).read_member("weights.safetensors"))
 
 
 class _Evil:
@@ -410,7 +410,7 @@ BIAS = "generator.0.bias"
     ],
 )
 def test_tensors_that_do_not_fit_the_method_are_rejected(
-    exported: Exported, other: Store, spoil: Callable[[Any], Any], facts: str
+    exported: ExportResult, other: ResultStore, spoil: Callable[[Any], Any], facts: str
 ) -> None:
     path = _with_weights(exported, weights.to_bytes(spoil(_tensors(exported))))
     with pytest.raises(BenchbedError, match=facts.format(BIAS=re.escape(BIAS))):
@@ -430,19 +430,19 @@ def test_tensors_that_do_not_fit_the_method_are_rejected(
     ],
 )
 def test_invalid_safetensors_are_rejected(
-    exported: Exported, other: Store, spoil: Callable[[bytes], bytes]
+    exported: ExportResult, other: ResultStore, spoil: Callable[[bytes], bytes]
 ) -> None:
-    content = read_archive(exported.path).read("weights.safetensors")
+    content = read_archive(exported.path).read_member("weights.safetensors")
     with pytest.raises(BenchbedError, match=r"bad\.zip\b.*safetensors"):
         _import(_with_weights(exported, spoil(content)), other)
     assert not other.root.exists()
 
 
 def test_a_shape_that_does_not_fit_the_weights_is_rejected(
-    exported: Exported, other: Store
+    exported: ExportResult, other: ResultStore
 ) -> None:
     archive = read_archive(exported.path)
-    members = {name: archive.read(name) for name in archive.manifest.members}
+    members = {name: archive.read_member(name) for name in archive.manifest.members}
     data = archive.manifest.data.model_copy(update={"channels": 3})
     path = exported.path.with_name("bad.zip")
     write_archive(path, archive.manifest.model_copy(update={"data": data}), members)
@@ -454,65 +454,65 @@ def test_a_shape_that_does_not_fit_the_weights_is_rejected(
 
 
 def test_a_missing_method_and_its_package_are_named(
-    exported: Exported, other: Store, monkeypatch: pytest.MonkeyPatch
+    exported: ExportResult, other: ResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCHBED_PLUGINS", "classics")
-    registry_module.registry.cache_clear()
+    registry_module.get_registry.cache_clear()
     with pytest.raises(BenchbedError, match=r"'tiny-lsgan'.*\bbenchbed-example 3\.1\b"):
         _import(exported.path, other)
     assert not other.root.exists()
 
 
-def test_a_different_plugin_version_is_noted(exported: Exported, other: Store) -> None:
+def test_a_different_plugin_version_is_noted(exported: ExportResult, other: ResultStore) -> None:
     archive = read_archive(exported.path)
-    members = {name: archive.read(name) for name in archive.manifest.members}
+    members = {name: archive.read_member(name) for name in archive.manifest.members}
     older: Manifest = archive.manifest.model_copy(update={"plugin": "benchbed-example 2.0"})
     path = exported.path.with_name("older.zip")
     write_archive(path, older, members)
-    offer = offered(path)
+    offer = check_archive(path)
     (note,) = offer.notes
     for fact in ("benchbed-example 2.0", "tiny-lsgan", "benchbed-example 3.1"):
         assert fact in note
-    assert install(offer, other) is True
-    assert offered(exported.path).notes == ()
+    assert import_run(offer, other) is True
+    assert check_archive(exported.path).notes == ()
 
 
 def test_settings_with_a_different_meaning_are_rejected(
-    exported: Exported, monkeypatch: pytest.MonkeyPatch
+    exported: ExportResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class ChangedSettings(load(registry().spec(MethodSpec, "tiny-lsgan").settings)):  # type: ignore[misc]
+    class ChangedSettings(load_object(get_registry().get_spec(MethodSpec, "tiny-lsgan").settings)):  # type: ignore[misc]
         width: int = 4
 
         def model_dump(self, **_: Any) -> dict[str, Any]:
             return {**super().model_dump(), "width": 4}
 
-    monkeypatch.setattr(installing, "load", lambda target: ChangedSettings)
+    monkeypatch.setattr(installing, "load_object", lambda target: ChangedSettings)
     with pytest.raises(
         BenchbedError, match=r"settings\b.*\bbenchbed-example 3\.1\b.*\btiny-lsgan\b"
     ):
-        offered(exported.path)
+        check_archive(exported.path)
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, spec in registry().specs(MethodSpec).items() if spec.trains]
+    "name", [name for name, spec in get_registry().get_specs(MethodSpec).items() if spec.is_trainable]
 )
 def test_the_state_of_every_method_is_exportable(name: str) -> None:
     """The expected tensors, found without memory, match; safetensors keeps their bits."""
     from benchbed.api.types import DataShape
 
-    spec = registry().spec(MethodSpec, name)
-    settings = method_settings(spec, "quick", {})
+    spec = get_registry().get_spec(MethodSpec, name)
+    settings = resolve_method_settings(spec, "quick", {})
     spatial = (min(spec.sizes),) * min(spec.dimensions)
-    shape = DataShape(3, spatial, mask_channels=int("mask" in spec.needs), classes=2)
-    method = load(spec.implementation)(settings)
+    shape = DataShape(3, spatial, mask_channels=int("mask" in spec.required_inputs), classes=2)
+    method = load_object(spec.implementation)(settings)
     method.data = shape
     method.build(shape)
-    tensors = weights.flat(method.state())
-    expected = weights.wanted(spec, settings, shape)
+    tensors = weights.flatten_state(method.state())
+    expected = weights.build_expected_tensors(spec, settings, shape)
     content = weights.to_bytes(tensors)
-    assert len(content) <= weights.largest(expected)
+    assert len(content) <= weights.compute_max_bytes(expected)
     loaded = weights.from_bytes(content)
-    assert weights.misfit(expected, loaded) is None
+    assert weights.find_mismatch(expected, loaded) is None
     assert all(torch.equal(loaded[key], tensors[key]) for key in tensors)
     assert weights.to_bytes(loaded) == content
 
@@ -520,48 +520,48 @@ def test_the_state_of_every_method_is_exportable(name: str) -> None:
 # -- export errors -------------------------------------------------------------------------------
 
 
-def test_the_reason_is_named_where_export_fails(store: Store, tmp_path: Path) -> None:
-    (record,) = store.records()
+def test_the_reason_is_named_where_export_fails(store: ResultStore, tmp_path: Path) -> None:
+    (record,) = store.load_records()
     store.write_record(record.model_copy(update={"state": "diverged", "message": "loss NaN"}))
     with pytest.raises(BenchbedError, match=r"diverged\b.*\bloss NaN\b"):
-        exportable(store, "tiny")
+        find_exportable_run(store, "tiny")
     store.write_record(record)
     _unfinished(store)
     with pytest.raises(BenchbedError, match=rf"{record.id}\b.*\binterrupted\b"):
-        exportable(store, "tiny")
+        find_exportable_run(store, "tiny")
 
 
 def test_weights_of_a_different_step_than_the_record_are_not_exported(
-    store: Store, tmp_path: Path
+    store: ResultStore, tmp_path: Path
 ) -> None:
-    (record,) = store.records()
+    (record,) = store.load_records()
     training = record.training.model_copy(update={"steps": 7})
     store.write_record(record.model_copy(update={"training": training}))
     with pytest.raises(BenchbedError, match=r"last\.pt\b.*\bstep 13\b.*\bstep 7\b"):
-        export(exportable(store, "tiny"), tmp_path / "run.zip")
+        export_run(find_exportable_run(store, "tiny"), tmp_path / "run.zip")
     assert not (tmp_path / "run.zip").exists()
 
 
-def test_an_existing_file_is_not_replaced(store: Store, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_replaced(store: ResultStore, tmp_path: Path) -> None:
     (tmp_path / "run.zip").write_text("other")
     with pytest.raises(BenchbedError, match=r"/run\.zip\b.*--out"):
-        export(exportable(store, "tiny"), tmp_path / "run.zip")
+        export_run(find_exportable_run(store, "tiny"), tmp_path / "run.zip")
     assert (tmp_path / "run.zip").read_text() == "other"
     assert [path.name for path in tmp_path.glob(".*")] == []
 
 
-def test_a_state_other_than_a_tensor_is_named(store: Store) -> None:
-    run = exportable(store, "tiny")
+def test_a_state_other_than_a_tensor_is_named(store: ResultStore) -> None:
+    run = find_exportable_run(store, "tiny")
     state = load_checkpoint(run.checkpoint, "tiny-lsgan")["state"]
     state["modules"]["generator"]["_extra_state"] = [1, 2]
     with pytest.raises(BenchbedError, match=r"'generator\._extra_state'.*\blist\b"):
-        weights.flat(state)
+        weights.flatten_state(state)
 
 
-def test_tensors_that_share_memory_are_exported(store: Store) -> None:
+def test_tensors_that_share_memory_are_exported(store: ResultStore) -> None:
     shared = torch.arange(6.0).view(2, 3)
     state = {"own": {}, "modules": {"a": {"x": shared, "y": shared.T, "z": shared[0]}}}
-    loaded = weights.from_bytes(weights.to_bytes(weights.flat(state)))
+    loaded = weights.from_bytes(weights.to_bytes(weights.flatten_state(state)))
     assert torch.equal(loaded["a.y"], shared.T)
     assert torch.equal(loaded["a.z"], shared[0])
 
@@ -572,16 +572,16 @@ def test_buffers_with_training_cases_are_found() -> None:
         "generator.0.weight": torch.zeros(4096),
         "generator.2.num_batches_tracked": torch.tensor(3),
     }
-    assert weights.stored(tensors) == ["masks.masks"]
+    assert weights.find_stored_tensors(tensors) == ["masks.masks"]
 
 
-def test_the_card_of_a_run_on_real_images_warns_of_training_data(store: Store) -> None:
+def test_the_card_of_a_run_on_real_images_warns_of_training_data(store: ResultStore) -> None:
     """The card depends on the record, and names what images and weights may reveal."""
-    from benchbed.runs.card import model_card
+    from benchbed.runs.card import render_model_card
 
-    run = exportable(store, "tiny")
+    run = find_exportable_run(store, "tiny")
     real = run.record.model_copy(update={"source": "real"})
-    card = model_card(
+    card = render_model_card(
         real, replace(run.method, title="A | B"), None, {},
         plugin="x 1", stored=["masks.masks"], pictures=["samples/nearest.png"],
     )  # fmt: skip

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.request import Request
-from benchbed.runs.store import Store
+from benchbed.runs.request import RunConfig
+from benchbed.runs.store import ResultStore
 from benchbed.suites import execute
 from benchbed.suites.executors import accelerators as accelerators_module
 from benchbed.suites.executors import local
-from benchbed.suites.executors.executor import Ended
-from benchbed.suites.executors.local import Local
-from benchbed.suites.grid import Member, members, requests
+from benchbed.suites.executors.executor import FinishedRun
+from benchbed.suites.executors.local import LocalExecutor
+from benchbed.suites.grid import SuiteRun, plan_suite_runs, iter_run_configs
 from benchbed.suites.suite import Suite
-from benchbed.training.events import Silent
+from benchbed.training.events import NullReporter
 
 SUITE = Suite(
     name="two",
@@ -40,11 +40,11 @@ Script = Callable[[Sequence[list[str]]], None]
 
 
 @pytest.fixture(scope="module")
-def planned() -> list[Member]:
+def planned() -> list[SuiteRun]:
     """Return six runs of which only the names are used."""
     return [
-        Member(request, SimpleNamespace(id=f"{request.method}-{request.seed}"))  # type: ignore[arg-type]
-        for request in requests(SUITE, "quick")
+        SuiteRun(request, SimpleNamespace(id=f"{request.method}-{request.seed}"))  # type: ignore[arg-type]
+        for request in iter_run_configs(SUITE, "quick")
     ]
 
 
@@ -55,17 +55,17 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     def replace_commands(commands: Sequence[list[str]]) -> None:
         remaining = iter(commands)
 
-        def command(request: Request, results: Path, *_: Any) -> list[str]:
+        def command(request: RunConfig, results: Path, *_: Any) -> list[str]:
             write_record(results, f"{request.method}-{request.seed}")
             return next(remaining)
 
-        monkeypatch.setattr(local, "command", command)
+        monkeypatch.setattr(local, "build_command", command)
 
     return replace_commands
 
 
 def write_record(results: Path, run: str) -> None:
-    path = Store(results).record_path(run)
+    path = ResultStore(results).get_record_path(run)
     path.parent.mkdir(exist_ok=True)
     path.touch()
 
@@ -90,8 +90,8 @@ sys.exit(130)
 """Command of a process that runs until SIGINT."""
 
 
-def outcomes(planned: Sequence[Member], executor: Local) -> list[str]:
-    return [ended.outcome for ended in execute.carry_out(planned, executor)]
+def outcomes(planned: Sequence[SuiteRun], executor: LocalExecutor) -> list[str]:
+    return [ended.outcome for ended in execute.execute_runs(planned, executor)]
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -102,61 +102,61 @@ def test_the_command_of_a_run_plans_the_same_run(
     from typer.testing import CliRunner
 
     from benchbed.cli import run_command
-    from benchbed.runs.plan import plan
+    from benchbed.runs.plan import plan_run
 
     planned_runs: list[tuple[str, int]] = []
 
-    def record_plan(request: Request, store: Store, options: Any, how: Any, **_: Any) -> None:
-        planned_runs.append((plan(request).id, how["devices"]))
+    def record_plan(request: RunConfig, store: ResultStore, options: Any, how: Any, **_: Any) -> None:
+        planned_runs.append((plan_run(request).id, how["devices"]))
 
-    monkeypatch.setattr(run_command, "_carry_out", record_plan)
-    real = members(list(requests(SUITE, "quick", source="phantom", seeds=[3])), Silent())
+    monkeypatch.setattr(run_command, "_execute_plan", record_plan)
+    real = plan_suite_runs(list(iter_run_configs(SUITE, "quick", source="phantom", seeds=[3])), NullReporter())
     for member in real:
-        arguments = local.command(member.request, tmp_path, "cpu", devices)[4:]
+        arguments = local.build_command(member.config, tmp_path, "cpu", devices)[4:]
         result = CliRunner().invoke(run_command.app, arguments)
         assert result.exit_code == 0, result.output
     assert planned_runs == [(member.plan.id, devices) for member in real]
 
 
 def test_failed_runs_do_not_stop_the_others_but_an_interrupt_does(
-    planned: list[Member], tmp_path: Path, script: Script
+    planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([exits(code) for code in (0, 1, 3, 130, 0)])
-    ended = list(execute.carry_out(planned, Local(Store(tmp_path))))
+    ended = list(execute.execute_runs(planned, LocalExecutor(ResultStore(tmp_path))))
     assert [e.outcome for e in ended] == ["finished", "broken", "diverged", "stopped"]
-    assert [e.words for e in ended] == ["", "I was here", "", ""]
-    assert [e.member for e in ended] == planned[:4]
+    assert [e.message for e in ended] == ["", "I was here", "", ""]
+    assert [e.suite_run for e in ended] == planned[:4]
 
 
 def test_a_killed_run_is_broken_and_the_others_continue(
-    planned: list[Member], tmp_path: Path, script: Script
+    planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([python("os.kill(os.getpid(), signal.SIGKILL)"), exits(0)])
-    assert outcomes(planned[:2], Local(Store(tmp_path), jobs=2)) == ["broken", "finished"]
+    assert outcomes(planned[:2], LocalExecutor(ResultStore(tmp_path), jobs=2)) == ["broken", "finished"]
 
 
 def test_a_process_that_exits_with_0_but_no_record_is_broken(
-    planned: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    planned: list[SuiteRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For example where a plugin calls ``os._exit(0)``."""
-    monkeypatch.setattr(local, "command", lambda *_: exits(0))
-    (ended,) = execute.carry_out(planned[:1], Local(Store(tmp_path)))
+    monkeypatch.setattr(local, "build_command", lambda *_: exits(0))
+    (ended,) = execute.execute_runs(planned[:1], LocalExecutor(ResultStore(tmp_path)))
     assert ended.outcome == "broken"
-    output, reason = ended.words.split("\n")
+    output, reason = ended.message.split("\n")
     assert output == "I was here"
     assert re.search(r"\bcode 0\b.*\brecord\b", reason)
 
 
 def test_runs_are_parallel_up_to_the_number_of_jobs(
-    planned: list[Member], tmp_path: Path, script: Script
+    planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([exits(0, 0.5)] * 5)
     widths: list[tuple[int, int]] = []
     completed = [
-        ended.member
-        for ended in execute.carry_out(
+        ended.suite_run
+        for ended in execute.execute_runs(
             planned[:5],
-            Local(Store(tmp_path), jobs=2),
+            LocalExecutor(ResultStore(tmp_path), jobs=2),
             watch=lambda running, waiting: widths.append((len(running), len(waiting))),
         )
     ]
@@ -166,15 +166,15 @@ def test_runs_are_parallel_up_to_the_number_of_jobs(
 
 
 def test_a_stop_waits_for_parallel_runs_and_starts_no_other(
-    planned: list[Member], tmp_path: Path, script: Script
+    planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([exits(130), exits(0, 1.0), exits(0)])
-    assert outcomes(planned, Local(Store(tmp_path), jobs=2)) == ["stopped", "finished"]
+    assert outcomes(planned, LocalExecutor(ResultStore(tmp_path), jobs=2)) == ["stopped", "finished"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_forwarded_to_every_run(
-    number: signal.Signals, planned: list[Member], tmp_path: Path, script: Script
+    number: signal.Signals, planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     """Each run gets one SIGINT for any signal to the suite; waiting runs never start."""
     markers = [tmp_path / "first", tmp_path / "second"]
@@ -188,11 +188,11 @@ def test_a_signal_is_forwarded_to_every_run(
 
     thread = threading.Thread(target=send)
     thread.start()
-    executor = Local(Store(tmp_path), jobs=2)
-    ended = [e.outcome for e in execute.carry_out(planned, executor, say=messages.append)]
+    executor = LocalExecutor(ResultStore(tmp_path), jobs=2)
+    ended = [e.outcome for e in execute.execute_runs(planned, executor, say=messages.append)]
     thread.join()
     assert ended == ["stopped", "stopped"]
-    assert messages == [execute.STOPPING]
+    assert messages == [execute.STOPPING_MESSAGE]
 
 
 UNRESPONSIVE = python("""
@@ -205,59 +205,59 @@ time.sleep(600)
 
 @pytest.fixture
 def unresponsive(
-    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> Local:
+    planned: list[SuiteRun], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> LocalExecutor:
     """Return an executor that runs such a process, with a grace period of half a second."""
     monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
     marker = tmp_path / "started"
     script([[*UNRESPONSIVE, str(marker)]])
-    executor = Local(Store(tmp_path))
-    executor.start(planned[0])
+    executor = LocalExecutor(ResultStore(tmp_path))
+    executor.start_run(planned[0])
     while not marker.exists():
         time.sleep(0.02)
     return executor
 
 
-def test_an_unresponsive_run_is_killed_by_a_forced_stop(unresponsive: Local) -> None:
+def test_an_unresponsive_run_is_killed_by_a_forced_stop(unresponsive: LocalExecutor) -> None:
     """The first stop waits for the run; the second kills it after the grace period."""
-    unresponsive.stop(at_once=False)
+    unresponsive.stop_runs(at_once=False)
     time.sleep(0.6)
-    assert unresponsive.ended() == []
-    unresponsive.stop(at_once=True)
-    assert unresponsive.ended() == []
+    assert unresponsive.collect_finished() == []
+    unresponsive.stop_runs(at_once=True)
+    assert unresponsive.collect_finished() == []
     time.sleep(0.5)
-    (ended,) = unresponsive.ended()
-    assert (ended.outcome, ended.words) == ("stopped", "")
+    (ended,) = unresponsive.collect_finished()
+    assert (ended.outcome, ended.message) == ("stopped", "")
 
 
-def test_an_unresponsive_run_is_killed_with_its_suite(unresponsive: Local) -> None:
+def test_an_unresponsive_run_is_killed_with_its_suite(unresponsive: LocalExecutor) -> None:
     start = time.monotonic()
     unresponsive.close()
     assert time.monotonic() - start < 5
-    assert unresponsive.has_room()
+    assert unresponsive.can_start()
 
 
 def test_the_end_of_the_output_is_read_also_from_a_deleted_folder(
-    planned: list[Member], tmp_path: Path, script: Script
+    planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     """Only the end of a long output is read; a deleted file is reported."""
     long_output = "print('x' * 200_000); print('the end')"
     delete = f"import shutil; shutil.rmtree({str(tmp_path / 'runs')!r})"
     script([python(f"{long_output}\nsys.exit(1)"), python(f"{delete}\nsys.exit(1)")])
-    first, second = execute.carry_out(planned[:2], Local(Store(tmp_path)))
-    assert first.words.endswith("the end")
-    assert len(first.words) < 2 * local.LAST_BYTES
-    assert str(tmp_path / "runs") in second.words
-    assert local.OUTPUT in second.words
+    first, second = execute.execute_runs(planned[:2], LocalExecutor(ResultStore(tmp_path)))
+    assert first.message.endswith("the end")
+    assert len(first.message) < 2 * local.LAST_BYTES
+    assert str(tmp_path / "runs") in second.message
+    assert local.OUTPUT_FILE in second.message
 
 
 def test_running_processes_end_with_the_suite(
-    planned: list[Member], tmp_path: Path, script: Script
+    planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     """Also where the caller stops reading outcomes."""
     script([exits(0), python(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
                              "time.sleep(60)")])  # fmt: skip
-    for _ in execute.carry_out(planned[:2], Local(Store(tmp_path), jobs=2)):
+    for _ in execute.execute_runs(planned[:2], LocalExecutor(ResultStore(tmp_path), jobs=2)):
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.02)
         break
@@ -266,17 +266,17 @@ def test_running_processes_end_with_the_suite(
 
 
 def test_runs_share_the_cores_and_each_sees_one_accelerator(
-    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+    planned: list[SuiteRun], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three parallel runs on two accelerators, then a fourth run."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     print_devices = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
     script([python(f"{print_devices}\ntime.sleep({seconds})") for seconds in (1.5, 0.0, 1.5, 0.0)])
-    executor = Local(store, jobs=3, accelerators=("4", "7"))
+    executor = LocalExecutor(store, jobs=3, accelerators=("4", "7"))
     assert outcomes(planned[:4], executor) == ["finished"] * 4
-    outputs = [store.run_folder(m.plan.id) / local.OUTPUT for m in planned[:4]]
+    outputs = [store.get_run_folder(m.plan.id) / local.OUTPUT_FILE for m in planned[:4]]
     assert [path.read_text().split() for path in outputs] == [
         ["4", "4"], ["7", "4"], ["4", "4"], ["7", "4"],
     ]  # fmt: skip
@@ -292,23 +292,23 @@ def test_every_run_gets_the_devices_of_the_suite(
     print_devices = "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
     requested: list[int] = []
 
-    def command(request: Request, results: Path, device: str, devices: int) -> list[str]:
+    def command(request: RunConfig, results: Path, device: str, devices: int) -> list[str]:
         write_record(results, runs[len(requested)].plan.id)
         requested.append(devices)
         return python(f"{print_devices}\ntime.sleep(1.5)")
 
-    monkeypatch.setattr(local, "command", command)
-    store = Store(tmp_path)
-    executor = Local(store, jobs=3, devices=2, accelerators=("0", "1", "2", "3"))
+    monkeypatch.setattr(local, "build_command", command)
+    store = ResultStore(tmp_path)
+    executor = LocalExecutor(store, jobs=3, devices=2, accelerators=("0", "1", "2", "3"))
     assert outcomes(runs, executor) == ["finished"] * 3
-    outputs = [(store.run_folder(m.plan.id) / local.OUTPUT).read_text().split() for m in runs]
+    outputs = [(store.get_run_folder(m.plan.id) / local.OUTPUT_FILE).read_text().split() for m in runs]
     assert outputs == [["0,1", "2"], ["2,3", "2"], ["0", "2"]]
     assert requested == [2, 2, 1]
 
 
-def _run(name: str, *, trains: bool) -> Member:
+def _run(name: str, *, trains: bool) -> SuiteRun:
     plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
-    return Member(Request(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
+    return SuiteRun(RunConfig(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -325,8 +325,8 @@ def _run(name: str, *, trains: bool) -> Member:
 def test_accelerators_are_assigned_to_parallel_runs(
     device: str, jobs: int, devices: int, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerators_module, "accelerators", lambda: ["0", "1"])
-    assert accelerators_module.shared_out(device, jobs, devices) == expected
+    monkeypatch.setattr(accelerators_module, "list_accelerators", lambda: ["0", "1"])
+    assert accelerators_module.select_accelerators(device, jobs, devices) == expected
 
 
 @pytest.mark.parametrize(
@@ -340,13 +340,13 @@ def test_accelerators_are_assigned_to_parallel_runs(
 def test_more_devices_than_available_raise(
     device: str, available: int, facts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerators_module, "accelerators", lambda: list("01")[:available])
+    monkeypatch.setattr(accelerators_module, "list_accelerators", lambda: list("01")[:available])
     with pytest.raises(BenchbedError, match=facts):
-        accelerators_module.shared_out(device, 1, 2)
+        accelerators_module.select_accelerators(device, 1, 2)
 
 
 def test_with_one_accelerator_the_environment_is_unchanged(
-    planned: list[Member], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+    planned: list[SuiteRun], tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
@@ -354,9 +354,9 @@ def test_with_one_accelerator_the_environment_is_unchanged(
         "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
     )
     script([prints_devices, prints_devices])
-    assert outcomes(planned[:1], Local(Store(tmp_path))) == ["finished"]
-    assert outcomes(planned[:1], Local(Store(tmp_path), threads=2)) == ["finished"]
-    output = Store(tmp_path).run_folder(planned[0].plan.id) / local.OUTPUT
+    assert outcomes(planned[:1], LocalExecutor(ResultStore(tmp_path))) == ["finished"]
+    assert outcomes(planned[:1], LocalExecutor(ResultStore(tmp_path), threads=2)) == ["finished"]
+    output = ResultStore(tmp_path).get_run_folder(planned[0].plan.id) / local.OUTPUT_FILE
     assert output.read_text().split() == ["3", "5", "3", "2"]
 
 
@@ -373,7 +373,7 @@ def test_accelerators_keep_the_names_of_the_environment(
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    assert accelerators_module.accelerators() == names
+    assert accelerators_module.list_accelerators() == names
 
 
 class FakeExecutor:
@@ -384,21 +384,21 @@ class FakeExecutor:
     def __init__(self, *ends: Any) -> None:
         self.log: list[str] = []
         self._ends = list(ends)
-        self._running: list[Member] = []
+        self._running: list[SuiteRun] = []
 
     def has_room(self) -> bool:
         return True
 
-    def start(self, member: Member) -> None:
+    def start(self, member: SuiteRun) -> None:
         self._running.append(member)
         self.log.append(f"start {member.plan.id}")
 
-    def ended(self) -> list[Ended]:
+    def ended(self) -> list[FinishedRun]:
         end = self._ends.pop(0)
         if isinstance(end, signal.Signals):
             os.kill(os.getpid(), end)
             return []
-        return [Ended(self._running.pop(0), end)]
+        return [FinishedRun(self._running.pop(0), end)]
 
     def stop(self, *, at_once: bool) -> None:
         self.log.append(f"stop {at_once}")
@@ -407,17 +407,17 @@ class FakeExecutor:
         self.log.append("close")
 
 
-def test_one_signal_saves_and_a_second_forces_a_stop(planned: list[Member]) -> None:
+def test_one_signal_saves_and_a_second_forces_a_stop(planned: list[SuiteRun]) -> None:
     executor = FakeExecutor("finished", signal.SIGINT, signal.SIGTERM, "stopped", "stopped")
-    list(execute.carry_out(planned[:3], executor))
+    list(execute.execute_runs(planned[:3], executor))
     assert executor.log == [
         "start dcgan-0", "start skrgan-0", "start dcgan-1", "stop False", "stop True", "close",
     ]  # fmt: skip
 
 
-def test_signal_handlers_are_restored_after_a_suite(planned: list[Member]) -> None:
+def test_signal_handlers_are_restored_after_a_suite(planned: list[SuiteRun]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    list(execute.carry_out(planned[:1], FakeExecutor("finished")))
+    list(execute.execute_runs(planned[:1], FakeExecutor("finished")))
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -425,15 +425,15 @@ def test_a_request_is_independent_of_folder_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Relative paths and ``$BENCHBED_DATA`` have no meaning on another machine."""
-    from benchbed.suites.executors.cluster import from_anywhere
+    from benchbed.suites.executors.cluster import resolve_config_paths
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCHBED_DATA", str(tmp_path))
-    request = Request(method="dcgan", dataset="folder:own", settings={}, generator_dataset="drive")
-    moved = from_anywhere(request)
+    request = RunConfig(method="dcgan", dataset="folder:own", settings={}, generator_dataset="drive")
+    moved = resolve_config_paths(request)
     assert moved.dataset == f"folder:{tmp_path / 'own'}"
     assert moved.generator_dataset == "drive"
     assert moved.masks_from is None
     assert moved.data_root == tmp_path
-    relative = from_anywhere(Request(method="a", dataset="b", settings={}, data_root=Path("here")))
+    relative = resolve_config_paths(RunConfig(method="a", dataset="b", settings={}, data_root=Path("here")))
     assert relative.data_root == tmp_path / "here"

@@ -24,13 +24,13 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from benchbed import DatasetSpec, Download, Layout, Part
+from benchbed import DatasetSpec, DownloadSource, Layout, LayoutPart
 from benchbed.data import download, unpack
-from benchbed.data.download import BLOCK, Downloader, DownloadFailed
-from benchbed.data.fetch import FetchFailed, fetch
-from benchbed.data.source import look
+from benchbed.data.download import BLOCK_BYTES, Downloader, DownloadError
+from benchbed.data.fetch import FetchError, fetch_dataset
+from benchbed.data.source import find_dataset
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 
 
 class ReceivedRequest(NamedTuple):
@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Return a local server; there is no pause between retries."""
-    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "RETRY_SECONDS", 0.0)
     with Server() as started:
         threading.Thread(target=started.serve_forever, args=(0.01,), daemon=True).start()
         yield started
@@ -153,18 +153,18 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _spec(*downloads: Download) -> DatasetSpec:
+def _spec(*downloads: DownloadSource) -> DatasetSpec:
     return DatasetSpec(
         name="example",
         title="Example",
         modality="x",
         licence="CC BY 4.0",
-        access="go to example.org and sign the form.",
+        access_instructions="go to example.org and sign the form.",
         layouts=(
             Layout(
                 folders=("Example",),
-                parts=(Part(image="images/{id}.png", mask="masks/{id}.png"),),
-                picture="  Example/images/a.png",
+                parts=(LayoutPart(image="images/{id}.png", mask="masks/{id}.png"),),
+                diagram="  Example/images/a.png",
             ),
         ),
         downloads=downloads,
@@ -182,7 +182,7 @@ class Fetcher:
     def __call__(self, spec: DatasetSpec, force: bool = False) -> str:
         self.messages.clear()
         self.counts.clear()
-        fetch(
+        fetch_dataset(
             spec, self.root, force=force, say=self.messages.append,
             counted=lambda *count: self.counts.append(count),
         )  # fmt: skip
@@ -209,7 +209,7 @@ def fetcher(tmp_path: Path) -> Fetcher:
 
 def test_a_download_prints_licence_and_hash(server: Server, fetcher: Fetcher) -> None:
     body = server.files["all.zip"] = _zipped({**PICTURES, "__MACOSX/images/._a.png": b"x"})
-    output = fetcher(_spec(Download(url=server.url("all.zip"), target="Example")))
+    output = fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Example")))
     assert fetcher.files() == PICTURES
     assert "CC BY 4.0" in fetcher.messages[0]
     assert _sha256(body) in output
@@ -223,7 +223,7 @@ def test_a_download_prints_licence_and_hash(server: Server, fetcher: Fetcher) ->
 def test_a_known_hash_is_verified_and_not_printed(server: Server, fetcher: Fetcher) -> None:
     body = server.files["x.tar"] = _tarred(PICTURES)
     output = fetcher(
-        _spec(Download(url=server.url("x.tar"), target="Example", sha256=_sha256(body)))
+        _spec(DownloadSource(url=server.url("x.tar"), target_folder="Example", sha256=_sha256(body)))
     )
     assert fetcher.files() == PICTURES
     assert "SHA-256" not in output
@@ -234,13 +234,13 @@ def test_a_dataset_of_two_archives_needs_both(server: Server, fetcher: Fetcher) 
     images = {name[7:]: body for name, body in PICTURES.items() if name.startswith("images")}
     masks = {name[6:]: body for name, body in PICTURES.items() if name.startswith("masks")}
     spec = _spec(
-        Download(url=server.url("one/file"), target="Example/images"),
-        Download(url=server.url("two/file"), target="Example/masks"),
+        DownloadSource(url=server.url("one/file"), target_folder="Example/images"),
+        DownloadSource(url=server.url("two/file"), target_folder="Example/masks"),
     )
     server.files["one/file"] = _tarred(images, "w:gz")
-    with pytest.raises(FetchFailed, match="404"):
+    with pytest.raises(FetchError, match="404"):
         fetcher(spec)
-    assert not look(spec, fetcher.root).places
+    assert not find_dataset(spec, fetcher.root).layouts
     server.files["two/file"] = _tarred(masks)
     fetcher(spec)
     assert fetcher.files() == PICTURES
@@ -251,7 +251,7 @@ def test_a_broken_connection_is_resumed(server: Server, fetcher: Fetcher) -> Non
     body = server.files["all.zip"] = _zipped(PICTURES)
     half = len(body) // 2
     server.drops = [half]
-    fetcher(_spec(Download(url=server.url("all.zip"), target="Example", sha256=_sha256(body))))
+    fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=_sha256(body))))
     assert fetcher.files() == PICTURES
     assert [(request.range, request.status) for request in server.requests] == [
         ("", 200),
@@ -262,14 +262,14 @@ def test_a_broken_connection_is_resumed(server: Server, fetcher: Fetcher) -> Non
 
 def test_a_later_call_resumes_and_reports_it(server: Server, fetcher: Fetcher) -> None:
     body = server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
-    server.drops = [1000] * download.TRIES
-    with pytest.raises(FetchFailed, match=rf"{server.url('all.zip')}.*\b1 MB\b") as caught:
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
+    server.drops = [1000] * download.MAX_ATTEMPTS
+    with pytest.raises(FetchError, match=rf"{server.url('all.zip')}.*\b1 MB\b") as caught:
         fetcher(spec)
     assert "go to example.org" in str(caught.value)
     assert "Example/images/a.png" in str(caught.value)
-    assert not look(spec, fetcher.root).places
-    received = 1000 * download.TRIES
+    assert not find_dataset(spec, fetcher.root).layouts
+    received = 1000 * download.MAX_ATTEMPTS
     server.requests.clear()
     assert "1 MB" in fetcher(spec)
     assert [(request.range, request.sent) for request in server.requests] == [
@@ -279,14 +279,14 @@ def test_a_later_call_resumes_and_reports_it(server: Server, fetcher: Fetcher) -
 
 
 def test_an_interrupt_keeps_the_received_part(server: Server, tmp_path: Path) -> None:
-    body = server.files["x"] = np.random.default_rng(0).bytes(5 * BLOCK)
-    stopped = Downloader(tmp_path / "part", counted=_stop_after(3 * BLOCK))
+    body = server.files["x"] = np.random.default_rng(0).bytes(5 * BLOCK_BYTES)
+    stopped = Downloader(tmp_path / "part", report_progress=_stop_after(3 * BLOCK_BYTES))
     with pytest.raises(KeyboardInterrupt):
         stopped(server.url("x"), tmp_path / "complete")
-    assert (tmp_path / "part").stat().st_size == 3 * BLOCK
+    assert (tmp_path / "part").stat().st_size == 3 * BLOCK_BYTES
     Downloader(tmp_path / "part")(server.url("x"), tmp_path / "complete")
     assert (tmp_path / "complete").read_bytes() == body
-    assert server.requests[-1].range == f"bytes={3 * BLOCK}-"
+    assert server.requests[-1].range == f"bytes={3 * BLOCK_BYTES}-"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["complete"]
 
 
@@ -300,8 +300,8 @@ def _stop_after(most: int) -> Callable[[int, int], None]:
 
 
 def test_a_reset_connection_is_retried(server: Server, tmp_path: Path) -> None:
-    server.files["x"] = np.random.default_rng(0).bytes(5 * BLOCK)
-    server.drops, server.resets = [3 * BLOCK], 1
+    server.files["x"] = np.random.default_rng(0).bytes(5 * BLOCK_BYTES)
+    server.drops, server.resets = [3 * BLOCK_BYTES], 1
     Downloader(tmp_path / "part")(server.url("x"), tmp_path / "complete")
     assert (tmp_path / "complete").read_bytes() == server.files["x"]
     assert len(server.requests) == 2
@@ -318,7 +318,7 @@ def test_a_part_is_resumed_after_a_redirect(server: Server, tmp_path: Path) -> N
 def test_without_ranges_the_whole_file_is_requested_again(server: Server, fetcher: Fetcher) -> None:
     body = server.files["all.zip"] = _zipped(PICTURES)
     server.ranges, server.drops = False, [len(body) // 2]
-    fetcher(_spec(Download(url=server.url("all.zip"), target="Example", sha256=_sha256(body))))
+    fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=_sha256(body))))
     assert fetcher.files() == PICTURES
     assert [request.status for request in server.requests] == [200, 200]
     assert server.requests[1].sent == len(body)
@@ -326,13 +326,13 @@ def test_without_ranges_the_whole_file_is_requested_again(server: Server, fetche
 
 def test_parts_of_two_versions_are_not_combined(server: Server, tmp_path: Path) -> None:
     part = tmp_path / "part"
-    server.files["x"], server.drops = b"old" * BLOCK, [BLOCK]
-    with pytest.raises(DownloadFailed):
-        Downloader(part, tries=1)(server.url("x"), tmp_path / "complete")
-    server.files["x"], server.etag = b"new" * BLOCK, '"two"'
-    Downloader(part, tries=1)(server.url("x"), tmp_path / "complete")
-    assert (tmp_path / "complete").read_bytes() == b"new" * BLOCK
-    assert server.requests[1].range == f"bytes={BLOCK}-"
+    server.files["x"], server.drops = b"old" * BLOCK_BYTES, [BLOCK_BYTES]
+    with pytest.raises(DownloadError):
+        Downloader(part, max_attempts=1)(server.url("x"), tmp_path / "complete")
+    server.files["x"], server.etag = b"new" * BLOCK_BYTES, '"two"'
+    Downloader(part, max_attempts=1)(server.url("x"), tmp_path / "complete")
+    assert (tmp_path / "complete").read_bytes() == b"new" * BLOCK_BYTES
+    assert server.requests[1].range == f"bytes={BLOCK_BYTES}-"
 
 
 @pytest.mark.parametrize(("received", "requests"), [(100, 1), (150, 2)])
@@ -356,17 +356,17 @@ def test_a_response_with_another_range_is_not_used(server: Server, tmp_path: Pat
 
 
 def test_a_file_of_unknown_length_is_downloaded(server: Server, tmp_path: Path) -> None:
-    server.files["x"], server.length = b"x" * 3 * BLOCK, False
+    server.files["x"], server.length = b"x" * 3 * BLOCK_BYTES, False
     Downloader(tmp_path / "part")(server.url("x"), tmp_path / "complete")
-    assert (tmp_path / "complete").read_bytes() == b"x" * 3 * BLOCK
+    assert (tmp_path / "complete").read_bytes() == b"x" * 3 * BLOCK_BYTES
 
 
-@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, download.TRIES)])
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, download.MAX_ATTEMPTS)])
 def test_only_a_busy_server_is_retried(
     status: int, tries: int, server: Server, tmp_path: Path
 ) -> None:
     server.files["x"], server.statuses = b"x", [status] * tries
-    with pytest.raises(DownloadFailed, match=str(status)):
+    with pytest.raises(DownloadError, match=str(status)):
         Downloader(tmp_path / "part")(server.url("x"), tmp_path / "complete")
     assert len(server.requests) == tries
     assert list(tmp_path.iterdir()) == []
@@ -375,34 +375,34 @@ def test_only_a_busy_server_is_retried(
 def test_a_silent_and_an_unreachable_server_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "RETRY_SECONDS", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
-        with pytest.raises(DownloadFailed, match=r"\b0\.1 s"):
+        with pytest.raises(DownloadError, match=r"\b0\.1 s"):
             Downloader(tmp_path / "part", timeout=0.1)(url, tmp_path / "complete")
-    with pytest.raises(DownloadFailed, match="connection"):
+    with pytest.raises(DownloadError, match="connection"):
         Downloader(tmp_path / "part")(url, tmp_path / "complete")
 
 
 def test_a_server_without_tls_raises(server: Server, tmp_path: Path) -> None:
     url = server.url("x").replace("http:", "https:")
-    with pytest.raises(DownloadFailed, match=r"\bsecure\b"):
+    with pytest.raises(DownloadError, match=r"\bsecure\b"):
         Downloader(tmp_path / "part")(url, tmp_path / "complete")
 
 
 def test_a_file_with_a_wrong_hash_is_rejected_and_deleted(server: Server, fetcher: Fetcher) -> None:
     body = server.files["all.zip"] = _zipped(PICTURES)
     wrong, right = (
-        _spec(Download(url=server.url("all.zip"), target="Example", sha256=known))
+        _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=known))
         for known in ("0" * 64, _sha256(body))
     )
     with pytest.raises(
-        FetchFailed, match=rf"{server.url('all.zip')}.*SHA-256\b.*{'0' * 64}"
+        FetchError, match=rf"{server.url('all.zip')}.*SHA-256\b.*{'0' * 64}"
     ) as caught:
         fetcher(wrong)
     assert "example.org" in str(caught.value)
     assert fetcher.leftovers() == []
-    assert not look(wrong, fetcher.root).places
+    assert not find_dataset(wrong, fetcher.root).layouts
     fetcher(right)
     assert fetcher.files() == PICTURES
 
@@ -423,8 +423,8 @@ def test_an_invalid_download_does_not_change_the_data_root(
     body: bytes, reason: str, server: Server, fetcher: Fetcher
 ) -> None:
     server.files["all.zip"] = body
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
-    with pytest.raises(FetchFailed, match=reason) as caught:
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
+    with pytest.raises(FetchError, match=reason) as caught:
         fetcher(spec)
     assert ".downloads" not in str(caught.value)
     assert [path.name for path in fetcher.root.iterdir()] == [".downloads"]
@@ -433,8 +433,8 @@ def test_an_invalid_download_does_not_change_the_data_root(
 
 def test_a_target_outside_the_known_folders_is_rejected(server: Server, fetcher: Fetcher) -> None:
     server.files["all.zip"] = _zipped(PICTURES)
-    with pytest.raises(FetchFailed, match=r"\bfolders\b(.|\n)*\bExample/"):
-        fetcher(_spec(Download(url=server.url("all.zip"), target="Other")))
+    with pytest.raises(FetchError, match=r"\bfolders\b(.|\n)*\bExample/"):
+        fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Other")))
     assert [path.name for path in fetcher.root.iterdir()] == [".downloads"]
 
 
@@ -459,7 +459,7 @@ def _special_tar(kind: bytes, target: str = "") -> bytes:
 def _bomb() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("images/a.png", bytes(unpack.ALWAYS_BYTES + 1))
+        archive.writestr("images/a.png", bytes(unpack.ALLOWED_BYTES + 1))
     return file.getvalue()
 
 
@@ -480,7 +480,7 @@ UNSAFE = {
     "tar, link inside": (_special_tar(tarfile.SYMTYPE, "b.png"), LINK),
     "tar, hard link": (_special_tar(tarfile.LNKTYPE, "b.png"), LINK),
     "tar, device": (_special_tar(tarfile.CHRTYPE), r"'images/a\.png'.*\bdevice\b"),
-    "tar, bomb": (_tarred({"a": bytes(unpack.ALWAYS_BYTES + 1)}, "w:gz"), r"\b100\b"),
+    "tar, bomb": (_tarred({"a": bytes(unpack.ALLOWED_BYTES + 1)}, "w:gz"), r"\b100\b"),
 }
 
 
@@ -489,8 +489,8 @@ def test_an_unsafe_archive_is_rejected_before_anything_is_written(
     kind: str, server: Server, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     server.files["x"], reason = UNSAFE[kind]
-    with pytest.raises(FetchFailed, match=rf"{server.url('x')}\b.*{reason}"):
-        fetcher(_spec(Download(url=server.url("x"), target="Example")))
+    with pytest.raises(FetchError, match=rf"{server.url('x')}\b.*{reason}"):
+        fetcher(_spec(DownloadSource(url=server.url("x"), target_folder="Example")))
     assert fetcher.leftovers() == []
     assert not list(tmp_path.rglob("*evil*"))
     assert not list(tmp_path.rglob("*.png"))
@@ -500,14 +500,14 @@ def test_a_damaged_member_is_named(server: Server, fetcher: Fetcher) -> None:
     body = bytearray(_zipped(PICTURES))
     body[5000] ^= 255
     server.files["x"] = bytes(body)
-    with pytest.raises(FetchFailed, match=r"CRC-32\b.*'images/a\.png'"):
-        fetcher(_spec(Download(url=server.url("x"), target="Example")))
+    with pytest.raises(FetchError, match=r"CRC-32\b.*'images/a\.png'"):
+        fetcher(_spec(DownloadSource(url=server.url("x"), target_folder="Example")))
     assert not (fetcher.root / "Example").exists()
 
 
 def test_an_existing_dataset_is_not_changed(server: Server, fetcher: Fetcher) -> None:
     server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
     fetcher(spec)
     (fetcher.root / "Example/images/a.png").write_bytes(b"own")
     output = fetcher(spec)
@@ -519,7 +519,7 @@ def test_an_existing_dataset_is_not_changed(server: Server, fetcher: Fetcher) ->
 
 def test_force_downloads_again_and_deletes_nothing(server: Server, fetcher: Fetcher) -> None:
     server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
     for number in (1, 2):
         (fetcher.root / "example").mkdir(parents=True)
         (fetcher.root / "example/own.txt").write_text("own")
@@ -535,18 +535,18 @@ def test_force_renames_a_folder_with_another_name_of_the_dataset(
 ) -> None:
     """Otherwise the old folder, which is searched first, would still be used."""
     server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
     spec = replace(spec, layouts=(replace(spec.layouts[0], folders=("Other", "Example")),))
     (fetcher.root / "Other").mkdir(parents=True)
     fetcher(spec, force=True)
-    assert [folder for _, folder in look(spec, fetcher.root).places] == [fetcher.root / "Example"]
+    assert [folder for _, folder in find_dataset(spec, fetcher.root).layouts] == [fetcher.root / "Example"]
     assert (fetcher.root / "Other.old-1").is_dir()
 
 
 def test_a_folder_in_the_target_path_is_renamed(server: Server, fetcher: Fetcher) -> None:
     """The outer folder exists with other files; the dataset does not."""
     server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example/inner"))
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example/inner"))
     spec = replace(spec, layouts=(replace(spec.layouts[0], folders=("Example/inner",)),))
     (fetcher.root / "example").mkdir(parents=True)
     (fetcher.root / "example/own.txt").write_text("own")
@@ -560,7 +560,7 @@ def test_an_invalid_existing_folder_is_named(fetcher: Fetcher) -> None:
     with pytest.raises(
         BenchbedError, match=r"/data/Example\b(.|\n)*Example/images/a\.png(.|\n)*--force"
     ):
-        fetcher(_spec(Download(url="http://127.0.0.1:9/x", target="Example")))
+        fetcher(_spec(DownloadSource(url="http://127.0.0.1:9/x", target_folder="Example")))
 
 
 def test_a_dataset_behind_registration_names_where_to_get_it(fetcher: Fetcher) -> None:
@@ -575,7 +575,7 @@ def test_a_full_disk_is_detected_before_writing(
     server: Server, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
 
     class Usage(NamedTuple):
         free: int
@@ -601,7 +601,7 @@ def test_a_disk_that_fills_during_unpacking_raises(
 
     monkeypatch.setattr(zipfile.ZipFile, "extract", full)
     with pytest.raises(BenchbedError, match=rf"{re.escape(str(fetcher.root))}\b.*--data-root"):
-        fetcher(_spec(Download(url=server.url("all.zip"), target="Example")))
+        fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Example")))
     assert not (fetcher.root / "Example").exists()
 
 
@@ -610,14 +610,14 @@ def test_an_unwritable_data_root_is_named(fetcher: Fetcher) -> None:
     fetcher.root.mkdir()
     (fetcher.root / ".downloads").write_text("in the way")
     with pytest.raises(BenchbedError, match=r"/\.downloads\b.*--data-root"):
-        fetcher(_spec(Download(url="http://127.0.0.1:9/x", target="Example")))
+        fetcher(_spec(DownloadSource(url="http://127.0.0.1:9/x", target_folder="Example")))
 
 
 def test_interrupted_unpacking_restarts_without_a_download(
     server: Server, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.files["all.zip"] = _zipped(PICTURES)
-    spec = _spec(Download(url=server.url("all.zip"), target="Example"))
+    spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
     extract = zipfile.ZipFile.extract
 
     def interrupt(self: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> str:
@@ -628,7 +628,7 @@ def test_interrupted_unpacking_restarts_without_a_download(
     monkeypatch.setattr(zipfile.ZipFile, "extract", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetcher(spec)
-    assert not look(spec, fetcher.root).places
+    assert not find_dataset(spec, fetcher.root).layouts
     monkeypatch.setattr(zipfile.ZipFile, "extract", extract)
     fetcher(spec)
     assert fetcher.files() == PICTURES
@@ -643,7 +643,7 @@ def test_two_processes_do_not_download_the_same_dataset(fetcher: Fetcher) -> Non
             BenchbedError, match=rf"process\b.*\bexample\b.*{re.escape(str(fetcher.root))}"
         ),
     ):
-        fetcher(_spec(Download(url="http://127.0.0.1:9/x", target="Example")))
+        fetcher(_spec(DownloadSource(url="http://127.0.0.1:9/x", target_folder="Example")))
 
 
 @pytest.mark.parametrize(
@@ -663,16 +663,16 @@ def test_invalid_downloads_raise(invalid: dict[str, str]) -> None:
     ((field, value),) = invalid.items()
     subject = "" if field == "url" else field
     with pytest.raises(ValueError, match=rf"download {subject}.*{re.escape(repr(value))}"):
-        Download(**{"url": "https://example.org/x", "target": "x", **invalid})
+        DownloadSource(**{"url": "https://example.org/x", "target": "x", **invalid})
 
 
-OPEN_DATASETS = [spec for spec in registry().specs(DatasetSpec).values() if spec.downloads]
+OPEN_DATASETS = [spec for spec in get_registry().get_specs(DatasetSpec).values() if spec.downloads]
 
 
 @pytest.mark.parametrize("spec", OPEN_DATASETS, ids=lambda spec: spec.name)
 def test_downloads_match_the_layouts(spec: DatasetSpec) -> None:
     folders = {name.split("/")[0].lower() for layout in spec.layouts for name in layout.folders}
-    targets = [download.target for download in spec.downloads]
+    targets = [download.target_folder for download in spec.downloads]
     assert {target.split("/")[0].lower() for target in targets} <= folders
     assert len(set(targets)) == len(targets)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchbed.files import digest, whole, write_json
-from benchbed.paths import writable
+from benchbed.files import hash_json, write_atomically, write_json
+from benchbed.paths import ensure_writable
 
 
 def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
     before = path.read_bytes()
 
     def fail() -> None:
-        with whole(path) as temporary:
+        with write_atomically(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
@@ -28,14 +28,14 @@ def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
 
 
 def test_digest_depends_on_every_value_and_not_on_key_order() -> None:
-    assert digest({"a": 1, "b": [2, 3]}) == digest({"b": [2, 3], "a": 1})
-    assert digest({"a": 1, "b": [2, 3]}) != digest({"a": 1, "b": [3, 2]})
-    assert len(digest("x", 8)) == 8
+    assert hash_json({"a": 1, "b": [2, 3]}) == hash_json({"b": [2, 3], "a": 1})
+    assert hash_json({"a": 1, "b": [2, 3]}) != hash_json({"a": 1, "b": [3, 2]})
+    assert len(hash_json("x", 8)) == 8
 
 
 def test_writable_may_be_called_concurrently(tmp_path: Path) -> None:
     """Concurrent runs share the cache."""
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: writable(tmp_path / "shared"), range(200)))
+        answers = list(pool.map(lambda _: ensure_writable(tmp_path / "shared"), range(200)))
     assert set(answers) == {tmp_path / "shared"}
     assert not list((tmp_path / "shared").iterdir())

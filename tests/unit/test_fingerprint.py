@@ -10,7 +10,7 @@ import pytest
 
 from benchbed.data import fingerprint as prints
 from benchbed.data.collection import Case, Collection
-from benchbed.data.source import dataset_spec
+from benchbed.data.source import resolve_dataset_spec
 
 FILES = 2000
 
@@ -27,12 +27,12 @@ def many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
         path.touch()
         cases.append(Case(f"{number}", "train", f"{number}", path))
 
-    def slowly(role: str, path: Path) -> prints.Facts:
+    def slowly(role: str, path: Path) -> prints.FileFacts:
         time.sleep(1e-4)
         return {"sha256": path.name, "shape": "1x1"}
 
-    monkeypatch.setattr(prints, "_facts", slowly)
-    return Collection(dataset_spec(f"folder:{folder}"), "real", folder, tuple(cases))
+    monkeypatch.setattr(prints, "_read_facts", slowly)
+    return Collection(resolve_dataset_spec(f"folder:{folder}"), "real", folder, tuple(cases))
 
 
 def test_facts_are_saved_while_others_are_computed(
@@ -40,14 +40,14 @@ def test_facts_are_saved_while_others_are_computed(
 ) -> None:
     """Threads continue while facts are written: no error, and no fact is lost."""
     monkeypatch.setattr(prints, "_SAVE_EVERY", 50)
-    facts = prints.examine(many_files)
+    facts = prints.collect_file_facts(many_files)
     assert [entry["sha256"] for entry in facts.values()] == [f"{n}.png" for n in range(FILES)]
     saved = json.loads((tmp_path / "cache/index/folder.json").read_text())
     assert sorted(entry["sha256"] for entry in saved.values()) == sorted(
         f"{n}.png" for n in range(FILES)
     )
-    monkeypatch.setattr(prints, "_facts", lambda *_: pytest.fail("a file is read again"))
-    assert prints.examine(many_files) == facts
+    monkeypatch.setattr(prints, "_read_facts", lambda *_: pytest.fail("a file is read again"))
+    assert prints.collect_file_facts(many_files) == facts
 
 
 def test_an_unwritable_cache_gives_one_message(
@@ -57,7 +57,7 @@ def test_an_unwritable_cache_gives_one_message(
     monkeypatch.setattr(prints, "_SAVE_EVERY", 500)
     (tmp_path / "cache").touch()
     messages: list[str] = []
-    assert len(prints.examine(many_files, say=messages.append)) == FILES
+    assert len(prints.collect_file_facts(many_files, say=messages.append)) == FILES
     assert len(messages) == 1
     assert "cache/index/folder.json" in messages[0]
     assert "$BENCHBED_CACHE" in messages[0]

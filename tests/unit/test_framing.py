@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from benchbed.data.framing import cut, resize_image, resize_mask, window
+from benchbed.data.framing import crop_window, resize_image, resize_mask, compute_window
 
 RNG = np.random.default_rng(1)
 
@@ -16,21 +16,21 @@ RNG = np.random.default_rng(1)
     [("stretch", (0, 0, 40, 100)), ("center", (0, 30, 40, 40)), ("pad", (-30, 0, 100, 100))],
 )
 def test_windows_of_a_wide_image(framing: str, expected: tuple[int, int, int, int]) -> None:
-    box = window((40, 100), framing, None)  # type: ignore[arg-type]
+    box = compute_window((40, 100), framing, None)  # type: ignore[arg-type]
     assert (box.top, box.left, box.height, box.width) == expected
 
 
 def test_the_window_of_a_field_of_view_is_its_bounding_square() -> None:
     fov = np.zeros((60, 90), bool)
     fov[10:50, 20:70] = True
-    box = window((60, 90), "fov", fov)
+    box = compute_window((60, 90), "fov", fov)
     assert (box.height, box.width) == (50, 50)
-    assert cut(fov, box).sum() == fov.sum()
+    assert crop_window(fov, box).sum() == fov.sum()
 
 
 def test_cut_pads_with_zeros() -> None:
     image = np.full((40, 100, 3), 9, np.uint8)
-    square = cut(image, window((40, 100), "pad", None))
+    square = crop_window(image, compute_window((40, 100), "pad", None))
     assert square.shape == (100, 100, 3)
     assert square.sum() == image.sum()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "benchbed"
@@ -75,7 +75,7 @@ def test_layers_are_all_there() -> None:
 
 
 def test_the_core_names_no_method_and_no_data_set() -> None:
-    names = [*registry().specs(MethodSpec), *registry().specs(DatasetSpec)]
+    names = [*get_registry().get_specs(MethodSpec), *get_registry().get_specs(DatasetSpec)]
     assert len(names) >= 5
     words = "|".join(sorted({re.escape(name) for name in names} | {"pix2pix", "wgan", "pggan"}))
     pattern = re.compile(rf"(?<![\w-])({words})(?![\w-])", re.IGNORECASE)
@@ -99,7 +99,7 @@ def test_plugins_import_only_what_benchbed_exports(path: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("module", [p.module for p in registry().plugins])
+@pytest.mark.parametrize("module", [p.module for p in get_registry().plugins])
 def test_specs_import_nothing_heavy(module: str) -> None:
     heavy = ("torch", "numpy", "pydantic", "rich")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"

@@ -11,21 +11,21 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.api.types import DataShape
-from benchbed.cli.run_command import _request_of
-from benchbed.data.feed import StagedFeed
+from benchbed.cli.run_command import _load_run_config
+from benchbed.data.feed import StagedLoader
 from benchbed.errors import BenchbedError
-from benchbed.report.frame import frame
-from benchbed.runs.plan import Plan, plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
-from benchbed.runs.training_set import TrainingSet
-from benchbed.training.events import Silent
+from benchbed.report.frame import build_frame
+from benchbed.runs.plan import RunPlan, plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
+from benchbed.runs.training_set import TrainingSetBuilder
+from benchbed.training.events import NullReporter
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
 
 
-def _plan(**changes: Any) -> Plan:
+def _plan(**changes: Any) -> RunPlan:
     options = {
         "method": "dual-gan",
         "dataset": "messidor",
@@ -40,7 +40,7 @@ def _plan(**changes: Any) -> Plan:
         "annotator_kimg": 0.02,
         **changes,
     }
-    return plan(Request(**options))
+    return plan_run(RunConfig(**options))
 
 
 @pytest.mark.parametrize(
@@ -88,46 +88,46 @@ def test_stage_one_uses_real_masks_and_stage_two_pseudo_labels() -> None:
     """Pseudo-labels are inside the field of view; real masks come from the other dataset."""
     planned = _plan()
 
-    def trained(other: Plan, what: str) -> Method[Any]:
-        assert planned.masks is not None
-        assert (other.id, what) == (planned.masks.annotator.id, "Masks")
+    def trained(other: RunPlan, what: str) -> Method[Any]:
+        assert planned.mask_plan is not None
+        assert (other.id, what) == (planned.mask_plan.annotator.id, "Masks")
         return _LeftHalf()  # type: ignore[return-value]
 
     pictures: list[str] = []
     cpu = torch.device("cpu")
-    training_set = TrainingSet(
-        planned, cpu, Silent(), lambda name, _: pictures.append(name), trained
+    training_set = TrainingSetBuilder(
+        planned, cpu, NullReporter(), lambda name, _: pictures.append(name), trained
     )
-    prepared = training_set.prepared()
+    prepared = training_set.prepare_data()
     assert pictures == ["masks"]
-    assert "mask" not in prepared.split("test").arrays
-    feed = training_set.feed(prepared)
-    assert isinstance(feed, StagedFeed)
-    assert feed.switch == 26  # 65 % of 40 images
-    assert len(feed.first.split) == 20
+    assert "mask" not in prepared.get_split("test").arrays
+    feed = training_set.build_loader(prepared)
+    assert isinstance(feed, StagedLoader)
+    assert feed.switch_at == 26  # 65 % of 40 images
+    assert len(feed.first_loader.split) == 20
     left = np.arange(32) < 16
     for case in range(4):
-        predicted, fov = (feed.then.split.arrays[n][case].astype(bool) for n in ("mask", "fov"))
+        predicted, fov = (feed.second_loader.split.arrays[n][case].astype(bool) for n in ("mask", "fov"))
         assert np.array_equal(predicted, fov & left)
-    first = feed.batch(0, 4).mask
+    first = feed.get_batch(0, 4).mask
     assert first is not None
     assert (first[..., 16:] > 0).any()
 
 
 def test_a_run_with_pseudo_labels(tmp_path: Path) -> None:
     """The annotator is trained first; the record and the table row name it."""
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     planned = _plan()
-    record = carry_out(planned, store).record
+    record = execute_run(planned, store).record
     assert record.state == "finished"
-    assert planned.masks is not None
-    assert record.masks is not None
-    assert record.masks.run == planned.masks.annotator.id
-    assert store.record(record.masks.run) is not None
+    assert planned.mask_plan is not None
+    assert record.pseudo_labels is not None
+    assert record.pseudo_labels.run == planned.mask_plan.annotator.id
+    assert store.load_record(record.pseudo_labels.run) is not None
     assert record.training.updates["mask_discriminator"] == 7
-    assert set(frame([record])["trained_on"]) == {"masks of drive by unet with 0.02 kimg"}
-    assert (store.run_folder(planned.id) / "samples/masks.png").exists()
-    assert plan(_request_of(store, planned.id, None)).id == planned.id
+    assert set(build_frame([record])["trained_on"]) == {"masks of drive by unet with 0.02 kimg"}
+    assert (store.get_run_folder(planned.id) / "samples/masks.png").exists()
+    assert plan_run(_load_run_config(store, planned.id, None)).id == planned.id
 
 
 def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
@@ -144,11 +144,11 @@ def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
         generator_kimg=0.04,
         pairs=4,
     )
-    assert planned.masks is None
-    assert planned.pairs is not None
-    generator = planned.pairs.generator
+    assert planned.mask_plan is None
+    assert planned.pair_plan is not None
+    generator = planned.pair_plan.generator
     assert generator is not None
-    assert generator.masks is not None
-    assert generator.masks.annotator.dataset == "drive"
-    assert planned.pairs.as_dict()["masks"]["dataset"] == "drive"
+    assert generator.mask_plan is not None
+    assert generator.mask_plan.annotator.dataset == "drive"
+    assert planned.pair_plan.as_dict()["masks"]["dataset"] == "drive"
     assert "--masks-from drive" in planned.command

@@ -12,12 +12,12 @@ from scipy import ndimage
 from tifffile import imwrite
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect, found
+from benchbed.data.collection import Collection, collect_cases, find_layouts
 from benchbed.data.decode import read_image
-from benchbed.data.prepare import identify, prepare
-from benchbed.data.source import resolve
+from benchbed.data.prepare import identify_collection, prepare_dataset
+from benchbed.data.source import resolve_collection
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed_lung.phantom import render, render_nodules
 
 WINDOW = (-1000, 400)
@@ -25,8 +25,8 @@ IQ_OTH = "The IQ-OTHNCCD lung cancer dataset"
 
 
 def _collected(name: str, root: Path) -> Collection:
-    spec = registry().spec(DatasetSpec, name)
-    return collect(spec, found(spec, root), root)
+    spec = get_registry().get_spec(DatasetSpec, name)
+    return collect_cases(spec, find_layouts(spec, root), root)
 
 
 def _write_slices(root: Path, patients: int = 30, dtype: str = "int32") -> Path:
@@ -74,7 +74,7 @@ def test_shifted_values_raise(tmp_path: Path) -> None:
 def test_a_decreasing_window_raises() -> None:
     with pytest.raises(ValueError, match=r"'x'.*intensity_window\b.*\b400\b.*-1000\b"):
         DatasetSpec(
-            name="x", title="x", modality="x", licence="x", access="x", layouts=(),
+            name="x", title="x", modality="x", licence="x", access_instructions="x", layouts=(),
             intensity_window=(400, -1000),
         )  # fmt: skip
 
@@ -83,7 +83,7 @@ def test_slices_pair_with_masks_and_splits_are_patient_disjoint(tmp_path: Path) 
     _write_slices(tmp_path)
     collection = _collected("lung-ct", tmp_path)
     assert len(collection.cases) == 60
-    assert set(collection.counts()) == {"train", "test"}
+    assert set(collection.count_cases()) == {"train", "test"}
     splits_of: dict[str, set[str]] = {}
     for case in collection.cases:
         assert case.mask is not None
@@ -102,14 +102,14 @@ def test_a_slice_without_mask_is_named(tmp_path: Path) -> None:
 def test_prepared_slices_use_the_window(tmp_path: Path) -> None:
     """-850 HU become 27 and 50 HU or more at least 191; percentiles would give 0 to 255."""
     _write_slices(tmp_path)
-    collection, fingerprint = identify(_collected("lung-ct", tmp_path))
-    prepared = prepare(collection, fingerprint, size=24, channels=1, framing="center")
+    collection, fingerprint = identify_collection(_collected("lung-ct", tmp_path))
+    prepared = prepare_dataset(collection, fingerprint, size=24, channels=1, framing="center")
     for split in prepared.splits.values():
         lungs = np.asarray(split.arrays["mask"]).astype(bool)
         assert lungs.sum((1, 2)).tolist() == [96] * len(split)
-        assert set(split.image[:, 0][lungs]) == {27}
-        assert split.image.max((1, 2, 3)).min() == 191
-        assert split.image.max() <= 197
+        assert set(split.images[:, 0][lungs]) == {27}
+        assert split.images.max((1, 2, 3)).min() == 191
+        assert split.images.max() <= 197
 
 
 def _write_cancer_cases(root: Path, *folders: str) -> None:
@@ -139,25 +139,25 @@ def test_classes_are_the_official_folders_found_once(
 
 def test_a_wide_slice_is_padded_with_black(tmp_path: Path) -> None:
     _write_cancer_cases(tmp_path, IQ_OTH)
-    spec = registry().spec(DatasetSpec, "iq-oth")
-    collection, fingerprint = identify(_collected("iq-oth", tmp_path))
-    prepared = prepare(collection, fingerprint, size=30, channels=1, framing=spec.framing)
+    spec = get_registry().get_spec(DatasetSpec, "iq-oth")
+    collection, fingerprint = identify_collection(_collected("iq-oth", tmp_path))
+    prepared = prepare_dataset(collection, fingerprint, size=30, channels=1, framing=spec.framing)
     for split in prepared.splits.values():
-        for name, image in zip(split.ids, split.image[:, 0], strict=True):
+        for name, image in zip(split.ids, split.images[:, 0], strict=True):
             padded = "(5)" in name
             assert bool(image[:4].max() == 0 and image[-4:].max() == 0) == padded
             assert image[:, :3].max() > 0
 
 
 def test_the_access_text_says_that_the_split_is_by_file() -> None:
-    access = registry().spec(DatasetSpec, "iq-oth").access
+    access = get_registry().get_spec(DatasetSpec, "iq-oth").access_instructions
     assert re.search(r"\bsplit\b.*\bfile\b", access)
 
 
 def test_real_slices_are_counted(real_data: Path) -> None:
     if not (real_data / "lung-ct" / IQ_OTH).is_dir():
         pytest.skip(f"no lung-ct/{IQ_OTH} in BENCHBED_DATA")
-    cases = resolve("iq-oth", "real", real_data).cases
+    cases = resolve_collection("iq-oth", "real", real_data).cases
     assert [sum(case.label == kind for case in cases) for kind in range(3)] == [90, 87, 90]
 
 

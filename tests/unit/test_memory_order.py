@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbed import Batch, DataShape, Losses, Method, MethodSettings
-from benchbed.runs.device import fabric
+from benchbed.runs.device import create_fabric
 
 
 class Convolution(Method[MethodSettings]):
@@ -29,7 +29,7 @@ def _attached(norm: type[nn.Module]) -> Any:
     method = type("Normalised", (Convolution,), {"norm": norm})(MethodSettings())
     method.data = DataShape(3, (8, 8))
     method.build(method.data)
-    method.attach(fabric("cpu", "fp32"))
+    method.attach(create_fabric("cpu", "fp32"))
     return method
 
 

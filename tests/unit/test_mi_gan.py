@@ -10,14 +10,14 @@ import torch
 from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.data.feed import Feed
-from benchbed.data.prepare import Prepared
-from benchbed.runs.runner import fabric, parameter_counts
+from benchbed.data.feed import CaseLoader
+from benchbed.data.prepare import PreparedDataset
+from benchbed.runs.runner import create_fabric, count_parameters
 from benchbed_mi_gan import style
 from benchbed_mi_gan.mask_store import MaskStore
 from benchbed_mi_gan.mi_gan import MIGAN
 from benchbed_mi_gan.settings import MIGANSettings
-from benchbed_mi_gan.style import VGG19, StyleLoss, vgg_features
+from benchbed_mi_gan.style import VGG19, StyleLoss, load_vgg_features
 
 NARROW = {"features": 4, "discriminator_features": 4}
 
@@ -27,7 +27,7 @@ def _method(size: int = 32, channels: int = 3, **settings: Any) -> MIGAN:
     method = MIGAN(MIGANSettings(**{**NARROW, **settings}))
     method.data = DataShape(channels, (size, size), 1)
     method.build(method.data)
-    method.attach(fabric("cpu", "fp32"))
+    method.attach(create_fabric("cpu", "fp32"))
     return method
 
 
@@ -50,7 +50,7 @@ def test_parameter_counts_of_the_figures() -> None:
         method = MIGAN(MIGANSettings())
         method.data = DataShape(3, (512, 512), 1)
         method.build(method.data)
-    assert parameter_counts(method) == {"generator": 37_910_211, "discriminator": 2_920_353}
+    assert count_parameters(method) == {"generator": 37_910_211, "discriminator": 2_920_353}
 
 
 def test_layers_of_the_figures_at_512_px() -> None:
@@ -99,8 +99,8 @@ def test_an_image_depends_on_neither_its_batch_nor_the_mode() -> None:
 def test_noise_is_small_in_training_and_full_in_sampling() -> None:
     """0.001 and 1, within 10 %."""
     method = _method()
-    assert float(method.draw_noise(20).std()) == pytest.approx(0.001, rel=0.1)
-    assert float(method.draw_noise(20, _rng()).std()) == pytest.approx(1.0, rel=0.1)
+    assert float(method.sample_latent(20).std()) == pytest.approx(0.001, rel=0.1)
+    assert float(method.sample_latent(20, _rng()).std()) == pytest.approx(1.0, rel=0.1)
 
 
 def test_full_noise_changes_an_image_more_than_small_noise() -> None:
@@ -147,8 +147,8 @@ def test_style_distance_to_itself_and_variation_of_a_constant_are_zero(norm: str
     image, other = _batch().image, _batch().image.flip(0)
     assert float(loss(image, image, None)[0]) == 0
     assert float(loss(other, image, None)[0]) > 0
-    assert float(loss.variation(torch.full((2, 3, 16, 16), 0.3))) == 0
-    assert float(loss.variation(image)) > 0
+    assert float(loss.compute_variation(torch.full((2, 3, 16, 16), 0.3))) == 0
+    assert float(loss.compute_variation(image)) > 0
 
 
 def test_style_terms_match_worked_numbers() -> None:
@@ -156,14 +156,14 @@ def test_style_terms_match_worked_numbers() -> None:
     paper, zhao = _style(style_norm="paper"), _style(style_norm="zhao")
     features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # two maps of 1 x 2 pixels
     gram = torch.tensor([[[5.0, 11.0], [11.0, 25.0]]])
-    assert torch.equal(paper.gram(features), gram)
-    assert torch.equal(zhao.gram(features), gram / 4)
+    assert torch.equal(paper.compute_gram(features), gram)
+    assert torch.equal(zhao.compute_gram(features), gram / 4)
     zero = torch.zeros_like(gram)
-    assert float(paper.distance(gram, zero, features)) == (25 + 121 + 121 + 625) / 2
-    assert float(zhao.distance(gram, zero, features)) == 13
+    assert float(paper.compute_distance(gram, zero, features)) == (25 + 121 + 121 + 625) / 2
+    assert float(zhao.compute_distance(gram, zero, features)) == 13
     image = torch.tensor([[[[0.0, 1.0], [3.0, 0.0]]]])  # steps of 1, 3 across and 3, 1 down
-    assert float(paper.variation(image)) == 1 + 9 + 9 + 1
-    assert float(zhao.variation(image)) == 2 + 2
+    assert float(paper.compute_variation(image)) == 1 + 9 + 9 + 1
+    assert float(zhao.compute_variation(image)) == 2 + 2
 
 
 def test_style_depends_on_the_field_of_view_only() -> None:
@@ -179,7 +179,7 @@ def test_style_depends_on_the_field_of_view_only() -> None:
 
 def test_random_features_are_reproducible_without_global_random_state() -> None:
     before = torch.get_rng_state()
-    first, second = vgg_features("random"), vgg_features("random")
+    first, second = load_vgg_features("random"), load_vgg_features("random")
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first[28].weight, second[28].weight)
     assert len(first) == 30
@@ -190,7 +190,7 @@ def test_training_with_style_updates_the_generator_and_saves_no_vgg() -> None:
     losses = method.training_step(_batch(), 0.0)
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert method.updates["generator"] == 2
-    assert set(method.state()["modules"]) == {"generator", "discriminator", "masks"}
+    assert set(method.get_state()["modules"]) == {"generator", "discriminator", "masks"}
 
 
 def test_unavailable_pretrained_features_fail_before_any_update(
@@ -200,7 +200,7 @@ def test_unavailable_pretrained_features_fail_before_any_update(
     for name in ("BENCHBED_CACHE", "BENCHBED_WEIGHTS", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     unreachable = style.PublishedWeights(
-        VGG19.title, VGG19.file, "http://127.0.0.1:9/x", VGG19.hash_prefix
+        VGG19.title, VGG19.file_name, "http://127.0.0.1:9/x", VGG19.hash_prefix
     )
     monkeypatch.setattr(style, "VGG19", unreachable)
     method = _method(loss="style")
@@ -214,14 +214,14 @@ def test_pretrained_features_are_loaded_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file in torchvision's layout in $BENCHBED_WEIGHTS."""
-    state = {f"features.{n}": t for n, t in vgg_features("random").state_dict().items()}
+    state = {f"features.{n}": t for n, t in load_vgg_features("random").state_dict().items()}
     state["features.0.bias"] = torch.arange(64.0)
-    torch.save({**state, "classifier.0.bias": torch.zeros(2)}, tmp_path / VGG19.file)
+    torch.save({**state, "classifier.0.bias": torch.zeros(2)}, tmp_path / VGG19.file_name)
     monkeypatch.setenv("BENCHBED_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(
-        style, "VGG19", style.PublishedWeights(VGG19.title, VGG19.file, VGG19.url, "")
+        style, "VGG19", style.PublishedWeights(VGG19.title, VGG19.file_name, VGG19.url, "")
     )
-    assert torch.equal(vgg_features("pretrained")[0].bias, torch.arange(64.0))
+    assert torch.equal(load_vgg_features("pretrained")[0].bias, torch.arange(64.0))
 
 
 # --- masks
@@ -230,15 +230,15 @@ def test_pretrained_features_are_loaded_from_the_file(
 def test_mask_store_holds_the_first_masks_of_training() -> None:
     store = MaskStore(5, 1, 4, 4)
     masks = torch.where(torch.rand(6, 1, 4, 4, generator=_rng()) > 0.5, 1.0, -1.0)
-    assert torch.equal(store.draw(2, _rng()), -torch.ones(2, 1, 4, 4))
+    assert torch.equal(store.sample_masks(2, _rng()), -torch.ones(2, 1, 4, 4))
     store.add(masks[:3])
-    assert all(any(torch.equal(d, m) for m in masks[:3]) for d in store.draw(20, _rng()))
+    assert all(any(torch.equal(d, m) for m in masks[:3]) for d in store.sample_masks(20, _rng()))
     store.add(masks[3:])
-    drawn = store.draw(200, _rng())
+    drawn = store.sample_masks(200, _rng())
     stored = [any(torch.equal(d, mask) for d in drawn) for mask in masks]
     assert stored == [True] * 5 + [False]
-    assert torch.equal(drawn, store.draw(200, _rng()))
-    assert not torch.equal(drawn, store.draw(200, _rng(1)))
+    assert torch.equal(drawn, store.sample_masks(200, _rng()))
+    assert not torch.equal(drawn, store.sample_masks(200, _rng(1)))
 
 
 def test_a_sample_is_a_training_mask_and_its_generated_image() -> None:
@@ -251,21 +251,21 @@ def test_a_sample_is_a_training_mask_and_its_generated_image() -> None:
         assert pairs.mask is not None
         assert all(any(torch.equal(m, known) for known in batch.mask) for m in pairs.mask)
         rng = _rng()
-        method.masks.draw(8, rng)
+        method.masks.sample_masks(8, rng)
         assert torch.equal(method.synthesize(pairs.mask, rng), pairs.image)
 
 
-def test_vessels_are_where_the_mask_is_after_a_short_training(retinas: Prepared) -> None:
+def test_vessels_are_where_the_mask_is_after_a_short_training(retinas: PreparedDataset) -> None:
     """Generated images are darker in green under their own masks than under other masks.
 
     In the phantoms the difference is 0.18. At least 0.03 is required here, with masks from the
     test split; under other masks the difference is within 0.02 of 0.
     """
     method = _method(batch_size=4, features=8, learning_rate=2e-3)
-    feed = Feed(retinas.split("train"), 0, torch.device("cpu"))
+    feed = CaseLoader(retinas.get_split("train"), 0, torch.device("cpu"))
     for step in range(100):
-        method.training_step(feed.batch(4 * step, 4), step / 100)
-    unseen = Feed(retinas.split("test"), 0, torch.device("cpu")).batch(0, 8)
+        method.training_step(feed.get_batch(4 * step, 4), step / 100)
+    unseen = CaseLoader(retinas.get_split("test"), 0, torch.device("cpu")).get_batch(0, 8)
     assert unseen.mask is not None
     with torch.no_grad():
         generated = method.eval().synthesize(unseen.mask, _rng())

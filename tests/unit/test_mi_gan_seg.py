@@ -12,12 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchbed import Batch, DataShape
 from benchbed.nn import bce_with_target
-from benchbed.runs.runner import fabric, parameter_counts
-from benchbed_mi_gan.segmentation import MIGANSeg, z_scored
+from benchbed.runs.runner import create_fabric, count_parameters
+from benchbed_mi_gan.segmentation import MIGANSeg, normalize_z_score
 from benchbed_mi_gan.segmentation_networks import (
     BlockDiscriminator,
-    discriminator,
-    segmenter,
+    build_discriminator,
+    build_segmenter,
 )
 from benchbed_mi_gan.segmentation_settings import MIGANSegSettings
 
@@ -34,7 +34,7 @@ def _built(size: int = 64, **settings: Any) -> MIGANSeg:
 
 def _ready(size: int = 64, **settings: Any) -> MIGANSeg:
     method = _built(size, **{"features": 2, "discriminator_features": 2, **settings})
-    method.attach(fabric("cpu", "fp32"))
+    method.attach(create_fabric("cpu", "fp32"))
     return method
 
 
@@ -49,7 +49,7 @@ def _batch(size: int = 64) -> Batch:
 )
 def test_parameter_counts(kind: str, count: int | None) -> None:
     with torch.device("meta"):
-        counts = parameter_counts(_built(512, discriminator=kind))
+        counts = count_parameters(_built(512, discriminator=kind))
     assert counts["generator"] == 7_849_601
     assert counts.get("discriminator") == count
 
@@ -59,7 +59,7 @@ def test_parameter_counts(kind: str, count: int | None) -> None:
 )
 def test_the_grids_of_logits_at_640_px(kind: str, grid: int) -> None:
     with torch.device("meta"):
-        network = discriminator(kind, 4, 2, 640).eval()
+        network = build_discriminator(kind, 4, 2, 640).eval()
         assert network(torch.empty(1, 4, 640, 640)).shape == (1, 1, grid, grid)
 
 
@@ -67,7 +67,7 @@ def test_the_grids_of_logits_at_640_px(kind: str, grid: int) -> None:
 def test_the_receptive_fields(kind: str, pixels: int) -> None:
     """From the kernels and strides of the layers."""
     field, jump = 1, 1
-    for layer in discriminator(kind, 4, 2, 640).modules():
+    for layer in build_discriminator(kind, 4, 2, 640).modules():
         if isinstance(layer, nn.Conv2d):
             field, jump = field + (layer.kernel_size[0] - 1) * jump, jump * layer.stride[0]
         elif isinstance(layer, nn.MaxPool2d):
@@ -92,7 +92,7 @@ def test_normalisation_has_no_learned_scale() -> None:
 
 def test_batch_norm_can_be_synchronised() -> None:
     """The conversion needs scale and shift as parameters."""
-    network = segmenter(3, 1, 2)
+    network = build_segmenter(3, 1, 2)
     made = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
     kinds = {type(part) for part in made.modules() if isinstance(part, _BatchNorm)}
     assert kinds == {torch.nn.SyncBatchNorm}
@@ -101,15 +101,15 @@ def test_batch_norm_can_be_synchronised() -> None:
 def test_z_scores_have_mean_0_and_deviation_1_in_the_field_of_view() -> None:
     image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.3
     image[0, :, :10] = -1  # dark: outside
-    scored = z_scored(image)
+    scored = normalize_z_score(image)
     inside = scored[0, :, 10:]
     torch.testing.assert_close(inside.mean((1, 2)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(inside.std((1, 2), correction=0), torch.ones(3), atol=1e-2, rtol=0)
     assert scored[0, :, :10].max() < -2
     torch.testing.assert_close(
-        scored[1], z_scored(image[1:] * 0.5)[0], atol=2e-2, rtol=0
+        scored[1], normalize_z_score(image[1:] * 0.5)[0], atol=2e-2, rtol=0
     )  # contrast is normalised
-    assert torch.isfinite(z_scored(torch.full((1, 3, 32, 32), -1.0))).all()
+    assert torch.isfinite(normalize_z_score(torch.full((1, 3, 32, 32), -1.0))).all()
 
 
 @pytest.mark.parametrize("kind", ["none", *KINDS])
@@ -161,7 +161,7 @@ def test_discriminator_learns_to_separate_masks_from_probabilities(kind: str) ->
     batch = _batch()
     truth = (batch.mask + 1) / 2  # type: ignore[operator]
     for _ in range(40):
-        real, fake = method.judge(batch.image, truth, 0.5 * truth + 0.1)
+        real, fake = method.score_pairs(batch.image, truth, 0.5 * truth + 0.1)
         loss = bce_with_target(real, 1.0) + bce_with_target(fake, 0.0)
         method.update("discriminator", loss)
     assert float(loss.detach()) < 0.55  # at most 0.44; at least 0.66 with separate normalisation
@@ -170,7 +170,7 @@ def test_discriminator_learns_to_separate_masks_from_probabilities(kind: str) ->
 def test_training_uses_crops_and_segmentation_whole_images() -> None:
     method = _ready(discriminator="image", crop=32)
     seen: list[int] = []
-    for network in (method.generator, method.averaged("generator")):
+    for network in (method.generator, method.get_ema("generator")):
         network.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[-1]))
     method.training_step(_batch(), 0.0)
     with torch.no_grad():
@@ -190,7 +190,7 @@ def test_ema_generator_segments_with_averaged_statistics() -> None:
             k: v.clone() for k, v in method.generator.state_dict().items() if v.is_floating_point()
         }
         expected = {k: 0.75 * expected.get(k, v) + 0.25 * v for k, v in now.items()}
-    averaged = method.averaged("generator").module.state_dict()
+    averaged = method.get_ema("generator").module.state_dict()
     shared = [name for name in averaged if name in expected]
     assert any("running_mean" in name for name in shared)
     assert len(shared) == len(expected)
@@ -199,6 +199,6 @@ def test_ema_generator_segments_with_averaged_statistics() -> None:
     method.eval()
     image = _batch().image
     torch.testing.assert_close(
-        method.segment(image), method.averaged("generator")(z_scored(image)).sigmoid()
+        method.segment(image), method.get_ema("generator")(normalize_z_score(image)).sigmoid()
     )
-    assert not torch.allclose(method.segment(image), method.generator(z_scored(image)).sigmoid())
+    assert not torch.allclose(method.segment(image), method.generator(normalize_z_score(image)).sigmoid())

@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbed.nn import (
-    Growth,
+    GrowthState,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     ProgressiveSchedule,
-    fade_reals,
+    blend_reals,
 )
 from benchbed.nn.equalized import EqualizedConv2d, EqualizedLinear, minibatch_stddev, pixel_norm
 
@@ -90,13 +90,13 @@ def test_the_fade_is_linear_in_alpha() -> None:
 
 def test_reals_are_faded_like_fakes() -> None:
     image = torch.randn(2, 3, 16, 16)
-    assert fade_reals(image, 2, 1.0, levels=3) is image
+    assert blend_reals(image, 2, 1.0, levels=3) is image
     half = F.avg_pool2d(image, 2)
-    assert torch.allclose(fade_reals(image, 1, 1.0, levels=3), half)
-    assert torch.equal(fade_reals(image, 2, 0.0, levels=3), nearest(half))
-    blend = fade_reals(image, 2, 0.25, levels=3)
+    assert torch.allclose(blend_reals(image, 1, 1.0, levels=3), half)
+    assert torch.equal(blend_reals(image, 2, 0.0, levels=3), nearest(half))
+    blend = blend_reals(image, 2, 0.25, levels=3)
     assert torch.allclose(blend, 0.25 * image + 0.75 * nearest(half), atol=1e-6)
-    assert torch.allclose(fade_reals(image, 0, 1.0, levels=3), F.avg_pool2d(image, 4), atol=1e-6)
+    assert torch.allclose(blend_reals(image, 0, 1.0, levels=3), F.avg_pool2d(image, 4), atol=1e-6)
 
 
 def test_pixel_norm_gives_unit_mean_square() -> None:
@@ -188,5 +188,5 @@ def test_levels_below_the_start_have_no_projections() -> None:
     networks = (generator, discriminator)
     names = [name for network in networks for name, _ in network.named_parameters()]
     assert not [name for name in names if ".0." in name and "image" in name]
-    growth = Growth(ProgressiveSchedule(4, (0, 0, 1, 1)))
+    growth = GrowthState(ProgressiveSchedule(4, (0, 0, 1, 1)))
     assert growth.level == 2, "an untrained method samples at its first level"

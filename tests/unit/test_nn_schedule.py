@@ -14,7 +14,7 @@ def test_the_papers_schedule() -> None:
     schedule = ProgressiveSchedule(levels=8)
 
     def at(million: float) -> tuple[int, float]:
-        return schedule.at(million / 12.0)
+        return schedule.get_level(million / 12.0)
 
     assert at(0.0) == (0, 1.0)
     assert at(0.79) == (0, 1.0)
@@ -27,22 +27,22 @@ def test_the_papers_schedule() -> None:
 
 
 def test_weights_set_the_duration_of_levels() -> None:
-    schedule = ProgressiveSchedule(levels=3, weights=(1, 1, 8), fade=0.25)
-    assert schedule.at(0.05) == (0, 1.0)
-    assert schedule.at(0.1125) == (1, pytest.approx(0.5))
-    assert schedule.at(0.15) == (1, 1.0)
-    assert schedule.at(0.3) == (2, pytest.approx(0.5))
-    assert schedule.at(0.5) == (2, 1.0)
+    schedule = ProgressiveSchedule(levels=3, weights=(1, 1, 8), fade_share=0.25)
+    assert schedule.get_level(0.05) == (0, 1.0)
+    assert schedule.get_level(0.1125) == (1, pytest.approx(0.5))
+    assert schedule.get_level(0.15) == (1, 1.0)
+    assert schedule.get_level(0.3) == (2, pytest.approx(0.5))
+    assert schedule.get_level(0.5) == (2, 1.0)
 
 
 def test_leading_zeros_skip_levels_without_a_fade() -> None:
     schedule = ProgressiveSchedule(levels=3, weights=(0, 1, 1))
-    assert schedule.at(0.0) == (1, 1.0)
-    assert schedule.at(0.5) == (2, 0.0)
+    assert schedule.get_level(0.0) == (1, 1.0)
+    assert schedule.get_level(0.5) == (2, 0.0)
 
 
 def test_one_level_never_fades() -> None:
-    assert ProgressiveSchedule(levels=1).at(0.3) == (0, 1.0)
+    assert ProgressiveSchedule(levels=1).get_level(0.3) == (0, 1.0)
 
 
 @given(
@@ -52,12 +52,12 @@ def test_one_level_never_fades() -> None:
 )
 def test_levels_never_decrease(weights: list[float], fade: float, progress: list[float]) -> None:
     schedule = ProgressiveSchedule(len(weights), weights, fade)
-    states = [schedule.at(share) for share in sorted(progress)]
+    states = [schedule.get_level(share) for share in sorted(progress)]
     for level, alpha in states:
         assert 0 <= level < len(weights)
         assert 0.0 <= alpha <= 1.0
     assert states == sorted(states)
-    assert schedule.at(1.0)[0] == len(weights) - 1
+    assert schedule.get_level(1.0)[0] == len(weights) - 1
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_invalid_schedules_are_refused(arguments: dict[str, object], facts: str)
 @pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
 def test_progress_must_be_from_0_to_1(progress: float) -> None:
     with pytest.raises(ValueError, match=f"progress.*{progress}"):
-        ProgressiveSchedule(levels=3).at(progress)
+        ProgressiveSchedule(levels=3).get_level(progress)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbed import Batch
-from benchbed.nn import SegmentationUNet, above_otsu, augment_batch, crop_batch, turn_batch
+from benchbed.nn import SegmentationUNet, mask_above_otsu, augment_batch, crop_batch, rotate_batch
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
@@ -92,7 +92,7 @@ def test_flips_are_left_to_right_in_half_of_the_cases(monkeypatch: pytest.Monkey
     draws = iter([torch.zeros(40), torch.rand(40)])
     monkeypatch.setattr(torch, "rand", lambda *_: next(draws))
     batch = _marked(40)
-    after = turn_batch(batch)
+    after = rotate_batch(batch)
     assert after.mask is not None
     assert batch.mask is not None
     same = [torch.equal(a, b) for a, b in zip(after.mask, batch.mask, strict=True)]
@@ -135,14 +135,14 @@ def test_a_rotated_crop_equals_the_crop_of_the_rotated_image(
     places = torch.stack([across.view(1, -1).expand(60, -1), across.view(-1, 1).expand(-1, 60)])
     batch = Batch(places[None], torch.ones(1, 1, 60, 60))
     monkeypatch.setattr(torch, "rand", lambda *_: torch.tensor([angle / 360]))
-    whole = turn_batch(batch).image
+    whole = rotate_batch(batch).image
     beyond = (whole <= -1).all(1, keepdim=True).float()
     # Pixels at the border may be on either side.
     inside, outside = F.max_pool2d(beyond, 7, 1, 3) == 0, -F.max_pool2d(-beyond, 7, 1, 3) == 1
     for top, left in ((3, 3), (33, 11), (18, 20)):
         draws = iter([torch.tensor(top), torch.tensor(left)])
         monkeypatch.setattr(torch, "randint", lambda *_, draws=draws: next(draws))
-        part = turn_batch(batch, 24)
+        part = rotate_batch(batch, 24)
         square = (..., slice(top, top + 24), slice(left, left + 24))
         error = (part.image - whole[square]).abs()
         assert (error * inside[square]).max() <= 0.75 * 1.8 / 59
@@ -153,7 +153,7 @@ def test_a_rotated_crop_equals_the_crop_of_the_rotated_image(
 def test_otsu_thresholds_each_map_separately() -> None:
     """A map of two values is split between them at any scale; a constant map is empty."""
     maps = torch.tensor([[0.1, 0.2], [10.0, 70.0], [5.0, 5.0]]).repeat_interleave(8, dim=1)
-    found = above_otsu(maps.view(3, 1, 4, 4)).flatten(1)
+    found = mask_above_otsu(maps.view(3, 1, 4, 4)).flatten(1)
     assert found[:2, 8:].all()
     assert not found[:, :8].any()
     assert not found[2].any()

@@ -11,8 +11,8 @@ from lightning_fabric import Fabric
 from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.nn import fade_reals
-from benchbed.runs.assemble import parameter_counts
+from benchbed.nn import blend_reals
+from benchbed.runs.assemble import count_parameters
 from benchbed_classics.pggan import PGGAN
 from benchbed_classics.settings import PGGANSettings
 
@@ -44,7 +44,7 @@ def test_parameters_of_the_paper(size: int, generator: int, discriminator: int) 
         method = PGGAN(PGGANSettings())
         method.data = DataShape(3, (size, size))
         method.build(method.data)
-    assert parameter_counts(method) == {"generator": generator, "discriminator": discriminator}
+    assert count_parameters(method) == {"generator": generator, "discriminator": discriminator}
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -103,8 +103,8 @@ def test_growth_is_continuous() -> None:
             assert torch.equal(method.generator(noise, level, 0.0), before)
             nearly = method.generator(noise, level, 1e-4)
             assert float((nearly - before).abs().max()) < 1e-2
-            lower = method.discriminator(fade_reals(batch.image, level - 1, 1.0, 4), level - 1, 1.0)
-            upper = method.discriminator(fade_reals(batch.image, level, 0.0, 4), level, 0.0)
+            lower = method.discriminator(blend_reals(batch.image, level - 1, 1.0, 4), level - 1, 1.0)
+            upper = method.discriminator(blend_reals(batch.image, level, 0.0, 4), level, 0.0)
             assert torch.allclose(lower, upper, atol=1e-5)
 
 
@@ -141,10 +141,10 @@ def test_the_loss_is_wgan_gp_with_drift() -> None:
     with torch.no_grad():
         on_real, on_fake = (method.discriminator(image, 3, 1.0) for image in (real, fake))
     expected = on_fake.mean() - on_real.mean() + 0.001 * on_real.square().mean()
-    loss = method.discriminator_loss(real, fake, 3, 1.0)
+    loss = method.compute_discriminator_loss(real, fake, 3, 1.0)
     assert float(loss.detach()) == pytest.approx(float(expected), abs=1e-6)
     torch.manual_seed(1)
-    penalised = _method(penalty_weight=10.0).discriminator_loss(real, fake, 3, 1.0)
+    penalised = _method(penalty_weight=10.0).compute_discriminator_loss(real, fake, 3, 1.0)
     assert float(penalised.detach()) > float(loss.detach())
 
 
@@ -156,7 +156,7 @@ def test_samples_come_from_the_ema_at_full_size_at_any_level() -> None:
             image = method.sample(3, torch.Generator().manual_seed(0)).image
             noise = method.noise(3, 8, rng=torch.Generator().manual_seed(0))
             level, alpha = method.growth.level, method.growth.alpha
-            average = method.averaged("generator")(noise, level, alpha)
+            average = method.get_ema("generator")(noise, level, alpha)
             present = method.generator(noise, level, alpha)
         assert image.shape == (3, 3, 32, 32)
         assert image.abs().max() <= 1
@@ -169,7 +169,7 @@ def test_ema_moves_by_its_decay() -> None:
     """The first update copies the weights; later ones weight the past by `decay`."""
     method = _method(average_decay=0.9)
     weight = method.generator.module.first.conv.weight
-    average = method.averaged("generator").module.first.conv.weight
+    average = method.get_ema("generator").module.first.conv.weight
     method.training_step(_batch(), 0.99)
     assert torch.equal(average, weight.detach())
     before = average.clone()

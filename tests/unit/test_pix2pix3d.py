@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.device import fabric
-from benchbed_pix2pix3d.labels import one_hot, to_codes
+from benchbed.runs.device import create_fabric
+from benchbed_pix2pix3d.labels import to_one_hot, to_codes
 from benchbed_pix2pix3d.networks import Discriminator, Generator
 from benchbed_pix2pix3d.segmentation import Pix2Pix3DSeg
 from benchbed_pix2pix3d.settings import SegmentationSettings, SynthesisSettings
-from benchbed_pix2pix3d.shapes import Frame, padded_shape, strides
+from benchbed_pix2pix3d.shapes import PaddedFrame, pad_shape, compute_strides
 from benchbed_pix2pix3d.synthesis import Pix2Pix3D
 
 SMALL = (9, 16, 16)
@@ -39,7 +39,7 @@ def _ready(
         method = Pix2Pix3DSeg(SegmentationSettings(**{"augment": False, **narrow}))
     method.data = DataShape(2, spatial, classes)
     method.build(method.data)
-    method.attach(fabric("cpu", "fp32"))
+    method.attach(create_fabric("cpu", "fp32"))
     method.train()
     return method
 
@@ -83,8 +83,8 @@ def test_parameter_counts_and_output_grid_of_the_discriminator(features: int, co
 
 
 def test_strides_at_the_papers_size() -> None:
-    assert padded_shape((54, 128, 128)) == (64, 128, 128)
-    assert strides((64, 128, 128)) == [(2, 2, 2)] * 6 + [(1, 2, 2)]
+    assert pad_shape((54, 128, 128)) == (64, 128, 128)
+    assert compute_strides((64, 128, 128)) == [(2, 2, 2)] * 6 + [(1, 2, 2)]
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_other_sizes_are_halved_to_one_voxel(spatial: tuple[int, int, int], laye
 
 def test_a_volume_is_centred_in_its_padding() -> None:
     """54 slices become 64: five before and five after, with each channel's background."""
-    frame = Frame((54, 4, 4), [1.0, -1.0])
+    frame = PaddedFrame((54, 4, 4), [1.0, -1.0])
     volume = torch.zeros(1, 2, 54, 4, 4)
-    padded = frame.pad(volume)
+    padded = frame.pad_volume(volume)
     assert padded.shape == (1, 2, 64, 4, 4)
     for outside in (padded[:, :, :5], padded[:, :, -5:]):
         assert (outside[:, 0] == 1).all()
         assert (outside[:, 1] == -1).all()
-    assert torch.equal(frame.cut(padded), volume)
+    assert torch.equal(frame.crop_volume(padded), volume)
 
 
 def test_first_innermost_and_last_layers_have_no_normalisation() -> None:
@@ -193,7 +193,7 @@ def test_the_target_of_segmentation_has_a_background_channel() -> None:
     batch = _batch()
     method.training_step(batch, 0.0)
     assert batch.mask is not None
-    assert torch.equal(seen[0], one_hot(batch.mask))
+    assert torch.equal(seen[0], to_one_hot(batch.mask))
     assert torch.equal(seen[0].argmax(1), to_codes(batch.mask).long())
 
 
@@ -234,8 +234,8 @@ def test_a_volume_depends_on_neither_its_batch_nor_the_mode() -> None:
     method = _ready("synthesis", dropout=0.0)
     mask = torch.cat([_batch().mask, -torch.ones(1, 6, *SMALL)])  # type: ignore[list-item]
     with torch.no_grad():
-        together = method.generator(one_hot(mask))
-        alone = method.eval().generator(one_hot(mask[:1]))
+        together = method.generator(to_one_hot(mask))
+        alone = method.eval().generator(to_one_hot(mask[:1]))
     torch.testing.assert_close(together[:1], alone)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.plugins import discover
-from benchbed.registry import at_work, registry
+from benchbed.plugins import find_plugins
+from benchbed.registry import wrap_plugin_call, get_registry
 
 GOOD = """
 from benchbed import MethodSpec, Paper, hookimpl
@@ -55,7 +55,7 @@ def test_a_broken_plugin_is_reported_with_its_error_and_distribution(
     _install(tmp_path, name, code)
     _install(tmp_path, "good", GOOD.format(name="good-one"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins = {plugin.name: plugin for plugin in discover()}
+    plugins = {plugin.name: plugin for plugin in find_plugins()}
     error = plugins[name].error
     assert error is not None
     assert all(fact in error for fact in facts), error
@@ -70,21 +70,21 @@ def test_a_method_of_a_broken_plugin_is_refused_with_the_plugins_error(
 ) -> None:
     _install(tmp_path, "crash", "raise RuntimeError('no such luck')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry.cache_clear()
+    get_registry.cache_clear()
     with pytest.raises(BenchbedError, match=r"'crash' \(plugin-crash 1\.0\).*no such luck"):
-        registry().spec(MethodSpec, "crash")
-    assert registry().spec(MethodSpec, "dcgan").title == "DCGAN"
+        get_registry().get_spec(MethodSpec, "crash")
+    assert get_registry().get_spec(MethodSpec, "dcgan").title == "DCGAN"
 
 
 def test_stdout_is_restored_after_plugin_code(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     print("mine")
-    with at_work("benchbed_other.code:f", "fails"):
+    with wrap_plugin_call("benchbed_other.code:f", "fails"):
         print("theirs")
         os.write(1, b"below python\n")
     facts = r"'benchbed_other\.code:f' fails \(ValueError: a b\).*benchbed doctor"
-    with pytest.raises(BenchbedError, match=facts), at_work("benchbed_other.code:f", "fails"):
+    with pytest.raises(BenchbedError, match=facts), wrap_plugin_call("benchbed_other.code:f", "fails"):
         raise ValueError("a\nb")
     print("mine again")
     captured = capfd.readouterr()
@@ -94,17 +94,17 @@ def test_stdout_is_restored_after_plugin_code(
 
 def test_an_unknown_name_gives_the_nearest_and_the_list_command() -> None:
     with pytest.raises(BenchbedError, match=r"'dcgn'.*'dcgan'.*benchbed list methods"):
-        registry().spec(MethodSpec, "dcgn")
+        get_registry().get_spec(MethodSpec, "dcgn")
     with pytest.raises(BenchbedError, match=r"'drvie'.*'drive'.*benchbed list datasets"):
-        registry().spec(DatasetSpec, "drvie")
+        get_registry().get_spec(DatasetSpec, "drvie")
 
 
 def test_a_third_party_plugin_is_found(with_plugin: Path) -> None:
-    assert "tiny-lsgan" in registry().specs(MethodSpec)
-    spec = registry().spec(DatasetSpec, "discs")
-    assert registry().origin(spec).distribution == "benchbed-example 3.1"
+    assert "tiny-lsgan" in get_registry().get_specs(MethodSpec)
+    spec = get_registry().get_spec(DatasetSpec, "discs")
+    assert get_registry().find_plugin(spec).distribution == "benchbed-example 3.1"
 
 
 def test_loading_can_be_restricted(with_plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHBED_PLUGINS", "classics")
-    assert [plugin.name for plugin in discover()] == ["built-in", "classics"]
+    assert [plugin.name for plugin in find_plugins()] == ["built-in", "classics"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from benchbed.protocol import plain_number, preset
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
+from benchbed.protocol import normalize_number, resolve_preset
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
 
 
 def test_the_budget_of_the_preset_as_an_option_gives_the_same_run() -> None:
     """``--kimg 16`` is read as 16.0, and the preset has 16."""
-    default = Request(method="dcgan", dataset="drive", source="phantom", settings={})
-    given = Request(method="dcgan", dataset="drive", source="phantom", settings={}, kimg=16.0)
-    assert plan(given).id == plan(default).id
+    default = RunConfig(method="dcgan", dataset="drive", source="phantom", settings={})
+    given = RunConfig(method="dcgan", dataset="drive", source="phantom", settings={}, kimg=16.0)
+    assert plan_run(given).id == plan_run(default).id
 
 
 @pytest.mark.parametrize(("given", "expected"), [(16.0, "16"), (16, "16"), (0.02, "0.02")])
 def test_whole_budgets_are_whole_numbers(given: float, expected: str) -> None:
-    assert repr(plain_number(given)) == expected
-    assert repr(preset("quick", kimg=given).kimg) == expected
+    assert repr(normalize_number(given)) == expected
+    assert repr(resolve_preset("quick", kimg=given).kimg) == expected

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchbed.api.ranks import Ranks
+from benchbed.api.ranks import DistributedContext
 from benchbed.api.types import Batch
 from benchbed.errors import BenchbedError
 from benchbed.runs.along import check_devices
-from benchbed.runs.plan import Plan, plan
-from benchbed.runs.request import Request
+from benchbed.runs.plan import RunPlan, plan_run
+from benchbed.runs.request import RunConfig
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 
@@ -28,39 +28,39 @@ TOLERANCE = 1e-3
 """Largest relative difference of a loss after 40 steps: float32 sums in another order."""
 
 
-class TwoRanks(Ranks):
+class TwoRanks(DistributedContext):
     """One of two processes, without communication."""
 
     def __init__(self, rank: int) -> None:
         super().__init__()
-        self.rank, self.size = rank, 2
+        self.rank, self.world_size = rank, 2
 
 
 def test_the_parts_of_a_batch_make_up_the_batch() -> None:
     batch = Batch(
         image=torch.rand(4, 1, 2, 2), label=torch.arange(4), extra={"edges": torch.rand(4, 1)}
     )
-    parts = [TwoRanks(rank).part_of(batch) for rank in (0, 1)]
-    for name, whole in batch.tensors():
-        assert torch.equal(torch.cat([dict(part.tensors())[name] for part in parts]), whole)
+    parts = [TwoRanks(rank).split_batch(batch) for rank in (0, 1)]
+    for name, whole in batch.iter_tensors():
+        assert torch.equal(torch.cat([dict(part.iter_tensors())[name] for part in parts]), whole)
     assert parts[0].mask is None
-    assert Ranks().part_of(batch) is batch
+    assert DistributedContext().split_batch(batch) is batch
 
 
 def test_a_single_process_does_not_communicate() -> None:
-    single = Ranks()
+    single = DistributedContext()
     tensor = torch.ones(2)
-    single.average([tensor])
-    single.wait()
-    assert single.first
-    assert single.agree(0.25) == 0.25
-    assert single.gather("mine") == ["mine"]
-    assert single.noise is None
+    single.reduce_mean([tensor])
+    single.wait_for_all()
+    assert single.is_first_rank
+    assert single.broadcast_value(0.25) == 0.25
+    assert single.gather_values("mine") == ["mine"]
+    assert single.noise_generator is None
 
 
-def _plan(method: str = "tiny-lsgan", **more: Any) -> Plan:
+def _plan(method: str = "tiny-lsgan", **more: Any) -> RunPlan:
     options = {"settings": {}, "dataset": "discs", "size": 16, "kimg": 0.1, **more}
-    return plan(Request(method=method, **options))
+    return plan_run(RunConfig(method=method, **options))
 
 
 @pytest.mark.parametrize(

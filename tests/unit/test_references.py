@@ -15,15 +15,15 @@ from rich.console import Console
 from benchbed import paths
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import load, registry
+from benchbed.registry import load_object, get_registry
 from benchbed.report import csvfile, markdown, terminal
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.report.references import ReferencePaper, ReferenceTable, read_papers
-from benchbed.report.write import leaderboards
-from benchbed.runs.record import Pairs, Record
-from benchbed.settings import parse
+from benchbed.report.write import build_leaderboards
+from benchbed.runs.record import TrainingPairs, Record
+from benchbed.settings import parse_settings
 
-PAPERS = {paper.paper: paper for paper in read_papers(paths.benchmarks() / "papers")}
+PAPERS = {paper.paper: paper for paper in read_papers(paths.find_benchmarks_folder() / "papers")}
 TABLES = {(paper.paper, t.name): t for paper in PAPERS.values() for t in paper.tables}
 """Every published table. Building it reads every file."""
 
@@ -49,22 +49,22 @@ def test_every_note_is_used_and_every_file_is_named_after_its_paper(paper: Refer
     keys += [note.note for table in paper.tables for note in table.cells]
     keys += [note.note for table in paper.tables for row in table.rows for note in row.cells]
     assert set(keys) == paper.notes.keys()
-    assert (paths.benchmarks() / "papers" / f"{paper.paper}.yaml").is_file()
+    assert (paths.find_benchmarks_folder() / "papers" / f"{paper.paper}.yaml").is_file()
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=map("-".join, TABLES))
 def test_names_in_a_table_exist(table: ReferenceTable) -> None:
     """Methods with their settings, metrics with their direction, and datasets."""
-    metrics = registry().specs(MetricSpec)
+    metrics = get_registry().get_specs(MetricSpec)
     for metric in table.metrics.values():
         assert metrics[metric.metric].direction == metric.direction
     for row in table.rows:
-        assert set(row.datasets) <= registry().specs(DatasetSpec).keys()
+        assert set(row.datasets) <= get_registry().get_specs(DatasetSpec).keys()
         assert row.values
     for line in table.methods.values():
         if line.method is not None:
-            spec = registry().spec(MethodSpec, line.method)
-            chosen = parse(load(spec.settings), line.settings, owner=spec.name).model_dump()
+            spec = get_registry().get_spec(MethodSpec, line.method)
+            chosen = parse_settings(load_object(spec.settings), line.settings, owner=spec.name).model_dump()
             assert line.settings.items() <= chosen.items()
 
 
@@ -119,7 +119,7 @@ def test_printed_values_are_complete_and_positive(
 def test_an_inconsistent_file_is_refused(
     tmp_path: Path, place: tuple[Any, ...], wrong: object, facts: list[str]
 ) -> None:
-    content = yaml.safe_load((paths.benchmarks() / "papers/iqbal2018-mi-gan.yaml").read_text())
+    content = yaml.safe_load((paths.find_benchmarks_folder() / "papers/iqbal2018-mi-gan.yaml").read_text())
     *outer, last = place
     inside = content["tables"][0]
     for key in outer:
@@ -164,7 +164,7 @@ def _record(
 
 
 def _leaderboard(name: str, *records: Record) -> Leaderboard:
-    found = leaderboards(list(records), paths.benchmarks() / "papers")
+    found = build_leaderboards(list(records), paths.find_benchmarks_folder() / "papers")
     return next(leaderboard for leaderboard in found if leaderboard.name == name)
 
 
@@ -173,7 +173,7 @@ def test_a_run_is_shown_with_the_published_row_of_its_settings() -> None:
     kinds = ("none", "pixel", "patch1", "patch2", "image")
     (table,) = _leaderboard(TABLE1, *(_record(discriminator=kind) for kind in kinds)).tables
     cells = {row.label: row.cells["auc-roc"] for row in table.rows}
-    assert {label: cell.printed for label, cell in cells.items()} == {
+    assert {label: cell.paper_value for label, cell in cells.items()} == {
         "mi-gan-seg (discriminator=image)": "0.980",
         "mi-gan-seg (discriminator=none)": "0.970",
         "mi-gan-seg (discriminator=patch1)": "0.972",
@@ -188,34 +188,34 @@ def test_a_run_with_other_settings_matches_no_published_row() -> None:
     """Table 2 has MI-GAN with one discriminator and no plain U-Net."""
     leaderboard = _leaderboard(TABLE2, _record(discriminator="none"), _record("unet"))
     assert not leaderboard.tables
-    assert leaderboard.absent[0].startswith("DRIVE: ")
-    assert "drive" in leaderboard.absent[0]
+    assert leaderboard.missing_rows[0].startswith("DRIVE: ")
+    assert "drive" in leaderboard.missing_rows[0]
     (table,) = _leaderboard(TABLE2, _record(), _record(discriminator="none")).tables
     assert table.rows[0].label == "mi-gan-seg (discriminator=image)"
-    assert table.rows[0].cells["dice-best"].printed == "0.832"
-    assert all(row.published for row in table.rows[1:])
+    assert table.rows[0].cells["dice-best"].paper_value == "0.832"
+    assert all(row.is_published_only for row in table.rows[1:])
 
 
 def test_published_methods_without_runs_are_shown_as_published() -> None:
     leaderboard = _leaderboard(TABLE2, _record(), _record("human-expert", dice_best=0.7912))
     (table,) = leaderboard.tables
-    published = [row for row in table.rows if row.published]
+    published = [row for row in table.rows if row.is_published_only]
     assert [row.label for row in published] == [
         f"{name} (as published)"
         for name in ("Kernel Boost", "N4-Fields", "DRIU", "Wavelets", "HED")
     ]
-    assert [row.cells["dice-best"].printed for row in published] == [
+    assert [row.cells["dice-best"].paper_value for row in published] == [
         "0.800", "0.805", "0.822", "0.762", "0.796",
     ]  # fmt: skip
-    assert not any(cell.values or cell.best for row in published for cell in row.cells.values())
+    assert not any(cell.values or cell.is_best for row in published for cell in row.cells.values())
     human = next(row for row in table.rows if row.method == "human-expert")
     assert str(human.cells["dice-best"].verdict) == "matches"
-    page = markdown.render(leaderboard)
+    page = markdown.render_markdown(leaderboard)
     assert (
         "| HED (as published) | – | – | 0.796<sup>a</sup> | – | – | 0.969 | – | – | 0.877 | – |"
         in page.splitlines()
     )
-    lines = list(csv.DictReader(io.StringIO(csvfile.render(leaderboard))))
+    lines = list(csv.DictReader(io.StringIO(csvfile.render_csv(leaderboard))))
     hed = {line["metric"]: line for line in lines if line["label"] == "HED (as published)"}
     assert {name: line["paper_value"] for name, line in hed.items()} == {
         "dice-best": "0.796", "auc-roc": "0.969", "auc-pr": "0.877",
@@ -227,16 +227,16 @@ def test_published_methods_without_runs_are_shown_as_published() -> None:
 def test_the_best_is_chosen_among_own_runs_only() -> None:
     """A single own row is not marked; of two the better one is."""
     (alone,) = _leaderboard(TABLE2, _record()).tables
-    assert not any(row.cells["dice-best"].best for row in alone.rows)
+    assert not any(row.cells["dice-best"].is_best for row in alone.rows)
     (both,) = _leaderboard(TABLE2, _record(), _record("human-expert", dice_best=0.7)).tables
-    assert [row.label for row in both.rows if row.cells["dice-best"].best] == [
+    assert [row.label for row in both.rows if row.cells["dice-best"].is_best] == [
         "mi-gan-seg (discriminator=image)"
     ]
 
 
 def test_published_rows_show_in_the_terminal() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(*terminal.render(_leaderboard(TABLE2, _record()).tables[0], console), sep="\n")
+    console.print(*terminal.render_terminal(_leaderboard(TABLE2, _record()).tables[0], console), sep="\n")
     shown = console.export_text()
     assert "DRIU (as published)" in shown
     assert "paper 0.822" in shown
@@ -245,34 +245,34 @@ def test_published_rows_show_in_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("pairs", "printed", "verdict"),
     [
-        (Pairs(regime="real"), "0.7781", "better"),
-        (Pairs(regime="finetuned", generator="skrgan", count=2000), "0.8464", "worse"),
+        (TrainingPairs(regime="real"), "0.7781", "better"),
+        (TrainingPairs(regime="finetuned", generator="skrgan", count=2000), "0.8464", "worse"),
         (
-            Pairs(regime="finetuned", generator="skrgan", count=100),
+            TrainingPairs(regime="finetuned", generator="skrgan", count=100),
             "0.8464",
             "not comparable (100 pairs, paper 2000 pairs)",
         ),
     ],
 )
 def test_a_run_on_synthetic_pairs_is_shown_with_its_regime(
-    pairs: Pairs, printed: str, verdict: str
+    pairs: TrainingPairs, printed: str, verdict: str
 ) -> None:
     record = _record("unet", sensitivity=0.8).model_copy(
         update={"task": "augmentation", "pairs": pairs}
     )
     leaderboard = _leaderboard("zhang2019-skrgan-table2", record)
     cell = leaderboard.tables[0].rows[0].cells["sensitivity"]
-    assert (cell.printed, str(cell.verdict)) == (printed, verdict)
+    assert (cell.paper_value, str(cell.verdict)) == (printed, verdict)
 
 
 @pytest.mark.parametrize(
     "pairs",
     [
-        Pairs(regime="mixed", generator="skrgan", count=2000),
-        Pairs(regime="finetuned", generator="dual-gan", count=2000),
+        TrainingPairs(regime="mixed", generator="skrgan", count=2000),
+        TrainingPairs(regime="finetuned", generator="dual-gan", count=2000),
     ],
 )
-def test_another_regime_or_generator_matches_no_published_row(pairs: Pairs) -> None:
+def test_another_regime_or_generator_matches_no_published_row(pairs: TrainingPairs) -> None:
     record = _record("unet", sensitivity=0.8).model_copy(
         update={"task": "augmentation", "pairs": pairs}
     )

@@ -15,26 +15,26 @@ from rich.console import Console
 from benchbed import paths
 from benchbed.api.specs import MetricSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed.report import csvfile, markdown, terminal
-from benchbed.report.boards import overview, paper_board
-from benchbed.report.frame import frame
+from benchbed.report.boards import build_overview, build_paper_leaderboard
+from benchbed.report.frame import build_frame
 from benchbed.report.references import ReferencePaper, read_papers
-from benchbed.report.rows import conditions
-from benchbed.report.verdict import verdict
-from benchbed.runs.record import SCHEMA, Record, read_record, write_record
+from benchbed.report.rows import format_conditions
+from benchbed.report.verdict import compare_with_paper
+from benchbed.runs.record import SCHEMA_VERSION, Record, read_record, write_record
 
 Make = Callable[..., Record]
 
 
 @pytest.fixture
 def metrics() -> dict[str, MetricSpec]:
-    return registry().specs(MetricSpec)
+    return get_registry().get_specs(MetricSpec)
 
 
 @pytest.fixture
 def paper() -> ReferencePaper:
-    papers = {paper.paper: paper for paper in read_papers(paths.benchmarks() / "papers")}
+    papers = {paper.paper: paper for paper in read_papers(paths.find_benchmarks_folder() / "papers")}
     return papers["zhang2019-skrgan"]
 
 
@@ -49,7 +49,7 @@ def test_rows_of_different_protocols_never_share_a_table(
         make_record("skrgan", size=128),
         make_record("skrgan", precision="bf16"),
     ]
-    leaderboard = overview(frame(records), "synthesis", metrics)
+    leaderboard = build_overview(build_frame(records), "synthesis", metrics)
     assert sorted(len(table.rows) for table in leaderboard.tables) == [1, 1, 1, 1, 2]
 
 
@@ -58,15 +58,15 @@ def test_means_and_deviations_over_seeds_and_missing_seeds(
 ) -> None:
     records = [make_record(seed=s, values={"swd": v}) for s, v in enumerate([0.1, 0.2, 0.3])]
     records.append(make_record("skrgan", values={"swd": 0.05}))
-    (table,) = overview(frame(records), "synthesis", metrics).tables
+    (table,) = build_overview(build_frame(records), "synthesis", metrics).tables
     dcgan, skrgan = table.rows
     assert dcgan.cells["swd"].mean == pytest.approx(0.2)
     assert dcgan.cells["swd"].sd == pytest.approx(0.1)
-    page = markdown.render(overview(frame(records), "synthesis", metrics))
+    page = markdown.render_markdown(build_overview(build_frame(records), "synthesis", metrics))
     assert "0.2 ± 0.1" in page
     assert "| skrgan | 1/3 |" in page
-    assert dcgan.cells["swd"].best, "a row with fewer seeds is not the best"
-    assert not skrgan.cells["swd"].best
+    assert dcgan.cells["swd"].is_best, "a row with fewer seeds is not the best"
+    assert not skrgan.cells["swd"].is_best
 
 
 def test_a_metric_missing_in_some_seeds_is_not_the_best(
@@ -75,11 +75,11 @@ def test_a_metric_missing_in_some_seeds_is_not_the_best(
     records = [make_record(seed=seed, values={"swd": 0.3}) for seed in range(3)]
     records += [make_record("skrgan", seed=seed, values={"kl": 1.0}) for seed in (1, 2)]
     records.append(make_record("skrgan", values={"swd": 0.05, "kl": 1.0}))
-    leaderboard = overview(frame(records), "synthesis", metrics)
+    leaderboard = build_overview(build_frame(records), "synthesis", metrics)
     dcgan, skrgan = leaderboard.tables[0].rows
-    assert dcgan.cells["swd"].best
-    assert not skrgan.cells["swd"].best
-    assert "| 0.05 (1/3 seeds) |" in markdown.render(leaderboard)
+    assert dcgan.cells["swd"].is_best
+    assert not skrgan.cells["swd"].is_best
+    assert "| 0.05 (1/3 seeds) |" in markdown.render_markdown(leaderboard)
     assert leaderboard.tables[0].warnings[0].startswith("1 seed ")
 
 
@@ -91,7 +91,7 @@ def test_a_table_warns_of_mixed_recipes_and_repeated_seeds(
     recipe = make_record("skrgan")
     changed = recipe.metrics[0].model_copy(update={"recipe": "another one"})
     recipe = recipe.model_copy(update={"metrics": [changed, *recipe.metrics[1:]]})
-    (table,) = overview(frame([same, other, recipe]), "synthesis", metrics).tables
+    (table,) = build_overview(build_frame([same, other, recipe]), "synthesis", metrics).tables
     assert all(fact in table.warnings[0] for fact in ("swd", "2 different recipes"))
     facts = ("Seed 1 of dcgan", "2 runs", same.id, other.id)
     assert all(fact in table.warnings[1] for fact in facts)
@@ -101,7 +101,7 @@ def test_a_diverged_seed_is_shown_and_not_averaged(
     make_record: Make, metrics: dict[str, MetricSpec]
 ) -> None:
     records = [make_record(seed=0), make_record(seed=1, state="diverged")]
-    page = markdown.render(overview(frame(records), "synthesis", metrics))
+    page = markdown.render_markdown(build_overview(build_frame(records), "synthesis", metrics))
     assert "| dcgan | 1/2, 1 diverged | 0.3 | 0.1 |" in page
 
 
@@ -109,7 +109,7 @@ def test_labels_contain_settings_that_differ(
     make_record: Make, metrics: dict[str, MetricSpec]
 ) -> None:
     other = make_record(settings={"batch_size": 8})
-    (table,) = overview(frame([make_record(), other]), "synthesis", metrics).tables
+    (table,) = build_overview(build_frame([make_record(), other]), "synthesis", metrics).tables
     assert [row.label for row in table.rows] == ["dcgan (batch_size=16)", "dcgan (batch_size=8)"]
 
 
@@ -128,7 +128,7 @@ def test_labels_contain_settings_that_differ(
 def test_verdicts_use_the_printed_precision(
     ours: float, printed: str, direction: str, word: str
 ) -> None:
-    assert verdict(ours, printed, direction, ()).word == word
+    assert compare_with_paper(ours, printed, direction, ()).word == word
 
 
 def test_a_verdict_gives_reasons_if_not_comparable(
@@ -148,7 +148,7 @@ def test_a_verdict_gives_reasons_if_not_comparable(
         (make_record("dcgan", dataset="drive"), "not comparable", ["data", "preset quick", size]),
     ]
     for record, word, facts in cases:
-        (table,) = paper_board(frame([record]), paper, reference, metrics).tables
+        (table,) = build_paper_leaderboard(build_frame([record]), paper, reference, metrics).tables
         found = table.rows[0].cells["swd"].verdict
         assert found is not None
         assert found.word == word
@@ -160,13 +160,13 @@ def test_a_random_feature_distance_is_never_compared_with_a_published_fid(
     make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     record = make_record("dcgan", values={"fid-random": 3.0, "swd": 0.1})
-    leaderboard = paper_board(frame([record]), paper, paper.tables[0], metrics)
+    leaderboard = build_paper_leaderboard(build_frame([record]), paper, paper.tables[0], metrics)
     cells = leaderboard.tables[0].rows[0].cells
-    assert cells["swd"].printed == "0.118"
-    assert cells["fid-random"].printed is None
+    assert cells["swd"].paper_value == "0.118"
+    assert cells["fid-random"].paper_value is None
     assert cells["fid"].mean is None
-    assert cells["fid"].printed == "260.3"
-    page = markdown.render(leaderboard)
+    assert cells["fid"].paper_value == "260.3"
+    page = markdown.render_markdown(leaderboard)
     header = next(line for line in page.splitlines() if line.startswith("| Method"))
     assert "FID-random ↓ | paper" not in header
     assert "FID ↓ | paper" in header
@@ -176,12 +176,12 @@ def test_the_terminal_never_cuts_a_number(
     make_record: Make, metrics: dict[str, MetricSpec], paper: ReferencePaper
 ) -> None:
     values = {"swd": 0.0962241, "ms-ssim-realfake": 0.684765, "kl": 0.545512, "fid-random": 9.27812}
-    leaderboard = paper_board(
-        frame([make_record("dcgan", values=values)]), paper, paper.tables[0], metrics
+    leaderboard = build_paper_leaderboard(
+        build_frame([make_record("dcgan", values=values)]), paper, paper.tables[0], metrics
     )
     for width in (40, 80, 200):
         console = Console(width=width, record=True, file=io.StringIO())
-        console.print(*terminal.render(leaderboard.tables[0], console), sep="\n")
+        console.print(*terminal.render_terminal(leaderboard.tables[0], console), sep="\n")
         shown = console.export_text()
         assert "…" not in shown
         for number in ("0.09622", "0.6848", "0.5455", "9.278", "paper 0.118*", "paper 260.3"):
@@ -204,8 +204,8 @@ def test_published_table_is_complete(paper: ReferencePaper) -> None:
 
 def test_csv_has_a_line_for_every_number(make_record: Make, metrics: dict[str, MetricSpec]) -> None:
     mine = make_record("dcgan")
-    leaderboard = overview(frame([mine, make_record("skrgan")]), "synthesis", metrics)
-    lines = list(csv.DictReader(io.StringIO(csvfile.render(leaderboard))))
+    leaderboard = build_overview(build_frame([mine, make_record("skrgan")]), "synthesis", metrics)
+    lines = list(csv.DictReader(io.StringIO(csvfile.render_csv(leaderboard))))
     assert len(lines) == 4
     swd = next(line for line in lines if (line["method"], line["metric"]) == ("dcgan", "swd"))
     assert (swd["mean"], swd["floor"], swd["runs"]) == ("0.1", "0.01", mine.id)
@@ -215,7 +215,7 @@ def test_every_number_has_its_run_id_and_fingerprint(
     make_record: Make, metrics: dict[str, MetricSpec]
 ) -> None:
     mine = make_record()
-    page = markdown.render(overview(frame([mine]), "synthesis", metrics))
+    page = markdown.render_markdown(build_overview(build_frame([mine]), "synthesis", metrics))
     assert f"`{mine.id}`" in page
     assert "fingerprint f1" in page
 
@@ -226,7 +226,7 @@ def test_records_round_trip_and_invalid_ones_are_refused(make_record: Make, tmp_
     assert read_record(path) == make_record()
     content = json.loads(path.read_text())
     for change, facts in [
-        ({"schema_version": SCHEMA + 1}, ["schema 2", "1"]),
+        ({"schema_version": SCHEMA_VERSION + 1}, ["schema 2", "1"]),
         ({"schema_version": None}, ["schema_version"]),
         ({"seed": "x"}, ["'seed'"]),
         ({"state": "odd"}, ["'state'"]),
@@ -264,15 +264,15 @@ def test_one_seed_has_an_interval_and_several_a_deviation(
         {"metric": "ms-ssim-realfake", "value": 0.3, "recipe": "r", "n_real": 9, "n_fake": 9,
          "low": 0.25, "high": 0.35},
     ]  # fmt: skip
-    one = overview(frame([make_record(metrics=values)]), "synthesis", metrics)
-    page = markdown.render(one)
+    one = build_overview(build_frame([make_record(metrics=values)]), "synthesis", metrics)
+    page = markdown.render_markdown(one)
     assert "| 0.3 [0.25, 0.35] |" in page
     assert "| 0.1 |" in page
-    lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csvfile.render(one)))}
+    lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csvfile.render_csv(one)))}
     assert (lines["ms-ssim-realfake"]["low"], lines["ms-ssim-realfake"]["high"]) == ("0.25", "0.35")
     assert lines["swd"]["low"] == ""
     two = [make_record(metrics=values), make_record(metrics=values, seed=1)]
-    assert "| 0.3 ± 0 |" in markdown.render(overview(frame(two), "synthesis", metrics))
+    assert "| 0.3 ± 0 |" in markdown.render_markdown(build_overview(build_frame(two), "synthesis", metrics))
 
 
 @pytest.mark.parametrize(("samples", "facts"), [(100, ("100 samples", "train")), (0, ("train",))])
@@ -283,7 +283,7 @@ def test_a_title_contains_the_number_of_samples_if_any(
         "size": 64, "budget": "3 kimg", "samples": samples, "reference_split": "train",
         "precision": "fp32",
     }  # fmt: skip
-    size, budget, evaluated, precision = conditions(shared).split(", ")
+    size, budget, evaluated, precision = format_conditions(shared).split(", ")
     assert (size, budget, precision) == ("64 px", "3 kimg", "fp32")
     assert all(fact in evaluated for fact in facts)
     assert ("samples" in evaluated) == (samples > 0)

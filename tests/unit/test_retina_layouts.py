@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from benchbed.data.collection import Collection
-from benchbed.data.prepare import identify, prepare
-from benchbed.data.source import resolve
+from benchbed.data.prepare import identify_collection, prepare_dataset
+from benchbed.data.source import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed_retina.layouts import HRF_LAYOUT, STARE_LAYOUT
 
-STARE_IDS = sorted(name for ids in STARE_LAYOUT.splits.values() for name in ids)
+STARE_IDS = sorted(name for ids in STARE_LAYOUT.official_splits.values() for name in ids)
 HRF_IDS = [f"{n:02d}_{kind}" for n in range(1, 16) for kind in ("dr", "g", "h")]
 BASES = [f"Base{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3, 4)]
 
@@ -79,8 +79,8 @@ def _messidor(root: Path, *, flat: bool = False, cases: int = 3) -> Path:
 
 
 def _arrays(collection: Collection) -> dict[str, np.ndarray]:
-    prepared = prepare(*identify(collection), size=32, channels=3, framing="fov")
-    return dict(prepared.split("train").arrays)
+    prepared = prepare_dataset(*identify_collection(collection), size=32, channels=3, framing="fov")
+    return dict(prepared.get_split("train").arrays)
 
 
 @pytest.mark.parametrize("suffix", [".ppm.gz", ".ppm"])
@@ -88,8 +88,8 @@ def _arrays(collection: Collection) -> dict[str, np.ndarray]:
 def test_stare_compressed_or_not_in_three_folders_or_one(
     tmp_path: Path, suffix: str, separate: bool
 ) -> None:
-    collection = resolve("stare", "real", _stare(tmp_path, suffix, separate=separate))
-    assert collection.counts() == {"test": 10, "train": 10}
+    collection = resolve_collection("stare", "real", _stare(tmp_path, suffix, separate=separate))
+    assert collection.count_cases() == {"test": 10, "train": 10}
     for case in collection.cases:
         assert case.mask is not None
         assert case.second_mask is not None
@@ -100,7 +100,7 @@ def test_stare_compressed_or_not_in_three_folders_or_one(
 
 
 def test_stare_is_prepared_with_both_annotators_and_field_of_view(tmp_path: Path) -> None:
-    arrays = _arrays(resolve("stare", "real", _stare(tmp_path)))
+    arrays = _arrays(resolve_collection("stare", "real", _stare(tmp_path)))
     assert arrays["image"].shape == (10, 3, 32, 32)
     assert {"mask", "second_mask", "fov"} <= arrays.keys()
     assert arrays["mask"].any(axis=(1, 2)).all()
@@ -109,30 +109,30 @@ def test_stare_is_prepared_with_both_annotators_and_field_of_view(tmp_path: Path
 
 def test_stare_compressed_and_uncompressed_counts_once(tmp_path: Path) -> None:
     _stare(tmp_path, ".ppm.gz")
-    collection = resolve("stare", "real", _stare(tmp_path, ".ppm"))
-    assert collection.counts() == {"test": 10, "train": 10}
+    collection = resolve_collection("stare", "real", _stare(tmp_path, ".ppm"))
+    assert collection.count_cases() == {"test": 10, "train": 10}
     assert {case.image.suffix for case in collection.cases} == {".ppm"}
 
 
 def test_a_stare_image_without_annotation_is_refused(tmp_path: Path) -> None:
     (_stare(tmp_path) / "STARE/labels-ah/im0044.ah.ppm.gz").unlink()
     with pytest.raises(BenchbedError, match=r"1 of 20 .*mask.*im0044\.ppm\.gz.*im0044\.ah\.ppm"):
-        resolve("stare", "real", tmp_path)
+        resolve_collection("stare", "real", tmp_path)
 
 
 def test_a_truncated_stare_file_is_refused(tmp_path: Path) -> None:
     file = _stare(tmp_path) / "STARE/labels-vk/im0081.vk.ppm.gz"
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(BenchbedError, match=r"im0081\.vk\.ppm\.gz .*gzip.*--skip-bad"):
-        identify(resolve("stare", "real", tmp_path))
+        identify_collection(resolve_collection("stare", "real", tmp_path))
 
 
 def test_hrf_with_suffixes_in_both_cases_and_fields_of_view(tmp_path: Path) -> None:
-    collection = resolve("hrf", "real", _hrf(tmp_path))
-    assert collection.counts() == {"test": 30, "train": 15}
+    collection = resolve_collection("hrf", "real", _hrf(tmp_path))
+    assert collection.count_cases() == {"test": 30, "train": 15}
     train = {case.id for case in collection.cases if case.split == "train"}
     assert (
-        train == {name for name in HRF_IDS if int(name[:2]) <= 5} == {*HRF_LAYOUT.splits["train"]}
+        train == {name for name in HRF_IDS if int(name[:2]) <= 5} == {*HRF_LAYOUT.official_splits["train"]}
     )
     for case in collection.cases:
         assert case.mask is not None
@@ -146,21 +146,21 @@ def test_hrf_with_suffixes_in_both_cases_and_fields_of_view(tmp_path: Path) -> N
 def test_an_hrf_image_without_field_of_view_is_refused(tmp_path: Path) -> None:
     (_hrf(tmp_path) / "HRF/mask/07_g_mask.tif").unlink()
     with pytest.raises(BenchbedError, match=r"1 of 45 .*fov.*07_g\.jpg.*mask/07_g_mask\.tif"):
-        resolve("hrf", "real", tmp_path)
+        resolve_collection("hrf", "real", tmp_path)
 
 
 @pytest.mark.parametrize("flat", [False, True])
 def test_messidor_in_its_twelve_folders_or_flat(tmp_path: Path, flat: bool) -> None:
-    collection = resolve("messidor", "real", _messidor(tmp_path, flat=flat))
+    collection = resolve_collection("messidor", "real", _messidor(tmp_path, flat=flat))
     assert len(collection.cases) == 36
-    assert not any(case.official for case in collection.cases)
-    assert len(collection.counts()) == 2, "without an official split a test split is drawn"
+    assert not any(case.is_official_split for case in collection.cases)
+    assert len(collection.count_cases()) == 2, "without an official split a test split is drawn"
     assert {case.id[:6] for case in collection.cases} == {"200510"}
-    assert len(identify(collection)[0].cases) == 36
+    assert len(identify_collection(collection)[0].cases) == 36
 
 
 def test_messidor_is_prepared_at_its_three_sizes(tmp_path: Path) -> None:
-    arrays = _arrays(resolve("messidor", "real", _messidor(tmp_path)))
+    arrays = _arrays(resolve_collection("messidor", "real", _messidor(tmp_path)))
     assert arrays["image"].shape[1:] == (3, 32, 32)
     assert "mask" not in arrays
 
@@ -170,7 +170,7 @@ def test_an_image_in_two_bases_is_used_once(tmp_path: Path) -> None:
     picture = next((folder / "Base33").glob("*.tif"))
     (folder / "Base34/20051299_00000_0400_PP.tif").write_bytes(picture.read_bytes())
     messages: list[str] = []
-    usable, _ = identify(resolve("messidor", "real", tmp_path), say=messages.append)
+    usable, _ = identify_collection(resolve_collection("messidor", "real", tmp_path), say=messages.append)
     assert len(usable.cases) == 36
     assert "1 of 37 images" in messages[0]
 
@@ -179,7 +179,7 @@ def test_the_combined_dataset_contains_each_under_a_prefix(tmp_path: Path) -> No
     """Without annotations, which do not count as images."""
     _stare(tmp_path, separate=False)
     _hrf(tmp_path)
-    collection = resolve("fundus", "real", _messidor(tmp_path))
+    collection = resolve_collection("fundus", "real", _messidor(tmp_path))
     prefixes = [case.id.split("-")[0] for case in collection.cases]
     assert {name: prefixes.count(name) for name in set(prefixes)} == {
         "stare": 20,
@@ -199,6 +199,6 @@ def test_a_missing_dataset_gives_layout_options_and_source(tmp_path: Path) -> No
         ("messidor", "Base14", "adcis.net"),
     ):
         with pytest.raises(BenchbedError) as caught:
-            resolve(name, "real", tmp_path)
+            resolve_collection(name, "real", tmp_path)
         for fact in (str(tmp_path), "--data-root", "$BENCHBED_DATA", folder, source):
             assert fact in str(caught.value)

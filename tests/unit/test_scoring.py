@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.api.metric import ImageSet, MetricInputs, MetricValue, Unseen
+from benchbed.api.metric import ImageSet, MetricInputs, MetricValue, MemorisationSets
 from benchbed.api.specs import MetricSpec
 from benchbed.metrics import feature_cache, floor_cache
 from benchbed.metrics.feature_cache import FeatureCache
-from benchbed.registry import load, registry
+from benchbed.registry import load_object, get_registry
 from benchbed.tasks import scoring
-from benchbed.tasks.scoring import score
+from benchbed.tasks.scoring import score_sets
 
 
 def images(count: int, seed: int) -> ImageSet:
@@ -24,23 +24,23 @@ def images(count: int, seed: int) -> ImageSet:
     return ImageSet(rng.integers(0, 256, (count, 1, 32, 32), dtype=np.uint8))
 
 
-def measure(name: str, real: ImageSet, fake: ImageSet, unseen: Unseen | None = None) -> MetricValue:
-    spec = registry().spec(MetricSpec, name)
-    return score([spec], real, fake, lambda *_: np.zeros((1, 1), np.float32), unseen=unseen)[0]
+def measure(name: str, real: ImageSet, fake: ImageSet, unseen: MemorisationSets | None = None) -> MetricValue:
+    spec = get_registry().get_spec(MetricSpec, name)
+    return score_sets([spec], real, fake, lambda *_: np.zeros((1, 1), np.float32), unseen=unseen)[0]
 
 
 def test_a_mean_over_images_has_an_interval_around_it() -> None:
     found = measure("ms-ssim-realfake", images(40, 0), images(20, 1))
     assert found.value is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.value < found.high
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert found.ci_low < found.value < found.ci_high
 
 
 def test_a_distance_between_sets_has_no_interval() -> None:
     found = measure("swd", images(40, 0), images(20, 1))
     assert found.value is not None
-    assert (found.low, found.high) == (None, None)
+    assert (found.ci_low, found.ci_high) == (None, None)
 
 
 def test_too_few_images_give_a_note() -> None:
@@ -54,10 +54,10 @@ def test_memorisation_needs_held_out_images() -> None:
     none = measure("memorisation", real, fake)
     assert none.value is None
     assert all(fact in none.note for fact in ("real images", "training"))
-    few = measure("memorisation", real, fake, Unseen(real, images(3, 2)))
+    few = measure("memorisation", real, fake, MemorisationSets(real, images(3, 2)))
     assert few.value is None
     assert all(fact in few.note for fact in ("5 images", "3"))
-    copies = measure("memorisation", real, ImageSet(real.images[:20]), Unseen(real, images(9, 2)))
+    copies = measure("memorisation", real, ImageSet(real.images[:20]), MemorisationSets(real, images(9, 2)))
     assert copies.value == 1.0
 
 
@@ -74,7 +74,7 @@ def computed_baselines(
     computed: list[str] = []
 
     def counted(implementation: str) -> Any:
-        function = load(implementation)
+        function = load_object(implementation)
 
         def measured(inputs: MetricInputs) -> Any:
             if inputs.real.parent is not None:
@@ -83,15 +83,15 @@ def computed_baselines(
 
         return measured
 
-    monkeypatch.setattr(scoring, "load", counted)
+    monkeypatch.setattr(scoring, "load_object", counted)
     return computed
 
 
 def baselines_of(metrics: tuple[str, ...], real: ImageSet, **changes: Any) -> list[float | None]:
-    specs = [registry().spec(MetricSpec, name) for name in metrics]
+    specs = [get_registry().get_spec(MetricSpec, name) for name in metrics]
     given = {"features": FeatureCache(torch.device("cpu")), "seed": 3, **changes}
     fake = given.pop("fake", images(12, 1))
-    return [value.floor for value in score(specs, real, fake, **given)]
+    return [value.baseline for value in score_sets(specs, real, fake, **given)]
 
 
 def test_baselines_are_computed_once_for_the_same_real_images(
@@ -131,18 +131,18 @@ def test_a_baseline_is_computed_again_when_its_inputs_change(
     check("kl", "fid_random", real=replace(real, fov=fov), fake=fake)
     check("kl", "fid_random", fake=images(13, 1))
     with monkeypatch.context() as patch:
-        patch.setattr(floor_cache, "_code", lambda module: "another one")
+        patch.setattr(floor_cache, "_hash_source", lambda module: "another one")
         check("kl", "fid_random")
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 99)
         check("kl", "fid_random")
-    other = replace(feature_cache.extractor("random"), weights_hash="1" * 12)
+    other = replace(feature_cache.create_extractor("random"), weights_hash="1" * 12)
     with monkeypatch.context() as patch:
-        patch.setattr(feature_cache, "extractor", lambda *_: other)
+        patch.setattr(feature_cache, "create_extractor", lambda *_: other)
         check("fid_random")
     check()
-    specs = [replace(registry().spec(MetricSpec, name), recipe="another one") for name in both]
-    score(specs, real, images(12, 1), FeatureCache(torch.device("cpu")), seed=3)
+    specs = [replace(get_registry().get_spec(MetricSpec, name), recipe="another one") for name in both]
+    score_sets(specs, real, images(12, 1), FeatureCache(torch.device("cpu")), seed=3)
     assert computed_baselines == ["kl", "fid_random"]
 
 

@@ -12,26 +12,26 @@ from PIL import Image
 
 from benchbed.api.metric import MaskInputs
 from benchbed.api.specs import MetricSpec
-from benchbed.api.types import Window
-from benchbed.data.framing import cut, put_back
+from benchbed.api.types import CropWindow
+from benchbed.data.framing import crop_window, restore_image
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
-from benchbed.runs.plan import plan
+from benchbed.registry import get_registry
+from benchbed.runs.plan import plan_run
 from benchbed.runs.record import Record
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
 from benchbed.tasks.mask_scoring import score_masks
 
 
 def test_pasting_inverts_cropping() -> None:
     """Also for windows beyond the edges; pixels outside the window are 0."""
     plane = np.random.default_rng(0).random((20, 30)).astype(np.float32)
-    for part in (Window(-3, 4, 24, 24), Window(2, -5, 10, 10), Window(0, 0, 20, 30)):
-        square = cut(plane, part)
-        back = put_back(square, part, (20, 30))
-        inside = cut(
-            np.ones((part.height, part.width), np.float32), Window(-part.top, -part.left, 20, 30)
+    for part in (CropWindow(-3, 4, 24, 24), CropWindow(2, -5, 10, 10), CropWindow(0, 0, 20, 30)):
+        square = crop_window(plane, part)
+        back = restore_image(square, part, (20, 30))
+        inside = crop_window(
+            np.ones((part.height, part.width), np.float32), CropWindow(-part.top, -part.left, 20, 30)
         )
         np.testing.assert_array_equal(back, plane * inside)
 
@@ -40,7 +40,7 @@ def test_an_upsampled_crop_is_pasted_at_its_position() -> None:
     """A block of an image at half size."""
     small = np.zeros((16, 16), np.float32)
     small[4:8, 8:12] = 1
-    back = put_back(small, Window(5, 3, 32, 32), (50, 40))
+    back = restore_image(small, CropWindow(5, 3, 32, 32), (50, 40))
     assert back[5 + 10, 3 + 20] == 1
     assert back[:12].max() == 0
     assert back[25:].max() == 0
@@ -78,8 +78,8 @@ def _drive(folder: Path, test_masks: bool = True) -> Path:
     return folder
 
 
-def _human(root: Path | None, store: Store) -> Record:
-    request = Request(
+def _human(root: Path | None, store: ResultStore) -> Record:
+    request = RunConfig(
         method="human-expert",
         dataset="drive",
         task="segmentation",
@@ -88,27 +88,27 @@ def _human(root: Path | None, store: Store) -> Record:
         source="real" if root else "phantom",
         data_root=root,
     )
-    return carry_out(plan(request), store).record
+    return execute_run(plan_run(request), store).record
 
 
 def test_the_second_annotator_is_evaluated_at_the_original_size(tmp_path: Path) -> None:
     """Every other row of each vessel is missing: sensitivity 0.5, no false positives."""
-    store = Store(tmp_path / "results")
+    store = ResultStore(tmp_path / "results")
     record = _human(_drive(tmp_path), store)
     found = {value.metric: value for value in record.metrics}
     sensitivity = found["sensitivity"]
     assert sensitivity.value == pytest.approx(0.5, abs=0.01)
     assert found["specificity"].value == 1.0
     assert found["dice-otsu"].value == pytest.approx(2 / 3, abs=0.01)
-    assert sensitivity.low is not None
-    assert sensitivity.low <= sensitivity.value
+    assert sensitivity.ci_low is not None
+    assert sensitivity.ci_low <= sensitivity.value
     assert record.training.kimg == 0
-    assert (store.run_folder(record.id) / "samples" / "segmentation.png").exists()
+    assert (store.get_run_folder(record.id) / "samples" / "segmentation.png").exists()
     assert record.protocol["reference_split"] == "test"
 
 
 def test_annotators_of_the_phantom_mostly_agree(tmp_path: Path) -> None:
-    record = _human(None, Store(tmp_path))
+    record = _human(None, ResultStore(tmp_path))
     dice = next(value.value for value in record.metrics if value.metric == "dice-otsu")
     assert dice is not None
     assert 0.7 < dice < 0.95
@@ -122,24 +122,24 @@ def test_human_expert_needs_a_second_annotator(
 ) -> None:
     root = _drive(tmp_path)
     shutil.rmtree(root / "DRIVE/test/2nd_manual")
-    request = Request(
+    request = RunConfig(
         method="human-expert", dataset=dataset, task="segmentation", settings={}, size=32,
         source=source, data_root=root,
     )  # fmt: skip
     with pytest.raises(BenchbedError) as caught:
-        plan(request)
+        plan_run(request)
     for part in ("human-expert", "annotator", "test", dataset, fact):
         assert part in str(caught.value)
 
 
 def test_a_split_without_masks_is_refused_before_training(tmp_path: Path) -> None:
     root = _drive(tmp_path, test_masks=False)
-    request = Request(
+    request = RunConfig(
         method="human-expert", dataset="drive", task="segmentation", settings={}, size=32,
         source="real", data_root=root,
     )  # fmt: skip
     with pytest.raises(BenchbedError, match=r"segmentation.*masks.*test.*drive"):
-        plan(request)
+        plan_run(request)
 
 
 @pytest.mark.parametrize(
@@ -150,27 +150,27 @@ def test_a_split_without_masks_is_refused_before_training(tmp_path: Path) -> Non
     ],
 )
 def test_a_phantom_without_masks_is_refused(method: str, task: str, facts: str) -> None:
-    request = Request(method=method, dataset="chest-xray", task=task, settings={}, source="phantom")
+    request = RunConfig(method=method, dataset="chest-xray", task=task, settings={}, source="phantom")
     with pytest.raises(BenchbedError, match=facts):
-        plan(request)
+        plan_run(request)
 
 
 def test_metrics_of_images_are_refused_for_masks() -> None:
-    request = Request(
+    request = RunConfig(
         method="human-expert", dataset="drive", task="segmentation", settings={}, size=32,
         source="phantom", metrics=("fid",),
     )  # fmt: skip
     with pytest.raises(BenchbedError, match=r"fid.*segmentation.*dice-otsu"):
-        plan(request)
+        plan_run(request)
 
 
 def test_human_expert_of_drive_matches_published_values(real_data: Path, tmp_path: Path) -> None:
     """MI-GAN's Table 2 prints a Dice of 0.791."""
-    request = Request(
+    request = RunConfig(
         method="human-expert", dataset="drive", task="segmentation", settings={}, size=64,
         source="real", data_root=real_data,
     )  # fmt: skip
-    record = carry_out(plan(request), Store(tmp_path)).record
+    record = execute_run(plan_run(request), ResultStore(tmp_path)).record
     found = {value.metric: value.value for value in record.metrics}
     assert found["dice-otsu"] == pytest.approx(0.7891, abs=5e-5)
     assert found["sensitivity"] == pytest.approx(0.7746, abs=5e-5)
@@ -184,11 +184,11 @@ def test_intervals_resample_cases() -> None:
     truth = [rng.random((16, 16)) < 0.3 for _ in range(20)]
     scores = [mask.astype(np.float32) for mask in truth[:19]] + [np.zeros((16, 16), np.float32)]
     given = MaskInputs(scores, truth, [np.ones((16, 16), bool)] * 20)
-    specs = [registry().spec(MetricSpec, name) for name in ("sensitivity", "auc-roc")]
+    specs = [get_registry().get_spec(MetricSpec, name) for name in ("sensitivity", "auc-roc")]
     for found in score_masks(specs, given):
         assert found.value is not None
-        assert found.low is not None
-        assert found.high is not None
-        assert found.low < found.value <= found.high
+        assert found.ci_low is not None
+        assert found.ci_high is not None
+        assert found.ci_low < found.value <= found.ci_high
     alone = score_masks(specs, MaskInputs(scores[:1], truth[:1], [np.ones((16, 16), bool)]))
-    assert alone[0].low is None
+    assert alone[0].ci_low is None

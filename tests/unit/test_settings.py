@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchbed import MethodSettings, setting
-from benchbed.errors import BenchbedError, nearest, unknown
-from benchbed.settings import assignments, parse, read_file
+from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
+from benchbed.settings import parse_assignments, parse_settings, read_settings_file
 
 
 class Example(MethodSettings):
@@ -18,8 +18,8 @@ class Example(MethodSettings):
 
 
 def test_defaults_and_changes() -> None:
-    assert parse(Example, {}, owner="example").learning_rate == 1e-3
-    assert parse(Example, {"layers": 5}, owner="example").layers == 5
+    assert parse_settings(Example, {}, owner="example").learning_rate == 1e-3
+    assert parse_settings(Example, {"layers": 5}, owner="example").layers == 5
 
 
 @pytest.mark.parametrize(
@@ -35,36 +35,36 @@ def test_invalid_settings_are_refused_in_one_line(
     values: dict[str, object], facts: list[str]
 ) -> None:
     with pytest.raises(BenchbedError) as caught:
-        parse(Example, values, owner="example")
+        parse_settings(Example, values, owner="example")
     for fact in facts:
         assert fact in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_assignments_read_yaml_and_numbers_without_a_point() -> None:
-    read = assignments(["a=1", "b=1e-4", "c=true", "d=[1, 2]", "e=text"])
+    read = parse_assignments(["a=1", "b=1e-4", "c=true", "d=[1, 2]", "e=text"])
     assert read == {"a": 1, "b": 1e-4, "c": True, "d": [1, 2], "e": "text"}
 
 
 @pytest.mark.parametrize("pair", ["batch_size", "=3", "a=[1"])
 def test_invalid_assignments_are_refused(pair: str) -> None:
     with pytest.raises(BenchbedError, match=f"--set.*{re.escape(repr(pair))}"):
-        assignments([pair])
+        parse_assignments([pair])
 
 
 def test_a_settings_file_must_be_a_mapping(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_text("learning_rate: 1e-4\n")
     bad.write_text("- 1\n")
-    assert read_file(good) == {"learning_rate": 1e-4}
+    assert read_settings_file(good) == {"learning_rate": 1e-4}
     with pytest.raises(BenchbedError, match=r"bad\.yaml.*name: value"):
-        read_file(bad)
+        read_settings_file(bad)
     with pytest.raises(BenchbedError, match=r"missing\.yaml"):
-        read_file(tmp_path / "missing.yaml")
+        read_settings_file(tmp_path / "missing.yaml")
 
 
 def test_nearest_returns_only_similar_names() -> None:
-    assert nearest("Alpah", ["alpha", "beta"]) == "alpha"
-    assert nearest("zzz", ["alpha", "beta"]) is None
-    message = str(unknown("thing", "x", [], "list"))
+    assert find_nearest("Alpah", ["alpha", "beta"]) == "alpha"
+    assert find_nearest("zzz", ["alpha", "beta"]) is None
+    message = str(make_unknown_error("thing", "x", [], "list"))
     assert all(fact in message for fact in ("thing", "'x'", "`list`"))

@@ -10,9 +10,9 @@ import torch
 from lightning_fabric import Fabric
 
 from benchbed import Batch, DataShape
-from benchbed.runs.assemble import parameter_counts
+from benchbed.runs.assemble import count_parameters
 from benchbed_skrgan.settings import SkrGANSettings
-from benchbed_skrgan.sketch import edges, low_pass, open_close, sketch_draft, stretch
+from benchbed_skrgan.sketch import detect_edges, apply_low_pass, apply_open_close, compute_sketch, normalize_range
 from benchbed_skrgan.skrgan import SkrGAN
 
 NARROW = {"base": 128, "max_channels": 16, "latent_dim": 8, "renderer_features": 4}
@@ -26,12 +26,12 @@ def _bar() -> np.ndarray:
 
 def test_sketch_of_a_bar_matches_worked_numbers() -> None:
     """64 x 64, rows 20-43, columns 30-33: Sobel, Gaussian of 2, area or disk, step by step."""
-    edge = edges(_bar())
+    edge = detect_edges(_bar())
     assert edge.max() == 1.0
-    smooth = low_pass(edge, 2.0)
+    smooth = apply_low_pass(edge, 2.0)
     assert smooth.max() == pytest.approx(0.489896, abs=1e-6)
     assert smooth.sum() == pytest.approx(101.805849, abs=1e-5)
-    area, disk = open_close(smooth, 64, "area"), open_close(smooth, 64, "disk")
+    area, disk = apply_open_close(smooth, 64, "area"), apply_open_close(smooth, 64, "disk")
     assert area.max() == pytest.approx(0.447143, abs=1e-6)
     assert area.sum() == pytest.approx(100.911872, abs=1e-5)
     assert disk.max() == pytest.approx(0.461193, abs=1e-6)
@@ -41,12 +41,12 @@ def test_sketch_of_a_bar_matches_worked_numbers() -> None:
 def test_sketches_have_the_size_of_their_image() -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (48, 40, 3), dtype=np.uint8)
-    draft = sketch_draft(picture, sigma=1.0, area=8)
+    draft = compute_sketch(picture, sigma=1.0, area=8)
     assert draft.shape == (48, 40)
     assert (draft.dtype, draft.min(), draft.max()) == (np.uint8, 0, 255)
-    assert sketch_draft(np.full((32, 32, 1), 90, np.uint8), sigma=1.0, area=8).max() == 0
+    assert compute_sketch(np.full((32, 32, 1), 90, np.uint8), sigma=1.0, area=8).max() == 0
     with pytest.raises(ValueError, match=r"'area'.*'disk'.*'star'"):
-        sketch_draft(picture, sigma=1.0, area=8, morph="star")
+        compute_sketch(picture, sigma=1.0, area=8, morph="star")
 
 
 def test_the_ceiling_strengthens_edges_weaker_than_a_rim() -> None:
@@ -54,11 +54,11 @@ def test_the_ceiling_strengthens_edges_weaker_than_a_rim() -> None:
     picture[8:56, 8:56] = 120
     picture[20:44, 31:34] = 100
     plain, lifted = (
-        sketch_draft(picture, sigma=1.0, area=4, ceiling=ceiling)[25:40, 30:35].mean()
+        compute_sketch(picture, sigma=1.0, area=4, ceiling=ceiling)[25:40, 30:35].mean()
         for ceiling in (100.0, 80.0)
     )
     assert lifted > 1.2 * plain
-    assert stretch(np.zeros((4, 4))).max() == 0
+    assert normalize_range(np.zeros((4, 4))).max() == 0
 
 
 def _method(size: int = 32, precision: str = "32-true", **settings: Any) -> SkrGAN:
@@ -111,7 +111,7 @@ def test_parameter_counts_of_the_paper() -> None:
         method = SkrGAN(SkrGANSettings())
         method.data = DataShape(3, (512, 512))
         method.build(method.data)
-    assert parameter_counts(method) == {
+    assert count_parameters(method) == {
         "sketch_generator": 23_067_048,
         "sketch_discriminator": 23_075_169,
         "renderer": 66_996_867,
@@ -137,11 +137,11 @@ def test_stages_do_not_share_gradients() -> None:
     stages = {
         "guide": (
             {"sketch_generator", "sketch_discriminator"},
-            lambda: method.guide(batch["sketch"]),
+            lambda: method.train_sketch(batch["sketch"]),
         ),
         "render": (
             {"renderer", "render_discriminator"},
-            lambda: method.render(batch.image, batch["sketch"]),
+            lambda: method.train_rendering(batch.image, batch["sketch"]),
         ),
     }
     for own, step in stages.values():

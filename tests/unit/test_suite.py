@@ -8,8 +8,8 @@ import pytest
 
 from benchbed import paths
 from benchbed.errors import BenchbedError
-from benchbed.suites.grid import requests
-from benchbed.suites.suite import Suite, find_suite, read_suite, shipped
+from benchbed.suites.grid import iter_run_configs
+from benchbed.suites.suite import Suite, find_suite, read_suite, list_shipped_suites
 
 CONTENT = """
 title: Two methods
@@ -33,35 +33,35 @@ def suite(tmp_path: Path) -> Suite:
 
 
 def test_runs_are_ordered_by_seed(suite: Suite) -> None:
-    order = [(r.seed, r.dataset, r.method) for r in requests(suite, "quick")]
+    order = [(r.seed, r.dataset, r.method) for r in iter_run_configs(suite, "quick")]
     assert order == [
         (seed, dataset, method)
         for seed in (0, 1)
         for dataset in ("fundus", "drive")
         for method in ("dcgan", "skrgan")
     ]
-    assert {r.seed for r in requests(suite, "standard")} == {5}
-    assert {r.seed for r in requests(suite, "standard", seeds=[7, 8])} == {7, 8}
+    assert {r.seed for r in iter_run_configs(suite, "standard")} == {5}
+    assert {r.seed for r in iter_run_configs(suite, "standard", seeds=[7, 8])} == {7, 8}
 
 
 def test_a_suite_runs_in_one_precision(suite: Suite) -> None:
-    assert {r.precision for r in requests(suite, "quick")} == {"fp32"}
-    assert {r.precision for r in requests(suite, "quick", precision="bf16")} == {"bf16"}
+    assert {r.precision for r in iter_run_configs(suite, "quick")} == {"fp32"}
+    assert {r.precision for r in iter_run_configs(suite, "quick", precision="bf16")} == {"bf16"}
 
 
 def test_settings_of_method_and_preset_are_merged(suite: Suite) -> None:
-    first, second = list(requests(suite, "quick"))[:2]
+    first, second = list(iter_run_configs(suite, "quick"))[:2]
     assert first.settings == {"batch_size": 8, "features": 8}
     assert second.settings == {"batch_size": 8}
     assert (first.size, first.kimg, first.samples) == (32, 0.1, 16)
 
 
 def test_selected_methods_keep_the_settings_of_the_suite(suite: Suite) -> None:
-    chosen = suite.narrowed(["dcgan", "wgan"], ["chasedb1"])
+    chosen = suite.select_entries(["dcgan", "wgan"], ["chasedb1"])
     rows = [(entry.method, entry.settings) for entry in chosen.methods]
     assert rows == [("dcgan", {"features": 8}), ("wgan", {})]
     assert chosen.datasets == ("chasedb1",)
-    assert suite.narrowed() == suite
+    assert suite.select_entries() == suite
 
 
 @pytest.mark.parametrize(
@@ -94,22 +94,22 @@ def test_an_invalid_suite_file_is_refused(
 @pytest.fixture
 def only_suite(suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make `two` the only suite of benchbed."""
-    monkeypatch.setattr(paths, "benchmarks", lambda: tmp_path)
+    monkeypatch.setattr(paths, "find_benchmarks_folder", lambda: tmp_path)
     return tmp_path
 
 
 def test_a_shipped_suite_is_found_by_name(only_suite: Path) -> None:
-    assert list(shipped()) == ["two"]
+    assert list(list_shipped_suites()) == ["two"]
     assert find_suite("two").title == "Two methods"
     with pytest.raises(BenchbedError, match=r"'tow'.*'two'.*benchbed list suites"):
         find_suite("tow")
 
 
 def test_shipped_suites_are_valid_for_every_preset() -> None:
-    for name in shipped():
+    for name in list_shipped_suites():
         suite = find_suite(name)
         assert suite.name == name
-        assert all(list(requests(suite, preset)) for preset in ("quick", "standard", "paper"))
+        assert all(list(iter_run_configs(suite, preset)) for preset in ("quick", "standard", "paper"))
 
 
 def test_a_missing_suite_file_is_refused(tmp_path: Path) -> None:

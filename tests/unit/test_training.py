@@ -13,33 +13,33 @@ import pytest
 import torch
 from PIL import Image
 
-from benchbed.data.feed import Feed
+from benchbed.data.feed import CaseLoader
 from benchbed.errors import BenchbedError
-from benchbed.runs.assemble import build, prepare_plan
-from benchbed.runs.device import fabric
-from benchbed.runs.done import checkpoint_of
-from benchbed.runs.lookup import folder_names, state_of
-from benchbed.runs.plan import Plan, plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import RunFailed, carry_out
-from benchbed.runs.store import Store
-from benchbed.training.budget import Budget, Position
-from benchbed.training.events import Progress, Silent
-from benchbed.training.loop import Interrupted, Loop, Options
-from benchbed.training.sampling import draw
+from benchbed.runs.assemble import build_method, prepare_plan_data
+from benchbed.runs.device import create_fabric
+from benchbed.runs.done import find_checkpoint
+from benchbed.runs.lookup import list_folder_names, read_state
+from benchbed.runs.plan import RunPlan, plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import RunError, execute_run
+from benchbed.runs.store import ResultStore
+from benchbed.training.budget import Budget, TrainingPosition
+from benchbed.training.events import TrainingProgress, NullReporter
+from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
+from benchbed.training.sampling import draw_samples
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 
 
-def _plan(**changes: Any) -> Plan:
+def _plan(**changes: Any) -> RunPlan:
     settings = changes.pop("settings", {})
     request = {"kimg": 0.4, "size": 16, "samples": 8, "metrics": ("kl",), **changes}
-    return plan(Request(method="tiny-lsgan", dataset="discs", settings=settings, **request))
+    return plan_run(RunConfig(method="tiny-lsgan", dataset="discs", settings=settings, **request))
 
 
 def _run(tmp_path: Path, **changes: Any) -> tuple[Any, Path]:
-    store = Store(tmp_path)
-    outcome = carry_out(_plan(**changes), store)
+    store = ResultStore(tmp_path)
+    outcome = execute_run(_plan(**changes), store)
     return outcome.record, outcome.folder
 
 
@@ -72,38 +72,38 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path) -
 
 
 def test_a_completed_run_is_repeated_only_with_force(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    first = carry_out(_plan(), store)
-    assert first.fresh
-    assert not carry_out(_plan(), store).fresh
-    assert carry_out(_plan(), store, force=True).fresh
+    store = ResultStore(tmp_path)
+    first = execute_run(_plan(), store)
+    assert first.is_new
+    assert not execute_run(_plan(), store).is_new
+    assert execute_run(_plan(), store, force=True).is_new
 
 
 def test_missing_metrics_of_a_completed_run_are_computed_without_retraining(
     tmp_path: Path,
 ) -> None:
     """Equal to metrics requested at first; the record keeps the provenance of the run."""
-    store = Store(tmp_path / "later")
-    first = carry_out(_plan(metrics=("kl",)), store).record
-    history = (store.run_folder(first.id) / "history.csv").read_bytes()
-    later = carry_out(_plan(metrics=("swd", "kl")), store).record
-    at_once = carry_out(_plan(metrics=("kl", "swd")), Store(tmp_path / "at-once")).record
+    store = ResultStore(tmp_path / "later")
+    first = execute_run(_plan(metrics=("kl",)), store).record
+    history = (store.get_run_folder(first.id) / "history.csv").read_bytes()
+    later = execute_run(_plan(metrics=("swd", "kl")), store).record
+    at_once = execute_run(_plan(metrics=("kl", "swd")), ResultStore(tmp_path / "at-once")).record
     assert later.metrics == at_once.metrics
     assert (later.training, later.provenance) == (first.training, first.provenance)
-    assert (store.run_folder(first.id) / "history.csv").read_bytes() == history
-    assert not carry_out(_plan(metrics=("swd",)), store).fresh
-    again = carry_out(_plan(metrics=("swd",)), store, force=True).record
+    assert (store.get_run_folder(first.id) / "history.csv").read_bytes() == history
+    assert not execute_run(_plan(metrics=("swd",)), store).is_new
+    again = execute_run(_plan(metrics=("swd",)), store, force=True).record
     assert {m.metric: m for m in again.metrics} == {m.metric: m for m in later.metrics}
 
 
 def test_missing_metrics_without_weights_give_a_message(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    first = carry_out(_plan(metrics=("kl",)), store).record
-    checkpoint_of(_plan(), store).unlink()
+    store = ResultStore(tmp_path)
+    first = execute_run(_plan(metrics=("kl",)), store).record
+    find_checkpoint(_plan(), store).unlink()
     messages: list[str] = []
-    listener = Silent()
-    listener.say = messages.append  # type: ignore[method-assign]
-    assert carry_out(_plan(metrics=("kl", "swd")), store, listener).record == first
+    listener = NullReporter()
+    listener.report_message = messages.append  # type: ignore[method-assign]
+    assert execute_run(_plan(metrics=("kl", "swd")), store, listener).record == first
     (message,) = messages
     assert all(fact in message for fact in (first.id, "swd", "--force"))
     assert "kl" not in message.replace(first.id, "")
@@ -144,21 +144,21 @@ def test_divergence_is_a_result(tmp_path: Path) -> None:
 
 
 def test_a_failing_method_logs_its_traceback_and_has_no_record(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with pytest.raises(RunFailed, match=r"ValueError: the plugin has a bug.*lsgan\.py"):
-        carry_out(_plan(settings={"fail_at": 5}), store)
-    (run,) = folder_names(store)
-    assert state_of(store, run) == "failed"
-    assert store.records() == []
+    store = ResultStore(tmp_path)
+    with pytest.raises(RunError, match=r"ValueError: the plugin has a bug.*lsgan\.py"):
+        execute_run(_plan(settings={"fail_at": 5}), store)
+    (run,) = list_folder_names(store)
+    assert read_state(store, run) == "failed"
+    assert store.load_records() == []
     log = next(tmp_path.glob("runs/*/log.txt")).read_text()
     assert "Traceback" in log
     assert "lsgan.py" in log
 
 
 def test_a_run_used_by_another_process_is_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with store.locked(_plan().id), pytest.raises(BenchbedError, match=f"process.*{_plan().id}"):
-        carry_out(_plan(), store)
+    store = ResultStore(tmp_path)
+    with store.lock_run(_plan().id), pytest.raises(BenchbedError, match=f"process.*{_plan().id}"):
+        execute_run(_plan(), store)
 
 
 def test_a_budget_in_seconds_ends_on_time_and_counts_only_training(tmp_path: Path) -> None:
@@ -168,72 +168,72 @@ def test_a_budget_in_seconds_ends_on_time_and_counts_only_training(tmp_path: Pat
 
 
 def test_share_of_a_budget() -> None:
-    assert Budget(kimg=2).share(Position(shown=500)) == 0.25
-    assert Budget(seconds=10).share(Position(seconds=20)) == 1.0
-    assert Budget(kimg=10).log_steps(10) == 5
+    assert Budget(kimg=2).compute_share(TrainingPosition(images_shown=500)) == 0.25
+    assert Budget(seconds=10).compute_share(TrainingPosition(seconds=20)) == 1.0
+    assert Budget(kimg=10).compute_log_interval(10) == 5
 
 
 def test_sampling_does_not_affect_training(tmp_path: Path) -> None:
     """Pictures during training change neither the weights nor the random state."""
     quiet, _ = _run(tmp_path / "a")
-    store = Store(tmp_path / "b")
-    busy = carry_out(_plan(), store, options=Options(pictures=40, checkpoint_seconds=0)).record
+    store = ResultStore(tmp_path / "b")
+    busy = execute_run(_plan(), store, options=TrainingOptions(picture_count=40, checkpoint_seconds=0)).record
     assert quiet.metrics == busy.metrics
 
 
 def test_samples_depend_on_the_seed_and_not_on_global_random_state(tmp_path: Path) -> None:
     planned = _plan()
-    method = build(planned, prepare_plan(planned, Silent()), fabric("cpu", "fp32"))
+    method = build_method(planned, prepare_plan_data(planned, NullReporter()), create_fabric("cpu", "fp32"))
     before = torch.get_rng_state()
-    first, again, other = (draw(method, 5, seed).image for seed in (1, 1, 2))
+    first, again, other = (draw_samples(method, 5, seed).image for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert method.training
 
 
-class _Listener(Silent):
+class _Listener(NullReporter):
     def __init__(self) -> None:
-        self.progress: list[Progress] = []
+        self.progress: list[TrainingProgress] = []
 
-    def training(self, progress: Progress) -> None:
+    def report_training(self, progress: TrainingProgress) -> None:
         self.progress.append(progress)
 
 
 def test_progress_reports_speed_losses_and_time_left(tmp_path: Path) -> None:
     listener = _Listener()
-    carry_out(_plan(kimg=2, settings={"step_ms": 5}), Store(tmp_path), listener)
+    execute_run(_plan(kimg=2, settings={"step_ms": 5}), ResultStore(tmp_path), listener)
     middle = listener.progress[1]
-    assert 0 < middle.share < 1
+    assert 0 < middle.budget_share < 1
     assert 0 < middle.images_per_second < 8 / 0.005
-    assert 0 < middle.remaining < 60
+    assert 0 < middle.seconds_left < 60
     assert {"discriminator", "generator"} == middle.losses.keys()
-    assert listener.progress[-1].share == 1.0
+    assert listener.progress[-1].budget_share == 1.0
 
 
 def test_an_interrupted_loop_saves_and_resumes(tmp_path: Path) -> None:
     planned = _plan()
-    prepared = prepare_plan(planned, Silent())
+    prepared = prepare_plan_data(planned, NullReporter())
 
-    def loop(stop_after: int) -> Loop:
-        method = build(planned, prepared, fabric("cpu", "fp32"))
+    def loop(stop_after: int) -> TrainingLoop:
+        method = build_method(planned, prepared, create_fabric("cpu", "fp32"))
 
-        return Loop(
+        return TrainingLoop(
             method=method,
             name="tiny-lsgan",
             run=planned.id,
-            feed=Feed(prepared.split("train"), 0, torch.device("cpu")),
+            loader=CaseLoader(prepared.get_split("train"), 0, torch.device("cpu")),
             budget=Budget(kimg=0.4),
             folder=tmp_path,
-            reporter=Silent(),
-            preview=lambda: np.zeros((8, 8, 3), np.uint8),
-            stop=lambda: method.steps >= stop_after,
+            reporter=NullReporter(),
+            draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
+            should_stop=lambda: method.steps >= stop_after,
         )
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(TrainingInterrupted):
         loop(20).train()
     second = loop(10**9)
-    assert second.train().shown == 400
+    assert second.train().images_shown == 400
     assert second.method.steps == 50
 
 
@@ -244,10 +244,10 @@ def test_bf16_trains_and_is_recorded(tmp_path: Path) -> None:
 
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(BenchbedError, match=r"--device.*auto, cpu, cuda.*'tpu'"):
-        fabric("tpu", "fp32")
+        create_fabric("tpu", "fp32")
     if not torch.cuda.is_available():
         with pytest.raises(BenchbedError, match=r"cuda:7.*benchbed doctor"):
-            fabric("cuda:7", "fp32")
+            create_fabric("cuda:7", "fp32")
 
 
 def test_too_few_samples_for_a_metric_are_refused_before_training(tmp_path: Path) -> None:
@@ -272,22 +272,22 @@ def test_mean_losses_are_over_the_steps_that_report_them(
 ) -> None:
     """A method with two stages reports other losses in each; one row may contain both."""
     planned = _plan()
-    prepared = prepare_plan(planned, Silent())
-    method = build(planned, prepared, fabric("cpu", "fp32"))
+    prepared = prepare_plan_data(planned, NullReporter())
+    method = build_method(planned, prepared, create_fabric("cpu", "fp32"))
 
     def stages(batch: Any, progress: float) -> dict[str, torch.Tensor]:
         return {"first": torch.tensor(4.0)} if progress < 0.5 else {"second": torch.tensor(8.0)}
 
     monkeypatch.setattr(method, "training_step", stages)
-    loop = Loop(
+    loop = TrainingLoop(
         method=method,
         name="tiny-lsgan",
         run=planned.id,
-        feed=Feed(prepared.split("train"), 0, torch.device("cpu")),
+        loader=CaseLoader(prepared.get_split("train"), 0, torch.device("cpu")),
         budget=Budget(kimg=0.4),
         folder=tmp_path,
-        reporter=Silent(),
-        preview=lambda: np.zeros((8, 8, 3), np.uint8),
+        reporter=NullReporter(),
+        draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
     )
     loop._log_steps = 20
     loop.train()
@@ -297,13 +297,13 @@ def test_mean_losses_are_over_the_steps_that_report_them(
 
 
 def test_a_checkpoint_with_an_invalid_step_count_is_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    carry_out(_plan(), store)
-    path = checkpoint_of(_plan(), store)
+    store = ResultStore(tmp_path)
+    execute_run(_plan(), store)
+    path = find_checkpoint(_plan(), store)
     content = torch.load(path, weights_only=True)
-    store.record_path(_plan().id).unlink()
+    store.get_record_path(_plan().id).unlink()
     for steps in (float("inf"), float("nan"), "many", None):
         content["state"]["steps"] = steps
         torch.save(content, path)
         with pytest.raises(BenchbedError, match=re.escape(str(path))):
-            carry_out(_plan(), store)
+            execute_run(_plan(), store)

@@ -10,45 +10,45 @@ import torch
 
 from benchbed.api.metric import PairedInputs
 from benchbed.api.specs import MetricSpec, TaskSpec
-from benchbed.data.feed import in_order, to_signed
-from benchbed.data.prepare import Prepared
+from benchbed.data.feed import iter_batches, to_signed
+from benchbed.data.prepare import PreparedDataset
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
-from benchbed.runs.plan import plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
+from benchbed.registry import get_registry
+from benchbed.runs.plan import plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
 from benchbed.tasks.translation import score_pairs
 
-METRICS = registry().spec(TaskSpec, "translation").metrics
+METRICS = get_registry().get_spec(TaskSpec, "translation").metrics
 
 
 def _metrics() -> list[MetricSpec]:
-    return [registry().spec(MetricSpec, name) for name in METRICS]
+    return [get_registry().get_spec(MetricSpec, name) for name in METRICS]
 
 
 def test_a_run_is_evaluated_on_every_unseen_case(tmp_path: Path) -> None:
-    request = Request(
+    request = RunConfig(
         method="mi-gan", dataset="drive", task="translation", source="phantom", size=32, kimg=0.02,
         settings={"batch_size": 4},
     )  # fmt: skip
-    record = carry_out(plan(request), Store(tmp_path)).record
+    record = execute_run(plan_run(request), ResultStore(tmp_path)).record
     assert [value.metric for value in record.metrics] == list(METRICS)
     for value in record.metrics:
         assert (value.n_real, value.n_fake) == (20, 20)
         assert value.value is not None
-        assert value.low is not None
-        assert value.high is not None
-        assert value.low <= value.value <= value.high
+        assert value.ci_low is not None
+        assert value.ci_high is not None
+        assert value.ci_low <= value.value <= value.ci_high
 
 
-def test_cases_are_returned_once_and_in_order(retinas: Prepared) -> None:
-    split = retinas.split("test")
-    batches = list(in_order(split, 3))
+def test_cases_are_returned_once_and_in_order(retinas: PreparedDataset) -> None:
+    split = retinas.get_split("test")
+    batches = list(iter_batches(split, 3))
     assert [len(batch) for batch, _ in batches] == [3, 3, 2]
     assert {total for _, total in batches} == {8}
     images = np.concatenate([batch.image.numpy() for batch, _ in batches])
-    assert np.array_equal(images, to_signed(torch.from_numpy(np.array(split.image))).numpy())
+    assert np.array_equal(images, to_signed(torch.from_numpy(np.array(split.images))).numpy())
 
 
 def test_every_metric_prefers_the_image_of_the_same_case() -> None:
@@ -68,4 +68,4 @@ def test_every_metric_prefers_the_image_of_the_same_case() -> None:
 
 def test_a_method_without_the_capability_is_refused() -> None:
     with pytest.raises(BenchbedError, match=r"translation.*synthesize.*unet.*mi-gan"):
-        plan(Request(method="unet", dataset="drive", task="translation", settings={}))
+        plan_run(RunConfig(method="unet", dataset="drive", task="translation", settings={}))

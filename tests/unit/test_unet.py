@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from benchbed import Batch, DataShape
-from benchbed.data.feed import Feed
-from benchbed.data.prepare import Prepared
-from benchbed.runs.assemble import parameter_counts
-from benchbed.runs.device import fabric
+from benchbed.data.feed import CaseLoader
+from benchbed.data.prepare import PreparedDataset
+from benchbed.runs.assemble import count_parameters
+from benchbed.runs.device import create_fabric
 from benchbed_unet.settings import UNetSettings
 from benchbed_unet.unet import UNet
 
@@ -23,7 +23,7 @@ def test_parameter_counts_of_the_paper(channels: int, count: int) -> None:
         method = UNet(UNetSettings())
         method.data = DataShape(channels, (512, 512), 1)
         method.build(method.data)
-    assert parameter_counts(method) == {"network": count}
+    assert count_parameters(method) == {"network": count}
 
 
 def _method(**settings: object) -> UNet:
@@ -31,7 +31,7 @@ def _method(**settings: object) -> UNet:
     method = UNet(UNetSettings(features=4, **settings))
     method.data = DataShape(3, (64, 64), 1)
     method.build(method.data)
-    method.attach(fabric("cpu", "fp32"))
+    method.attach(create_fabric("cpu", "fp32"))
     return method
 
 
@@ -63,7 +63,7 @@ def test_training_uses_crops(crop: int, side: int) -> None:
     assert method.eval().segment(torch.zeros(1, 3, 75, 64)).shape == (1, 1, 75, 64)
 
 
-def test_training_learns_vessels_within_seconds(retinas: Prepared) -> None:
+def test_training_learns_vessels_within_seconds(retinas: PreparedDataset) -> None:
     """On unseen phantoms the cross-entropy is below 0.7 of that of the best constant.
 
     The best constant is the share of vessels.
@@ -72,11 +72,11 @@ def test_training_learns_vessels_within_seconds(retinas: Prepared) -> None:
     method = UNet(UNetSettings(features=8, batch_size=8, learning_rate=5e-3))
     method.data = DataShape(3, (32, 32), 1)
     method.build(method.data)
-    method.attach(fabric("cpu", "fp32"))
-    feed = Feed(retinas.split("train"), 0, torch.device("cpu"))
+    method.attach(create_fabric("cpu", "fp32"))
+    feed = CaseLoader(retinas.get_split("train"), 0, torch.device("cpu"))
     for step in range(150):
-        method.training_step(feed.batch(8 * step, 8), step / 150)
-    unseen = Feed(retinas.split("test"), 0, torch.device("cpu")).batch(0, 8)
+        method.training_step(feed.get_batch(8 * step, 8), step / 150)
+    unseen = CaseLoader(retinas.get_split("test"), 0, torch.device("cpu")).get_batch(0, 8)
     assert unseen.mask is not None
     truth = (unseen.mask + 1) / 2
     constant = F.binary_cross_entropy(truth.mean().expand_as(truth), truth)

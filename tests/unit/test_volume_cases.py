@@ -14,13 +14,13 @@ import pytest
 
 from benchbed.api.specs import DatasetSpec
 from benchbed.data import volume_files
-from benchbed.data.nifti_folder import nifti_spec
-from benchbed.data.prepare import Prepared, identify, prepare
-from benchbed.data.references import references
-from benchbed.data.source import dataset_spec, resolve
-from benchbed.data.volume_files import read_codes, read_volume, robust_range
+from benchbed.data.nifti_folder import build_nifti_spec
+from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
+from benchbed.data.references import iter_references
+from benchbed.data.source import resolve_dataset_spec, resolve_collection
+from benchbed.data.volume_files import read_label_volume, read_volume, normalize_robust
 from benchbed.errors import BenchbedError
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 
 IDENTITY = np.eye(4)
 
@@ -103,10 +103,10 @@ def test_labels_are_mapped_to_structures(tmp_path: Path) -> None:
     values = np.zeros((4, 4, 4), np.float32)
     values.flat[:4] = [1, 2, 3, 4]
     path = _write(tmp_path / "seg.nii.gz", values)
-    codes = read_codes(path, {1: 1, 2: 2, 3: 1, 4: 3})
+    codes = read_label_volume(path, {1: 1, 2: 2, 3: 1, 4: 3})
     assert [int((codes == n).sum()) for n in (1, 2, 3)] == [2, 1, 1]
     with pytest.raises(BenchbedError, match=r"seg\.nii\.gz .*\b3\b.* 0, 1, 2, 4"):
-        read_codes(path, {1: 1, 2: 2, 4: 3})
+        read_label_volume(path, {1: 1, 2: 2, 4: 3})
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e4])
@@ -117,7 +117,7 @@ def test_intensity_range_depends_on_the_foreground_only(unit: float, background:
     tissue = rng.normal(10, 2, 4000).clip(3).astype(np.float32)
     for padding in (1000, 20000):
         voxels = np.concatenate([tissue, np.full(padding, background)]).astype(np.float32)
-        ranged = robust_range((voxels * unit).reshape(1, 1, -1))[0, 0]
+        ranged = normalize_robust((voxels * unit).reshape(1, 1, -1))[0, 0]
         assert (ranged[4000:] == -1).all()
         assert ranged[:4000].max() == 1
         assert abs(float(np.median(ranged[:4000]))) < 0.1
@@ -140,7 +140,7 @@ def _brats(root: Path, cases: int, *, without: str = "") -> Path:
 
 
 def test_cases_of_four_sequences(tmp_path: Path) -> None:
-    collection = resolve("brats", "real", _brats(tmp_path, 3))
+    collection = resolve_collection("brats", "real", _brats(tmp_path, 3))
     assert [path.name for path in collection.cases[0].sequences][:2] == [
         f"{collection.cases[0].id}_t1.nii.gz",
         f"{collection.cases[0].id}_t1ce.nii.gz",
@@ -150,30 +150,30 @@ def test_cases_of_four_sequences(tmp_path: Path) -> None:
 
 def test_a_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchbedError, match=r"1 of 3 .*T2.*HGG/case2/case2_flair.*case2_t2"):
-        resolve("brats", "real", _brats(tmp_path, 3, without="t2"))
+        resolve_collection("brats", "real", _brats(tmp_path, 3, without="t2"))
 
 
 def test_a_single_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchbedError, match=r"1 of 1 .*T1.*HGG/case0/case0_flair.*case0_t1"):
-        resolve("brats", "real", _brats(tmp_path, 1, without="t1"))
+        resolve_collection("brats", "real", _brats(tmp_path, 1, without="t1"))
 
 
-def _prepared(name: str, root: Path, size: int = 32) -> Prepared:
-    spec = registry().spec(DatasetSpec, name)
-    collection, fingerprint = identify(resolve(name, "real", root))
-    return prepare(collection, fingerprint, size=size, channels=spec.channels, framing=spec.framing)
+def _prepared(name: str, root: Path, size: int = 32) -> PreparedDataset:
+    spec = get_registry().get_spec(DatasetSpec, name)
+    collection, fingerprint = identify_collection(resolve_collection(name, "real", root))
+    return prepare_dataset(collection, fingerprint, size=size, channels=spec.channels, framing=spec.framing)
 
 
 def test_prepared_volumes_and_their_references(tmp_path: Path) -> None:
     """Volumes have the run's size; reference masks have the original size."""
     prepared = _prepared("brats", _brats(tmp_path, 6))
     name = next(iter(prepared.splits))
-    split = prepared.split(name)
-    assert split.image.shape[1:] == (4, 14, 32, 32)
-    assert split.image.dtype == np.float16
+    split = prepared.get_split(name)
+    assert split.images.shape[1:] == (4, 14, 32, 32)
+    assert split.images.dtype == np.float16
     assert {0, 2} <= set(np.unique(split.arrays["mask"])) <= {0, 2, 3}
-    assert split.structures == 3
-    reference = next(references(prepared, name, "center"))
+    assert split.structure_count == 3
+    reference = next(iter_references(prepared, name, "center"))
     assert reference.mask.shape == (16, 24, 24)
     assert reference.mask.sum() == 6**3
 
@@ -193,10 +193,10 @@ def test_single_slices_are_repeated_over_the_depth(tmp_path: Path) -> None:
     ids = [identity for split in prepared.splits.values() for identity in split.ids]
     assert sorted(ids) == [f"slice-{number:06d}" for number in range(6)]
     for name, split in prepared.splits.items():
-        assert split.image.shape[1:] == (4, 14, 32, 32)
-        assert np.ptp(split.image, axis=2).max() < 0.001
-        assert np.ptp(split.image, axis=(3, 4)).min() > 1
-        for reference in references(prepared, name, "center"):
+        assert split.images.shape[1:] == (4, 14, 32, 32)
+        assert np.ptp(split.images, axis=2).max() < 0.001
+        assert np.ptp(split.images, axis=(3, 4)).min() > 1
+        for reference in iter_references(prepared, name, "center"):
             assert reference.mask.shape == (1, 24, 24)
             assert reference.mask.sum() == 36
 
@@ -204,7 +204,7 @@ def test_single_slices_are_repeated_over_the_depth(tmp_path: Path) -> None:
 def test_real_slices_of_two_axes(real_data: Path, tmp_path: Path) -> None:
     """Six slices of one patient in one split; the two without labels are skipped."""
     (tmp_path / "brats-slices2d").symlink_to(real_data / "brats-slices2d")
-    collection = resolve("brats", "real", tmp_path)
+    collection = resolve_collection("brats", "real", tmp_path)
     assert len(collection.cases) == 6
     assert {case.patient for case in collection.cases} == {"slice-brats_train_001"}
     for case in collection.cases:
@@ -218,27 +218,27 @@ def test_real_brains_of_two_layouts(real_data: Path, tmp_path: Path) -> None:
     prepared = _prepared("brats", tmp_path)
     assert sum(len(split) for split in prepared.splits.values()) == 4
     for name, split in prepared.splits.items():
-        for reference in references(prepared, name, "center"):
+        for reference in iter_references(prepared, name, "center"):
             assert reference.mask.any()
         # Oedema is bright in FLAIR in any order of the file's volumes.
-        flair, oedema = split.image[:, 3], split.arrays["mask"] == 2
-        assert flair[oedema].mean() > flair[split.image[:, 3] > -1].mean()
+        flair, oedema = split.images[:, 3], split.arrays["mask"] == 2
+        assert flair[oedema].mean() > flair[split.images[:, 3] > -1].mean()
 
 
 def test_a_real_case_without_t1_and_t2_is_refused(real_data: Path, tmp_path: Path) -> None:
     (tmp_path / "brats2015").symlink_to(real_data / "brats-t1ce-flair")
     with pytest.raises(BenchbedError, match=r"T1.*pat0004"):
-        resolve("brats", "real", tmp_path)
+        resolve_collection("brats", "real", tmp_path)
 
 
 def test_real_hippocampi_in_different_units_have_one_range(real_data: Path) -> None:
     prepared = _prepared("hippocampus", real_data)
     assert sum(len(split) for split in prepared.splits.values()) == 260
-    train = prepared.split("train")
+    train = prepared.get_split("train")
     assert set(np.unique(train.arrays["mask"])) == {0, 1, 2}
     inside = [
         float(image[0][mask > 0].mean())
-        for image, mask in zip(train.image, train.arrays["mask"], strict=True)
+        for image, mask in zip(train.images, train.arrays["mask"], strict=True)
     ]
     assert np.std(inside) < 0.25
 
@@ -253,13 +253,13 @@ def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
         _write(tmp_path / f"mine/images/case{number}.nii.gz", image)
         _write(tmp_path / f"mine/masks/case{number}.nii.gz", labels)
     name = f"nifti:{tmp_path / 'mine'}"
-    spec = dataset_spec(name)
-    assert (spec.channels, spec.structures, spec.dimensions) == (2, 2, 3)
-    collection, fingerprint = identify(resolve(name))
-    prepared = prepare(collection, fingerprint, size=16, channels=2, framing=spec.framing)
+    spec = resolve_dataset_spec(name)
+    assert (spec.channels, spec.structure_count, spec.dimensions) == (2, 2, 3)
+    collection, fingerprint = identify_collection(resolve_collection(name))
+    prepared = prepare_dataset(collection, fingerprint, size=16, channels=2, framing=spec.framing)
     assert sum(len(split) for split in prepared.splits.values()) == 8
     for split in prepared.splits.values():
-        assert split.image.shape[1:] == (2, 16, 16, 16)
+        assert split.images.shape[1:] == (2, 16, 16, 16)
 
 
 def _own_folder(root: Path) -> str:
@@ -274,8 +274,8 @@ def _own_folder(root: Path) -> str:
 
 def _planned(name: str) -> DatasetSpec:
     """Return the spec as another process would."""
-    nifti_spec.cache_clear()
-    return dataset_spec(name)
+    build_nifti_spec.cache_clear()
+    return resolve_dataset_spec(name)
 
 
 def test_volumes_are_decompressed_once_for_planning(
@@ -293,18 +293,18 @@ def test_volumes_are_decompressed_once_for_planning(
 
         return call
 
-    for function in (read_codes, read_volume):
+    for function in (read_label_volume, read_volume):
         monkeypatch.setattr(volume_files, function.__name__, counted(function))
-    assert _planned(name).structures == 2
+    assert _planned(name).structure_count == 2
     assert sorted(read) == ["images/case0", "masks/case0", "masks/case1", "masks/case2"]
     read.clear()
-    identify(resolve(name))
+    identify_collection(resolve_collection(name))
     assert sorted(read) == ["images/case1", "images/case2"]
     read.clear()
-    assert _planned(name).structures == 2
+    assert _planned(name).structure_count == 2
     assert read == []
     _write(tmp_path / "mine/masks/case1.nii.gz", np.full((12, 12, 12), 5, np.uint8))
-    assert _planned(name).structures == 5
+    assert _planned(name).structure_count == 5
     assert read == ["masks/case1"]
 
 
@@ -333,10 +333,10 @@ def test_unreadable_files_are_refused_or_skipped(tmp_path: Path) -> None:
     (tmp_path / "mine/masks/case1.nii.gz").write_bytes(b"nothing")
     (tmp_path / "mine/images/case0.nii.gz").write_bytes(b"nothing")
     spec = _planned(name)
-    assert (spec.channels, spec.structures) == (1, 2)
+    assert (spec.channels, spec.structure_count) == (1, 2)
     with pytest.raises(BenchbedError, match=r"case0\.nii\.gz .*NIfTI.*--skip-bad"):
-        identify(resolve(name))
-    collection, _ = identify(resolve(name), skip_bad=True)
+        identify_collection(resolve_collection(name))
+    collection, _ = identify_collection(resolve_collection(name), skip_bad=True)
     assert [case.id for case in collection.cases] == ["case2"]
     for number in (1, 2):
         (tmp_path / f"mine/images/case{number}.nii.gz").write_bytes(b"nothing")
@@ -346,7 +346,7 @@ def test_unreadable_files_are_refused_or_skipped(tmp_path: Path) -> None:
 
 def test_a_folder_without_volumes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchbedError, match=r"images/CASE\.nii\.gz") as caught:
-        dataset_spec(f"nifti:{tmp_path}")
+        resolve_dataset_spec(f"nifti:{tmp_path}")
     assert str(tmp_path) in str(caught.value)
     with pytest.raises(BenchbedError, match=re.escape(str(tmp_path / "missing"))):
-        dataset_spec(f"nifti:{tmp_path / 'missing'}")
+        resolve_dataset_spec(f"nifti:{tmp_path / 'missing'}")

@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchbed.api.layouts import Volumes
-from benchbed.data.boxes import box_of, cut_box, put_back_box, resample, resample_codes
-from benchbed.data.volume_files import read_codes, read_volume, robust_range
+from benchbed.api.layouts import VolumeSpec
+from benchbed.data.boxes import compute_box, crop_box, restore_volume, resize_volume, resize_labels
+from benchbed.data.volume_files import read_label_volume, read_volume, normalize_robust
 from benchbed.errors import BenchbedError
 
 IDENTITY = np.eye(4)
 VOXELS = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
-CUBE = Volumes(sequences=("T1",), structures=("a", "b"), framing="cube")
-BRAIN = Volumes(sequences=("T1",), structures=("tumour",), depth=54 / 128, slices=108)
+CUBE = VolumeSpec(sequences=("T1",), structures=("a", "b"), framing="cube")
+BRAIN = VolumeSpec(sequences=("T1",), structures=("tumour",), slices_per_pixel=54 / 128, central_slices=108)
 
 DIMENSIONS, KIND, OFFSET, AFFINE_CODES, AFFINE = 40, 70, 108, 252, 280
 """Offsets of fields in a NIfTI-1 header."""
@@ -74,7 +74,7 @@ def test_scaled_integers_are_read_in_the_scaled_unit(tmp_path: Path) -> None:
 def test_a_mask_may_be_empty(tmp_path: Path) -> None:
     """A case without a tumour is valid, an empty image is not."""
     empty = write(tmp_path / "m.nii.gz", np.zeros((6, 7, 8), np.uint8))
-    assert not read_codes(empty, {1: 1, 2: 2, 4: 3}).any()
+    assert not read_label_volume(empty, {1: 1, 2: 2, 4: 3}).any()
     with pytest.raises(BenchbedError, match=r"m\.nii\.gz .*\b0\b"):
         read_volume(empty)
 
@@ -98,7 +98,7 @@ def test_unknown_labels_are_refused(
 ) -> None:
     values = np.resize(np.asarray(labels, np.float32), (4, 4, 4))
     with pytest.raises(BenchbedError, match=rf"seg\.nii\.gz .*{facts}"):
-        read_codes(write(tmp_path / "seg.nii.gz", values), codes)
+        read_label_volume(write(tmp_path / "seg.nii.gz", values), codes)
 
 
 @pytest.mark.parametrize("codes", [{}, {1: 2, 3: 1, 255: 3}, {1: 1, 3: 2, 255: 4, 1000: 5}])
@@ -113,7 +113,7 @@ def test_labels_are_mapped_without_sorting(
     expected = np.vectorize(lambda value: ({0: 0} | codes).get(value, value))(values)
     if 1000 not in present:
         monkeypatch.setattr(np, "unique", None)
-    assert np.array_equal(read_codes(path, codes), expected.transpose(2, 1, 0))
+    assert np.array_equal(read_label_volume(path, codes), expected.transpose(2, 1, 0))
 
 
 def test_a_damaged_compressed_file_is_refused(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_missing_file_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_standardised_brain_keeps_values_below_its_mean() -> None:
     """With mean 0 and background 0, the negative half of the brain is not background."""
     brain = np.random.default_rng(1).normal(0, 1, 4000).astype(np.float32)
-    ranged = robust_range(np.concatenate([brain, np.zeros(8000, np.float32)]).reshape(1, 1, -1))
+    ranged = normalize_robust(np.concatenate([brain, np.zeros(8000, np.float32)]).reshape(1, 1, -1))
     assert (ranged[0, 0, 4000:] == -1).all()
     assert np.mean(ranged[0, 0, :4000] > -0.9) > 0.95
     assert abs(float(np.median(ranged[0, 0, :4000]))) < 0.1
@@ -198,7 +198,7 @@ def test_a_standardised_brain_keeps_values_below_its_mean() -> None:
 def test_a_foreground_of_one_value_is_white() -> None:
     voxels = np.zeros((4, 4, 4), np.float32)
     voxels[1:3] = 7
-    np.testing.assert_array_equal(robust_range(voxels), np.where(voxels > 0, 1, -1))
+    np.testing.assert_array_equal(normalize_robust(voxels), np.where(voxels > 0, 1, -1))
 
 
 @pytest.mark.parametrize(("size", "target"), [(240, 128), (108, 14), (59, 32), (10, 10), (7, 16)])
@@ -209,7 +209,7 @@ def test_resampling_does_not_shift(size: int, target: int) -> None:
     """
     ramp = np.broadcast_to(np.arange(size, dtype=np.float32), (1, 2, 2, size))
     centres = (np.arange(target) + 0.5) * size / target - 0.5
-    found = resample(ramp, (2, 2, target))[0, 0, 0]
+    found = resize_volume(ramp, (2, 2, target))[0, 0, 0]
     np.testing.assert_allclose(found, centres.clip(0, size - 1), atol=0.05)
 
 
@@ -217,7 +217,7 @@ def test_fine_stripes_become_grey() -> None:
     """Detail finer than a new voxel is averaged, without aliasing."""
     stripes = np.zeros((1, 12, 12, 12), np.float32)
     stripes[..., ::2] = 1
-    np.testing.assert_allclose(resample(stripes, (4, 4, 3)), 0.5, atol=1e-6)
+    np.testing.assert_allclose(resize_volume(stripes, (4, 4, 3)), 0.5, atol=1e-6)
 
 
 def brains(root: Path) -> list[Path]:
@@ -233,11 +233,11 @@ def test_real_tumours_keep_their_position_after_resampling_twice(real_data: Path
     """
     for flair in brains(real_data):
         seg = flair.with_name(flair.name.replace("flair", "seg"))
-        truth = read_codes(seg, {1: 1, 2: 2, 4: 3}) > 0
-        box = box_of(truth.shape, BRAIN)
-        small = resample_codes(cut_box(truth.astype(np.uint8), box), BRAIN.spatial(128))
+        truth = read_label_volume(seg, {1: 1, 2: 2, 4: 3}) > 0
+        box = compute_box(truth.shape, BRAIN)
+        small = resize_labels(crop_box(truth.astype(np.uint8), box), BRAIN.compute_shape(128))
         assert small.shape == (54, 128, 128)
-        restored = put_back_box(small.astype(np.float32), box, truth.shape) > 0.5
+        restored = restore_volume(small.astype(np.float32), box, truth.shape) > 0.5
         inside = np.zeros_like(truth)
         inside[box.start[0] : box.start[0] + 108] = True
         dice = 2 * (restored & truth & inside).sum() / (restored.sum() + (truth & inside).sum())
@@ -250,7 +250,7 @@ def test_real_brains_are_grey_on_a_dark_background(real_data: Path) -> None:
     assert len(standardised) == 1
     for path in (*brains(real_data), *standardised):
         raw = read_volume(path)[0]
-        ranged = robust_range(raw)
+        ranged = normalize_robust(raw)
         background = raw == (0 if path not in standardised else raw.min())
         assert 0.6 < background.mean() < 0.95, path.name
         assert (ranged[background] == -1).all()
@@ -260,8 +260,8 @@ def test_real_brains_are_grey_on_a_dark_background(real_data: Path) -> None:
 def test_a_real_tissue_map_and_its_image(real_data: Path) -> None:
     """Cerebrospinal fluid is darker than grey matter, and that than white matter, in T1."""
     folder = real_data / "tissue"
-    image = robust_range(read_volume(next(folder.rglob("*T1_Brain.nii.gz")))[0])
-    codes = read_codes(next(folder.rglob("*FAST_seg*")), {1: 1, 2: 2, 3: 3})
+    image = normalize_robust(read_volume(next(folder.rglob("*T1_Brain.nii.gz")))[0])
+    codes = read_label_volume(next(folder.rglob("*FAST_seg*")), {1: 1, 2: 2, 3: 3})
     fluid, grey, white = (float(image[codes == n].mean()) for n in (1, 2, 3))
     assert fluid < grey < white
 
@@ -271,9 +271,9 @@ def test_real_sequences_of_one_file(real_data: Path) -> None:
     folder = real_data / "msd-brats/Task01_BrainTumour"
     image = next((folder / "imagesTr").glob("BRATS_*.nii.gz"))
     volume = read_volume(image)
-    codes = read_codes(folder / "labelsTr" / image.name, {1: 2, 2: 1, 3: 3})
+    codes = read_label_volume(folder / "labelsTr" / image.name, {1: 2, 2: 1, 3: 3})
     assert volume.shape == (4, *codes.shape)
-    flair = robust_range(volume[0])
+    flair = normalize_robust(volume[0])
     assert flair[codes == 2].mean() > flair[(flair > -1) & (codes == 0)].mean() + 0.2
 
 
@@ -283,14 +283,14 @@ def test_real_hippocampi_in_any_unit_have_one_range(real_data: Path) -> None:
     maxima, medians = [], []
     for path in files[::10]:
         volume = read_volume(path)[0]
-        ranged = robust_range(volume)
+        ranged = normalize_robust(volume)
         maxima.append(float(volume.max()))
         medians.append(float(np.median(ranged)))
         assert ranged.min() == -1
         assert ranged.max() == 1
-        box = box_of(ranged.shape, CUBE)
-        cube = cut_box(ranged, box, fill=-1.0)
+        box = compute_box(ranged.shape, CUBE)
+        cube = crop_box(ranged, box, fill=-1.0)
         assert cube.shape == (max(ranged.shape),) * 3
-        np.testing.assert_array_equal(put_back_box(cube, box, ranged.shape), ranged)
+        np.testing.assert_array_equal(restore_volume(cube, box, ranged.shape), ranged)
     assert max(maxima) > 1000 * min(maxima)
     assert np.ptp(medians) < 1.0

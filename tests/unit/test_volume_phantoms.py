@@ -10,18 +10,18 @@ import pytest
 from scipy import ndimage
 
 from benchbed_brain.hippocampus_phantom import render as render_hippocampus
-from benchbed_brain.volume_anatomy import Anatomy, standard
+from benchbed_brain.volume_anatomy import Anatomy, build_standard_brain
 from benchbed_brain.volume_fields import (
     Lattice,
     Points,
-    common,
-    ellipsoid,
-    inside,
-    joined,
-    noise,
-    raster,
-    rotation,
-    tube,
+    intersect_solids,
+    measure_ellipsoid,
+    compute_inside,
+    join_solids,
+    sample_noise,
+    make_raster,
+    make_rotation,
+    measure_tube,
 )
 from benchbed_brain.volume_phantom import (
     SEQUENCES,
@@ -29,7 +29,7 @@ from benchbed_brain.volume_phantom import (
     render_tumour,
     render_tumour_and_tissue,
 )
-from benchbed_brain.volume_subject import head
+from benchbed_brain.volume_subject import sample_head
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Render = Callable[..., Arrays]
@@ -175,7 +175,7 @@ def test_tumours_have_all_parts_and_many_sizes(tumours: Arrays) -> None:
 
 
 def test_one_tumour_in_ten_has_no_rim_and_both_sides_have_tumours() -> None:
-    growths = [head(np.random.default_rng(k), sick=True).growth for k in range(400)]
+    growths = [sample_head(np.random.default_rng(k), sick=True).growth for k in range(400)]
     assert all(growth is not None for growth in growths)
     rims = np.asarray([growth.rim for growth in growths if growth is not None])
     right = np.asarray([growth.centre[0] > 0 for growth in growths if growth is not None])
@@ -183,21 +183,21 @@ def test_one_tumour_in_ten_has_no_rim_and_both_sides_have_tumours() -> None:
     assert 0.06 < (rims == 0).mean() < 0.14
     assert 0.4 < right.mean() < 0.6
     assert volumes.max() / volumes.min() > 5
-    assert head(np.random.default_rng(0), sick=False).growth is None
+    assert sample_head(np.random.default_rng(0), sick=False).growth is None
 
 
 def test_tissue_is_displaced_away_from_the_tumour_centre() -> None:
-    growth = head(np.random.default_rng(0), sick=True).growth
+    growth = sample_head(np.random.default_rng(0), sick=True).growth
     assert growth is not None
     rng = np.random.default_rng(1)
     away = rng.normal(0, 20, (3, 200)).astype(np.float32)
     at = Points(*(a + np.float32(c) for a, c in zip(away, growth.centre, strict=True)))
-    before = growth.pushed(at, np.ones(200, np.float32))
+    before = growth.push_points(at, np.ones(200, np.float32))
     offsets = [b - np.float32(c) for b, c in zip(before.axes, growth.centre, strict=True)]
     now, then = np.linalg.norm(away, axis=0), np.linalg.norm(np.stack(offsets), axis=0)
     assert (then <= now + 1e-3).all()
     assert (now - then).max() > 1
-    still = growth.pushed(at, np.zeros(200, np.float32))
+    still = growth.push_points(at, np.zeros(200, np.float32))
     assert np.allclose(still.x, at.x)
 
 
@@ -226,7 +226,7 @@ def test_the_cortex_is_outside_the_white_matter(healthy: Arrays) -> None:
 
 
 def test_old_brains_have_more_fluid(healthy: Arrays) -> None:
-    subjects = [head(np.random.default_rng((7, k)), sick=False) for k in range(COUNT)]
+    subjects = [sample_head(np.random.default_rng((7, k)), sick=False) for k in range(COUNT)]
     ages = np.asarray([subject.age for subject in subjects])
     mask = healthy["mask"]
     fluid = (mask == 1).sum((1, 2, 3)) / (mask > 0).sum((1, 2, 3))
@@ -267,33 +267,33 @@ def test_a_threshold_does_not_segment_the_hippocampus(
 
 
 def _grid() -> Points:
-    return raster(CUBE, (50, 50, 50), 1).points
+    return make_raster(CUBE, (50, 50, 50), 1).points
 
 
 def test_solids_have_their_volumes_and_distances() -> None:
     at = _grid()
-    ball = ellipsoid(at, (5, 0, -5), (20, 20, 20))
+    ball = measure_ellipsoid(at, (5, 0, -5), (20, 20, 20))
     away = np.sqrt((at.x - 5) ** 2 + at.y**2 + (at.z + 5) ** 2)
     assert np.abs(ball - (away - 20)).max() < 0.01
-    egg = ellipsoid(at, (0, 0, 0), (30, 20, 10), pitch=0.5)
+    egg = measure_ellipsoid(at, (0, 0, 0), (30, 20, 10), pitch=0.5)
     assert (egg < 0).sum() * 8 == pytest.approx(4 / 3 * np.pi * 6000, rel=0.02)
-    bar = tube(at, ((-20, 0, 0, 10), (20, 0, 0, 10)))
-    assert inside(bar, 2.0).sum() * 8 == pytest.approx(np.pi * 100 * (40 + 40 / 3), rel=0.02)
-    assert inside(ball, 2.0).sum() * 8 == pytest.approx(4 / 3 * np.pi * 8000, rel=0.02)
-    both, either = common(ball, bar, 1.0), joined(ball, bar, 1.0)
+    bar = measure_tube(at, ((-20, 0, 0, 10), (20, 0, 0, 10)))
+    assert compute_inside(bar, 2.0).sum() * 8 == pytest.approx(np.pi * 100 * (40 + 40 / 3), rel=0.02)
+    assert compute_inside(ball, 2.0).sum() * 8 == pytest.approx(4 / 3 * np.pi * 8000, rel=0.02)
+    both, either = intersect_solids(ball, bar, 1.0), join_solids(ball, bar, 1.0)
     assert (either <= np.minimum(ball, bar) + 1e-5).all()
     assert (both >= np.maximum(ball, bar) - 1e-5).all()
 
 
 def test_noise_does_not_depend_on_resolution_or_region() -> None:
-    fine = raster(CUBE, (10, 20, 20), 2)
-    part = raster(CUBE, (10, 20, 20), 2, (slice(2, 5), slice(0, 20), slice(10, 12)))
-    whole = noise(np.random.default_rng(0), 10.0, fine.points, CUBE)
-    region = noise(np.random.default_rng(0), 10.0, part.points, CUBE)
+    fine = make_raster(CUBE, (10, 20, 20), 2)
+    part = make_raster(CUBE, (10, 20, 20), 2, (slice(2, 5), slice(0, 20), slice(10, 12)))
+    whole = sample_noise(np.random.default_rng(0), 10.0, fine.points, CUBE)
+    region = sample_noise(np.random.default_rng(0), 10.0, part.points, CUBE)
     assert np.allclose(whole[4:10, :, 20:24], region, atol=1e-5)
     assert abs(whole.mean()) < 0.2
     assert whole.std() == pytest.approx(1, abs=0.15)
-    averaged = fine.averaged(whole)
+    averaged = fine.reduce_mean(whole)
     assert averaged.shape == (10, 20, 20)
     assert averaged[0, 0, 0] == pytest.approx(whole[:2, :2, :2].mean(), abs=1e-5)
 
@@ -303,20 +303,20 @@ def test_a_lattice_interpolates_linearly() -> None:
     values = np.stack([x + 10 * y + 100 * z, -x], axis=-1).astype(np.float32)
     lattice = Lattice(values, (-1.0, 0.0, 2.0), 0.5)
     at = Points(*(np.asarray(v, np.float32) for v in ([0.1, 99], [0.75, 99], [3.2, 99])))
-    found = lattice.sampled(at)
+    found = lattice.interpolate_at(at)
     assert found[:, 0] == pytest.approx([2.2 + 15 + 240, -2.2], rel=1e-4)
     assert found[:, 1] == pytest.approx([5 + 40 + 300, -5], rel=1e-2)
 
 
 def test_a_rotation_keeps_lengths_and_handedness() -> None:
-    matrix = rotation(np.asarray([0.2, -0.4, 1.0]))
+    matrix = make_rotation(np.asarray([0.2, -0.4, 1.0]))
     assert np.allclose(matrix @ matrix.T, np.eye(3))
     assert np.linalg.det(matrix) == pytest.approx(1.0)
-    assert np.allclose(rotation(np.asarray([0, 0, np.pi / 2])) @ [1, 0, 0], [0, 1, 0])
+    assert np.allclose(make_rotation(np.asarray([0, 0, np.pi / 2])) @ [1, 0, 0], [0, 1, 0])
 
 
 def test_the_standard_brain_has_its_parts_inside_its_hull() -> None:
-    parts = Anatomy(*np.moveaxis(standard().values, -1, 0))
+    parts = Anatomy(*np.moveaxis(build_standard_brain().values, -1, 0))
     for name in ("cerebrum", "cerebellum", "nuclei", "ventricles", "bridges"):
         solid = getattr(parts, name) < 0
         assert solid.sum() > 50

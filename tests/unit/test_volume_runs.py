@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from benchbed.data.feed import to_codes
-from benchbed.data.volume_files import read_codes, read_volume
+from benchbed.data.volume_files import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
-from benchbed.metrics.fid import inception_there
-from benchbed.runs.plan import Plan, plan
-from benchbed.runs.request import Request
-from benchbed.runs.runner import carry_out
-from benchbed.runs.store import Store
-from benchbed.runs.trained import trained
-from benchbed.training.sampling import draw
+from benchbed.metrics.fid import has_inception_weights
+from benchbed.runs.plan import RunPlan, plan_run
+from benchbed.runs.request import RunConfig
+from benchbed.runs.runner import execute_run
+from benchbed.runs.store import ResultStore
+from benchbed.runs.trained import load_trained_method
+from benchbed.training.sampling import draw_samples
 from benchbed.training.volume_output import save_volumes
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
@@ -43,9 +43,9 @@ def _folder(root: Path, sequences: int, structures: int) -> str:
     return f"nifti:{root}"
 
 
-def _plan(method: str, dataset: str, task: str, **changes: Any) -> Plan:
+def _plan(method: str, dataset: str, task: str, **changes: Any) -> RunPlan:
     given = {"settings": SMALL, "size": 32, "kimg": 0.006, **changes}
-    return plan(Request(method=method, dataset=dataset, task=task, **given))
+    return plan_run(RunConfig(method=method, dataset=dataset, task=task, **given))
 
 
 @pytest.fixture
@@ -56,37 +56,37 @@ def tumours(tmp_path: Path) -> str:
 def test_volumes_are_segmented_and_evaluated_at_their_original_size(
     tumours: str, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path / "results")
+    store = ResultStore(tmp_path / "results")
     planned = _plan("pix2pix-3d-seg", tumours, "segmentation")
-    record = carry_out(planned, store).record
+    record = execute_run(planned, store).record
     assert record.state == "finished"
     assert record.protocol["size"] == 32
     names = [value.metric for value in record.metrics]
     assert names[:2] == ["dice-per-case", "dice-per-case-sd"]
-    assert {value.n_real for value in record.metrics} == {record.cases["test"]}
+    assert {value.n_real for value in record.metrics} == {record.case_counts["test"]}
     for picture in ("real", "final", "segmentation"):
-        assert (store.run_folder(planned.id) / f"samples/{picture}.png").exists()
+        assert (store.get_run_folder(planned.id) / f"samples/{picture}.png").exists()
 
 
 def test_structures_of_another_dataset_precede_the_cases_own(tumours: str, tmp_path: Path) -> None:
     """An annotator trained on one sequence segments two tissues in cases of two sequences."""
     tissues = _folder(tmp_path / "tissues", sequences=1, structures=2)
-    store = Store(tmp_path / "results")
+    store = ResultStore(tmp_path / "results")
     planned = _plan(
         "pix2pix-3d", tumours, "translation",
         masks_from=tissues, annotator="pix2pix-3d-seg", annotator_kimg=0.004,
     )  # fmt: skip
-    record = carry_out(planned, store).record
-    assert record.masks is not None
-    assert record.masks.annotator == "pix2pix-3d-seg"
+    record = execute_run(planned, store).record
+    assert record.pseudo_labels is not None
+    assert record.pseudo_labels.annotator == "pix2pix-3d-seg"
     values = {value.metric: value for value in record.metrics}
     assert values["ssim-foreground"].value is not None
-    between_slices = values["fid-slices" if inception_there() else "fid-random-slices"]
+    between_slices = values["fid-slices" if has_inception_weights() else "fid-random-slices"]
     assert between_slices.value is not None
     assert between_slices.value > 0
     assert "memorisation-volumes" in values
-    assert (store.run_folder(planned.id) / "samples/nearest.png").exists()
-    _, method = trained(store, planned.id)
+    assert (store.get_run_folder(planned.id) / "samples/nearest.png").exists()
+    _, method = load_trained_method(store, planned.id)
     assert (method.data.channels, method.data.mask_channels) == (2, 3)
 
 
@@ -94,26 +94,26 @@ def test_training_on_generated_pairs_and_a_fraction_of_real_cases(
     tumours: str, tmp_path: Path
 ) -> None:
     """The generator is trained first; its figure and its sample files are written."""
-    store = Store(tmp_path / "results")
+    store = ResultStore(tmp_path / "results")
     planned = _plan(
         "anisotropic-wnet", tumours, "augmentation", settings={}, regime="finetuned",
         generator="pix2pix-3d", generator_kimg=0.006, pairs=4, real_share=0.3,
     )  # fmt: skip
-    record = carry_out(planned, store).record
+    record = execute_run(planned, store).record
     assert record.state == "finished"
     assert record.pairs is not None
     assert (record.pairs.count, record.pairs.real_share) == (4, 0.3)
-    assert record.pairs.run is not None
-    folder = store.run_folder(record.pairs.run)
+    assert record.pairs.generator_run is not None
+    folder = store.get_run_folder(record.pairs.generator_run)
     assert (folder / "samples/figure.png").exists()
-    name, method = trained(store, record.pairs.run)
-    assert name == record.pairs.run
-    samples = draw(method, 2, 5)
+    name, method = load_trained_method(store, record.pairs.generator_run)
+    assert name == record.pairs.generator_run
+    samples = draw_samples(method, 2, 5)
     save_volumes(samples, tmp_path / "out")
     written = read_volume(tmp_path / "out/0001.nii.gz")
     assert np.allclose(written, samples.image[1].numpy())
     assert samples.mask is not None
-    codes = read_codes(tmp_path / "out/0001-mask.nii.gz", {})
+    codes = read_label_volume(tmp_path / "out/0001-mask.nii.gz", {})
     assert np.array_equal(codes, to_codes(samples.mask)[1])
     assert (tmp_path / "out/montage.png").exists()
 

@@ -10,9 +10,9 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.assemble import parameter_counts
+from benchbed.runs.assemble import count_parameters
 from benchbed_classics.settings import WGANSettings
-from benchbed_classics.wgan import WGAN, critic_updates_due
+from benchbed_classics.wgan import WGAN, count_due_updates
 
 NARROW = {"batch_size": 4, "features": 4, "max_features": 16, "latent_dim": 8}
 
@@ -47,7 +47,7 @@ def test_parameters_at_every_size(size: int, counts: tuple[int, int]) -> None:
         method = WGAN(WGANSettings())
         method.data = DataShape(3, (size, size))
         method.build(method.data)
-    assert tuple(parameter_counts(method).values()) == counts
+    assert tuple(count_parameters(method).values()) == counts
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -85,7 +85,7 @@ def test_the_generator_is_not_clipped() -> None:
 )
 def test_the_authors_schedule(done: int, due: int) -> None:
     """100 before each of the first 25 and each 500th generator update, else 5."""
-    assert critic_updates_due(done, WGANSettings()) == due
+    assert count_due_updates(done, WGANSettings()) == due
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 3, 7])
@@ -98,7 +98,7 @@ def test_schedule_matches_the_loop_of_the_authors_code(warmup: int, every: int) 
     for done in range(20):
         long = done < warmup or (every > 0 and done % every == 0)
         due += 11 if long else 3
-        assert critic_updates_due(done, settings) == due
+        assert count_due_updates(done, settings) == due
 
 
 def test_a_step_is_one_batch_and_one_critic_update() -> None:
@@ -140,6 +140,6 @@ def test_losses_match_algorithm_1() -> None:
 def test_scores_are_unbounded_and_noise_is_normal() -> None:
     method = _method()
     assert not any(isinstance(layer, nn.Sigmoid) for layer in method.modules())
-    noise = method.draw_noise(2000, torch.Generator().manual_seed(0))
+    noise = method.sample_latent(2000, torch.Generator().manual_seed(0))
     assert noise.shape == (2000, 8)
     assert noise.std() == pytest.approx(1, rel=0.02)

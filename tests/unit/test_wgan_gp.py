@@ -10,9 +10,9 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.assemble import parameter_counts
+from benchbed.runs.assemble import count_parameters
 from benchbed_classics.settings import WGANGPSettings
-from benchbed_classics.wgan_gp import WGANGP, layer_norm
+from benchbed_classics.wgan_gp import WGANGP, build_layer_norm
 
 NARROW = {"batch_size": 4, "features": 4, "max_features": 16, "latent_dim": 8}
 
@@ -43,7 +43,7 @@ def test_parameters_at_64_px(norm: str, critic: int) -> None:
         method.data = DataShape(3, (64, 64))
         method.build(method.data)
     generator = 3_576_704 + 28 * 512 * 4 * 4
-    assert parameter_counts(method) == {"generator": generator, "critic": critic}
+    assert count_parameters(method) == {"generator": generator, "critic": critic}
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -67,7 +67,7 @@ def test_critic_scores_each_image_independently(norm: str) -> None:
 
 def test_layer_norm_is_over_channels_and_positions() -> None:
     x = 3 * torch.randn(2, 6, 4, 4) + 5
-    y = layer_norm(6)(x)
+    y = build_layer_norm(6)(x)
     assert torch.allclose(y.mean((1, 2, 3)), torch.zeros(2), atol=1e-5)
     assert torch.allclose(y.var((1, 2, 3), correction=0), torch.ones(2), atol=1e-3)
 

@@ -8,12 +8,12 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from benchbed.report.comparison import Comparison
+from benchbed.report.comparison import MethodComparison
 from benchbed.report.leaderboard import Leaderboard, Row, Table
-from benchbed.runs.record import Measured, Record
+from benchbed.runs.record import MeasuredMetric, Record
 from benchbed.runs.showcase import Showcase
 
-SHOWN = 120
+MAX_SHOWN_RUNS = 120
 """Maximum number of runs with pictures and curves in the page, newest first: about 15 MB."""
 
 _ESCAPES = str.maketrans(
@@ -21,56 +21,56 @@ _ESCAPES = str.maketrans(
 )
 
 
-def shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
+def select_shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
     """Return the runs with pictures in the page: the newest of each row, newest first."""
     rows = [row for board in boards for table in board.tables for row in table.rows]
     newest = {
-        max(available, key=lambda run: _age(records[run]))
+        max(available, key=lambda run: _get_sort_key(records[run]))
         for row in rows
         if (available := [run for run in row.runs if run in records])
     }
-    return sorted(newest, key=lambda run: _age(records[run]), reverse=True)[:SHOWN]
+    return sorted(newest, key=lambda run: _get_sort_key(records[run]), reverse=True)[:MAX_SHOWN_RUNS]
 
 
-def _age(record: Record) -> tuple[str, str]:
-    return record.provenance.created, record.id
+def _get_sort_key(record: Record) -> tuple[str, str]:
+    return record.provenance.created_at, record.id
 
 
-def facts(
+def render_facts(
     boards: Sequence[Leaderboard],
     records: Mapping[str, Record],
     showcases: Mapping[str, Showcase],
 ) -> str:
     """Return the data of the page's scripts as JSON that is safe inside a ``<script>``."""
-    tables = [_table(board, table) for board in boards for table in board.tables]
-    shared = _Shared()
+    tables = [_convert_table(board, table) for board in boards for table in board.tables]
+    shared = _SharedValues()
     content = {
         "tables": tables,
-        "comparisons": [_ranks(found) for board in boards for found in board.comparisons],
-        "runs": {run: _run(record, shared) for run, record in sorted(records.items())},
+        "comparisons": [_convert_ranks(found) for board in boards for found in board.comparisons],
+        "runs": {run: _convert_run(record, shared) for run, record in sorted(records.items())},
         "shared": shared.values,
-        "shown": {run: _showcase(shown) for run, shown in sorted(showcases.items())},
-        "shownAtMost": SHOWN,
+        "shown": {run: _convert_showcase(shown) for run, shown in sorted(showcases.items())},
+        "shownAtMost": MAX_SHOWN_RUNS,
     }
     try:
-        text = _json(content)
+        text = _to_json(content)
     except ValueError:
-        text = _json(_plain(content))
+        text = _to_json(_to_plain(content))
     return text.translate(_ESCAPES)
 
 
-def _json(content: Any) -> str:
+def _to_json(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-class _Shared:
+class _SharedValues:
     """Values that many records share, stored once; records contain their indices."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[Hashable, int] = {}
 
-    def place(self, value: Any, key: Hashable = None) -> int:
+    def add_value(self, value: Any, key: Hashable = None) -> int:
         """Return the index of `value`, adding a new one; `key` replaces its JSON as identity."""
         key = json.dumps(value) if key is None else key
         if key not in self._places:
@@ -79,7 +79,7 @@ class _Shared:
         return self._places[key]
 
 
-def _run(record: Record, shared: _Shared) -> dict[str, Any]:
+def _convert_run(record: Record, shared: _SharedValues) -> dict[str, Any]:
     content = record.model_dump(mode="json")
     provenance = content["provenance"]
     own = {name: provenance.pop(name) for name in ("created", "command", "commit", "dirty")}
@@ -87,19 +87,19 @@ def _run(record: Record, shared: _Shared) -> dict[str, Any]:
         content.pop(name)
     for name in ("settings", "protocol", "cases", "pairs", "masks", "skipped", "copies"):
         if name in content:
-            content[name] = shared.place(content[name])
-    measured = {value.metric: _measured(value, shared) for value in record.metrics}
-    return {**content, **own, "made": shared.place(provenance), "metrics": measured}
+            content[name] = shared.add_value(content[name])
+    measured = {value.metric: _convert_metric(value, shared) for value in record.metrics}
+    return {**content, **own, "made": shared.add_value(provenance), "metrics": measured}
 
 
-def _measured(value: Measured, shared: _Shared) -> dict[str, Any]:
+def _convert_metric(value: MeasuredMetric, shared: _SharedValues) -> dict[str, Any]:
     measurement = {name: getattr(value, name) for name in ("recipe", "n_real", "n_fake", "n_floor")}
     own = {name: getattr(value, name) for name in ("value", "floor", "low", "high", "note")}
     known = {name: part for name, part in own.items() if part not in (None, "")}
-    return {**known, "how": shared.place(measurement, tuple(measurement.values()))}
+    return {**known, "how": shared.add_value(measurement, tuple(measurement.values()))}
 
 
-def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
+def _convert_table(board: Leaderboard, table: Table) -> dict[str, Any]:
     return {
         "title": table.title,
         "board": board.title,
@@ -108,38 +108,38 @@ def _table(board: Leaderboard, table: Table) -> dict[str, Any]:
             {"name": spec.name, "title": spec.title, "direction": spec.direction}
             for spec in table.metrics
         ],
-        "rows": [_row(row, table) for row in table.rows],
+        "rows": [_convert_row(row, table) for row in table.rows],
         "notes": [*board.notes, *table.notes] if table.paper else [],
     }
 
 
-def _row(row: Row, table: Table) -> dict[str, Any]:
+def _convert_row(row: Row, table: Table) -> dict[str, Any]:
     texts = {footnote.mark: footnote.text for footnote in table.footnotes}
     cells: dict[str, Any] = {}
     for name, cell in row.cells.items():
-        entry: dict[str, Any] = {"printed": cell.printed, "note": cell.note, "mean": cell.mean}
+        entry: dict[str, Any] = {"printed": cell.paper_value, "note": cell.note, "mean": cell.mean}
         if cell.verdict is not None:
             entry |= {"verdict": cell.verdict.word, "reasons": list(cell.verdict.reasons)}
-        entry["tied"] = cell.tied or None
+        entry["tied"] = cell.is_tied or None
         entry["interval"] = cell.seed_interval
         entry["footnotes"] = [texts[mark] for mark in cell.marks if mark in texts] or None
         cells[name] = {key: value for key, value in entry.items() if value not in (None, "")}
     return {"label": row.label, "runs": list(row.runs), "cells": cells}
 
 
-def _ranks(comparison: Comparison) -> list[dict[str, Any]]:
+def _convert_ranks(comparison: MethodComparison) -> list[dict[str, Any]]:
     return [
         {
             "title": found.metric.title,
             "ranks": [{"label": rank.label, "mean": rank.mean} for rank in found.ranks],
-            "critical": found.critical,
+            "critical": found.critical_difference,
             "groups": found.groups,
         }
         for found in comparison.metrics
     ]
 
 
-def _showcase(shown: Showcase) -> dict[str, Any]:
+def _convert_showcase(shown: Showcase) -> dict[str, Any]:
     content: dict[str, Any] = {
         name: base64.b64encode(picture).decode() for name, picture in shown.pictures.items()
     }
@@ -148,12 +148,12 @@ def _showcase(shown: Showcase) -> dict[str, Any]:
     return content
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Return a value without non-finite numbers, which become text."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_to_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

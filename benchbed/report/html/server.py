@@ -12,7 +12,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from benchbed.errors import BenchbedError
-from benchbed.report.html.page import PAGE
+from benchbed.report.html.page import PAGE_FILE
 
 HOST = "127.0.0.1"
 
@@ -26,7 +26,7 @@ HEADERS = {
 """Headers of every response: no embedding or reading by other sites, no content sniffing."""
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class _FolderHandler(SimpleHTTPRequestHandler):
     """Handler for the files of one folder: no listing, no hidden files, no links out of it."""
 
     server: _Server
@@ -40,13 +40,13 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
         if urlsplit(self.path).path == "/":
-            self.path = f"/{PAGE}"
-        if not self._allowed():
+            self.path = f"/{PAGE_FILE}"
+        if not self._is_allowed():
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
 
-    def _allowed(self) -> bool:
+    def _is_allowed(self) -> bool:
         """Return whether the request is for a file inside the folder that is not hidden."""
         root = Path(self.directory).resolve()
         try:
@@ -71,7 +71,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(
-            (HOST, port), lambda *arguments: _Handler(*arguments, directory=str(folder))
+            (HOST, port), lambda *arguments: _FolderHandler(*arguments, directory=str(folder))
         )
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -7,7 +7,7 @@ import os
 from benchbed.errors import BenchbedError
 
 
-def accelerators() -> list[str]:
+def list_accelerators() -> list[str]:
     """Return the visible CUDA devices, as ``CUDA_VISIBLE_DEVICES`` names them."""
     import torch
 
@@ -18,7 +18,7 @@ def accelerators() -> list[str]:
     return [str(number) for number in range(count)]
 
 
-def shared_out(device: str, jobs: int, devices: int) -> list[str]:
+def select_accelerators(device: str, jobs: int, devices: int) -> list[str]:
     """Return the accelerators to assign to runs; empty if each run may use all of them.
 
     Args:
@@ -38,7 +38,7 @@ def shared_out(device: str, jobs: int, devices: int) -> list[str]:
         return []
     if jobs == devices == 1:
         return []
-    found = accelerators()
+    found = list_accelerators()
     if devices > 1 and (found or device == "cuda") and len(found) < devices:
         raise BenchbedError(
             f"--devices {devices} is unavailable: torch detects {len(found)} CUDA devices. Run "

@@ -12,24 +12,24 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchbed import __version__, paths
-from benchbed.data.source import path_of
+from benchbed.data.source import parse_folder_path
 from benchbed.errors import BenchbedError
-from benchbed.runs.request import Request
-from benchbed.runs.status import forget_status
-from benchbed.runs.store import Store
-from benchbed.suites.executors.executor import Ended
-from benchbed.suites.executors.node import Job, Sight, compute, look, unshared
-from benchbed.suites.grid import Member
+from benchbed.runs.request import RunConfig
+from benchbed.runs.status import remove_status
+from benchbed.runs.store import ResultStore
+from benchbed.suites.executors.executor import FinishedRun
+from benchbed.suites.executors.node import RunJob, NodeInfo, execute_job, describe_node, make_unshared_error
+from benchbed.suites.grid import SuiteRun
 
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-RETRIES = 10
+MAX_RETRIES = 10
 """Maximum restarts of a run whose node is lost, each from its last checkpoint."""
 
 POLL_SECONDS = 0.5
 
-LOOK_SECONDS = 120.0
+PROBE_SECONDS = 120.0
 """Timeout of the first query to all nodes."""
 
 
@@ -46,7 +46,7 @@ def check_ray() -> None:
         )
 
 
-class Cluster:
+class RayExecutor:
     """Executor with one Ray task per run, on any node with the required cores and GPUs.
 
     Every node must see the results folder under the same path: a restarted run finds its
@@ -65,7 +65,7 @@ class Cluster:
         say: Receives messages about the cluster.
 
     Attributes:
-        room: Number of runs that the cluster had capacity for at the start, at most `jobs`.
+        capacity: Number of runs that the cluster had capacity for at the start, at most `jobs`.
 
     Raises:
         BenchbedError: Ray or the cluster is unavailable, or its nodes are unsuitable.
@@ -73,7 +73,7 @@ class Cluster:
 
     def __init__(
         self,
-        store: Store,
+        store: ResultStore,
         *,
         address: str | None = None,
         jobs: int | None = None,
@@ -89,41 +89,41 @@ class Cluster:
                 "selects the GPU."
             )
         check_ray()
-        self._root = paths.writable(store.root).absolute()
-        self._store = Store(self._root)
+        self._root = paths.ensure_writable(store.root).absolute()
+        self._store = ResultStore(self._root)
         self._jobs = jobs
         self._threads = threads
         self._devices = devices
         self._options = dict(options or {})
-        self._going: dict[ObjectRef[Any], Member] = {}
+        self._running: dict[ObjectRef[Any], SuiteRun] = {}
         self._stopping = False
         self._mark = self._root / f".cluster-{uuid.uuid4().hex}"
         self._ray = _connect(address)
         try:
             self._mark.touch()
-            self._look_around()
+            self._check_nodes()
             gpus = self._ray.cluster_resources().get("GPU", 0)
             self._device = "cuda" if device == "cuda" or (device == "auto" and gpus) else "cpu"
             self._task = self._ray.remote(
-                **self._needs(devices),
-                max_retries=RETRIES,
+                **self._get_requirements(devices),
+                max_retries=MAX_RETRIES,
                 max_calls=1,  # a new process for every run
-            )(compute)
-            self.room = self._tell(say)
+            )(execute_job)
+            self.capacity = self._report_cluster(say)
         except BaseException:
             self.close()
             raise
 
-    def has_room(self) -> bool:
+    def can_start(self) -> bool:
         """Return whether fewer than `jobs` runs are active; Ray queues excess runs itself."""
-        return self._jobs is None or len(self._going) < self._jobs
+        return self._jobs is None or len(self._running) < self._jobs
 
-    def start(self, member: Member) -> None:
+    def start_run(self, member: SuiteRun) -> None:
         """Submit a run to Ray."""
-        forget_status(self._store.run_folder(member.plan.id))
-        request, run = from_anywhere(member.request), member.plan.id
-        devices = member.devices(self._devices)
-        job = Job(
+        remove_status(self._store.get_run_folder(member.plan.id))
+        request, run = resolve_config_paths(member.config), member.plan.id
+        devices = member.count_devices(self._devices)
+        job = RunJob(
             request,
             run,
             self._root,
@@ -133,20 +133,20 @@ class Cluster:
             devices=devices,
             threads=self._threads,
         )
-        task = self._task.options(**self._needs(devices))
-        self._going[task.remote(job)] = member
+        task = self._task.options(**self._get_requirements(devices))
+        self._running[task.remote(job)] = member
 
-    def ended(self) -> list[Ended]:
+    def collect_finished(self) -> list[FinishedRun]:
         """Wait briefly, and return the runs that have ended since the last call."""
         finished, _ = self._ray.wait(
-            list(self._going), num_returns=len(self._going), timeout=POLL_SECONDS
+            list(self._running), num_returns=len(self._running), timeout=POLL_SECONDS
         )
-        return [self._told(task) for task in finished]
+        return [self._read_outcome(task) for task in finished]
 
-    def stop(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, at_once: bool) -> None:
         """Cancel every task: a waiting one is dropped, an active one receives an interrupt."""
         self._stopping = True
-        for task in self._going:
+        for task in self._running:
             self._ray.cancel(task, force=at_once)
 
     def close(self) -> None:
@@ -154,20 +154,20 @@ class Cluster:
         self._ray.shutdown()
         self._mark.unlink(missing_ok=True)
 
-    def _told(self, task: ObjectRef[Any]) -> Ended:
-        member = self._going.pop(task)
+    def _read_outcome(self, task: ObjectRef[Any]) -> FinishedRun:
+        member = self._running.pop(task)
         errors = self._ray.exceptions
         try:
             outcome, message = self._ray.get(task)
         except errors.TaskCancelledError:
-            return Ended(member, "stopped")
+            return FinishedRun(member, "stopped")
         except errors.RayError as error:
             if self._stopping:
-                return Ended(member, "stopped")
-            return Ended(member, "broken", str(error))
-        return Ended(member, outcome, message)
+                return FinishedRun(member, "stopped")
+            return FinishedRun(member, "broken", str(error))
+        return FinishedRun(member, outcome, message)
 
-    def _look_around(self) -> None:
+    def _check_nodes(self) -> None:
         """Check every node.
 
         Raises:
@@ -176,7 +176,7 @@ class Cluster:
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        task = self._ray.remote(num_cpus=0)(look)
+        task = self._ray.remote(num_cpus=0)(describe_node)
         tasks = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -185,7 +185,7 @@ class Cluster:
             if node["Alive"] and node["Resources"].get("CPU")
         ]
         try:
-            nodes: list[Sight] = self._ray.get(tasks, timeout=LOOK_SECONDS)
+            nodes: list[NodeInfo] = self._ray.get(tasks, timeout=PROBE_SECONDS)
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
             raise BenchbedError(
@@ -197,14 +197,14 @@ class Cluster:
                 f"This is benchbed {__version__}, but other versions are installed on "
                 f"{', '.join(others)}. Install the same version on every node."
             )
-        if unshared_nodes := sorted({s.name for s in nodes if not s.shared}):
-            raise unshared(self._root, ", ".join(unshared_nodes))
+        if unshared_nodes := sorted({s.name for s in nodes if not s.has_shared_folder}):
+            raise make_unshared_error(self._root, ", ".join(unshared_nodes))
 
-    def _needs(self, devices: int) -> dict[str, int]:
+    def _get_requirements(self, devices: int) -> dict[str, int]:
         gpus = devices if self._device == "cuda" else 0
         return {"num_cpus": self._threads * devices, "num_gpus": gpus}
 
-    def _tell(self, say: Callable[[str], None]) -> int:
+    def _report_cluster(self, say: Callable[[str], None]) -> int:
         """Report the resources of the cluster.
 
         Returns:
@@ -213,7 +213,7 @@ class Cluster:
         alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         cores = sum(int(node.get("CPU", 0)) for node in alive)
         gpus = sum(int(node.get("GPU", 0)) for node in alive)
-        needs = {"CPU": (required := self._needs(self._devices))["num_cpus"]}
+        needs = {"CPU": (required := self._get_requirements(self._devices))["num_cpus"]}
         needs |= {"GPU": required["num_gpus"]} if required["num_gpus"] else {}
         capacity = sum(
             int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
@@ -227,22 +227,22 @@ class Cluster:
         return limited
 
 
-def from_anywhere(request: Request) -> Request:
+def resolve_config_paths(request: RunConfig) -> RunConfig:
     """Return the configuration with absolute paths, for a process in another folder."""
     root = request.data_root
     if root is None and os.environ.get("BENCHBED_DATA"):
-        root = paths.data_root()
+        root = paths.resolve_data_root()
     return replace(
         request,
-        dataset=_absolute(request.dataset),
-        generator_dataset=request.generator_dataset and _absolute(request.generator_dataset),
-        masks_from=request.masks_from and _absolute(request.masks_from),
+        dataset=_resolve_dataset_path(request.dataset),
+        generator_dataset=request.generator_dataset and _resolve_dataset_path(request.generator_dataset),
+        masks_from=request.masks_from and _resolve_dataset_path(request.masks_from),
         data_root=root and root.absolute(),
     )
 
 
-def _absolute(dataset: str) -> str:
-    path = path_of(dataset)
+def _resolve_dataset_path(dataset: str) -> str:
+    path = parse_folder_path(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.absolute()}"
 
 

@@ -5,39 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from benchbed.suites.grid import Member
+from benchbed.suites.grid import SuiteRun
 
-Outcome = Literal["finished", "diverged", "broken", "stopped"]
+RunOutcomeName = Literal["finished", "diverged", "broken", "stopped"]
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedRun:
     """A run that has ended."""
 
-    member: Member
-    outcome: Outcome
-    words: str = ""
+    suite_run: SuiteRun
+    outcome: RunOutcomeName
+    message: str = ""
 
 
 class Executor(Protocol):
     """Executes several runs in parallel; a failure of one does not affect the others.
 
     Attributes:
-        room: Known capacity in parallel runs; 0 while there is none.
+        capacity: Known capacity in parallel runs; 0 while there is none.
     """
 
-    room: int
+    capacity: int
 
-    def has_room(self) -> bool:
+    def can_start(self) -> bool:
         """Return whether one more run can be started now."""
 
-    def start(self, member: Member) -> None:
+    def start_run(self, member: SuiteRun) -> None:
         """Start or resume a run without waiting for it."""
 
-    def ended(self) -> list[Ended]:
+    def collect_finished(self) -> list[FinishedRun]:
         """Wait briefly, and return the runs that have ended since the last call."""
 
-    def stop(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, at_once: bool) -> None:
         """Stop every run.
 
         Args:

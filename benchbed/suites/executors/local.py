@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchbed.runs.request import Request
-from benchbed.runs.status import forget_status
-from benchbed.runs.store import Store
-from benchbed.suites.executors.executor import Ended, Outcome
-from benchbed.suites.grid import Member
+from benchbed.runs.request import RunConfig
+from benchbed.runs.status import remove_status
+from benchbed.runs.store import ResultStore
+from benchbed.suites.executors.executor import FinishedRun, RunOutcomeName
+from benchbed.suites.grid import SuiteRun
 
-OUTCOME: dict[int, Outcome] = {
+EXIT_OUTCOMES: dict[int, RunOutcomeName] = {
     0: "finished",
     3: "diverged",
     130: "stopped",
@@ -31,7 +31,7 @@ OUTCOME: dict[int, Outcome] = {
 
 POLL_SECONDS = 0.2
 
-OUTPUT = "output.txt"
+OUTPUT_FILE = "output.txt"
 """File in a run's folder with its output."""
 
 LAST_LINES = 12
@@ -42,13 +42,13 @@ GRACE_SECONDS = 10.0
 
 
 @dataclass
-class _Going:
-    member: Member
+class _RunningProcess:
+    suite_run: SuiteRun
     process: subprocess.Popen[bytes]
     accelerators: Sequence[str]
 
 
-class Local:
+class LocalExecutor:
     """Executor with one process per run, `jobs` of them in parallel.
 
     Runs share the cores evenly. With several accelerators, each run sees only as many as it
@@ -64,12 +64,12 @@ class Local:
         more: Further arguments of each run's command line.
 
     Attributes:
-        room: Number of parallel runs.
+        capacity: Number of parallel runs.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: ResultStore,
         *,
         jobs: int = 1,
         threads: int | None = None,
@@ -79,92 +79,92 @@ class Local:
         more: Sequence[str] = (),
     ) -> None:
         self._store = store
-        self.room = jobs
-        self._threads = cores_each(threads, jobs * devices)
+        self.capacity = jobs
+        self._threads = compute_core_count(threads, jobs * devices)
         self._device = device
         self._accelerators = accelerators
         self._devices = devices
         self._more = more
-        self._going: list[_Going] = []
+        self._running: list[_RunningProcess] = []
         self._patience_ends = math.inf
 
-    def has_room(self) -> bool:
+    def can_start(self) -> bool:
         """Return whether fewer runs than the capacity are active."""
-        return len(self._going) < self.room
+        return len(self._running) < self.capacity
 
-    def start(self, member: Member) -> None:
+    def start_run(self, member: SuiteRun) -> None:
         """Start a run in a new process."""
-        folder = self._store.run_folder(member.plan.id)
+        folder = self._store.get_run_folder(member.plan.id)
         folder.mkdir(parents=True, exist_ok=True)
-        forget_status(folder)
-        devices = member.devices(self._devices)
-        accelerators = self._least_used(devices)
+        remove_status(folder)
+        devices = member.count_devices(self._devices)
+        accelerators = self._select_least_used(devices)
         environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
         if accelerators:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(accelerators)
-        with (folder / OUTPUT).open("ab") as file:
+        with (folder / OUTPUT_FILE).open("ab") as file:
             # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
-                [*command(member.request, self._store.root, self._device, devices), *self._more],
+                [*build_command(member.config, self._store.root, self._device, devices), *self._more],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 process_group=0,
             )
-        self._going.append(_Going(member, process, accelerators))
+        self._running.append(_RunningProcess(member, process, accelerators))
 
-    def ended(self) -> list[Ended]:
+    def collect_finished(self) -> list[FinishedRun]:
         """Wait briefly, and return the runs that have ended since the last call."""
         time.sleep(POLL_SECONDS)
-        if self._impatient():
-            self._kill()
-        finished = [running for running in self._going if running.process.poll() is not None]
-        self._going = [running for running in self._going if running not in finished]
-        return [self._told(running) for running in finished]
+        if self._is_grace_over():
+            self._kill_processes()
+        finished = [running for running in self._running if running.process.poll() is not None]
+        self._running = [running for running in self._running if running not in finished]
+        return [self._read_outcome(running) for running in finished]
 
-    def stop(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, at_once: bool) -> None:
         """Interrupt every run; an immediate stop interrupts again, then kills after a while."""
         if at_once:
             self._patience_ends = time.monotonic() + GRACE_SECONDS
-        for running in self._going:
+        for running in self._running:
             running.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         """Terminate all active runs."""
-        for running in self._going:
+        for running in self._running:
             running.process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < deadline and any(g.process.poll() is None for g in self._going):
+        while time.monotonic() < deadline and any(g.process.poll() is None for g in self._running):
             time.sleep(POLL_SECONDS)
-        self._kill()
-        self._going = []
+        self._kill_processes()
+        self._running = []
 
-    def _impatient(self) -> bool:
+    def _is_grace_over(self) -> bool:
         return time.monotonic() > self._patience_ends
 
-    def _kill(self) -> None:
-        for running in self._going:
+    def _kill_processes(self) -> None:
+        for running in self._running:
             running.process.kill()
             running.process.wait()
 
-    def _told(self, running: _Going) -> Ended:
+    def _read_outcome(self, running: _RunningProcess) -> FinishedRun:
         code = running.process.returncode
-        outcome = OUTCOME.get(code, "broken")
-        if code == -signal.SIGKILL and self._impatient():
+        outcome = EXIT_OUTCOMES.get(code, "broken")
+        if code == -signal.SIGKILL and self._is_grace_over():
             outcome = "stopped"
-        reason = killed_by(-code) if code < 0 else ""
-        recorded = self._store.record_path(running.member.plan.id).exists()
+        reason = describe_signal(-code) if code < 0 else ""
+        recorded = self._store.get_record_path(running.suite_run.plan.id).exists()
         if outcome in ("finished", "diverged") and not recorded:
             # The process exited by other means than the command, such as a plugin's os._exit.
             outcome, reason = "broken", f"Process exited with code {code} without a record."
         message = (
-            f"{self._last_words(running.member)}\n{reason}".strip() if outcome == "broken" else ""
+            f"{self._read_last_lines(running.suite_run)}\n{reason}".strip() if outcome == "broken" else ""
         )
-        return Ended(running.member, outcome, message)
+        return FinishedRun(running.suite_run, outcome, message)
 
-    def _last_words(self, member: Member) -> str:
-        path = self._store.run_folder(member.plan.id) / OUTPUT
+    def _read_last_lines(self, member: SuiteRun) -> str:
+        path = self._store.get_run_folder(member.plan.id) / OUTPUT_FILE
         try:
             with path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
@@ -173,12 +173,12 @@ class Local:
             return f"The output cannot be read: {error}."
         return "\n".join(lines[-LAST_LINES:])
 
-    def _least_used(self, count: int) -> Sequence[str]:
-        used = Counter(name for running in self._going for name in running.accelerators)
+    def _select_least_used(self, count: int) -> Sequence[str]:
+        used = Counter(name for running in self._running for name in running.accelerators)
         return sorted(self._accelerators, key=lambda name: used[name])[:count]
 
 
-def cores_each(threads: int | None, processes: int) -> str:
+def compute_core_count(threads: int | None, processes: int) -> str:
     """Return the cores of each process as a value for ``OMP_NUM_THREADS``.
 
     Args:
@@ -189,14 +189,14 @@ def cores_each(threads: int | None, processes: int) -> str:
     return str(threads) if threads else os.environ.get("OMP_NUM_THREADS", share)
 
 
-def killed_by(number: int) -> str:
+def describe_signal(number: int) -> str:
     """Return the error message for a process that a signal ended."""
     name = {known.value: known.name for known in signal.Signals}.get(number, f"signal {number}")
     reason = ", typically because memory ran out" if number == signal.SIGKILL else ""
     return f"Killed by {name}{reason}. Repeat the command to resume."
 
 
-def command(request: Request, results: Path, device: str, devices: int = 1) -> list[str]:
+def build_command(request: RunConfig, results: Path, device: str, devices: int = 1) -> list[str]:
     """Return the command line of one run."""
     # Wait, since another suite or a leftover process may hold the run.
     words = [sys.executable, "-m", "benchbed", "run", "--wait"]
@@ -216,7 +216,7 @@ def command(request: Request, results: Path, device: str, devices: int = 1) -> l
         "--generator": request.generator,
         "--generator-dataset": request.generator_dataset,
         "--generator-kimg": request.generator_kimg,
-        "--pairs": request.pairs,
+        "--pairs": request.pair_count,
         "--real-share": request.real_share,
         "--masks-from": request.masks_from,
         "--annotator": request.annotator,

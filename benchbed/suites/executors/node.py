@@ -15,8 +15,8 @@ from typing import Any
 
 from benchbed import __version__
 from benchbed.errors import BenchbedError
-from benchbed.runs.request import Request
-from benchbed.suites.executors.executor import Outcome
+from benchbed.runs.request import RunConfig
+from benchbed.suites.executors.executor import RunOutcomeName
 
 LOCK_SECONDS = 150.0
 """Timeout for the run's lock after its node was lost: a file server can hold the lock for the
@@ -24,45 +24,45 @@ LOCK_SECONDS = 150.0
 
 
 @dataclass(frozen=True)
-class Sight:
+class NodeInfo:
     """State of a node."""
 
     name: str
     version: str
-    shared: bool
+    has_shared_folder: bool
 
 
 @dataclass(frozen=True)
-class Job:
+class RunJob:
     """A run for a node to execute.
 
     Attributes:
         request: The run configuration.
         run: Expected run id.
         root: The results folder.
-        mark: File in it that identifies the suite's own folder.
+        marker_file: File in it that identifies the suite's own folder.
         device: Device option.
-        options: Fields of the loop's `Options`.
+        options: Fields of the loop's `TrainingOptions`.
         devices: Devices per run.
         threads: Cores of each process, if there are several.
     """
 
-    request: Request
+    request: RunConfig
     run: str
     root: Path
-    mark: Path
+    marker_file: Path
     device: str
     options: Mapping[str, Any]
     devices: int = 1
     threads: int = 1
 
 
-def look(mark: Path) -> Sight:
+def describe_node(mark: Path) -> NodeInfo:
     """Return the state of this node."""
-    return Sight(socket.gethostname(), __version__, mark.exists())
+    return NodeInfo(socket.gethostname(), __version__, mark.exists())
 
 
-def unshared(root: Path, nodes: str) -> BenchbedError:
+def make_unshared_error(root: Path, nodes: str) -> BenchbedError:
     """Return the error for nodes that do not see the suite's results folder."""
     return BenchbedError(
         f"Results folder {root} not found on {nodes}. All nodes need the same shared folder "
@@ -70,7 +70,7 @@ def unshared(root: Path, nodes: str) -> BenchbedError:
     )
 
 
-class _Lines:
+class _LineReporter:
     """Reporter that prints messages for the cluster to forward; progress is in the run's folder.
 
     Of several processes of a run, only rank 0 prints.
@@ -79,77 +79,77 @@ class _Lines:
     def __init__(self, run: str) -> None:
         self._run = run
 
-    def say(self, text: str) -> None:
+    def report_message(self, text: str) -> None:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"{self._run}: {text}", file=sys.stderr, flush=True)
 
-    def counted(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, what: str, done: int, total: int) -> None:
         """Do nothing."""
 
-    def training(self, progress: object) -> None:
+    def report_training(self, progress: object) -> None:
         """Do nothing."""
 
-    def picture(self, path: Path) -> None:
+    def report_picture(self, path: Path) -> None:
         """Do nothing."""
 
 
-def compute(job: Job) -> tuple[Outcome, str]:
+def execute_job(job: RunJob) -> tuple[RunOutcomeName, str]:
     """Execute or resume a run.
 
     Returns:
         Its outcome, and a message if it failed.
     """
     if job.devices == 1:
-        return compute_here(job)
-    from benchbed.suites.executors.several import compute_apart
+        return execute_in_process(job)
+    from benchbed.suites.executors.several import execute_in_subprocess
 
-    return compute_apart(job)
+    return execute_in_subprocess(job)
 
 
-def compute_here(job: Job) -> tuple[Outcome, str]:
+def execute_in_process(job: RunJob) -> tuple[RunOutcomeName, str]:
     """Execute or resume a run in this process.
 
     Returns:
         Its outcome, and a message if it failed.
     """
     try:
-        return _compute(job)
+        return _execute_planned(job)
     except BenchbedError as error:
         return "broken", str(error)
     except KeyboardInterrupt:
         return "stopped", ""
 
 
-def _compute(job: Job) -> tuple[Outcome, str]:
-    from benchbed.runs.plan import plan
-    from benchbed.runs.store import Store
+def _execute_planned(job: RunJob) -> tuple[RunOutcomeName, str]:
+    from benchbed.runs.plan import plan_run
+    from benchbed.runs.store import ResultStore
 
     node = socket.gethostname()
-    if not job.mark.exists():
-        raise unshared(job.root, node)
-    reporter = _Lines(job.run)
-    planned = plan(job.request, reporter)
+    if not job.marker_file.exists():
+        raise make_unshared_error(job.root, node)
+    reporter = _LineReporter(job.run)
+    planned = plan_run(job.request, reporter)
     if planned.id != job.run:
         raise BenchbedError(
             f"Node {node} plans {planned.id}, but the suite plans {job.run}: data, plugins or "
             "benchbed differ. Install the same versions and data on every node."
         )
-    from benchbed.runs.runner import RunFailed, carry_out
-    from benchbed.training.loop import Interrupted, Options
+    from benchbed.runs.runner import RunError, execute_run
+    from benchbed.training.loop import TrainingInterrupted, TrainingOptions
 
     try:
-        outcome = carry_out(
+        outcome = execute_run(
             planned,
-            Store(job.root),
+            ResultStore(job.root),
             reporter,
             device=job.device,
-            options=Options(**job.options),
+            options=TrainingOptions(**job.options),
             patience=LOCK_SECONDS,
             devices=job.devices,
         )
-    except Interrupted:
+    except TrainingInterrupted:
         return "stopped", ""
-    except RunFailed as error:
-        log = Store(job.root).run_folder(job.run) / "log.txt"
+    except RunError as error:
+        log = ResultStore(job.root).get_run_folder(job.run) / "log.txt"
         return "broken", f"The run failed: {error}. See the traceback in {log}."
     return outcome.record.state, outcome.record.message

@@ -17,8 +17,8 @@ import sys
 import time
 from typing import cast
 
-from benchbed.suites.executors.executor import Outcome
-from benchbed.suites.executors.node import Job, compute_here
+from benchbed.suites.executors.executor import RunOutcomeName
+from benchbed.suites.executors.node import RunJob, execute_in_process
 
 POLL_SECONDS = 0.2
 
@@ -26,14 +26,14 @@ _PR_SET_PDEATHSIG = 1
 """Linux prctl(2) option: the signal for a process whose parent ends."""
 
 
-def compute_apart(job: Job) -> tuple[Outcome, str]:
+def execute_in_subprocess(job: RunJob) -> tuple[RunOutcomeName, str]:
     """Execute a run in its own process and forward interrupts to it.
 
     Returns:
         Its outcome, and a message if it failed.
     """
     process = subprocess.Popen(
-        command(job),
+        build_command(job),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": str(job.threads)},
@@ -54,10 +54,10 @@ def compute_apart(job: Job) -> tuple[Outcome, str]:
     if process.returncode or not lines:
         return "broken", f"The run process exited with code {process.returncode}."
     outcome, message = json.loads(lines[-1])
-    return cast(Outcome, outcome), str(message)
+    return cast(RunOutcomeName, outcome), str(message)
 
 
-def command(job: Job) -> list[str]:
+def build_command(job: RunJob) -> list[str]:
     """Return the command line of the process that executes a run."""
     packed = base64.b64encode(pickle.dumps(job)).decode()
     return [sys.executable, "-m", "benchbed.suites.executors.several", str(os.getpid()), packed]
@@ -66,14 +66,14 @@ def command(job: Job) -> list[str]:
 def main(parent: str, packed: str) -> None:
     """Execute a run, or be one of its worker ranks, and print the outcome as a line of JSON."""
     is_first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
-    _end_with(int(parent) if is_first_rank else os.getppid())
-    job: Job = pickle.loads(base64.b64decode(packed))
-    outcome = compute_here(job)
+    _kill_with_parent(int(parent) if is_first_rank else os.getppid())
+    job: RunJob = pickle.loads(base64.b64decode(packed))
+    outcome = execute_in_process(job)
     if is_first_rank:
         print(json.dumps(outcome), flush=True)
 
 
-def _end_with(parent: int) -> None:
+def _kill_with_parent(parent: int) -> None:
     """Make this process end with `parent`, even if that is killed; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -21,7 +21,7 @@ class LSGAN(Method[Settings]):
         s = self.settings
         self.generator = Generator(s.latent_dim, data.channels, data.size, s.features)
         self.discriminator = Discriminator(data.channels, data.size, s.features)
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, s.betas),
             discriminator=adam(self.discriminator, s.learning_rate, s.betas),
         )

@@ -27,17 +27,17 @@ SPEC = MethodSpec(
     deviations=(
         Deviation(
             paper="a deeper generator at 112 px; the authors' code has another at 64 px",
-            here="that of 64 px, with one more layer for every doubling of the size",
+            implementation="that of 64 px, with one more layer for every doubling of the size",
             reason="it can be built at every size of the comparison",
         ),
         Deviation(
             paper="the authors' code sums the losses over the batch",
-            here="means, as eq. 2 is printed",
+            implementation="means, as eq. 2 is printed",
             reason="Adam's steps do not depend on a constant factor, but for its epsilon",
         ),
         Deviation(
             paper="batch of 64, 64 channels next to the image, noise of 1024 (authors' code)",
-            here="preset quick: batch of 16, 32 channels (a factor of 2 narrower), noise of 128",
+            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower), noise of 128",
             reason="minutes on two CPU cores",
         ),
     ),

@@ -25,22 +25,22 @@ DCGAN = MethodSpec(
     deviations=(
         Deviation(
             paper="5 x 5 kernels in the authors' code; the paper does not say",
-            here="4 x 4 kernels with stride 2",
+            implementation="4 x 4 kernels with stride 2",
             reason="the usual implementation; every output pixel is covered equally often",
         ),
         Deviation(
             paper="64 px only",
-            here="one more layer for every doubling of the size, channels doubling up to 512",
+            implementation="one more layer for every doubling of the size, channels doubling up to 512",
             reason="the comparisons of later papers are at 512 px and do not say how",
         ),
         Deviation(
             paper="authors' code adds an L2 penalty of 1e-5",
-            here="none",
+            implementation="none",
             reason="the paper does not mention it",
         ),
         Deviation(
             paper="batch of 128, 64 channels next to the image",
-            here="preset quick: batch of 16, 32 channels (a factor of 2 narrower)",
+            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower)",
             reason="minutes on two CPU cores",
         ),
     ),

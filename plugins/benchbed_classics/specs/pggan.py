@@ -41,24 +41,24 @@ PGGAN = MethodSpec(
     deviations=(
         Deviation(
             paper="section 3: the standard deviation over the whole minibatch",
-            here="over groups of 4 images",
+            implementation="over groups of 4 images",
             reason="as the authors' code",
         ),
         Deviation(
             paper="appendix A.1: minibatches of 16, from 256 px on of 14, 6 and 3",
-            here="of 16 at every size",
+            implementation="of 16 at every size",
             reason="the paper lowers it to fit its GPUs' memory alone",
         ),
         Deviation(
             paper="appendix A.1: each phase, fading in or stable, takes 800 thousand images",
-            here="each takes an equal share of the budget",
+            implementation="each takes an equal share of the budget",
             reason="a comparison fixes the budget; 12,000 kimg at 512 px, as in preset paper, make "
             "800 thousand images a phase",
         ),
         Deviation(
             paper="latent of 512, at most 512 channels, growth from 4 px, batch of 16, step size "
             "1e-3, decay of 0.999",
-            here="preset quick: latent of 64, at most 32 channels (a factor of 16 narrower), "
+            implementation="preset quick: latent of 64, at most 32 channels (a factor of 16 narrower), "
             "growth from 8 px on with 30 % of a level's time to fade in, batch of 8, step size "
             "2e-3, decay of 0.99",
             reason="minutes on two CPU cores are three thousand updates",

@@ -34,29 +34,29 @@ WGAN = MethodSpec(
         Deviation(
             paper="section 4.1: DCGAN's networks at 64 px; authors' code: 4 x 4 kernels, channels "
             "that double without end",
-            here="those networks; one more layer for every doubling of the size, channels doubling "
+            implementation="those networks; one more layer for every doubling of the size, channels doubling "
             "up to 512",
             reason="the rule of dcgan here, so that the two differ in their objective alone",
         ),
         Deviation(
             paper="algorithm 1 has 5 critic updates before each generator update; authors' code "
             "has 100 before the first 25 and before every 500th",
-            here="as the authors' code",
+            implementation="as the authors' code",
             reason="the paper's results were made with it",
         ),
         Deviation(
             paper="authors' code clips before each critic update, algorithm 1 after it",
-            here="after it, and once at the start",
+            implementation="after it, and once at the start",
             reason="so every score is given by a critic within its bounds",
         ),
         Deviation(
             paper="training is counted in generator updates",
-            here="every critic update takes a batch of its own from the budget",
+            implementation="every critic update takes a batch of its own from the budget",
             reason="the budget counts the images shown, for every method alike",
         ),
         Deviation(
             paper="batch of 64, 64 channels next to the image, step size 5e-5",
-            here="preset quick: batch of 16, 32 channels (a factor of 2 narrower), step size 2e-4, "
+            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower), step size 2e-4, "
             "always 5 critic updates",
             reason="minutes on two CPU cores are some hundred generator updates; the first 25 of "
             "the authors' schedule alone would take the whole budget",

@@ -28,18 +28,18 @@ WGAN_GP = MethodSpec(
         Deviation(
             paper="section 5.2 tries many networks at 64 px, DCGAN's among them; authors' code has "
             "5 x 5 kernels and a dense first layer",
-            here="the networks of dcgan here, at every size, the critic's batch normalisation "
+            implementation="the networks of dcgan here, at every size, the critic's batch normalisation "
             "replaced by layer normalisation (section 4)",
             reason="so that wgan, wgan-gp and dcgan differ in their objective alone",
         ),
         Deviation(
             paper="training is counted in generator updates",
-            here="every critic update takes a batch of its own from the budget",
+            implementation="every critic update takes a batch of its own from the budget",
             reason="the budget counts the images shown, for every method alike",
         ),
         Deviation(
             paper="batch of 64, 64 channels next to the image, step size 1e-4",
-            here="preset quick: batch of 16, 32 channels (a factor of 2 narrower)",
+            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower)",
             reason="minutes on two CPU cores",
         ),
     ),

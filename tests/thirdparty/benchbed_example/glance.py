@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from benchbed import Evaluation, MetricInputs, MetricValue, Task
+from benchbed import EvaluationContext, MetricInputs, MetricValue, Task
 
 
 def brightness_gap(inputs: MetricInputs) -> float:
@@ -14,13 +14,13 @@ def brightness_gap(inputs: MetricInputs) -> float:
 class Glance(Task):
     """Draws one sample and compares its brightness."""
 
-    def evaluate(self, evaluation: Evaluation) -> list[MetricValue]:
+    def evaluate(self, evaluation: EvaluationContext) -> list[MetricValue]:
         """One value, of one sample."""
         rng = torch.Generator().manual_seed(evaluation.seed)
         evaluation.method.eval()
         with torch.no_grad():
             image = evaluation.method.sample(1, rng).image
-        real = evaluation.real[evaluation.reference_split].images
+        real = evaluation.real_images[evaluation.reference_split].images
         (spec,) = evaluation.metrics
         level = float((image.float().mean() + 1) * 127.5)
         gap = abs(float(np.mean(real)) - level)

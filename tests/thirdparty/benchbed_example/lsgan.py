@@ -35,9 +35,9 @@ class LSGAN(Method[LSGANSettings]):
             nn.Conv2d(w, 1, quarter * 2),
             nn.Flatten(0),
         )
-        self.average("generator", 0.9)
+        self.register_ema("generator", 0.9)
         rate = self.settings.learning_rate
-        self.optimize(
+        self.register_optimizers(
             generator=adam(self.generator, rate), discriminator=adam(self.discriminator, rate)
         )
 
@@ -54,11 +54,11 @@ class LSGAN(Method[LSGANSettings]):
         self.update("discriminator", d_loss)
         g_loss = (self.discriminator(fake) - 1).square().mean()
         self.update("generator", g_loss)
-        self.update_average("generator")
+        self.update_ema("generator")
         if self.steps == self.settings.nan_at:
             g_loss = g_loss * float("nan")
         return {"discriminator": d_loss, "generator": g_loss}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """From the averaged generator."""
-        return Batch(image=self.averaged("generator")(self.noise(count, LATENT, rng=rng)))
+        return Batch(image=self.get_ema("generator")(self.noise(count, LATENT, rng=rng)))

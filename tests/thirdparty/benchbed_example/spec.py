@@ -8,7 +8,7 @@ from benchbed import (
     MethodSpec,
     MetricSpec,
     Paper,
-    Part,
+    LayoutPart,
     Phantom,
     TaskSpec,
     hookimpl,
@@ -35,15 +35,15 @@ DISCS = DatasetSpec(
     title="Discs",
     modality="drawings",
     licence="public domain",
-    access="draw them yourself.",
+    access_instructions="draw them yourself.",
     layouts=(
         Layout(
             folders=("discs",),
-            parts=(Part(image="images/{id}.png", mask="masks/{id}.png"),),
-            picture="  discs/images/NAME.png  discs/masks/NAME.png",
+            parts=(LayoutPart(image="images/{id}.png", mask="masks/{id}.png"),),
+            diagram="  discs/images/NAME.png  discs/masks/NAME.png",
         ),
     ),
-    phantom=Phantom(render="benchbed_example.discs:render", counts={"train": 24, "test": 8}),
+    phantom=Phantom(render="benchbed_example.discs:render", case_counts={"train": 24, "test": 8}),
     channels=1,
 )
 
@@ -60,7 +60,7 @@ GLANCE = TaskSpec(
     name="glance",
     title="Is the first sample as bright as the real images?",
     implementation="benchbed_example.glance:Glance",
-    abilities=frozenset({"sample"}),
+    capabilities=frozenset({"sample"}),
     metrics=("brightness-gap",),
 )
 

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed.report import budget_picture
-from benchbed.report.budgets import Budgets
-from benchbed.report.courses import over_budgets
-from benchbed.report.frame import frame
+from benchbed.report.budgets import BudgetFigure
+from benchbed.report.courses import build_budget_figures
+from benchbed.report.frame import build_frame
 from benchbed.runs.record import Record
 
 Make = Callable[..., Record]
@@ -20,9 +20,9 @@ Make = Callable[..., Record]
 BUDGETS = (2.0, 8.0, 4.0)
 
 
-def _budgets(records: Iterable[Record]) -> tuple[Budgets, ...]:
-    metrics = registry().specs(MetricSpec)
-    return over_budgets("board", frame(records), [metrics["swd"], metrics["kl"]], {})
+def _budgets(records: Iterable[Record]) -> tuple[BudgetFigure, ...]:
+    metrics = get_registry().get_specs(MetricSpec)
+    return build_budget_figures("board", build_frame(records), [metrics["swd"], metrics["kl"]], {})
 
 
 def _records(make: Make) -> list[Record]:
@@ -41,8 +41,8 @@ def test_runs_with_several_budgets_form_a_curve(make: Make) -> None:
     """Sorted by budget and seed; a metric without direction or a single budget has none."""
     (found,) = _budgets(_records(make))
     assert [(p.dataset, p.metric.name) for p in found.panels] == [("a", "swd"), ("b", "swd")]
-    assert [course.label for course in found.panels[0].courses] == ["dcgan", "pggan"]
-    course = found.panels[0].courses[0]
+    assert [course.label for course in found.panels[0].curves] == ["dcgan", "pggan"]
+    course = found.panels[0].curves[0]
     assert course.points == ((2, 0.5), (2, 1.5), (4, 0.25), (4, 1.25), (8, 0.125), (8, 1.125))
     assert course.means == {2: 1.0, 4: 0.75, 8: 0.625}
 
@@ -56,7 +56,7 @@ def test_runs_that_differ_beyond_the_budget_have_separate_pictures(make: Make) -
     ]
     timed = [make("dcgan", dataset="a", kimg=None, seconds=s) for s in (60.0, 120.0)]
     found = _budgets([*_records(make), *more, *timed])
-    assert len(found) == len({budgets.picture for budgets in found}) == 4
+    assert len(found) == len({budgets.picture_file for budgets in found}) == 4
     assert {len(budgets.panels) for budgets in found} == {1, 2}
     assert not _budgets(timed)
 
@@ -67,7 +67,7 @@ def test_different_data_of_one_name_have_separate_panels(make: Make) -> None:
     (found,) = _budgets([*_records(make), *changed])
     swd = [panel for panel in found.panels if panel.metric.name == "swd"]
     assert [panel.dataset for panel in swd] == ["a (1)", "a (2)", "b"]
-    assert sorted(len(panel.courses[0].points) for panel in swd) == [3, 6, 6]
+    assert sorted(len(panel.curves[0].points) for panel in swd) == [3, 6, 6]
 
 
 def test_a_single_budget_gives_no_curve(make: Make) -> None:
@@ -78,14 +78,14 @@ def test_labels_contain_only_settings_in_which_curves_differ(make: Make) -> None
     """A single run with other settings has no curve and changes no label."""
     lone = make("dcgan", dataset="c", kimg=2.0, settings={"width": 9})
     (found,) = _budgets([*_records(make), lone])
-    assert {c.label for p in found.panels for c in p.courses} == {"dcgan", "pggan"}
+    assert {c.label for p in found.panels for c in p.curves} == {"dcgan", "pggan"}
 
 
 def test_picture_contains_methods_and_budgets(make: Make) -> None:
     (found,) = _budgets(_records(make))
-    drawn = budget_picture.draw(found)
-    assert drawn == budget_picture.draw(found), "the same records give the same bytes"
-    assert budget_picture.key(found) in drawn
+    drawn = budget_picture.draw_budgets(found)
+    assert drawn == budget_picture.draw_budgets(found), "the same records give the same bytes"
+    assert budget_picture.hash_budgets(found) in drawn
     texts = {element.text for element in ElementTree.fromstring(drawn).iter() if element.text}
     assert {"dcgan", "pggan", "a: SWD ↓", "b: SWD ↓", "kimg", "2", "4", "8"} <= texts
     assert "wgan" not in texts
@@ -95,7 +95,7 @@ def test_every_budget_has_a_tick_when_datasets_differ_in_budgets(make: Make) -> 
     """Panels share an axis, so the last panel must not set the ticks of all."""
     later = [make("dcgan", values={"swd": 1.0}, dataset="z", kimg=kimg) for kimg in (8.0, 16.0)]
     (found,) = _budgets([*_records(make), *later])
-    root = ElementTree.fromstring(budget_picture.draw(found))
+    root = ElementTree.fromstring(budget_picture.draw_budgets(found))
     assert {"2", "4", "8", "16"} <= {element.text for element in root.iter()}
 
 
@@ -104,7 +104,7 @@ def test_picture_is_large_enough_for_its_legend(make: Make, count: int) -> None:
     names = [f"a-method-of-a-rather-long-name-{place:02d}" for place in range(count)]
     records = [make(m, values={"swd": 1.0}, kimg=k) for m in names for k in BUDGETS]
     (found,) = _budgets(records)
-    root = ElementTree.fromstring(budget_picture.draw(found))
+    root = ElementTree.fromstring(budget_picture.draw_budgets(found))
     width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     assert width >= 72 * 0.06 * len(names[0])
     assert height >= 72 * 0.18 * count

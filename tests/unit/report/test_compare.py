@@ -8,11 +8,11 @@ from itertools import combinations
 import pytest
 
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed.report import grids, markdown
-from benchbed.report.boards import overview
-from benchbed.report.comparison import Comparison
-from benchbed.report.frame import frame
+from benchbed.report.boards import build_overview
+from benchbed.report.comparison import MethodComparison
+from benchbed.report.frame import build_frame
 from benchbed.report.leaderboard import Leaderboard
 from benchbed.runs.record import Record
 
@@ -23,7 +23,7 @@ SETS = ("a", "b", "c", "d", "e", "f")
 
 
 def _leaderboard(records: Iterable[Record]) -> Leaderboard:
-    return overview(frame(records), "synthesis", registry().specs(MetricSpec))
+    return build_overview(build_frame(records), "synthesis", get_registry().get_specs(MetricSpec))
 
 
 def _grid(make: Make, methods: Iterable[str] = METHODS, seeds: int = 2) -> list[Record]:
@@ -36,7 +36,7 @@ def _grid(make: Make, methods: Iterable[str] = METHODS, seeds: int = 2) -> list[
     ]
 
 
-def _only(records: Iterable[Record]) -> Comparison:
+def _only(records: Iterable[Record]) -> MethodComparison:
     (comparison,) = _leaderboard(records).comparisons
     return comparison
 
@@ -47,18 +47,18 @@ def test_methods_that_differ_on_every_dataset_are_ranked(make: Make) -> None:
     assert [(rank.label, rank.mean) for rank in part.ranks] == [
         ("acgan", 1.0), ("dcgan", 2.0), ("wgan", 3.0),
     ]  # fmt: skip
-    assert [rank.best for rank in part.ranks] == [True, False, False]
-    assert part.friedman is not None
-    assert part.friedman < 0.01
+    assert [rank.is_best for rank in part.ranks] == [True, False, False]
+    assert part.friedman_p is not None
+    assert part.friedman_p < 0.01
     # 2.343 * sqrt(3 * 4 / (6 * 6))
-    assert part.critical == pytest.approx(1.353, abs=1e-3)
+    assert part.critical_difference == pytest.approx(1.353, abs=1e-3)
     assert part.groups == (("acgan", "dcgan"), ("dcgan", "wgan"))
-    assert [rank.tied for rank in part.ranks] == [False, True, False]
+    assert [rank.is_tied for rank in part.ranks] == [False, True, False]
     for pair, (first, second) in zip(part.pairs, combinations(METHODS, 2), strict=True):
         assert (pair.first, pair.second) == (first, second)
         assert (pair.count, pair.wins, pair.losses) == (12, 12, 0)
         # Every difference of a pair is the same: 2 of 2**12 patterns, times three comparisons.
-        assert pair.p == pytest.approx(3 * 2 / 2**12)
+        assert pair.p_value == pytest.approx(3 * 2 / 2**12)
         difference = METHODS.index(first) - METHODS.index(second)
         assert pair.difference == pytest.approx(difference), "SWD of the first minus the second"
         assert pair.interval == pytest.approx((difference, difference))
@@ -72,11 +72,11 @@ def test_higher_is_better_for_metrics_with_direction_up(make: Make) -> None:
     ]
     (part,) = _only(records).metrics
     assert part.ranks[0].label == "wgan"
-    assert part.friedman is None, "Friedman's test needs three methods"
+    assert part.friedman_p is None, "Friedman's test needs three methods"
     pair = part.pairs[0]
     assert (pair.first, pair.wins, pair.losses) == ("wgan", 6, 0)
     assert pair.difference == pytest.approx(0.1)
-    reverse = pair.turned()
+    reverse = pair.flip_order()
     assert (reverse.first, reverse.wins, reverse.losses) == ("dcgan", 0, 6)
     assert reverse.difference == pytest.approx(-0.1)
     assert reverse.interval == pytest.approx((-0.1, -0.1))
@@ -94,7 +94,7 @@ def test_difference_of_two_methods_has_an_interval_from_three_pairs(make: Make) 
     assert (pair.first, pair.difference) == ("wgan", pytest.approx(-0.2))
     assert pair.interval is not None
     assert pair.interval == pytest.approx((-0.3, -0.1))
-    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render(_leaderboard(records))
+    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render_markdown(_leaderboard(records))
     two = [r for r in records if r.dataset != "c"]
     assert _only(two).metrics[0].pairs[0].interval is None
 
@@ -109,18 +109,18 @@ def test_too_few_pairs_and_datasets_give_a_warning(make: Make) -> None:
     assert all(fact in few_pairs for fact in ("3 comparisons", "p = 1", "7 pairs", "0.05"))
     assert few_datasets.startswith("2 datasets")
     assert all(fact in few_datasets for fact in ("3 methods", "3 datasets"))
-    assert all(pair.p is None for pair in comparison.metrics[0].pairs)
+    assert all(pair.p_value is None for pair in comparison.metrics[0].pairs)
     assert comparison.metrics[0].groups == (METHODS,), "no methods differ significantly"
-    page = markdown.render(_leaderboard(records))
+    page = markdown.render_markdown(_leaderboard(records))
     assert f"> {few_pairs}" in page
 
 
 def test_six_pairs_are_enough_for_two_methods_and_five_are_not(make: Make) -> None:
     records = _grid(make, ("dcgan", "wgan"), seeds=1)
     (part,) = _only(records).metrics
-    assert part.pairs[0].p == pytest.approx(2 / 2**6)
+    assert part.pairs[0].p_value == pytest.approx(2 / 2**6)
     (part,) = _only([r for r in records if r.dataset != "f"]).metrics
-    assert part.pairs[0].p is None
+    assert part.pairs[0].p_value is None
 
 
 def test_a_comparison_never_mixes_sources_or_conditions(make: Make) -> None:
@@ -137,7 +137,7 @@ def test_a_comparison_never_mixes_sources_or_conditions(make: Make) -> None:
 def test_one_dataset_gives_no_comparison(make: Make) -> None:
     leaderboard = _leaderboard([make(m, seed) for m in METHODS for seed in (0, 1)])
     assert not leaderboard.comparisons
-    assert grids.NO_COMPARISON in markdown.render(leaderboard)
+    assert grids.NO_COMPARISON_TEXT in markdown.render_markdown(leaderboard)
 
 
 def test_a_dataset_in_two_framings_counts_once(make: Make) -> None:
@@ -185,12 +185,12 @@ def test_ties_with_the_best_are_marked_and_explained(make: Make) -> None:
     leaderboard = _leaderboard(_seeds(make, 9, acgan=0.1, dcgan=0.1001, wgan=0.5))
     (table,) = leaderboard.tables
     cells = {row.label: row.cells["swd"] for row in table.rows}
-    assert cells["acgan"].best
-    assert {label: cell.tied for label, cell in cells.items()} == {
+    assert cells["acgan"].is_best
+    assert {label: cell.is_tied for label, cell in cells.items()} == {
         "acgan": False, "dcgan": True, "wgan": False,
     }  # fmt: skip
     assert not table.warnings
-    page = markdown.render(leaderboard)
+    page = markdown.render_markdown(leaderboard)
     row = next(line for line in page.splitlines() if line.startswith("| dcgan"))
     assert row.split("|")[3].strip().endswith("≈")
     explanation = next(line for line in page.splitlines() if "≈: " in line)
@@ -199,7 +199,7 @@ def test_ties_with_the_best_are_marked_and_explained(make: Make) -> None:
 
 def test_too_few_seeds_mark_no_tie_and_give_the_needed_number(make: Make) -> None:
     (table,) = _leaderboard(_seeds(make, 2, acgan=0.1, dcgan=0.1001, wgan=0.5)).tables
-    assert not any(row.cells["swd"].tied for row in table.rows)
+    assert not any(row.cells["swd"].is_tied for row in table.rows)
     # 2 * 2 / 2**7 is the first below 0.05.
     assert len(table.warnings) == 1
     assert table.warnings[0].startswith("2 seeds")
@@ -213,7 +213,7 @@ def test_three_seeds_have_a_bootstrap_interval_and_two_have_none(make: Make) -> 
     for seeds in (2, 3):
         leaderboard = _leaderboard(make(seed=s, values={"swd": 0.1 * s}) for s in range(seeds))
         cell = leaderboard.tables[0].rows[0].cells["swd"]
-        page[seeds] = markdown.render(leaderboard)
+        page[seeds] = markdown.render_markdown(leaderboard)
         assert (cell.seed_interval is None) == (seeds == 2)
     assert "| 0.05 ± 0.07071 |" in page[2]
     assert "| 0.1 ± 0.1 [0, 0.2] |" in page[3]

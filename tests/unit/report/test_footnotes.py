@@ -16,8 +16,8 @@ from rich.console import Console
 from benchbed import paths
 from benchbed.report import csvfile, latex, markdown, terminal
 from benchbed.report.leaderboard import Leaderboard
-from benchbed.report.verdict import Word, verdict
-from benchbed.report.write import leaderboards
+from benchbed.report.verdict import VerdictWord, compare_with_paper
+from benchbed.report.write import build_leaderboards
 from benchbed.runs.record import Record
 
 Make = Callable[..., Record]
@@ -34,7 +34,7 @@ def leaderboard(make: Make) -> Leaderboard:
         for m in ("acgan", "dcgan", "skrgan")
         for d in ("lung-ct", "chest-xray")
     ]
-    found = leaderboards(records, paths.benchmarks() / "papers")
+    found = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     return next(b for b in found if b.name == "zhang2019-skrgan-table1")
 
 
@@ -46,7 +46,7 @@ def test_a_footnote_marks_only_the_affected_values(leaderboard: Leaderboard) -> 
         for row in table.rows:
             for name, cell in row.cells.items():
                 if marks & set(cell.marks):
-                    marked.add((table.protocol["dataset"], row.method, name, cell.printed))
+                    marked.add((table.protocol["dataset"], row.method, name, cell.paper_value))
     assert marked == {
         ("lung-ct", "dcgan", "fid", "285.0"), ("lung-ct", "acgan", "fid", "222.5"),
     }  # fmt: skip
@@ -56,11 +56,11 @@ def test_marks_and_footnotes_match_one_to_one(leaderboard: Leaderboard) -> None:
     for table in leaderboard.tables:
         used = [m for row in table.rows for cell in row.cells.values() for m in cell.marks]
         assert list(dict.fromkeys(used)) == [note.mark for note in table.footnotes]
-        assert all(cell.printed for row in table.rows for cell in row.cells.values() if cell.marks)
+        assert all(cell.paper_value for row in table.rows for cell in row.cells.values() if cell.marks)
 
 
 def test_footnotes_are_in_every_format(leaderboard: Leaderboard) -> None:
-    page, tex = markdown.render(leaderboard), latex.render(leaderboard)
+    page, tex = markdown.render_markdown(leaderboard), latex.render_latex(leaderboard)
     lung = next(t for t in leaderboard.tables if t.protocol["dataset"] == "lung-ct")
     row = next(r for r in lung.rows if r.method == "dcgan")
     marks = ",".join(row.cells["fid"].marks)
@@ -68,8 +68,8 @@ def test_footnotes_are_in_every_format(leaderboard: Leaderboard) -> None:
     assert rf"285.0\textsuperscript{{{marks}}} & better" in tex
     for note in lung.footnotes:
         assert f"- <sup>{note.mark}</sup> {note.text}" in page
-        assert rf"\textsuperscript{{{note.mark}}} {latex.escape(note.text)}" in tex
-    lines = csv.DictReader(io.StringIO(csvfile.render(leaderboard)))
+        assert rf"\textsuperscript{{{note.mark}}} {latex.escape_latex(note.text)}" in tex
+    lines = csv.DictReader(io.StringIO(csvfile.render_csv(leaderboard)))
     marked = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
     assert marked == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
 
@@ -85,32 +85,32 @@ def imported(make: Make) -> Leaderboard:
         for m in ("acgan", "dcgan")
         for seed in (0, 1)
     ]  # fmt: skip
-    found = leaderboards(records, paths.benchmarks() / "papers")
+    found = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     return next(b for b in found if b.name == "zhang2019-skrgan-table1")
 
 
 def test_every_format_marks_a_row_with_an_imported_record(imported: Leaderboard) -> None:
     (table,) = imported.tables
-    acgan, dcgan = (row for row in table.rows if not row.published)
+    acgan, dcgan = (row for row in table.rows if not row.is_published_only)
     assert acgan.marks == ()
     (mark,) = dcgan.marks
     (note,) = (note.text for note in table.footnotes if note.mark == mark)
-    assert note == dcgan.imported
+    assert note == dcgan.import_note
     assert all(fact in note for fact in ("seed 1", "from_them.zip", "SHA-256 0123456789ab"))
     assert "seed 0" not in note
-    page, tex = markdown.render(imported), latex.render(imported)
+    page, tex = markdown.render_markdown(imported), latex.render_latex(imported)
     assert f"| dcgan<sup>{mark}</sup> | 2/2 |" in page
     assert f"- <sup>{mark}</sup> {note}" in page
     # Every part of the table that contains the row also contains its footnote.
     assert tex.count(rf"dcgan\textsuperscript{{{mark}}} & 2/2") > 1
-    assert tex.count(rf"\textsuperscript{{{mark}}} {latex.escape(note)}") == tex.count(
+    assert tex.count(rf"\textsuperscript{{{mark}}} {latex.escape_latex(note)}") == tex.count(
         rf"dcgan\textsuperscript{{{mark}}} & 2/2"
     )
-    lines = list(csv.DictReader(io.StringIO(csvfile.render(imported))))
+    lines = list(csv.DictReader(io.StringIO(csvfile.render_csv(imported))))
     assert {line["method"] for line in lines if line["imported"] == note} == {"dcgan"}
     assert {line["imported"] for line in lines if line["method"] != "dcgan"} == {""}
     console = Console(width=300, record=True, file=io.StringIO())
-    console.print(*terminal.render(table, console), sep="\n")
+    console.print(*terminal.render_terminal(table, console), sep="\n")
     assert f"dcgan: {note}" in console.export_text()
 
 
@@ -132,9 +132,9 @@ def test_marks_of_rows_and_cells_are_distinct(imported: Leaderboard) -> None:
 def test_a_verdict_is_one_of_four_words_with_reasons_only_if_not_comparable(
     ours: float, printed: Decimal, direction: str, reasons: list[str]
 ) -> None:
-    found = verdict(ours, str(printed), direction, reasons)
-    assert found.word in get_args(Word)
-    assert set(get_args(Word)) == {"matches", "better", "worse", "not comparable"}
+    found = compare_with_paper(ours, str(printed), direction, reasons)
+    assert found.word in get_args(VerdictWord)
+    assert set(get_args(VerdictWord)) == {"matches", "better", "worse", "not comparable"}
     assert bool(found.reasons) == (found.word == "not comparable")
     assert (found.word == "not comparable") == (bool(reasons) or direction == "none")
     if found.word in {"better", "worse"}:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from benchbed import paths
 from benchbed.report import grids, latex
-from benchbed.report.write import leaderboards
+from benchbed.report.write import build_leaderboards
 from benchbed.runs.record import Record
 
 Make = Callable[..., Record]
@@ -69,12 +69,12 @@ def test_a_table_compiles_with_any_label(make: Make, tmp_path: Path) -> None:
         for m in ("acgan", "dcgan", "wgan")
         for note in (odd, "wide " * 60)
     ]
-    found = leaderboards(records, paths.benchmarks() / "papers")
+    found = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     names = ("synthesis", "zhang2019-skrgan-table1")
     for leaderboard in found:
         tables = tuple(replace(t, title=t.title + odd, warnings=(odd,)) for t in leaderboard.tables)
         if leaderboard.name in names:
-            text = latex.render(replace(leaderboard, tables=tables))
+            text = latex.render_latex(replace(leaderboard, tables=tables))
             (tmp_path / f"{leaderboard.name}.tex").write_text(text, encoding="utf-8")
     log = _compile(tmp_path, "\n".join(rf"\input{{{name}}}" for name in names))
     assert "Missing character" not in log
@@ -102,18 +102,18 @@ def test_a_wide_table_is_split_and_keeps_all_columns(make: Make) -> None:
     values = {"swd": 0.123456, "ms-ssim-realfake": 0.3, "fid-random": 3.5, "kl": 0.5,
               "kid-random": 2.0, "ms-ssim-diversity": 0.2, "precision-random": 0.1,
               "recall-random": 0.7}  # fmt: skip
-    leaderboard = leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
-    tex = latex.render(leaderboard)
+    leaderboard = build_leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
+    tex = latex.render_latex(leaderboard)
     parts = re.findall(r"\\toprule\n(.*?) \\\\\n\\midrule", tex)
     assert len(parts) > 1
     headings = [heading for part in parts for heading in part.split(" & ")]
     assert all(part.startswith("Method & Seeds & ") for part in parts)
     expected = [
-        latex.escape(c.heading) for b in grids.table(leaderboard.tables[0]).blocks for c in b
+        latex.escape_latex(c.heading) for b in grids.build_table_grid(leaderboard.tables[0]).column_blocks for c in b
     ]
     assert [h for h in headings if h not in {"Method", "Seeds"}] == expected
     widths = [len(re.sub(r"\\\w+(\{\\\w+\})?|[{}]", "", part)) for part in parts]
-    assert max(widths) <= latex.LETTERS
+    assert max(widths) <= latex.MAX_LINE_LETTERS
     assert f"({len(parts)} of {len(parts)})" in tex
 
 
@@ -127,7 +127,7 @@ COMMANDS = re.compile(
 @given(st.text(max_size=30))
 def test_escaped_text_has_no_special_characters(plain: str) -> None:
     """Except in commands for a single letter; braces are balanced."""
-    rest = COMMANDS.sub("", latex.escape(plain))
+    rest = COMMANDS.sub("", latex.escape_latex(plain))
     assert not set(rest) & set("\\$&#%_^\n\r\t\0")
     assert rest.replace("~", "").isascii()
     depth = 0
@@ -151,4 +151,4 @@ def test_escaped_text_has_no_special_characters(plain: str) -> None:
     ],
 )
 def test_escaping(plain: str, shown: str) -> None:
-    assert latex.escape(plain) == shown
+    assert latex.escape_latex(plain) == shown

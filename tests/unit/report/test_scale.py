@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchbed.report import csvfile, latex, markdown, statistics
-from benchbed.report.compare import MOST_METHODS
+from benchbed.report.compare import MAX_METHODS
 from benchbed.report.leaderboard import Leaderboard
-from benchbed.report.write import leaderboards
+from benchbed.report.write import build_leaderboards
 from benchbed.runs.record import Record
 
 Make = Callable[..., Record]
@@ -55,9 +55,9 @@ def _seeds(make: Make, count: int) -> list[Record]:
 
 
 def _reported(records: Sequence[Record]) -> list[Leaderboard]:
-    found = leaderboards(list(records), NO_PAPERS)
+    found = build_leaderboards(list(records), NO_PAPERS)
     for leaderboard in found:
-        for render in (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render):
+        for render in (markdown.render_markdown, csvfile.render_csv, csvfile.render_comparisons, latex.render_latex):
             assert render(leaderboard)
     return found
 
@@ -77,7 +77,7 @@ def test_four_times_the_records_take_four_times_as_long(
     _reported(few)  # scipy loads once
     ratios = []
     for _ in range(3):
-        statistics._signed_rank.cache_clear()
+        statistics._compute_rank_pattern_p.cache_clear()
         ratios.append(_seconds(many) / _seconds(few))
         if ratios[-1] <= MOST:
             break
@@ -86,18 +86,18 @@ def test_four_times_the_records_take_four_times_as_long(
 
 def test_very_many_methods_are_ranked_but_not_compared_in_pairs(make: Make) -> None:
     """The table of pairs grows quadratically and would be unreadable."""
-    (leaderboard,) = _reported(_settings(make, 4 * MOST_METHODS))
+    (leaderboard,) = _reported(_settings(make, 4 * MAX_METHODS))
     (comparison,) = leaderboard.comparisons
     (part,) = comparison.metrics
-    assert len(part.ranks) == 2 * MOST_METHODS
+    assert len(part.ranks) == 2 * MAX_METHODS
     assert part.pairs == ()
-    assert comparison.picture == ""
+    assert comparison.picture_file == ""
     (warning,) = (w for w in comparison.warnings if "100 methods" in w)
     assert "4950" in warning
-    page = markdown.render(leaderboard)
+    page = markdown.render_markdown(leaderboard)
     assert warning in page
     assert "| Mean rank |" in page
     assert "| Methods |" not in page
-    assert ": pairs" not in latex.render(leaderboard)
-    (few,) = _reported(_settings(make, 2 * MOST_METHODS))
-    assert "| Methods |" in markdown.render(few)
+    assert ": pairs" not in latex.render_latex(leaderboard)
+    (few,) = _reported(_settings(make, 2 * MAX_METHODS))
+    assert "| Methods |" in markdown.render_markdown(few)

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchbed import paths
-from benchbed.registry import registry
+from benchbed.registry import get_registry
 from benchbed.report import csvfile, latex, markdown, picture
 from benchbed.report.leaderboard import Leaderboard
-from benchbed.report.write import leaderboards, write
+from benchbed.report.write import build_leaderboards, write_leaderboards
 from benchbed.runs.record import Record
-from benchbed.runs.store import Store
+from benchbed.runs.store import ResultStore
 
 Make = Callable[..., Record]
 
@@ -43,10 +43,10 @@ def _many(make: Make) -> list[Record]:
 
 
 def _written(records: Sequence[Record]) -> list[str]:
-    found = leaderboards(list(records), paths.benchmarks() / "papers")
+    found = build_leaderboards(list(records), paths.find_benchmarks_folder() / "papers")
     assert len(found) > 5
     found = [leaderboard for leaderboard in found if leaderboard.tables]
-    writers = (markdown.render, csvfile.render, csvfile.render_comparisons, latex.render)
+    writers = (markdown.render_markdown, csvfile.render_csv, csvfile.render_comparisons, latex.render_latex)
     return [writer(leaderboard) for leaderboard in found for writer in writers]
 
 
@@ -91,7 +91,7 @@ def test_no_table_has_two_protocols_and_no_comparison_two_sources(
     for place, record in enumerate(records):
         records[place] = record.model_copy(update={"id": f"r{place}"})
     by_id = {record.id: record for record in records}
-    for leaderboard in leaderboards(records, paths.benchmarks() / "papers"):
+    for leaderboard in build_leaderboards(records, paths.find_benchmarks_folder() / "papers"):
         for table in leaderboard.tables:
             runs = [by_id[run] for row in table.rows for run in row.runs]
             kinds = {(r.protocol_hash, r.precision, r.source, r.fingerprint) for r in runs}
@@ -107,7 +107,7 @@ def _cell_texts(leaderboard: Leaderboard) -> list[str]:
     from benchbed.report import text
 
     return [
-        text.value(cell)
+        text.format_value(cell)
         for table in leaderboard.tables
         for row in table.rows
         for cell in row.cells.values()
@@ -116,20 +116,20 @@ def _cell_texts(leaderboard: Leaderboard) -> list[str]:
 
 
 def test_every_format_has_every_number(make: Make) -> None:
-    leaderboard = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
+    leaderboard = build_leaderboards(_many(make), paths.find_benchmarks_folder() / "papers")[0]
     shown = _cell_texts(leaderboard)
     assert len(shown) > 20
-    page, tex = markdown.render(leaderboard), latex.render(leaderboard)
+    page, tex = markdown.render_markdown(leaderboard), latex.render_latex(leaderboard)
     for number in shown:
         assert number in page
-        assert latex.escape(number) in tex
+        assert latex.escape_latex(number) in tex
 
 
 def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
-    leaderboard = leaderboards(_many(make), paths.benchmarks() / "papers")[0]
-    comparison = next(c for c in leaderboard.comparisons if c.picture)
-    drawn = picture.draw(comparison)
-    assert drawn == picture.draw(comparison)
+    leaderboard = build_leaderboards(_many(make), paths.find_benchmarks_folder() / "papers")[0]
+    comparison = next(c for c in leaderboard.comparisons if c.picture_file)
+    drawn = picture.draw_critical_differences(comparison)
+    assert drawn == picture.draw_critical_differences(comparison)
     assert "dc:date" not in drawn
     for part in comparison.metrics:
         assert f">{part.metric.title}" in drawn
@@ -139,22 +139,22 @@ def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
 
 def test_an_unchanged_picture_is_not_drawn_again(make: Make, tmp_path: Path) -> None:
     """A picture of other content is."""
-    found = leaderboards(_many(make), paths.benchmarks() / "papers")[:1]
-    first = next(c for c in found[0].comparisons if c.picture)
-    path = tmp_path / first.picture
-    path.write_text(f"older drawing of {picture.key(first)}")
-    files = write(found, tmp_path)
+    found = build_leaderboards(_many(make), paths.find_benchmarks_folder() / "papers")[:1]
+    first = next(c for c in found[0].comparisons if c.picture_file)
+    path = tmp_path / first.picture_file
+    path.write_text(f"older drawing of {picture.hash_comparison(first)}")
+    files = write_leaderboards(found, tmp_path)
     assert path in files
     assert path.read_text().startswith("older drawing")
     path.write_text("of something else")
-    write(found, tmp_path)
-    assert path.read_text() == picture.draw(first)
+    write_leaderboards(found, tmp_path)
+    assert path.read_text() == picture.draw_critical_differences(first)
 
 
 @pytest.mark.parametrize("formats", [["md"], ["csv"], ["tex"], ["md", "tex"]])
 def test_only_requested_formats_are_written(make: Make, tmp_path: Path, formats: list[str]) -> None:
     records = [make(m, dataset=d) for m in ("dcgan", "wgan") for d in ("chest-xray", "lung-ct")]
-    files = write(leaderboards(records, paths.benchmarks() / "papers"), tmp_path, formats)
+    files = write_leaderboards(build_leaderboards(records, paths.find_benchmarks_folder() / "papers"), tmp_path, formats)
     assert sorted(files) == sorted(tmp_path.iterdir())
     assert {path.suffix[1:] for path in files} == set(formats)
 
@@ -170,9 +170,9 @@ def test_committed_leaderboards_are_up_to_date(tmp_path: Path) -> None:
     committed = ROOT / "results/leaderboards"
     for file in committed.glob("*.svg"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    registry.cache_clear()
-    found = leaderboards(Store(ROOT / "results").records(), ROOT / "benchmarks/papers")
-    files = write(found, tmp_path)
+    get_registry.cache_clear()
+    found = build_leaderboards(ResultStore(ROOT / "results").load_records(), ROOT / "benchmarks/papers")
+    files = write_leaderboards(found, tmp_path)
     # HTML pages have separate tests.
     kinds = {path.suffix for path in files}
     expected = {path.name for path in committed.iterdir() if path.suffix in kinds}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchbed.report import statistics
-from benchbed.report.limits import LEVEL, holm, pairs_needed, smallest_p
+from benchbed.report.limits import SIGNIFICANCE_LEVEL, apply_holm, count_required_pairs, compute_smallest_p
 
 # Demsar 2006, Table 6: AUC of C4.5, with m, with cf, with both, on 14 datasets. The last row but
 # one has 0.975 twice in the paper, ranked differently, so the first is 0.9751 here.
@@ -25,11 +25,11 @@ DEMSAR = np.array([
 
 def test_mean_ranks_and_critical_difference_match_demsar() -> None:
     """Demsar prints 3.143, 2.000, 2.893, 1.964 and a critical difference of 1.25."""
-    ranks = statistics.mean_ranks(DEMSAR)
+    ranks = statistics.compute_mean_ranks(DEMSAR)
     assert ranks == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)
-    assert statistics.critical_difference(4, 14) == pytest.approx(1.25, abs=5e-3)
+    assert statistics.compute_critical_difference(4, 14) == pytest.approx(1.25, abs=5e-3)
     # His statistic is 9.28 with p = 0.0258; scipy corrects for ties, which gives a smaller p.
-    assert 0.01 < statistics.friedman(DEMSAR) < 0.0258
+    assert 0.01 < statistics.compute_friedman_p(DEMSAR) < 0.0258
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_mean_ranks_and_critical_difference_match_demsar() -> None:
 def test_nemenyi_quantiles_match_the_published_table(methods: int, quantile: float) -> None:
     """Demsar 2006, Table 5a, which truncates some values after three digits."""
     unit = (methods * (methods + 1) / 6) ** 0.5
-    assert statistics.critical_difference(methods, 1) / unit == pytest.approx(quantile, abs=1e-3)
+    assert statistics.compute_critical_difference(methods, 1) / unit == pytest.approx(quantile, abs=1e-3)
 
 
 @settings(max_examples=25, deadline=None)
@@ -57,27 +57,27 @@ def test_the_signed_rank_test_is_exact(differences: list[int]) -> None:
     observed = statistic(tuple(nonzero))
     patterns = list(product((-1, 1), repeat=len(nonzero)))
     expected = sum(statistic(p) >= observed - 1e-9 for p in patterns) / len(patterns)
-    assert statistics.signed_rank(differences) == pytest.approx(expected)
+    assert statistics.compute_signed_rank_p(differences) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("pairs", range(2, 12))
 def test_smallest_p_is_that_of_differences_of_one_sign(pairs: int) -> None:
-    p = statistics.signed_rank([float(d) for d in range(1, pairs + 1)])
-    assert p == pytest.approx(smallest_p(pairs))
+    p = statistics.compute_signed_rank_p([float(d) for d in range(1, pairs + 1)])
+    assert p == pytest.approx(compute_smallest_p(pairs))
 
 
 def test_below_six_pairs_no_test_rejects() -> None:
-    assert pairs_needed() == 6
+    assert count_required_pairs() == 6
     for comparisons in range(1, 60):
-        needed = pairs_needed(comparisons)
-        assert smallest_p(needed, comparisons) <= LEVEL < smallest_p(needed - 1, comparisons)
+        needed = count_required_pairs(comparisons)
+        assert compute_smallest_p(needed, comparisons) <= SIGNIFICANCE_LEVEL < compute_smallest_p(needed - 1, comparisons)
 
 
 def test_holm_correction_matches_r() -> None:
     """R: p.adjust(c(.01, .04, .03, .005), "holm") is 0.03 0.06 0.06 0.02."""
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([]) == []
+    assert apply_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert apply_holm([0.6, 0.7]) == [1.0, 1.0]
+    assert apply_holm([]) == []
 
 
 @given(st.lists(st.floats(1, 9), min_size=2, max_size=9), st.floats(0.1, 5))
@@ -85,7 +85,7 @@ def test_groups_are_the_largest_sets_within_the_critical_difference(
     ranks: list[float], critical: float
 ) -> None:
     ranks.sort()
-    found = statistics.groups(ranks, critical)
+    found = statistics.find_rank_groups(ranks, critical)
     together = {(a, b) for group in found for a in group for b in group if a < b}
     near = {(a, b) for b in range(len(ranks)) for a in range(b) if ranks[b] - ranks[a] < critical}
     assert together == near
@@ -98,19 +98,19 @@ def test_datasets_needed_is_the_least_number_with_a_difference(methods: int) -> 
 
     def differ(datasets: int) -> bool:
         scores = np.tile(np.arange(methods, dtype=float), (datasets, 1))
-        reject = statistics.friedman(scores) <= LEVEL
-        return reject and methods - 1 >= statistics.critical_difference(methods, datasets)
+        reject = statistics.compute_friedman_p(scores) <= SIGNIFICANCE_LEVEL
+        return reject and methods - 1 >= statistics.compute_critical_difference(methods, datasets)
 
-    needed = statistics.datasets_needed(methods)
+    needed = statistics.count_required_datasets(methods)
     assert differ(needed)
     assert needed == 2 or not differ(needed - 1)
 
 
 def test_equal_methods_do_not_differ() -> None:
     scores = np.ones((4, 3))
-    assert statistics.friedman(scores) == 1.0
-    assert list(statistics.mean_ranks(scores)) == [2, 2, 2]
-    assert statistics.signed_rank([0.0, 0.0]) == 1.0
+    assert statistics.compute_friedman_p(scores) == 1.0
+    assert list(statistics.compute_mean_ranks(scores)) == [2, 2, 2]
+    assert statistics.compute_signed_rank_p([0.0, 0.0]) == 1.0
 
 
 @pytest.mark.filterwarnings("error")

@@ -45,9 +45,9 @@ def test_folded_doubling_is_the_plain_one(
     conv = EqualizedConv2d(shape[1], 6, 3).double().to(memory_format=order)
     torch.nn.init.normal_(conv.bias)
     x = torch.randn(shape, dtype=torch.float64).contiguous(memory_format=order).requires_grad_()
-    assert equalized._folds(x)
+    assert equalized._should_fold(x)
     parameters = [conv.weight, conv.bias]
-    ours = derivatives(conv.doubled, x, parameters)
+    ours = derivatives(conv.forward_upsampled, x, parameters)
     theirs = derivatives(lambda x: plain_doubled(conv, x), x, parameters)
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
@@ -57,12 +57,12 @@ def test_folded_doubling_is_the_plain_one(
 def test_small_maps_and_autocast_are_not_folded() -> None:
     """There the plain form is taken, and is equal bit for bit."""
     conv, x = EqualizedConv2d(5, 6, 3), torch.randn(2, 5, 4, 4)
-    assert not equalized._folds(x)
-    assert torch.equal(conv.doubled(x), plain_doubled(conv, x))
+    assert not equalized._should_fold(x)
+    assert torch.equal(conv.forward_upsampled(x), plain_doubled(conv, x))
     wide = torch.randn(2, 5, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not equalized._folds(wide)
-        assert torch.equal(conv.doubled(wide), plain_doubled(conv, wide))
+        assert not equalized._should_fold(wide)
+        assert torch.equal(conv.forward_upsampled(wide), plain_doubled(conv, wide))
 
 
 @pytest.mark.parametrize("shape", [(4, 7), (2, 5, 3, 4)])

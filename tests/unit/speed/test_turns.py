@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from benchbed.metrics.features import full_float32
+from benchbed.metrics.features import disable_reduced_precision
 from benchmarks.speed import harness, machine
 from benchmarks.speed.cases import Sizes, trainings
 from benchmarks.speed.clock import Conditions, Lap
@@ -73,7 +73,7 @@ def loop(row: Lap, saving: Lap, batch: int) -> TimedLoop:
 
 def test_the_harness_is_counted_by_the_wall() -> None:
     """What is outside of the step, its part of a row of the log, and a checkpoint a minute."""
-    often = LOGGED.log_steps(2)
+    often = LOGGED.compute_log_interval(2)
     assert often > 1
     made = loop(Lap(0.2 * often, 0), Lap(3.0, 0), batch=2)
     share = harness_share(Lap(9.8, 0), Lap(9.0, 0), made, Conditions("wall", 0))
@@ -143,7 +143,7 @@ def test_float32_is_switched_by_the_switches_that_others_read() -> None:
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     for tf32, products in ((True, "high"), (False, "highest")):
         with machine.float32(tf32, CUDA):
-            with full_float32(CPU):
+            with disable_reduced_precision(CPU):
                 pass
             assert torch.get_float32_matmul_precision() == products
             assert torch.backends.cudnn.allow_tf32 is tf32

@@ -25,7 +25,7 @@ DATASETS = [
         name=_called(name),
         phantom=Phantom(
             render=f"benchbed_crooked.phantoms:{name}",
-            counts={"train": 24, "test": 8},
+            case_counts={"train": 24, "test": 8},
             seed=100 + number,
         ),
     )
