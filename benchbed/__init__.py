@@ -10,18 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchbed.api.layouts import DownloadSource as DownloadSource
-    from benchbed.api.layouts import Layout as Layout
-    from benchbed.api.layouts import LayoutPart as LayoutPart
-    from benchbed.api.layouts import Phantom as Phantom
-    from benchbed.api.layouts import VolumeSpec as VolumeSpec
+    from benchbed.api.dataset import DownloadSource as DownloadSource
+    from benchbed.api.dataset import Layout as Layout
+    from benchbed.api.dataset import LayoutPart as LayoutPart
+    from benchbed.api.dataset import Phantom as Phantom
+    from benchbed.api.dataset import VolumeSpec as VolumeSpec
     from benchbed.api.method import DerivedArray as DerivedArray
     from benchbed.api.method import Method as Method
     from benchbed.api.metric import ImageSet as ImageSet
     from benchbed.api.metric import MaskInputs as MaskInputs
+    from benchbed.api.metric import MemorisationSets as MemorisationSets
     from benchbed.api.metric import MetricInputs as MetricInputs
     from benchbed.api.metric import MetricValue as MetricValue
-    from benchbed.api.metric import MemorisationSets as MemorisationSets
+    from benchbed.api.settings import MethodSettings as MethodSettings
+    from benchbed.api.settings import setting as setting
     from benchbed.api.specs import DatasetSpec as DatasetSpec
     from benchbed.api.specs import Deviation as Deviation
     from benchbed.api.specs import MethodSpec as MethodSpec
@@ -35,12 +37,10 @@ if TYPE_CHECKING:
     from benchbed.api.types import DataShape as DataShape
     from benchbed.api.types import Figure as Figure
     from benchbed.api.types import Losses as Losses
-    from benchbed.data.weights import PublishedWeights as PublishedWeights
+    from benchbed.data.download.weights import PublishedWeights as PublishedWeights
     from benchbed.errors import BenchbedError as BenchbedError
     from benchbed.errors import BenchbedWarning as BenchbedWarning
-    from benchbed.hookspecs import hookimpl as hookimpl
-    from benchbed.settings import MethodSettings as MethodSettings
-    from benchbed.settings import setting as setting
+    from benchbed.registry.hooks import hookimpl as hookimpl
 
 __version__ = "0.1.0"
 
@@ -50,32 +50,32 @@ _HOME = {
     "BenchbedWarning": "errors",
     "DataShape": "api.types",
     "DatasetSpec": "api.specs",
-    "Derived": "api.method",
+    "DerivedArray": "api.method",
     "Deviation": "api.specs",
-    "Download": "api.layouts",
-    "Evaluation": "api.task",
+    "DownloadSource": "api.dataset",
+    "EvaluationContext": "api.task",
     "Figure": "api.types",
     "ImageSet": "api.metric",
-    "Layout": "api.layouts",
+    "Layout": "api.dataset",
+    "LayoutPart": "api.dataset",
     "Losses": "api.types",
     "MaskInputs": "api.metric",
+    "MemorisationSets": "api.metric",
     "Method": "api.method",
-    "MethodSettings": "settings",
+    "MethodSettings": "api.settings",
     "MethodSpec": "api.specs",
     "MetricInputs": "api.metric",
     "MetricSpec": "api.specs",
     "MetricValue": "api.metric",
     "Paper": "api.specs",
-    "Part": "api.layouts",
-    "Phantom": "api.layouts",
-    "PublishedWeights": "data.weights",
-    "Reference": "api.task",
+    "Phantom": "api.dataset",
+    "PublishedWeights": "data.download.weights",
+    "ReferenceCase": "api.task",
     "Task": "api.task",
     "TaskSpec": "api.specs",
-    "Unseen": "api.metric",
-    "Volumes": "api.layouts",
-    "hookimpl": "hookspecs",
-    "setting": "settings",
+    "VolumeSpec": "api.dataset",
+    "hookimpl": "registry.hooks",
+    "setting": "api.settings",
 }
 
 __all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605

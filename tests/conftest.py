@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from forked import Forker
 
-from benchbed import registry as registry_module
-from benchbed.files import hash_json
-from benchbed.runs.record import Record
+from benchbed.registry import lookup as registry_module
+from benchbed.results.record import Record
+from benchbed.utils.files import hash_json
 
 HERE = Path(__file__).parent
 REAL_DATA = os.environ.get("BENCHBED_DATA")

@@ -63,7 +63,7 @@ def child(job: dict[str, Any]) -> None:
         if job["die_at"]:
             die_at(job["die_at"], job["places"])
         from benchbed.cli.main import main
-        from benchbed.registry import get_registry
+        from benchbed.registry.lookup import get_registry
 
         get_registry.cache_clear()  # it was filled before this environment was there
         main()
@@ -100,9 +100,9 @@ def serve() -> None:
     import benchbed.metrics.memorisation
     import benchbed.metrics.swd
     import benchbed.report.write
-    import benchbed.runs.runner
+    import benchbed.runs.execute
     import benchbed.tasks.synthesis  # noqa: F401
-    from benchbed.metrics.features import create_random_extractor
+    from benchbed.metrics.features.untrained import create_random_extractor
 
     torch.set_num_threads(1)
     create_random_extractor()  # draws its weights once for all

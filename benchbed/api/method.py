@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from benchbed.api.averages import ExponentialMovingAverage
-from benchbed.api.ranks import DistributedContext
+from benchbed.api.distributed import DistributedContext
+from benchbed.api.ema import ExponentialMovingAverage
+from benchbed.api.settings import MethodSettings
 from benchbed.api.types import Batch, DataShape, Figure
-from benchbed.settings import MethodSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,7 +242,11 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
             std: Standard deviation of normal noise.
         """
         training = rng is None
-        size, source = (self.distributed.world_size, self.distributed.noise_generator) if training else (1, rng)
+        size, source = (
+            (self.distributed.world_size, self.distributed.noise_generator)
+            if training
+            else (1, rng)
+        )
         noise = torch.empty(count * size, *shape, device=rng.device if rng else self.device)
         if distribution == "uniform":
             noise.uniform_(-1.0, 1.0, generator=source)

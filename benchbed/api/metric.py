@@ -47,7 +47,9 @@ class ImageSet:
     @cached_property
     def content_hash(self) -> str:
         """Hash of the pixels and of the field of view."""
-        return self.pixel_hash if self.fov is None else f"{self.pixel_hash}-{_hash_images(self.fov)}"
+        return (
+            self.pixel_hash if self.fov is None else f"{self.pixel_hash}-{_hash_images(self.fov)}"
+        )
 
 
 def _hash_images(images: npt.NDArray[Any]) -> str:
@@ -172,5 +174,16 @@ class MetricValue:
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the value as a dict for JSON."""
-        return dict(vars(self))
+        """Return the JSON object of a record."""
+        return {
+            "metric": self.metric,
+            "value": self.value,
+            "recipe": self.recipe,
+            "n_real": self.n_real,
+            "n_fake": self.n_fake,
+            "floor": self.baseline,
+            "n_floor": self.n_baseline,
+            "low": self.ci_low,
+            "high": self.ci_high,
+            "note": self.note,
+        }

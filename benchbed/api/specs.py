@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchbed.api.layouts import DownloadSource, Layout, Phantom, VolumeSpec
+from benchbed.api.dataset import DownloadSource, Layout, Phantom, VolumeSpec
 
 Direction = Literal["up", "down", "none"]
 """Whether a larger value is better (``up``), a smaller one (``down``), or neither."""
@@ -246,7 +246,12 @@ class MetricSpec:
     paper: Paper | None = None
 
     def __post_init__(self) -> None:
-        _check_spec("metric", self.name, self.implementation, *([self.weights_check] if self.weights_check else []))
+        _check_spec(
+            "metric",
+            self.name,
+            self.implementation,
+            *([self.weights_check] if self.weights_check else []),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
-from benchbed.cli.options import complete_datasets, complete_methods
+from benchbed.cli.options import complete_datasets, complete_methods, format_examples
 
 if TYPE_CHECKING:
     from benchbed.testing import CheckOutcome

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from benchbed.runs.comparison import RunComparison, MetricRow, FactValue
-    from benchbed.runs.record import MeasuredMetric
+    from benchbed.results.record import MeasuredMetric
+    from benchbed.results.run_comparison import FactValue, MetricRow, RunComparison
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -42,13 +42,13 @@ def compare(
     Runs that differ in task, dataset, source, size, budget or precision are not comparable. The
     reason is printed first, and no value is marked as better.
     """
-    from benchbed import paths
     from benchbed.api.specs import MetricSpec
+    from benchbed.config import paths
     from benchbed.errors import BenchbedError
-    from benchbed.registry import get_registry
-    from benchbed.runs.comparison import compare_runs as compare_runs
-    from benchbed.runs.lookup import find_record
-    from benchbed.runs.store import ResultStore
+    from benchbed.registry.lookup import get_registry
+    from benchbed.results.lookup import find_record
+    from benchbed.results.run_comparison import compare_runs as compare_runs
+    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     records = [find_record(store, run) for run in runs]
@@ -73,7 +73,7 @@ def compare(
 
 
 def _print_comparison(found: RunComparison, console: Console, *, everything: bool) -> None:
-    from benchbed.cli.plain import make_plain_text
+    from benchbed.cli.output import make_plain_text
 
     if found.reasons:
         # One line per reason: this is what a reader must not miss.
@@ -89,7 +89,7 @@ def _print_comparison(found: RunComparison, console: Console, *, everything: boo
 def _print_facts(found: RunComparison, console: Console, *, everything: bool) -> None:
     from rich.table import Table
 
-    from benchbed.cli.plain import make_plain_text
+    from benchbed.cli.output import make_plain_text
 
     facts = [fact for fact in found.facts if everything or fact.differs]
     if not facts:
@@ -114,7 +114,7 @@ def _print_facts(found: RunComparison, console: Console, *, everything: bool) ->
 def _print_metrics(found: RunComparison, console: Console) -> None:
     from rich.table import Table
 
-    from benchbed.cli.plain import make_plain_text
+    from benchbed.cli.output import make_plain_text
 
     console.print()
     if not found.metric_rows:
@@ -143,16 +143,16 @@ def _print_metrics(found: RunComparison, console: Console) -> None:
 
 def _format_heading(line: MetricRow) -> str:
     from benchbed.api.specs import MetricSpec
-    from benchbed.registry import get_registry
-    from benchbed.report.text import format_heading
+    from benchbed.registry.lookup import get_registry
+    from benchbed.report.render.tables import format_heading
 
     spec = get_registry().get_specs(MetricSpec).get(line.metric)
     return line.metric if spec is None else format_heading(spec)
 
 
 def _format_cell(line: MetricRow, index: int) -> Text:
-    from benchbed.cli.plain import make_plain_text
-    from benchbed.report.text import format_interval, format_number
+    from benchbed.cli.output import make_plain_text
+    from benchbed.report.render.tables import format_interval, format_number
 
     measured = line.values[index]
     if measured is None or measured.value is None:
@@ -166,7 +166,7 @@ def _format_cell(line: MetricRow, index: int) -> Text:
 
 
 def _format_baseline(measured: MeasuredMetric) -> str:
-    from benchbed.report.text import format_number
+    from benchbed.report.render.tables import format_number
 
     if measured.baseline is None:
         return MISSING

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli.examples import format_examples
-from benchbed.cli.options import complete_datasets
+from benchbed.cli.options import complete_datasets, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -28,7 +27,7 @@ def data() -> None:
 
 def _find_downloadable_dataset() -> str:
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     specs = get_registry().get_specs(DatasetSpec).values()
     return next((spec.name for spec in specs if spec.downloads), "DATASET")
@@ -41,24 +40,24 @@ def _complete_named(incomplete: str) -> list[str]:
 @app.command(epilog=format_examples("data status", "data status --data-root my/data"))
 def status(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
     """Show which datasets are on this machine and how many cases they have."""
-    from benchbed import paths
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import get_registry
+    from benchbed.config import paths
+    from benchbed.registry.lookup import get_registry
 
     root = paths.resolve_data_root(data_root)
     rows = [_describe_status(spec, root) for spec in get_registry().get_specs(DatasetSpec).values()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    from benchbed.cli.console import print_rows
+    from benchbed.cli.output import print_rows
 
     typer.echo(f"Data root: {root}.", err=True)
     print_rows(rows, empty="No plugin offers a dataset.")
 
 
 def _describe_status(spec: Any, root: Path) -> dict[str, str]:
-    from benchbed.data.collection import collect_cases
-    from benchbed.data.source import find_dataset
+    from benchbed.data.sources.cases import collect_cases
+    from benchbed.data.sources.resolve import find_dataset
     from benchbed.errors import BenchbedError
 
     report = find_dataset(spec, root)
@@ -86,9 +85,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Decode and hash every file. List undecodable files and duplicates."""
-    from benchbed.cli.console import ConsoleReporter
-    from benchbed.data.source import resolve_collection
-    from benchbed.data.verify import verify_files as examine
+    from benchbed.cli.output import ConsoleReporter
+    from benchbed.data.sources.integrity import verify_files as examine
+    from benchbed.data.sources.resolve import resolve_collection
 
     with ConsoleReporter() as reporter:
         collection = resolve_collection(name, "real", data_root, reporter.report_message)
@@ -96,7 +95,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps(findings.as_dict(), indent=2))
     else:
-        from benchbed.cli.facts import print_facts
+        from benchbed.cli.output import print_facts
 
         print_facts(findings.as_dict())
     if findings.undecodable:
@@ -105,7 +104,8 @@ def verify(
 
 @app.command(
     epilog=format_examples(
-        f"data fetch {_find_downloadable_dataset()}", f"data fetch {_find_downloadable_dataset()} --data-root my/data"
+        f"data fetch {_find_downloadable_dataset()}",
+        f"data fetch {_find_downloadable_dataset()} --data-root my/data",
     )
 )
 def fetch(
@@ -123,12 +123,12 @@ def fetch(
     Repeat the command to resume an interrupted download. Exit code: 0 dataset is present, 1 source
     is unreachable or sends a wrong file, 2 no open download, 130 stopped.
     """
-    from benchbed import paths
     from benchbed.api.specs import DatasetSpec
-    from benchbed.cli.console import ConsoleReporter, print_rows
-    from benchbed.data.fetch import FetchError
-    from benchbed.data.fetch import fetch_dataset as download
-    from benchbed.registry import get_registry
+    from benchbed.cli.output import ConsoleReporter, print_rows
+    from benchbed.config import paths
+    from benchbed.data.download.fetch import FetchError
+    from benchbed.data.download.fetch import fetch_dataset as download
+    from benchbed.registry.lookup import get_registry
 
     spec = get_registry().get_spec(DatasetSpec, name)
     root = paths.resolve_data_root(data_root)

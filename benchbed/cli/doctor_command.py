@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -25,7 +25,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     facts = {**_describe_machine(), **_describe_folders(data_root, results)}
     broken = [
@@ -35,7 +35,7 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({**facts, "broken": broken}, indent=2))
     else:
-        from benchbed.cli.facts import print_facts
+        from benchbed.cli.output import print_facts
 
         print_facts({**facts, "broken plugins": broken or "none"})
         for plugin in get_registry().broken_plugins:
@@ -51,7 +51,7 @@ def _describe_machine() -> dict[str, Any]:
         import torch
     except Exception as error:
         return {"torch": f"broken: {type(error).__name__}: {error}"}
-    from benchbed.metrics.features import INCEPTION_WEIGHTS
+    from benchbed.metrics.features.inception import INCEPTION_WEIGHTS
 
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     weights = INCEPTION_WEIGHTS.find_file()
@@ -80,11 +80,11 @@ def _describe_bf16(cuda: bool) -> str:
 
 
 def _describe_folders(data_root: Path | None, results: Path | None) -> dict[str, str]:
-    from benchbed import paths
     from benchbed.api.specs import DatasetSpec
-    from benchbed.data.source import find_dataset
+    from benchbed.config import paths
+    from benchbed.data.sources.resolve import find_dataset
     from benchbed.errors import BenchbedError
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     root = paths.resolve_data_root(data_root)
     specs = get_registry().get_specs(DatasetSpec).values()

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
-from benchbed.cli.options import complete_metrics
+from benchbed.cli.options import complete_metrics, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -47,10 +46,10 @@ def evaluate(
     """Score a folder of images against a folder of real images."""
     from benchbed.api.metric import MemorisationSets
     from benchbed.api.specs import MetricSpec, TaskSpec
-    from benchbed.cli.console import ConsoleReporter
-    from benchbed.data.folder import find_common_size, open_folder
-    from benchbed.registry import get_registry
-    from benchbed.runs.plan_checks import check_input_kind
+    from benchbed.cli.output import ConsoleReporter
+    from benchbed.data.image_folder import find_common_size, open_folder
+    from benchbed.registry.lookup import get_registry
+    from benchbed.runs.validate import check_input_kind
 
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
     specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
@@ -63,10 +62,9 @@ def evaluate(
             folder.load_images(chosen, reporter.report_progress) for folder in folders
         )
         unseen = MemorisationSets(photographs, rest[0]) if rest else None
-        from benchbed.metrics.feature_cache import FeatureCache
-        from benchbed.runs.device import create_fabric
-        from benchbed.runs.obtain import resolve_available_metrics
-        from benchbed.tasks.scoring import score_sets
+        from benchbed.metrics.features.cache import FeatureCache
+        from benchbed.tasks.scoring import resolve_available_metrics, score_sets
+        from benchbed.training.device import create_fabric
 
         specs = resolve_available_metrics(specs, reporter)
         features = FeatureCache(create_fabric(device, "fp32").device, reporter.report_progress)
@@ -82,8 +80,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
         return
-    from benchbed.cli.console import print_rows
-    from benchbed.cli.values import build_value_rows
+    from benchbed.cli.output import build_value_rows, print_rows
 
     print_rows(build_value_rows(values), empty="No metrics to compute.")
     typer.echo(f"Resizing all images to {chosen} px.", err=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -35,10 +35,10 @@ def export(
     sample grid, a model card, and a manifest with SHA-256 checksums. Exporting the same run twice
     gives identical bytes.
     """
-    from benchbed import paths
-    from benchbed.runs.export import export_run as pack
-    from benchbed.runs.export import find_exportable_run
-    from benchbed.runs.store import ResultStore
+    from benchbed.config import paths
+    from benchbed.results.store import ResultStore
+    from benchbed.sharing.export import export_run as pack
+    from benchbed.sharing.export import find_exportable_run
 
     found = find_exportable_run(ResultStore(paths.resolve_results_folder(results)), run)
     name = f"{found.record.id}.zip"

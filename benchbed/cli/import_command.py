@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -29,16 +29,18 @@ def import_(
     imported. Checksums detect damage, not the author: compare the SHA-256 with the one that
     `benchbed export` printed. Exit code: 0 imported, 2 rejected.
     """
-    from benchbed import paths
-    from benchbed.cli.plain import escape_control_characters
-    from benchbed.runs.install import import_run, check_archive
-    from benchbed.runs.store import ResultStore
+    from benchbed.cli.output import escape_control_characters
+    from benchbed.config import paths
+    from benchbed.results.store import ResultStore
+    from benchbed.sharing.install import check_archive, import_run
 
     store = ResultStore(paths.resolve_results_folder(results))
     offer = check_archive(file)
     for note in offer.notes:
         typer.echo(escape_control_characters(note), err=True)
-    fresh = import_run(offer, store, lambda text: typer.echo(escape_control_characters(text), err=True))
+    fresh = import_run(
+        offer, store, lambda text: typer.echo(escape_control_characters(text), err=True)
+    )
     run = offer.record.id
     if as_json:
         facts = {"run": run, "installed": fresh, "sha256": offer.archive.sha256}

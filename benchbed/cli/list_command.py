@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -31,14 +31,14 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    from benchbed.cli.console import print_rows
+    from benchbed.cli.output import print_rows
 
     print_rows(rows, empty=f"No {kind} found.")
 
 
 def _list_methods() -> list[dict[str, Any]]:
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     return [
         {
@@ -54,7 +54,7 @@ def _list_methods() -> list[dict[str, Any]]:
 
 def _list_datasets() -> list[dict[str, Any]]:
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     return [
         {
@@ -79,7 +79,7 @@ def _list_datasets() -> list[dict[str, Any]]:
 
 def _list_metrics() -> list[dict[str, Any]]:
     from benchbed.api.specs import MetricSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     better = {"up": "higher", "down": "lower", "none": "neither"}
     return [
@@ -95,7 +95,7 @@ def _list_metrics() -> list[dict[str, Any]]:
 
 def _list_tasks() -> list[dict[str, Any]]:
     from benchbed.api.specs import TaskSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     return [
         {
@@ -109,7 +109,7 @@ def _list_tasks() -> list[dict[str, Any]]:
 
 
 def _list_suites() -> list[dict[str, Any]]:
-    from benchbed.suites.suite import read_suite, list_shipped_suites
+    from benchbed.suites.spec import list_shipped_suites, read_suite
 
     suites = [read_suite(path) for path in list_shipped_suites().values()]
     return [
@@ -125,7 +125,7 @@ def _list_suites() -> list[dict[str, Any]]:
 
 
 def _list_plugins() -> list[dict[str, Any]]:
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     return [
         {
@@ -139,12 +139,14 @@ def _list_plugins() -> list[dict[str, Any]]:
 
 
 def _list_runs(results: Path | None) -> list[dict[str, Any]]:
-    from benchbed import paths
-    from benchbed.runs.lookup import list_folder_names, describe_state
-    from benchbed.runs.store import ResultStore
+    from benchbed.config import paths
+    from benchbed.results.lookup import describe_state, list_folder_names
+    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
-    states = {name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)}
+    states = {
+        name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)
+    }
     for record in store.load_records():
         states.setdefault(record.id, record.state)
     return [{"run": name, "state": state} for name, state in sorted(states.items())]

@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from benchbed import __version__
 from benchbed.errors import BenchbedError, make_unknown_error
-from benchbed.files import DISK_FULL_ERRNOS
+from benchbed.utils.files import DISK_FULL_ERRNOS
 
 COMMANDS = {
     "run": "Train a method on a dataset, score it, and write a record.",
@@ -80,7 +80,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback(epilog=EPILOG)
 def benchbed(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Compare GAN methods for medical images: same data, same budget, same metrics."""
@@ -100,7 +101,7 @@ def main() -> None:
     try:
         app(prog_name="benchbed")
     except BenchbedError as error:
-        from benchbed.cli.plain import escape_control_characters
+        from benchbed.cli.output import escape_control_characters
 
         typer.echo(f"benchbed: {escape_control_characters(str(error))}", err=True)
         sys.exit(2)
@@ -113,7 +114,7 @@ def main() -> None:
         # An OSError without a file is a bug of ours and keeps its traceback.
         if not full and error.filename is None:
             raise
-        from benchbed.cli.plain import escape_control_characters
+        from benchbed.cli.output import escape_control_characters
 
         place = escape_control_characters(str(error.filename))
         hint = "; free some disk space" if full else ""

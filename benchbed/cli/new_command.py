@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def new() -> None:
 def method(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a method: a small GAN to replace part by part."""
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
     from benchbed.scaffold.package import create_package
 
     files = create_package("method", name, into)
@@ -35,20 +35,26 @@ def method(name: NameArgument, into: IntoOption = Path()) -> None:
     _print_next_steps(name, into, files, ["--method", name, "--dataset", partner])
 
 
-@app.command(epilog=format_examples("new dataset my-pictures", "new dataset my-pictures --into plugins"))
+@app.command(
+    epilog=format_examples("new dataset my-pictures", "new dataset my-pictures --into plugins")
+)
 def dataset(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a dataset: layout, splits and a phantom."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
     from benchbed.scaffold.package import create_package
 
     files = create_package("dataset", name, into)
     known = get_registry().get_specs(MethodSpec).values()
-    partner = next((m.name for m in known if "sample" in m.capabilities and not m.required_inputs), None)
+    partner = next(
+        (m.name for m in known if "sample" in m.capabilities and not m.required_inputs), None
+    )
     _print_next_steps(name, into, files, ["--method", partner, "--dataset", name])
 
 
-def _print_next_steps(name: str, into: Path, files: Sequence[Path], run: Sequence[str | None]) -> None:
+def _print_next_steps(
+    name: str, into: Path, files: Sequence[Path], run: Sequence[str | None]
+) -> None:
     """Print what was written and the next commands; no run without a partner for it."""
     folder = into / name
     commands = [["pip", "install", "-e", str(folder)], ["benchbed", "check", name]]

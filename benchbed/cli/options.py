@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
 
 _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
@@ -28,7 +30,7 @@ def parse_duration(text: str, option: str) -> float:
 def complete_methods(incomplete: str) -> list[str]:
     """Complete names of methods, for the shell."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     return [name for name in get_registry().get_specs(MethodSpec) if name.startswith(incomplete)]
 
@@ -36,7 +38,7 @@ def complete_methods(incomplete: str) -> list[str]:
 def complete_datasets(incomplete: str) -> list[str]:
     """Complete names of datasets, for the shell."""
     from benchbed.api.specs import DatasetSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     names = [*get_registry().get_specs(DatasetSpec), "folder:"]
     return [name for name in names if name.startswith(incomplete)]
@@ -45,6 +47,19 @@ def complete_datasets(incomplete: str) -> list[str]:
 def complete_metrics(incomplete: str) -> list[str]:
     """Complete names of metrics, for the shell."""
     from benchbed.api.specs import MetricSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     return [name for name in get_registry().get_specs(MetricSpec) if name.startswith(incomplete)]
+
+
+def format_examples(*commands: str) -> str:
+    """Return the epilog of a help text.
+
+    Args:
+        *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` are
+            replaced by the first installed ones.
+    """
+    method = next(iter(get_registry().get_specs(MethodSpec)), "METHOD")
+    dataset = next(iter(get_registry().get_specs(DatasetSpec)), "DATASET")
+    lines = [f"  benchbed {command}" for command in commands]
+    return "\n\n".join(["Examples:", *lines]).format(method=method, dataset=dataset)

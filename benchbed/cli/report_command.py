@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 if TYPE_CHECKING:
-    from benchbed.report.leaderboard import Leaderboard
+    from benchbed.report.model.leaderboard import Leaderboard
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=format_examples("report", "report --out paper/tables --format tex", "report --serve"))
+@app.command(
+    epilog=format_examples("report", "report --out paper/tables --format tex", "report --serve")
+)
 def report(
     results: Annotated[
         Path | None,
@@ -44,13 +46,13 @@ def report(
     ] = True,
 ) -> None:
     """Build the leaderboards from the records."""
-    from benchbed import paths
+    from benchbed.config import paths
     from benchbed.errors import BenchbedError
     from benchbed.report import FORMATS
 
     kinds = _select_formats(formats or [*FORMATS, "html"], (*FORMATS, "html"))
     from benchbed.report.write import build_leaderboards, write_leaderboards
-    from benchbed.runs.store import ResultStore
+    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     records = store.load_records()
@@ -62,7 +64,7 @@ def report(
     boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     files = write_leaderboards(boards, folder, kinds)
     if serve or "html" in kinds:
-        from benchbed.report.html.page import write_page
+        from benchbed.report.render.html.page import write_page
 
         files.append(write_page(boards, records, store.root, folder))
     if show and not serve:
@@ -70,7 +72,7 @@ def report(
             _print_tables(board)
     typer.echo(f"{len(records)} records, {len(files)} files written to {folder}.", err=True)
     if serve:
-        from benchbed.report.html.server import serve as serve_folder
+        from benchbed.report.render.html.server import serve as serve_folder
 
         serve_folder(folder, port, typer.echo, browse=browse)
 
@@ -87,7 +89,7 @@ def _select_formats(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
 def _print_tables(board: Leaderboard) -> None:
     from rich.console import Console
 
-    from benchbed.report import terminal
+    from benchbed.report.render import terminal
 
     console = Console()
     console.rule(board.title)

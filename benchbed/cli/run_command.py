@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.examples import format_examples
-from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
+from benchbed.cli.options import (
+    complete_datasets,
+    complete_methods,
+    complete_metrics,
+    format_examples,
+)
 
 if TYPE_CHECKING:
-    from benchbed.cli.console import ConsoleReporter
+    from benchbed.cli.output import ConsoleReporter
+    from benchbed.config.run_config import RunConfig
+    from benchbed.results.store import ResultStore
+    from benchbed.runs.execute import RunOutcome
     from benchbed.runs.plan import RunPlan
-    from benchbed.runs.request import RunConfig
-    from benchbed.runs.runner import RunOutcome
-    from benchbed.runs.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -157,13 +161,13 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train a method on a dataset, score it, and write a record."""
-    from benchbed import paths
     from benchbed.cli.options import parse_duration
+    from benchbed.config import paths
+    from benchbed.config.run_config import RunConfig
+    from benchbed.config.settings import parse_assignments, read_settings_file
     from benchbed.errors import BenchbedError
-    from benchbed.runs.request import RunConfig
-    from benchbed.runs.store import ResultStore
-    from benchbed.settings import parse_assignments, read_settings_file
-    from benchbed.training.board import check_logger
+    from benchbed.results.store import ResultStore
+    from benchbed.training.loggers import check_logger
 
     check_logger(logger)
     options = {
@@ -188,7 +192,10 @@ def run(
             dataset=dataset,
             task=task,
             preset=preset,
-            settings={**(read_settings_file(settings) if settings else {}), **parse_assignments(changes or ())},
+            settings={
+                **(read_settings_file(settings) if settings else {}),
+                **parse_assignments(changes or ()),
+            },
             seed=seed,
             source=source,
             data_root=data_root,
@@ -216,8 +223,8 @@ def run(
 
 
 def _load_run_config(store: ResultStore, run: str, data_root: Path | None) -> RunConfig:
-    from benchbed.runs.lookup import find_plan
-    from benchbed.runs.request import RunConfig
+    from benchbed.config.run_config import RunConfig
+    from benchbed.results.lookup import find_plan
 
     _, plan = find_plan(store, run)
     protocol = plan["protocol"]
@@ -262,10 +269,10 @@ def _execute_plan(
     resume: str | None,
     as_json: bool,
 ) -> None:
-    from benchbed import paths
-    from benchbed.cli.console import ConsoleReporter
+    from benchbed.cli.output import ConsoleReporter
+    from benchbed.config import paths
     from benchbed.errors import BenchbedError
-    from benchbed.runs.plan import plan_run
+    from benchbed.runs.planner import plan_run
 
     with ConsoleReporter() as reporter:
         planned = plan_run(request, reporter)
@@ -287,24 +294,31 @@ def _execute_with_messages(
     execution: Mapping[str, Any],
 ) -> RunOutcome:
     # Imported late: torch is slow to import, and all user errors were found before.
-    from benchbed.runs.runner import RunError, execute_run
+    from benchbed.runs.execute import RunError, execute_run
     from benchbed.training.loop import TrainingInterrupted, TrainingOptions
 
-    reporter.report_message(f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget_text}.")
+    reporter.report_message(
+        f"Run {planned.id}: {planned.method.title}, {planned.protocol.budget_text}."
+    )
     folder = store.get_run_folder(planned.id)
     try:
-        return execute_run(planned, store, reporter, options=TrainingOptions(**options), **execution)
+        return execute_run(
+            planned, store, reporter, options=TrainingOptions(**options), **execution
+        )
     except TrainingInterrupted as error:
         reporter.report_message(f"Stopped. Resume with: benchbed run --resume {planned.id}")
         raise typer.Exit(130) from error
     except RunError as error:
-        reporter.report_message(f"The run failed: {error}. See the traceback in {folder / 'log.txt'}.")
+        reporter.report_message(
+            f"The run failed: {error}. See the traceback in {folder / 'log.txt'}."
+        )
         raise typer.Exit(1) from error
 
 
-def _print_outcome(outcome: RunOutcome, store: ResultStore, reporter: ConsoleReporter, as_json: bool) -> None:
-    from benchbed.cli.console import format_duration, print_rows
-    from benchbed.cli.values import build_value_rows
+def _print_outcome(
+    outcome: RunOutcome, store: ResultStore, reporter: ConsoleReporter, as_json: bool
+) -> None:
+    from benchbed.cli.output import build_value_rows, format_duration, print_rows
 
     record = outcome.record
     path = store.get_record_path(record.id)
@@ -315,7 +329,9 @@ def _print_outcome(outcome: RunOutcome, store: ResultStore, reporter: ConsoleRep
     elif record.state == "finished":
         print_rows(build_value_rows(record.metrics), empty="No metrics to compute.")
     if record.state == "diverged":
-        reporter.report_message(f"The run diverged: {record.message}. The record states this as its result.")
+        reporter.report_message(
+            f"The run diverged: {record.message}. The record states this as its result."
+        )
     reporter.report_message(
         f"{record.training.kimg:.1f} kimg in {format_duration(record.training.seconds)} "
         f"({record.training.images_per_second:.0f} images/s). Record: {path}"

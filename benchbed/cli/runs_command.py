@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 if TYPE_CHECKING:
-    from benchbed.runs.prune import FolderUsage, PruneOptions
-    from benchbed.runs.store import ResultStore
+    from benchbed.results.prune import FolderUsage, PruneOptions
+    from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -66,9 +66,9 @@ def prune(
     are never touched. Nothing is deleted without --yes. Exit code 1 if something could not be
     deleted.
     """
-    from benchbed import paths
-    from benchbed.runs.prune import PruneOptions, measure_folders
-    from benchbed.runs.store import ResultStore
+    from benchbed.config import paths
+    from benchbed.results.prune import PruneOptions, measure_folders
+    from benchbed.results.store import ResultStore
 
     wanted = PruneOptions(weights, failed, 0.0 if older_than is None else _parse_age(older_than))
     store = ResultStore(paths.resolve_results_folder(results))
@@ -101,7 +101,7 @@ def _prune_runs(
     store: ResultStore, holdings: list[FolderUsage], wanted: PruneOptions
 ) -> tuple[dict[str, int], list[str]]:
     """Return bytes freed by run, and a message for each run that could not be deleted."""
-    from benchbed.runs.prune import prune_run
+    from benchbed.results.prune import prune_run
 
     freed: dict[str, int] = {}
     refused: list[str] = []
@@ -119,7 +119,9 @@ def _prune_runs(
     return freed, refused
 
 
-def _build_row(holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int] | None) -> dict[str, object]:
+def _build_row(
+    holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int] | None
+) -> dict[str, object]:
     removal, size, reason = holding.plan_removal(wanted)
     row: dict[str, object] = {
         "run": holding.run,
@@ -136,8 +138,7 @@ def _build_row(holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int]
 
 
 def _print_rows(rows: list[dict[str, object]]) -> None:
-    from benchbed.cli.console import print_rows
-    from benchbed.cli.plain import escape_control_characters
+    from benchbed.cli.output import escape_control_characters, print_rows
 
     display = [
         {
@@ -158,12 +159,16 @@ def _describe_removal(row: dict[str, object]) -> str:
     if row["goes"] == "nothing":
         return f"– ({row['reason']})" if row["reason"] else "–"
     text = "all" if row["goes"] == "folder" else str(row["goes"])
-    return f"{text}, {_format_size(row['goes_bytes'])}" + (f" ({row['reason']})" if row["reason"] else "")
+    return f"{text}, {_format_size(row['goes_bytes'])}" + (
+        f" ({row['reason']})" if row["reason"] else ""
+    )
 
 
-def _print_summary(holdings: list[FolderUsage], wanted: PruneOptions, freed: dict[str, int] | None) -> None:
+def _print_summary(
+    holdings: list[FolderUsage], wanted: PruneOptions, freed: dict[str, int] | None
+) -> None:
     """Print how much is freed, and how much other options would free."""
-    from benchbed.runs.prune import PruneOptions as Wish
+    from benchbed.results.prune import PruneOptions as Wish
 
     planned = sum(holding.plan_removal(wanted)[1] for holding in holdings)
     if freed is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -28,24 +28,26 @@ def sample(
 
     Volumes are written as NIfTI together with their masks. A picture shows the first ones.
     """
-    from benchbed import paths
-    from benchbed.cli.console import ConsoleReporter
-    from benchbed.runs.lookup import find_run
-    from benchbed.runs.store import ResultStore
+    from benchbed.cli.output import ConsoleReporter
+    from benchbed.config import paths
+    from benchbed.results.lookup import find_run
+    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     find_run(store, run)
     folder = paths.ensure_writable(out)
-    from benchbed.runs.trained import load_trained_method
-    from benchbed.training.pictures import save_samples
+    from benchbed.runs.build import load_trained_method
     from benchbed.training.sampling import draw_samples
+    from benchbed.training.visualization.images import save_samples
 
     with ConsoleReporter() as reporter:
         name, method = load_trained_method(store, run, device)
-        samples = draw_samples(method, count, seed, lambda n: reporter.report_progress("sampling", n, count))
+        samples = draw_samples(
+            method, count, seed, lambda n: reporter.report_progress("sampling", n, count)
+        )
         if method.data.dimensions == 3:
             # Imported late: nibabel is slow to load, and only volumes need it.
-            from benchbed.training.volume_output import save_volumes
+            from benchbed.training.visualization.volumes import save_volumes
 
             save_volumes(samples, folder)
         else:

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.examples import format_examples
-from benchbed.cli.options import complete_datasets, complete_methods, complete_metrics
+from benchbed.cli.options import (
+    complete_datasets,
+    complete_methods,
+    complete_metrics,
+    format_examples,
+)
+from benchbed.config.paths import get_checkpoint_path
+from benchbed.results.lookup import describe_state, list_run_names, match_run_name
+from benchbed.results.store import ResultStore
 
 if TYPE_CHECKING:
     from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -26,7 +34,9 @@ def _complete(incomplete: str) -> list[str]:
 
 
 @app.command(
-    epilog=format_examples("show {method}", "show {method} --size 64", "show {dataset} --json", "show RUN")
+    epilog=format_examples(
+        "show {method}", "show {method} --size 64", "show {dataset} --json", "show RUN"
+    )
 )
 def show(
     name: Annotated[
@@ -56,18 +66,17 @@ def show(
     if as_json:
         typer.echo(json.dumps(facts, indent=2, default=str))
         return
-    from benchbed.cli.facts import print_facts
+    from benchbed.cli.output import print_facts
 
     print_facts(facts)
 
 
 def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
-    from benchbed import paths
     from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
-    from benchbed.cli.run_facts import collect_run_facts
+    from benchbed.config import paths
     from benchbed.errors import make_unknown_error
-    from benchbed.registry import get_registry
-    from benchbed.runs.store import ResultStore
+    from benchbed.registry.lookup import get_registry
+    from benchbed.results.store import ResultStore
 
     known = get_registry()
     if name in known.get_specs(MethodSpec):
@@ -78,7 +87,9 @@ def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
         return collect_metric_facts(known.get_specs(MetricSpec)[name])
     if name in known.get_specs(TaskSpec):
         return collect_task_facts(known.get_specs(TaskSpec)[name])
-    if (found := collect_run_facts(ResultStore(paths.resolve_results_folder(results)), name)) is not None:
+    if (
+        found := collect_run_facts(ResultStore(paths.resolve_results_folder(results)), name)
+    ) is not None:
         return found
     kinds = (MethodSpec, DatasetSpec, MetricSpec, TaskSpec)
     names = [other for kind in kinds for other in known.get_specs(kind)]  # type: ignore[type-var]
@@ -92,7 +103,7 @@ def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
 def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
     """Return the facts in a method's spec and settings."""
     from benchbed.api.specs import CAPABILITIES
-    from benchbed.registry import load_object, get_registry
+    from benchbed.registry.lookup import get_registry, load_object
 
     model = load_object(spec.settings)
     return {
@@ -107,25 +118,29 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
         "needs": sorted(spec.required_inputs) or ["images alone"],
         "equations": [{"place": place, "formula": formula} for place, formula in spec.equations],
         "settings": [
-            _describe_setting(name, field, spec.presets) for name, field in model.model_fields.items()
+            _describe_setting(name, field, spec.presets)
+            for name, field in model.model_fields.items()
         ],
-        "deviations": [dict(vars(deviation)) for deviation in spec.deviations],
+        "deviations": [
+            {"paper": each.paper, "here": each.implementation, "reason": each.reason}
+            for each in spec.deviations
+        ],
     }
 
 
 def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
     """Return the networks of a method for RGB images of `size`, with trainable parameters."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
     from benchbed.runs.plan import resolve_method_settings
-    from benchbed.runs.plan_checks import check_size
+    from benchbed.runs.validate import check_size
 
     spec = get_registry().get_spec(MethodSpec, name)
     check_size(spec, size)
     settings = resolve_method_settings(spec, preset, {})
     # Imported late: only counting parameters needs torch.
     from benchbed.api.types import DataShape
-    from benchbed.runs.assemble import count_parameters_at_shape
+    from benchbed.runs.build import count_parameters_at_shape
 
     spatial = (size,) * min(spec.dimensions)
     mask_channels = 1 if "mask" in spec.required_inputs else 0
@@ -163,7 +178,7 @@ def _describe_setting(name: str, field: Any, presets: Any) -> dict[str, str]:
 
 def collect_dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
     """Return the facts in a dataset's spec."""
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
     phantom = dict(spec.phantom.case_counts) if spec.phantom else {}
     return {
@@ -213,9 +228,13 @@ def collect_metric_facts(spec: MetricSpec) -> dict[str, Any]:
 
 def _find_tasks(spec: MetricSpec) -> list[str]:
     from benchbed.api.specs import TaskSpec
-    from benchbed.registry import get_registry
+    from benchbed.registry.lookup import get_registry
 
-    return [t.name for t in get_registry().get_specs(TaskSpec).values() if spec.input_kind in t.input_kinds]
+    return [
+        t.name
+        for t in get_registry().get_specs(TaskSpec).values()
+        if spec.input_kind in t.input_kinds
+    ]
 
 
 def collect_task_facts(spec: TaskSpec) -> dict[str, Any]:
@@ -230,3 +249,64 @@ def collect_task_facts(spec: TaskSpec) -> dict[str, Any]:
         "regimes": [f"{name}: {REGIMES[name]}" for name in spec.regimes] or ["real cases only"],
         "metrics": list(spec.metrics),
     }
+
+
+def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
+    """Return the facts in a run's record and folder, or None if no run id starts with `run`.
+
+    Raises:
+        BenchbedError: Several runs match, or the record is unreadable.
+    """
+    names = [name for name in list_run_names(store) if run and name.startswith(run)]
+    if not names:
+        return None
+    name = match_run_name(run, names)
+    folder = store.get_run_folder(name)
+    location = {"folder": str(folder)} if folder.exists() else {}
+    if (record := store.load_record(name)) is None:
+        return {"run": name, "state": describe_state(store, name), **location}
+    # Imported late: formatting as in the tables needs modules that are slow to load.
+    from benchbed.cli.output import build_value_rows, escape_control_characters, format_duration
+
+    training, made, protocol = record.training, record.provenance, record.protocol
+    weights = get_checkpoint_path(folder).is_file()
+    instructions = f" with {made.instructions}" if made.instructions else ""
+    facts = {
+        "run": name,
+        "state": f"{record.state} {record.message}".strip(),
+        "imported": _describe_origin(record.imported),
+        "method": record.method,
+        "data set": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
+        "cases": [f"{count} {split}" for split, count in sorted(record.case_counts.items())],
+        "trained on": "; ".join(
+            p.label for p in (record.pairs, record.pseudo_labels) if p is not None
+        ),
+        "task": record.task,
+        "protocol": f"{record.protocol_hash}: preset {protocol.get('preset')}, "
+        f"{protocol.get('size')} px",
+        "settings": [f"{key}={value}" for key, value in record.settings.items()],
+        "seed": str(record.seed),
+        "precision": record.precision,
+        "training": f"{training.kimg:g} kimg in {training.steps} steps, "
+        f"{format_duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
+        "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
+        "made": (
+            f"{made.created_at} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
+        )
+        + (" with local changes" if made.has_local_changes else ""),
+        "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
+        "command": made.command,
+        **location,
+        "weights": "here" if weights else "not here",
+        "metrics": build_value_rows(record.metrics),
+    }
+    return {
+        key: escape_control_characters(value) if isinstance(value, str) else value
+        for key, value in facts.items()
+    }
+
+
+def _describe_origin(imported: Any) -> str:
+    if imported is None:
+        return ""
+    return f"from {imported.archive}, SHA-256 {imported.sha256}, at {imported.at}"

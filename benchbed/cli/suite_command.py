@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from benchbed.cli.examples import format_examples
+from benchbed.cli.options import format_examples
 from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
-    from benchbed.runs.store import ResultStore
+    from benchbed.results.store import ResultStore
     from benchbed.suites.estimate import Estimate, ResourceShare
-    from benchbed.suites.executors.executor import Executor
-    from benchbed.suites.grid import SuiteRun
+    from benchbed.suites.executors.base import Executor
+    from benchbed.suites.plan import SuiteRun
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -78,7 +78,7 @@ class ExecutionOptions:
 
 
 def _complete_suites(incomplete: str) -> list[str]:
-    from benchbed.suites.suite import list_shipped_suites
+    from benchbed.suites.spec import list_shipped_suites
 
     return [name for name in list_shipped_suites() if name.startswith(incomplete)]
 
@@ -87,7 +87,9 @@ def _complete_suites(incomplete: str) -> list[str]:
 def suite(
     name: Annotated[
         str,
-        typer.Argument(help="Name of a suite, or path of a suite file.", autocompletion=_complete_suites),
+        typer.Argument(
+            help="Name of a suite, or path of a suite file.", autocompletion=_complete_suites
+        ),
     ],
     preset: Annotated[
         Literal["quick", "standard", "paper"],
@@ -161,13 +163,13 @@ def suite(
     ] = False,
 ) -> None:
     """Run a suite: all of its runs that are not complete yet."""
-    from benchbed import paths
-    from benchbed.cli.console import ConsoleReporter
     from benchbed.cli.options import parse_duration
-    from benchbed.runs.store import ResultStore
-    from benchbed.suites.grid import plan_suite_runs, iter_run_configs
-    from benchbed.suites.suite import check_names, find_suite
-    from benchbed.training.board import check_logger
+    from benchbed.cli.output import ConsoleReporter
+    from benchbed.config import paths
+    from benchbed.results.store import ResultStore
+    from benchbed.suites.plan import iter_run_configs, plan_suite_runs
+    from benchbed.suites.spec import check_names, find_suite
+    from benchbed.training.loggers import check_logger
 
     check_logger(logger)
     _check_executor(executor, address)
@@ -215,7 +217,7 @@ def _print_plan(
     Returns:
         The runs that are not complete, and the estimate of their duration.
     """
-    from benchbed.cli.console import print_rows
+    from benchbed.cli.output import print_rows
     from benchbed.suites.estimate import estimate_duration
 
     states = {member.plan.id: member.get_state(store) for member in planned}
@@ -234,10 +236,13 @@ def _print_plan(
 
 def format_estimate(expected: Estimate, room: int | None) -> str:
     """Format the estimated duration; `room` is None if only the cluster knows its capacity."""
-    from benchbed.cli.console import format_duration
+    from benchbed.cli.output import format_duration
 
     if expected.unknown_speeds:
-        return f"Duration unknown: no record contains the speed of {', '.join(expected.unknown_speeds)}."
+        return (
+            "Duration unknown: no record contains the speed of "
+            f"{', '.join(expected.unknown_speeds)}."
+        )
     training = f"about {format_duration(expected.total_seconds)} of training"
     if room is None:
         message = (
@@ -265,14 +270,16 @@ def _build_grid(planned: list[SuiteRun], states: Mapping[str, str]) -> list[dict
     for member in planned:
         protocol = member.plan.protocol
         data = f"{protocol.dataset} ({protocol.source})"
-        row = rows.setdefault((data, member.row_label), {"dataset": data, "method": member.row_label})
+        row = rows.setdefault(
+            (data, member.row_label), {"dataset": data, "method": member.row_label}
+        )
         row[f"seed {member.plan.seed}"] = states[member.plan.id]
     return list(rows.values())
 
 
 def _check_executor(executor: str, address: str | None) -> None:
     if executor == "ray":
-        from benchbed.suites.executors.cluster import check_ray
+        from benchbed.suites.executors.ray import check_ray
 
         check_ray()
     elif address is not None:
@@ -283,7 +290,7 @@ def _check_devices(todo: Sequence[SuiteRun], devices: int) -> None:
     """Refuse a suite with a run that does not support this number of devices."""
     if devices == 1:
         return
-    from benchbed.runs.along import check_devices
+    from benchbed.runs.workers import check_devices
 
     for member in todo:
         try:
@@ -294,9 +301,11 @@ def _check_devices(todo: Sequence[SuiteRun], devices: int) -> None:
             ) from (error)
 
 
-def _create_executor(where: ExecutionOptions, store: ResultStore, say: Callable[[str], None]) -> Executor:
+def _create_executor(
+    where: ExecutionOptions, store: ResultStore, say: Callable[[str], None]
+) -> Executor:
     if where.executor == "ray":
-        from benchbed.suites.executors.cluster import RayExecutor
+        from benchbed.suites.executors.ray import RayExecutor
 
         return RayExecutor(
             store,
@@ -308,8 +317,7 @@ def _create_executor(where: ExecutionOptions, store: ResultStore, say: Callable[
             devices=where.devices,
             say=say,
         )
-    from benchbed.suites.executors.accelerators import select_accelerators
-    from benchbed.suites.executors.local import LocalExecutor
+    from benchbed.suites.executors.local import LocalExecutor, select_accelerators
 
     jobs = where.max_parallel_runs or 1
     logger_options = () if where.logger is None else ("--logger", where.logger)
@@ -324,16 +332,20 @@ def _create_executor(where: ExecutionOptions, store: ResultStore, say: Callable[
     )
 
 
-def _execute_suite(todo: list[SuiteRun], expected: Estimate, store: ResultStore, where: ExecutionOptions) -> None:
-    from benchbed.cli.suite_watch import ProgressTable
-    from benchbed.suites.execute import STOPPED_EXIT_CODE, execute_runs
+def _execute_suite(
+    todo: list[SuiteRun], expected: Estimate, store: ResultStore, where: ExecutionOptions
+) -> None:
+    from benchbed.cli.suite_progress import ProgressTable
+    from benchbed.suites.scheduler import STOPPED_EXIT_CODE, execute_runs
 
     outcomes: list[str] = []
     with ProgressTable(store, len(todo)) as watch:
         executor = _create_executor(where, store, watch.report_message)
         if where.max_parallel_runs is None and executor.capacity and not expected.unknown_speeds:
             watch.report_message(format_estimate(expected, executor.capacity))
-        for ended in execute_runs(todo, executor, watch=watch.show_progress, say=watch.report_message):
+        for ended in execute_runs(
+            todo, executor, watch=watch.show_progress, say=watch.report_message
+        ):
             outcomes.append(ended.outcome)
             watch.report_finished(ended)
     counts = ", ".join(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(outcomes))

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchbed import paths
+from benchbed.config import paths
 from benchbed.errors import BenchbedError
-from benchbed.files import sync_to_disk
+from benchbed.utils.files import sync_to_disk
 
 # What numpy's reader raises for damaged headers and for files of other kinds.
 _READ_ERRORS = (
@@ -111,7 +111,9 @@ def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
     except _READ_ERRORS as error:
         raise make_damage_error(path.parent, error) from error
     if count is not None and array.shape[:1] != (count,):
-        raise make_damage_error(path.parent, ValueError(f"{path.name} does not contain {count} cases"))
+        raise make_damage_error(
+            path.parent, ValueError(f"{path.name} does not contain {count} cases")
+        )
     return array
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +14,45 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchbed.metrics.features import disable_reduced_precision
+
+@contextlib.contextmanager
+def disable_reduced_precision(device: torch.device) -> Iterator[None]:
+    """Disable TF32, bfloat16 and autocast: features must not depend on training settings."""
+    backends: Any = torch.backends
+    settings = (
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+    )
+    previous = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "ieee"
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for setting, value in zip(settings, previous, strict=True):
+            setting.fp32_precision = value
+
 
 Float = npt.NDArray[np.float64]
+
+
 Points = npt.NDArray[np.floating]
+
 
 _ROUNDING_SIGMAS = 4
 """Tolerance for the rounding of a float32 product, in expected standard deviations."""
 
+
 _EXTRA_CANDIDATES = 3
 """Candidates beyond the requested number, so that ties of the last one are seen."""
 
+
 _PAIRS_PER_CHUNK = 2**18
 """Values subtracted at once."""
+
 
 _TILE_SIZE = 1024
 """Rows and columns of a tile of the distance matrix; bounds memory."""

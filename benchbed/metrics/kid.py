@@ -23,7 +23,9 @@ def kid_random(inputs: MetricInputs) -> float:
     return _compute_distance("random", inputs)
 
 
-def compute_kernel_distance(real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating]) -> float:
+def compute_kernel_distance(
+    real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating]
+) -> float:
     """Compute the unbiased squared maximum mean discrepancy under the cubic kernel.
 
     Binkowski et al. 2018, "Demystifying MMD GANs", section 4: the kernel is ``(x.y / d + 1)^3``,

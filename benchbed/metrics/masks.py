@@ -17,15 +17,24 @@ from skimage.filters import threshold_otsu
 from benchbed.api.metric import MaskInputs
 
 Float = npt.NDArray[np.float64]
+
+
 Weights = npt.NDArray[np.int64]
+
+
 _Measure = Callable[[Float, Float], Float]
 
+
 BINS = 2**16
+
+
 LOGIT_RANGE = 18.0
 """Scores are ranked by their logit in 65,536 steps from -18 to 18, beyond which float32
 probabilities are 0 or 1. This is finer than an 8-bit map, and equal scores stay equal."""
 
+
 DEFAULT_THRESHOLD = 0.5
+
 
 _CHUNK_RESAMPLES = 32
 """Resamples per chunk of curves."""
@@ -89,7 +98,10 @@ def dice_best(inputs: MaskInputs, weights: Weights) -> Float:
 def f1_macro(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the mean F1 of foreground and background above 0.5."""
     tp, fp, fn, tn = _merge_counts(count_pixels(inputs).counts_at_half, weights)
-    return (_compute_dice(ConfusionCounts(tp, fp, fn, tn)) + _compute_dice(ConfusionCounts(tn, fn, fp, tp))) / 2
+    return (
+        _compute_dice(ConfusionCounts(tp, fp, fn, tn))
+        + _compute_dice(ConfusionCounts(tn, fn, fp, tp))
+    ) / 2
 
 
 def auc_roc(inputs: MaskInputs, weights: Weights) -> Float:
@@ -128,7 +140,9 @@ def _rank_scores(score: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     return np.asarray(np.rint(share * (BINS - 1)), np.int64)
 
 
-def _count_confusion(predicted: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+def _count_confusion(
+    predicted: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]
+) -> tuple[int, ...]:
     tp = int(np.count_nonzero(predicted & true))
     fp, fn = int(np.count_nonzero(predicted)) - tp, int(np.count_nonzero(true)) - tp
     return tp, fp, fn, true.size - tp - fp - fn
@@ -183,3 +197,41 @@ def _compute_pr_area(tp: Float, fp: Float) -> Float:
     previous = np.concatenate([np.ones_like(precision[:, :1]), precision[:, :-1]], axis=1)
     area = (np.diff(tp, prepend=0.0) * (precision + previous) / 2).sum(axis=1)
     return _compute_ratio(area, tp[:, -1])
+
+
+@lru_cache(maxsize=2)
+def compute_case_dice(inputs: MaskInputs) -> Float:
+    """Compute the Dice coefficient of each case above 0.5, inside its field of view.
+
+    Dice 1945, "Measures of the amount of ecologic association between species": twice the overlap
+    of two masks over the sum of their sizes; 1 where both are empty.
+
+    Args:
+        inputs: Cases of any number of axes; for volumes with several structures, the probability
+            and the mask of any of them, which gives the Dice of the whole tumour.
+
+    Returns:
+        ``(N,)`` in [0, 1].
+    """
+    values: list[float] = []
+    for scores, truth, fov in zip(inputs.probabilities, inputs.targets, inputs.fov, strict=True):
+        predicted, true = (scores > DEFAULT_THRESHOLD) & fov, truth & fov
+        total = int(np.count_nonzero(predicted)) + int(np.count_nonzero(true))
+        values.append(2 * int(np.count_nonzero(predicted & true)) / total if total else 1.0)
+    return np.array(values, np.float64)
+
+
+def dice_per_case(inputs: MaskInputs, weights: Weights) -> Float:
+    """Average the Dice of each case, with weights ``(R, N)``; returns ``(R,)``."""
+    return np.asarray(weights @ compute_case_dice(inputs) / weights.sum(axis=1), np.float64)
+
+
+def dice_per_case_sd(inputs: MaskInputs, weights: Weights) -> Float:
+    """Compute the population standard deviation of the cases' Dice, with weights ``(R, N)``.
+
+    Returns:
+        ``(R,)``.
+    """
+    deviations = compute_case_dice(inputs) - dice_per_case(inputs, weights)[:, None]
+    squares = (weights * np.square(deviations)).sum(axis=1)
+    return np.asarray(np.sqrt(squares / weights.sum(axis=1)), np.float64)

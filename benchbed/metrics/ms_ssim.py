@@ -160,7 +160,9 @@ def _compute_scales(sides: _PlaneSums) -> Tensor:
     terms = []
     for _ in SCALE_WEIGHTS[:-1]:
         terms.append(_compute_contrast(sides))
-        sides = _PlaneSums(_shrink_by_half(sides.total), _shrink_by_half(sides.difference), sides.means)
+        sides = _PlaneSums(
+            _shrink_by_half(sides.total), _shrink_by_half(sides.difference), sides.means
+        )
     return torch.stack([*terms, _compute_mean_ssim(sides)], dim=1)
 
 
@@ -170,7 +172,9 @@ def _compute_contrast(sides: _PlaneSums) -> Tensor:
 
 def _compute_mean_ssim(sides: _PlaneSums) -> Tensor:
     return _reduce_mean(
-        _compute_similarity(means.add_(sides.means).square_(), C1).mul_(_compute_similarity(variances, C2))
+        _compute_similarity(means.add_(sides.means).square_(), C1).mul_(
+            _compute_similarity(variances, C2)
+        )
         for means, variances in _iter_moments(sides)
     )
 

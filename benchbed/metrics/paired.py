@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchbed.api.metric import PairedInputs, MetricTerms
+from benchbed.api.metric import MetricTerms, PairedInputs
 
 Float = npt.NDArray[np.float64]
 RegionMask = npt.NDArray[np.bool_]
@@ -131,7 +131,9 @@ def foreground_mae(inputs: PairedInputs) -> MetricTerms:
 @lru_cache(maxsize=3)
 def _compute_terms(measure: _Measure, inputs: PairedInputs) -> tuple[MetricTerms, MetricTerms]:
     """Measure whole image and foreground in one cached pass, averaged over channels."""
-    whole, inside = _measure_channels(measure, inputs.real, inputs.fake, [None, _find_cached_foreground(inputs)])
+    whole, inside = _measure_channels(
+        measure, inputs.real, inputs.fake, [None, _find_cached_foreground(inputs)]
+    )
     return whole.mean(axis=1), inside.mean(axis=1)
 
 
@@ -162,7 +164,9 @@ def _measure_channels(
     return list(result)
 
 
-def _iter_channels(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Iterator[tuple[Float, Float]]:
+def _iter_channels(
+    first: npt.NDArray[Any], second: npt.NDArray[Any]
+) -> Iterator[tuple[Float, Float]]:
     """Iterate over channels, since whole volumes in float64 are large."""
     for one, other in zip(first, second, strict=True):
         yield _to_unit_range(one), _to_unit_range(other)
@@ -198,7 +202,10 @@ def _measure_ssim(real: Float, fake: Float, regions: _Regions) -> list[float]:
 
 
 def _measure_psnr(real: Float, fake: Float, regions: _Regions) -> list[float]:
-    return [_compute_decibels(*(side if p is None else side[p] for side in (real, fake))) for p in regions]
+    return [
+        _compute_decibels(*(side if p is None else side[p] for side in (real, fake)))
+        for p in regions
+    ]
 
 
 def _compute_decibels(real: Float, fake: Float) -> float:

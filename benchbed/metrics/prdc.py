@@ -40,7 +40,9 @@ class ManifoldMeasures(NamedTuple):
 
 
 def measure_manifold(
-    real: npt.NDArray[np.floating], fake: npt.NDArray[np.floating], neighbours: int = NEIGHBOUR_COUNT
+    real: npt.NDArray[np.floating],
+    fake: npt.NDArray[np.floating],
+    neighbours: int = NEIGHBOUR_COUNT,
 ) -> ManifoldMeasures:
     """Compute precision, recall, density and coverage.
 
@@ -62,7 +64,9 @@ def measure_manifold(
             f"{len(real)} and {len(fake)} images are too few for k = {neighbours} neighbours."
         )
     # k + 1, since the nearest is the point itself.
-    real_radii, fake_radii = (SquaredDistances(side).find_kth_smallest(neighbours + 1) for side in (real, fake))
+    real_radii, fake_radii = (
+        SquaredDistances(side).find_kth_smallest(neighbours + 1) for side in (real, fake)
+    )
     around_fake = np.zeros(len(fake), dtype=np.int64)
     recalled = np.zeros(len(real), dtype=bool)
     covered = np.zeros(len(real), dtype=bool)

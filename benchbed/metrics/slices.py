@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from benchbed.api.metric import ImageSet, MetricInputs
-from benchbed.data.feed import to_pixels
+from benchbed.data.loader import to_pixels
 from benchbed.metrics.fid import fid, fid_random
 from benchbed.metrics.kid import kid, kid_random
 
@@ -104,7 +104,13 @@ def kid_random_slices(inputs: MetricInputs) -> float:
 
 def _compute_sequence_mean(metric: Callable[[MetricInputs], float], inputs: MetricInputs) -> float:
     values = [
-        metric(replace(inputs, real=make_slice_set(inputs.real, number), fake=make_slice_set(inputs.fake, number)))
+        metric(
+            replace(
+                inputs,
+                real=make_slice_set(inputs.real, number),
+                fake=make_slice_set(inputs.fake, number),
+            )
+        )
         for number in range(inputs.real.images.shape[1])
     ]
     return float(np.mean(values))

@@ -93,7 +93,9 @@ def compute_sliced_wasserstein(
     for (resolution, first), (_, second) in zip(*sides, strict=True):
         generator = np.random.default_rng((seed, resolution, 2))  # 0 and 1 seed the sets
         drawn = [sample_directions(generator, directions, channels) for _ in range(repeats)]
-        distances[resolution] = compute_sliced_distance(first, second, np.concatenate(drawn, axis=1))
+        distances[resolution] = compute_sliced_distance(
+            first, second, np.concatenate(drawn, axis=1)
+        )
     return SlicedWasserstein(distances, float(np.mean(list(distances.values()))))
 
 
@@ -116,7 +118,9 @@ def sample_patch_positions(seed: tuple[int, ...], shape: tuple[int, int], size: 
     return np.random.default_rng(seed).integers(0, size - PATCH_SIZE + 1, (*shape, 2))
 
 
-def _sample_level_positions(seed: int, side: int, size: int, shape: tuple[int, int]) -> dict[int, Indices]:
+def _sample_level_positions(
+    seed: int, side: int, size: int, shape: tuple[int, int]
+) -> dict[int, Indices]:
     return {
         resolution: sample_patch_positions((seed, resolution, side), shape, resolution)
         for resolution in list_resolutions(size)
@@ -142,7 +146,9 @@ def sample_directions(generator: np.random.Generator, count: int, channels: int)
     return columns.astype(np.float32)
 
 
-def iter_descriptors(images: Pixels, positions: Mapping[int, Indices]) -> Iterator[tuple[int, Floats]]:
+def iter_descriptors(
+    images: Pixels, positions: Mapping[int, Indices]
+) -> Iterator[tuple[int, Floats]]:
     """Iterate over normalised patches of each level of a set's Laplacian pyramid, finest first.
 
     Args:
@@ -155,7 +161,9 @@ def iter_descriptors(images: Pixels, positions: Mapping[int, Indices]) -> Iterat
     """
     level: npt.NDArray[Any] = images
     count, channels, size, _ = images.shape
-    patches = np.empty((count, positions[size].shape[1], channels, PATCH_SIZE * PATCH_SIZE), np.float32)
+    patches = np.empty(
+        (count, positions[size].shape[1], channels, PATCH_SIZE * PATCH_SIZE), np.float32
+    )
     for resolution in list_resolutions(size):
         coarser = np.empty((count, channels, resolution // 2, resolution // 2), np.float32)
         step = max(1, _CHUNK_VALUES // (channels * resolution**2))
@@ -201,7 +209,9 @@ def extract_patches(level: Floats, positions: Indices) -> Floats:
     return patches.reshape(*patches.shape[:3], -1)
 
 
-def compute_sliced_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], directions: Floats) -> float:
+def compute_sliced_distance(
+    first: npt.NDArray[Any], second: npt.NDArray[Any], directions: Floats
+) -> float:
     """Average the Wasserstein-1 distance of two equally large point sets over projections.
 
     Args:

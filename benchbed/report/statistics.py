@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchbed.report.limits import MIN_BOOTSTRAP_SEEDS, SIGNIFICANCE_LEVEL
+from benchbed.report.significance import MIN_BOOTSTRAP_SEEDS, SIGNIFICANCE_LEVEL
 
 _RESAMPLES = 9999
 
@@ -109,7 +109,9 @@ def compute_critical_difference(methods: int, datasets: int) -> float:
 
 @cache
 def _compute_quantile(methods: int) -> float:
-    return float(stats.studentized_range.ppf(1 - SIGNIFICANCE_LEVEL, methods, np.inf) / math.sqrt(2))
+    return float(
+        stats.studentized_range.ppf(1 - SIGNIFICANCE_LEVEL, methods, np.inf) / math.sqrt(2)
+    )
 
 
 def count_required_datasets(methods: int) -> int:

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from benchbed.api.specs import MetricSpec, TaskSpec
-from benchbed.files import write_text
-from benchbed.registry import get_registry
-from benchbed.report import FORMATS, budget_picture, csvfile, latex, markdown, picture
-from benchbed.report.boards import build_overview, build_paper_leaderboard
-from benchbed.report.frame import build_frame
-from benchbed.report.leaderboard import Leaderboard
-from benchbed.report.references import read_papers
-from benchbed.runs.record import Record
+from benchbed.registry.lookup import get_registry
+from benchbed.report import FORMATS
+from benchbed.report.model.build import build_frame, build_overview, build_paper_leaderboard
+from benchbed.report.model.leaderboard import Leaderboard
+from benchbed.report.model.paper_values import read_papers
+from benchbed.report.render import budget_chart, csv, latex, markdown, rank_chart
+from benchbed.results.record import Record
+from benchbed.utils.files import write_text
 
 
 def build_leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]:
@@ -23,7 +23,8 @@ def build_leaderboards(records: list[Record], papers: Path) -> list[Leaderboard]
     table = build_frame(records)
     metrics = get_registry().get_specs(MetricSpec)
     by_task = [
-        build_overview(table, task, _sort_metrics(metrics, task)) for task in sorted(set(table["task"]))
+        build_overview(table, task, _sort_metrics(metrics, task))
+        for task in sorted(set(table["task"]))
     ]
     by_paper = [
         build_paper_leaderboard(table, paper, reference, _sort_metrics(metrics, reference.task))
@@ -63,9 +64,9 @@ def _render_files(board: Leaderboard, formats: Collection[str]) -> Iterator[tupl
     if "md" in formats:
         yield f"{board.name}.md", markdown.render_markdown(board)
     if "csv" in formats:
-        yield f"{board.name}.csv", csvfile.render_csv(board)
+        yield f"{board.name}.csv", csv.render_csv(board)
         if board.comparisons:
-            yield f"{board.name}-comparison.csv", csvfile.render_comparisons(board)
+            yield f"{board.name}-comparison.csv", csv.render_comparisons(board)
     if "tex" in formats:
         yield f"{board.name}.tex", latex.render_latex(board)
 
@@ -83,10 +84,13 @@ class _PictureFile:
 def _iter_pictures(board: Leaderboard) -> Iterator[_PictureFile]:
     for comparison in board.comparisons:
         if comparison.picture_file:
-            key, draw = picture.hash_comparison(comparison), partial(picture.draw_critical_differences, comparison)
+            key, draw = (
+                rank_chart.hash_comparison(comparison),
+                partial(rank_chart.draw_critical_differences, comparison),
+            )
             yield _PictureFile(comparison.picture_file, comparison.title, key, draw)
     for budgets in board.budgets:
-        key, draw = budget_picture.hash_budgets(budgets), partial(budget_picture.draw_budgets, budgets)
+        key, draw = budget_chart.hash_budgets(budgets), partial(budget_chart.draw_budgets, budgets)
         yield _PictureFile(budgets.picture_file, budgets.title, key, draw)
 
 

@@ -9,27 +9,76 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchbed.api.settings import MethodSettings
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
-from benchbed.data.collection import Collection
-from benchbed.data.source import resolve_dataset_spec, parse_folder_path, resolve_collection
-from benchbed.errors import make_unknown_error
-from benchbed.protocol import PRESETS, Preset, Protocol, resolve_preset
-from benchbed.registry import load_object, get_registry
-from benchbed.runs.identity import compute_run_hash
-from benchbed.runs.plan_checks import (
-    check_dimensions,
-    check_generator,
-    check_method,
-    check_metrics,
-    check_required_inputs,
-    check_seed,
-    check_same_source,
+from benchbed.config.protocol import Protocol
+from benchbed.config.run_config import (
+    build_masks_dict,
+    build_pairs_dict,
+    compute_run_hash,
 )
-from benchbed.runs.plan_masks import PseudoLabelPlan, plan_pseudo_labels
-from benchbed.runs.plan_pairs import PairPlan, plan_pairs
-from benchbed.runs.request import RunConfig
-from benchbed.settings import MethodSettings, parse_settings
-from benchbed.training.events import Reporter, NullReporter
+from benchbed.config.settings import parse_settings
+from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.resolve import (
+    parse_folder_path,
+)
+from benchbed.registry.lookup import load_object
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelPlan:
+    """Source of the pseudo-labels of a dataset.
+
+    Attributes:
+        annotator: The run of a segmentation network on a dataset that has masks.
+    """
+
+    annotator: RunPlan
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dict for ``run.json`` and the hash."""
+        return build_masks_dict(
+            dataset=self.annotator.dataset,
+            annotator=self.annotator.method.name,
+            run=self.annotator.id,
+            kimg=self.annotator.protocol.kimg,
+        )
+
+
+DEFAULT_PAIR_COUNT = 200
+"""Default number of synthetic pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairPlan:
+    """Composition of the training set of a segmentation network.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        generator: The run of the generator, or None under the regime ``"real"``.
+        count: Number of synthetic pairs.
+        real_share: Share of the real training cases that are used, in (0, 1].
+    """
+
+    regime: str
+    generator: RunPlan | None = None
+    count: int = 0
+    real_share: float = 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dict for ``run.json`` and the hash."""
+        generator = self.generator
+        masks = None if generator is None else generator.mask_plan
+        return build_pairs_dict(
+            regime=self.regime,
+            real_share=self.real_share,
+            generator=None if generator is None else generator.method.name,
+            run=None if generator is None else generator.id,
+            dataset=None if generator is None else generator.dataset,
+            kimg=None if generator is None else generator.protocol.kimg,
+            count=self.count,
+            masks=None if masks is None else masks.as_dict(),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +150,12 @@ class RunPlan:
             if self.pair_plan.real_share != 1.0:
                 words += ["--real-share", f"{self.pair_plan.real_share:g}"]
             if (generator := self.pair_plan.generator) is not None:
-                words += ["--generator", generator.method.name, "--pairs", str(self.pair_plan.count)]
+                words += [
+                    "--generator",
+                    generator.method.name,
+                    "--pairs",
+                    str(self.pair_plan.count),
+                ]
                 words += ["--generator-dataset", generator.protocol.dataset]
                 words += ["--generator-kimg", f"{generator.protocol.kimg:g}"]
         if (masks := self.upstream_masks) is not None:
@@ -148,71 +202,6 @@ class RunPlan:
         }
 
 
-def plan_run(request: RunConfig, reporter: Reporter | None = None) -> RunPlan:
-    """Check a run configuration in full, cheap checks first, and return its plan.
-
-    Raises:
-        BenchbedError: An option is unknown, out of range or inconsistent with another.
-    """
-    reporter = reporter or NullReporter()
-    method = get_registry().get_spec(MethodSpec, request.method)
-    dataset = resolve_dataset_spec(request.dataset)
-    task = get_registry().get_spec(TaskSpec, request.task)
-    check_seed(request.seed)
-    check_dimensions(method, task, dataset)
-    defaults = task.metrics if dataset.volumes is None else task.volume_metrics
-    metrics = tuple(get_registry().get_spec(MetricSpec, name) for name in request.metrics or defaults)
-    base = _resolve_preset(request, dataset.dimensions)
-    check_metrics(task, metrics, base.samples, dataset.dimensions)
-    check_method(method, task, base.size, request.precision)
-    settings = resolve_method_settings(method, request.preset, request.settings)
-    pairs = plan_pairs(request, task, lambda other: plan_run(other, reporter))
-    masks = None
-    if pairs is None or pairs.generator is None:
-        masks = plan_pseudo_labels(request, method, lambda other: plan_run(other, reporter))
-    # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
-    from benchbed.data.prepare import identify_collection
-
-    collection = resolve_collection(request.dataset, request.source, request.data_root, reporter.report_message)
-    collection, fingerprint = identify_collection(
-        collection, skip_bad=request.skip_bad, progress=reporter.report_progress, say=reporter.report_message
-    )
-    check_required_inputs(method, task, collection, lent=masks is not None)
-    if pairs is not None and pairs.generator is not None:
-        check_generator(collection, pairs.generator)
-    if masks is not None:
-        check_same_source(collection, masks.annotator)
-    protocol = Protocol(
-        preset=request.preset,
-        task=task.name,
-        dataset=get_public_name(request.dataset),
-        source=collection.source,
-        fingerprint=fingerprint,
-        size=base.size,
-        channels=collection.spec.channels,
-        framing=base.framing or collection.spec.framing,
-        augment=base.augment,
-        kimg=base.kimg,
-        seconds=base.seconds,
-        reference_split=task.reference_split,
-        samples=base.samples if task.needs_samples else 0,
-    )
-    return RunPlan(
-        method=method,
-        settings=settings,
-        task=task,
-        metrics=metrics,
-        dataset=request.dataset,
-        collection=collection,
-        protocol=protocol,
-        seed=request.seed,
-        precision=request.precision,
-        skip_bad=request.skip_bad,
-        pair_plan=pairs,
-        mask_plan=masks,
-    )
-
-
 def resolve_method_settings(
     method: MethodSpec, preset_name: str, changes: Mapping[str, Any]
 ) -> MethodSettings:
@@ -232,19 +221,3 @@ def get_public_name(dataset: str) -> str:
     """Return the dataset's name for records: for a folder, without the path to it."""
     path = parse_folder_path(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve().name}"
-
-
-def _resolve_preset(request: RunConfig, dimensions: int) -> Preset:
-    if request.augment not in (None, "none", "flip"):
-        raise make_unknown_error("augmentation", str(request.augment), ("none", "flip"), "benchbed run --help")
-    if request.preset not in PRESETS:
-        raise make_unknown_error("preset", request.preset, PRESETS, "benchbed run --help")
-    return resolve_preset(
-        request.preset,
-        dimensions,
-        size=request.size,
-        kimg=request.kimg,
-        seconds=request.seconds,
-        samples=request.samples,
-        augment=request.augment,
-    )

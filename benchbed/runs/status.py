@@ -8,16 +8,28 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from benchbed.training.events import TrainingProgress, Reporter
+from benchbed.utils.progress import Reporter, TrainingProgress
 
 STATUS_FILE = "progress.json"
 """File in a run's folder that exists while the run is active."""
 
+
 WRITE_SECONDS = 1.0
 """Minimum time between two writes."""
+
+
+_STATUS_KEYS = {
+    "doing": "activity",
+    "share": "progress_share",
+    "images_per_second": "images_per_second",
+    "remaining": "seconds_left",
+}
+"""Keys of the status file, and the attributes that they hold."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +48,17 @@ class RunStatus:
     images_per_second: float | None = None
     seconds_left: float | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of the status file."""
+        return {key: getattr(self, name) for key, name in _STATUS_KEYS.items()}
+
 
 def read_status(folder: Path) -> RunStatus | None:
     """Return the status of the run in `folder`, or None if no run is active there."""
     try:
-        return RunStatus(**json.loads((folder / STATUS_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        content = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+        return RunStatus(**{_STATUS_KEYS[key]: value for key, value in content.items()})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -68,7 +85,7 @@ class StatusReporter:
         # No fsync: the file need not survive a power cut. A full disk must not end the run.
         with contextlib.suppress(OSError):
             temporary = self.folder / f".{STATUS_FILE}.part"
-            temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+            temporary.write_text(json.dumps(status.as_dict()), encoding="utf-8")
             temporary.replace(self.folder / STATUS_FILE)
 
     def report_message(self, text: str) -> None:
@@ -83,7 +100,9 @@ class StatusReporter:
     def report_training(self, progress: TrainingProgress) -> None:
         """Write and forward training progress."""
         left = progress.seconds_left if math.isfinite(progress.seconds_left) else None
-        self.write_status(RunStatus("training", progress.budget_share, progress.images_per_second, left))
+        self.write_status(
+            RunStatus("training", progress.budget_share, progress.images_per_second, left)
+        )
         self.listener.report_training(progress)
 
     def report_picture(self, path: Path) -> None:
@@ -100,3 +119,37 @@ def track_status(folder: Path, listener: Reporter) -> Iterator[StatusReporter]:
         yield reporter
     finally:
         remove_status(folder)
+
+
+class LogReporter:
+    """Reporter that writes messages to ``log.txt`` and forwards every report."""
+
+    def __init__(self, path: Path, listener: Reporter) -> None:
+        self.path = path
+        self.listener = listener
+
+    def write_line(self, text: str) -> None:
+        """Append a line with the time; errors such as a full disk are ignored."""
+        stamp = datetime.now().astimezone().isoformat(timespec="seconds")
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(f"{stamp} {text.rstrip()}\n")
+
+    def report_message(self, text: str) -> None:
+        """Log and forward a message."""
+        self.write_line(text)
+        self.listener.report_message(text)
+
+    def report_progress(self, what: str, done: int, total: int) -> None:
+        """Forward progress of a countable activity."""
+        self.listener.report_progress(what, done, total)
+
+    def report_training(self, progress: TrainingProgress) -> None:
+        """Forward training progress."""
+        self.listener.report_training(progress)
+
+    def report_picture(self, path: Path) -> None:
+        """Log and forward the path of a new picture."""
+        self.write_line(f"picture {path.name}")
+        self.listener.report_picture(path)

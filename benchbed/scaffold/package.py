@@ -18,11 +18,11 @@ from typing import Literal
 from benchbed import __version__
 from benchbed.api.specs import NAME_PATTERN
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 
 Kind = Literal["method", "dataset"]
 
-TEMPLATE_FOLDER = Path(__file__).parent
+TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 TEMPLATE_SUFFIX = ".template"
 
 
@@ -80,7 +80,8 @@ def _check_name(kind: Kind, name: str) -> None:
             )
     if find_spec(get_package_name(name)) is not None:
         raise BenchbedError(
-            f"The name {name!r} needs the import package {get_package_name(name)}, which is already "
+            f"The name {name!r} needs the import package {get_package_name(name)}, which is "
+            "already "
             "installed. Select another name; see `benchbed list plugins`."
         )
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchbed.runs.lookup import read_state
+from benchbed.config.paths import get_checkpoint_path
+from benchbed.results.lookup import read_state
+from benchbed.results.store import ResultStore
 from benchbed.runs.plan import RunPlan
-from benchbed.runs.store import ResultStore
-from benchbed.suites.grid import SuiteRun
-from benchbed.training.checkpoint_file import get_checkpoint_path
+from benchbed.suites.plan import SuiteRun
 
 if TYPE_CHECKING:
-    from benchbed.runs.record import Record
+    from benchbed.results.record import Record
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ class Estimate:
         return max(slots)
 
 
-def estimate_duration(todo: Sequence[SuiteRun], store: ResultStore, share: ResourceShare) -> Estimate:
+def estimate_duration(
+    todo: Sequence[SuiteRun], store: ResultStore, share: ResourceShare
+) -> Estimate:
     """Estimate how long runs will take.
 
     A method's speed is the median of its records at the same size and precision, preferably with

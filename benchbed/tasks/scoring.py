@@ -5,20 +5,83 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from benchbed.api.metric import (
     FeatureProvider,
     ImageSet,
+    MemorisationSets,
     MetricFunction,
     MetricInputs,
+    MetricTerms,
     MetricValue,
-    MemorisationSets,
 )
 from benchbed.api.specs import MetricSpec
-from benchbed.metrics.feature_cache import FeatureCache
-from benchbed.metrics.floor_cache import FeatureSpaceTracker, load_or_compute_baseline
-from benchbed.metrics.interval import bootstrap_interval
-from benchbed.registry import load_object
+from benchbed.api.task import EvaluationContext
+from benchbed.metrics.baseline import FeatureSpaceTracker, load_or_compute_baseline
+from benchbed.metrics.features.cache import FeatureCache
+from benchbed.registry.lookup import get_registry, load_object
+from benchbed.tasks.pictures import draw_nearest_grid
+from benchbed.utils.progress import Reporter
+
+
+def resolve_available_metrics(
+    metrics: tuple[MetricSpec, ...], reporter: Reporter
+) -> tuple[MetricSpec, ...]:
+    """Return the metrics, with fallbacks for those whose weights are unavailable."""
+    chosen: list[MetricSpec] = []
+    for spec in metrics:
+        if spec.weights_check is None or load_object(spec.weights_check)():
+            chosen.append(spec)
+        elif spec.fallback_metric is not None:
+            stand_in = get_registry().get_spec(MetricSpec, spec.fallback_metric)
+            reporter.report_message(
+                f"Weights of {spec.title} not found and not downloadable. Reporting "
+                f"{stand_in.title} instead; it is not comparable with {spec.title}."
+            )
+            chosen.append(stand_in)
+        else:
+            reporter.report_message(
+                f"Weights of {spec.title} not found and not downloadable. Skipping this metric."
+            )
+    return tuple(dict.fromkeys(chosen))
+
+
+CONFIDENCE = 0.95
+
+
+RESAMPLES = 2000
+
+
+_CHUNK_VALUES = 2**22
+"""Resampled values per batch."""
+
+
+def bootstrap_interval(terms: MetricTerms, seed: int) -> tuple[float, float] | None:
+    """Return the 95 % percentile interval of a mean (Efron 1979), from 2000 resamples.
+
+    Only for metrics that are means over images or pairs. Resampled sets have duplicates, which
+    increase distances between sets (FID, KID, SWD): the interval would exclude the value. Their
+    variation is seen over seeds.
+
+    Returns:
+        Lower and upper end, or None for fewer than two terms.
+    """
+    if len(terms) < 2:
+        return None
+    if np.ptp(terms) == 0:
+        return float(terms[0]), float(terms[0])
+    result = bootstrap(
+        (terms,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        batch=max(1, _CHUNK_VALUES // len(terms)),
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(result.low), float(result.high)
+
 
 BASELINE_SEED = 7
 
@@ -74,7 +137,9 @@ def _score_metric(
     floor = None
     # Metrics on held-out images compare with real images already.
     if n_floor >= spec.min_samples and not spec.needs_held_out:
-        floor = load_or_compute_baseline(spec, function, MetricInputs(*halves, inputs.features, inputs.seed))
+        floor = load_or_compute_baseline(
+            spec, function, MetricInputs(*halves, inputs.features, inputs.seed)
+        )
     return MetricValue(
         metric=spec.name,
         value=float(np.mean(measured)),
@@ -104,3 +169,24 @@ def _split_halves(real: ImageSet, size: int) -> tuple[ImageSet, ImageSet]:
     count = min(size, len(real) // 2)
     order = np.random.default_rng(BASELINE_SEED).permutation(len(real))
     return real.subset(np.sort(order[:count])), real.subset(np.sort(order[count : 2 * count]))
+
+
+def score_generated_set(
+    evaluation: EvaluationContext, fake: ImageSet, metrics: Sequence[MetricSpec]
+) -> list[MetricValue]:
+    """Score generated images against the reference split, and draw the nearest training images."""
+    train = evaluation.real_images[evaluation.train_split]
+    held_out = evaluation.held_out_split
+    unseen = (
+        MemorisationSets(train, evaluation.real_images[held_out]) if held_out is not None else None
+    )
+    evaluation.save_picture("nearest", draw_nearest_grid(fake, train, unseen))
+    return score_sets(
+        metrics,
+        evaluation.real_images[evaluation.reference_split],
+        fake,
+        evaluation.feature_provider,
+        seed=evaluation.seed,
+        unseen=unseen,
+        counted=evaluation.report_progress,
+    )

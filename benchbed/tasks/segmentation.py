@@ -9,17 +9,65 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.method import Method
-from benchbed.api.metric import MaskInputs, MetricValue
+from benchbed.api.metric import MaskFunction, MaskInputs, MetricValue
+from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, ReferenceCase, Task
 from benchbed.api.types import CropBox
-from benchbed.data.boxes import restore_volume
-from benchbed.data.framing import restore_image
-from benchbed.tasks.mask_pictures import draw_comparison
-from benchbed.tasks.mask_scoring import score_masks
-from benchbed.training.sampling import reduce_to_foreground, predict_probabilities
+from benchbed.data.preprocessing.blocks import restore_volume
+from benchbed.data.preprocessing.framing import restore_image
+from benchbed.registry.lookup import load_object
+from benchbed.tasks.pictures import draw_comparison
+from benchbed.tasks.scoring import CONFIDENCE
+from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
+
+RESAMPLES = 500
+
+
+def score_masks(
+    metrics: Sequence[MetricSpec],
+    inputs: MaskInputs,
+    *,
+    seed: int = 0,
+    counted: Callable[[str, int, int], None] = lambda *_: None,
+) -> list[MetricValue]:
+    """Compute metrics of predicted masks.
+
+    Intervals are percentile intervals (Efron 1979) over 500 resamples of the cases, whose pixels
+    are pooled as in the metric.
+    """
+    count = len(inputs)
+    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, RESAMPLES)
+    weights = np.concatenate([np.ones((1, count), np.int64), drawn])
+    values: list[MetricValue] = []
+    for position, spec in enumerate(metrics):
+        counted(f"scoring {spec.title}", position, len(metrics))
+        values.append(_score_metric(spec, inputs, weights if count > 1 else weights[:1]))
+    counted("scoring", len(metrics), len(metrics))
+    return values
+
+
+def _score_metric(
+    spec: MetricSpec, inputs: MaskInputs, weights: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+) -> MetricValue:
+    count = len(inputs)
+    if count < spec.min_samples:
+        note = f"needs at least {spec.min_samples} cases, got {count}"
+        return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
+    function: MaskFunction = load_object(spec.implementation)
+    value, *resampled = function(inputs, weights)
+    if np.isnan(value):
+        note = "the masks contain only one class inside the field of view"
+        return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
+    low = high = None
+    if resampled:
+        tail = 50 * (1 - CONFIDENCE)
+        low, high = (float(end) for end in np.nanpercentile(resampled, [tail, 100 - tail]))
+    return MetricValue(spec.name, float(value), spec.recipe, count, count, ci_low=low, ci_high=high)
+
 
 SHOWN_COUNT = 8
 """Number of cases shown with their masks."""
+
 
 Scores = npt.NDArray[np.float32]
 
@@ -37,8 +85,12 @@ class SegmentationTask(Task):
         if "annotate" in evaluation.capabilities:
             scores = [_get_second_mask(case) for case in cases]
         else:
-            scores = predict_cases(evaluation.method, cases, evaluation.seed, evaluation.report_progress)
-        evaluation.save_picture("segmentation", draw_comparison(cases[:SHOWN_COUNT], scores[:SHOWN_COUNT]))
+            scores = predict_cases(
+                evaluation.method, cases, evaluation.seed, evaluation.report_progress
+            )
+        evaluation.save_picture(
+            "segmentation", draw_comparison(cases[:SHOWN_COUNT], scores[:SHOWN_COUNT])
+        )
         return evaluate_scores(evaluation, cases, scores)
 
 
@@ -47,7 +99,9 @@ def evaluate_scores(
 ) -> list[MetricValue]:
     """Compute the task's metrics of scores at the cases' own size."""
     inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
-    return score_masks(evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress)
+    return score_masks(
+        evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress
+    )
 
 
 def predict_cases(
@@ -59,9 +113,12 @@ def predict_cases(
     """Predict the foreground probability of every case, ``(H, W)`` at its own size."""
     total = len(cases)
     images = np.stack([case.image for case in cases])
-    predicted = predict_probabilities(method, images, seed, lambda done: counted("segmenting", done, total))
+    predicted = predict_probabilities(
+        method, images, seed, lambda done: counted("segmenting", done, total)
+    )
     return [
-        _resize_to_native(values, case) for values, case in zip(reduce_to_foreground(predicted), cases, strict=True)
+        _resize_to_native(values, case)
+        for values, case in zip(reduce_to_foreground(predicted), cases, strict=True)
     ]
 
 

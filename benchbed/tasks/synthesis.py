@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.task import EvaluationContext, Task
-from benchbed.data.feed import to_pixels
-from benchbed.data.fov import compute_common_fov
-from benchbed.tasks.made_sets import score_generated_set
+from benchbed.data.loader import to_pixels
+from benchbed.data.preprocessing.framing import compute_common_fov
+from benchbed.tasks.scoring import score_generated_set
 from benchbed.training.sampling import draw_samples
 
 

@@ -11,10 +11,9 @@ import torch
 from benchbed.api.metric import ImageSet, MetricValue, PairedFunction, PairedInputs
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, Task
-from benchbed.data.feed import to_pixels
-from benchbed.metrics.interval import bootstrap_interval
-from benchbed.registry import load_object
-from benchbed.tasks.made_sets import score_generated_set
+from benchbed.data.loader import to_pixels
+from benchbed.registry.lookup import load_object
+from benchbed.tasks.scoring import bootstrap_interval, score_generated_set
 from benchbed.training.sampling import preserve_training_state
 
 Images = npt.NDArray[np.float32]
@@ -32,7 +31,10 @@ class TranslationTask(Task):
         real, fake = _translate_cases(evaluation)
         pairs = [spec for spec in evaluation.metrics if spec.input_kind == "pairs"]
         values = score_pairs(
-            pairs, PairedInputs(real, fake), seed=evaluation.seed, counted=evaluation.report_progress
+            pairs,
+            PairedInputs(real, fake),
+            seed=evaluation.seed,
+            counted=evaluation.report_progress,
         )
         generated = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
         sets = [spec for spec in evaluation.metrics if spec.input_kind != "pairs"]

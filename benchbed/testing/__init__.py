@@ -7,6 +7,7 @@
         benchbed_check()
 """
 
-from benchbed.testing.checks import PluginCheck, CheckOutcome, list_checks, run_check
+from benchbed.testing.check import CheckOutcome, PluginCheck
+from benchbed.testing.runner import list_checks, run_check
 
 __all__ = ["PluginCheck", "CheckOutcome", "list_checks", "run_check"]

@@ -6,17 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchbed import paths
-from benchbed.api.layouts import Phantom
+from benchbed.api.dataset import Phantom
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect_cases
-from benchbed.data.fingerprint import collect_file_facts, find_undecodable
-from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
-from benchbed.data.source import find_dataset
+from benchbed.config import paths
+from benchbed.data.preprocessing.prepare import (
+    PreparedDataset,
+    identify_collection,
+    prepare_dataset,
+)
+from benchbed.data.sources.cases import Collection, collect_cases
+from benchbed.data.sources.fingerprint import collect_file_facts, find_undecodable
+from benchbed.data.sources.resolve import find_dataset
 from benchbed.errors import BenchbedError
-from benchbed.registry import load_object, get_registry
-from benchbed.testing.checks import CheckFailed, CheckSkipped
-from benchbed.testing.method_checks import check_torch_free_import
+from benchbed.registry.lookup import get_registry, load_object
+from benchbed.testing.check import CheckFailed, CheckSkipped, check_torch_free_import
 
 IMAGE_SIZE = 64
 VOLUME_SIZE = 32
@@ -29,7 +32,7 @@ def check_spec_imports(spec: DatasetSpec) -> None:
 
 def check_spec_fields(spec: DatasetSpec) -> None:
     """Licence, access and layout diagram are given, and all targets can be imported."""
-    for field in ("title", "modality", "licence", "access"):
+    for field in ("title", "modality", "licence", "access_instructions"):
         if not getattr(spec, field).strip():
             raise CheckFailed(f"{field} is empty")
     for layout in spec.layouts:
@@ -145,7 +148,9 @@ def _check_preparation(collection: Collection) -> str:
         raise CheckFailed("two reads give different fingerprints")
     spec = collection.spec
     size = _get_size(spec)
-    prepared = prepare_dataset(collection, first, size=size, channels=spec.channels, framing=spec.framing)
+    prepared = prepare_dataset(
+        collection, first, size=size, channels=spec.channels, framing=spec.framing
+    )
     _check_arrays(prepared)
     return f"fingerprint {first}"
 

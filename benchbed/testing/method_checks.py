@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from typing import Any
 
 import torch
 
 from benchbed.api.method import Method
 from benchbed.api.specs import PRESETS
-from benchbed.registry import load_object, get_registry
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed.runs.plan import resolve_method_settings
-from benchbed.testing.checks import CheckFailed, CheckSkipped
+from benchbed.testing.check import CheckFailed, CheckSkipped, check_torch_free_import
 from benchbed.testing.subject import MethodUnderTest, record_seed_calls
-from benchbed.training.sampling import preserve_training_state, draw_samples
-
-FORBIDDEN_IMPORTS = ("torch", "torchvision", "lightning_fabric")
+from benchbed.training.sampling import draw_samples, preserve_training_state
 
 
 def check_spec_imports(subject: MethodUnderTest) -> None:
     """The modules of spec and settings do not import torch."""
     check_torch_free_import(get_registry().find_plugin(subject.spec).module)
     check_torch_free_import(subject.spec.settings.partition(":")[0])
-
-
-def check_torch_free_import(module: str) -> None:
-    """Import a module in a new process.
-
-    Raises:
-        CheckFailed: It cannot be imported, or it imports torch.
-    """
-    code = f"import sys, {module}; print(*[m for m in {FORBIDDEN_IMPORTS} if m in sys.modules])"
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    if process.returncode:
-        raise CheckFailed(f"{module} cannot be imported: {process.stderr.strip().splitlines()[-1]}")
-    if process.stdout.strip():
-        raise CheckFailed(f"importing {module} imports {process.stdout.strip().replace(' ', ', ')}")
 
 
 def check_spec_fields(subject: MethodUnderTest) -> None:
@@ -165,13 +145,17 @@ def check_global_state(subject: MethodUnderTest) -> None:
             with torch.no_grad():
                 method.sample(2, torch.Generator().manual_seed(0))
     if called:
-        raise CheckFailed(f"it calls {', '.join(sorted(set(called)))}; only the harness may set seeds")
+        raise CheckFailed(
+            f"it calls {', '.join(sorted(set(called)))}; only the harness may set seeds"
+        )
     changed = [name for name, value in settings().items() if value != before[name]]
     if changed:
         raise CheckFailed(f"it changes {', '.join(changed)}")
 
 
-def _collect_outputs(subject: MethodUnderTest, method: Method[Any]) -> list[tuple[str, torch.Tensor, int]]:
+def _collect_outputs(
+    subject: MethodUnderTest, method: Method[Any]
+) -> list[tuple[str, torch.Tensor, int]]:
     """Return each output for two cases, with its expected number of channels."""
     data = method.data
     found: list[tuple[str, torch.Tensor, int]] = []
@@ -186,7 +170,9 @@ def _collect_outputs(subject: MethodUnderTest, method: Method[Any]) -> list[tupl
         if "pairs" in subject.spec.capabilities:
             pairs = method.sample_pairs(2, rng)
             if pairs.mask is None:
-                raise CheckFailed("sample_pairs() returns no mask, although the spec declares pairs")
+                raise CheckFailed(
+                    "sample_pairs() returns no mask, although the spec declares pairs"
+                )
             found.append(("pair", pairs.image, data.channels))
             found.append(("pair's mask", pairs.mask, max(data.mask_channels, 1)))
         if "synthesize" in subject.spec.capabilities:

@@ -12,18 +12,22 @@ from typing import Any
 import torch
 
 from benchbed.api.method import DerivedArray, Method
+from benchbed.api.settings import MethodSettings
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.api.types import Batch, DataShape
-from benchbed.data.collection import Collection
-from benchbed.data.feed import CaseLoader, get_data_shape
-from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
-from benchbed.data.rendered import list_phantom_roles
-from benchbed.registry import load_object, get_registry
-from benchbed.runs.device import create_fabric
+from benchbed.data.loader import CaseLoader, get_data_shape
+from benchbed.data.preprocessing.prepare import (
+    PreparedDataset,
+    identify_collection,
+    prepare_dataset,
+)
+from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.phantom import list_phantom_roles
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed.runs.plan import resolve_method_settings
-from benchbed.settings import MethodSettings
-from benchbed.testing.checks import CheckSkipped
-from benchbed.training.state import seed_everything
+from benchbed.testing.check import CheckSkipped
+from benchbed.training.checkpoint import seed_everything
+from benchbed.training.device import create_fabric
 
 CASE_COUNT = 16
 
@@ -124,7 +128,9 @@ class MethodUnderTest:
     def make_batch(self, step: int, device: torch.device | str = "cpu") -> Batch:
         """Return the training batch of one step at the smallest size."""
         split = self.prepared.get_split("train")
-        return CaseLoader(split, 0, torch.device(device)).get_batch(step * self.batch_size, self.batch_size)
+        return CaseLoader(split, 0, torch.device(device)).get_batch(
+            step * self.batch_size, self.batch_size
+        )
 
     def train_steps(self, method: Method[Any], steps: range, total: int) -> list[dict[str, float]]:
         """Train some steps of a budget of `total` and return the losses of each step."""
@@ -152,7 +158,9 @@ def is_equal_state(first: Any, second: Any) -> bool:
             return False
         return bool(torch.isclose(first, second, rtol=0, atol=0, equal_nan=True).all())
     if isinstance(first, dict):
-        return first.keys() == second.keys() and all(is_equal_state(first[k], second[k]) for k in first)
+        return first.keys() == second.keys() and all(
+            is_equal_state(first[k], second[k]) for k in first
+        )
     if isinstance(first, list | tuple):
         return len(first) == len(second) and all(map(is_equal_state, first, second))
     return bool(first == second)

@@ -16,26 +16,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchbed.api.distributed import DistributedContext
 from benchbed.api.method import Method
-from benchbed.api.ranks import DistributedContext
 from benchbed.api.types import Losses
-from benchbed.data.feed import CaseLoader, StagedLoader
+from benchbed.config.paths import get_checkpoint_path
+from benchbed.data.loader import CaseLoader, StagedLoader
 from benchbed.errors import BenchbedError
-from benchbed.training.board import EventLogger, LoggerName, open_logger
 from benchbed.training.budget import Budget, TrainingPosition
-from benchbed.training.checkpoint_file import get_checkpoint_path
-from benchbed.training.copies import terminate_if_forked
-from benchbed.training.events import TrainingProgress, Reporter
-from benchbed.training.history import History
-from benchbed.training.pictures import save_picture
-from benchbed.training.sampling import NonFiniteError
-from benchbed.training.state import (
+from benchbed.training.checkpoint import (
+    get_random_states,
     handle_state_errors,
     load_checkpoint,
-    get_random_states,
     restore_random_states,
     save_checkpoint,
 )
+from benchbed.training.loggers import EventLogger, History, LoggerName, open_logger
+from benchbed.training.process import terminate_if_forked
+from benchbed.training.sampling import NonFiniteError
+from benchbed.training.visualization.images import save_picture
+from benchbed.utils.progress import Reporter, TrainingProgress
 
 MAX_LOSS = 1e6
 """Maximum absolute loss: no method has larger ones unless it diverges."""
@@ -135,7 +134,9 @@ class TrainingLoop:
         self.method.train()
         saved_at = reported_at = step_start = time.monotonic()
         reported_shown = self.position.images_shown
-        while (share := self.distributed.broadcast_value(self.budget.compute_share(self.position))) < 1.0:
+        while (
+            share := self.distributed.broadcast_value(self.budget.compute_share(self.position))
+        ) < 1.0:
             self._run_step(share)
             now = time.monotonic()
             self.position.seconds += now - step_start
@@ -255,7 +256,9 @@ class TrainingLoop:
             "state": self.method.get_state(),
             "random": own_state,
             "others": other_states,
-            "noise": None if self.distributed.noise_generator is None else self.distributed.noise_generator.get_state(),
+            "noise": None
+            if self.distributed.noise_generator is None
+            else self.distributed.noise_generator.get_state(),
             "shown": self.position.images_shown,
             "seconds": self.position.seconds,
             "sums": self._sums,

@@ -12,9 +12,9 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.api.types import Batch
-from benchbed.data.feed import to_signed
+from benchbed.data.loader import to_signed
 from benchbed.errors import BenchbedError
-from benchbed.training.state import get_random_states, restore_random_states, seed_everything
+from benchbed.training.checkpoint import get_random_states, restore_random_states, seed_everything
 
 CHUNK_PIXELS = 64 * 128 * 128
 """Samples are drawn in chunks of about this many pixels, to bound memory."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from benchbed.api.method import Method
 from benchbed.api.specs import MethodSpec
 from benchbed.api.types import Batch, DataShape, Losses
-from benchbed.registry import load_object, get_registry
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed_skrgan.skrgan import SkrGAN
 
 from .harness import Step, Tensors, Training, built

@@ -12,9 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchbed.data.feed import CaseLoader
-from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
-from benchbed.data.source import resolve_collection
+from benchbed.data.loader import CaseLoader
+from benchbed.data.preprocessing.prepare import (
+    PreparedDataset,
+    identify_collection,
+    prepare_dataset,
+)
+from benchbed.data.sources.resolve import resolve_collection
 
 from .measure import Pair, Work
 

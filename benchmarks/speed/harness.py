@@ -17,13 +17,13 @@ from torch import Tensor
 
 from benchbed.api.method import Method
 from benchbed.api.types import DataShape, Losses
-from benchbed.data.feed import CaseLoader
-from benchbed.data.prepare import DataSplit
-from benchbed.runs.device import create_fabric
+from benchbed.data.loader import CaseLoader
+from benchbed.data.preprocessing.prepare import DataSplit
 from benchbed.training.budget import Budget, TrainingPosition
-from benchbed.training.events import NullReporter
+from benchbed.training.checkpoint import seed_everything
+from benchbed.training.device import create_fabric
 from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
-from benchbed.training.state import seed_everything
+from benchbed.utils.progress import NullReporter
 
 from .clock import Conditions, Lap, Watch, repeated, timed
 from .flops import CountedFlops

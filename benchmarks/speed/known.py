@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.fid import compute_frechet_distance
 
 from .goals import KNOWN_ANSWER
 from .metrics import by_pytorch_fid, by_torch_fidelity

@@ -15,12 +15,16 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from benchbed.data.weights import compute_sha256
-from benchbed.metrics.features import create_inception_extractor
-from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.data.download.weights import compute_sha256
+from benchbed.metrics.features.inception import create_inception_extractor
+from benchbed.metrics.fid import compute_frechet_distance
 from benchbed.metrics.ms_ssim import compute_ms_ssim
 from benchbed.metrics.prdc import measure_manifold
-from benchbed.metrics.swd import sample_patch_positions, compute_sliced_wasserstein, sample_directions
+from benchbed.metrics.swd import (
+    compute_sliced_wasserstein,
+    sample_directions,
+    sample_patch_positions,
+)
 
 from .goals import METRICS, TOLERANCES
 from .measure import CPU, Pair, Work

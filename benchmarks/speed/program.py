@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchbed.files import write_text
+from benchbed.utils.files import write_text
 
 from . import data_path, known, machine, metrics, results, scaling, start_up, table
 from .choice import GROUPS, Choice

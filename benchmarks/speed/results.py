@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchbed.files import write_json
+from benchbed.utils.files import write_json
 
 from . import picture, record
 from .known import KnownAnswer

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchbed.api.metric import ImageSet, MetricInputs, MemorisationSets
-from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.api.metric import ImageSet, MemorisationSets, MetricInputs
+from benchbed.metrics.fid import compute_frechet_distance
 from benchbed.metrics.kid import compute_kernel_distance
 from benchbed.metrics.memorisation import memorisation
 from benchbed.metrics.ms_ssim import compute_ms_ssim
 from benchbed.metrics.prdc import measure_manifold
 from benchbed.metrics.swd import compute_sliced_wasserstein
-from benchbed.runs.record import Record, read_record
+from benchbed.results.record import Record, read_record
 
 from .cases import mask_training, noise_training
 from .clock import Clock, Conditions, Lap, timed
@@ -216,11 +216,23 @@ def _metrics(quick: bool) -> list[Case]:
             1.0,
             lambda n: _on_features(compute_frechet_distance, n, FEW_DIMS),
         ),
-        ("kid-n", "KID against N", few, 2.0, lambda n: _on_features(compute_kernel_distance, n, DIMS)),
+        (
+            "kid-n",
+            "KID against N",
+            few,
+            2.0,
+            lambda n: _on_features(compute_kernel_distance, n, DIMS),
+        ),
         ("prdc-n", "PRDC against N", few, 2.0, lambda n: _on_features(measure_manifold, n, DIMS)),
         ("memorisation-n", "memorisation against N of each set", few, 2.0, _memorisation),
         ("swd-n", "SWD against N", few, 1.0, lambda n: _on_images(compute_sliced_wasserstein, n)),
-        ("ms-ssim-n", "MS-SSIM against N pairs", few, 1.0, lambda n: _on_images(compute_ms_ssim, n)),
+        (
+            "ms-ssim-n",
+            "MS-SSIM against N pairs",
+            few,
+            1.0,
+            lambda n: _on_images(compute_ms_ssim, n),
+        ),
     ]
     cases = [Case((one[0],), lambda one=one: [_of_sizes(*one)]) for one in found]  # type: ignore[misc]
     return [Case(("fid-distance-n",), lambda: [_fid_distance(few)]), *cases]
@@ -287,11 +299,15 @@ def _report(sizes: Sequence[int], records: Path) -> Growth:
 
 
 def _boards(records: list[Record]) -> None:
-    from benchbed import paths
+    from benchbed.config import paths
     from benchbed.report.write import build_leaderboards, write_leaderboards
 
     with tempfile.TemporaryDirectory() as folder:
-        write_leaderboards(build_leaderboards(records, paths.find_benchmarks_folder() / "papers"), Path(folder), ("md", "csv"))
+        write_leaderboards(
+            build_leaderboards(records, paths.find_benchmarks_folder() / "papers"),
+            Path(folder),
+            ("md", "csv"),
+        )
 
 
 def _copy(record: Record, number: int) -> Record:

@@ -98,13 +98,19 @@ class AnisotropicNetwork(nn.Module):
             ResidualBlock(f, f),
             build_fusion(f),
         )
-        self.second = nn.Sequential(build_downsampling(f), *(ResidualBlock(f, f, d) for d in (1, 2, 3)), build_fusion(f))
+        self.second = nn.Sequential(
+            build_downsampling(f), *(ResidualBlock(f, f, d) for d in (1, 2, 3)), build_fusion(f)
+        )
         self.third = nn.Sequential(*(ResidualBlock(f, f, d) for d in (3, 2, 1)), build_fusion(f))
         self.heads = nn.ModuleList(
             [
                 build_upsampling(f, classes),
-                nn.Sequential(build_upsampling(f, 2 * classes), build_upsampling(2 * classes, 2 * classes)),
-                nn.Sequential(build_upsampling(f, 4 * classes), build_upsampling(4 * classes, 4 * classes)),
+                nn.Sequential(
+                    build_upsampling(f, 2 * classes), build_upsampling(2 * classes, 2 * classes)
+                ),
+                nn.Sequential(
+                    build_upsampling(f, 4 * classes), build_upsampling(4 * classes, 4 * classes)
+                ),
             ]
         )
         self.last = nn.Conv3d(7 * classes, classes, (1, 3, 3), padding=(0, 1, 1))

@@ -32,7 +32,9 @@ ANISOTROPIC_WNET = MethodSpec(
     deviations=(
         Deviation(
             paper="a cascade: WNet finds the whole tumour, TNet its core, ENet what enhances",
-            implementation="WNet alone, with a softmax over the background and all classes of the mask",
+            implementation=(
+                "WNet alone, with a softmax over the background and all classes of the mask"
+            ),
             reason="Shin et al.'s table 1, where it is compared, scores the whole tumour; other "
             "data have other classes",
         ),
@@ -44,7 +46,8 @@ ANISOTROPIC_WNET = MethodSpec(
         Deviation(
             paper="patches of 19 x 144 x 144 give 11 x 144 x 144, for layers across slices have "
             "no padding",
-            implementation="slabs of 19 whole slices give 11; at a volume's ends four empty slices are put "
+            implementation="slabs of 19 whole slices give 11; at a volume's ends four empty "
+            "slices are put "
             "before and behind",
             reason="every voxel is segmented; planes have 128 px at most",
         ),
@@ -56,7 +59,8 @@ ANISOTROPIC_WNET = MethodSpec(
         Deviation(
             paper="20,000 iterations for the axial network; 5,000 for each of the others, which "
             "begin with its weights",
-            implementation="2/3, 1/6 and 1/6 of the budget; before the others have begun, the mean is over "
+            implementation="2/3, 1/6 and 1/6 of the budget; before the others have begun, the "
+            "mean is over "
             "those that have",
             reason="the same proportions of every budget",
         ),
@@ -67,7 +71,8 @@ ANISOTROPIC_WNET = MethodSpec(
         ),
         Deviation(
             paper="flips in the code, switched off; Shin et al. say that it has the usual changes",
-            implementation="augment; rotations up to 10 degrees, translations up to 8 voxels, crops from 0.9 "
+            implementation="augment; rotations up to 10 degrees, translations up to 8 voxels, "
+            "crops from 0.9 "
             "on, displacements up to about 6 voxels with a smoothness of 4, lengths at 128 px; "
             "each to half of the cases",
             reason="those of the method that it is compared with; --augment flip flips",

@@ -66,7 +66,9 @@ class WNet(Method[WNetSettings]):
         view = self.get_current_view(progress)
         batch = augment_volumes(batch) if s.augment else batch
         assert batch.mask is not None  # the spec says that it needs one
-        slab, truth = self.sample_slabs(permute_view(batch.image, view), permute_view(batch.mask, view))
+        slab, truth = self.sample_slabs(
+            permute_view(batch.image, view), permute_view(batch.mask, view)
+        )
         loss = compute_dice_loss(self.get_network(view)(slab), truth)
         self.update(view, loss)
         return {f"{view}_dice_loss": loss}
@@ -103,7 +105,9 @@ class WNet(Method[WNetSettings]):
         image, truth = pad_margin(image), (mask + 1) / 2
         truth = torch.cat([1 - truth.amax(1, keepdim=True), truth], 1)
         starts = torch.randint(depth - slab + 1, (len(image),)).tolist()
-        seen = [case[:, a : a + slab + 2 * SLICE_MARGIN] for case, a in zip(image, starts, strict=True)]
+        seen = [
+            case[:, a : a + slab + 2 * SLICE_MARGIN] for case, a in zip(image, starts, strict=True)
+        ]
         known = [case[:, a : a + slab] for case, a in zip(truth, starts, strict=True)]
         return torch.stack(seen), torch.stack(known)
 

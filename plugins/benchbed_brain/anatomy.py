@@ -136,7 +136,9 @@ def sample_brain(level: Level, rng: np.random.Generator) -> Brain:
     sulci += [_sample_medial_sulci(level, side, wide, rng) for side in (-1.0, 1.0)]
     sulci.append(_make_mirrored(SYLVIAN[level], 0.6 + 0.6 * wide, rng))
     ventricles = _make_mirrored(VENTRICLES[level], rng.uniform(0.6, 1.0) + 1.0 * age, rng)
-    midline = _make_strokes([_interpolate_line(line) for line in MIDLINE_CSF[level]], 0.8 + 0.8 * age)
+    midline = _make_strokes(
+        [_interpolate_line(line) for line in MIDLINE_CSF[level]], 0.8 + 0.8 * age
+    )
     return Brain(
         outline=outline,
         sulci=join_strokes(sulci),
@@ -200,7 +202,9 @@ def _sample_fissure(level: Level, wide: float, rng: np.random.Generator) -> Stro
     return _make_strokes(lines, wide)
 
 
-def _sample_outer_sulci(outline: Outline, side: float, wide: float, rng: np.random.Generator) -> Strokes:
+def _sample_outer_sulci(
+    outline: Outline, side: float, wide: float, rng: np.random.Generator
+) -> Strokes:
     """Sulci that come in from the surface, every second one shallow, the deep ones forked."""
     count = int(rng.integers(19, 25))
     angles = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count * np.pi * side
@@ -213,11 +217,15 @@ def _sample_outer_sulci(outline: Outline, side: float, wide: float, rng: np.rand
         if deep > 0.2 and rng.random() < 0.6:
             at = int(rng.integers(len(line) // 3, len(line) - 1))
             turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.5, 1.0)
-            lines.append(_sample_winding_line(line[at, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8))
+            lines.append(
+                _sample_winding_line(line[at, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8)
+            )
     return _make_sulci(lines, wide, rng)
 
 
-def _sample_medial_sulci(level: Level, side: float, wide: float, rng: np.random.Generator) -> Strokes:
+def _sample_medial_sulci(
+    level: Level, side: float, wide: float, rng: np.random.Generator
+) -> Strokes:
     """Sulci that leave the fissure between the hemispheres."""
     lines: list[Array] = []
     for begin, end in FISSURE[level]:
@@ -246,6 +254,8 @@ def _sample_veins(outline: Outline, rng: np.random.Generator) -> Strokes:
     """The sagittal sinus at both ends of the midline, and veins over the convexity."""
     count = int(rng.integers(5, 14))
     angles = np.concatenate([[np.pi, 0.0], rng.uniform(-2.9, 2.9, count)])
-    places = outline.compute_edge(angles) * np.concatenate([[1.0, 1.0], np.full(count, 0.995)])[:, None]
+    places = (
+        outline.compute_edge(angles) * np.concatenate([[1.0, 1.0], np.full(count, 0.995)])[:, None]
+    )
     radius = np.concatenate([[0.036, 0.020], rng.uniform(0.006, 0.014, count)])
     return Strokes(places, places, radius, np.ones(len(places)))

@@ -24,13 +24,13 @@ from benchbed_brain.volume_fields import (
     Point,
     Points,
     Raster,
-    measure_ellipsoid,
     compute_inside,
     join_solids,
-    sample_noise,
     make_raster,
     make_rotation,
+    measure_ellipsoid,
     measure_tube,
+    sample_noise,
 )
 
 SUPERSAMPLING_SIZE = 64
@@ -181,7 +181,9 @@ def _measure_hippocampus(case: _Case, at: Points) -> Field:
     return whole + np.float32(0.9 * case.shrunk - 0.3)
 
 
-def _render_tissues(case: _Case, at: Points, body: Field, view: Raster, rng: np.random.Generator) -> Field:
+def _render_tissues(
+    case: _Case, at: Points, body: Field, view: Raster, rng: np.random.Generator
+) -> Field:
     """The tissues, laid over one another from the outside in."""
     signals = {k: v * float(np.exp(rng.normal(0.0, 0.04))) for k, v in SIGNALS.items()}
     light = np.full(body.shape, signals["white"], np.float32)
@@ -208,7 +210,9 @@ def _render_tissues(case: _Case, at: Points, body: Field, view: Raster, rng: np.
     # The temporal horn lies over it and beside it.
     horn = Points(at.x + np.float32(0.6), at.y, at.z - np.float32(0.9))
     lay("fluid", _measure_flat_tube(horn, BODY) + np.float32(0.9 - 0.8 * wide))
-    light += compute_inside(body, EDGE_SOFTNESS) * (_apply_layers(signals["hippocampus"], body) - light)
+    light += compute_inside(body, EDGE_SOFTNESS) * (
+        _apply_layers(signals["hippocampus"], body) - light
+    )
     lay("white", measure_tube(at, FIMBRIA))
     if rng.random() < 0.6:
         height = rng.uniform(-8, 2)
@@ -222,7 +226,9 @@ def _apply_layers(signal: float, body: Field) -> Field:
     return np.asarray(signal * (1 + 0.04 * np.cos(1.6 * body)), np.float32)
 
 
-def _measure_cortex(case: _Case, at: Points, view: Raster, rng: np.random.Generator) -> tuple[Field, Field]:
+def _measure_cortex(
+    case: _Case, at: Points, view: Raster, rng: np.random.Generator
+) -> tuple[Field, Field]:
     """How far above the lower gyri places lie, and how far from the sulci between these."""
     height = at.z + 9.0 + np.float32(0.45) * at.y
     wavy = 1.2 * sample_noise(rng, 12.0, view.points, case.extent)

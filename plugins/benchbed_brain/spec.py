@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, LayoutPart, Paper, Phantom, hookimpl
 from benchbed_brain.volume_spec import ADNI, BRATS, HIPPOCAMPUS
 
 # The zip file holds the two folders twice, once more in brain_tumor_dataset/; the pattern reaches

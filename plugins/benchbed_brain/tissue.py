@@ -114,7 +114,9 @@ def render_tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
             0.85 * blur(view.draw_opacity(lines.nuclei), 0.012),
         ]
     )
-    fluid = np.maximum.reduce([view.draw_opacity(p) for p in (lines.sulci, lines.fissure, lines.fluid)])
+    fluid = np.maximum.reduce(
+        [view.draw_opacity(p) for p in (lines.sulci, lines.fissure, lines.fluid)]
+    )
     uneven = 1 + 0.035 * noise(rng, 9, size) + 0.02 * noise(rng, 34, size)
     light = np.full((size, size), head.signals["white"], np.float32)
     light = _blend_tissue(light, head.signals["grey"], grey) * uneven
@@ -123,7 +125,11 @@ def render_tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
     light = _blend_tissue(light, head.signals["oedema"], swollen * (0.90 - 0.65 * grey))
     light = _blend_tissue(light, head.signals["fluid"], fluid * (1 - 0.6 * swollen))
     light = _add_tumours(light, view, depths, rng)
-    light = _blend_tissue(light, head.signals["dura"], 0.7 * view.draw_opacity(lines.fissure.replace_style(radius=0.4)))
+    light = _blend_tissue(
+        light,
+        head.signals["dura"],
+        0.7 * view.draw_opacity(lines.fissure.replace_style(radius=0.4)),
+    )
     return _add_head_layers(light, view, rng)
 
 
@@ -189,6 +195,8 @@ def _add_head_layers(light: Plane, view: _View, rng: np.random.Generator) -> Pla
     muscle = 0.45 * signals["fat"]
     light = _blend_tissue(light, muscle, view.mask_below(OUTER_TABLE - above))
     fat = 0.88 + 0.10 * noise(rng, 40, size)
-    light = _blend_tissue(light, signals["fat"], fat * view.mask_below(OUTER_TABLE + temple - above))
+    light = _blend_tissue(
+        light, signals["fat"], fat * view.mask_below(OUTER_TABLE + temple - above)
+    )
     skin = OUTER_TABLE + temple + head.scalp * thick
     return light * view.mask_below(above - skin, 0.012)

@@ -17,8 +17,8 @@ from benchbed_brain.volume_fields import (
     Point,
     Points,
     intersect_solids,
-    measure_ellipsoid,
     join_solids,
+    measure_ellipsoid,
     measure_tube,
 )
 
@@ -91,7 +91,9 @@ def build_standard_brain() -> Lattice:
     at = Points(lines[0][None, None], lines[1][None, :, None], lines[2][:, None, None])
     cerebrum, cerebellum, stem = _measure_hemisphere(at), _measure_cerebellum(at), _measure_stem(at)
     # The skull's removal goes smoothly over every cleft.
-    hull = join_solids(join_solids(_measure_whole_cerebrum(at), cerebellum, 14.0), stem, 8.0) - np.float32(0.4)
+    hull = join_solids(
+        join_solids(_measure_whole_cerebrum(at), cerebellum, 14.0), stem, 8.0
+    ) - np.float32(0.4)
     steepest = np.asarray(np.gradient(cerebrum, STEP), np.float32)
     outwards = -cerebrum * steepest / np.maximum((steepest**2).sum(axis=0), np.float32(1))
     parts = Anatomy(
@@ -118,7 +120,9 @@ def _measure_whole_cerebrum(at: Points) -> Field:
     """Both hemispheres in one: a blunt egg, flat below, and the temporal lobes."""
     # The egg is wider behind the middle than in front.
     narrow = np.float32(1) + np.float32(0.0016) * np.clip(at.y + 25, -30, None)
-    egg = measure_ellipsoid(Points(at.x * narrow, at.y, at.z), (0, -17, 14), (68, 87, 64), power=2.25)
+    egg = measure_ellipsoid(
+        Points(at.x * narrow, at.y, at.z), (0, -17, 14), (68, 87, 64), power=2.25
+    )
     # The base: the roofs of the orbits in front, the tentorium behind, higher in the middle.
     orbits = -24 - 0.10 * np.abs(at.y - 30)
     tent = -18 + 9 * np.exp(-((at.x / 26) ** 2)) + 0.04 * (at.y + 60)

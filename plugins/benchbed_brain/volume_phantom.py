@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from benchbed_brain.volume_fields import Field, Points, sample_noise, make_raster
+from benchbed_brain.volume_fields import Field, Points, make_raster, sample_noise
 from benchbed_brain.volume_subject import FRAME_LENGTHS, sample_head
 from benchbed_brain.volume_tissue import Brain, build_brain
 from benchbed_brain.volume_tumour import Tumour
@@ -170,7 +170,9 @@ def _make_points(size: int) -> Points:
     return make_raster(FRAME_LENGTHS, _get_shape(size), 1).points
 
 
-def _make_scanner(shares: Brain, growth: Tumour | None, size: int, rng: np.random.Generator) -> _Scanner:
+def _make_scanner(
+    shares: Brain, growth: Tumour | None, size: int, rng: np.random.Generator
+) -> _Scanner:
     fine = 1 + 0.025 * sample_noise(rng, 9.0, _make_points(size), FRAME_LENGTHS)
     coarse = 1 + 0.10 * sample_noise(rng, 13.0, _make_points(size), FRAME_LENGTHS)
     texture = {

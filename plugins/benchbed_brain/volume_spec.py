@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, VolumeSpec
+from benchbed import DatasetSpec, Layout, LayoutPart, Paper, Phantom, VolumeSpec
 
 SEQUENCES = ("T1", "T1c", "T2", "FLAIR")
 TUMOUR = ("necrotic and non-enhancing core", "oedema", "enhancing tumour")
@@ -104,7 +104,12 @@ BRATS = DatasetSpec(
         seed=2015,
     ),
     channels=4,
-    volumes=VolumeSpec(sequences=SEQUENCES, structures=TUMOUR, slices_per_pixel=SHIN_DEPTH, central_slices=SHIN_SLICES),
+    volumes=VolumeSpec(
+        sequences=SEQUENCES,
+        structures=TUMOUR,
+        slices_per_pixel=SHIN_DEPTH,
+        central_slices=SHIN_SLICES,
+    ),
 )
 
 ADNI = DatasetSpec(
@@ -144,7 +149,12 @@ ADNI = DatasetSpec(
         seed=2008,
     ),
     channels=1,
-    volumes=VolumeSpec(sequences=("T1",), structures=TISSUES, slices_per_pixel=SHIN_DEPTH, central_slices=SHIN_SLICES),
+    volumes=VolumeSpec(
+        sequences=("T1",),
+        structures=TISSUES,
+        slices_per_pixel=SHIN_DEPTH,
+        central_slices=SHIN_SLICES,
+    ),
 )
 
 HIPPOCAMPUS = DatasetSpec(
@@ -160,7 +170,9 @@ HIPPOCAMPUS = DatasetSpec(
         url="https://doi.org/10.1038/s41467-022-30695-9",
     ),
     licence="CC BY-SA 4.0",
-    access_instructions=("download Task04_Hippocampus from medicaldecathlon.com and unpack it as it is."),
+    access_instructions=(
+        "download Task04_Hippocampus from medicaldecathlon.com and unpack it as it is."
+    ),
     layouts=(
         Layout(
             folders=("Task04_Hippocampus", "hippocampus/Task04_Hippocampus"),

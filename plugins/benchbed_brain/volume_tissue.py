@@ -17,8 +17,8 @@ from benchbed_brain.volume_fields import (
     Points,
     Raster,
     compute_inside,
-    sample_noise,
     make_raster,
+    sample_noise,
 )
 from benchbed_brain.volume_subject import FRAME_LENGTHS, Head
 from benchbed_brain.volume_tumour import compute_tumour_shares
@@ -78,8 +78,12 @@ def build_brain(subject: Head, shape: Shape, rng: np.random.Generator) -> Brain:
     """
     box = _find_box(subject, shape)
     view = make_raster(FRAME_LENGTHS, shape, -(-SUPERSAMPLING_SIZE // shape[2]), box)
-    bends = np.stack([subject.bend * sample_noise(rng, 60.0, view.points, FRAME_LENGTHS) for _ in range(3)])
-    ragged = np.stack([sample_noise(rng, grain, view.points, FRAME_LENGTHS) for grain in (17.0, 12.0)])
+    bends = np.stack(
+        [subject.bend * sample_noise(rng, 60.0, view.points, FRAME_LENGTHS) for _ in range(3)]
+    )
+    ragged = np.stack(
+        [sample_noise(rng, grain, view.points, FRAME_LENGTHS) for grain in (17.0, 12.0)]
+    )
     folds = _sample_folds(rng)
     near = np.nonzero(_find_near(subject, view, bends))
     fine = np.zeros((6, *bends.shape[1:]), np.float32)
@@ -97,7 +101,9 @@ def build_brain(subject: Head, shape: Shape, rng: np.random.Generator) -> Brain:
     return Brain(*whole)
 
 
-def _compute_shares(subject: Head, at: Points, depth: Field, folds: Lattice, ragged: Field) -> Field:
+def _compute_shares(
+    subject: Head, at: Points, depth: Field, folds: Lattice, ragged: Field
+) -> Field:
     """Shares ``(6, N)`` of what a `Brain` consists of, at flat points that deep in the hull."""
     cover = compute_inside(-depth, EDGE_SOFTNESS)
     before = at
@@ -162,7 +168,9 @@ def _sample_folds(rng: np.random.Generator) -> Lattice:
     return Lattice(fields, _FOLD_LOWEST, _FOLD_STEP)
 
 
-def _compute_tissues(subject: Head, at: Points, folds: Lattice, ragged: Field) -> tuple[Field, Field]:
+def _compute_tissues(
+    subject: Head, at: Points, folds: Lattice, ragged: Field
+) -> tuple[Field, Field]:
     """Shares of fluid and of grey matter at flat points; the rest is white."""
     half = at.right_half
     parts = Anatomy(*build_standard_brain().interpolate_at(half))

@@ -133,7 +133,11 @@ def _make_outline(arms: list[Arm], waist: float, rng: np.random.Generator) -> Ar
         # The wider the angle between two processes, the less their membrane is drawn in.
         deep = waist * (0.85 + 0.15 * (arm.angle - before)) * rng.uniform(0.8, 1.15)
         knots.append(np.asarray([np.cos(middle), np.sin(middle)]) * deep)
-        knots += [arm.get_point(0.50, -arm.width), arm.get_point(0.88, -arm.tip), arm.get_point(1.0, 0.0)]
+        knots += [
+            arm.get_point(0.50, -arm.width),
+            arm.get_point(0.88, -arm.tip),
+            arm.get_point(1.0, 0.0),
+        ]
         knots += [arm.get_point(0.88, arm.tip), arm.get_point(0.50, arm.width)]
     return curve(np.asarray(knots) + rng.normal(0.0, 0.007, (len(knots), 2)), steps=10)
 
@@ -152,7 +156,9 @@ def _make_oval(centre: Array, angle: float, long: float, short: float) -> Array:
     return np.asarray(centre + np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1))
 
 
-def _sample_fibres(arms: list[Arm], waist: float, middle: Array, rng: np.random.Generator) -> Strokes:
+def _sample_fibres(
+    arms: list[Arm], waist: float, middle: Array, rng: np.random.Generator
+) -> Strokes:
     lines: list[Array] = []
     for k, arm in enumerate(arms[: max(1, len(arms) - 1)]):
         other = arms[(k + max(1, len(arms) // 2)) % len(arms)]
@@ -173,7 +179,10 @@ def _sample_fibres(arms: list[Arm], waist: float, middle: Array, rng: np.random.
 def _sample_threads(arms: list[Arm], middle: Array, rng: np.random.Generator) -> Strokes:
     """One to three threads at every tip, which run on in its direction."""
     ends = [
-        (arm.get_point(0.95, 0.0), arm.get_point(1.0 + rng.uniform(0.05, 0.22), rng.normal(0.0, 0.03)))
+        (
+            arm.get_point(0.95, 0.0),
+            arm.get_point(1.0 + rng.uniform(0.05, 0.22), rng.normal(0.0, 0.03)),
+        )
         for arm in arms
         for _ in range(rng.integers(1, 4))
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, Layout, Paper, LayoutPart, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, LayoutPart, Paper, Phantom, hookimpl
 
 BU_BIL_LAYOUT = Layout(
     folders=("BU-BIL",),

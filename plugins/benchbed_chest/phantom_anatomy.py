@@ -98,21 +98,29 @@ def sample_anatomy(rng: np.random.Generator, pose: Pose) -> Anatomy:
     breath = rng.normal(0.0, 0.05)
     width = rng.normal(1.0, 0.04)
     slope = rng.uniform(0.75, 1.25)
-    lungs = tuple(pose.transform_points(_sample_lung(side, breath, width, rng)) for side in (-1.0, 1.0))
+    lungs = tuple(
+        pose.transform_points(_sample_lung(side, breath, width, rng)) for side in (-1.0, 1.0)
+    )
     ribs = [_sample_rib(k, side, slope, width, rng) for k in range(10) for side in (-1.0, 1.0)]
     hila = np.asarray([[-0.17, -0.08], [0.19, -0.12]]) + rng.normal(0.0, 0.02, (2, 2))
     large = np.asarray([rng.uniform(1.0, 1.35), rng.uniform(0.95, 1.08)])
     return Anatomy(
         body=pose.transform_points(_sample_body(width, rng)),
         lungs=(lungs[0], lungs[1]),
-        heart=pose.transform_points(curve(np.asarray(HEART) * large + rng.normal(0.0, 0.008, (13, 2)))),
+        heart=pose.transform_points(
+            curve(np.asarray(HEART) * large + rng.normal(0.0, 0.008, (13, 2)))
+        ),
         abdomen=pose.transform_points(_make_abdomen(breath)),
         ribs=_make_ribs([pose.transform_points(rib) for rib in ribs]),
-        clavicles=_make_strokes([pose.transform_points(_sample_clavicle(s, rng)) for s in (-1.0, 1.0)], 0.026),
+        clavicles=_make_strokes(
+            [pose.transform_points(_sample_clavicle(s, rng)) for s in (-1.0, 1.0)], 0.026
+        ),
         vertebrae=_sample_vertebrae(pose, rng),
         arms=_make_both_sides(ARM, 0.065, pose, rng),
         blades=_make_both_sides(BLADE, 0.045, pose, rng),
-        windpipe=_make_strokes([pose.transform_points(curve(np.asarray(WINDPIPE), closed=False))], 0.042),
+        windpipe=_make_strokes(
+            [pose.transform_points(curve(np.asarray(WINDPIPE), closed=False))], 0.042
+        ),
         vessels=_sample_vessels(pose, hila, rng),
         hila=pose.transform_points(hila),
     )
@@ -155,7 +163,9 @@ def _sample_body(width: float, rng: np.random.Generator) -> Array:
     return np.concatenate([sides[0], sides[1][::-1]])
 
 
-def _sample_rib(number: int, side: float, slope: float, width: float, rng: np.random.Generator) -> Array:
+def _sample_rib(
+    number: int, side: float, slope: float, width: float, rng: np.random.Generator
+) -> Array:
     """A rib from the spine around the flank and forward, as it falls."""
     y = -0.76 + 0.128 * number + rng.normal(0.0, 0.006)
     fall = slope * min(0.60 + 0.11 * number, 1.15)

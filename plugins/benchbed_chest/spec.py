@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbed import DatasetSpec, DownloadSource, Layout, Paper, LayoutPart, Phantom, hookimpl
+from benchbed import DatasetSpec, DownloadSource, Layout, LayoutPart, Paper, Phantom, hookimpl
 
 LAYOUT = Layout(
     # The official archive holds the tree twice, in chest_xray and again in a chest_xray inside it.

@@ -63,7 +63,9 @@ class PGGAN(Method[PGGANSettings]):
         self.update_ema("generator")
         return {"discriminator": d_loss, "generator": g_loss}
 
-    def compute_discriminator_loss(self, real: Tensor, fake: Tensor, level: int, alpha: float) -> Tensor:
+    def compute_discriminator_loss(
+        self, real: Tensor, fake: Tensor, level: int, alpha: float
+    ) -> Tensor:
         """WGAN-GP with drift: L' = L + epsilon_drift E[D(x)^2] (appendix A.1)."""
         s = self.settings
         on_real = self.discriminator(real, level, alpha)

@@ -148,7 +148,9 @@ class PhotoDiscriminator(nn.Sequential):
         first = round(features * tables.discriminator_width)
         widths = [in_channels, *[first * 2**n for n in range(len(tables.discriminator_strides))]]
         layers: list[nn.Module] = []
-        for (before, after), stride in zip(pairwise(widths), tables.discriminator_strides, strict=True):
+        for (before, after), stride in zip(
+            pairwise(widths), tables.discriminator_strides, strict=True
+        ):
             layers += [
                 nn.Conv2d(before, after, tables.down, stride, 1),
                 nn.LeakyReLU(0.2, inplace=True),

@@ -51,12 +51,15 @@ DUAL_GAN = MethodSpec(
         ),
         Deviation(
             paper="section 5: D has two convolutional layers of 5 x 5 and fully connected ones",
-            implementation="stage I has the four 5 x 5 layers and the linear one of the authors' code",
+            implementation=(
+                "stage I has the four 5 x 5 layers and the linear one of the authors' code"
+            ),
             reason="no network of that code has two",
         ),
         Deviation(
             paper="the resolution is not given; 512 px in the authors' code",
-            implementation="at 512 px its tables, layer by layer. At other sizes stage I keeps its four "
+            implementation="at 512 px its tables, layer by layer. At other sizes stage I keeps "
+            "its four "
             "layers and starts from size / 16 px; stage II has a layer less of the innermost "
             "wide ones for each halving; its D stays",
             reason="at 64 px stage I is so the original DCGAN of the code that the authors took; "
@@ -81,20 +84,24 @@ DUAL_GAN = MethodSpec(
         ),
         Deviation(
             paper="how long each stage is trained is not given",
-            implementation="stage I has the first half of the budget (stage1_share), stage II the second; "
+            implementation="stage I has the first half of the budget (stage1_share), stage II "
+            "the second; "
             "none changes the other",
             reason="one budget a method, and no reason to prefer one",
         ),
         Deviation(
             paper="section 3: stage I learns masks of DRIVE, stage II photographs of MESSIDOR with "
             "masks from a segmentation network",
-            implementation="both learn from the pairs of one data set; --dataset messidor --masks-from drive "
+            implementation="both learn from the pairs of one data set; --dataset messidor "
+            "--masks-from drive "
             "--annotator unet for the paper's way",
             reason="a comparison gives every method the same data",
         ),
         Deviation(
             paper="how a drawn mask gets its two values is not said",
-            implementation="above 0 of [-1, 1] is vessel; threshold=otsu for a threshold of each mask",
+            implementation=(
+                "above 0 of [-1, 1] is vessel; threshold=otsu for a threshold of each mask"
+            ),
             reason="0 lies between the two values",
         ),
         Deviation(
@@ -109,7 +116,8 @@ DUAL_GAN = MethodSpec(
         ),
         Deviation(
             paper="64 channels in the outermost layers, batch of 7, step sizes of 2e-4",
-            implementation="preset quick: 24 channels in stage I (a factor of 2.7 narrower) and 16 in stage "
+            implementation="preset quick: 24 channels in stage I (a factor of 2.7 narrower) and "
+            "16 in stage "
             "II (a factor of 4), batch of 16, step sizes of 5e-4 and 1e-3, 65 % of the budget for "
             "stage I",
             reason="minutes on two CPU cores. One pixel in twelve is vessel at 64 px: after 10 "

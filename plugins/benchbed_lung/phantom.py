@@ -190,7 +190,9 @@ def _draw_bones(field: Plane, anatomy: Anatomy, rng: np.random.Generator, size: 
     dense = rng.uniform(0.75, 1.2)
     for bones in (anatomy.ribs, anatomy.sternum, anatomy.arch):
         field = _blend_over(field, draw(bones, size), CORTEX * dense)
-        field = _blend_over(field, draw(bones.replace_style(radius=0.55, weight=0.8), size), MARROW * dense)
+        field = _blend_over(
+            field, draw(bones.replace_style(radius=0.55, weight=0.8), size), MARROW * dense
+        )
     vertebra = fill(anatomy.vertebra, size)
     rim = vertebra * np.clip(2.5 * (0.9 - blur(vertebra, 0.010)), 0.0, 1.0)
     spongy = MARROW * dense * (1 + 0.12 * noise(rng, 50, size))

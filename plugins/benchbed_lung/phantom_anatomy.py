@@ -189,10 +189,14 @@ def _make_arch(frame: PatientFrame) -> Strokes:
     ends = np.asarray([*both, [(0.0, 0.90), (0.0, 1.02)]])
     ends[..., 1] -= 0.08
     radii = np.asarray([0.030, 0.030, 0.024, 0.024, 0.020, 0.020, 0.022])
-    return Strokes(frame.transform_points(ends[:, 0]), frame.transform_points(ends[:, 1]), radii, np.ones(7))
+    return Strokes(
+        frame.transform_points(ends[:, 0]), frame.transform_points(ends[:, 1]), radii, np.ones(7)
+    )
 
 
-def _sample_ribs(height: float, wall: Array, frame: PatientFrame, rng: np.random.Generator) -> Strokes:
+def _sample_ribs(
+    height: float, wall: Array, frame: PatientFrame, rng: np.random.Generator
+) -> Strokes:
     """Oblique cuts through the ribs along the wall, and above the middle the shoulder blades."""
     lines, radii = [], []
     for side in (-1.0, 1.0):
@@ -205,7 +209,11 @@ def _sample_ribs(height: float, wall: Array, frame: PatientFrame, rng: np.random
             radii.append(rng.uniform(0.014, 0.020))
         if height < 0.55:
             blade = [(0.86, 0.18), (0.90, 0.36), (0.80, 0.56), (0.66, 0.72)]
-            lines.append(frame.transform_points(curve(np.asarray(blade) * (side, 1.0), closed=False, steps=4)))
+            lines.append(
+                frame.transform_points(
+                    curve(np.asarray(blade) * (side, 1.0), closed=False, steps=4)
+                )
+            )
             radii.append(0.014)
     start = np.concatenate([line[:-1] for line in lines])
     end = np.concatenate([line[1:] for line in lines])

@@ -59,7 +59,9 @@ class Generator(nn.Module):
         before = self.inner[0] + widths[-1]
         for width in reversed(widths[:-1]):
             self.ups.append(
-                nn.Sequential(nn.ConvTranspose2d(before, width, 4, 2, 1, bias=False), build_norm(width))
+                nn.Sequential(
+                    nn.ConvTranspose2d(before, width, 4, 2, 1, bias=False), build_norm(width)
+                )
             )
             before = 2 * width
         self.last = nn.ConvTranspose2d(before, channels, 4, 2, 1)

@@ -32,7 +32,9 @@ def build_block(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 def build_segmenter(channels: int, mask_channels: int, features: int) -> SegmentationUNet:
     """G: a U-Net with five resolutions that repeats pixels on its way up."""
-    return SegmentationUNet(channels, mask_channels, features, block=build_block, upsampling="nearest")
+    return SegmentationUNet(
+        channels, mask_channels, features, block=build_block, upsampling="nearest"
+    )
 
 
 def build_pixel_discriminator(in_channels: int, features: int) -> nn.Sequential:

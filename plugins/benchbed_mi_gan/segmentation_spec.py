@@ -29,7 +29,8 @@ MI_GAN_SEG = MethodSpec(
         Deviation(
             paper="figures 2 and 3 show the networks that make pictures from masks; the networks "
             "that segment are not described",
-            implementation="those of V-GAN (Son et al. 2017, reference 39), which has the five rows of "
+            implementation="those of V-GAN (Son et al. 2017, reference 39), which has the five "
+            "rows of "
             "table 1 as its discriminators",
             reason="the rows and the STARE values of table 2 coincide with V-GAN's",
         ),
@@ -45,7 +46,8 @@ MI_GAN_SEG = MethodSpec(
         ),
         Deviation(
             paper="table 1 calls its patch discriminators 10x10 and 80x80",
-            implementation="read as the grids of logits at 640 px: patch2 (10 x 10, patches of 537 px) and "
+            implementation="read as the grids of logits at 640 px: patch2 (10 x 10, patches of "
+            "537 px) and "
             "patch1 (80 x 80, patches of 61 px)",
             reason="V-GAN's two have these grids",
         ),
@@ -62,13 +64,15 @@ MI_GAN_SEG = MethodSpec(
         ),
         Deviation(
             paper="values in [-1, 1], and z-scores a channel; the field of view is not mentioned",
-            implementation="z-scores over the pixels whose red exceeds 40 of 255, as V-GAN's code, or over "
+            implementation="z-scores over the pixels whose red exceeds 40 of 255, as V-GAN's "
+            "code, or over "
             "all where there is none",
             reason="the field of view of a new image need not be known",
         ),
         Deviation(
             paper="rotations and left-right flips, once, before training; no angles",
-            implementation="at any angle, drawn anew each time, with brightness, contrast and saturation "
+            implementation="at any angle, drawn anew each time, with brightness, contrast and "
+            "saturation "
             "changed by up to a fifth as in V-GAN's code",
             reason="the same distribution without storing it",
         ),
@@ -85,7 +89,8 @@ MI_GAN_SEG = MethodSpec(
         ),
         Deviation(
             paper="step size 2e-4; batch of 1, 32 channels next to the image (V-GAN's code)",
-            implementation="preset quick: step size 1e-3 for G, batch of 8, 12 channels in G (a factor of "
+            implementation="preset quick: step size 1e-3 for G, batch of 8, 12 channels in G (a "
+            "factor of "
             "2.7 narrower) and 8 in D (a factor of 4)",
             reason="minutes on two CPU cores; a narrow G needs, and bears, larger steps",
         ),

@@ -17,7 +17,14 @@ VGG19 = PublishedWeights(
     "dcbb9e9d",
 )
 
-VGG_LAYERS = {1: "relu1_1", 6: "relu2_1", 11: "relu3_1", 20: "relu4_1", 22: "relu4_2", 29: "relu5_1"}
+VGG_LAYERS = {
+    1: "relu1_1",
+    6: "relu2_1",
+    11: "relu3_1",
+    20: "relu4_1",
+    22: "relu4_2",
+    29: "relu5_1",
+}
 """Places in torchvision's VGG-19 of the layers that the losses look at."""
 
 CONTENT_LAYER = "relu4_2"
@@ -108,13 +115,17 @@ class StyleLoss:
         style = sum(
             (
                 STYLE_WEIGHT
-                * self.compute_distance(self.compute_gram(made[name]), self.compute_gram(target[name]), made[name])
+                * self.compute_distance(
+                    self.compute_gram(made[name]), self.compute_gram(target[name]), made[name]
+                )
                 for name in made
                 if name != CONTENT_LAYER
             ),
             start=fake.new_zeros(()),
         )
-        content = self.compute_distance(made[CONTENT_LAYER], target[CONTENT_LAYER], made[CONTENT_LAYER])
+        content = self.compute_distance(
+            made[CONTENT_LAYER], target[CONTENT_LAYER], made[CONTENT_LAYER]
+        )
         variation = self.compute_variation(fake)
         total = s.content_weight * content + s.style_weight * style + s.variation_weight * variation
         terms = {"content": content, "style": style, "variation": variation}

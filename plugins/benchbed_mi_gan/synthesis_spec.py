@@ -30,7 +30,8 @@ MI_GAN = MethodSpec(
     deviations=(
         Deviation(
             paper="eq. 3 sums the first term alone over the images; eq. 4 is called a loss",
-            implementation="means of both terms over the batch, the L1 over the pixels too; D's loss is the "
+            implementation="means of both terms over the batch, the L1 over the pixels too; D's "
+            "loss is the "
             "negative of eq. 4",
             reason="as eq. 1 and 2 read; as printed D would be trained to be wrong",
         ),
@@ -41,13 +42,15 @@ MI_GAN = MethodSpec(
         ),
         Deviation(
             paper="512 px; G goes down to 8 px and D to 16",
-            implementation="the same there; a smaller image is halved as often (six times by G, five by D) "
+            implementation="the same there; a smaller image is halved as often (six times by G, "
+            "five by D) "
             "but never below 4 px",
             reason="every method is compared at every size",
         ),
         Deviation(
             paper="batch normalisation after every convolution; batch and test time unstated",
-            implementation="none in the first layers; each image by itself, in training and in sampling, "
+            implementation="none in the first layers; each image by itself, in training and in "
+            "sampling, "
             "with 1e-3 beside the variance",
             reason="the public code's, which normalises batches of one and never switches to "
             "running statistics: those of training would make the noise of evaluation explode",
@@ -64,7 +67,8 @@ MI_GAN = MethodSpec(
         ),
         Deviation(
             paper="pictures are made from given masks",
-            implementation="a sample is the pair of a mask and its picture; the mask is one of the first 256 "
+            implementation="a sample is the pair of a mask and its picture; the mask is one of "
+            "the first 256 "
             "(stored_masks) that training showed, in the order of the run's seed",
             reason="tasks that draw samples give no masks; all that is stored was trained on",
         ),
@@ -92,7 +96,8 @@ MI_GAN = MethodSpec(
         ),
         Deviation(
             paper="VGG-19; the public code feeds it values up to 255, at 512 px",
-            implementation="torchvision's weights and input scale, features multiplied with 255 x 0.225, at "
+            implementation="torchvision's weights and input scale, features multiplied with 255 "
+            "x 0.225, at "
             "the size of the run; vgg=random where the weights cannot be had, under that name",
             reason="features grow with their input, so that the printed weights keep their sense",
         ),
@@ -109,7 +114,9 @@ MI_GAN = MethodSpec(
         Deviation(
             paper="batch unstated (1 in the public code); 64 channels next to the image in G, and "
             "32 in D",
-            implementation="preset quick: batch of 4, 16 in G, a factor of 4 narrower, and 16 in D, of 2",
+            implementation=(
+                "preset quick: batch of 4, 16 in G, a factor of 4 narrower, and 16 in D, of 2"
+            ),
             reason="minutes on two CPU cores",
         ),
     ),

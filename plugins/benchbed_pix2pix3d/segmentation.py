@@ -16,7 +16,9 @@ class Pix2Pix3DSeg(TranslationMethod[SegmentationSettings]):
 
     def build(self, data: DataShape) -> None:
         """The networks; G draws the background as a class of its own."""
-        self.build_networks([-1.0] * data.channels, make_empty_labels(data.mask_channels), data.spatial)
+        self.build_networks(
+            [-1.0] * data.channels, make_empty_labels(data.mask_channels), data.spatial
+        )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """One update of D and of G."""

@@ -26,19 +26,22 @@ PIX2PIX_3D_SEG = MethodSpec(
         *COMMON_DEVIATIONS,
         Deviation(
             paper="the encoding of labels is not given",
-            implementation="one tanh channel a class and one for the background, with L1 to the one-hot "
+            implementation="one tanh channel a class and one for the background, with L1 to the "
+            "one-hot "
             "target in {-1, 1}",
             reason="pix2pix as it is, and labels by argmax",
         ),
         Deviation(
             paper="G draws label maps; probabilities are not mentioned",
-            implementation="1/2 + (largest class - background) / 4, all for that class: their sum exceeds "
+            implementation="1/2 + (largest class - background) / 4, all for that class: their "
+            "sum exceeds "
             "1/2 just where the argmax is not background",
             reason="tasks ask for probabilities; a threshold of 1/2 finds the paper's label map",
         ),
         Deviation(
             paper="with aug: crop, rotation, translation and elastic deformation, no ranges",
-            implementation="augment; rotations up to 10 degrees, translations up to 8 voxels, crops from 0.9 "
+            implementation="augment; rotations up to 10 degrees, translations up to 8 voxels, "
+            "crops from 0.9 "
             "on, displacements up to about 6 voxels with a smoothness of 4, lengths at 128 px; "
             "each to half of the cases",
             reason="chosen; no flips, which --augment flip does for every method",

@@ -10,7 +10,9 @@ COURSE_SOURCE = "unstated; a TensorFlow version of the paper's network that was 
 class TranslationSettings(MethodSettings):
     """What both directions share; what the paper does not say is pix2pix's or the course's."""
 
-    batch_size: int = setting(1, help="Volumes per training step.", source=COURSE_SOURCE, ge=1, le=4096)
+    batch_size: int = setting(
+        1, help="Volumes per training step.", source=COURSE_SOURCE, ge=1, le=4096
+    )
     features: int = setting(
         32,
         help="Channels of the outermost generator layers, doubled with every halving, at most "
@@ -43,7 +45,10 @@ class TranslationSettings(MethodSettings):
         ge=0,
     )
     learning_rate: float = setting(
-        2e-4, help="Learning rate of Adam for generator and discriminator.", source=COURSE_SOURCE, gt=0
+        2e-4,
+        help="Learning rate of Adam for generator and discriminator.",
+        source=COURSE_SOURCE,
+        gt=0,
     )
     beta1: float = setting(
         0.5, help="Beta1 of Adam (decay of the first moment).", source=COURSE_SOURCE, ge=0, lt=1

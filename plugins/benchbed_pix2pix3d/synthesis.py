@@ -9,9 +9,16 @@ from torch import Tensor
 
 from benchbed import Batch, DataShape, Figure, Losses
 from benchbed_pix2pix3d.label_store import LabelStore
-from benchbed_pix2pix3d.labels import make_empty_labels, to_one_hot, to_codes, to_mask
+from benchbed_pix2pix3d.labels import make_empty_labels, to_codes, to_mask, to_one_hot
 from benchbed_pix2pix3d.settings import SynthesisSettings
-from benchbed_pix2pix3d.surgery import SINGLE_CASE_ALTERATIONS, Alteration, Codes, LabelMap, alter_tumour, transplant_tumour
+from benchbed_pix2pix3d.surgery import (
+    SINGLE_CASE_ALTERATIONS,
+    Alteration,
+    Codes,
+    LabelMap,
+    alter_tumour,
+    transplant_tumour,
+)
 from benchbed_pix2pix3d.translation import TranslationMethod
 
 AIR_THRESHOLD = -0.99
@@ -24,7 +31,9 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
     def build(self, data: DataShape) -> None:
         """The networks, and room for label maps to make pairs from."""
         s = self.settings
-        self.build_networks(make_empty_labels(data.mask_channels), [-1.0] * data.channels, data.spatial)
+        self.build_networks(
+            make_empty_labels(data.mask_channels), [-1.0] * data.channels, data.spatial
+        )
         first = data.mask_channels - min(s.tumour_classes, data.mask_channels) + 1
         self.labels = LabelStore(s.stored_maps, first, *data.spatial)
 
@@ -94,7 +103,10 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
             return None
         numbers = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
         case = self.labels[int(numbers.choice(sick))]
-        shown = [case.codes, *(self.alter_label_map(case, how, numbers) for how in SINGLE_CASE_ALTERATIONS)]
+        shown = [
+            case.codes,
+            *(self.alter_label_map(case, how, numbers) for how in SINGLE_CASE_ALTERATIONS),
+        ]
         if len(hosts := self.find_hosts()):
             shown.append(transplant_tumour(case, self.labels[int(numbers.choice(hosts))]))
         classes = self.data.mask_channels

@@ -28,13 +28,16 @@ PIX2PIX_3D = MethodSpec(
         *COMMON_DEVIATIONS,
         Deviation(
             paper="the encoding of labels is not given",
-            implementation="one-hot with a channel for the background, in {-1, 1}; tumour overrides tissue",
+            implementation=(
+                "one-hot with a channel for the background, in {-1, 1}; tumour overrides tissue"
+            ),
             reason="classes have no order",
         ),
         Deviation(
             paper="tumours are shifted, enlarged, shrunk, or placed on tumour-free brains; no "
             "ranges",
-            implementation="the last three classes (tumour_classes) are tumour; a random one of the four; "
+            implementation="the last three classes (tumour_classes) are tumour; a random one of "
+            "the four; "
             "shifts uniform within 10 voxels at 128 px along each "
             "axis, factors of 0.75 to 1.25 about the centroid, nearest neighbour; transplants "
             "where training showed a case without tumour",
@@ -42,19 +45,22 @@ PIX2PIX_3D = MethodSpec(
         ),
         Deviation(
             paper="what a tumour uncovers, and a tumour that leaves the brain, are not mentioned",
-            implementation="the nearest tissue is uncovered; what is outside the brain is dropped; a tumour "
+            implementation="the nearest tissue is uncovered; what is outside the brain is "
+            "dropped; a tumour "
             "that would be lost stays as it was",
             reason="every pair keeps valid labels",
         ),
         Deviation(
             paper="tissue labels come from a segmentation network trained on ADNI",
-            implementation="from the masks; where they hold none, the brain is what has a label or exceeds "
+            implementation="from the masks; where they hold none, the brain is what has a label "
+            "or exceeds "
             "-0.99 in any sequence, and a tumour uncovers background",
             reason="a method is given masks and does not ask whence they come",
         ),
         Deviation(
             paper="pictures are made from given labels",
-            implementation="samples and pairs take the first 256 (stored_maps) label maps that training "
+            implementation="samples and pairs take the first 256 (stored_maps) label maps that "
+            "training "
             "showed, in the order of the run's seed",
             reason="tasks that draw samples give no labels; all that is stored was trained on",
         ),

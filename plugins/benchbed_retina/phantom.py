@@ -118,7 +118,9 @@ class _Eye:
 def _render_eye(index: int, size: int, seed: int) -> tuple[Pixels, Pixels, Pixels]:
     rng = np.random.default_rng((seed, index))
     eye = _sample_eye(rng)
-    vessels = np.maximum(draw(eye.arteries, size, FRAME_HALF_WIDTH), draw(eye.veins, size, FRAME_HALF_WIDTH))
+    vessels = np.maximum(
+        draw(eye.arteries, size, FRAME_HALF_WIDTH), draw(eye.veins, size, FRAME_HALF_WIDTH)
+    )
     light = _draw_retina(eye, rng, size)
     light = _add_disc(light, eye, size)
     light = _add_lesions(light, eye, rng, size)
@@ -196,7 +198,9 @@ def _add_lesions(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
         centre = np.asarray(eye.anatomy.macula) + rng.normal(0.0, 0.24, 2)
         places = centre + rng.normal(0.0, 0.20, (count, 2))
         radii = rng.uniform(0.006, largest, count)
-        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size, FRAME_HALF_WIDTH)[..., None]
+        cover = draw(Strokes(places, places, radii, np.full(count, 0.85)), size, FRAME_HALF_WIDTH)[
+            ..., None
+        ]
         target = np.asarray(colour, np.float32)
         lesion = light * target if colour is HAEMORRHAGE else target
         light = light + cover * (lesion - light)
@@ -213,7 +217,9 @@ def _add_vessels(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
         absorbed = 1 - np.asarray(colour, np.float32)
         light = light * (1 - np.clip(cover * uneven, 0, 1)[..., None] * absorbed)
         wide = strokes.select(strokes.radius > 0.011)
-        shine = draw(wide.replace_style(radius=0.30, weight=reflex), size, FRAME_HALF_WIDTH)[..., None]
+        shine = draw(wide.replace_style(radius=0.30, weight=reflex), size, FRAME_HALF_WIDTH)[
+            ..., None
+        ]
         light = light + shine * (1 - light) * np.asarray([1.0, 0.8, 0.6], np.float32)
     return np.asarray(light, np.float32)
 

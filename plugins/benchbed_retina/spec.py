@@ -93,7 +93,9 @@ CHASEDB1 = DatasetSpec(
     modality="fundus photography",
     paper=_CHASE_PAPER,
     licence="CC BY 4.0 at the research data repository of Kingston University",
-    access_instructions="download CHASE_DB1 from Kingston University and unpack its files into CHASEDB1/.",
+    access_instructions=(
+        "download CHASE_DB1 from Kingston University and unpack its files into CHASEDB1/."
+    ),
     layouts=(CHASEDB1_LAYOUT,),
     phantom=Phantom(render=RENDER_ANNOTATED, case_counts={"train": 20, "test": 8}, seed=2012),
     framing="fov",

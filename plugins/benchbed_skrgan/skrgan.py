@@ -14,11 +14,11 @@ from benchbed.nn import (
     ProgressiveGenerator,
     ProgressiveSchedule,
     UNetGenerator,
-    mask_above_otsu,
     adam,
     bce_with_target,
     blend_reals,
     gradient_penalty,
+    mask_above_otsu,
     wasserstein_critic,
 )
 from benchbed_skrgan.settings import SkrGANSettings
@@ -110,9 +110,7 @@ class SkrGAN(Method[SkrGANSettings]):
         self.update_ema("sketch_generator")
         return {"sketch_discriminator": d_loss, "sketch_generator": g_loss}
 
-    def compute_sketch_loss(
-        self, real: Tensor, fake: Tensor, level: int, alpha: float
-    ) -> Tensor:
+    def compute_sketch_loss(self, real: Tensor, fake: Tensor, level: int, alpha: float) -> Tensor:
         """Eq. 1 for D_S: the backbone's Wasserstein form, or cross-entropy as printed."""
         s = self.settings
         on_real = self.sketch_discriminator(real, level, alpha)

@@ -56,7 +56,8 @@ SKRGAN = MethodSpec(
         ),
         Deviation(
             paper="eq. 1 is a cross-entropy; section 2.2 takes the backbone of Karras et al.",
-            implementation="the backbone's loss, Wasserstein with gradient penalty and drift; preset quick "
+            implementation="the backbone's loss, Wasserstein with gradient penalty and drift; "
+            "preset quick "
             "takes the printed one, with no penalty (sketch_loss=bce, penalty_weight=0)",
             reason="the backbone is published with that loss and grows stably under it; the "
             "printed one costs half as much a step, and in equal minutes shows more",
@@ -89,13 +90,15 @@ SKRGAN = MethodSpec(
         ),
         Deviation(
             paper="the schedule of the two stages is not given",
-            implementation="both are trained side by side on the same images; the sketch networks spend "
+            implementation="both are trained side by side on the same images; the sketch "
+            "networks spend "
             "equal times on every resolution",
             reason="eq. 3 sums them and neither gives the other a gradient",
         ),
         Deviation(
             paper="512 px, networks of 23 and 67 million parameters",
-            implementation="preset quick: batch of 4, at most 64 channels (a factor of 8 narrower), 16 in "
+            implementation="preset quick: batch of 4, at most 64 channels (a factor of 8 "
+            "narrower), 16 in "
             "the outermost layers of the renderer (a factor of 4), growth from 16 px on, sketches "
             "extracted at 256 px with sigma and area scaled to it",
             reason="minutes on two CPU cores",

@@ -30,7 +30,8 @@ UNET = MethodSpec(
     deviations=(
         Deviation(
             paper="unpadded convolutions: a mask of 388 px from an image of 572",
-            implementation="padded ones, a mask of the image's size; what 16 does not divide is continued by "
+            implementation="padded ones, a mask of the image's size; what 16 does not divide is "
+            "continued by "
             "reflection and cut back",
             reason="every pixel of an image is scored",
         ),
@@ -52,7 +53,8 @@ UNET = MethodSpec(
         ),
         Deviation(
             paper="section 3.1: shift, rotation, grey values and elastic deformation; no ranges",
-            implementation="any rotation, left-right flips, brightness, contrast and saturation by up to a "
+            implementation="any rotation, left-right flips, brightness, contrast and saturation "
+            "by up to a "
             "fifth; no deformation",
             reason="those of the methods that it is compared with here",
         ),

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed import paths
-from benchbed.report.html.page import render_page
+from benchbed.config import paths
+from benchbed.report.render.html.page import render_page
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import ImportOrigin, Record
-from benchbed.runs.showcase import write_showcase
-from benchbed.runs.store import ResultStore
+from benchbed.results.record import ImportOrigin, Record
+from benchbed.results.showcase import write_showcase
+from benchbed.results.store import ResultStore
 
 EVIL = '<img src=x onerror="window.hacked=1">\'\u202e</script><script>window.hacked=1</script>'
 """Markup, quotes, the end of a script and a mark that turns the direction of reading."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from benchbed import paths
-from benchbed.registry import get_registry
-from benchbed.report.html.facts import render_facts, select_shown_runs
-from benchbed.report.html.page import render_page
+from benchbed.config import paths
+from benchbed.registry.lookup import get_registry
+from benchbed.report.render.html.page import render_page
+from benchbed.report.render.html.provenance import render_facts, select_shown_runs
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import Record
-from benchbed.runs.store import ResultStore
+from benchbed.results.record import Record
+from benchbed.results.store import ResultStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +88,7 @@ def test_pictures_are_those_of_the_newest_run_of_each_row(
     shown = select_shown_runs(boards, by_run)
     assert "dcgan-chest-xray-real-s1" in shown
     assert "dcgan-chest-xray-real-s0" not in shown
-    monkeypatch.setattr("benchbed.report.html.facts.MAX_SHOWN_RUNS", 2)
+    monkeypatch.setattr("benchbed.report.render.html.provenance.MAX_SHOWN_RUNS", 2)
     assert select_shown_runs(boards, by_run) == shown[:2]
 
 
@@ -115,7 +115,9 @@ def _contrast(one: str, other: str) -> float:
 
 def test_colours_can_be_told_apart_in_light_and_dark() -> None:
     """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for lines and marks."""
-    style = (files("benchbed.report.html") / "templates" / "page.css").read_text(encoding="utf-8")
+    style = (files("benchbed.report.render.html") / "templates" / "page.css").read_text(
+        encoding="utf-8"
+    )
     schemes = [dict(re.findall(r"--([\w]+): (#\w{6})", part)) for part in style.split("@media")[:2]]
     assert [len(scheme) for scheme in schemes] == [17, 17]
     for scheme in schemes:
@@ -141,4 +143,6 @@ def test_regenerating_the_committed_page_changes_nothing() -> None:
     records = ResultStore(root).load_records()
     boards = build_leaderboards(records, ROOT / "benchmarks/papers")
     committed = (root / "leaderboards/index.html").read_text(encoding="utf-8")
-    assert render_page(boards, records, root) == committed, "run `benchbed report` and commit index.html"
+    assert render_page(boards, records, root) == committed, (
+        "run `benchbed report` and commit index.html"
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from benchbed.errors import BenchbedError
-from benchbed.report.html.server import HOST, _Server, serve
+from benchbed.report.render.html.server import HOST, _Server, serve
 
 
 @pytest.fixture

@@ -248,7 +248,7 @@ def test_show_counts_parameters_at_a_size(cli: Run) -> None:
 
 def test_the_precision_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
     """Lightning's remark on mixed precision would stand in the middle of a list of ticks."""
-    from benchbed.runs.device import create_fabric
+    from benchbed.training.device import create_fabric
 
     create_fabric("cpu", "bf16")
     assert capfd.readouterr() == ("", "")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 from benchbed.scaffold.package import create_package
 
 ROOT = Path(__file__).parents[2]

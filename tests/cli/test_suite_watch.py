@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchbed.cli import suite_watch
-from benchbed.cli.suite_watch import ProgressTable
+from benchbed.cli import suite_progress
+from benchbed.cli.suite_progress import ProgressTable
+from benchbed.results.store import ResultStore
 from benchbed.runs.status import STATUS_FILE
-from benchbed.runs.store import ResultStore
-from benchbed.suites.executors.executor import FinishedRun
+from benchbed.suites.executors.base import FinishedRun
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 """What moves the cursor of a terminal."""
@@ -37,7 +37,9 @@ def store(tmp_path: Path) -> ResultStore:
     return store
 
 
-def watched(store: ResultStore, *, terminal: bool, height: int = 30) -> tuple[ProgressTable, io.StringIO]:
+def watched(
+    store: ResultStore, *, terminal: bool, height: int = 30
+) -> tuple[ProgressTable, io.StringIO]:
     text = io.StringIO()
     console = Console(
         file=text, force_terminal=terminal, width=100, height=height, color_system=None
@@ -63,7 +65,7 @@ def test_a_long_queue_is_cut_to_the_terminal_and_still_counted(store: ResultStor
         watch.show_progress([member("first-run")], [member(f"queued-{n}") for n in range(40)])
     assert "first-run" in text.getvalue()
     drawn = {word for word in text.getvalue().split() if word.startswith("queued-")}
-    assert len(drawn) == 10 - suite_watch.RESERVED_LINES - 1
+    assert len(drawn) == 10 - suite_progress.RESERVED_LINES - 1
     assert "1 going on, 40 waiting" in text.getvalue()
 
 
@@ -72,7 +74,7 @@ def test_elsewhere_a_line_now_and_then(store: ResultStore, monkeypatch: pytest.M
     with watch:
         watch.show_progress([member("first-run"), member("second-run")], [])
         assert text.getvalue() == ""
-        monkeypatch.setattr(suite_watch, "LOG_INTERVAL_SECONDS", 0.0)
+        monkeypatch.setattr(suite_progress, "LOG_INTERVAL_SECONDS", 0.0)
         watch.show_progress([member("first-run"), member("second-run")], [])
     assert text.getvalue() == "first-run: training 42%, 55 images/s, 2 min 10 s left\n"
 
@@ -84,7 +86,9 @@ def test_a_run_that_is_over_leaves_a_line_and_a_broken_one_its_last_words(
     watch, text = watched(store, terminal=terminal)
     with watch:
         watch.report_finished(FinishedRun(member("first-run"), "finished", "not to be seen"))
-        watch.report_finished(FinishedRun(member("second-run"), "broken", "a traceback\nof two lines"))
+        watch.report_finished(
+            FinishedRun(member("second-run"), "broken", "a traceback\nof two lines")
+        )
     plain = CONTROL.sub("", text.getvalue())
     assert [line.rstrip() for line in plain.splitlines() if line.strip()] == [
         "[1 of 5] first-run: finished",

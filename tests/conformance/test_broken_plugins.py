@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchbed.api.specs import MethodSpec
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 from benchbed.testing import list_checks, run_check
 
 SPEC = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 from benchbed.testing import PluginCheck, list_checks, run_check
 
 EXCEPTIONS: dict[str, str] = {}

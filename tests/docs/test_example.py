@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchbed.api.specs import MethodSpec
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 from benchbed.scaffold.package import create_package
 from benchbed.testing.subject import MethodUnderTest
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from benchbed.report import text
-from benchbed.report.limits import MIN_BOOTSTRAP_SEEDS
+from benchbed.report.render import tables
+from benchbed.report.significance import MIN_BOOTSTRAP_SEEDS
 from benchbed.report.statistics import bootstrap_intervals
-from benchbed.runs.record import MeasuredMetric, Record, read_record
+from benchbed.results.record import MeasuredMetric, Record, read_record
 
 RESULTS = Path(__file__).parents[2] / "results"
 FINDINGS, PRECISION = (
@@ -87,16 +87,16 @@ def told(metric: str, records: list[Record]) -> str:
     the value and its own interval of one.
     """
     values = _numbers(metric, records)
-    mean = text.format_number(fmean(values))
+    mean = tables.format_number(fmean(values))
     if len(values) >= MIN_BOOTSTRAP_SEEDS:
         ((low, high),) = bootstrap_intervals(np.array([values]))
-        return f"{mean} {text.format_interval(low, high)}"
+        return f"{mean} {tables.format_interval(low, high)}"
     if len(values) > 1:
-        return f"{mean} ({', '.join(map(text.format_number, values))})"
+        return f"{mean} ({', '.join(map(tables.format_number, values))})"
     only = _measured(records[0], metric)
     if only.ci_low is None or only.ci_high is None:
         return mean
-    return f"{mean} {text.format_interval(only.ci_low, only.ci_high)}"
+    return f"{mean} {tables.format_interval(only.ci_low, only.ci_high)}"
 
 
 def _label(record: Record) -> str:
@@ -151,9 +151,9 @@ def test_a_difference_is_that_of_the_leaderboard(line: Line) -> None:
     wins = (row["wins"], row["losses"])
     assert line["wins"] == ":".join(wins if sign > 0 else wins[::-1])
     low, high = sorted(sign * float(row[end]) for end in ("low", "high"))
-    difference = text.format_number(sign * float(row["difference"]))
-    assert line["difference"] == f"{difference} {text.format_interval(low, high)}"
-    assert line.get("p", "") == (text.format_p_value(float(row["p"])) if row["p"] else "–")
+    difference = tables.format_number(sign * float(row["difference"]))
+    assert line["difference"] == f"{difference} {tables.format_interval(low, high)}"
+    assert line.get("p", "") == (tables.format_p_value(float(row["p"])) if row["p"] else "–")
 
 
 @pytest.mark.parametrize("line", SPREADS, ids=lambda line: " ".join(line.values())[:40])
@@ -175,7 +175,10 @@ def test_a_ratio_is_that_of_all_pairs(line: Line) -> None:
             values = zip(_numbers(metric, second), _numbers(metric, first), strict=True)
             logs += [math.log(value / before) for value, before in values]
     ((low, high),) = bootstrap_intervals(np.array([logs]))
-    said = f"{text.format_number(math.exp(fmean(logs)))} {text.format_interval(math.exp(low), math.exp(high))}"
+    said = (
+        f"{tables.format_number(math.exp(fmean(logs)))} "
+        f"{tables.format_interval(math.exp(low), math.exp(high))}"
+    )
     assert (line["pairs"], line["ratio"]) == (str(len(logs)), said)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import benchbed
 from benchbed.api.metric import ImageSet, MetricInputs
-from benchbed.registry import load_object, get_registry
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed.tasks.scoring import score_sets
 
 ROOT = Path(__file__).parents[2]

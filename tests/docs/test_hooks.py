@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from benchbed import hookspecs
+from benchbed.registry import hooks
 
 ROOT = Path(__file__).parents[2]
-HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("benchbed_"))
+HOOKS = sorted(name for name in vars(hooks) if name.startswith("benchbed_"))
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_the_guide_tells_its_exact_signature(hook: str) -> None:
-    signature = f"def {hook}{inspect.signature(getattr(hookspecs, hook))}: ..."
+    signature = f"def {hook}{inspect.signature(getattr(hooks, hook))}: ..."
     plain = signature.replace("'", "")
     assert plain in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -9,9 +9,9 @@ import pytest
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.cli import reference
 from benchbed.cli.main import COMMANDS
-from benchbed.registry import get_registry
-from benchbed.suites.grid import iter_run_configs
-from benchbed.suites.suite import find_suite
+from benchbed.registry.lookup import get_registry
+from benchbed.suites.plan import iter_run_configs
+from benchbed.suites.spec import find_suite
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

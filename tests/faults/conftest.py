@@ -31,10 +31,16 @@ from typing import Any
 
 import pytest
 
-from benchbed import registry as registry_module
-from benchbed.files import hash_json
-from benchbed.runs.archive import PROTOCOL_NAME, RECORD_NAME, to_json_bytes, read_archive, write_archive
-from benchbed.runs.identity import compute_run_hash
+from benchbed.config.run_config import compute_run_hash
+from benchbed.registry import lookup as registry_module
+from benchbed.sharing.archive import (
+    PROTOCOL_NAME,
+    RECORD_NAME,
+    read_archive,
+    to_json_bytes,
+    write_archive,
+)
+from benchbed.utils.files import hash_json
 
 HERE = Path(__file__).parent
 

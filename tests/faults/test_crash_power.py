@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchbed.config.run_config import RunConfig
 from benchbed.data.cache import ensure_cached
-from benchbed.files import write_json
-from benchbed.metrics.feature_cache import FeatureCache
-from benchbed.runs.export import export_run, find_exportable_run
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
+from benchbed.metrics.features.cache import FeatureCache
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
+from benchbed.runs.planner import plan_run
+from benchbed.sharing.export import export_run, find_exportable_run
+from benchbed.utils.files import write_json
 
 
 class Disk:
@@ -138,7 +138,7 @@ def test_kept_features_are_whole(
     from types import SimpleNamespace
 
     from benchbed.api.metric import ImageSet
-    from benchbed.metrics import feature_cache
+    from benchbed.metrics.features import cache
 
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     images = ImageSet(np.zeros((3, 1, 8, 8), np.uint8))
@@ -148,7 +148,7 @@ def test_kept_features_are_whole(
             return np.zeros((len(given), 4), np.float32)
 
     monkeypatch.setattr(
-        feature_cache, "create_extractor", lambda *_: Network(name="none", weights_hash="0")
+        cache, "create_extractor", lambda *_: Network(name="none", weights_hash="0")
     )
     FeatureCache(torch.device("cpu"))("none", images)
     assert [Path(name).suffix for name in disk.named] == [".npy"]
@@ -167,7 +167,7 @@ def test_the_watch_sees_what_is_not_synced(
     (tmp_path / "a.part").replace(tmp_path / "a")
     assert len(disk.lost()) == 2
     tried("a file without a sync")
-    monkeypatch.setattr("benchbed.files.sync_to_disk", lambda path: None)
+    monkeypatch.setattr("benchbed.utils.files.sync_to_disk", lambda path: None)
     write_json(tmp_path / "new" / "b", 1)
     assert any("b took its name" in line for line in disk.lost())
     assert any("new folder" in line for line in disk.lost())

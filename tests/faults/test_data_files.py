@@ -22,16 +22,21 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from benchbed.api.layouts import VolumeSpec
+from benchbed.api.dataset import VolumeSpec
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Case
-from benchbed.data.decode import read_image_size, read_image, read_mask
-from benchbed.data.framing import crop_window, resize_image, resize_mask, compute_window
-from benchbed.data.native import read_native_case
-from benchbed.data.prepare import identify_collection, prepare_dataset
-from benchbed.data.source import resolve_dataset_spec, resolve_collection
-from benchbed.data.volume_cases import build_volume_arrays
-from benchbed.data.volume_files import read_label_volume, read_volume
+from benchbed.data.io.images import read_image, read_image_size, read_mask
+from benchbed.data.io.volumes import read_label_volume, read_volume
+from benchbed.data.preprocessing.framing import (
+    compute_window,
+    crop_window,
+    resize_image,
+    resize_mask,
+)
+from benchbed.data.preprocessing.image_cases import read_native_case
+from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.preprocessing.volume_cases import build_volume_arrays
+from benchbed.data.sources.cases import Case
+from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -187,7 +192,9 @@ def test_odd_masks(tmp_path: Path, tried: Tried) -> None:
     mask = saved("mask.png", Image.new("L", (30, 21)))
     case = Case("a", "train", "a", image, mask)
     with pytest.raises(BenchbedError, match=r"mask\.png is 30 x 21 .*image\.png is 30 x 20"):
-        read_native_case(case, resolve_dataset_spec(f"folder:{tmp_path}"), channels=3, framing="center")
+        read_native_case(
+            case, resolve_dataset_spec(f"folder:{tmp_path}"), channels=3, framing="center"
+        )
     tried("another size")
 
 
@@ -277,7 +284,9 @@ def test_wrong_affines(tmp_path: Path, tried: Tried) -> None:
         _volume(tmp_path / "turned.nii.gz", codes[::-1], turned),
         _volume(tmp_path / "as-image.nii.gz", codes, LEFT_BACK),
     )
-    one, other = (build_volume_arrays(Case("a", "train", "a", image, m), _spec(), 16) for m in masks)
+    one, other = (
+        build_volume_arrays(Case("a", "train", "a", image, m), _spec(), 16) for m in masks
+    )
     assert np.array_equal(one["mask"], other["mask"])
     tried("mask of the same place in another order, which is taken")
     slices = [
@@ -350,7 +359,9 @@ def test_odd_names(tmp_path: Path, tried: Tried) -> None:
     _pictures(deep)
     Image.fromarray(RGB).save(deep / "deep.png")
     collection, fingerprint = identify_collection(resolve_collection(f"folder:{folder}"))
-    ready = prepare_dataset(collection, fingerprint, size=16, channels=3, framing="center", derived={})
+    ready = prepare_dataset(
+        collection, fingerprint, size=16, channels=3, framing="center", derived={}
+    )
     ids = {identity for split in ready.splits.values() for identity in split.ids}
     assert ids == {case.id for case in collection.cases}
     assert len(ids) == len(names) + 1
@@ -380,7 +391,7 @@ def _array(value: npt.NDArray[Any]) -> bytes:
     attack="cached arrays, indexes, facts and features that are cut, swapped or hostile",
 )
 def test_damaged_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Tried) -> None:
-    from benchbed.metrics.feature_cache import _read_array
+    from benchbed.metrics.features.cache import _read_array
 
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     folder = _pictures(tmp_path / "mine", "a.png", "b.png", "c.png")

@@ -27,23 +27,23 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
+from benchbed.config.settings import read_settings_file
 from benchbed.data.cache import read_array, read_index
-from benchbed.data.decode import read_image_size, read_image, read_mask
-from benchbed.data.unpack import UnpackError, unpack_archive
-from benchbed.data.volume_files import read_label_volume, read_volume
+from benchbed.data.download.unpack import UnpackError, unpack_archive
+from benchbed.data.io.images import read_image, read_image_size, read_mask
+from benchbed.data.io.volumes import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
-from benchbed.report.references import read_papers
-from benchbed.runs.archive import read_archive
-from benchbed.runs.export import export_run, find_exportable_run
-from benchbed.runs.record import read_record
-from benchbed.runs.showcase import read_showcase
-from benchbed.runs.store import ResultStore
-from benchbed.runs.trained import load_trained_method
-from benchbed.runs.weights import from_bytes
-from benchbed.settings import read_settings_file
-from benchbed.suites.suite import read_suite
-from benchbed.training.history import History
-from benchbed.training.state import load_checkpoint, get_random_states, save_checkpoint
+from benchbed.report.model.paper_values import read_papers
+from benchbed.results.record import read_record
+from benchbed.results.showcase import read_showcase
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import load_trained_method
+from benchbed.sharing.archive import read_archive
+from benchbed.sharing.export import export_run, find_exportable_run
+from benchbed.sharing.tensors import from_bytes
+from benchbed.suites.spec import read_suite
+from benchbed.training.checkpoint import get_random_states, load_checkpoint, save_checkpoint
+from benchbed.training.loggers import History
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
@@ -234,7 +234,11 @@ def _checkpoint(path: Path) -> None:
     shutil.copyfile(path, last)
     run, out = last.parents[1].name, path.with_name("out.zip")
     out.unlink(missing_ok=True)
-    _all(path, lambda _: export_run(find_exportable_run(store, run), out), lambda _: load_trained_method(store, run, "cpu"))
+    _all(
+        path,
+        lambda _: export_run(find_exportable_run(store, run), out),
+        lambda _: load_trained_method(store, run, "cpu"),
+    )
 
 
 READERS: dict[str, Read] = {

@@ -13,14 +13,14 @@ import pytest
 
 from benchbed.api.specs import MetricSpec
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
-from benchbed.report.html.page import render_page
+from benchbed.registry.lookup import get_registry
+from benchbed.report.render.html.page import render_page
 from benchbed.report.write import build_leaderboards, write_leaderboards
-from benchbed.runs.archive import ArchiveError
-from benchbed.runs.comparison import compare_runs
-from benchbed.runs.install import import_run, check_archive
-from benchbed.runs.record import Record, parse_record
-from benchbed.runs.store import ResultStore
+from benchbed.results.record import Record, parse_record
+from benchbed.results.run_comparison import compare_runs
+from benchbed.results.store import ResultStore
+from benchbed.sharing.archive import ArchiveError
+from benchbed.sharing.install import check_archive, import_run
 
 Tried = Callable[..., None]
 Make = Callable[..., Record]
@@ -140,7 +140,10 @@ def test_a_value_that_is_no_number_is_shown_and_in_no_mean(
         cell = row.cells["swd"]
         sound = [value for value in values if abs(value) < 1]
         lost = {seed: f"{value:g}" for seed, value in enumerate(values) if value not in sound}
-        assert (cell.mean, cell.unusable_values) == (pytest.approx(fmean(sound)) if sound else None, lost)
+        assert (cell.mean, cell.unusable_values) == (
+            pytest.approx(fmean(sound)) if sound else None,
+            lost,
+        )
         assert (cell.is_best, cell.interval) == (False, None)
         assert board.tables[0].baselines["swd"][0] == 0.01
         files = write_leaderboards(boards, tmp_path / "out", ("md", "csv", "tex"))

@@ -17,22 +17,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchbed import paths
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.cli.run_command import _load_run_config
-from benchbed.data.source import resolve_dataset_spec
+from benchbed.config import paths
+from benchbed.config.protocol import resolve_preset
+from benchbed.config.settings import parse_assignments, read_settings_file
+from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError
-from benchbed.protocol import resolve_preset
-from benchbed.registry import get_registry
-from benchbed.report.html.page import render_page
+from benchbed.registry.lookup import get_registry
+from benchbed.report.render.html.page import render_page
 from benchbed.report.write import build_leaderboards, write_leaderboards
-from benchbed.runs.lookup import find_record, find_run, match_run_name
+from benchbed.results.lookup import find_record, find_run, match_run_name
+from benchbed.results.record import parse_record, read_record
+from benchbed.results.store import ResultStore
 from benchbed.runs.plan import resolve_method_settings
-from benchbed.runs.record import parse_record, read_record
-from benchbed.runs.store import ResultStore
-from benchbed.settings import parse_assignments, read_settings_file
-from benchbed.suites.grid import iter_run_configs
-from benchbed.suites.suite import find_suite
+from benchbed.suites.plan import iter_run_configs
+from benchbed.suites.spec import find_suite
 
 Tried = Callable[..., None]
 
@@ -98,7 +98,10 @@ def test_settings_of_any_content(tmp_path: Path, tried: Tried) -> None:
     spec = get_registry().get_spec(MethodSpec, "dcgan")
 
     def use(values: Any) -> None:
-        if values is not None and _either(resolve_method_settings, spec, "quick", values) is not None:
+        if (
+            values is not None
+            and _either(resolve_method_settings, spec, "quick", values) is not None
+        ):
             assert resolve_method_settings(spec, "quick", values).model_dump_json()
 
     @settings(QUIET, max_examples=60)
@@ -151,7 +154,9 @@ def test_suites_of_any_content(tmp_path: Path, tried: Tried) -> None:
 
 def _scaled(request: Any) -> None:
     resolve_preset(request.preset, 2, size=request.size, kimg=request.kimg, samples=request.samples)
-    resolve_method_settings(get_registry().get_spec(MethodSpec, request.method), request.preset, request.settings)
+    resolve_method_settings(
+        get_registry().get_spec(MethodSpec, request.method), request.preset, request.settings
+    )
 
 
 def _changed_record(data: st.DataObject) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
+from benchbed.runs.planner import plan_run
 
 pytestmark = pytest.mark.usefixtures("hostile")
 

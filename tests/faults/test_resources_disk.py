@@ -17,9 +17,9 @@ from PIL import Image
 
 from benchbed.api.metric import ImageSet
 from benchbed.data.cache import ensure_cached
-from benchbed.metrics import feature_cache
-from benchbed.metrics.feature_cache import FeatureCache
-from benchbed.training.state import load_checkpoint, save_checkpoint
+from benchbed.metrics.features import cache as cache_module
+from benchbed.metrics.features.cache import FeatureCache
+from benchbed.training.checkpoint import load_checkpoint, save_checkpoint
 
 RUN = (
     "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "0.08",
@@ -187,7 +187,7 @@ def test_what_was_there_stays_when_the_new_does_not_fit(disk: Disk, tmp_path: Pa
             ensure_cached("discs-0", build)
         assert not [p for p in (disk.path / "cache/prepared").iterdir() if p.suffix != ".lock"]
         features = Network(np.zeros((40_000, 4), np.float32))
-        patch.setattr(feature_cache, "create_extractor", lambda *_: features)
+        patch.setattr(cache_module, "create_extractor", lambda *_: features)
         with pytest.raises(OSError, match="No space left on device") as caught:
             FeatureCache(torch.device("cpu"))("none", ImageSet(np.zeros((3, 1, 8, 8), np.uint8)))
         assert str(caught.value.filename).endswith(".npy")

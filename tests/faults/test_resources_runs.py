@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
+from benchbed.config.run_config import RunConfig
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
+from benchbed.runs.planner import plan_run
 
 RUN = (
     "run", "--method", "tiny-lsgan", "--dataset", "discs", "--size", "16", "--kimg", "0.24",
@@ -72,7 +72,8 @@ def _until(true: Callable[[], Any], seconds: float = PATIENCE) -> None:
 def test_a_clock_that_jumps(
     with_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Callable[..., None]
 ) -> None:
-    from benchbed.runs import logbook, prune
+    from benchbed.results import prune
+    from benchbed.runs import status as status_module
 
     plain = execute_run(plan_run(_request()), ResultStore(tmp_path / "plain")).record
     now = [time.time()]
@@ -87,7 +88,7 @@ def test_a_clock_that_jumps(
             return datetime.fromtimestamp(earlier(), tz or UTC)
 
     monkeypatch.setattr(time, "time", earlier)
-    monkeypatch.setattr(logbook, "datetime", Clock)
+    monkeypatch.setattr(status_module, "datetime", Clock)
     store = ResultStore(tmp_path / "jumps")
     record = execute_run(plan_run(_request()), store).record
     assert record.metrics == plain.metrics
@@ -100,7 +101,10 @@ def test_a_clock_that_jumps(
     assert not execute_run(plan_run(_request()), store).is_new
     (holding,) = prune.measure_folders(store)
     assert holding.age_seconds < 0
-    assert holding.plan_removal(prune.PruneOptions(includes_weights=True, min_age_seconds=60.0))[0] == "nothing"
+    assert (
+        holding.plan_removal(prune.PruneOptions(includes_weights=True, min_age_seconds=60.0))[0]
+        == "nothing"
+    )
     again = execute_run(plan_run(_request()), store, force=True)
     assert again.record.metrics == plain.metrics
     tried("files from tomorrow")

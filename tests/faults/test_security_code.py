@@ -31,11 +31,11 @@ FORBIDDEN = re.compile(
 )
 
 OWN = {
-    "benchbed/suites/executors/several.py": {"pickle.loads"},
+    "benchbed/suites/executors/job.py": {"pickle.loads"},
 }
 """What a process reads that its own parent wrote for it a moment ago."""
 
-PAGE = "benchbed/report/html/page.py"
+PAGE = "benchbed/report/render/html/page.py"
 
 
 @functools.cache
@@ -94,7 +94,7 @@ def test_what_reads_yaml_is_made_of_what_makes_no_objects() -> None:
         if function.endswith(("add_constructor", "add_multi_constructor"))
     ]
     assert tags == [
-        ("benchbed/settings.py", ["'tag:yaml.org,2002:int'", "_Reader.construct_yaml_int"])
+        ("benchbed/config/settings.py", ["'tag:yaml.org,2002:int'", "_Reader.construct_yaml_int"])
     ]
 
 

@@ -25,19 +25,19 @@ import torch
 
 from benchbed import DownloadSource
 from benchbed.api.specs import DatasetSpec
-from benchbed.data import unpack as unpacking
+from benchbed.config.settings import parse_assignments, read_settings_file
 from benchbed.data.cache import read_array
-from benchbed.data.download import Downloader, DownloadError
-from benchbed.data.unpack import UnpackError, unpack_archive
+from benchbed.data.download import unpack as unpacking
+from benchbed.data.download.http import Downloader, DownloadError
+from benchbed.data.download.unpack import UnpackError, unpack_archive
 from benchbed.errors import BenchbedError
-from benchbed.metrics.feature_cache import _read_array
-from benchbed.metrics.features import create_inception_extractor
-from benchbed.registry import get_registry
-from benchbed.runs.archive import read_archive
-from benchbed.runs.weights import from_bytes
-from benchbed.settings import parse_assignments, read_settings_file
-from benchbed.suites.suite import read_suite
-from benchbed.training.state import load_checkpoint
+from benchbed.metrics.features.cache import _read_array
+from benchbed.metrics.features.inception import create_inception_extractor
+from benchbed.registry.lookup import get_registry
+from benchbed.sharing.archive import read_archive
+from benchbed.sharing.tensors import from_bytes
+from benchbed.suites.spec import read_suite
+from benchbed.training.checkpoint import load_checkpoint
 
 Tried = Callable[..., None]
 
@@ -254,7 +254,11 @@ def test_no_tag_is_obeyed(tmp_path: Path, tried: Tried) -> None:
     for tag in TAGS:
         text = tag.format(mark=mark)
         path.write_text(f"name: {text}\n")
-        for read in (read_settings_file, read_suite, lambda _, given=text: parse_assignments([f"a={given}"])):
+        for read in (
+            read_settings_file,
+            read_suite,
+            lambda _, given=text: parse_assignments([f"a={given}"]),
+        ):
             with pytest.raises(BenchbedError, match="no YAML"):
                 read(path)
         assert not mark.exists()
@@ -293,7 +297,7 @@ def _said_within(path: Path, *, seconds: float, room: int) -> str:
         f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({room}, {room}))\n"
         "from pathlib import Path\n"
         "from benchbed.errors import BenchbedError\n"
-        "from benchbed.settings import read_file\n"
+        "from benchbed.config.settings import read_file\n"
         f"try: read_file(Path({str(path)!r}))\n"
         "except BenchbedError as error: print(error)"
     )

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from benchbed.cli.console import print_rows
+from benchbed.cli.output import print_rows
 from benchbed.errors import BenchbedError
-from benchbed.report.html.page import render_page
-from benchbed.report.html.server import HOST, _Server
+from benchbed.report.render.html.page import render_page
+from benchbed.report.render.html.server import HOST, _Server
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import ImportOrigin, Record, parse_record
-from benchbed.runs.showcase import read_showcase
+from benchbed.results.record import ImportOrigin, Record, parse_record
+from benchbed.results.showcase import read_showcase
 
 Tried = Callable[..., None]
 Make = Callable[..., Record]

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.archive import ArchiveError
-from benchbed.runs.export import export_run, find_exportable_run
-from benchbed.runs.install import import_run, check_archive
-from benchbed.runs.store import ResultStore
-from benchbed.runs.trained import load_trained_method
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import load_trained_method
+from benchbed.sharing.archive import ArchiveError
+from benchbed.sharing.export import export_run, find_exportable_run
+from benchbed.sharing.install import check_archive, import_run
 
 Tried = Callable[..., None]
 Content = dict[str, Any]

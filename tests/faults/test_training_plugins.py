@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import RunError, execute_run
-from benchbed.runs.store import ResultStore
-from benchbed.training.events import NullReporter
+from benchbed.config.run_config import RunConfig
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import RunError, execute_run
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
 from benchbed.training.loop import TrainingInterrupted, TrainingOptions
+from benchbed.utils.progress import NullReporter
 
 pytestmark = pytest.mark.usefixtures("hostile")
 
@@ -106,7 +107,9 @@ def test_a_last_step_to_nowhere_is_a_divergence(tmp_path: Path) -> None:
     attack="samples that hold a NaN, of weights that are finite",
 )
 def test_samples_that_are_no_numbers_are_a_divergence(tmp_path: Path) -> None:
-    record = execute_run(_plan("nan_samples", "sample"), ResultStore(tmp_path), options=PLAIN).record
+    record = execute_run(
+        _plan("nan_samples", "sample"), ResultStore(tmp_path), options=PLAIN
+    ).record
     assert (record.state, record.metrics) == ("diverged", [])
     assert record.message == "the image that Hostile made holds NaN or infinity after 15 steps"
 
@@ -255,7 +258,7 @@ def test_a_plugin_that_seeds_reaches_its_own_noise_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Callable[..., None]
 ) -> None:
     """The batches are those of the plain run; a run that is stopped after it ends the same."""
-    from benchbed.data.feed import CaseLoader
+    from benchbed.data.loader import CaseLoader
 
     seen: dict[str, list[bytes]] = {}
     gather = CaseLoader.get_batch

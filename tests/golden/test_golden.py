@@ -24,16 +24,17 @@ import typer
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.cli.main import app
-from benchbed.files import hash_json
-from benchbed.registry import get_registry
-from benchbed.report import csvfile
+from benchbed.config.paths import get_checkpoint_path
+from benchbed.config.run_config import RunConfig
+from benchbed.registry.lookup import get_registry
+from benchbed.report.render import csv as csv_module
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.archived_record import derive_run_hash, derive_plan
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.record import read_record, write_record
-from benchbed.runs.request import RunConfig
-from benchbed.suites.suite import list_shipped_suites
-from benchbed.training.checkpoint_file import get_checkpoint_path
+from benchbed.results.record import read_record, write_record
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
+from benchbed.sharing.archived_record import derive_plan, derive_run_hash
+from benchbed.suites.spec import list_shipped_suites
+from benchbed.utils.files import hash_json
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -77,9 +78,9 @@ def describe_numbers() -> dict[str, list[list[str]]]:
     records = [read_record(path) for path in RECORDS if "results/records" in path.as_posix()]
     found: dict[str, list[list[str]]] = {}
     for board in build_leaderboards(records, ROOT / "benchmarks" / "papers"):
-        texts = {board.name: csvfile.render_csv(board)}
+        texts = {board.name: csv_module.render_csv(board)}
         if board.comparisons:
-            texts[f"{board.name}-comparison"] = csvfile.render_comparisons(board)
+            texts[f"{board.name}-comparison"] = csv_module.render_comparisons(board)
         for name, text in texts.items():
             rows = list(csv.reader(io.StringIO(text)))[1:]
             found[name] = sorted([cell for cell in map(_number, row) if cell] for row in rows)

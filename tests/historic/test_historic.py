@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchbed.data.feed import to_pixels
-from benchbed.report.html.page import render_page
+from benchbed.data.loader import to_pixels
+from benchbed.report.render.html.page import render_page
 from benchbed.report.write import build_leaderboards, write_leaderboards
-from benchbed.runs.export import export_run, find_exportable_run
-from benchbed.runs.install import import_run, check_archive
-from benchbed.runs.record import SCHEMA_VERSION, Record, read_record, write_record
-from benchbed.runs.store import ResultStore
-from benchbed.runs.trained import load_trained_method
+from benchbed.results.record import SCHEMA_VERSION, Record, read_record, write_record
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import load_trained_method
+from benchbed.sharing.export import export_run, find_exportable_run
+from benchbed.sharing.install import check_archive, import_run
 from benchbed.training.sampling import draw_samples
 
 HERE = Path(__file__).parent
@@ -55,7 +55,10 @@ def _kept(before: Any, after: Any) -> Any:
 
 def test_every_schema_is_kept() -> None:
     assert [path.name for path in SCHEMAS] == [f"schema-{n}" for n in range(1, SCHEMA_VERSION + 1)]
-    assert sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file()) < 200_000 * SCHEMA_VERSION
+    assert (
+        sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
+        < 200_000 * SCHEMA_VERSION
+    )
 
 
 def test_old_records_say_what_they_said(old: Path, tmp_path: Path) -> None:

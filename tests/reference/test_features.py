@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional as F
 
-from benchbed.metrics.features import (
+from benchbed.metrics.features.cache import create_extractor
+from benchbed.metrics.features.extractor import FeatureExtractor
+from benchbed.metrics.features.inception import (
     INCEPTION_WEIGHTS,
-    FeatureExtractor,
     _build_empty_inception,
-    _sample_he_weights,
-    create_extractor,
     create_inception_extractor,
-    create_random_extractor,
 )
-from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.features.untrained import _sample_he_weights, create_random_extractor
+from benchbed.metrics.fid import compute_frechet_distance
 
 Pixels = NDArray[np.uint8]
 
@@ -39,7 +38,9 @@ def fetch_inception_weights(
     url: str, hash_prefix: str = INCEPTION_WEIGHTS.hash_prefix, timeout: float = 5.0
 ) -> Path:
     """Fetch the weights from another address, or with another hash."""
-    return dataclasses.replace(INCEPTION_WEIGHTS, url=url, hash_prefix=hash_prefix).download_file(timeout)
+    return dataclasses.replace(INCEPTION_WEIGHTS, url=url, hash_prefix=hash_prefix).download_file(
+        timeout
+    )
 
 
 def images(count: int, size: int = 48, seed: int = 0) -> Pixels:
@@ -84,7 +85,9 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def inception(weights_file: Path) -> FeatureExtractor:
     """The Inception extractor with those weights."""
-    return create_inception_extractor(weights_file, hash_prefix=sha256(weights_file)[:8], batch_size=3)
+    return create_inception_extractor(
+        weights_file, hash_prefix=sha256(weights_file)[:8], batch_size=3
+    )
 
 
 @pytest.fixture
@@ -323,7 +326,10 @@ def test_missing_weights_are_named(empty_machine: Path) -> None:
 
 
 def test_found_weights_are_used(
-    empty_machine: Path, weights_file: Path, inception: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+    empty_machine: Path,
+    weights_file: Path,
+    inception: FeatureExtractor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Features from the file in $BENCHBED_WEIGHTS are equal to the bit."""
     (empty_machine / "BENCHBED_WEIGHTS" / INCEPTION_FILE).symlink_to(weights_file)

@@ -10,7 +10,7 @@ import pytest
 import scipy.linalg
 from numpy.typing import NDArray
 
-from benchbed.metrics.frechet import compute_frechet_distance, compute_frechet_from_moments
+from benchbed.metrics.fid import compute_frechet_distance, compute_frechet_from_moments
 
 Float = NDArray[np.float64]
 
@@ -53,7 +53,9 @@ def test_worked_moments_that_do_not_commute() -> None:
 def test_equals_the_matrix_root_with_many_samples(count: int, dims: int) -> None:
     """The nuclear norm equals the trace of scipy's matrix root, relative 1e-7."""
     real, fake = sets(count, dims)
-    assert compute_frechet_distance(real, fake) == pytest.approx(by_matrix_root(real, fake), rel=1e-7)
+    assert compute_frechet_distance(real, fake) == pytest.approx(
+        by_matrix_root(real, fake), rel=1e-7
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Matrix is singular")
@@ -61,7 +63,9 @@ def test_equals_the_matrix_root_with_many_samples(count: int, dims: int) -> None
 def test_equals_the_matrix_root_with_few_samples(count: int) -> None:
     """With fewer samples than dimensions too; the root of a singular product is good to 1e-4."""
     real, fake = sets(count, 64)
-    assert compute_frechet_distance(real, fake) == pytest.approx(by_matrix_root(real, fake), rel=1e-4)
+    assert compute_frechet_distance(real, fake) == pytest.approx(
+        by_matrix_root(real, fake), rel=1e-4
+    )
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -114,7 +118,9 @@ def test_distance_to_itself_is_zero(count: int) -> None:
 def test_distance_is_symmetric(count: int) -> None:
     """To a relative 1e-10."""
     real, fake = sets(count, 128)
-    assert compute_frechet_distance(real, fake) == pytest.approx(compute_frechet_distance(fake, real), rel=1e-10)
+    assert compute_frechet_distance(real, fake) == pytest.approx(
+        compute_frechet_distance(fake, real), rel=1e-10
+    )
 
 
 def test_dead_features_are_allowed() -> None:

@@ -11,7 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
-from benchbed.metrics.histogram_kl import compute_histogram_kl, compute_histogram, compute_kl_divergence
+from benchbed.metrics.histogram_kl import (
+    compute_histogram,
+    compute_histogram_kl,
+    compute_kl_divergence,
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -117,8 +121,12 @@ def test_only_the_field_of_view_counts(dtype: type) -> None:
     np.testing.assert_array_equal(compute_histogram(changed, fov), counts)
     np.testing.assert_array_equal(counts, compute_histogram(pixels[:, :, 4:20, 5:15]))
     whole = images(3, 3, 1)
-    assert compute_histogram_kl(pixels, whole, real_fov=fov) == compute_histogram_kl(changed, whole, real_fov=fov)
-    assert compute_histogram_kl(whole, pixels, None, fov) == compute_histogram_kl(whole, changed, None, fov)
+    assert compute_histogram_kl(pixels, whole, real_fov=fov) == compute_histogram_kl(
+        changed, whole, real_fov=fov
+    )
+    assert compute_histogram_kl(whole, pixels, None, fov) == compute_histogram_kl(
+        whole, changed, None, fov
+    )
 
 
 def test_reads_a_memory_map(tmp_path: Path) -> None:

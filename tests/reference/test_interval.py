@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.metrics.interval import bootstrap_interval
+from benchbed.tasks.scoring import bootstrap_interval
 
 
 def test_interval_of_a_mean_matches_the_normal_interval() -> None:

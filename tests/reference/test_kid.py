@@ -25,7 +25,9 @@ def by_definition(x: np.ndarray, y: np.ndarray) -> float:
 
 def test_worked_pairs() -> None:
     """x = (0, 1), y = (1, 2) in one dimension: 1 + 27 - 2 (1 + 1 + 8 + 27) / 4 = 9.5."""
-    assert compute_kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])) == pytest.approx(9.5)
+    assert compute_kernel_distance(
+        np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])
+    ) == pytest.approx(9.5)
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(2, 2, 1), (7, 12, 3), (40, 25, 64)])

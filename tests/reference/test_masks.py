@@ -129,7 +129,9 @@ def test_weights_are_repeated_cases() -> None:
     """A weight of 2 equals a repeated case, as the bootstrap resamples."""
     given = inputs()
     doubled = MaskInputs(
-        [*given.probabilities, given.probabilities[1]], [*given.targets, given.targets[1]], [*given.fov, given.fov[1]]
+        [*given.probabilities, given.probabilities[1]],
+        [*given.targets, given.targets[1]],
+        [*given.fov, given.fov[1]],
     )
     for function in (masks.dice_otsu, masks.dice_best, masks.auc_roc, masks.auc_pr, masks.accuracy):
         weighted = function(given, np.array([[1, 2, 1], [1, 1, 1]]))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from benchbed.api.metric import ImageSet, MetricInputs, MemorisationSets
-from benchbed.metrics.memorisation import memorisation, find_nearest
+from benchbed.api.metric import ImageSet, MemorisationSets, MetricInputs
+from benchbed.metrics.memorisation import find_nearest, memorisation
 
 Pixels = np.ndarray
 

@@ -15,7 +15,12 @@ from skimage.metrics import structural_similarity
 
 from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.metrics import ms_ssim as module
-from benchbed.metrics.ms_ssim import make_gaussian_window, compute_ms_ssim, ms_ssim_diversity, compute_ssim
+from benchbed.metrics.ms_ssim import (
+    compute_ms_ssim,
+    compute_ssim,
+    make_gaussian_window,
+    ms_ssim_diversity,
+)
 
 Float = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -169,7 +174,9 @@ def test_equal_images_give_one_and_order_does_not_matter() -> None:
     """Both to 1e-12."""
     first, second = natural(3, 96, 96), natural(3, 96, 96, seed=1)
     np.testing.assert_allclose(compute_ms_ssim(first, first), 1, atol=1e-12)
-    np.testing.assert_allclose(compute_ms_ssim(first, second), compute_ms_ssim(second, first), atol=1e-12)
+    np.testing.assert_allclose(
+        compute_ms_ssim(first, second), compute_ms_ssim(second, first), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scipy import ndimage, signal
 
 from benchbed.api.metric import PairedInputs
 from benchbed.metrics import paired
-from benchbed.metrics.interval import bootstrap_interval
+from benchbed.tasks.scoring import bootstrap_interval
 
 Float = NDArray[np.float64]
 Images = NDArray[np.float32]
@@ -112,7 +112,9 @@ def test_bytes_and_floats_agree() -> None:
     signed = (pixels / 127.5 - 1).astype(np.float32)
     for measure in (paired.compute_ssim, paired.compute_psnr, paired.compute_mae):
         np.testing.assert_allclose(measure(*pixels), measure(*signed), atol=1e-6)
-    np.testing.assert_array_equal(paired.find_foreground(pixels[0]), paired.find_foreground(signed[0]))
+    np.testing.assert_array_equal(
+        paired.find_foreground(pixels[0]), paired.find_foreground(signed[0])
+    )
 
 
 def test_values_outside_the_range_are_clipped() -> None:

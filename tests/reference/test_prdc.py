@@ -95,7 +95,9 @@ def test_four_metrics_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> 
     inputs = MetricInputs(*sets, lambda _, images: drawn[images.images[0, 0, 0, 0]].copy())
     computed = []
     monkeypatch.setattr(prdc, "_cache", {})
-    monkeypatch.setattr(prdc, "measure_manifold", lambda *a: computed.append(a) or measure_manifold(*a))
+    monkeypatch.setattr(
+        prdc, "measure_manifold", lambda *a: computed.append(a) or measure_manifold(*a)
+    )
     found = [f(inputs) for f in (prdc.precision, prdc.recall, prdc.density, prdc.coverage)]
     assert len(computed) == 1
     for one, other in zip(found, measure_manifold(*drawn), strict=True):

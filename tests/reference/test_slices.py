@@ -7,7 +7,7 @@ import pytest
 
 from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.metrics import slices
-from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.fid import compute_frechet_distance
 from benchbed.metrics.kid import compute_kernel_distance
 from benchbed.metrics.slices import (
     extract_axial_slices,
@@ -15,8 +15,8 @@ from benchbed.metrics.slices import (
     fid_slices,
     kid_random_slices,
     kid_slices,
-    select_slices,
     make_slice_set,
+    select_slices,
 )
 
 
@@ -69,7 +69,9 @@ def test_a_subset_of_volumes_is_a_subset_of_their_slices() -> None:
     whole = ImageSet(volumes(4))
     part = make_slice_set(whole.subset(np.array([1, 3])), 0)
     assert part.parent is not None
-    np.testing.assert_array_equal(part.images, make_slice_set(ImageSet(whole.images[[1, 3]]), 0).images)
+    np.testing.assert_array_equal(
+        part.images, make_slice_set(ImageSet(whole.images[[1, 3]]), 0).images
+    )
     np.testing.assert_array_equal(part.images, part.parent.images[part.indices])
 
 

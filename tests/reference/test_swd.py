@@ -13,15 +13,15 @@ from scipy import ndimage, stats
 
 from benchbed.metrics import swd
 from benchbed.metrics.swd import (
-    iter_descriptors,
-    expand_image,
     compute_laplacian_level,
-    sample_patch_positions,
-    reduce_image,
-    list_resolutions,
     compute_sliced_distance,
     compute_sliced_wasserstein,
+    expand_image,
+    iter_descriptors,
+    list_resolutions,
+    reduce_image,
     sample_directions,
+    sample_patch_positions,
 )
 
 Pixels = NDArray[np.uint8]
@@ -192,7 +192,9 @@ def test_distance_of_shifted_sets_is_the_mean_projected_shift() -> None:
     shift = rng.standard_normal(147, dtype=np.float32)
     directions = sample_directions(rng, 200, 3)
     expected = np.abs(shift @ directions).mean()
-    assert compute_sliced_distance(points, points + shift, directions) == pytest.approx(expected, abs=1e-5)
+    assert compute_sliced_distance(points, points + shift, directions) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_descriptors_are_scaled_per_channel() -> None:

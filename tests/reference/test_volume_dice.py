@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 
 from benchbed.api.metric import MaskInputs
 from benchbed.metrics import masks
-from benchbed.metrics.volume_dice import compute_case_dice, dice_per_case, dice_per_case_sd
+from benchbed.metrics.masks import compute_case_dice, dice_per_case, dice_per_case_sd
 
 
 def case(shared: int, found: int, true: int) -> tuple[np.ndarray, np.ndarray]:

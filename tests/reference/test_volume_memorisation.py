@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.api.metric import ImageSet, MetricInputs, MemorisationSets
-from benchbed.metrics.volume_memorisation import (
-    shrink_volumes,
-    memorisation_of_volumes,
+from benchbed.api.metric import ImageSet, MemorisationSets, MetricInputs
+from benchbed.metrics.memorisation import (
     find_nearest_volumes,
+    memorisation_of_volumes,
+    shrink_volumes,
 )
 
 
@@ -20,7 +20,9 @@ def volumes(rng: np.random.Generator, count: int, spatial: tuple[int, ...]) -> n
 def measured(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
     unseen = MemorisationSets(ImageSet(train), ImageSet(held_out))
     features = np.zeros((1, 1), np.float32)
-    inputs = MetricInputs(ImageSet(train), ImageSet(fake), lambda *_: features, memorisation_sets=unseen)
+    inputs = MetricInputs(
+        ImageSet(train), ImageSet(fake), lambda *_: features, memorisation_sets=unseen
+    )
     return float(np.mean(memorisation_of_volumes(inputs)))
 
 

@@ -9,11 +9,15 @@ import torch
 from torch import nn
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection
-from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
-from benchbed.metrics import feature_cache
-from benchbed.metrics.features import FeatureExtractor
-from benchbed.registry import get_registry
+from benchbed.data.preprocessing.prepare import (
+    PreparedDataset,
+    identify_collection,
+    prepare_dataset,
+)
+from benchbed.data.sources.cases import Collection
+from benchbed.metrics.features import cache
+from benchbed.metrics.features.extractor import FeatureExtractor
+from benchbed.registry.lookup import get_registry
 
 
 @pytest.fixture
@@ -23,7 +27,9 @@ def retinas() -> PreparedDataset:
     assert spec.phantom is not None
     small = replace(spec, phantom=replace(spec.phantom, case_counts={"train": 16, "test": 8}))
     collection, fingerprint = identify_collection(Collection(small, "phantom"))
-    return prepare_dataset(collection, fingerprint, size=32, channels=3, framing=spec.framing, derived={})
+    return prepare_dataset(
+        collection, fingerprint, size=32, channels=3, framing=spec.framing, derived={}
+    )
 
 
 @pytest.fixture
@@ -31,4 +37,4 @@ def mean_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace deep features by 4 x 4 mean colours, where values do not matter."""
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
     extractor = FeatureExtractor("mean-colours", 48, "0" * 12, network, torch.device("cpu"))
-    monkeypatch.setattr(feature_cache, "create_extractor", lambda *_: extractor)
+    monkeypatch.setattr(cache, "create_extractor", lambda *_: extractor)

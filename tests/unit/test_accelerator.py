@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchbed import Batch, DataShape, Method
 from benchbed.api.specs import MethodSpec
-from benchbed.registry import load_object, get_registry
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed.runs.plan import resolve_method_settings
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.runs.assemble import count_parameters
+from benchbed.runs.build import count_parameters
 from benchbed_classics.acgan import ACGAN, Discriminator, Generator
 from benchbed_classics.settings import ACGANSettings
 

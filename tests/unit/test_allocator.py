@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchbed.runs.allocator import keep_freed_memory
+from benchbed.training.device import keep_freed_memory
 
 FAULTS = """
 import resource
@@ -42,5 +42,5 @@ def test_large_tensors_reuse_their_pages() -> None:
 
 def test_other_c_libraries_are_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `mallopt`, nothing is set and nothing fails."""
-    monkeypatch.setattr("benchbed.runs.allocator.ctypes.CDLL", lambda _: object())
+    monkeypatch.setattr("benchbed.training.device.ctypes.CDLL", lambda _: object())
     assert keep_freed_memory() is False

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from benchbed import Batch, DataShape
-from benchbed.runs.device import create_fabric
+from benchbed.training.device import create_fabric
 from benchbed_anisotropic.network import SLICE_MARGIN, AnisotropicNetwork, ResidualBlock
 from benchbed_anisotropic.settings import WNetSettings
-from benchbed_anisotropic.wnet import VIEW_AXES, WNet, compute_dice_loss, permute_view, pad_margin
+from benchbed_anisotropic.wnet import VIEW_AXES, WNet, compute_dice_loss, pad_margin, permute_view
 
 SMALL = (8, 14, 16)
 
@@ -99,7 +99,9 @@ def test_views_put_their_slices_first_and_are_reversible() -> None:
         "coronal": 6,
         "sagittal": 7,
     }
-    assert all(torch.equal(permute_view(permute_view(volume, view), view), volume) for view in VIEW_AXES)
+    assert all(
+        torch.equal(permute_view(permute_view(volume, view), view), volume) for view in VIEW_AXES
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,9 @@ def test_dice_loss_of_known_values() -> None:
     assert float(compute_dice_loss(truth * 200 - 100, truth)) == pytest.approx(0.0, abs=1e-4)
     assert float(compute_dice_loss(100 - truth * 200, truth)) == pytest.approx(1.0, abs=1e-4)
     # One half everywhere: 2 * 1 / (4 / 4 + 2) for each class.
-    assert float(compute_dice_loss(torch.zeros_like(truth), truth)) == pytest.approx(1 / 3, abs=1e-4)
+    assert float(compute_dice_loss(torch.zeros_like(truth), truth)) == pytest.approx(
+        1 / 3, abs=1e-4
+    )
 
 
 def test_slabs_are_aligned_with_their_labels() -> None:

@@ -17,14 +17,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.files import hash_json
-from benchbed.runs import archive as format_of
-from benchbed.runs.archive import Manifest, ArchiveError, ShapeModel, to_json_bytes, read_archive, write_archive
-from benchbed.runs.archived_record import read_archived_record, derive_run_hash, derive_plan
-from benchbed.runs.plan import plan_run
-from benchbed.runs.record import Record, read_record
-from benchbed.runs.request import RunConfig
+from benchbed.results.record import Record, ShapeModel, read_record
+from benchbed.runs.planner import plan_run
+from benchbed.sharing import archive as format_of
+from benchbed.sharing.archive import (
+    ArchiveError,
+    Manifest,
+    read_archive,
+    to_json_bytes,
+    write_archive,
+)
+from benchbed.sharing.archived_record import derive_plan, derive_run_hash, read_archived_record
+from benchbed.utils.files import hash_json
 
 PROTOCOL = {
     "preset": "quick", "task": "synthesis", "dataset": "drive", "source": "phantom",
@@ -395,7 +401,10 @@ def test_an_archive_of_format_1_without_history_is_read(tmp_path: Path) -> None:
         (to_json_bytes({**RECORD, "seed": 1}), ("run id", RECORD["id"].split("-")[-1])),
         (to_json_bytes({**RECORD, "id": "another-run"}), ("run id", RECORD["id"], "another-run")),
         (to_json_bytes({**RECORD, "method": "wgan"}), ("method", "'dcgan'", "'wgan'")),
-        (to_json_bytes({**RECORD, "settings": {"batch_size": 8}}), ("settings", str(SETTINGS), "8")),
+        (
+            to_json_bytes({**RECORD, "settings": {"batch_size": 8}}),
+            ("settings", str(SETTINGS), "8"),
+        ),
         (to_json_bytes({**RECORD, "protocol": {**PROTOCOL, "kimg": 1}}), ("protocol",)),
         (
             to_json_bytes({**RECORD, "protocol_hash": "0" * 12}),

@@ -14,24 +14,28 @@ import torch
 from PIL import Image
 
 from benchbed.api.specs import MetricSpec
-from benchbed.data.feed import CaseLoader
-from benchbed.data.prepare import DataSplit
+from benchbed.config.protocol import Protocol
+from benchbed.config.run_config import RunConfig
+from benchbed.data.loader import CaseLoader
+from benchbed.data.preprocessing.prepare import DataSplit
 from benchbed.errors import BenchbedError
-from benchbed.protocol import Protocol
-from benchbed.registry import get_registry
-from benchbed.report.boards import build_overview
-from benchbed.report.frame import build_frame
-from benchbed.runs.done import find_checkpoint
-from benchbed.runs.pairs import TrainingMixture, join_splits, select_share
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.record import Record
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
-from benchbed.runs.training_set import TrainingSetBuilder
-from benchbed.training.events import NullReporter
+from benchbed.registry.lookup import get_registry
+from benchbed.report.model.build import build_frame, build_overview
+from benchbed.results.record import Record
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
+from benchbed.runs.resume import find_checkpoint
+from benchbed.runs.training_data import (
+    TrainingMixture,
+    TrainingSetBuilder,
+    join_splits,
+    select_share,
+)
+from benchbed.training.checkpoint import load_checkpoint
 from benchbed.training.loop import TrainingInterrupted
-from benchbed.training.state import load_checkpoint
+from benchbed.utils.progress import NullReporter
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
 
@@ -166,7 +170,9 @@ def test_shares_of_the_real_cases_are_nested_and_depend_on_the_seed() -> None:
 
 
 def test_joined_splits_keep_common_arrays() -> None:
-    both = join_splits(_split(255, 2), DataSplit(("a",), {"image": np.zeros((1, 1, 8, 8), np.uint8)}))
+    both = join_splits(
+        _split(255, 2), DataSplit(("a",), {"image": np.zeros((1, 1, 8, 8), np.uint8)})
+    )
     assert set(both.arrays) == {"image"}
     assert len(both) == 3
     batch = CaseLoader(both, 0, torch.device("cpu")).get_batch(0, 3)
@@ -250,7 +256,9 @@ def test_regimes_are_rows_of_one_table_with_different_labels(
         make_record("unet", task="augmentation", pairs=facts, id=f"unet-{number}")
         for number, facts in enumerate(pairs)
     ]
-    board = build_overview(build_frame(records), "augmentation", get_registry().get_specs(MetricSpec))
+    board = build_overview(
+        build_frame(records), "augmentation", get_registry().get_specs(MetricSpec)
+    )
     assert len(board.tables) == 1
     expected = [
         ("mixed", " 6 ", "dual-gan", "drive", "8 kimg", "50%"),

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import RunOutcome, execute_run
-from benchbed.runs.store import ResultStore
-from benchbed.training import board
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import RunOutcome, execute_run
+from benchbed.runs.planner import plan_run
+from benchbed.training import loggers
 from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
@@ -31,7 +31,7 @@ def run(root: Path, *, logger: Any = "tensorboard", force: bool = False) -> RunO
 def events(folder: Path) -> Any:
     """Return what TensorBoard reads from the folder of a run."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    reader = accumulator.EventAccumulator(str(folder / board.LOG_FOLDER))
+    reader = accumulator.EventAccumulator(str(folder / loggers.LOG_FOLDER))
     reader.Reload()
     return reader
 
@@ -61,7 +61,7 @@ def test_the_logger_changes_no_result(tmp_path: Path) -> None:
     logged_run, plain_run = run(tmp_path / "a"), run(tmp_path / "b", logger=None)
     assert logged_run.record.metrics == plain_run.record.metrics
     assert history(logged_run.folder) == history(plain_run.folder)
-    assert not (plain_run.folder / board.LOG_FOLDER).exists()
+    assert not (plain_run.folder / loggers.LOG_FOLDER).exists()
 
 
 def test_a_resumed_run_logs_every_step_once(
@@ -86,30 +86,30 @@ def test_a_resumed_run_logs_every_step_once(
     run_until(18, KeyboardInterrupt)
     monkeypatch.setattr(TrainingLoop, "_run_step", step)
     folder = run(tmp_path).folder
-    assert len(list((folder / board.LOG_FOLDER).iterdir())) == 3
+    assert len(list((folder / loggers.LOG_FOLDER).iterdir())) == 3
     assert [step for step, _ in logged(folder)] == list(range(1, 26))
 
 
 def test_a_forced_run_deletes_the_events_of_the_previous_run(tmp_path: Path) -> None:
     run(tmp_path)
     folder = run(tmp_path, force=True).folder
-    assert len(list((folder / board.LOG_FOLDER).iterdir())) == 1
+    assert len(list((folder / loggers.LOG_FOLDER).iterdir())) == 1
 
 
 def test_a_missing_package_error_shows_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    board.check_logger(None)
-    monkeypatch.setattr(board, "find_spec", lambda name: None)
+    loggers.check_logger(None)
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     with pytest.raises(BenchbedError, match=r"pip install 'benchbed\[tensorboard\]'"):
-        board.check_logger("tensorboard")
+        loggers.check_logger("tensorboard")
 
 
 def test_the_run_command_passes_the_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
     from benchbed.cli import run_command
-    from benchbed.runs import runner
+    from benchbed.runs import execute
 
     received: list[TrainingOptions] = []
 
@@ -117,7 +117,7 @@ def test_the_run_command_passes_the_logger(tmp_path: Path, monkeypatch: pytest.M
         received.append(options)
         raise TrainingInterrupted
 
-    monkeypatch.setattr(runner, "execute_run", stop)
+    monkeypatch.setattr(execute, "execute_run", stop)
     arguments = ["--method", "tiny-lsgan", "--dataset", "discs", "--results", str(tmp_path)]
     arguments += ["--size", "16", "--logger", "tensorboard", "--checkpoint-every", "7s"]
     assert CliRunner().invoke(run_command.app, arguments).exit_code == 130

@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.api.layouts import VolumeSpec
+from benchbed.api.dataset import VolumeSpec
 from benchbed.api.types import CropBox
-from benchbed.data.boxes import compute_box, crop_box, restore_volume, resize_volume, resize_labels
+from benchbed.data.preprocessing.blocks import (
+    compute_box,
+    crop_box,
+    resize_labels,
+    resize_volume,
+    restore_volume,
+)
 
-BRAIN = VolumeSpec(sequences=("T1",), structures=("tumour",), slices_per_pixel=54 / 128, central_slices=108)
+BRAIN = VolumeSpec(
+    sequences=("T1",), structures=("tumour",), slices_per_pixel=54 / 128, central_slices=108
+)
 CUBE = VolumeSpec(sequences=("T1",), structures=("a", "b"), framing="cube")
 
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from benchbed.data.collection import Collection
-from benchbed.data.prepare import identify_collection, prepare_dataset
-from benchbed.data.source import resolve_collection
-from benchbed.data.verify import verify_files
+from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.integrity import verify_files
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed_brain.anatomy import sample_brain
 from benchbed_brain.phantom import render
@@ -63,7 +63,9 @@ def test_the_name_of_the_inner_folder_is_found_too(tmp_path: Path) -> None:
     root = _official(tmp_path, nested=False, folder="brain_tumor_dataset")
     assert _counts(resolve_collection("brain-mri", "real", root)) == (9, 7)
     _official(tmp_path)
-    assert _counts(resolve_collection("brain-mri", "real", root)) == (9, 7), "both folders are counted"
+    assert _counts(resolve_collection("brain-mri", "real", root)) == (9, 7), (
+        "both folders are counted"
+    )
 
 
 def test_two_files_of_the_same_name_are_two_cases_of_one_patient(tmp_path: Path) -> None:
@@ -74,7 +76,9 @@ def test_two_files_of_the_same_name_are_two_cases_of_one_patient(tmp_path: Path)
 
 
 def test_all_modes_become_grey_squares_with_labels(tmp_path: Path) -> None:
-    collection, fingerprint = identify_collection(resolve_collection("brain-mri", "real", _official(tmp_path)))
+    collection, fingerprint = identify_collection(
+        resolve_collection("brain-mri", "real", _official(tmp_path))
+    )
     spec = collection.spec
     prepared = prepare_dataset(
         collection, fingerprint, size=32, channels=spec.channels, framing=spec.framing
@@ -92,7 +96,9 @@ def test_duplicate_files_are_used_once(tmp_path: Path) -> None:
     for copy, original in (("yes/Y9.jpg", "yes/Y3.JPG"), ("no/4 no.jpg", "yes/Y5.JPG")):
         (folder / copy).write_bytes((folder / original).read_bytes())
     messages: list[str] = []
-    usable, _ = identify_collection(resolve_collection("brain-mri", "real", tmp_path), say=messages.append)
+    usable, _ = identify_collection(
+        resolve_collection("brain-mri", "real", tmp_path), say=messages.append
+    )
     assert len(usable.cases) == 16
     assert "2 of 18" in messages[0]
     assert "4 no = Y5" in messages[0], "duplicates in two classes are named"

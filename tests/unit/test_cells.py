@@ -11,11 +11,11 @@ from PIL import Image
 from scipy import ndimage
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect_cases, find_layouts
-from benchbed.data.prepare import identify_collection, prepare_dataset
+from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
 from benchbed.errors import BenchbedError
 from benchbed.phantoms import fill
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 from benchbed_cells.cell import sample_cell
 from benchbed_cells.phantom import render
 

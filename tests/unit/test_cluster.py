@@ -20,15 +20,16 @@ import psutil
 import pytest
 
 from benchbed import __version__
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.store import ResultStore
-from benchbed.suites import execute
-from benchbed.suites.executors import cluster, node
-from benchbed.suites.executors.cluster import RayExecutor, check_ray
-from benchbed.suites.executors.node import RunJob, NodeInfo, execute_job
-from benchbed.suites.grid import SuiteRun
+from benchbed.results.store import ResultStore
+from benchbed.runs.planner import plan_run
+from benchbed.suites import scheduler
+from benchbed.suites.executors import job as job_module
+from benchbed.suites.executors import ray as ray_module
+from benchbed.suites.executors.job import RunJob, execute_job
+from benchbed.suites.executors.ray import NodeInfo, RayExecutor, check_ray
+from benchbed.suites.plan import SuiteRun
 
 
 class RayError(Exception):
@@ -99,7 +100,9 @@ class FakeRay:
     def get(self, task: Any, timeout: float | None = None) -> Any:
         if isinstance(task, list):
             marker = Path(task[0].removeprefix("look "))
-            infos = self.node_infos or [NodeInfo("alpha", __version__, marker.exists()) for _ in task]
+            infos = self.node_infos or [
+                NodeInfo("alpha", __version__, marker.exists()) for _ in task
+            ]
             for info in infos:
                 if isinstance(info, Exception):
                     raise info
@@ -121,7 +124,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     """Return a mock with two nodes that compute and one that does not."""
     pytest.importorskip("ray")
     fake = FakeRay({"CPU": 4}, {"CPU": 8}, {})
-    monkeypatch.setattr(cluster, "_connect", lambda address: fake)
+    monkeypatch.setattr(ray_module, "_connect", lambda address: fake)
     return fake
 
 
@@ -138,7 +141,7 @@ def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path
         ResultStore(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, say=messages.append
     )
     runs = [member(name) for name in "abcd"]
-    ended = list(execute.execute_runs(runs, executor))
+    ended = list(scheduler.execute_runs(runs, executor))
     assert [(e.suite_run.plan.id, e.outcome, e.message) for e in ended] == [
         ("a", "finished", ""),
         ("b", "diverged", "loss"),
@@ -146,7 +149,7 @@ def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path
         ("d", "broken", "crashed"),
     ]
     assert ray.remote_options[-1] == {
-        "num_cpus": 4, "num_gpus": 0, "max_retries": cluster.MAX_RETRIES, "max_calls": 1,
+        "num_cpus": 4, "num_gpus": 0, "max_retries": ray_module.MAX_RETRIES, "max_calls": 1,
     }  # fmt: skip
     assert [(job.run, job.device, job.root) for job in ray.jobs] == [
         (name, "cpu", tmp_path) for name in "abcd"
@@ -178,8 +181,10 @@ def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path
     executor = RayExecutor(ResultStore(tmp_path), threads=1, devices=2, say=messages.append)
     assert ray.remote_options[-1]["num_cpus"] == 2
     assert ray.remote_options[-1]["num_gpus"] == 2
-    assert executor.capacity == 2, "the first node has GPUs for one run, the second has cores for one"
-    list(execute.execute_runs([member("a"), member("expert", trains=False)], executor))
+    assert executor.capacity == 2, (
+        "the first node has GPUs for one run, the second has cores for one"
+    )
+    list(scheduler.execute_runs([member("a"), member("expert", trains=False)], executor))
     assert ray.task_options[-2:] == [
         {"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 1, "num_gpus": 1},
     ]  # fmt: skip
@@ -244,7 +249,7 @@ def test_a_stop_cancels_every_task_and_a_second_one_forces_it(ray: FakeRay, tmp_
 
 
 def test_a_missing_ray_error_shows_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    monkeypatch.setattr(ray_module, "find_spec", lambda name: None)
     with pytest.raises(BenchbedError, match=r"pip install 'benchbed\[ray\]'"):
         check_ray()
 
@@ -255,7 +260,7 @@ def test_planning_a_suite_for_a_cluster_does_not_import_ray() -> None:
     import sys
 
     code = (
-        "import sys; from benchbed.suites.executors.cluster import check_ray; check_ray();"
+        "import sys; from benchbed.suites.executors.ray import check_ray; check_ray();"
         "print([name for name in ('ray', 'torch', 'numpy') if name in sys.modules])"
     )
     if importlib.util.find_spec("ray") is None:
@@ -275,7 +280,9 @@ def job(with_plugin: Path, tmp_path: Path) -> RunJob:
     )  # fmt: skip
     marker = tmp_path / "marker"
     marker.touch()
-    return RunJob(request, plan_run(request).id, tmp_path, marker, "cpu", {"checkpoint_seconds": 1.0})
+    return RunJob(
+        request, plan_run(request).id, tmp_path, marker, "cpu", {"checkpoint_seconds": 1.0}
+    )
 
 
 def test_a_node_executes_the_run_and_prints_its_output(
@@ -339,10 +346,10 @@ def test_a_run_waits_for_the_lock_of_a_lost_node(
 ) -> None:
     """File servers keep such locks for a while; the run fails only if it is never released."""
     store = ResultStore(tmp_path)
-    monkeypatch.setattr(node, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(job_module, "LOCK_SECONDS", 0.2)
     with store.lock_run(job.run):
         assert execute_job(job)[0] == "broken"
-    monkeypatch.setattr(node, "LOCK_SECONDS", 60.0)
+    monkeypatch.setattr(job_module, "LOCK_SECONDS", 60.0)
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:

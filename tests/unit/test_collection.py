@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from benchbed import DatasetSpec, Layout, LayoutPart
-from benchbed.data.collection import collect_cases, find_layouts, derive_split
-from benchbed.data.patterns import PathPattern, list_files
-from benchbed.data.prepare import identify_collection
-from benchbed.data.source import resolve_collection
+from benchbed.data.preprocessing.prepare import identify_collection
+from benchbed.data.sources.cases import collect_cases, derive_split, find_layouts
+from benchbed.data.sources.patterns import PathPattern, list_files
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 
 
@@ -92,17 +92,24 @@ def test_the_error_for_an_empty_folder_shows_the_layout(tmp_path: Path) -> None:
 
 def test_splits_are_patient_disjoint_and_stable_under_new_cases(tmp_path: Path) -> None:
     layout = Layout(
-        folders=("x",), parts=(LayoutPart(image="{id}.png"),), patient_pattern=r"(p\d+)", diagram="  x/p1_L.png"
+        folders=("x",),
+        parts=(LayoutPart(image="{id}.png"),),
+        patient_pattern=r"(p\d+)",
+        diagram="  x/p1_L.png",
     )
     for number in range(40):
         for eye in "LR":
             _write_image(tmp_path / "x" / f"p{number}_{eye}.png")
     spec = _spec(layout)
-    before = {c.id: c.split for c in collect_cases(spec, find_layouts(spec, tmp_path), tmp_path).cases}
+    before = {
+        c.id: c.split for c in collect_cases(spec, find_layouts(spec, tmp_path), tmp_path).cases
+    }
     assert set(before.values()) == {"train", "test"}
     assert all(before[f"p{n}_L"] == before[f"p{n}_R"] for n in range(40))
     _write_image(tmp_path / "x" / "p99_L.png")
-    after = {c.id: c.split for c in collect_cases(spec, find_layouts(spec, tmp_path), tmp_path).cases}
+    after = {
+        c.id: c.split for c in collect_cases(spec, find_layouts(spec, tmp_path), tmp_path).cases
+    }
     assert {name: after[name] for name in before} == before
 
 
@@ -112,7 +119,9 @@ def test_about_a_fifth_of_the_patients_is_in_the_test_split() -> None:
 
 
 def test_classes_are_folders_and_an_unknown_folder_is_named(tmp_path: Path) -> None:
-    layout = Layout(folders=("x",), parts=(LayoutPart(image="{label}/{id}.png"),), diagram="  x/A/1.png")
+    layout = Layout(
+        folders=("x",), parts=(LayoutPart(image="{label}/{id}.png"),), diagram="  x/A/1.png"
+    )
     spec = _spec(layout, classes=("Normal", "Sick"))
     _write_image(tmp_path / "x/NORMAL/1.png")
     _write_image(tmp_path / "x/Sick/2.png")
@@ -128,7 +137,10 @@ def test_equal_names_in_two_folders_are_two_cases(tmp_path: Path) -> None:
     _write_image(tmp_path / "x/a/1.png")
     _write_image(tmp_path / "x/b/1.png")
     spec = _spec(layout)
-    assert [c.id for c in collect_cases(spec, find_layouts(spec, tmp_path), tmp_path).cases] == ["a/1", "b/1"]
+    assert [c.id for c in collect_cases(spec, find_layouts(spec, tmp_path), tmp_path).cases] == [
+        "a/1",
+        "b/1",
+    ]
 
 
 def test_names_that_differ_in_their_suffix_are_two_cases(tmp_path: Path) -> None:
@@ -168,8 +180,12 @@ def test_hidden_files_and_link_loops_are_ignored(tmp_path: Path) -> None:
 
 def test_patterns_fill_and_match_in_any_case() -> None:
     pattern = PathPattern("a/{id}_test.TIF")
-    assert pattern.match_files(["a/01_test.tif", "b/02_test.tif"]) == {"a/01_test.tif": {"id": "01"}}
-    assert PathPattern("m/{id}*.gif").find_files(["m/01_x.gif", "m/02.gif"], {"id": "01"}) == ["m/01_x.gif"]
+    assert pattern.match_files(["a/01_test.tif", "b/02_test.tif"]) == {
+        "a/01_test.tif": {"id": "01"}
+    }
+    assert PathPattern("m/{id}*.gif").find_files(["m/01_x.gif", "m/02.gif"], {"id": "01"}) == [
+        "m/01_x.gif"
+    ]
     assert pattern.format_path({"id": "7"}) == "a/7_test.TIF"
     assert PathPattern("a.b/{id}.png").match_files(["aXb/1.png"]) == {}
     restricted = PathPattern("{id:im??}.ppm*")
@@ -334,7 +350,9 @@ def test_a_folder_with_images_and_masks_pairs_them(tmp_path: Path) -> None:
     for number in range(3):
         _write_image(tmp_path / "mine/images" / f"{number}.png")
         _write_image(tmp_path / "mine/masks" / f"{number}.png")
-    assert all(case.mask is not None for case in resolve_collection(f"folder:{tmp_path / 'mine'}").cases)
+    assert all(
+        case.mask is not None for case in resolve_collection(f"folder:{tmp_path / 'mine'}").cases
+    )
     (tmp_path / "mine/masks/1.png").unlink()
     with pytest.raises(BenchbedError, match=r"\b1 of 3\b.*images/1\.png.*masks/"):
         resolve_collection(f"folder:{tmp_path / 'mine'}")

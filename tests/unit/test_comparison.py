@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import get_registry
-from benchbed.runs.comparison import RunComparison, compare_runs
-from benchbed.runs.record import MeasuredMetric, Record
+from benchbed.registry.lookup import get_registry
+from benchbed.results.record import MeasuredMetric, Record
+from benchbed.results.run_comparison import RunComparison, compare_runs
 
 PROTOCOL = {
     "preset": "quick", "task": "synthesis", "dataset": "drive", "source": "phantom",

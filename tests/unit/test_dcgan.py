@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchbed import DataShape
-from benchbed.runs.assemble import count_parameters
+from benchbed.runs.build import count_parameters
 from benchbed_classics.dcgan import DCGAN, Discriminator, Generator
 from benchbed_classics.settings import DCGANSettings
 

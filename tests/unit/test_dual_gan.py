@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.runs.assemble import count_parameters_at_shape
+from benchbed.runs.build import count_parameters_at_shape
 from benchbed.training.sampling import preserve_training_state
 from benchbed_dual_gan.dual_gan import DualGAN
 from benchbed_dual_gan.geometry import binarize

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from benchbed.cli.suite_command import format_estimate
-from benchbed.files import write_text
-from benchbed.runs.record import Record
-from benchbed.runs.store import ResultStore
+from benchbed.results.record import Record
+from benchbed.results.store import ResultStore
 from benchbed.suites.estimate import Estimate, ResourceShare, estimate_duration
+from benchbed.utils.files import write_text
 
 Make = Callable[..., Record]
 
@@ -57,7 +57,9 @@ def _complete(store: ResultStore, run: str, make_record: Make) -> None:
 
 def test_parallel_runs_take_as_long_as_the_last_one(store: ResultStore) -> None:
     """Runs start in the order of the suite, each on the first free process."""
-    estimated = estimate_duration([member(f"r{kimg}", kimg) for kimg in (1, 4, 2, 3)], store, ResourceShare(2))
+    estimated = estimate_duration(
+        [member(f"r{kimg}", kimg) for kimg in (1, 4, 2, 3)], store, ResourceShare(2)
+    )
     assert estimated.total_seconds == pytest.approx(1000)
     assert estimated.estimate_wall_seconds(1) == pytest.approx(1000)
     assert estimated.estimate_wall_seconds(2) == pytest.approx(600)
@@ -85,7 +87,9 @@ def test_a_shared_upstream_run_is_counted_once_and_waited_for(
     assert estimate_duration(todo, store, ResourceShare(2)).total_seconds == pytest.approx(400)
     _complete(store, "generator", make_record)
     store.write_state("generator", "interrupted", {})
-    assert estimate_duration(todo, store, ResourceShare(2)).upstream_count == 1, "incomplete weights do not count"
+    assert estimate_duration(todo, store, ResourceShare(2)).upstream_count == 1, (
+        "incomplete weights do not count"
+    )
     store.write_state("generator", "finished", {})
     (store.get_run_folder("annotator") / "checkpoints" / "last.pt").unlink()
     estimated = estimate_duration(todo, store, ResourceShare(2))
@@ -93,14 +97,18 @@ def test_a_shared_upstream_run_is_counted_once_and_waited_for(
         "the annotator is not needed"
     )
     (store.get_run_folder("generator") / "checkpoints" / "last.pt").unlink()
-    assert estimate_duration(todo, store, ResourceShare(2)).upstream_count == 2, "a record without weights does not count"
+    assert estimate_duration(todo, store, ResourceShare(2)).upstream_count == 2, (
+        "a record without weights does not count"
+    )
 
 
 def test_only_the_rest_of_a_started_run_is_counted(store: ResultStore) -> None:
     folder = store.get_run_folder("started")
     write_text(folder / "history.csv", "step,kimg,seconds,generator\n1,0.1,9,2\n2,0.75,90,1\n")
     started = [member("started")]
-    assert estimate_duration(started, store, ResourceShare(2)).total_seconds == pytest.approx(100), "it has no checkpoint"
+    assert estimate_duration(started, store, ResourceShare(2)).total_seconds == pytest.approx(
+        100
+    ), "it has no checkpoint"
     write_text(folder / "checkpoints" / "last.pt", "weights")
     assert estimate_duration(started, store, ResourceShare(2)).total_seconds == pytest.approx(25)
     write_text(folder / "history.csv", "step,kimg\n1,much\n")
@@ -118,7 +126,9 @@ def test_records_with_an_equal_share_of_the_machine_are_preferred(
         store.write_record(make_record(seed=seed, training=_training_at(speed), provenance=one))
     slower = estimate_duration([member("r")], store, ResourceShare(1))
     assert (slower.total_seconds, slower.has_same_resources) == (pytest.approx(200), True)
-    assert not estimate_duration([member("r")], store, ResourceShare(1, devices=2)).has_same_resources
+    assert not estimate_duration(
+        [member("r")], store, ResourceShare(1, devices=2)
+    ).has_same_resources
     on_gpu = one.model_copy(update={"device": "an accelerator"})
     assert ResourceShare(16).is_same_as(make_record(provenance=on_gpu)), (
         "the number of cores is ignored on an accelerator"
@@ -126,12 +136,16 @@ def test_records_with_an_equal_share_of_the_machine_are_preferred(
 
 
 def test_a_time_budget_needs_no_record(tmp_path: Path) -> None:
-    timed = estimate_duration([member("r", kimg=None, seconds=30.0)], ResultStore(tmp_path), ResourceShare())
+    timed = estimate_duration(
+        [member("r", kimg=None, seconds=30.0)], ResultStore(tmp_path), ResourceShare()
+    )
     assert (timed.total_seconds, timed.unknown_speeds) == (30.0, ())
 
 
 def test_unknown_speeds_are_named(store: ResultStore) -> None:
-    estimated = estimate_duration([member("a"), member("b", method="wgan")], store, ResourceShare(2))
+    estimated = estimate_duration(
+        [member("a"), member("b", method="wgan")], store, ResourceShare(2)
+    )
     assert estimated.unknown_speeds == ("wgan at 64 px",)
     assert "wgan at 64 px" in format_estimate(estimated, 2)
 

@@ -19,25 +19,26 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed import registry as registry_module
 from benchbed.api.specs import MethodSpec
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.registry import load_object, get_registry
-from benchbed.runs import install as installing
-from benchbed.runs import weights
-from benchbed.runs.archive import Manifest, read_archive, write_archive
-from benchbed.runs.export import ExportResult, export_run, find_exportable_run
-from benchbed.runs.install import import_run, check_archive
-from benchbed.runs.lookup import find_run
-from benchbed.runs.plan import resolve_method_settings, plan_run
-from benchbed.runs.prune import PruneOptions, prune_run, measure_folders
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.showcase import read_showcase
-from benchbed.runs.store import ResultStore
-from benchbed.runs.trained import load_trained_method
+from benchbed.registry import lookup as registry_module
+from benchbed.registry.lookup import get_registry, load_object
+from benchbed.results.lookup import find_run
+from benchbed.results.prune import PruneOptions, measure_folders, prune_run
+from benchbed.results.showcase import read_showcase
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import load_trained_method
+from benchbed.runs.execute import execute_run
+from benchbed.runs.plan import resolve_method_settings
+from benchbed.runs.planner import plan_run
+from benchbed.sharing import install as installing
+from benchbed.sharing import tensors as tensors_module
+from benchbed.sharing.archive import Manifest, read_archive, write_archive
+from benchbed.sharing.export import ExportResult, export_run, find_exportable_run
+from benchbed.sharing.install import check_archive, import_run
+from benchbed.training.checkpoint import load_checkpoint
 from benchbed.training.sampling import draw_samples
-from benchbed.training.state import load_checkpoint
 
 Members = dict[str, bytes]
 
@@ -103,10 +104,12 @@ def test_samples_of_an_imported_run_equal_the_original(
     assert _import(exported.path, other) is True
     assert np.array_equal(_samples(other), _samples(store))
     saved = [
-        load_checkpoint(s.root / "runs" / s.load_records()[0].id / "checkpoints/last.pt", "tiny-lsgan")
+        load_checkpoint(
+            s.root / "runs" / s.load_records()[0].id / "checkpoints/last.pt", "tiny-lsgan"
+        )
         for s in (store, other)
     ]
-    first, second = (weights.flatten_state(content["state"]) for content in saved)
+    first, second = (tensors_module.flatten_state(content["state"]) for content in saved)
     assert first.keys() == second.keys()
     assert any(name.startswith("generator_average.module.") for name in first)
     assert "generator.2.num_batches_tracked" in first
@@ -208,7 +211,9 @@ def test_an_archive_of_format_1_without_history_is_imported(
     assert showcase.curves is None
 
 
-def test_an_existing_showcase_is_unchanged(store: ResultStore, other: ResultStore, tmp_path: Path) -> None:
+def test_an_existing_showcase_is_unchanged(
+    store: ResultStore, other: ResultStore, tmp_path: Path
+) -> None:
     """For example that of a committed record, where the archive has no images."""
     bare = export_run(find_exportable_run(store, "tiny"), tmp_path / "bare.zip", pictures=False)
     for name in ("records", "showcase"):
@@ -219,7 +224,9 @@ def test_an_existing_showcase_is_unchanged(store: ResultStore, other: ResultStor
     assert _tree(other.root / "showcase") == before
 
 
-def test_an_invalid_image_is_reported_and_omitted(exported: ExportResult, other: ResultStore) -> None:
+def test_an_invalid_image_is_reported_and_omitted(
+    exported: ExportResult, other: ResultStore
+) -> None:
     """The image has a valid header and no content."""
     archive = read_archive(exported.path)
     members = {name: archive.read_member(name) for name in archive.manifest.members}
@@ -342,7 +349,7 @@ def test_a_run_used_by_another_process_raises(
 ) -> None:
     run = store.load_records()[0].id
     code = (
-        "import sys\nfrom pathlib import Path\nfrom benchbed.runs.store import Store\n"
+        "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import Store\n"
         "with Store(Path(sys.argv[1])).locked(sys.argv[2]):\n    print(1, flush=True)\n    input()"
     )
     command = [sys.executable, "-c", code, str(other.root), run]
@@ -357,7 +364,10 @@ def test_a_run_used_by_another_process_raises(
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failed_import_writes_nothing(
-    exported: ExportResult, other: ResultStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    exported: ExportResult,
+    other: ResultStore,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
 ) -> None:
     def fail(*_: object) -> None:
         raise error
@@ -383,7 +393,7 @@ def _with_weights(exported: ExportResult, content: bytes) -> Path:
 
 
 def _tensors(exported: ExportResult) -> dict[str, torch.Tensor]:
-    return weights.from_bytes(read_archive(exported.path).read_member("weights.safetensors"))
+    return tensors_module.from_bytes(read_archive(exported.path).read_member("weights.safetensors"))
 
 
 class _Evil:
@@ -412,7 +422,7 @@ BIAS = "generator.0.bias"
 def test_tensors_that_do_not_fit_the_method_are_rejected(
     exported: ExportResult, other: ResultStore, spoil: Callable[[Any], Any], facts: str
 ) -> None:
-    path = _with_weights(exported, weights.to_bytes(spoil(_tensors(exported))))
+    path = _with_weights(exported, tensors_module.to_bytes(spoil(_tensors(exported))))
     with pytest.raises(BenchbedError, match=facts.format(BIAS=re.escape(BIAS))):
         _import(path, other)
     assert not other.root.exists()
@@ -494,7 +504,8 @@ def test_settings_with_a_different_meaning_are_rejected(
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, spec in get_registry().get_specs(MethodSpec).items() if spec.is_trainable]
+    "name",
+    [name for name, spec in get_registry().get_specs(MethodSpec).items() if spec.is_trainable],
 )
 def test_the_state_of_every_method_is_exportable(name: str) -> None:
     """The expected tensors, found without memory, match; safetensors keeps their bits."""
@@ -507,14 +518,14 @@ def test_the_state_of_every_method_is_exportable(name: str) -> None:
     method = load_object(spec.implementation)(settings)
     method.data = shape
     method.build(shape)
-    tensors = weights.flatten_state(method.state())
-    expected = weights.build_expected_tensors(spec, settings, shape)
-    content = weights.to_bytes(tensors)
-    assert len(content) <= weights.compute_max_bytes(expected)
-    loaded = weights.from_bytes(content)
-    assert weights.find_mismatch(expected, loaded) is None
+    tensors = tensors_module.flatten_state(method.state())
+    expected = tensors_module.build_expected_tensors(spec, settings, shape)
+    content = tensors_module.to_bytes(tensors)
+    assert len(content) <= tensors_module.compute_max_bytes(expected)
+    loaded = tensors_module.from_bytes(content)
+    assert tensors_module.find_mismatch(expected, loaded) is None
     assert all(torch.equal(loaded[key], tensors[key]) for key in tensors)
-    assert weights.to_bytes(loaded) == content
+    assert tensors_module.to_bytes(loaded) == content
 
 
 # -- export errors -------------------------------------------------------------------------------
@@ -555,13 +566,13 @@ def test_a_state_other_than_a_tensor_is_named(store: ResultStore) -> None:
     state = load_checkpoint(run.checkpoint, "tiny-lsgan")["state"]
     state["modules"]["generator"]["_extra_state"] = [1, 2]
     with pytest.raises(BenchbedError, match=r"'generator\._extra_state'.*\blist\b"):
-        weights.flatten_state(state)
+        tensors_module.flatten_state(state)
 
 
 def test_tensors_that_share_memory_are_exported(store: ResultStore) -> None:
     shared = torch.arange(6.0).view(2, 3)
     state = {"own": {}, "modules": {"a": {"x": shared, "y": shared.T, "z": shared[0]}}}
-    loaded = weights.from_bytes(weights.to_bytes(weights.flatten_state(state)))
+    loaded = tensors_module.from_bytes(tensors_module.to_bytes(tensors_module.flatten_state(state)))
     assert torch.equal(loaded["a.y"], shared.T)
     assert torch.equal(loaded["a.z"], shared[0])
 
@@ -572,12 +583,12 @@ def test_buffers_with_training_cases_are_found() -> None:
         "generator.0.weight": torch.zeros(4096),
         "generator.2.num_batches_tracked": torch.tensor(3),
     }
-    assert weights.find_stored_tensors(tensors) == ["masks.masks"]
+    assert tensors_module.find_stored_tensors(tensors) == ["masks.masks"]
 
 
 def test_the_card_of_a_run_on_real_images_warns_of_training_data(store: ResultStore) -> None:
     """The card depends on the record, and names what images and weights may reveal."""
-    from benchbed.runs.card import render_model_card
+    from benchbed.sharing.model_card import render_model_card
 
     run = find_exportable_run(store, "tiny")
     real = run.record.model_copy(update={"source": "real"})

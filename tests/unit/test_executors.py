@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.runs.request import RunConfig
-from benchbed.runs.store import ResultStore
-from benchbed.suites import execute
-from benchbed.suites.executors import accelerators as accelerators_module
+from benchbed.results.store import ResultStore
+from benchbed.suites import scheduler
 from benchbed.suites.executors import local
-from benchbed.suites.executors.executor import FinishedRun
+from benchbed.suites.executors import local as accelerators_module
+from benchbed.suites.executors.base import FinishedRun
 from benchbed.suites.executors.local import LocalExecutor
-from benchbed.suites.grid import SuiteRun, plan_suite_runs, iter_run_configs
-from benchbed.suites.suite import Suite
-from benchbed.training.events import NullReporter
+from benchbed.suites.plan import SuiteRun, iter_run_configs, plan_suite_runs
+from benchbed.suites.spec import Suite
+from benchbed.utils.progress import NullReporter
 
 SUITE = Suite(
     name="two",
@@ -91,7 +91,7 @@ sys.exit(130)
 
 
 def outcomes(planned: Sequence[SuiteRun], executor: LocalExecutor) -> list[str]:
-    return [ended.outcome for ended in execute.execute_runs(planned, executor)]
+    return [ended.outcome for ended in scheduler.execute_runs(planned, executor)]
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -102,15 +102,19 @@ def test_the_command_of_a_run_plans_the_same_run(
     from typer.testing import CliRunner
 
     from benchbed.cli import run_command
-    from benchbed.runs.plan import plan_run
+    from benchbed.runs.planner import plan_run
 
     planned_runs: list[tuple[str, int]] = []
 
-    def record_plan(request: RunConfig, store: ResultStore, options: Any, how: Any, **_: Any) -> None:
+    def record_plan(
+        request: RunConfig, store: ResultStore, options: Any, how: Any, **_: Any
+    ) -> None:
         planned_runs.append((plan_run(request).id, how["devices"]))
 
     monkeypatch.setattr(run_command, "_execute_plan", record_plan)
-    real = plan_suite_runs(list(iter_run_configs(SUITE, "quick", source="phantom", seeds=[3])), NullReporter())
+    real = plan_suite_runs(
+        list(iter_run_configs(SUITE, "quick", source="phantom", seeds=[3])), NullReporter()
+    )
     for member in real:
         arguments = local.build_command(member.config, tmp_path, "cpu", devices)[4:]
         result = CliRunner().invoke(run_command.app, arguments)
@@ -122,7 +126,7 @@ def test_failed_runs_do_not_stop_the_others_but_an_interrupt_does(
     planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([exits(code) for code in (0, 1, 3, 130, 0)])
-    ended = list(execute.execute_runs(planned, LocalExecutor(ResultStore(tmp_path))))
+    ended = list(scheduler.execute_runs(planned, LocalExecutor(ResultStore(tmp_path))))
     assert [e.outcome for e in ended] == ["finished", "broken", "diverged", "stopped"]
     assert [e.message for e in ended] == ["", "I was here", "", ""]
     assert [e.suite_run for e in ended] == planned[:4]
@@ -132,7 +136,10 @@ def test_a_killed_run_is_broken_and_the_others_continue(
     planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([python("os.kill(os.getpid(), signal.SIGKILL)"), exits(0)])
-    assert outcomes(planned[:2], LocalExecutor(ResultStore(tmp_path), jobs=2)) == ["broken", "finished"]
+    assert outcomes(planned[:2], LocalExecutor(ResultStore(tmp_path), jobs=2)) == [
+        "broken",
+        "finished",
+    ]
 
 
 def test_a_process_that_exits_with_0_but_no_record_is_broken(
@@ -140,7 +147,7 @@ def test_a_process_that_exits_with_0_but_no_record_is_broken(
 ) -> None:
     """For example where a plugin calls ``os._exit(0)``."""
     monkeypatch.setattr(local, "build_command", lambda *_: exits(0))
-    (ended,) = execute.execute_runs(planned[:1], LocalExecutor(ResultStore(tmp_path)))
+    (ended,) = scheduler.execute_runs(planned[:1], LocalExecutor(ResultStore(tmp_path)))
     assert ended.outcome == "broken"
     output, reason = ended.message.split("\n")
     assert output == "I was here"
@@ -154,7 +161,7 @@ def test_runs_are_parallel_up_to_the_number_of_jobs(
     widths: list[tuple[int, int]] = []
     completed = [
         ended.suite_run
-        for ended in execute.execute_runs(
+        for ended in scheduler.execute_runs(
             planned[:5],
             LocalExecutor(ResultStore(tmp_path), jobs=2),
             watch=lambda running, waiting: widths.append((len(running), len(waiting))),
@@ -169,7 +176,10 @@ def test_a_stop_waits_for_parallel_runs_and_starts_no_other(
     planned: list[SuiteRun], tmp_path: Path, script: Script
 ) -> None:
     script([exits(130), exits(0, 1.0), exits(0)])
-    assert outcomes(planned, LocalExecutor(ResultStore(tmp_path), jobs=2)) == ["stopped", "finished"]
+    assert outcomes(planned, LocalExecutor(ResultStore(tmp_path), jobs=2)) == [
+        "stopped",
+        "finished",
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -189,10 +199,10 @@ def test_a_signal_is_forwarded_to_every_run(
     thread = threading.Thread(target=send)
     thread.start()
     executor = LocalExecutor(ResultStore(tmp_path), jobs=2)
-    ended = [e.outcome for e in execute.execute_runs(planned, executor, say=messages.append)]
+    ended = [e.outcome for e in scheduler.execute_runs(planned, executor, say=messages.append)]
     thread.join()
     assert ended == ["stopped", "stopped"]
-    assert messages == [execute.STOPPING_MESSAGE]
+    assert messages == [scheduler.STOPPING_MESSAGE]
 
 
 UNRESPONSIVE = python("""
@@ -244,7 +254,7 @@ def test_the_end_of_the_output_is_read_also_from_a_deleted_folder(
     long_output = "print('x' * 200_000); print('the end')"
     delete = f"import shutil; shutil.rmtree({str(tmp_path / 'runs')!r})"
     script([python(f"{long_output}\nsys.exit(1)"), python(f"{delete}\nsys.exit(1)")])
-    first, second = execute.execute_runs(planned[:2], LocalExecutor(ResultStore(tmp_path)))
+    first, second = scheduler.execute_runs(planned[:2], LocalExecutor(ResultStore(tmp_path)))
     assert first.message.endswith("the end")
     assert len(first.message) < 2 * local.LAST_BYTES
     assert str(tmp_path / "runs") in second.message
@@ -257,7 +267,7 @@ def test_running_processes_end_with_the_suite(
     """Also where the caller stops reading outcomes."""
     script([exits(0), python(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
                              "time.sleep(60)")])  # fmt: skip
-    for _ in execute.execute_runs(planned[:2], LocalExecutor(ResultStore(tmp_path), jobs=2)):
+    for _ in scheduler.execute_runs(planned[:2], LocalExecutor(ResultStore(tmp_path), jobs=2)):
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.02)
         break
@@ -301,7 +311,9 @@ def test_every_run_gets_the_devices_of_the_suite(
     store = ResultStore(tmp_path)
     executor = LocalExecutor(store, jobs=3, devices=2, accelerators=("0", "1", "2", "3"))
     assert outcomes(runs, executor) == ["finished"] * 3
-    outputs = [(store.get_run_folder(m.plan.id) / local.OUTPUT_FILE).read_text().split() for m in runs]
+    outputs = [
+        (store.get_run_folder(m.plan.id) / local.OUTPUT_FILE).read_text().split() for m in runs
+    ]
     assert outputs == [["0,1", "2"], ["2,3", "2"], ["0", "2"]]
     assert requested == [2, 2, 1]
 
@@ -409,7 +421,7 @@ class FakeExecutor:
 
 def test_one_signal_saves_and_a_second_forces_a_stop(planned: list[SuiteRun]) -> None:
     executor = FakeExecutor("finished", signal.SIGINT, signal.SIGTERM, "stopped", "stopped")
-    list(execute.execute_runs(planned[:3], executor))
+    list(scheduler.execute_runs(planned[:3], executor))
     assert executor.log == [
         "start dcgan-0", "start skrgan-0", "start dcgan-1", "stop False", "stop True", "close",
     ]  # fmt: skip
@@ -417,7 +429,7 @@ def test_one_signal_saves_and_a_second_forces_a_stop(planned: list[SuiteRun]) ->
 
 def test_signal_handlers_are_restored_after_a_suite(planned: list[SuiteRun]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    list(execute.execute_runs(planned[:1], FakeExecutor("finished")))
+    list(scheduler.execute_runs(planned[:1], FakeExecutor("finished")))
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -425,15 +437,19 @@ def test_a_request_is_independent_of_folder_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Relative paths and ``$BENCHBED_DATA`` have no meaning on another machine."""
-    from benchbed.suites.executors.cluster import resolve_config_paths
+    from benchbed.suites.executors.ray import resolve_config_paths
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCHBED_DATA", str(tmp_path))
-    request = RunConfig(method="dcgan", dataset="folder:own", settings={}, generator_dataset="drive")
+    request = RunConfig(
+        method="dcgan", dataset="folder:own", settings={}, generator_dataset="drive"
+    )
     moved = resolve_config_paths(request)
     assert moved.dataset == f"folder:{tmp_path / 'own'}"
     assert moved.generator_dataset == "drive"
     assert moved.masks_from is None
     assert moved.data_root == tmp_path
-    relative = resolve_config_paths(RunConfig(method="a", dataset="b", settings={}, data_root=Path("here")))
+    relative = resolve_config_paths(
+        RunConfig(method="a", dataset="b", settings={}, data_root=Path("here"))
+    )
     assert relative.data_root == tmp_path / "here"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.data import feed as feed_module
-from benchbed.data.feed import CaseLoader, as_batch, get_data_shape, to_pixels, to_signed
-from benchbed.data.prepare import DataSplit
+from benchbed.data import loader as feed_module
+from benchbed.data.loader import CaseLoader, as_batch, get_data_shape, to_pixels, to_signed
+from benchbed.data.preprocessing.prepare import DataSplit
 
 CPU = torch.device("cpu")
 COUNT = 10
@@ -30,7 +30,9 @@ def _split() -> DataSplit:
 
 def test_every_case_is_shown_once_per_epoch_also_across_batches() -> None:
     feed = CaseLoader(_split(), seed=3, device=CPU)
-    shown = [int(label) for start in range(0, 3 * COUNT, 4) for label in feed.get_batch(start, 4).label]
+    shown = [
+        int(label) for start in range(0, 3 * COUNT, 4) for label in feed.get_batch(start, 4).label
+    ]
     for epoch in range(3):
         assert Counter(shown[epoch * COUNT : (epoch + 1) * COUNT]) == Counter(range(COUNT))
     assert shown[:COUNT] != shown[COUNT : 2 * COUNT]
@@ -80,7 +82,9 @@ def test_the_order_of_an_epoch_is_copied_to_the_device_once(
 
 
 def test_flipping_mirrors_all_arrays_of_a_case() -> None:
-    plain, flipped = (CaseLoader(_split(), 0, CPU, how).get_batch(0, COUNT) for how in ("none", "flip"))
+    plain, flipped = (
+        CaseLoader(_split(), 0, CPU, how).get_batch(0, COUNT) for how in ("none", "flip")
+    )
     mirrored = [
         torch.equal(a.flip(-1), b) and not torch.equal(a, b)
         for a, b in zip(plain.image, flipped.image, strict=True)

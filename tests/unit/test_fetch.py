@@ -25,12 +25,12 @@ from filelock import FileLock
 from PIL import Image
 
 from benchbed import DatasetSpec, DownloadSource, Layout, LayoutPart
-from benchbed.data import download, unpack
-from benchbed.data.download import BLOCK_BYTES, Downloader, DownloadError
-from benchbed.data.fetch import FetchError, fetch_dataset
-from benchbed.data.source import find_dataset
+from benchbed.data.download import http, unpack
+from benchbed.data.download.fetch import FetchError, fetch_dataset
+from benchbed.data.download.http import BLOCK_BYTES, Downloader, DownloadError
+from benchbed.data.sources.resolve import find_dataset
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 
 
 class ReceivedRequest(NamedTuple):
@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Return a local server; there is no pause between retries."""
-    monkeypatch.setattr(download, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(http, "RETRY_SECONDS", 0.0)
     with Server() as started:
         threading.Thread(target=started.serve_forever, args=(0.01,), daemon=True).start()
         yield started
@@ -223,7 +223,9 @@ def test_a_download_prints_licence_and_hash(server: Server, fetcher: Fetcher) ->
 def test_a_known_hash_is_verified_and_not_printed(server: Server, fetcher: Fetcher) -> None:
     body = server.files["x.tar"] = _tarred(PICTURES)
     output = fetcher(
-        _spec(DownloadSource(url=server.url("x.tar"), target_folder="Example", sha256=_sha256(body)))
+        _spec(
+            DownloadSource(url=server.url("x.tar"), target_folder="Example", sha256=_sha256(body))
+        )
     )
     assert fetcher.files() == PICTURES
     assert "SHA-256" not in output
@@ -251,7 +253,11 @@ def test_a_broken_connection_is_resumed(server: Server, fetcher: Fetcher) -> Non
     body = server.files["all.zip"] = _zipped(PICTURES)
     half = len(body) // 2
     server.drops = [half]
-    fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=_sha256(body))))
+    fetcher(
+        _spec(
+            DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=_sha256(body))
+        )
+    )
     assert fetcher.files() == PICTURES
     assert [(request.range, request.status) for request in server.requests] == [
         ("", 200),
@@ -263,13 +269,13 @@ def test_a_broken_connection_is_resumed(server: Server, fetcher: Fetcher) -> Non
 def test_a_later_call_resumes_and_reports_it(server: Server, fetcher: Fetcher) -> None:
     body = server.files["all.zip"] = _zipped(PICTURES)
     spec = _spec(DownloadSource(url=server.url("all.zip"), target_folder="Example"))
-    server.drops = [1000] * download.MAX_ATTEMPTS
+    server.drops = [1000] * http.MAX_ATTEMPTS
     with pytest.raises(FetchError, match=rf"{server.url('all.zip')}.*\b1 MB\b") as caught:
         fetcher(spec)
     assert "go to example.org" in str(caught.value)
     assert "Example/images/a.png" in str(caught.value)
     assert not find_dataset(spec, fetcher.root).layouts
-    received = 1000 * download.MAX_ATTEMPTS
+    received = 1000 * http.MAX_ATTEMPTS
     server.requests.clear()
     assert "1 MB" in fetcher(spec)
     assert [(request.range, request.sent) for request in server.requests] == [
@@ -318,7 +324,11 @@ def test_a_part_is_resumed_after_a_redirect(server: Server, tmp_path: Path) -> N
 def test_without_ranges_the_whole_file_is_requested_again(server: Server, fetcher: Fetcher) -> None:
     body = server.files["all.zip"] = _zipped(PICTURES)
     server.ranges, server.drops = False, [len(body) // 2]
-    fetcher(_spec(DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=_sha256(body))))
+    fetcher(
+        _spec(
+            DownloadSource(url=server.url("all.zip"), target_folder="Example", sha256=_sha256(body))
+        )
+    )
     assert fetcher.files() == PICTURES
     assert [request.status for request in server.requests] == [200, 200]
     assert server.requests[1].sent == len(body)
@@ -361,7 +371,7 @@ def test_a_file_of_unknown_length_is_downloaded(server: Server, tmp_path: Path) 
     assert (tmp_path / "complete").read_bytes() == b"x" * 3 * BLOCK_BYTES
 
 
-@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, download.MAX_ATTEMPTS)])
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, http.MAX_ATTEMPTS)])
 def test_only_a_busy_server_is_retried(
     status: int, tries: int, server: Server, tmp_path: Path
 ) -> None:
@@ -375,7 +385,7 @@ def test_only_a_busy_server_is_retried(
 def test_a_silent_and_an_unreachable_server_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(http, "RETRY_SECONDS", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
         with pytest.raises(DownloadError, match=r"\b0\.1 s"):
@@ -539,7 +549,9 @@ def test_force_renames_a_folder_with_another_name_of_the_dataset(
     spec = replace(spec, layouts=(replace(spec.layouts[0], folders=("Other", "Example")),))
     (fetcher.root / "Other").mkdir(parents=True)
     fetcher(spec, force=True)
-    assert [folder for _, folder in find_dataset(spec, fetcher.root).layouts] == [fetcher.root / "Example"]
+    assert [folder for _, folder in find_dataset(spec, fetcher.root).layouts] == [
+        fetcher.root / "Example"
+    ]
     assert (fetcher.root / "Other.old-1").is_dir()
 
 
@@ -672,7 +684,7 @@ OPEN_DATASETS = [spec for spec in get_registry().get_specs(DatasetSpec).values()
 @pytest.mark.parametrize("spec", OPEN_DATASETS, ids=lambda spec: spec.name)
 def test_downloads_match_the_layouts(spec: DatasetSpec) -> None:
     folders = {name.split("/")[0].lower() for layout in spec.layouts for name in layout.folders}
-    targets = [download.target_folder for download in spec.downloads]
+    targets = [http.target_folder for download in spec.downloads]
     assert {target.split("/")[0].lower() for target in targets} <= folders
     assert len(set(targets)) == len(targets)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchbed.files import hash_json, write_atomically, write_json
-from benchbed.paths import ensure_writable
+from benchbed.config.paths import ensure_writable
+from benchbed.utils.files import hash_json, write_atomically, write_json
 
 
 def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:

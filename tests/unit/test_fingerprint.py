@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchbed.data import fingerprint as prints
-from benchbed.data.collection import Case, Collection
-from benchbed.data.source import resolve_dataset_spec
+from benchbed.data.sources import fingerprint as prints
+from benchbed.data.sources.cases import Case, Collection
+from benchbed.data.sources.resolve import resolve_dataset_spec
 
 FILES = 2000
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.data.decode import read_image, read_mask
+from benchbed.data.io.images import read_image, read_mask
 from benchbed_retina.fov import detect_fov
 from benchbed_retina.phantom import render
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from benchbed.data.framing import crop_window, resize_image, resize_mask, compute_window
+from benchbed.data.preprocessing.framing import (
+    compute_window,
+    crop_window,
+    resize_image,
+    resize_mask,
+)
 
 RNG = np.random.default_rng(1)
 

@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchbed_pix2pix3d.label_store import LabelStore
-from benchbed_pix2pix3d.labels import to_one_hot, to_probabilities, to_codes, to_mask
-from benchbed_pix2pix3d.surgery import SINGLE_CASE_ALTERATIONS, LabelMap, alter_tumour, scale_tumour, shift_tumour, transplant_tumour
+from benchbed_pix2pix3d.labels import to_codes, to_mask, to_one_hot, to_probabilities
+from benchbed_pix2pix3d.surgery import (
+    SINGLE_CASE_ALTERATIONS,
+    LabelMap,
+    alter_tumour,
+    scale_tumour,
+    shift_tumour,
+    transplant_tumour,
+)
 
 SHAPE = (12, 24, 24)
 
@@ -88,7 +95,9 @@ def test_the_volume_of_a_tumour_scales_with_the_cube_of_the_factor(
     case = LabelMap(codes, codes > 0, 4)
     ratio = (scale_tumour(case, factor) >= 4).sum() / (case.codes >= 4).sum()
     assert least < ratio < most
-    old, new = (np.argwhere(codes >= 4).mean(0) for codes in (case.codes, scale_tumour(case, factor)))
+    old, new = (
+        np.argwhere(codes >= 4).mean(0) for codes in (case.codes, scale_tumour(case, factor))
+    )
     assert np.abs(old - new).max() < 0.3
 
 
@@ -144,7 +153,9 @@ def test_enlarging_never_shrinks_and_shrinking_never_enlarges() -> None:
     for seed in range(20):
         grown, shrunk = (
             (
-                alter_tumour(case, how, np.random.default_rng(seed), largest_shift=0, largest_scaling=0.25)
+                alter_tumour(
+                    case, how, np.random.default_rng(seed), largest_shift=0, largest_scaling=0.25
+                )
                 >= 4
             ).sum()
             for how in ("enlarge", "shrink")

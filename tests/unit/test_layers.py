@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "benchbed"

@@ -12,15 +12,16 @@ import torch
 from benchbed.api.method import Method
 from benchbed.api.types import DataShape
 from benchbed.cli.run_command import _load_run_config
-from benchbed.data.feed import StagedLoader
+from benchbed.config.run_config import RunConfig
+from benchbed.data.loader import StagedLoader
 from benchbed.errors import BenchbedError
-from benchbed.report.frame import build_frame
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
-from benchbed.runs.training_set import TrainingSetBuilder
-from benchbed.training.events import NullReporter
+from benchbed.report.model.build import build_frame
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
+from benchbed.runs.training_data import TrainingSetBuilder
+from benchbed.utils.progress import NullReporter
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
 
@@ -107,7 +108,9 @@ def test_stage_one_uses_real_masks_and_stage_two_pseudo_labels() -> None:
     assert len(feed.first_loader.split) == 20
     left = np.arange(32) < 16
     for case in range(4):
-        predicted, fov = (feed.second_loader.split.arrays[n][case].astype(bool) for n in ("mask", "fov"))
+        predicted, fov = (
+            feed.second_loader.split.arrays[n][case].astype(bool) for n in ("mask", "fov")
+        )
         assert np.array_equal(predicted, fov & left)
     first = feed.get_batch(0, 4).mask
     assert first is not None

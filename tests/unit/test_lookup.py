@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 from benchbed.errors import BenchbedError
-from benchbed.runs.lookup import find_run, list_folder_names, match_run_name, list_run_names, read_state
-from benchbed.runs.store import ResultStore
+from benchbed.results.lookup import (
+    find_run,
+    list_folder_names,
+    list_run_names,
+    match_run_name,
+    read_state,
+)
+from benchbed.results.store import ResultStore
 
 
 @pytest.fixture
@@ -59,5 +65,8 @@ def test_runs_that_cannot_be_found_are_explained(store: ResultStore, run: str, f
 
 def test_a_damaged_run_is_listed_with_the_others(store: ResultStore) -> None:
     assert list_folder_names(store) == ["dcgan-a-s0-11", "dcgan-a-s1-22"]
-    assert [read_state(store, run) for run in list_folder_names(store)] == ["finished", "unreadable"]
+    assert [read_state(store, run) for run in list_folder_names(store)] == [
+        "finished",
+        "unreadable",
+    ]
     assert list_run_names(store) == [*list_folder_names(store), "wgan-a-s0-33"]

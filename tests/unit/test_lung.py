@@ -12,12 +12,12 @@ from scipy import ndimage
 from tifffile import imwrite
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.collection import Collection, collect_cases, find_layouts
-from benchbed.data.decode import read_image
-from benchbed.data.prepare import identify_collection, prepare_dataset
-from benchbed.data.source import resolve_collection
+from benchbed.data.io.images import read_image
+from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 from benchbed_lung.phantom import render, render_nodules
 
 WINDOW = (-1000, 400)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbed import Batch, DataShape, Losses, Method, MethodSettings
-from benchbed.runs.device import create_fabric
+from benchbed.training.device import create_fabric
 
 
 class Convolution(Method[MethodSettings]):

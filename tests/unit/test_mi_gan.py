@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
-from benchbed.data.feed import CaseLoader
-from benchbed.data.prepare import PreparedDataset
-from benchbed.runs.runner import create_fabric, count_parameters
+from benchbed.data.loader import CaseLoader
+from benchbed.data.preprocessing.prepare import PreparedDataset
+from benchbed.runs.execute import count_parameters, create_fabric
 from benchbed_mi_gan import style
 from benchbed_mi_gan.mask_store import MaskStore
 from benchbed_mi_gan.mi_gan import MIGAN

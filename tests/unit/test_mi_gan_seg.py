@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchbed import Batch, DataShape
 from benchbed.nn import bce_with_target
-from benchbed.runs.runner import create_fabric, count_parameters
+from benchbed.runs.execute import count_parameters, create_fabric
 from benchbed_mi_gan.segmentation import MIGANSeg, normalize_z_score
 from benchbed_mi_gan.segmentation_networks import (
     BlockDiscriminator,
@@ -201,4 +201,6 @@ def test_ema_generator_segments_with_averaged_statistics() -> None:
     torch.testing.assert_close(
         method.segment(image), method.get_ema("generator")(normalize_z_score(image)).sigmoid()
     )
-    assert not torch.allclose(method.segment(image), method.generator(normalize_z_score(image)).sigmoid())
+    assert not torch.allclose(
+        method.segment(image), method.generator(normalize_z_score(image)).sigmoid()
+    )

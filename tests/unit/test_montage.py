@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.training.montage import (
+from benchbed.training.visualization.images import TILE_GAP
+from benchbed.training.visualization.volumes import (
     PALETTE,
     PLANES,
     MontageLayer,
     Plane,
-    find_centroid,
-    draw_montage,
     blend_labels,
-    extract_slice,
+    draw_montage,
     draw_surgery_figure,
+    extract_slice,
+    find_centroid,
 )
-from benchbed.training.pictures import TILE_GAP
 
 DEPTH, SIZE = 8, 16
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbed import Batch
-from benchbed.nn import SegmentationUNet, mask_above_otsu, augment_batch, crop_batch, rotate_batch
+from benchbed.nn import SegmentationUNet, augment_batch, crop_batch, mask_above_otsu, rotate_batch
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])

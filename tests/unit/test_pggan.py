@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from benchbed import Batch, BenchbedError, DataShape
 from benchbed.nn import blend_reals
-from benchbed.runs.assemble import count_parameters
+from benchbed.runs.build import count_parameters
 from benchbed_classics.pggan import PGGAN
 from benchbed_classics.settings import PGGANSettings
 
@@ -103,7 +103,9 @@ def test_growth_is_continuous() -> None:
             assert torch.equal(method.generator(noise, level, 0.0), before)
             nearly = method.generator(noise, level, 1e-4)
             assert float((nearly - before).abs().max()) < 1e-2
-            lower = method.discriminator(blend_reals(batch.image, level - 1, 1.0, 4), level - 1, 1.0)
+            lower = method.discriminator(
+                blend_reals(batch.image, level - 1, 1.0, 4), level - 1, 1.0
+            )
             upper = method.discriminator(blend_reals(batch.image, level, 0.0, 4), level, 0.0)
             assert torch.allclose(lower, upper, atol=1e-5)
 

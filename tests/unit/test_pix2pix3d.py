@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.device import create_fabric
-from benchbed_pix2pix3d.labels import to_one_hot, to_codes
+from benchbed.training.device import create_fabric
+from benchbed_pix2pix3d.labels import to_codes, to_one_hot
 from benchbed_pix2pix3d.networks import Discriminator, Generator
 from benchbed_pix2pix3d.segmentation import Pix2Pix3DSeg
 from benchbed_pix2pix3d.settings import SegmentationSettings, SynthesisSettings
-from benchbed_pix2pix3d.shapes import PaddedFrame, pad_shape, compute_strides
+from benchbed_pix2pix3d.shapes import PaddedFrame, compute_strides, pad_shape
 from benchbed_pix2pix3d.synthesis import Pix2Pix3D
 
 SMALL = (9, 16, 16)

@@ -9,8 +9,8 @@ import pytest
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
-from benchbed.plugins import find_plugins
-from benchbed.registry import wrap_plugin_call, get_registry
+from benchbed.registry.discovery import find_plugins
+from benchbed.registry.lookup import get_registry, wrap_plugin_call
 
 GOOD = """
 from benchbed import MethodSpec, Paper, hookimpl
@@ -84,7 +84,10 @@ def test_stdout_is_restored_after_plugin_code(
         print("theirs")
         os.write(1, b"below python\n")
     facts = r"'benchbed_other\.code:f' fails \(ValueError: a b\).*benchbed doctor"
-    with pytest.raises(BenchbedError, match=facts), wrap_plugin_call("benchbed_other.code:f", "fails"):
+    with (
+        pytest.raises(BenchbedError, match=facts),
+        wrap_plugin_call("benchbed_other.code:f", "fails"),
+    ):
         raise ValueError("a\nb")
     print("mine again")
     captured = capfd.readouterr()

@@ -12,11 +12,11 @@ from PIL import Image
 
 from benchbed import DatasetSpec, DerivedArray, Layout, LayoutPart
 from benchbed.data.cache import ensure_cached
-from benchbed.data.collection import Collection, collect_cases, find_layouts
-from benchbed.data.folder import open_folder
-from benchbed.data.prepare import identify_collection, prepare_dataset
-from benchbed.data.source import resolve_dataset_spec, resolve_collection
-from benchbed.data.verify import verify_files
+from benchbed.data.image_folder import open_folder
+from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
+from benchbed.data.sources.integrity import verify_files
+from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
 
 CALLS: list[int] = []
@@ -115,7 +115,9 @@ def test_images_of_any_shape_become_square(tmp_path: Path) -> None:
         Image.fromarray(pixels).save(tmp_path / "mine" / f"{number}.png")
     collection, fingerprint = identify_collection(resolve_collection(f"folder:{tmp_path / 'mine'}"))
     for channels in (1, 3):
-        prepared = prepare_dataset(collection, fingerprint, size=32, channels=channels, framing="center")
+        prepared = prepare_dataset(
+            collection, fingerprint, size=32, channels=channels, framing="center"
+        )
         shapes = {split.images.shape[1:] for split in prepared.splits.values()}
         assert shapes == {(channels, 32, 32)}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchbed.protocol import normalize_number, resolve_preset
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
+from benchbed.config.protocol import normalize_number, resolve_preset
+from benchbed.config.run_config import RunConfig
+from benchbed.runs.planner import plan_run
 
 
 def test_the_budget_of_the_preset_as_an_option_gives_the_same_run() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from benchbed.runs.prune import FolderUsage, PruneOptions, prune_run, measure_folders
-from benchbed.runs.store import ResultStore
+from benchbed.results.prune import FolderUsage, PruneOptions, measure_folders, prune_run
+from benchbed.results.store import ResultStore
 
 EVERYTHING = PruneOptions(includes_weights=True, includes_failed=True)
 WEIGHTS_BYTES = 1000
@@ -24,7 +24,9 @@ def store(tmp_path: Path) -> ResultStore:
     return ResultStore(tmp_path / "results")
 
 
-def _run(store: ResultStore, name: str, state: str, *, recorded: bool = False, days: float = 0) -> Path:
+def _run(
+    store: ResultStore, name: str, state: str, *, recorded: bool = False, days: float = 0
+) -> Path:
     """Create a run folder with weights, an older checkpoint, a partial file and a picture."""
     folder = store.get_run_folder(name)
     for path, size in (
@@ -106,7 +108,7 @@ def holder(store: ResultStore) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock of the run ``a``."""
     folder = _run(store, "a", "running")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom benchbed.runs.store import Store\n"
+        "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import Store\n"
         "with Store(Path(sys.argv[1])).locked('a'):\n    print('held', flush=True)\n    input()"
     )
     process = subprocess.Popen(
@@ -173,7 +175,9 @@ def test_links_are_not_followed(store: ResultStore, tmp_path: Path) -> None:
     linked = _run(store, "b", "failed")
     linked.rename(tmp_path / "elsewhere")
     linked.symlink_to(tmp_path / "elsewhere")
-    states = {holding.run: holding.plan_removal(EVERYTHING)[0] for holding in measure_folders(store)}
+    states = {
+        holding.run: holding.plan_removal(EVERYTHING)[0] for holding in measure_folders(store)
+    }
     assert states == {"a": "folder", "b": "nothing"}
     _prune(store, EVERYTHING)
     assert not folder.exists()

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import torch
 
-from benchbed.api.ranks import DistributedContext
+from benchbed.api.distributed import DistributedContext
 from benchbed.api.types import Batch
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
-from benchbed.runs.along import check_devices
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.request import RunConfig
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
+from benchbed.runs.workers import check_devices
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 

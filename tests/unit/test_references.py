@@ -12,16 +12,17 @@ import pytest
 import yaml
 from rich.console import Console
 
-from benchbed import paths
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
+from benchbed.config import paths
+from benchbed.config.settings import parse_settings
 from benchbed.errors import BenchbedError
-from benchbed.registry import load_object, get_registry
-from benchbed.report import csvfile, markdown, terminal
-from benchbed.report.leaderboard import Leaderboard
-from benchbed.report.references import ReferencePaper, ReferenceTable, read_papers
+from benchbed.registry.lookup import get_registry, load_object
+from benchbed.report.model.leaderboard import Leaderboard
+from benchbed.report.model.paper_values import ReferencePaper, ReferenceTable, read_papers
+from benchbed.report.render import csv as csv_module
+from benchbed.report.render import markdown, terminal
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import TrainingPairs, Record
-from benchbed.settings import parse_settings
+from benchbed.results.record import Record, TrainingPairs
 
 PAPERS = {paper.paper: paper for paper in read_papers(paths.find_benchmarks_folder() / "papers")}
 TABLES = {(paper.paper, t.name): t for paper in PAPERS.values() for t in paper.tables}
@@ -64,7 +65,9 @@ def test_names_in_a_table_exist(table: ReferenceTable) -> None:
     for line in table.methods.values():
         if line.method is not None:
             spec = get_registry().get_spec(MethodSpec, line.method)
-            chosen = parse_settings(load_object(spec.settings), line.settings, owner=spec.name).model_dump()
+            chosen = parse_settings(
+                load_object(spec.settings), line.settings, owner=spec.name
+            ).model_dump()
             assert line.settings.items() <= chosen.items()
 
 
@@ -119,7 +122,9 @@ def test_printed_values_are_complete_and_positive(
 def test_an_inconsistent_file_is_refused(
     tmp_path: Path, place: tuple[Any, ...], wrong: object, facts: list[str]
 ) -> None:
-    content = yaml.safe_load((paths.find_benchmarks_folder() / "papers/iqbal2018-mi-gan.yaml").read_text())
+    content = yaml.safe_load(
+        (paths.find_benchmarks_folder() / "papers/iqbal2018-mi-gan.yaml").read_text()
+    )
     *outer, last = place
     inside = content["tables"][0]
     for key in outer:
@@ -215,7 +220,7 @@ def test_published_methods_without_runs_are_shown_as_published() -> None:
         "| HED (as published) | – | – | 0.796<sup>a</sup> | – | – | 0.969 | – | – | 0.877 | – |"
         in page.splitlines()
     )
-    lines = list(csv.DictReader(io.StringIO(csvfile.render_csv(leaderboard))))
+    lines = list(csv.DictReader(io.StringIO(csv_module.render_csv(leaderboard))))
     hed = {line["metric"]: line for line in lines if line["label"] == "HED (as published)"}
     assert {name: line["paper_value"] for name, line in hed.items()} == {
         "dice-best": "0.796", "auc-roc": "0.969", "auc-pr": "0.877",
@@ -236,7 +241,9 @@ def test_the_best_is_chosen_among_own_runs_only() -> None:
 
 def test_published_rows_show_in_the_terminal() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(*terminal.render_terminal(_leaderboard(TABLE2, _record()).tables[0], console), sep="\n")
+    console.print(
+        *terminal.render_terminal(_leaderboard(TABLE2, _record()).tables[0], console), sep="\n"
+    )
     shown = console.export_text()
     assert "DRIU (as published)" in shown
     assert "paper 0.822" in shown

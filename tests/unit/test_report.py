@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchbed import paths
 from benchbed.api.specs import MetricSpec
+from benchbed.config import paths
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
-from benchbed.report import csvfile, markdown, terminal
-from benchbed.report.boards import build_overview, build_paper_leaderboard
-from benchbed.report.frame import build_frame
-from benchbed.report.references import ReferencePaper, read_papers
-from benchbed.report.rows import format_conditions
-from benchbed.report.verdict import compare_with_paper
-from benchbed.runs.record import SCHEMA_VERSION, Record, read_record, write_record
+from benchbed.registry.lookup import get_registry
+from benchbed.report.model.build import build_frame, build_overview, build_paper_leaderboard
+from benchbed.report.model.paper_values import ReferencePaper, compare_with_paper, read_papers
+from benchbed.report.model.rows import format_conditions
+from benchbed.report.render import csv as csv_module
+from benchbed.report.render import markdown, terminal
+from benchbed.results.record import SCHEMA_VERSION, Record, read_record, write_record
 
 Make = Callable[..., Record]
 
@@ -34,7 +33,9 @@ def metrics() -> dict[str, MetricSpec]:
 
 @pytest.fixture
 def paper() -> ReferencePaper:
-    papers = {paper.paper: paper for paper in read_papers(paths.find_benchmarks_folder() / "papers")}
+    papers = {
+        paper.paper: paper for paper in read_papers(paths.find_benchmarks_folder() / "papers")
+    }
     return papers["zhang2019-skrgan"]
 
 
@@ -205,7 +206,7 @@ def test_published_table_is_complete(paper: ReferencePaper) -> None:
 def test_csv_has_a_line_for_every_number(make_record: Make, metrics: dict[str, MetricSpec]) -> None:
     mine = make_record("dcgan")
     leaderboard = build_overview(build_frame([mine, make_record("skrgan")]), "synthesis", metrics)
-    lines = list(csv.DictReader(io.StringIO(csvfile.render_csv(leaderboard))))
+    lines = list(csv.DictReader(io.StringIO(csv_module.render_csv(leaderboard))))
     assert len(lines) == 4
     swd = next(line for line in lines if (line["method"], line["metric"]) == ("dcgan", "swd"))
     assert (swd["mean"], swd["floor"], swd["runs"]) == ("0.1", "0.01", mine.id)
@@ -268,11 +269,13 @@ def test_one_seed_has_an_interval_and_several_a_deviation(
     page = markdown.render_markdown(one)
     assert "| 0.3 [0.25, 0.35] |" in page
     assert "| 0.1 |" in page
-    lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csvfile.render_csv(one)))}
+    lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csv_module.render_csv(one)))}
     assert (lines["ms-ssim-realfake"]["low"], lines["ms-ssim-realfake"]["high"]) == ("0.25", "0.35")
     assert lines["swd"]["low"] == ""
     two = [make_record(metrics=values), make_record(metrics=values, seed=1)]
-    assert "| 0.3 ± 0 |" in markdown.render_markdown(build_overview(build_frame(two), "synthesis", metrics))
+    assert "| 0.3 ± 0 |" in markdown.render_markdown(
+        build_overview(build_frame(two), "synthesis", metrics)
+    )
 
 
 @pytest.mark.parametrize(("samples", "facts"), [(100, ("100 samples", "train")), (0, ("train",))])

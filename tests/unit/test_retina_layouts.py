@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.data.collection import Collection
-from benchbed.data.prepare import identify_collection, prepare_dataset
-from benchbed.data.source import resolve_collection
+from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed_retina.layouts import HRF_LAYOUT, STARE_LAYOUT
 
@@ -132,7 +132,9 @@ def test_hrf_with_suffixes_in_both_cases_and_fields_of_view(tmp_path: Path) -> N
     assert collection.count_cases() == {"test": 30, "train": 15}
     train = {case.id for case in collection.cases if case.split == "train"}
     assert (
-        train == {name for name in HRF_IDS if int(name[:2]) <= 5} == {*HRF_LAYOUT.official_splits["train"]}
+        train
+        == {name for name in HRF_IDS if int(name[:2]) <= 5}
+        == {*HRF_LAYOUT.official_splits["train"]}
     )
     for case in collection.cases:
         assert case.mask is not None
@@ -170,7 +172,9 @@ def test_an_image_in_two_bases_is_used_once(tmp_path: Path) -> None:
     picture = next((folder / "Base33").glob("*.tif"))
     (folder / "Base34/20051299_00000_0400_PP.tif").write_bytes(picture.read_bytes())
     messages: list[str] = []
-    usable, _ = identify_collection(resolve_collection("messidor", "real", tmp_path), say=messages.append)
+    usable, _ = identify_collection(
+        resolve_collection("messidor", "real", tmp_path), say=messages.append
+    )
     assert len(usable.cases) == 36
     assert "1 of 37 images" in messages[0]
 

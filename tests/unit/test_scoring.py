@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.api.metric import ImageSet, MetricInputs, MetricValue, MemorisationSets
+from benchbed.api.metric import ImageSet, MemorisationSets, MetricInputs, MetricValue
 from benchbed.api.specs import MetricSpec
-from benchbed.metrics import feature_cache, floor_cache
-from benchbed.metrics.feature_cache import FeatureCache
-from benchbed.registry import load_object, get_registry
+from benchbed.metrics import baseline
+from benchbed.metrics.features import cache as cache_module
+from benchbed.metrics.features.cache import FeatureCache
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed.tasks import scoring
 from benchbed.tasks.scoring import score_sets
 
@@ -24,7 +25,9 @@ def images(count: int, seed: int) -> ImageSet:
     return ImageSet(rng.integers(0, 256, (count, 1, 32, 32), dtype=np.uint8))
 
 
-def measure(name: str, real: ImageSet, fake: ImageSet, unseen: MemorisationSets | None = None) -> MetricValue:
+def measure(
+    name: str, real: ImageSet, fake: ImageSet, unseen: MemorisationSets | None = None
+) -> MetricValue:
     spec = get_registry().get_spec(MetricSpec, name)
     return score_sets([spec], real, fake, lambda *_: np.zeros((1, 1), np.float32), unseen=unseen)[0]
 
@@ -57,7 +60,9 @@ def test_memorisation_needs_held_out_images() -> None:
     few = measure("memorisation", real, fake, MemorisationSets(real, images(3, 2)))
     assert few.value is None
     assert all(fact in few.note for fact in ("5 images", "3"))
-    copies = measure("memorisation", real, ImageSet(real.images[:20]), MemorisationSets(real, images(9, 2)))
+    copies = measure(
+        "memorisation", real, ImageSet(real.images[:20]), MemorisationSets(real, images(9, 2))
+    )
     assert copies.value == 1.0
 
 
@@ -131,17 +136,19 @@ def test_a_baseline_is_computed_again_when_its_inputs_change(
     check("kl", "fid_random", real=replace(real, fov=fov), fake=fake)
     check("kl", "fid_random", fake=images(13, 1))
     with monkeypatch.context() as patch:
-        patch.setattr(floor_cache, "_hash_source", lambda module: "another one")
+        patch.setattr(baseline, "_hash_source", lambda module: "another one")
         check("kl", "fid_random")
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 99)
         check("kl", "fid_random")
-    other = replace(feature_cache.create_extractor("random"), weights_hash="1" * 12)
+    other = replace(cache_module.create_extractor("random"), weights_hash="1" * 12)
     with monkeypatch.context() as patch:
-        patch.setattr(feature_cache, "create_extractor", lambda *_: other)
+        patch.setattr(cache_module, "create_extractor", lambda *_: other)
         check("fid_random")
     check()
-    specs = [replace(get_registry().get_spec(MetricSpec, name), recipe="another one") for name in both]
+    specs = [
+        replace(get_registry().get_spec(MetricSpec, name), recipe="another one") for name in both
+    ]
     score_sets(specs, real, images(12, 1), FeatureCache(torch.device("cpu")), seed=3)
     assert computed_baselines == ["kl", "fid_random"]
 

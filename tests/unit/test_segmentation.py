@@ -13,15 +13,15 @@ from PIL import Image
 from benchbed.api.metric import MaskInputs
 from benchbed.api.specs import MetricSpec
 from benchbed.api.types import CropWindow
-from benchbed.data.framing import crop_window, restore_image
+from benchbed.config.run_config import RunConfig
+from benchbed.data.preprocessing.framing import crop_window, restore_image
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
-from benchbed.runs.plan import plan_run
-from benchbed.runs.record import Record
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
-from benchbed.tasks.mask_scoring import score_masks
+from benchbed.registry.lookup import get_registry
+from benchbed.results.record import Record
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
+from benchbed.runs.planner import plan_run
+from benchbed.tasks.segmentation import score_masks
 
 
 def test_pasting_inverts_cropping() -> None:
@@ -31,7 +31,8 @@ def test_pasting_inverts_cropping() -> None:
         square = crop_window(plane, part)
         back = restore_image(square, part, (20, 30))
         inside = crop_window(
-            np.ones((part.height, part.width), np.float32), CropWindow(-part.top, -part.left, 20, 30)
+            np.ones((part.height, part.width), np.float32),
+            CropWindow(-part.top, -part.left, 20, 30),
         )
         np.testing.assert_array_equal(back, plane * inside)
 
@@ -150,7 +151,9 @@ def test_a_split_without_masks_is_refused_before_training(tmp_path: Path) -> Non
     ],
 )
 def test_a_phantom_without_masks_is_refused(method: str, task: str, facts: str) -> None:
-    request = RunConfig(method=method, dataset="chest-xray", task=task, settings={}, source="phantom")
+    request = RunConfig(
+        method=method, dataset="chest-xray", task=task, settings={}, source="phantom"
+    )
     with pytest.raises(BenchbedError, match=facts):
         plan_run(request)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchbed import MethodSettings, setting
+from benchbed.config.settings import parse_assignments, parse_settings, read_settings_file
 from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
-from benchbed.settings import parse_assignments, parse_settings, read_settings_file
 
 
 class Example(MethodSettings):

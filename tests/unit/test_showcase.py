@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.runs.showcase import (
+from benchbed.results.showcase import (
     MAX_CURVE_ROWS,
     MAX_PICTURE_BYTES,
-    write_showcase,
-    read_showcase,
     get_showcase_folder,
+    read_showcase,
+    write_showcase,
 )
-from benchbed.runs.store import ResultStore
+from benchbed.results.store import ResultStore
 
 
 def _run(root: Path, *pictures: str, rows: int = 1000) -> ResultStore:

@@ -10,9 +10,15 @@ import torch
 from lightning_fabric import Fabric
 
 from benchbed import Batch, DataShape
-from benchbed.runs.assemble import count_parameters
+from benchbed.runs.build import count_parameters
 from benchbed_skrgan.settings import SkrGANSettings
-from benchbed_skrgan.sketch import detect_edges, apply_low_pass, apply_open_close, compute_sketch, normalize_range
+from benchbed_skrgan.sketch import (
+    apply_low_pass,
+    apply_open_close,
+    compute_sketch,
+    detect_edges,
+    normalize_range,
+)
 from benchbed_skrgan.skrgan import SkrGAN
 
 NARROW = {"base": 128, "max_channels": 16, "latent_dim": 8, "renderer_features": 4}

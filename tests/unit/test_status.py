@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from benchbed.config.run_config import RunConfig
 from benchbed.runs import status as status_module
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.status import STATUS_FILE, RunStatus, StatusReporter, remove_status, read_status, track_status
-from benchbed.training.events import TrainingProgress, NullReporter
+from benchbed.runs.planner import plan_run
+from benchbed.runs.status import (
+    STATUS_FILE,
+    RunStatus,
+    StatusReporter,
+    read_status,
+    remove_status,
+    track_status,
+)
+from benchbed.utils.progress import NullReporter, TrainingProgress
 
 
 def progress(share: float, remaining: float = 3.0) -> TrainingProgress:
@@ -69,8 +76,8 @@ def test_an_unwritable_folder_does_not_stop_the_run(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("with_plugin")
 def test_a_run_has_a_status_until_it_ends(tmp_path: Path) -> None:
     """Read in a callback of the run, as another process would."""
-    from benchbed.runs.runner import execute_run
-    from benchbed.runs.store import ResultStore
+    from benchbed.results.store import ResultStore
+    from benchbed.runs.execute import execute_run
 
     made = plan_run(
         RunConfig(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchbed import paths
+from benchbed.config import paths
 from benchbed.errors import BenchbedError
-from benchbed.suites.grid import iter_run_configs
-from benchbed.suites.suite import Suite, find_suite, read_suite, list_shipped_suites
+from benchbed.suites.plan import iter_run_configs
+from benchbed.suites.spec import Suite, find_suite, list_shipped_suites, read_suite
 
 CONTENT = """
 title: Two methods
@@ -109,7 +109,9 @@ def test_shipped_suites_are_valid_for_every_preset() -> None:
     for name in list_shipped_suites():
         suite = find_suite(name)
         assert suite.name == name
-        assert all(list(iter_run_configs(suite, preset)) for preset in ("quick", "standard", "paper"))
+        assert all(
+            list(iter_run_configs(suite, preset)) for preset in ("quick", "standard", "paper")
+        )
 
 
 def test_a_missing_suite_file_is_refused(tmp_path: Path) -> None:

@@ -13,20 +13,21 @@ import pytest
 import torch
 from PIL import Image
 
-from benchbed.data.feed import CaseLoader
+from benchbed.config.run_config import RunConfig
+from benchbed.data.loader import CaseLoader
 from benchbed.errors import BenchbedError
-from benchbed.runs.assemble import build_method, prepare_plan_data
-from benchbed.runs.device import create_fabric
-from benchbed.runs.done import find_checkpoint
-from benchbed.runs.lookup import list_folder_names, read_state
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import RunError, execute_run
-from benchbed.runs.store import ResultStore
+from benchbed.results.lookup import list_folder_names, read_state
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import build_method, prepare_plan_data
+from benchbed.runs.execute import RunError, execute_run
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
+from benchbed.runs.resume import find_checkpoint
 from benchbed.training.budget import Budget, TrainingPosition
-from benchbed.training.events import TrainingProgress, NullReporter
+from benchbed.training.device import create_fabric
 from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
 from benchbed.training.sampling import draw_samples
+from benchbed.utils.progress import NullReporter, TrainingProgress
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 
@@ -177,13 +178,17 @@ def test_sampling_does_not_affect_training(tmp_path: Path) -> None:
     """Pictures during training change neither the weights nor the random state."""
     quiet, _ = _run(tmp_path / "a")
     store = ResultStore(tmp_path / "b")
-    busy = execute_run(_plan(), store, options=TrainingOptions(picture_count=40, checkpoint_seconds=0)).record
+    busy = execute_run(
+        _plan(), store, options=TrainingOptions(picture_count=40, checkpoint_seconds=0)
+    ).record
     assert quiet.metrics == busy.metrics
 
 
 def test_samples_depend_on_the_seed_and_not_on_global_random_state(tmp_path: Path) -> None:
     planned = _plan()
-    method = build_method(planned, prepare_plan_data(planned, NullReporter()), create_fabric("cpu", "fp32"))
+    method = build_method(
+        planned, prepare_plan_data(planned, NullReporter()), create_fabric("cpu", "fp32")
+    )
     before = torch.get_rng_state()
     first, again, other = (draw_samples(method, 5, seed).image for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)

@@ -10,14 +10,14 @@ import torch
 
 from benchbed.api.metric import PairedInputs
 from benchbed.api.specs import MetricSpec, TaskSpec
-from benchbed.data.feed import iter_batches, to_signed
-from benchbed.data.prepare import PreparedDataset
+from benchbed.config.run_config import RunConfig
+from benchbed.data.loader import iter_batches, to_signed
+from benchbed.data.preprocessing.prepare import PreparedDataset
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
-from benchbed.runs.plan import plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
+from benchbed.registry.lookup import get_registry
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
+from benchbed.runs.planner import plan_run
 from benchbed.tasks.translation import score_pairs
 
 METRICS = get_registry().get_spec(TaskSpec, "translation").metrics

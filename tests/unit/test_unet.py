@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from benchbed import Batch, DataShape
-from benchbed.data.feed import CaseLoader
-from benchbed.data.prepare import PreparedDataset
-from benchbed.runs.assemble import count_parameters
-from benchbed.runs.device import create_fabric
+from benchbed.data.loader import CaseLoader
+from benchbed.data.preprocessing.prepare import PreparedDataset
+from benchbed.runs.build import count_parameters
+from benchbed.training.device import create_fabric
 from benchbed_unet.settings import UNetSettings
 from benchbed_unet.unet import UNet
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchbed import Batch
-from benchbed.nn import augment_volumes, volume_augmentation
+from benchbed.nn import augment_volumes, augmentation
 
 SHAPE = (14, 32, 32)
 
@@ -85,7 +85,7 @@ def _only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     neutral = {"ANGLE": 0.0, "SHIFT": 0.0, "SMALLEST_CROP": 1.0, "ELASTIC_AMPLITUDE": 0.0}
     for name, value in neutral.items():
         if name != kind:
-            monkeypatch.setattr(volume_augmentation, name, value)
+            monkeypatch.setattr(augmentation, name, value)
 
 
 def _centres(batch: Batch) -> torch.Tensor:

@@ -13,14 +13,18 @@ import numpy.typing as npt
 import pytest
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data import volume_files
-from benchbed.data.nifti_folder import build_nifti_spec
-from benchbed.data.prepare import PreparedDataset, identify_collection, prepare_dataset
-from benchbed.data.references import iter_references
-from benchbed.data.source import resolve_dataset_spec, resolve_collection
-from benchbed.data.volume_files import read_label_volume, read_volume, normalize_robust
+from benchbed.data.io import volumes
+from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_volume
+from benchbed.data.preprocessing.prepare import (
+    PreparedDataset,
+    identify_collection,
+    prepare_dataset,
+)
+from benchbed.data.preprocessing.references import iter_references
+from benchbed.data.sources.nifti import build_nifti_spec
+from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
-from benchbed.registry import get_registry
+from benchbed.registry.lookup import get_registry
 
 IDENTITY = np.eye(4)
 
@@ -161,7 +165,9 @@ def test_a_single_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
 def _prepared(name: str, root: Path, size: int = 32) -> PreparedDataset:
     spec = get_registry().get_spec(DatasetSpec, name)
     collection, fingerprint = identify_collection(resolve_collection(name, "real", root))
-    return prepare_dataset(collection, fingerprint, size=size, channels=spec.channels, framing=spec.framing)
+    return prepare_dataset(
+        collection, fingerprint, size=size, channels=spec.channels, framing=spec.framing
+    )
 
 
 def test_prepared_volumes_and_their_references(tmp_path: Path) -> None:
@@ -294,7 +300,7 @@ def test_volumes_are_decompressed_once_for_planning(
         return call
 
     for function in (read_label_volume, read_volume):
-        monkeypatch.setattr(volume_files, function.__name__, counted(function))
+        monkeypatch.setattr(volumes, function.__name__, counted(function))
     assert _planned(name).structure_count == 2
     assert sorted(read) == ["images/case0", "masks/case0", "masks/case1", "masks/case2"]
     read.clear()

@@ -13,15 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchbed.api.layouts import VolumeSpec
-from benchbed.data.boxes import compute_box, crop_box, restore_volume, resize_volume, resize_labels
-from benchbed.data.volume_files import read_label_volume, read_volume, normalize_robust
+from benchbed.api.dataset import VolumeSpec
+from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_volume
+from benchbed.data.preprocessing.blocks import (
+    compute_box,
+    crop_box,
+    resize_labels,
+    resize_volume,
+    restore_volume,
+)
 from benchbed.errors import BenchbedError
 
 IDENTITY = np.eye(4)
 VOXELS = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
 CUBE = VolumeSpec(sequences=("T1",), structures=("a", "b"), framing="cube")
-BRAIN = VolumeSpec(sequences=("T1",), structures=("tumour",), slices_per_pixel=54 / 128, central_slices=108)
+BRAIN = VolumeSpec(
+    sequences=("T1",), structures=("tumour",), slices_per_pixel=54 / 128, central_slices=108
+)
 
 DIMENSIONS, KIND, OFFSET, AFFINE_CODES, AFFINE = 40, 70, 108, 252, 280
 """Offsets of fields in a NIfTI-1 header."""

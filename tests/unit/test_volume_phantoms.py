@@ -14,14 +14,14 @@ from benchbed_brain.volume_anatomy import Anatomy, build_standard_brain
 from benchbed_brain.volume_fields import (
     Lattice,
     Points,
-    intersect_solids,
-    measure_ellipsoid,
     compute_inside,
+    intersect_solids,
     join_solids,
-    sample_noise,
     make_raster,
     make_rotation,
+    measure_ellipsoid,
     measure_tube,
+    sample_noise,
 )
 from benchbed_brain.volume_phantom import (
     SEQUENCES,
@@ -278,7 +278,9 @@ def test_solids_have_their_volumes_and_distances() -> None:
     egg = measure_ellipsoid(at, (0, 0, 0), (30, 20, 10), pitch=0.5)
     assert (egg < 0).sum() * 8 == pytest.approx(4 / 3 * np.pi * 6000, rel=0.02)
     bar = measure_tube(at, ((-20, 0, 0, 10), (20, 0, 0, 10)))
-    assert compute_inside(bar, 2.0).sum() * 8 == pytest.approx(np.pi * 100 * (40 + 40 / 3), rel=0.02)
+    assert compute_inside(bar, 2.0).sum() * 8 == pytest.approx(
+        np.pi * 100 * (40 + 40 / 3), rel=0.02
+    )
     assert compute_inside(ball, 2.0).sum() * 8 == pytest.approx(4 / 3 * np.pi * 8000, rel=0.02)
     both, either = intersect_solids(ball, bar, 1.0), join_solids(ball, bar, 1.0)
     assert (either <= np.minimum(ball, bar) + 1e-5).all()

@@ -9,17 +9,18 @@ import nibabel
 import numpy as np
 import pytest
 
-from benchbed.data.feed import to_codes
-from benchbed.data.volume_files import read_label_volume, read_volume
+from benchbed.config.run_config import RunConfig
+from benchbed.data.io.volumes import read_label_volume, read_volume
+from benchbed.data.loader import to_codes
 from benchbed.errors import BenchbedError
 from benchbed.metrics.fid import has_inception_weights
-from benchbed.runs.plan import RunPlan, plan_run
-from benchbed.runs.request import RunConfig
-from benchbed.runs.runner import execute_run
-from benchbed.runs.store import ResultStore
-from benchbed.runs.trained import load_trained_method
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import load_trained_method
+from benchbed.runs.execute import execute_run
+from benchbed.runs.plan import RunPlan
+from benchbed.runs.planner import plan_run
 from benchbed.training.sampling import draw_samples
-from benchbed.training.volume_output import save_volumes
+from benchbed.training.visualization.volumes import save_volumes
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
 

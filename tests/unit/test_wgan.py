@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.assemble import count_parameters
+from benchbed.runs.build import count_parameters
 from benchbed_classics.settings import WGANSettings
 from benchbed_classics.wgan import WGAN, count_due_updates
 

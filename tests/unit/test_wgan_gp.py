@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from benchbed import Batch, DataShape
-from benchbed.runs.assemble import count_parameters
+from benchbed.runs.build import count_parameters
 from benchbed_classics.settings import WGANGPSettings
 from benchbed_classics.wgan_gp import WGANGP, build_layer_norm
 

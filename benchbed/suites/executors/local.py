@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchbed.runs.request import RunConfig
+from benchbed.config.run_config import RunConfig
+from benchbed.errors import BenchbedError
+from benchbed.results.store import ResultStore
 from benchbed.runs.status import remove_status
-from benchbed.runs.store import ResultStore
-from benchbed.suites.executors.executor import FinishedRun, RunOutcomeName
-from benchbed.suites.grid import SuiteRun
+from benchbed.suites.executors.base import FinishedRun, RunOutcomeName
+from benchbed.suites.plan import SuiteRun
 
 EXIT_OUTCOMES: dict[int, RunOutcomeName] = {
     0: "finished",
@@ -29,13 +30,19 @@ EXIT_OUTCOMES: dict[int, RunOutcomeName] = {
 }
 """Exit codes of ``benchbed run``; all others mean that the run failed."""
 
+
 POLL_SECONDS = 0.2
+
 
 OUTPUT_FILE = "output.txt"
 """File in a run's folder with its output."""
 
+
 LAST_LINES = 12
+
+
 LAST_BYTES = 65_536
+
 
 GRACE_SECONDS = 10.0
 """Time to exit after an immediate stop; native code does not react to signals."""
@@ -105,7 +112,10 @@ class LocalExecutor:
         with (folder / OUTPUT_FILE).open("ab") as file:
             # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
-                [*build_command(member.config, self._store.root, self._device, devices), *self._more],
+                [
+                    *build_command(member.config, self._store.root, self._device, devices),
+                    *self._more,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -159,7 +169,9 @@ class LocalExecutor:
             # The process exited by other means than the command, such as a plugin's os._exit.
             outcome, reason = "broken", f"Process exited with code {code} without a record."
         message = (
-            f"{self._read_last_lines(running.suite_run)}\n{reason}".strip() if outcome == "broken" else ""
+            f"{self._read_last_lines(running.suite_run)}\n{reason}".strip()
+            if outcome == "broken"
+            else ""
         )
         return FinishedRun(running.suite_run, outcome, message)
 
@@ -233,3 +245,43 @@ def build_command(request: RunConfig, results: Path, device: str, devices: int =
     for metric in request.metrics:
         words += ["--metric", metric]
     return [*words, "--skip-bad"] if request.skip_bad else words
+
+
+def list_accelerators() -> list[str]:
+    """Return the visible CUDA devices, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return [name.strip() for name in visible.split(",")][:count]
+    return [str(number) for number in range(count)]
+
+
+def select_accelerators(device: str, jobs: int, devices: int) -> list[str]:
+    """Return the accelerators to assign to runs; empty if each run may use all of them.
+
+    Args:
+        device: The device option: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        jobs: Number of parallel runs.
+        devices: Number of devices per run.
+
+    Raises:
+        BenchbedError: There are fewer than one run needs.
+    """
+    if device not in ("auto", "cuda"):
+        if devices > 1 and device != "cpu":
+            raise BenchbedError(
+                f"--devices {devices} uses the first devices and cannot be combined with "
+                f"--device {device}. Use one of the two options."
+            )
+        return []
+    if jobs == devices == 1:
+        return []
+    found = list_accelerators()
+    if devices > 1 and (found or device == "cuda") and len(found) < devices:
+        raise BenchbedError(
+            f"--devices {devices} is unavailable: torch detects {len(found)} CUDA devices. Run "
+            "`benchbed doctor` for details."
+        )
+    return found if jobs > 1 else []

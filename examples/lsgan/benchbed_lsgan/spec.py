@@ -37,7 +37,9 @@ SPEC = MethodSpec(
         ),
         Deviation(
             paper="batch of 64, 64 channels next to the image, noise of 1024 (authors' code)",
-            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower), noise of 128",
+            implementation=(
+                "preset quick: batch of 16, 32 channels (a factor of 2 narrower), noise of 128"
+            ),
             reason="minutes on two CPU cores",
         ),
     ),

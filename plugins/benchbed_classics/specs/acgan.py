@@ -38,13 +38,15 @@ ACGAN = MethodSpec(
         Deviation(
             paper="appendix A gives channels, kernels and strides, whose doublings do not lead "
             "from 1 x 1 to 128 px; no padding",
-            implementation="unpadded 5 x 5 layers, one more of 64 channels after the table's, and a last one "
+            implementation="unpadded 5 x 5 layers, one more of 64 channels after the table's, "
+            "and a last one "
             "of 8 x 8 from 61 to 128 px",
             reason="the layers of the usual re-implementation",
         ),
         Deviation(
             paper="128 px only (and 32 px with networks of their own)",
-            implementation="a smaller image takes the first of the generator's layers, a larger one repeats "
+            implementation="a smaller image takes the first of the generator's layers, a larger "
+            "one repeats "
             "that of 64 channels; beyond 128 px every doubling repeats the discriminator's last "
             "pair of layers",
             reason="the comparisons of later papers are at 512 px and do not say how",
@@ -52,13 +54,16 @@ ACGAN = MethodSpec(
         Deviation(
             paper="needs labels; later papers compare with it on images without any and do not "
             "say how",
-            implementation="the data set's classes where it has some, else one class for all images, with "
+            implementation="the data set's classes where it has some, else one class for all "
+            "images, with "
             "which L_C is 0",
             reason="nothing is invented that the data do not hold",
         ),
         Deviation(
             paper="100 networks of 10 classes each; classes equally frequent",
-            implementation="one network for all classes; classes of samples as frequent as in training",
+            implementation=(
+                "one network for all classes; classes of samples as frequent as in training"
+            ),
             reason="medical data have few classes, of unequal size; metrics compare with them all",
         ),
         Deviation(
@@ -68,7 +73,8 @@ ACGAN = MethodSpec(
         ),
         Deviation(
             paper="batch of 100, step size of 1e-4 to 3e-4",
-            implementation="preset quick: batch of 16, step size 5e-4, a quarter of the generator's channels "
+            implementation="preset quick: batch of 16, step size 5e-4, a quarter of the "
+            "generator's channels "
             "and half of the discriminator's",
             reason="minutes on two CPU cores are a thousand updates; with the paper's step size "
             "every sample is the same after them",

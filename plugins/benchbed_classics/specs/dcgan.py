@@ -30,7 +30,9 @@ DCGAN = MethodSpec(
         ),
         Deviation(
             paper="64 px only",
-            implementation="one more layer for every doubling of the size, channels doubling up to 512",
+            implementation=(
+                "one more layer for every doubling of the size, channels doubling up to 512"
+            ),
             reason="the comparisons of later papers are at 512 px and do not say how",
         ),
         Deviation(

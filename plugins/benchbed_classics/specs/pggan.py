@@ -58,7 +58,8 @@ PGGAN = MethodSpec(
         Deviation(
             paper="latent of 512, at most 512 channels, growth from 4 px, batch of 16, step size "
             "1e-3, decay of 0.999",
-            implementation="preset quick: latent of 64, at most 32 channels (a factor of 16 narrower), "
+            implementation="preset quick: latent of 64, at most 32 channels (a factor of 16 "
+            "narrower), "
             "growth from 8 px on with 30 % of a level's time to fade in, batch of 8, step size "
             "2e-3, decay of 0.99",
             reason="minutes on two CPU cores are three thousand updates",

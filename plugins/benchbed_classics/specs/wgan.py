@@ -34,7 +34,8 @@ WGAN = MethodSpec(
         Deviation(
             paper="section 4.1: DCGAN's networks at 64 px; authors' code: 4 x 4 kernels, channels "
             "that double without end",
-            implementation="those networks; one more layer for every doubling of the size, channels doubling "
+            implementation="those networks; one more layer for every doubling of the size, "
+            "channels doubling "
             "up to 512",
             reason="the rule of dcgan here, so that the two differ in their objective alone",
         ),
@@ -56,7 +57,8 @@ WGAN = MethodSpec(
         ),
         Deviation(
             paper="batch of 64, 64 channels next to the image, step size 5e-5",
-            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower), step size 2e-4, "
+            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower), "
+            "step size 2e-4, "
             "always 5 critic updates",
             reason="minutes on two CPU cores are some hundred generator updates; the first 25 of "
             "the authors' schedule alone would take the whole budget",

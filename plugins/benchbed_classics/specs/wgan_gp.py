@@ -28,7 +28,8 @@ WGAN_GP = MethodSpec(
         Deviation(
             paper="section 5.2 tries many networks at 64 px, DCGAN's among them; authors' code has "
             "5 x 5 kernels and a dense first layer",
-            implementation="the networks of dcgan here, at every size, the critic's batch normalisation "
+            implementation="the networks of dcgan here, at every size, the critic's batch "
+            "normalisation "
             "replaced by layer normalisation (section 4)",
             reason="so that wgan, wgan-gp and dcgan differ in their objective alone",
         ),

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from benchbed import (
     DatasetSpec,
     Layout,
+    LayoutPart,
     MethodSpec,
     MetricSpec,
     Paper,
-    LayoutPart,
     Phantom,
     TaskSpec,
     hookimpl,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from benchbed.runs.record import Record
+from benchbed.results.record import Record
 
 
 @pytest.fixture(scope="session")

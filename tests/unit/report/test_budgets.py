@@ -8,12 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import get_registry
-from benchbed.report import budget_picture
-from benchbed.report.budgets import BudgetFigure
-from benchbed.report.courses import build_budget_figures
-from benchbed.report.frame import build_frame
-from benchbed.runs.record import Record
+from benchbed.registry.lookup import get_registry
+from benchbed.report.model.build import build_budget_figures, build_frame
+from benchbed.report.model.leaderboard import BudgetFigure
+from benchbed.report.render import budget_chart
+from benchbed.results.record import Record
 
 Make = Callable[..., Record]
 
@@ -83,9 +82,9 @@ def test_labels_contain_only_settings_in_which_curves_differ(make: Make) -> None
 
 def test_picture_contains_methods_and_budgets(make: Make) -> None:
     (found,) = _budgets(_records(make))
-    drawn = budget_picture.draw_budgets(found)
-    assert drawn == budget_picture.draw_budgets(found), "the same records give the same bytes"
-    assert budget_picture.hash_budgets(found) in drawn
+    drawn = budget_chart.draw_budgets(found)
+    assert drawn == budget_chart.draw_budgets(found), "the same records give the same bytes"
+    assert budget_chart.hash_budgets(found) in drawn
     texts = {element.text for element in ElementTree.fromstring(drawn).iter() if element.text}
     assert {"dcgan", "pggan", "a: SWD ↓", "b: SWD ↓", "kimg", "2", "4", "8"} <= texts
     assert "wgan" not in texts
@@ -95,7 +94,7 @@ def test_every_budget_has_a_tick_when_datasets_differ_in_budgets(make: Make) -> 
     """Panels share an axis, so the last panel must not set the ticks of all."""
     later = [make("dcgan", values={"swd": 1.0}, dataset="z", kimg=kimg) for kimg in (8.0, 16.0)]
     (found,) = _budgets([*_records(make), *later])
-    root = ElementTree.fromstring(budget_picture.draw_budgets(found))
+    root = ElementTree.fromstring(budget_chart.draw_budgets(found))
     assert {"2", "4", "8", "16"} <= {element.text for element in root.iter()}
 
 
@@ -104,7 +103,7 @@ def test_picture_is_large_enough_for_its_legend(make: Make, count: int) -> None:
     names = [f"a-method-of-a-rather-long-name-{place:02d}" for place in range(count)]
     records = [make(m, values={"swd": 1.0}, kimg=k) for m in names for k in BUDGETS]
     (found,) = _budgets(records)
-    root = ElementTree.fromstring(budget_picture.draw_budgets(found))
+    root = ElementTree.fromstring(budget_chart.draw_budgets(found))
     width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     assert width >= 72 * 0.06 * len(names[0])
     assert height >= 72 * 0.18 * count

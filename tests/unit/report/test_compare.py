@@ -8,13 +8,11 @@ from itertools import combinations
 import pytest
 
 from benchbed.api.specs import MetricSpec
-from benchbed.registry import get_registry
-from benchbed.report import grids, markdown
-from benchbed.report.boards import build_overview
-from benchbed.report.comparison import MethodComparison
-from benchbed.report.frame import build_frame
-from benchbed.report.leaderboard import Leaderboard
-from benchbed.runs.record import Record
+from benchbed.registry.lookup import get_registry
+from benchbed.report.model.build import build_frame, build_overview
+from benchbed.report.model.leaderboard import Leaderboard, MethodComparison
+from benchbed.report.render import markdown, tables
+from benchbed.results.record import Record
 
 Make = Callable[..., Record]
 
@@ -94,7 +92,9 @@ def test_difference_of_two_methods_has_an_interval_from_three_pairs(make: Make) 
     assert (pair.first, pair.difference) == ("wgan", pytest.approx(-0.2))
     assert pair.interval is not None
     assert pair.interval == pytest.approx((-0.3, -0.1))
-    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render_markdown(_leaderboard(records))
+    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render_markdown(
+        _leaderboard(records)
+    )
     two = [r for r in records if r.dataset != "c"]
     assert _only(two).metrics[0].pairs[0].interval is None
 
@@ -137,7 +137,7 @@ def test_a_comparison_never_mixes_sources_or_conditions(make: Make) -> None:
 def test_one_dataset_gives_no_comparison(make: Make) -> None:
     leaderboard = _leaderboard([make(m, seed) for m in METHODS for seed in (0, 1)])
     assert not leaderboard.comparisons
-    assert grids.NO_COMPARISON_TEXT in markdown.render_markdown(leaderboard)
+    assert tables.NO_COMPARISON_TEXT in markdown.render_markdown(leaderboard)
 
 
 def test_a_dataset_in_two_framings_counts_once(make: Make) -> None:

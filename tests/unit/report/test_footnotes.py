@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchbed import paths
-from benchbed.report import csvfile, latex, markdown, terminal
-from benchbed.report.leaderboard import Leaderboard
-from benchbed.report.verdict import VerdictWord, compare_with_paper
+from benchbed.config import paths
+from benchbed.report.model.leaderboard import Leaderboard
+from benchbed.report.model.paper_values import VerdictWord, compare_with_paper
+from benchbed.report.render import csv as csv_module
+from benchbed.report.render import latex, markdown, terminal
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import Record
+from benchbed.results.record import Record
 
 Make = Callable[..., Record]
 
@@ -56,7 +57,9 @@ def test_marks_and_footnotes_match_one_to_one(leaderboard: Leaderboard) -> None:
     for table in leaderboard.tables:
         used = [m for row in table.rows for cell in row.cells.values() for m in cell.marks]
         assert list(dict.fromkeys(used)) == [note.mark for note in table.footnotes]
-        assert all(cell.paper_value for row in table.rows for cell in row.cells.values() if cell.marks)
+        assert all(
+            cell.paper_value for row in table.rows for cell in row.cells.values() if cell.marks
+        )
 
 
 def test_footnotes_are_in_every_format(leaderboard: Leaderboard) -> None:
@@ -69,7 +72,7 @@ def test_footnotes_are_in_every_format(leaderboard: Leaderboard) -> None:
     for note in lung.footnotes:
         assert f"- <sup>{note.mark}</sup> {note.text}" in page
         assert rf"\textsuperscript{{{note.mark}}} {latex.escape_latex(note.text)}" in tex
-    lines = csv.DictReader(io.StringIO(csvfile.render_csv(leaderboard)))
+    lines = csv.DictReader(io.StringIO(csv_module.render_csv(leaderboard)))
     marked = {(line["dataset"], line["method"]) for line in lines if COPIED in line["footnotes"]}
     assert marked == {("lung-ct", "dcgan"), ("lung-ct", "acgan")}
 
@@ -106,7 +109,7 @@ def test_every_format_marks_a_row_with_an_imported_record(imported: Leaderboard)
     assert tex.count(rf"\textsuperscript{{{mark}}} {latex.escape_latex(note)}") == tex.count(
         rf"dcgan\textsuperscript{{{mark}}} & 2/2"
     )
-    lines = list(csv.DictReader(io.StringIO(csvfile.render_csv(imported))))
+    lines = list(csv.DictReader(io.StringIO(csv_module.render_csv(imported))))
     assert {line["method"] for line in lines if line["imported"] == note} == {"dcgan"}
     assert {line["imported"] for line in lines if line["method"] != "dcgan"} == {""}
     console = Console(width=300, record=True, file=io.StringIO())

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchbed import paths
-from benchbed.report import grids, latex
+from benchbed.config import paths
+from benchbed.report.render import latex
+from benchbed.report.render import tables as tables_module
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import Record
+from benchbed.results.record import Record
 
 Make = Callable[..., Record]
 
@@ -102,14 +103,18 @@ def test_a_wide_table_is_split_and_keeps_all_columns(make: Make) -> None:
     values = {"swd": 0.123456, "ms-ssim-realfake": 0.3, "fid-random": 3.5, "kl": 0.5,
               "kid-random": 2.0, "ms-ssim-diversity": 0.2, "precision-random": 0.1,
               "recall-random": 0.7}  # fmt: skip
-    leaderboard = build_leaderboards([make(values=values), make("wgan", values=values)], Path("none"))[0]
+    leaderboard = build_leaderboards(
+        [make(values=values), make("wgan", values=values)], Path("none")
+    )[0]
     tex = latex.render_latex(leaderboard)
     parts = re.findall(r"\\toprule\n(.*?) \\\\\n\\midrule", tex)
     assert len(parts) > 1
     headings = [heading for part in parts for heading in part.split(" & ")]
     assert all(part.startswith("Method & Seeds & ") for part in parts)
     expected = [
-        latex.escape_latex(c.heading) for b in grids.build_table_grid(leaderboard.tables[0]).column_blocks for c in b
+        latex.escape_latex(c.heading)
+        for b in tables_module.build_table_grid(leaderboard.tables[0]).column_blocks
+        for c in b
     ]
     assert [h for h in headings if h not in {"Method", "Seeds"}] == expected
     widths = [len(re.sub(r"\\\w+(\{\\\w+\})?|[{}]", "", part)) for part in parts]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from benchbed.report import csvfile, latex, markdown, statistics
-from benchbed.report.compare import MAX_METHODS
-from benchbed.report.leaderboard import Leaderboard
+from benchbed.report import statistics
+from benchbed.report.model.comparisons import MAX_METHODS
+from benchbed.report.model.leaderboard import Leaderboard
+from benchbed.report.render import csv, latex, markdown
 from benchbed.report.write import build_leaderboards
-from benchbed.runs.record import Record
+from benchbed.results.record import Record
 
 Make = Callable[..., Record]
 
@@ -57,7 +58,12 @@ def _seeds(make: Make, count: int) -> list[Record]:
 def _reported(records: Sequence[Record]) -> list[Leaderboard]:
     found = build_leaderboards(list(records), NO_PAPERS)
     for leaderboard in found:
-        for render in (markdown.render_markdown, csvfile.render_csv, csvfile.render_comparisons, latex.render_latex):
+        for render in (
+            markdown.render_markdown,
+            csv.render_csv,
+            csv.render_comparisons,
+            latex.render_latex,
+        ):
             assert render(leaderboard)
     return found
 

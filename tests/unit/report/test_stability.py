@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchbed import paths
-from benchbed.registry import get_registry
-from benchbed.report import csvfile, latex, markdown, picture
-from benchbed.report.leaderboard import Leaderboard
+from benchbed.config import paths
+from benchbed.registry.lookup import get_registry
+from benchbed.report.model.leaderboard import Leaderboard
+from benchbed.report.render import csv, latex, markdown, rank_chart
 from benchbed.report.write import build_leaderboards, write_leaderboards
-from benchbed.runs.record import Record
-from benchbed.runs.store import ResultStore
+from benchbed.results.record import Record
+from benchbed.results.store import ResultStore
 
 Make = Callable[..., Record]
 
@@ -46,7 +46,7 @@ def _written(records: Sequence[Record]) -> list[str]:
     found = build_leaderboards(list(records), paths.find_benchmarks_folder() / "papers")
     assert len(found) > 5
     found = [leaderboard for leaderboard in found if leaderboard.tables]
-    writers = (markdown.render_markdown, csvfile.render_csv, csvfile.render_comparisons, latex.render_latex)
+    writers = (markdown.render_markdown, csv.render_csv, csv.render_comparisons, latex.render_latex)
     return [writer(leaderboard) for leaderboard in found for writer in writers]
 
 
@@ -104,10 +104,10 @@ def test_no_table_has_two_protocols_and_no_comparison_two_sources(
 
 
 def _cell_texts(leaderboard: Leaderboard) -> list[str]:
-    from benchbed.report import text
+    from benchbed.report.render import tables
 
     return [
-        text.format_value(cell)
+        tables.format_value(cell)
         for table in leaderboard.tables
         for row in table.rows
         for cell in row.cells.values()
@@ -128,8 +128,8 @@ def test_every_format_has_every_number(make: Make) -> None:
 def test_a_picture_is_reproducible_and_has_no_date(make: Make) -> None:
     leaderboard = build_leaderboards(_many(make), paths.find_benchmarks_folder() / "papers")[0]
     comparison = next(c for c in leaderboard.comparisons if c.picture_file)
-    drawn = picture.draw_critical_differences(comparison)
-    assert drawn == picture.draw_critical_differences(comparison)
+    drawn = rank_chart.draw_critical_differences(comparison)
+    assert drawn == rank_chart.draw_critical_differences(comparison)
     assert "dc:date" not in drawn
     for part in comparison.metrics:
         assert f">{part.metric.title}" in drawn
@@ -142,19 +142,21 @@ def test_an_unchanged_picture_is_not_drawn_again(make: Make, tmp_path: Path) -> 
     found = build_leaderboards(_many(make), paths.find_benchmarks_folder() / "papers")[:1]
     first = next(c for c in found[0].comparisons if c.picture_file)
     path = tmp_path / first.picture_file
-    path.write_text(f"older drawing of {picture.hash_comparison(first)}")
+    path.write_text(f"older drawing of {rank_chart.hash_comparison(first)}")
     files = write_leaderboards(found, tmp_path)
     assert path in files
     assert path.read_text().startswith("older drawing")
     path.write_text("of something else")
     write_leaderboards(found, tmp_path)
-    assert path.read_text() == picture.draw_critical_differences(first)
+    assert path.read_text() == rank_chart.draw_critical_differences(first)
 
 
 @pytest.mark.parametrize("formats", [["md"], ["csv"], ["tex"], ["md", "tex"]])
 def test_only_requested_formats_are_written(make: Make, tmp_path: Path, formats: list[str]) -> None:
     records = [make(m, dataset=d) for m in ("dcgan", "wgan") for d in ("chest-xray", "lung-ct")]
-    files = write_leaderboards(build_leaderboards(records, paths.find_benchmarks_folder() / "papers"), tmp_path, formats)
+    files = write_leaderboards(
+        build_leaderboards(records, paths.find_benchmarks_folder() / "papers"), tmp_path, formats
+    )
     assert sorted(files) == sorted(tmp_path.iterdir())
     assert {path.suffix[1:] for path in files} == set(formats)
 
@@ -171,7 +173,9 @@ def test_committed_leaderboards_are_up_to_date(tmp_path: Path) -> None:
     for file in committed.glob("*.svg"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     get_registry.cache_clear()
-    found = build_leaderboards(ResultStore(ROOT / "results").load_records(), ROOT / "benchmarks/papers")
+    found = build_leaderboards(
+        ResultStore(ROOT / "results").load_records(), ROOT / "benchmarks/papers"
+    )
     files = write_leaderboards(found, tmp_path)
     # HTML pages have separate tests.
     kinds = {path.suffix for path in files}

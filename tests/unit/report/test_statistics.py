@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchbed.report import statistics
-from benchbed.report.limits import SIGNIFICANCE_LEVEL, apply_holm, count_required_pairs, compute_smallest_p
+from benchbed.report.significance import (
+    SIGNIFICANCE_LEVEL,
+    apply_holm,
+    compute_smallest_p,
+    count_required_pairs,
+)
 
 # Demsar 2006, Table 6: AUC of C4.5, with m, with cf, with both, on 14 datasets. The last row but
 # one has 0.975 twice in the paper, ranked differently, so the first is 0.9751 here.
@@ -38,7 +43,9 @@ def test_mean_ranks_and_critical_difference_match_demsar() -> None:
 def test_nemenyi_quantiles_match_the_published_table(methods: int, quantile: float) -> None:
     """Demsar 2006, Table 5a, which truncates some values after three digits."""
     unit = (methods * (methods + 1) / 6) ** 0.5
-    assert statistics.compute_critical_difference(methods, 1) / unit == pytest.approx(quantile, abs=1e-3)
+    assert statistics.compute_critical_difference(methods, 1) / unit == pytest.approx(
+        quantile, abs=1e-3
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -70,7 +77,11 @@ def test_below_six_pairs_no_test_rejects() -> None:
     assert count_required_pairs() == 6
     for comparisons in range(1, 60):
         needed = count_required_pairs(comparisons)
-        assert compute_smallest_p(needed, comparisons) <= SIGNIFICANCE_LEVEL < compute_smallest_p(needed - 1, comparisons)
+        assert (
+            compute_smallest_p(needed, comparisons)
+            <= SIGNIFICANCE_LEVEL
+            < compute_smallest_p(needed - 1, comparisons)
+        )
 
 
 def test_holm_correction_matches_r() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.metrics.frechet import compute_frechet_distance
+from benchbed.metrics.fid import compute_frechet_distance
 from benchmarks.speed import data_path, known, metrics, scaling
 from benchmarks.speed.clock import Lap
 from benchmarks.speed.known import KnownAnswer, samples
@@ -36,7 +36,10 @@ def test_ours_finds_the_known_distance(
     count: int, dims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With fewer samples than dimensions, and with more; a worse one beside it is seen as such."""
-    who = {"ours": compute_frechet_distance, "peer": lambda *s: compute_frechet_distance(*s) * (1 + 1e-6)}
+    who = {
+        "ours": compute_frechet_distance,
+        "peer": lambda *s: compute_frechet_distance(*s) * (1 + 1e-6),
+    }
     monkeypatch.setattr(known, "WHO", who)
     made = known.KnownCase("k", count, dims).measure()
     assert made.error("ours") < 1e-12

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from benchbed.metrics.features import disable_reduced_precision
+from benchbed.metrics.distances import disable_reduced_precision
 from benchmarks.speed import harness, machine
 from benchmarks.speed.cases import Sizes, trainings
 from benchmarks.speed.clock import Conditions, Lap

@@ -1,0 +1,251 @@
+"""Tables and progress on the terminal."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from benchbed.api.specs import MetricSpec
+from benchbed.registry.lookup import get_registry
+from benchbed.report.render.tables import format_heading, format_interval, format_number
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from benchbed.utils.progress import TrainingProgress
+
+
+UNLIMITED_COLUMNS = 10_000
+"""Wider than any table."""
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print facts: short ones as lines, lists of records as tables."""
+    console = Console()
+    short = Table(box=None, show_header=False, pad_edge=False)
+    short.add_column(style="bold", no_wrap=True)
+    short.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value and not _is_record_list(value):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            short.add_row(name, Text(shown))
+    console.print(short)
+    for name, value in facts.items():
+        if value and _is_record_list(value):
+            console.print()
+            _print_records(console, name, value)
+
+
+def _is_record_list(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table if it fits the terminal, else one paragraph per record."""
+    table = _build_table(name, rows)
+    unbounded = console.options.update(max_width=UNLIMITED_COLUMNS)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(Text(name, style="bold"))
+    for row in rows:
+        first, *rest = [(key, str(value)) for key, value in row.items() if str(value)]
+        console.print(Text(first[1]))
+        has_names = len(rest) > 1
+        facts = [
+            Text.assemble((f"{key}: " if has_names else "", "dim"), value) for key, value in rest
+        ]
+        console.print(Padding(Text(" · ", style="dim").join(facts), (0, 0, 0, 4)))
+
+
+def _build_table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(title=name, title_justify="left", title_style="bold", pad_edge=False, box=None)
+    columns = [key for key in rows[0] if any(row[key] for row in rows)]
+    for key in columns:
+        table.add_column(key)
+    for row in rows:
+        table.add_row(*(Text(str(row[key])) for key in columns))
+    return table
+
+
+_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def escape_control_characters(text: str) -> str:
+    """Return the text with control characters escaped."""
+    return _CONTROL_PATTERN.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
+
+
+def make_plain_text(text: str, style: str = "") -> Text:
+    """Return text for a rich table, without markup and control characters."""
+    return Text(escape_control_characters(text), style=style)
+
+
+PROGRESS_INTERVAL_SECONDS = 30.0
+"""Interval of progress lines if output is not a terminal."""
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+    """Print rows of the same keys as a table."""
+    console = Console()
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(box=None, pad_edge=False)
+    for position, name in enumerate(rows[0]):
+        table.add_column(name.replace("_", " "), no_wrap=position == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(make_plain_text(str(value)) for value in row.values()))
+    console.print(table)
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds as ``"45 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class ConsoleReporter:
+    """Reporter for the console: a live bar on a terminal, occasional lines elsewhere.
+
+    Everything goes to stderr, so that stdout has only output for scripts. Of several processes of
+    a run, only rank 0 prints.
+    """
+
+    def __init__(self) -> None:
+        is_first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.console = Console(stderr=True, quiet=not is_first_rank)
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
+
+    def __enter__(self) -> ConsoleReporter:
+        if self.console.is_terminal:
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TextColumn("{task.fields[detail]}"),
+            )
+            self._bars = Progress(*columns, console=self.console, refresh_per_second=4)
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def report_message(self, text: str) -> None:
+        """Print a message."""
+        self.console.print(make_plain_text(text))
+
+    def report_progress(self, what: str, done: int, total: int) -> None:
+        """Show progress of a countable activity."""
+        self._show_progress(what, done / total if total else 1.0, f"{done}/{total}")
+
+    def report_training(self, progress: TrainingProgress) -> None:
+        """Show training progress."""
+        speed = f"{progress.images_per_second:.0f} images/s, " if progress.images_per_second else ""
+        losses = ", ".join(f"{name} {loss:.3g}" for name, loss in progress.losses.items())
+        left = (
+            f"{format_duration(progress.seconds_left)} left"
+            if progress.budget_share < 1
+            else "done"
+        )
+        detail = f"{progress.kimg:.1f} kimg, {speed}{left}" + (f"; {losses}" if losses else "")
+        self._show_progress("training", progress.budget_share, detail)
+
+    def report_picture(self, path: Path) -> None:
+        """Print the path of the final samples."""
+        if path.stem == "final":
+            self.report_message(f"Samples: {path}")
+
+    def _show_progress(self, what: str, share: float, detail: str) -> None:
+        if self._bars is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=1.0, detail="")
+            self._bars.update(self._tasks[what], completed=share, detail=detail)
+            return
+        now = time.monotonic()
+        if self.console.quiet:
+            return
+        if now - self._last_line >= PROGRESS_INTERVAL_SECONDS or (
+            what == "training" and share >= 1.0
+        ):
+            self._last_line = now
+            print(f"{what}: {share:.0%}, {detail}", file=sys.stderr, flush=True)
+
+
+class MetricValueLike(Protocol):
+    """Interface that recorded and newly computed values share."""
+
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def baseline(self) -> float | None: ...  # noqa: D102
+    @property
+    def ci_low(self) -> float | None: ...  # noqa: D102
+    @property
+    def ci_high(self) -> float | None: ...  # noqa: D102
+    @property
+    def n_real(self) -> int: ...  # noqa: D102
+    @property
+    def n_fake(self) -> int: ...  # noqa: D102
+    @property
+    def n_baseline(self) -> int: ...  # noqa: D102
+    @property
+    def note(self) -> str: ...  # noqa: D102
+
+
+def build_value_rows(values: Sequence[MetricValueLike]) -> list[dict[str, str]]:
+    """Return one row per value, with its real-vs-real baseline."""
+    specs = get_registry().get_specs(MetricSpec)
+    return [
+        {
+            "metric": format_heading(specs[m.metric]) if m.metric in specs else m.metric,
+            "value": "–" if m.value is None else format_number(m.value),
+            "95 %": ""
+            if m.ci_low is None or m.ci_high is None
+            else format_interval(m.ci_low, m.ci_high),
+            "real vs real": "–"
+            if m.baseline is None
+            else f"{format_number(m.baseline)} (n={m.n_baseline})",
+            "of": _format_counts(m, specs.get(m.metric)),
+            "note": m.note,
+        }
+        for m in values
+    ]
+
+
+def _format_counts(value: MetricValueLike, spec: MetricSpec | None) -> str:
+    if spec is not None and spec.input_kind != "images":
+        return "1 case" if value.n_real == 1 else f"{value.n_real} cases"
+    return f"{value.n_real} real, {value.n_fake} generated"

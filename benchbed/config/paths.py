@@ -1,0 +1,80 @@
+"""Folders that benchbed uses on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+from benchbed.errors import BenchbedError
+from benchbed.utils.files import make_folder
+
+
+def get_cache_folder() -> Path:
+    """Return the folder of prepared data and weights: ``$BENCHBED_CACHE``, else the default."""
+    chosen = os.environ.get("BENCHBED_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("benchbed"))
+
+
+def resolve_data_root(option: Path | None = None) -> Path:
+    """Return the folder of real data: the option, else ``$BENCHBED_DATA``, else in the cache.
+
+    Raises:
+        BenchbedError: The given folder does not exist.
+    """
+    variable = os.environ.get("BENCHBED_DATA")
+    if option is not None:
+        chosen, source = option.expanduser(), "--data-root"
+    elif variable:
+        chosen, source = Path(variable).expanduser(), "$BENCHBED_DATA"
+    else:
+        return get_cache_folder() / "data"
+    if not is_folder(chosen):
+        raise BenchbedError(f"{source} is set to {chosen}, which is not a folder.")
+    return chosen
+
+
+def resolve_results_folder(option: Path | None = None) -> Path:
+    """Return the results folder: the option, else ``$BENCHBED_RESULTS``, else ``./results``."""
+    if option is not None:
+        return option.expanduser()
+    return Path(os.environ.get("BENCHBED_RESULTS", "results")).expanduser()
+
+
+def find_benchmarks_folder() -> Path:
+    """Return the folder of suites and paper values: inside the package, or next to it."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "benchmarks"
+    return inside if inside.is_dir() else package.parent / "benchmarks"
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder exists; False for invalid names."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def ensure_writable(folder: Path, instead: str = "--results or --out") -> Path:
+    """Create `folder` if missing, and check that it is writable.
+
+    Raises:
+        BenchbedError: It cannot be created or written to; the text names the options `instead`.
+    """
+    try:
+        make_folder(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BenchbedError(
+            f"Folder {folder} is not writable ({error.strerror}). Select another with {instead}."
+        ) from error
+    return folder
+
+
+def get_checkpoint_path(folder: Path) -> Path:
+    """Return the checkpoint of a run, from which it resumes and which holds its weights."""
+    return folder / "checkpoints" / "last.pt"

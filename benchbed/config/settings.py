@@ -1,0 +1,196 @@
+"""Settings of a method: validated models, with the source of every default.
+
+pydantic validates; this module attaches the source in the paper and formats errors for the command
+line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from yaml.constructor import ConstructorError
+
+from benchbed.errors import BenchbedError, find_nearest
+
+MAX_YAML_BYTES = 2**20
+"""Maximum size of a YAML file in bytes."""
+
+
+MAX_YAML_VALUES = 100_000
+"""Maximum number of values; an alias counts with its whole content."""
+
+
+MAX_INT_DIGITS = 100
+"""Maximum digits of an integer; longer ones take too long to convert."""
+
+
+MAX_SHOWN_CHARS = 80
+"""Maximum length of a value in an error message."""
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+def parse_settings(model: type[SettingsT], values: Mapping[str, Any], *, owner: str) -> SettingsT:
+    """Validate `values` of the settings of `owner`; other settings keep their defaults.
+
+    Raises:
+        BenchbedError: A name is unknown (with the nearest match) or a value is out of range (with
+            the range).
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise BenchbedError(_format_validation_error(model, error, owner)) from error
+
+
+def _format_validation_error(model: type[BaseModel], error: ValidationError, owner: str) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        close = find_nearest(name, model.model_fields)
+        guess = f"; did you mean {close!r}?" if close else "."
+        return (
+            f"{owner} has no setting {name!r}{guess} Available settings: "
+            f"{', '.join(model.model_fields)}. Run `benchbed show {owner}` for details."
+        )
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return (
+        f"Setting {name!r} of {owner} is {_clip_text(first['input'])}, but {reason}. Run `benchbed "
+        f"show {owner}` for details."
+    )
+
+
+def _clip_text(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
+
+
+def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
+    """Parse ``name=value`` pairs from the command line; values are YAML scalars or lists.
+
+    Raises:
+        BenchbedError: A pair has no ``=``, or its value is not valid YAML.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator or not name.strip():
+            raise BenchbedError(
+                f"--set must be name=value, not {pair!r}; for example --set batch_size=8"
+            )
+        try:
+            values[name.strip()] = _parse_number(_load_plain_yaml(text))
+        except ValueError as error:
+            raise BenchbedError(
+                f"--set {pair!r} cannot be parsed: {text!r} is not a YAML value"
+            ) from (error)
+    return values
+
+
+def _parse_number(value: Any) -> Any:
+    """Convert ``1e-4`` to a number: YAML 1.1 reads it as text, since it has no decimal point."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings.
+
+    Raises:
+        BenchbedError: The file is missing, not valid YAML, or no mapping.
+    """
+    content = read_yaml(path, "settings file")
+    if not isinstance(content, dict):
+        raise BenchbedError(f"Settings file {path} must contain 'name: value' lines.")
+    return {str(name): _parse_number(value) for name, value in content.items()}
+
+
+def read_yaml(path: Path, kind: str) -> Any:
+    """Read the plain values of a YAML file; tags never create objects.
+
+    Raises:
+        BenchbedError: It cannot be read, is not valid YAML, or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_YAML_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BenchbedError(f"The {kind} {path} cannot be read: {reason}.") from error
+    if len(content) > MAX_YAML_BYTES:
+        raise BenchbedError(f"The {kind} {path} is larger than {MAX_YAML_BYTES} bytes.")
+    try:
+        return _load_plain_yaml(content.decode())
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        raise BenchbedError(f"The {kind} {path} is not valid YAML: {text}.") from error
+
+
+class _PlainYamlLoader(yaml.SafeLoader):
+    """YAML loader of plain values that rejects input of exponential cost.
+
+    Merge keys copy all pairs they refer to, and copies of copies multiply, although few of them
+    remain in the result. Base-60 integers take unbounded time.
+    """
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Reject merge keys."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise ConstructorError(
+                    None,
+                    None,
+                    "merge keys (<<) are not supported; write the values out",
+                    key.start_mark,
+                )
+        super().flatten_mapping(node)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Reject integers with too many digits."""
+        if len(node.value) > MAX_INT_DIGITS:
+            raise ConstructorError(
+                None, None, f"a number has more than {MAX_INT_DIGITS} digits", node.start_mark
+            )
+        return super().construct_yaml_int(node)
+
+
+_PlainYamlLoader.add_constructor("tag:yaml.org,2002:int", _PlainYamlLoader.construct_yaml_int)
+
+
+def _load_plain_yaml(text: str) -> Any:
+    """Parse YAML text.
+
+    Raises:
+        ValueError: It is not valid YAML, or too large.
+    """
+    try:
+        reader = _PlainYamlLoader(text)
+        try:
+            result = reader.get_single_data()
+        finally:
+            reader.dispose()
+    # Tags such as !!bool before invalid content raise unrelated errors.
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    pending, count = [result], 0
+    while pending:
+        value = pending.pop()
+        count += 1
+        if count + len(pending) > MAX_YAML_VALUES:
+            raise ValueError(f"it contains more than {MAX_YAML_VALUES} values")
+        if isinstance(value, dict):
+            pending += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set):
+            pending += value
+    return result

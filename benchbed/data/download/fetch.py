@@ -1,0 +1,283 @@
+"""Download open datasets, unpack them, and move them into the data root."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
+
+from benchbed.api.dataset import DownloadSource
+from benchbed.api.specs import DatasetSpec
+from benchbed.data.download.http import Downloader, DownloadError
+from benchbed.data.download.unpack import UnpackError, unpack_archive
+from benchbed.data.sources.cases import collect_cases, find_layouts
+from benchbed.data.sources.resolve import DatasetLocation, describe_missing_dataset, find_dataset
+from benchbed.errors import BenchbedError
+from benchbed.utils.files import hash_json
+
+if TYPE_CHECKING:
+    from benchbed.utils.progress import ProgressCallback
+
+DOWNLOAD_FOLDER = ".downloads"
+"""Folder of the data root for unfinished downloads."""
+
+
+class FetchError(Exception):
+    """The source failed, not the user; the text says what to do."""
+
+
+def fetch_dataset(
+    spec: DatasetSpec,
+    root: Path,
+    *,
+    force: bool,
+    say: Callable[[str], None],
+    counted: ProgressCallback,
+) -> None:
+    """Download a dataset into the data root.
+
+    It appears there only after everything is unpacked and matches the layouts of the spec. After a
+    broken connection or Ctrl-C, the next call resumes.
+
+    Args:
+        spec: The dataset.
+        root: The data root; created if missing.
+        force: Download even if it is present; the existing folder is renamed.
+        say: Receives status messages, one line each.
+        counted: Receives progress.
+
+    Raises:
+        BenchbedError: There is no open download; the dataset is present but cannot be read; the
+            disk is full or not writable; or another process downloads the same.
+        FetchError: There is no connection, or the file is not the expected one.
+    """
+    report = find_dataset(spec, root)
+    if report.layouts and not (force and spec.downloads):
+        _report_existing(report, say)
+        return
+    if not spec.downloads:
+        raise BenchbedError(
+            f"{spec.title} has no open download. {describe_missing_dataset(report)}"
+        )
+    say(f"{spec.title}. Licence: {spec.licence}.")
+    if spec.paper is not None:
+        say(f"Citation: {spec.paper.citation}")
+    with _handle_write_errors(root), _lock_download(spec, root) as folder:
+        archives = [
+            _download(report, download, folder, say, counted) for download in spec.downloads
+        ]
+        staged = _unpack(report, archives, folder, say, counted)
+        _move_folders(report, staged, say)
+        shutil.rmtree(folder)
+
+
+def _report_existing(report: DatasetLocation, say: Callable[[str], None]) -> None:
+    spec = report.spec
+    hint = (
+        "Use --force to download again; the existing folder is renamed."
+        if spec.downloads
+        else "It has no open download, so it cannot be downloaded again."
+    )
+    try:
+        collect_cases(spec, report.layouts, report.root)
+    except BenchbedError as error:
+        raise BenchbedError(
+            f"{spec.title} is present but cannot be read: {error}\n{hint}"
+        ) from error
+    folders = ", ".join(str(folder) for _, folder in report.layouts)
+    say(f"{spec.title} is already present in {folders}. {hint}")
+
+
+@contextmanager
+def _handle_write_errors(root: Path) -> Iterator[None]:
+    try:
+        (root / DOWNLOAD_FOLDER).mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _make_space_error(root) from error
+        raise BenchbedError(
+            f"{error.filename or root} is not writable ({error.strerror}). Select another "
+            "folder with --data-root or $BENCHBED_DATA."
+        ) from error
+
+
+@contextmanager
+def _lock_download(spec: DatasetSpec, root: Path) -> Iterator[Path]:
+    """Lock and yield the folder for unfinished downloads of a dataset."""
+    folder = root / DOWNLOAD_FOLDER / spec.name
+    lock = FileLock(folder.with_name(f"{spec.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise BenchbedError(
+            f"Another process is downloading {spec.name} to {root}. Wait for it or stop it."
+        ) from error
+    try:
+        folder.mkdir(exist_ok=True)
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # empty if nothing was downloaded, or all was moved
+        lock.release()
+
+
+def _download(
+    report: DatasetLocation,
+    download: DownloadSource,
+    folder: Path,
+    say: Callable[[str], None],
+    counted: ProgressCallback,
+) -> Path:
+    """Return the archive in `folder`, downloaded if it is missing."""
+    import logging
+
+    import pooch
+
+    # pooch would print its own messages next to ours.
+    pooch.get_logger().setLevel(logging.WARNING)
+    # Two archives of one dataset may share a name, and a URL may end without one.
+    name = f"{hash_json(download.url)}-{Path(urlsplit(download.url).path).name}"
+    downloader = Downloader(
+        folder / f"{name}.part",
+        lambda done, total: counted(
+            f"{download.target_folder} (MB)", _to_megabytes(done), _to_megabytes(total)
+        ),
+        # The archive, and at least as much again for its content.
+        lambda left, total: _require_disk_space(report.root, left + total),
+    )
+    downloaded = downloader.downloaded_bytes
+    suffix = f", resuming after {_to_megabytes(downloaded)} MB" if downloaded else ""
+    if not (folder / name).exists():
+        say(f"{download.target_folder}: {download.url}{suffix}")
+    checksum = f"sha256:{download.sha256}" if download.sha256 else None
+    try:
+        pooch.retrieve(download.url, checksum, name, folder, downloader=downloader)
+    except DownloadError as error:
+        raise FetchError(
+            _format_download_failure(report, download, str(error), downloader.downloaded_bytes)
+        ) from error
+    except ValueError as error:
+        reason = f"SHA-256 mismatch, expected {download.sha256}"
+        raise FetchError(_format_rejection(report, download.url, reason)) from error
+    if checksum is None:
+        say(
+            f"SHA-256 of {download.target_folder}: {pooch.file_hash(str(folder / name))}. The "
+            "source "
+            "publishes no checksum; note this one to detect changes later."
+        )
+    return folder / name
+
+
+def _format_download_failure(
+    report: DatasetLocation, download: DownloadSource, reason: str, downloaded: int
+) -> str:
+    hint = (
+        f"{_to_megabytes(downloaded)} MB are saved. Repeat the command to resume."
+        if downloaded
+        else "Repeat the command to try again."
+    )
+    return (
+        f"Download of {download.url} failed: {reason}. {hint}\n{describe_missing_dataset(report)}"
+    )
+
+
+def _format_rejection(report: DatasetLocation, source: str, reason: str) -> str:
+    return (
+        f"The file from {source} is rejected and deleted: {reason}. Repeat the command to try "
+        f"again.\n{describe_missing_dataset(report)}"
+    )
+
+
+def _unpack(
+    report: DatasetLocation,
+    archives: list[Path],
+    folder: Path,
+    say: Callable[[str], None],
+    counted: ProgressCallback,
+) -> Path:
+    spec = report.spec
+    staged = folder / "unpacked"
+    shutil.rmtree(staged, ignore_errors=True)
+    say("Unpacking.")
+    for download, archive in zip(spec.downloads, archives, strict=True):
+        try:
+            unpack_archive(
+                archive,
+                staged / download.target_folder,
+                partial(counted, f"{download.target_folder}, files"),
+                partial(_require_disk_space, report.root),
+            )
+        except UnpackError as error:
+            archive.unlink()
+            raise FetchError(_format_rejection(report, download.url, str(error))) from error
+    reason = _find_mismatch(spec, staged)
+    if reason is not None:
+        shutil.rmtree(folder)
+        raise FetchError(_format_rejection(report, "the source", reason))
+    return staged
+
+
+def _find_mismatch(spec: DatasetSpec, staged: Path) -> str | None:
+    """Return why the unpacked files are not the dataset, or None if they are."""
+    try:
+        layouts = find_layouts(spec, staged)
+        return (
+            None
+            if collect_cases(spec, layouts, staged).cases
+            else ("it contains none of the expected folders")
+        )
+    except BenchbedError as error:
+        # The temporary folder is deleted, so its path is of no use; the layout follows the message.
+        return str(error).replace(f"{staged}/", "").partition(";")[0]
+
+
+def _move_folders(report: DatasetLocation, staged: Path, say: Callable[[str], None]) -> None:
+    """Move the unpacked folders into the data root; rename what is in the way."""
+    root = report.root
+    new = sorted(staged.iterdir())
+    names = {folder.name.lower() for folder in new}
+    existing = [entry for entry in sorted(root.iterdir()) if entry.name.lower() in names]
+    for old in (*existing, *(folder for _, folder in report.layouts if folder != root)):
+        if old.exists():
+            backup = _find_free_name(old)
+            old.rename(backup)
+            say(
+                f"The previous content of {old} is now in {backup}. Delete it when you no longer "
+                "need it."
+            )
+    for folder in new:
+        folder.rename(root / folder.name)
+
+
+def _find_free_name(path: Path) -> Path:
+    number = 1
+    while (backup := path.with_name(f"{path.name}.old-{number}")).exists():
+        number += 1
+    return backup
+
+
+def _require_disk_space(root: Path, required: int) -> None:
+    free = shutil.disk_usage(root / DOWNLOAD_FOLDER).free
+    if required > free:
+        raise _make_space_error(
+            root, f": {_to_megabytes(required)} MB required, {free // 10**6} MB free"
+        )
+
+
+def _make_space_error(root: Path, numbers: str = "") -> BenchbedError:
+    return BenchbedError(
+        f"Not enough disk space in {root}{numbers}. Free some space and repeat the command to "
+        "resume, or select another folder with --data-root or $BENCHBED_DATA."
+    )
+
+
+def _to_megabytes(count: int) -> int:
+    return -(-count // 10**6)

@@ -1,0 +1,1 @@
+"""Decoding of image and volume files into arrays."""

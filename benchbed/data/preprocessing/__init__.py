@@ -1,0 +1,1 @@
+"""From decoded cases to prepared arrays."""

@@ -1,0 +1,1 @@
+"""Where cases come from: dataset folders, single folders, phantoms."""

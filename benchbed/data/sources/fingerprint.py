@@ -1,0 +1,185 @@
+"""Hash and decode files once; the fingerprint shows that two machines have the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchbed.config import paths
+from benchbed.data.io.formats import VOLUME_SUFFIXES
+from benchbed.data.io.images import read_image, read_mask
+from benchbed.data.sources.cases import Collection
+from benchbed.errors import BenchbedError
+from benchbed.utils.files import hash_json, write_json
+
+FileFacts = dict[str, str]
+"""``sha256`` of a file, with ``shape``, or ``error`` if it cannot be decoded; for a mask that is a
+volume also ``largest``, its largest label."""
+
+_SAVE_EVERY = 4000
+
+_SHAPE_PATTERN = re.compile(r"[0-9]+(x[0-9]+)*")
+
+
+def collect_file_facts(
+    collection: Collection,
+    advance: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[Path, FileFacts]:
+    """Hash and decode every file of a collection; results are cached until a file changes."""
+    files = [(role, path) for case in collection.cases for role, path in case.files.items()]
+    return compute_file_facts(collection.spec.name, files, advance, say)
+
+
+def compute_file_facts(
+    name: str,
+    files: Sequence[tuple[str, Path]],
+    advance: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[Path, FileFacts]:
+    """Hash and decode files; results are cached until a file changes.
+
+    `say` receives one message if the cache is not writable.
+    """
+    memory = _FactStore(name, say)
+    facts: dict[Path, FileFacts] = {}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for (_, path), entry in zip(
+            files, pool.map(lambda f: memory.get_facts(*f), files), strict=True
+        ):
+            facts[path] = entry
+            advance()
+            if len(facts) % _SAVE_EVERY == 0:
+                memory.save()
+    memory.save()
+    return facts
+
+
+def find_undecodable(facts: dict[Path, FileFacts]) -> dict[Path, str]:
+    """Return the files that cannot be decoded, with the reason."""
+    return {path: entry["error"] for path, entry in facts.items() if "error" in entry}
+
+
+def compute_fingerprint(collection: Collection, facts: dict[Path, FileFacts]) -> str:
+    """Hash names, splits, shapes and contents of the cases to 16 hexadecimal digits."""
+    entries = [
+        [case.id, case.split, case.label]
+        + [[role, facts[path]["shape"], facts[path]["sha256"]] for role, path in case.files.items()]
+        for case in collection.cases
+    ]
+    return hash_json(entries, 16)
+
+
+def compute_content_fingerprint(name: str, chunks: Sequence[bytes]) -> str:
+    """Hash a phantom's name and pixels to 16 hexadecimal digits."""
+    state = hashlib.sha256(name.encode())
+    for chunk in chunks:
+        state.update(chunk)
+    return state.hexdigest()[:16]
+
+
+class _FactStore:
+    def __init__(self, name: str, say: Callable[[str], None]) -> None:
+        self.file = paths.get_cache_folder() / "index" / f"{name}.json"
+        self.known = _load_facts(self.file)
+        self.changed = False
+        self.writable = True
+        self._say = say
+
+    def get_facts(self, role: str, path: Path) -> FileFacts:
+        try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                return {"error": f"{path} cannot be decoded: not a file."}
+            key = f"{role}:{path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+            if not _is_complete(role, path, self.known.get(key, {})):
+                self.known[key] = _read_facts(role, path)
+                self.changed = True
+        except OSError as error:
+            return {"error": f"{path} cannot be read: {error.strerror}."}
+        return self.known[key]
+
+    def save(self) -> None:
+        """Save the known facts, while other threads may add more."""
+        if not self.changed or not self.writable:
+            return
+        self.changed = False
+        try:
+            # A copy, since other threads add entries meanwhile.
+            write_json(self.file, dict(self.known))
+        except OSError as error:
+            self.writable = False
+            self._say(
+                f"The file index {self.file} is not writable ({error.strerror}), so the files "
+                "are read again next time. Select another cache with $BENCHBED_CACHE."
+            )
+
+
+def _load_facts(file: Path) -> dict[str, FileFacts]:
+    """Load the cached facts; damaged entries are dropped and computed again."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = content.items() if isinstance(content, dict) else ()
+    return {key: entry for key, entry in entries if _is_fact_entry(entry)}
+
+
+def _is_fact_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and "sha256" in entry
+        and ("shape" in entry or "error" in entry)
+        and all(isinstance(value, str) for value in entry.values())
+        and all(_SHAPE_PATTERN.fullmatch(entry.get(name, "0")) for name in ("shape", "largest"))
+    )
+
+
+def _is_complete(role: str, path: Path, facts: FileFacts) -> bool:
+    """Return whether all facts are present; caches of older versions lack some."""
+    required = ("shape", "largest") if _is_label_file(role, path) else ("shape",)
+    return "error" in facts or all(name in facts for name in required)
+
+
+def _is_label_file(role: str, path: Path) -> bool:
+    return role == "mask" and _is_volume(path)
+
+
+def _is_volume(path: Path) -> bool:
+    return path.name.lower().endswith(VOLUME_SUFFIXES)
+
+
+def _read_facts(role: str, path: Path) -> FileFacts:
+    with path.open("rb") as file:
+        facts = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    try:
+        return facts | _read_content(role, path)
+    except BenchbedError as error:
+        return {**facts, "error": str(error)}
+
+
+def _read_content(role: str, path: Path) -> FileFacts:
+    """Decode a file and return its facts.
+
+    The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask.
+    """
+    if not _is_volume(path):
+        pixels = read_image(path, 3) if role == "image" else read_mask(path)
+        return {"shape": _format_shape(pixels.shape[:2])}
+    # nibabel is slow to import, and images do not need it.
+    from benchbed.data.io.volumes import read_label_volume, read_volume
+
+    if _is_label_file(role, path):
+        codes = read_label_volume(path, {})
+        return {"shape": _format_shape(codes.shape), "largest": str(codes.max())}
+    return {"shape": _format_shape(read_volume(path).shape)}
+
+
+def _format_shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

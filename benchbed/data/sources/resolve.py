@@ -1,0 +1,139 @@
+"""Resolve a dataset to real files or to its phantom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchbed.api.dataset import Layout, LayoutPart
+from benchbed.api.specs import DatasetSpec
+from benchbed.config import paths
+from benchbed.config.run_config import Source
+from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
+from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
+
+FOLDER_PREFIX = "folder:"
+"""Prefix of a dataset that is a folder of images."""
+
+
+NIFTI_PREFIX = "nifti:"
+"""Prefix of a dataset that is a folder of volumes."""
+
+
+@dataclass(frozen=True)
+class DatasetLocation:
+    """Where a dataset is on this machine, if anywhere.
+
+    Attributes:
+        spec: The dataset.
+        root: The data root that was searched.
+        layouts: Layouts found, with their folders.
+    """
+
+    spec: DatasetSpec
+    root: Path
+    layouts: tuple[tuple[Layout, Path], ...]
+
+
+def resolve_dataset_spec(name: str) -> DatasetSpec:
+    """Return the spec of a named dataset, of ``folder:PATH`` or of ``nifti:PATH``.
+
+    Raises:
+        BenchbedError: There is no such dataset or folder.
+    """
+    path = parse_folder_path(name)
+    if path is None:
+        return get_registry().get_spec(DatasetSpec, name)
+    if not paths.is_folder(path):
+        raise BenchbedError(f"{name.partition(':')[0]}: {path} is not a folder.")
+    if name.startswith(FOLDER_PREFIX):
+        return _build_folder_spec(path)
+    # nibabel is slow to import, and images do not need it.
+    from benchbed.data.sources.nifti import build_nifti_spec
+
+    return build_nifti_spec(path)
+
+
+def parse_folder_path(name: str) -> Path | None:
+    """Return the folder of ``folder:PATH`` or ``nifti:PATH``, or None for a named dataset."""
+    for prefix in (FOLDER_PREFIX, NIFTI_PREFIX):
+        if name.startswith(prefix):
+            return Path(name.removeprefix(prefix)).expanduser()
+    return None
+
+
+def find_dataset(spec: DatasetSpec, root: Path) -> DatasetLocation:
+    """Search for a dataset under the data root."""
+    return DatasetLocation(spec, root, tuple(find_layouts(spec, root)))
+
+
+def resolve_collection(
+    name: str,
+    source: Source = "auto",
+    data_root: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Collection:
+    """Resolve a dataset to cases of the requested source.
+
+    Args:
+        name: Name of the dataset, ``folder:PATH`` or ``nifti:PATH``.
+        source: ``"auto"`` uses real data if found, else the phantom.
+        data_root: Folder to search; None for the default.
+        say: Receives one message on the source in use.
+
+    Raises:
+        BenchbedError: Real data were requested but are missing or do not match; or there is no
+            phantom.
+    """
+    spec = resolve_dataset_spec(name)
+    folder = parse_folder_path(name)
+    if folder is not None:
+        say(f"Data: {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
+        return collect_cases(spec, [(spec.layouts[0], folder)], folder)
+    root = paths.resolve_data_root(data_root)
+    report = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root, ())
+    if report.layouts:
+        folders = ", ".join(str(folder) for _, folder in report.layouts)
+        say(f"Data: {spec.title}, real images in {folders}.")
+        return collect_cases(spec, report.layouts, root)
+    if source == "real":
+        raise BenchbedError(describe_missing_dataset(report))
+    if spec.phantom is None:
+        raise BenchbedError(f"{spec.name} has no phantom. {describe_missing_dataset(report)}")
+    reason = "" if source == "phantom" else f" (no real images found in {root})"
+    say(f"Data: phantom of {spec.title}{reason}. Its metrics do not apply to real images.")
+    return Collection(spec, "phantom")
+
+
+def describe_missing_dataset(report: DatasetLocation) -> str:
+    """Describe where a dataset was searched for, what is expected, and how to get it."""
+    spec = report.spec
+    folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
+    pictures = "\n".join(layout.diagram for layout in spec.layouts)
+    command = f"`benchbed data fetch {spec.name}`, or manually: " if spec.downloads else ""
+    return (
+        f"{spec.title} not found in {report.root} (searched: {folders}). Select another folder "
+        f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{pictures}\nHow to get it: "
+        f"{command}{spec.access_instructions}"
+    )
+
+
+def _build_folder_spec(folder: Path) -> DatasetSpec:
+    masks = folder / "masks"
+    images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
+    layout = Layout(
+        folders=(folder.name,),
+        parts=(LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
+        diagram="  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
+        "FOLDER/masks/NAME.*",
+    )
+    return DatasetSpec(
+        name="folder",
+        title=f"the folder {folder.name}",
+        modality="pictures",
+        licence="owned by the user",
+        access_instructions="provided by the user.",
+        layouts=(layout,),
+    )

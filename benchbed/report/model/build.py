@@ -1,0 +1,382 @@
+"""Build leaderboards from the frame of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.model.comparisons import build_comparisons
+from benchbed.report.model.leaderboard import (
+    BudgetCurve,
+    BudgetFigure,
+    BudgetPanel,
+    Cell,
+    Footnote,
+    Leaderboard,
+    Row,
+    Table,
+)
+from benchbed.report.model.paper_values import (
+    ReferencePaper,
+    ReferenceRow,
+    ReferenceTable,
+    compare_with_paper,
+    list_differences,
+)
+from benchbed.report.model.rows import (
+    IDENTITY_FIELDS,
+    RowIdentity,
+    SettingNames,
+    build_labels,
+    build_rows,
+    format_conditions,
+    iter_runs,
+    list_identities,
+    list_warnings,
+    mark_best,
+    mark_ties,
+)
+from benchbed.results.record import MeasuredMetric, Record, is_usable_value
+from benchbed.utils.files import hash_json
+
+EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_budget", "precision"]
+"""Columns that are equal within a figure: those of a table except dataset and budget."""
+
+
+def build_budget_figures(
+    board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
+) -> tuple[BudgetFigure, ...]:
+    """Return a figure per source and set of conditions with a method that has two budgets."""
+    usable = table[(table["state"] == "finished") & table["value"].notna() & table["kimg"].notna()]
+    found: list[BudgetFigure] = []
+    for values, group in usable.groupby(EQUAL_FIELDS, sort=True):
+        shared = dict(zip(EQUAL_FIELDS, values, strict=True))
+        budgets = group.groupby(["data", "metric", *IDENTITY_FIELDS])["kimg"]
+        several = group[budgets.transform("nunique") > 1]
+        names = build_labels(several, always)
+        panels = tuple(
+            BudgetPanel(dataset, spec, courses)
+            for dataset, mine in _iter_datasets(several)
+            for spec in metrics
+            if spec.direction != "none"
+            and (courses := tuple(_iter_curves(mine[mine["metric"] == spec.name], names)))
+        )
+        if panels:
+            found.append(_build_figure(board, shared, panels))
+    return tuple(found)
+
+
+def _iter_datasets(values: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield dataset names with their values; different data of one name are numbered."""
+    for dataset, mine in values.groupby("dataset", sort=True):
+        versions = list(mine.groupby("data", sort=True))
+        for number, (_, same) in enumerate(versions, start=1):
+            yield f"{dataset} ({number})" if len(versions) > 1 else str(dataset), same
+
+
+def _build_figure(
+    board: str, shared: dict[str, Any], panels: tuple[BudgetPanel, ...]
+) -> BudgetFigure:
+    same = {name: str(value) for name, value in shared.items()}
+    return BudgetFigure(
+        title=f"{shared['source']}, {format_conditions({**shared, 'budget': 'by budget'})}",
+        name=f"{board}-budgets-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}",
+        panels=panels,
+    )
+
+
+def _iter_curves(values: pd.DataFrame, names: Mapping[RowIdentity, str]) -> Iterator[BudgetCurve]:
+    # Of several runs of one seed the last one is used, as in the tables.
+    found: dict[RowIdentity, dict[tuple[float, int], float]] = {}
+    rows = zip(values["kimg"], values["seed"], values["value"], strict=True)
+    for key, (kimg, seed, value) in zip(list_identities(values), rows, strict=True):
+        found.setdefault(key, {})[float(kimg), int(seed)] = float(value)
+    for key, label in names.items():
+        if key in found:
+            curve = sorted(found[key].items())
+            yield BudgetCurve(label, tuple((kimg, value) for (kimg, _), value in curve))
+
+
+SHARED_FIELDS = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
+          "reference_split", "protocol", "precision"]  # fmt: skip
+
+
+REFERENCE_FIELDS = ["run", "method", "settings", "regime", "generator", "real_share"]
+"""Columns that identify the matching line of a paper's table."""
+
+
+def build_overview(
+    table: pd.DataFrame, task: str, metrics: Mapping[str, MetricSpec]
+) -> Leaderboard:
+    """Return the leaderboard of all records of one task, with one table per protocol."""
+    subset = table[table["task"] == task]
+    tables = tuple(_build_table(shared, group, metrics) for shared, group in _iter_groups(subset))
+    compared = build_comparisons(task, subset, list(metrics.values()), {})
+    return Leaderboard(task, f"Task {task}: all runs", tables, comparisons=compared)
+
+
+def build_paper_leaderboard(
+    table: pd.DataFrame,
+    paper: ReferencePaper,
+    reference: ReferenceTable,
+    metrics: Mapping[str, MetricSpec],
+) -> Leaderboard:
+    """Return the leaderboard of one table of a paper."""
+    subset = table[table["task"] == reference.task]
+    described_runs = subset[REFERENCE_FIELDS].drop_duplicates("run")
+    matching = [run["run"] for run in iter_runs(described_runs) if reference.find_key(run)]
+    subset = subset[subset["run"].isin(matching)]
+    tables: list[Table] = []
+    missing: list[str] = []
+    for line in reference.rows:
+        groups = list(_iter_groups(subset[subset["dataset"].isin(list(line.datasets))]))
+        tables += [_build_table(s, g, metrics, (paper, reference, line)) for s, g in groups]
+        if not groups:
+            missing.append(f"{line.label}: no run yet on {', '.join(line.datasets)}.")
+    name = f"{paper.paper}-{reference.name}"
+    names = list(dict.fromkeys(metric.metric for metric in reference.metrics.values()))
+    selected = subset[subset["dataset"].isin({d for line in reference.rows for d in line.datasets})]
+    columns = [metrics[m] for m in names]
+    return Leaderboard(
+        name,
+        reference.title,
+        tuple(tables),
+        (paper.citation, *(paper.notes[key] for key in reference.notes)),
+        tuple(missing),
+        build_comparisons(name, selected, columns, reference.distinguishing_settings),
+        build_budget_figures(name, selected, columns, reference.distinguishing_settings),
+    )
+
+
+def _iter_groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]]:
+    for values, group in table.groupby(SHARED_FIELDS, sort=True):
+        yield dict(zip(SHARED_FIELDS, values, strict=True)), group
+
+
+_Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]
+
+
+def _build_table(
+    shared: dict[str, Any],
+    group: pd.DataFrame,
+    metrics: Mapping[str, MetricSpec],
+    reference: _Reference | None = None,
+) -> Table:
+    names = set(group["metric"].dropna().unique())
+    if reference is not None:
+        # A metric of the paper has its column even if no run has a value for it.
+        names |= {metric.metric for metric in reference[1].metrics.values()}
+    ordered = tuple(metrics[name] for name in metrics if name in names)
+    fixed = reference[1].distinguishing_settings if reference is not None else {}
+    parts = build_rows(group, ordered, fixed)
+    lines, warnings = mark_ties(mark_best([row for row, _ in parts], ordered), ordered)
+    notes: tuple[str, ...] = ()
+    marks = _FootnoteMarks()
+    if reference is None:
+        lines = [marks.mark_row(row) for row in lines]
+    else:
+        runs_of_rows = [run for _, run in parts]
+        pairs = zip(lines, runs_of_rows, strict=True)
+        lines = [
+            _add_paper_values(marks.mark_row(row), run, reference, marks) for row, run in pairs
+        ]
+        lines += _build_published_rows(ordered, reference, marks)
+        paper, _, printed = reference
+        notes = (f"Data of the paper: {printed.data}.", *(paper.notes[k] for k in printed.notes))
+    return Table(
+        title=f"{shared['dataset']} ({shared['source']}), {format_conditions(shared)}",
+        protocol=shared,
+        metrics=ordered,
+        rows=tuple(lines),
+        seeds=tuple(sorted(int(seed) for seed in group["seed"].unique())),
+        baselines=_compute_baselines(group),
+        paper=reference[2].label if reference else None,
+        notes=notes,
+        footnotes=marks.footnotes,
+        warnings=(*list_warnings(group, fixed), *warnings),
+    )
+
+
+class _FootnoteMarks:
+    """Footnotes of a table, lettered in order of first use."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+
+    def mark_texts(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """Return the marks of some texts, adding a footnote for each new one."""
+        return tuple(self._marks.setdefault(t, _format_letter(len(self._marks))) for t in texts)
+
+    def mark_row(self, row: Row) -> Row:
+        """Return the row, marked with a footnote on its import if it was imported."""
+        return replace(row, marks=self.mark_texts([row.import_note])) if row.import_note else row
+
+    def mark_cell(self, line: str, metric: str, reference: _Reference) -> tuple[str, ...]:
+        """Return the marks of a paper's value; `line` and `metric` are keys of its table."""
+        paper, table, row = reference
+        notes = (note for note in (*table.cells, *row.cells) if note.is_for_cell(line, metric))
+        return self.mark_texts(
+            paper.notes[key] for key in dict.fromkeys(note.note for note in notes)
+        )
+
+    @property
+    def footnotes(self) -> tuple[Footnote, ...]:
+        """The footnotes in use."""
+        return tuple(Footnote(mark, text) for text, mark in self._marks.items())
+
+
+def _format_letter(count: int) -> str:
+    return (_format_letter(count // 26 - 1) if count > 25 else "") + "abcdefghijklmnopqrstuvwxyz"[
+        count % 26
+    ]
+
+
+def _add_paper_values(
+    row: Row, run: Mapping[str, Any], reference: _Reference, marks: _FootnoteMarks
+) -> Row:
+    _, table, printed_row = reference
+    line = table.find_key(run) or ""
+    reasons = list_differences(table, printed_row, run)
+    cells = dict(row.cells)
+    columns = list(cells)
+    for key, metric in sorted(table.metrics.items(), key=lambda m: columns.index(m[1].metric)):
+        printed = printed_row.values.get(line, {}).get(key)
+        cell = cells.get(metric.metric)
+        if printed is None or cell is None:
+            continue
+        word = None
+        if cell.mean is not None:
+            word = compare_with_paper(cell.mean, printed, metric.direction, reasons)
+        cells[metric.metric] = replace(
+            cell, paper_value=printed, verdict=word, marks=marks.mark_cell(line, key, reference)
+        )
+    return replace(row, cells=cells)
+
+
+def _build_published_rows(
+    metrics: Sequence[MetricSpec], reference: _Reference, marks: _FootnoteMarks
+) -> list[Row]:
+    """Return the lines of the paper's table that no method here implements."""
+    _, table, printed_row = reference
+    lines: list[Row] = []
+    for key, line in table.methods.items():
+        if line.method is not None or key not in printed_row.values:
+            continue
+        cells = {spec.name: Cell({}) for spec in metrics}
+        for name, value in printed_row.values[key].items():
+            cells[table.metrics[name].metric] = Cell(
+                {}, value, marks=marks.mark_cell(key, name, reference)
+            )
+        lines.append(Row(f"{line.label} (as published)", "", (), (), (), cells))
+    return lines
+
+
+def _compute_baselines(group: pd.DataFrame) -> dict[str, tuple[float, int]]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    columns = (group[name] for name in ("metric", "floor", "n_floor"))
+    for metric, value, count in zip(*columns, strict=True):
+        if pd.notna(value):
+            found.setdefault(metric, []).append((value, count))
+    return {
+        metric: (fmean(value for value, _ in parts), int(fmean(count for _, count in parts)))
+        for metric, parts in sorted(found.items())
+    }
+
+
+COLUMNS = (
+    "run", "state", "method", "trained_on", "regime", "generator", "pair_count", "real_share",
+    "settings", "settings_hash",
+    "dataset", "source", "fingerprint",
+    "task", "preset", "size", "budget", "kimg", "samples", "reference_split", "protocol",
+    "data", "conditions", "but_budget", "precision",
+    "seed", "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high",
+    "recipe", "note",
+    "images_per_second", "seconds", "peak_memory_bytes", "imported",
+)  # fmt: skip
+
+
+DATA_FIELDS = ("dataset", "fingerprint", "channels", "framing")
+"""Protocol fields that depend on the dataset; the others can be equal for several."""
+
+
+BUDGET_FIELDS = ("kimg", "seconds")
+"""Protocol fields that limit the training."""
+
+
+def build_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Return one row per metric of every record, and one without a metric for a diverged run.
+
+    The order of the rows does not depend on that of the records. A value that is not usable is in
+    column `lost` as text instead of `value`, so that it enters no mean, rank or test.
+    """
+    rows = [row for record in records for row in _build_rows(record)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values(
+        ["protocol", "precision", "method", "trained_on", "settings_hash", "seed", "run", "metric"],
+        kind="stable",
+    )
+
+
+def _build_rows(record: Record) -> list[dict[str, object]]:
+    protocol = record.protocol
+    kimg, seconds = protocol["kimg"], protocol["seconds"]
+    conditions = {name: v for name, v in protocol.items() if name not in DATA_FIELDS}
+    common: dict[str, object] = {
+        "run": record.id,
+        "state": record.state,
+        "method": record.method,
+        "trained_on": ", ".join(
+            p.label for p in (record.pairs, record.pseudo_labels) if p is not None
+        ),
+        "regime": "" if record.pairs is None else record.pairs.regime,
+        "generator": "" if record.pairs is None else record.pairs.generator or "",
+        "pair_count": 0 if record.pairs is None else record.pairs.count,
+        "real_share": 1.0 if record.pairs is None else record.pairs.real_share,
+        "settings": record.settings,
+        "settings_hash": hash_json(record.settings),
+        "dataset": record.dataset,
+        "source": record.source,
+        "fingerprint": record.fingerprint,
+        "task": record.task,
+        "preset": protocol["preset"],
+        "size": protocol["size"],
+        "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
+        "kimg": kimg,
+        "samples": protocol["samples"],
+        "reference_split": protocol["reference_split"],
+        "protocol": record.protocol_hash,
+        "data": hash_json({name: protocol[name] for name in DATA_FIELDS if name in protocol}),
+        "conditions": hash_json(conditions),
+        "but_budget": hash_json({k: v for k, v in conditions.items() if k not in BUDGET_FIELDS}),
+        "precision": record.precision,
+        "seed": record.seed,
+        "lost": "",
+        "images_per_second": record.training.images_per_second,
+        "seconds": record.training.seconds,
+        "peak_memory_bytes": record.training.peak_memory_bytes,
+        "imported": _describe_origin(record),
+    }
+    return [{**common, **_convert_metric(metric)} for metric in record.metrics] or [common]
+
+
+def _convert_metric(metric: MeasuredMetric) -> dict[str, object]:
+    found: dict[str, object] = metric.model_dump()
+    if metric.value is not None and not metric.is_usable:
+        found |= {"value": None, "lost": f"{metric.value:g}"}
+    if not (
+        metric.is_usable and is_usable_value(metric.ci_low) and is_usable_value(metric.ci_high)
+    ):
+        found |= {"low": None, "high": None}
+    if not is_usable_value(metric.baseline):
+        found["floor"] = None
+    return found
+
+
+def _describe_origin(record: Record) -> str:
+    origin = record.imported
+    return "" if origin is None else f"{origin.archive_name} (SHA-256 {origin.sha256[:12]})"

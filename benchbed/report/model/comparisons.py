@@ -1,0 +1,312 @@
+"""Compare methods over all datasets of one source under equal conditions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.model.leaderboard import (
+    MethodComparison,
+    MethodPair,
+    MethodRank,
+    MetricComparison,
+)
+from benchbed.report.model.rows import (
+    RowIdentity,
+    SettingNames,
+    build_labels,
+    format_conditions,
+    list_identities,
+)
+from benchbed.report.significance import (
+    MIN_BOOTSTRAP_SEEDS,
+    MIN_FRIEDMAN_DATASETS,
+    SIGNIFICANCE_LEVEL,
+    apply_holm,
+    compute_smallest_p,
+    count_required_pairs,
+)
+from benchbed.utils.files import hash_json
+
+CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
+              "conditions", "precision"]  # fmt: skip
+"""Columns that are equal within a comparison: those of a table except the dataset's own."""
+
+
+MAX_METHODS = 50
+"""Above it only ranks are reported: pairs would be unreadable, and none significant after the
+correction for their number."""
+
+
+def build_comparisons(
+    board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
+) -> tuple[MethodComparison, ...]:
+    """Return a comparison per source and set of conditions with two methods on two datasets."""
+    found: list[MethodComparison] = []
+    for values, group in table.groupby(CONDITION_FIELDS, sort=True):
+        shared = dict(zip(CONDITION_FIELDS, values, strict=True))
+        selected = _select_protocols(group)
+        if selected["dataset"].nunique() < 2:
+            continue
+        usable = selected[(selected["state"] == "finished") & selected["value"].notna()]
+        by_metric = dict(iter(usable.groupby("metric", sort=False)))
+        parts = [
+            _compare_metric(by_metric[spec.name], _select_diverged(selected, spec), spec, always)
+            for spec in metrics
+            if spec.direction != "none" and spec.name in by_metric
+        ]
+        compared = [part for part in parts if part is not None]
+        if compared:
+            found.append(_build_comparison(board, shared, compared))
+    return tuple(found)
+
+
+def _select_diverged(table: pd.DataFrame, spec: MetricSpec) -> pd.DataFrame:
+    """Return the rows of runs that diverged, or whose value of this metric is unusable."""
+    lost = (table["metric"] == spec.name) & (table["lost"] != "")
+    return table[(table["state"] == "diverged") | lost]
+
+
+def _select_protocols(group: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with one protocol per dataset, so that no dataset counts twice.
+
+    The protocol with the most values is used, the first by hash if several have as many.
+    """
+    counts = group.groupby(["dataset", "protocol"], sort=True)["value"].count().reset_index()
+    order = counts.sort_values(["dataset", "value"], ascending=[True, False], kind="stable")
+    return group[group["protocol"].isin(order.drop_duplicates("dataset")["protocol"])]
+
+
+def _build_comparison(
+    board: str, shared: dict[str, Any], metrics: Sequence[MetricComparison]
+) -> MethodComparison:
+    # Warnings that apply to every metric are given once.
+    common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
+    own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
+    same = {name: str(value) for name, value in shared.items()}
+    return MethodComparison(
+        title=f"{shared['source']}, {format_conditions(shared)}",
+        name=f"{board}-ranks-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}",
+        shared=shared,
+        datasets=tuple(sorted({name for m in metrics for name in m.datasets})),
+        metrics=tuple(own),
+        warnings=tuple(common),
+    )
+
+
+_Values = dict[RowIdentity, dict[tuple[str, int], float]]
+"""From a method to its values by dataset and seed."""
+
+
+def _compare_metric(
+    known: pd.DataFrame, diverged: pd.DataFrame, spec: MetricSpec, always: SettingNames
+) -> MetricComparison | None:
+    """Compare the methods by one metric; None if no two share two datasets."""
+    values: _Values = {}
+    blocks = zip(known["dataset"], map(int, known["seed"]), strict=True)
+    for key, block, value in zip(list_identities(known), blocks, known["value"], strict=True):
+        values.setdefault(key, {})[block] = float(value)
+    selected, pairs = _find_largest_block(values)
+    datasets = tuple(sorted({dataset for dataset, _ in pairs}))
+    if len(selected) < 2 or len(datasets) < 2:
+        return None
+    names = build_labels(known, always)
+    others = [label for key, label in names.items() if key not in selected]
+    if others:
+        names = build_labels(known[[key in selected for key in list_identities(known)]], always)
+    # From here on larger is better.
+    sign = 1.0 if spec.direction == "up" else -1.0
+    scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
+    warnings = [*_describe_divergence(diverged, names), *_describe_omitted(others)]
+    return _rank_methods(
+        spec, [dataset for dataset, _ in pairs], list(names.values()), scores, warnings
+    )
+
+
+def _find_largest_block(values: _Values) -> tuple[set[RowIdentity], list[tuple[str, int]]]:
+    """Return the methods and (dataset, seed) pairs without gaps that have the most values.
+
+    Each method's pairs, with all methods that have those pairs too, are a candidate. Ties go to
+    the candidate with more methods, then to the first.
+    """
+    by_pairs: dict[frozenset[tuple[str, int]], list[RowIdentity]] = {}
+    for key, of_method in values.items():
+        by_pairs.setdefault(frozenset(of_method), []).append(key)
+    methods: set[RowIdentity] = set()
+    pairs: list[tuple[str, int]] = []
+    for cells in by_pairs:
+        having = {key for other, keys in by_pairs.items() if cells <= other for key in keys}
+        if (len(having) * len(cells), len(having)) > (len(methods) * len(pairs), len(methods)):
+            methods, pairs = having, sorted(cells)
+    return methods, pairs
+
+
+def _rank_methods(
+    spec: MetricSpec,
+    places: Sequence[str],
+    methods: Sequence[str],
+    scores: NDArray[np.float64],
+    warnings: Sequence[str],
+) -> MetricComparison:
+    """Return ranks, tests and warnings for one metric.
+
+    Args:
+        spec: The metric.
+        places: The dataset of each (dataset, seed) pair.
+        methods: Labels of the methods.
+        scores: ((dataset, seed) pairs, methods), larger is better.
+        warnings: Warnings known so far.
+    """
+    from benchbed.report import statistics
+
+    datasets = sorted(set(places))
+    # Seeds of one dataset are not independent datasets (Demsar 2006, 3.1): rank their mean.
+    masks = [[place == dataset for place in places] for dataset in datasets]
+    means = np.array([scores[mask].mean(axis=0) for mask in masks])
+    ranks = statistics.compute_mean_ranks(means)
+    order = [int(index) for index in np.argsort(ranks, kind="stable")]
+    mean_ranks = [float(ranks[index]) for index in order]
+    names = [methods[index] for index in order]
+    friedman = critical = None
+    groups: list[tuple[int, ...]] = []
+    messages = [*warnings]
+    messages += (
+        _describe_many_methods(len(names))
+        if len(names) > MAX_METHODS
+        else _describe_few_pairs(len(names), len(scores))
+    )
+    if 2 < len(names) <= MAX_METHODS:
+        friedman = statistics.compute_friedman_p(means)
+        critical = statistics.compute_critical_difference(len(names), len(datasets))
+        # Nemenyi's test is valid only if Friedman's rejects.
+        all_tied = [tuple(range(len(names)))]
+        groups = (
+            statistics.find_rank_groups(mean_ranks, critical)
+            if friedman <= SIGNIFICANCE_LEVEL
+            else all_tied
+        )
+        messages += _describe_few_datasets(len(names), len(datasets))
+    return MetricComparison(
+        metric=spec,
+        datasets=tuple(datasets),
+        ranks=tuple(_iter_ranks(names, mean_ranks, groups)),
+        friedman_p=friedman,
+        critical_difference=critical,
+        groups=tuple(tuple(names[index] for index in group) for group in groups),
+        pairs=_compare_pairs(names, scores[:, order], spec) if len(names) <= MAX_METHODS else (),
+        warnings=tuple(messages),
+    )
+
+
+def _iter_ranks(
+    methods: Sequence[str], ranks: Sequence[float], groups: Sequence[tuple[int, ...]]
+) -> Iterable[MethodRank]:
+    tied = {index for group in groups if 0 in group for index in group}
+    for index, (label, rank) in enumerate(zip(methods, ranks, strict=True)):
+        best = rank == ranks[0]
+        yield MethodRank(label, rank, best, index in tied and not best)
+
+
+def _compare_pairs(
+    methods: Sequence[str], scores: NDArray[np.float64], spec: MetricSpec
+) -> tuple[MethodPair, ...]:
+    """Compare every two of the methods.
+
+    Args:
+        methods: Labels of the methods.
+        scores: ((dataset, seed) pairs, methods), larger is better.
+        spec: The metric.
+    """
+    index_pairs = list(combinations(range(len(methods)), 2))
+    better = np.array([scores[:, a] - scores[:, b] for a, b in index_pairs])
+    ps: list[float | None] = [None] * len(index_pairs)
+    if compute_smallest_p(len(scores), len(index_pairs)) <= SIGNIFICANCE_LEVEL:
+        from benchbed.report.statistics import compute_signed_rank_p
+
+        ps = [*apply_holm([compute_signed_rank_p(d.tolist()) for d in better])]
+    differences = better if spec.direction == "up" else -better
+    return tuple(
+        MethodPair(
+            methods[a], methods[b], len(scores), int((d > 0).sum()), int((d < 0).sum()),
+            float(signed.mean()), interval, p,
+        )
+        for (a, b), d, signed, interval, p in zip(
+            index_pairs, better, differences, _compute_intervals(differences), ps, strict=True
+        )
+    )  # fmt: skip
+
+
+def _compute_intervals(differences: NDArray[np.float64]) -> list[tuple[float, float] | None]:
+    """Return a 95 % interval of the mean of each row; None if a row is too short."""
+    if differences.shape[1] < MIN_BOOTSTRAP_SEEDS:
+        return [None] * len(differences)
+    from benchbed.report.statistics import bootstrap_intervals
+
+    return [*bootstrap_intervals(differences)]
+
+
+def _describe_many_methods(methods: int) -> list[str]:
+    return [
+        f"{methods} methods would need {methods * (methods - 1) // 2} pairwise comparisons, "
+        "which is too many. Only the ranks are reported."
+    ]
+
+
+def _describe_few_pairs(methods: int, pairs: int) -> list[str]:
+    count = methods * (methods - 1) // 2
+    smallest = compute_smallest_p(pairs, count)
+    if smallest <= SIGNIFICANCE_LEVEL:
+        return []
+    return [
+        f"{pairs} pairs of dataset and seed are too few for a test: with {count} "
+        f"{'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon signed-rank test, "
+        f"Holm-corrected, cannot fall below p = {smallest:.2g}. At least "
+        f"{count_required_pairs(count)} "
+        f"pairs are needed for {SIGNIFICANCE_LEVEL}."
+    ]
+
+
+def _describe_few_datasets(methods: int, datasets: int) -> list[str]:
+    from benchbed.report.statistics import count_required_datasets
+
+    needed = count_required_datasets(methods)
+    if datasets < needed:
+        return [
+            f"{datasets} datasets are too few for two of {methods} methods to differ in mean "
+            f"rank. At least {needed} datasets are needed."
+        ]
+    if datasets < MIN_FRIEDMAN_DATASETS:
+        return [
+            f"With {datasets} datasets the p-value of Friedman's test is a rough approximation. "
+            f"It is intended for at least {MIN_FRIEDMAN_DATASETS}."
+        ]
+    return []
+
+
+def _describe_divergence(diverged: pd.DataFrame, names: Mapping[RowIdentity, str]) -> list[str]:
+    messages: list[str] = []
+    counts = Counter(list_identities(diverged.drop_duplicates("run")))
+    for key, count in sorted(counts.items()):
+        runs = "1 run" if count == 1 else f"{count} runs"
+        if key in names:
+            messages.append(
+                f"{names[key]} diverged in {runs}. These pairs of dataset and seed are excluded "
+                "for all methods, which favours the diverged one."
+            )
+        else:
+            messages.append(f"{key[0]} diverged in {runs} and is not ranked.")
+    return messages
+
+
+def _describe_omitted(methods: list[str]) -> list[str]:
+    if not methods:
+        return []
+    return [f"Excluded because of missing runs: {', '.join(sorted(methods))}."]

@@ -1,0 +1,312 @@
+"""Data classes of a leaderboard: tables of equal protocol, with the values of a paper."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from statistics import fmean
+from typing import Any
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.model.paper_values import Verdict
+
+
+@dataclass(frozen=True)
+class MethodPair:
+    """Two methods over the (dataset, seed) pairs that both have.
+
+    Attributes:
+        first: Label of the first method.
+        second: Label of the second.
+        count: Number of (dataset, seed) pairs.
+        wins: Number of pairs that the first wins; ties do not count.
+        losses: Number of pairs that the second wins.
+        difference: Mean over pairs of first minus second, in the metric's units.
+        interval: 95 % bootstrap interval of that mean; None for fewer than three pairs.
+        p_value: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of methods of
+            the metric; None if too few (dataset, seed) pairs could reach 0.05.
+    """
+
+    first: str
+    second: str
+    count: int
+    wins: int
+    losses: int
+    difference: float
+    interval: tuple[float, float] | None
+    p_value: float | None
+
+    def flip_order(self) -> MethodPair:
+        """Return the pair in the opposite order."""
+        ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
+        return MethodPair(
+            self.second, self.first, self.count, self.losses, self.wins, -self.difference, ends,
+            self.p_value,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MethodRank:
+    """Rank of a method among the methods.
+
+    Attributes:
+        label: Label of the method.
+        mean: Its rank averaged over the datasets; 1 is best, ties share the mean rank.
+        is_best: Whether no other mean rank is smaller.
+        is_tied: Whether it is not the best, but not significantly worse.
+    """
+
+    label: str
+    mean: float
+    is_best: bool
+    is_tied: bool
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """All methods compared by one metric.
+
+    Attributes:
+        metric: The metric; it has a direction.
+        datasets: The datasets on which every method has a value.
+        ranks: The methods, best first.
+        friedman_p: p of Friedman's test that all methods rank equally; None below three methods or
+            two datasets, or for too many methods.
+        critical_difference: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman_p`.
+        groups: Largest sets of methods without significant differences, best first, as labels.
+        pairs: Every two methods, in the order of `ranks`; empty for too many methods.
+        warnings: Why the numbers may mislead, one sentence each.
+    """
+
+    metric: MetricSpec
+    datasets: tuple[str, ...]
+    ranks: tuple[MethodRank, ...]
+    friedman_p: float | None
+    critical_difference: float | None
+    groups: tuple[tuple[str, ...], ...]
+    pairs: tuple[MethodPair, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MethodComparison:
+    """Methods compared over all datasets of one source under equal conditions.
+
+    Attributes:
+        title: Source, size, budget.
+        name: File name without suffix, unique within the leaderboard.
+        shared: Values that all datasets share: ``source``, ``preset``, ``size`` and so on.
+        datasets: Names of the datasets.
+        metrics: One comparison per metric, in the order of the tables' columns.
+        warnings: What applies to all metrics, one sentence each.
+    """
+
+    title: str
+    name: str
+    shared: Mapping[str, Any]
+    datasets: tuple[str, ...]
+    metrics: tuple[MetricComparison, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether methods were compared in pairs, which is not done for many methods."""
+        return any(part.pairs for part in self.metrics)
+
+    @property
+    def picture_file(self) -> str:
+        """File name of the critical-difference picture; empty if there is nothing to draw."""
+        return (
+            f"{self.name}.svg"
+            if any(m.critical_difference is not None for m in self.metrics)
+            else ""
+        )
+
+
+@dataclass(frozen=True)
+class BudgetCurve:
+    """Values of one method over the budget.
+
+    Attributes:
+        label: Label of the method.
+        points: Budget in thousands of images and value of each run, by budget, then by seed.
+    """
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def means(self) -> dict[float, float]:
+        """Mean over seeds by budget, ascending."""
+        return {
+            kimg: fmean(value for _, value in runs)
+            for kimg, runs in groupby(self.points, key=itemgetter(0))
+        }
+
+
+@dataclass(frozen=True)
+class BudgetPanel:
+    """One metric on one dataset, with the curves of methods with two or more budgets, by label."""
+
+    dataset: str
+    metric: MetricSpec
+    curves: tuple[BudgetCurve, ...]
+
+
+@dataclass(frozen=True)
+class BudgetFigure:
+    """Metrics over the budget, for all datasets of one source."""
+
+    title: str
+    name: str
+    panels: tuple[BudgetPanel, ...]
+
+    @property
+    def picture_file(self) -> str:
+        """File name of the picture."""
+        return f"{self.name}.svg"
+
+
+MISSING_TEXT = "–"
+"""Text of a cell without a value."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Values of one row and metric, with the paper's value.
+
+    Attributes:
+        values: Values by seed; empty if there are none.
+        paper_value: The paper's value as printed, or None.
+        verdict: The comparison with the paper's value, if both exist.
+        is_best: Whether no other mean of the column is better.
+        note: Why there is no value.
+        interval: 95 % interval of the value of a single seed, if the metric has one.
+        seed_interval: 95 % bootstrap interval of the mean over seeds; None below three seeds.
+        is_tied: Whether it is not the best but not significantly worse; also False if there are too
+            few seeds to test.
+        marks: Marks of footnotes on the paper's value in this cell.
+        seed_count: Number of seeds of its row.
+        unusable_values: By seed, values that are not usable, such as infinity; shown but in no mean.
+    """
+
+    values: Mapping[int, float]
+    paper_value: str | None = None
+    verdict: Verdict | None = None
+    is_best: bool = False
+    note: str = ""
+    interval: tuple[float, float] | None = None
+    seed_interval: tuple[float, float] | None = None
+    is_tied: bool = False
+    marks: tuple[str, ...] = ()
+    seed_count: int = 0
+    unusable_values: Mapping[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def mean(self) -> float | None:
+        """Mean over seeds; fsum-based, so independent of their order."""
+        return statistics.fmean(self.values.values()) if self.values else None
+
+    @cached_property
+    def sd(self) -> float | None:
+        """Sample standard deviation over seeds; None below two seeds."""
+        return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method, or a line of the paper's table that no method here implements.
+
+    Attributes:
+        label: Name, with the settings that distinguish it within the table.
+        method: Name of the method; empty for a published line.
+        seeds: Finished seeds.
+        diverged: Diverged seeds.
+        runs: Ids of its runs.
+        cells: Its cells by metric.
+        import_note: Which runs were imported, as a sentence; empty if none.
+        marks: Marks of footnotes on the whole row.
+    """
+
+    label: str
+    method: str
+    seeds: tuple[int, ...]
+    diverged: tuple[int, ...]
+    runs: tuple[str, ...]
+    cells: Mapping[str, Cell]
+    import_note: str = ""
+    marks: tuple[str, ...] = ()
+
+    @property
+    def is_published_only(self) -> bool:
+        """Whether it has only the paper's values."""
+        return not self.runs
+
+
+@dataclass(frozen=True)
+class Footnote:
+    """A text that cells or rows refer to by its superscript mark: ``"a"``, ``"b"`` and so on."""
+
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one protocol.
+
+    Attributes:
+        title: Dataset, source, size, budget.
+        protocol: Values that all rows share: ``dataset``, ``source``, ``size`` and so on.
+        metrics: Its columns.
+        rows: Its rows, by label.
+        seeds: All seeds of its rows.
+        baselines: Real-vs-real baseline by metric, with the images in each part.
+        paper: The heading of the paper's column, or None.
+        notes: Notes under the table.
+        footnotes: Footnotes on cells and rows, in the order of their marks.
+        warnings: Why the comparison of rows is limited, one sentence each.
+    """
+
+    title: str
+    protocol: Mapping[str, Any]
+    metrics: tuple[MetricSpec, ...]
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    baselines: Mapping[str, tuple[float, int]]
+    paper: str | None = None
+    notes: tuple[str, ...] = ()
+    footnotes: tuple[Footnote, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def printed_metrics(self) -> frozenset[str]:
+        """Metrics for which the paper printed a value of some row."""
+        cells = [(name, cell) for row in self.rows for name, cell in row.cells.items()]
+        return frozenset(name for name, cell in cells if cell.paper_value is not None)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Tables on one page.
+
+    name: File name without suffix.
+    title: Heading.
+    tables: Its tables.
+    notes: Notes on all tables.
+    missing_rows: Rows of the paper without any run.
+    comparisons: Methods compared over its datasets, one per source and budget.
+    budgets: Metrics over the budget, one per source.
+    """
+
+    name: str
+    title: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    missing_rows: tuple[str, ...] = ()
+    comparisons: tuple[MethodComparison, ...] = ()
+    budgets: tuple[BudgetFigure, ...] = ()

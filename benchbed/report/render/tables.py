@@ -1,0 +1,330 @@
+"""Format numbers and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchbed.api.specs import MetricSpec
+from benchbed.report.model.leaderboard import (
+    MISSING_TEXT,
+    Cell,
+    Footnote,
+    MethodComparison,
+    MethodPair,
+    MetricComparison,
+    Row,
+    Table,
+)
+from benchbed.report.significance import SIGNIFICANCE_LEVEL
+
+TIE_MARK = "≈"
+"""Mark of a value without a significant difference from the best."""
+
+
+DIRECTION_ARROWS = {"up": " ↑", "down": " ↓", "none": ""}
+
+
+def format_number(value: float) -> str:
+    """Format four significant digits, without an exponent for common magnitudes."""
+    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """Format a confidence interval."""
+    return f"[{format_number(low)}, {format_number(high)}]"
+
+
+def format_p_value(p: float) -> str:
+    """Format two significant digits; very small values as a bound."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def format_title(table: Table) -> str:
+    """Return the title of a table, after the paper's row if there is one."""
+    return f"{table.paper}: {table.title}" if table.paper else table.title
+
+
+def list_reasons(table: Table) -> list[str]:
+    """Return why values of a table are not comparable with the paper's, without repeats."""
+    verdicts = [c.verdict for row in table.rows for c in row.cells.values() if c.verdict]
+    return list(dict.fromkeys("; ".join(v.reasons) for v in verdicts if v.reasons))
+
+
+def format_heading(spec: MetricSpec) -> str:
+    """Return a metric's column heading, with an arrow towards better."""
+    return spec.title + DIRECTION_ARROWS[spec.direction]
+
+
+def format_value(cell: Cell) -> str:
+    """Format the mean, with standard deviation, interval and tie mark.
+
+    The interval is that of a single value, or of the mean over three or more seeds. If seeds of
+    the row have no usable value, their number and what was measured are added.
+    """
+    lost = ", ".join(
+        f"seed {seed}: {lost_value}" for seed, lost_value in cell.unusable_values.items()
+    )
+    if cell.mean is None:
+        return f"{MISSING_TEXT} ({lost})" if lost else MISSING_TEXT
+    words = [format_number(cell.mean)]
+    if cell.sd is not None:
+        words.append(f"± {format_number(cell.sd)}")
+    ends = cell.interval or cell.seed_interval
+    if ends is not None:
+        words.append(format_interval(*ends))
+    if cell.is_tied:
+        words.append(TIE_MARK)
+    if len(cell.values) < cell.seed_count:
+        words.append(f"({len(cell.values)}/{cell.seed_count} seeds)")
+    if lost:
+        words.append(f"({lost})")
+    return " ".join(words)
+
+
+def format_seeds(row: Row, table: Table) -> str:
+    """Format how many of the table's seeds a row has, and how many diverged."""
+    if row.is_published_only:
+        return MISSING_TEXT
+    total = len(table.seeds)
+    text = f"{len(row.seeds)}/{total}"
+    return f"{text}, {len(row.diverged)} diverged" if row.diverged else text
+
+
+def format_baseline(table: Table, metric: str) -> str:
+    """Format the real-vs-real baseline of a metric."""
+    if metric not in table.baselines:
+        return MISSING_TEXT
+    mean, count = table.baselines[metric]
+    return f"{format_number(mean)} (n={count})"
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """One formatted cell; italic text belongs to no method."""
+
+    text: str
+    is_bold: bool = False
+    is_italic: bool = False
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GridColumn:
+    """One column."""
+
+    heading: str
+    cells: tuple[GridCell, ...]
+    is_right_aligned: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as columns.
+
+    Attributes:
+        leading_columns: Columns that identify a row.
+        column_blocks: Columns to keep together, such as a value and the paper's value.
+        trailing_rows: Number of last rows that belong to no method.
+    """
+
+    leading_columns: tuple[GridColumn, ...]
+    column_blocks: tuple[tuple[GridColumn, ...], ...]
+    trailing_rows: int = 0
+
+
+def build_table_grid(shown: Table) -> Grid:
+    """Return the grid of a table; its last row is the real-vs-real baseline."""
+    names = [GridCell(row.label, marks=row.marks) for row in shown.rows]
+    seeds = [GridCell(format_seeds(row, shown)) for row in shown.rows]
+    reasons = list_reasons(shown)
+    return Grid(
+        leading_columns=(
+            GridColumn("Method", (*names, GridCell("real", is_italic=True))),
+            GridColumn("Seeds", (*seeds, GridCell(""))),
+        ),
+        column_blocks=tuple(_build_block(shown, spec, reasons) for spec in shown.metrics),
+        trailing_rows=1,
+    )
+
+
+def _build_block(shown: Table, spec: MetricSpec, reasons: Sequence[str]) -> tuple[GridColumn, ...]:
+    floor = GridCell(format_baseline(shown, spec.name))
+    ours = [_format_measured(row, spec) for row in shown.rows]
+    value = GridColumn(format_heading(spec), (*ours, floor), is_right_aligned=True)
+    if spec.name not in shown.printed_metrics:
+        return (value,)
+    paper = [_format_printed(row, spec) for row in shown.rows]
+    verdicts = [_format_verdict(row, spec, reasons) for row in shown.rows]
+    return (
+        value,
+        GridColumn("paper", (*paper, GridCell("")), is_right_aligned=True),
+        GridColumn("verdict", (*verdicts, GridCell(""))),
+    )
+
+
+def _format_measured(row: Row, spec: MetricSpec) -> GridCell:
+    cell = row.cells[spec.name]
+    note = f" ({cell.note})" if cell.note else ""
+    return GridCell(format_value(cell) + note, is_bold=cell.is_best)
+
+
+def _format_printed(row: Row, spec: MetricSpec) -> GridCell:
+    cell = row.cells[spec.name]
+    return (
+        GridCell(MISSING_TEXT)
+        if cell.paper_value is None
+        else GridCell(cell.paper_value, marks=cell.marks)
+    )
+
+
+def _format_verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> GridCell:
+    found = row.cells[spec.name].verdict
+    if found is None:
+        return GridCell(MISSING_TEXT)
+    mark = (str(reasons.index("; ".join(found.reasons)) + 1),) if found.reasons else ()
+    return GridCell(found.word, marks=mark)
+
+
+def list_footnotes(shown: Table) -> list[Footnote]:
+    """Return the footnotes of a table: letters on rows and paper values, numbers on verdicts."""
+    reasons = [
+        Footnote(str(number), f"not comparable: {reason}.")
+        for number, reason in enumerate(list_reasons(shown), 1)
+    ]
+    return [*shown.footnotes, *reasons]
+
+
+def list_table_notes(shown: Table) -> list[str]:
+    """Return notes on the marks and columns of a table, without footnotes and warnings."""
+    shared = shown.protocol
+    lines = [
+        f"Data fingerprint {shared['fingerprint']}, protocol {shared['protocol']}, "
+        f"preset {shared['preset']}."
+    ]
+    if any(cell.is_tied for row in shown.rows for cell in row.cells.values()):
+        lines.append(
+            f"{TIE_MARK}: no significant difference from the best of its column (Wilcoxon "
+            "signed-rank test over seeds, Holm-corrected for the rows of the column, p > "
+            f"{SIGNIFICANCE_LEVEL})."
+        )
+    lines += [f"{spec.title}: {spec.recipe}." for spec in shown.metrics]
+    return [*lines, *shown.notes]
+
+
+def build_rank_grid(shown: MethodComparison) -> Grid:
+    """Return the grid of mean ranks by metric, with Friedman's p and critical difference."""
+    labels = _list_labels(shown)
+    tests = any(part.critical_difference is not None for part in shown.metrics)
+    names = [GridCell(label) for label in labels]
+    tail = [GridCell("Friedman p", is_italic=True), GridCell("critical difference", is_italic=True)]
+    return Grid(
+        leading_columns=(GridColumn("Mean rank", (*names, *(tail if tests else []))),),
+        column_blocks=tuple((_build_rank_column(part, labels, tests),) for part in shown.metrics),
+        trailing_rows=2 if tests else 0,
+    )
+
+
+def _build_rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> GridColumn:
+    found = {rank.label: rank for rank in part.ranks}
+    cells: list[GridCell] = []
+    for label in labels:
+        rank = found.get(label)
+        if rank is None:
+            cells.append(GridCell(MISSING_TEXT))
+            continue
+        tied = f" {TIE_MARK}" if rank.is_tied else ""
+        cells.append(GridCell(f"{rank.mean:.2f}{tied}", is_bold=rank.is_best))
+    if tests:
+        cells.append(
+            GridCell(MISSING_TEXT if part.friedman_p is None else format_p_value(part.friedman_p))
+        )
+        cells.append(
+            GridCell(
+                MISSING_TEXT
+                if part.critical_difference is None
+                else f"{part.critical_difference:.2f}"
+            )
+        )
+    return GridColumn(format_heading(part.metric), tuple(cells), is_right_aligned=True)
+
+
+def build_pair_grid(shown: MethodComparison) -> Grid:
+    """Return the grid of method pairs by metric: wins, losses, mean difference, corrected p."""
+    names = sorted({_get_pair_labels(pair) for part in shown.metrics for pair in part.pairs})
+    return Grid(
+        leading_columns=(GridColumn("Methods", tuple(GridCell(f"{a} : {b}") for a, b in names)),),
+        column_blocks=tuple((_build_pair_column(part, names),) for part in shown.metrics),
+    )
+
+
+def _get_pair_labels(pair: MethodPair) -> tuple[str, str]:
+    first, second = sorted((pair.first, pair.second))
+    return first, second
+
+
+def _build_pair_column(part: MetricComparison, names: Sequence[tuple[str, str]]) -> GridColumn:
+    found = {_get_pair_labels(pair): pair for pair in part.pairs}
+    cells = tuple(_format_pair(found.get(labels), labels[0]) for labels in names)
+    return GridColumn(format_heading(part.metric), cells, is_right_aligned=True)
+
+
+def _list_labels(shown: MethodComparison) -> list[str]:
+    return sorted({rank.label for part in shown.metrics for rank in part.ranks})
+
+
+def _format_pair(pair: MethodPair | None, first: str) -> GridCell:
+    if pair is None:
+        return GridCell(MISSING_TEXT)
+    ordered = pair if pair.first == first else pair.flip_order()
+    content = f"{ordered.wins}:{ordered.losses}, {format_number(ordered.difference)}"
+    if ordered.interval is not None:
+        content += f" {format_interval(*ordered.interval)}"
+    if ordered.p_value is not None:
+        content += f", p {format_p_value(ordered.p_value)}"
+    return GridCell(
+        content, is_bold=ordered.p_value is not None and ordered.p_value <= SIGNIFICANCE_LEVEL
+    )
+
+
+def list_comparison_notes(shown: MethodComparison) -> list[str]:
+    """Return notes on the two tables of a comparison."""
+    count = len(shown.datasets)
+    lines = [
+        f"Datasets: {', '.join(shown.datasets)}.",
+        f"Mean rank: rank of a method's mean over seeds, averaged over {count} datasets; 1 is "
+        f"best, bold marks the best. {TIE_MARK}: no significant difference from the best at "
+        f"{SIGNIFICANCE_LEVEL} (Friedman's test does not reject, or the mean ranks differ by less "
+        "than "
+        "Nemenyi's critical difference, Demsar 2006).",
+    ]
+    if shown.has_pairs:
+        lines.append(
+            "Methods: pairs of dataset and seed won by the first : by the second; mean "
+            "difference (first minus second) with a 95 % bootstrap interval for three or more "
+            "pairs."
+        )
+    if any(pair.p_value is not None for part in shown.metrics for pair in part.pairs):
+        lines.append(
+            "p: Wilcoxon signed-rank test over these pairs, Holm-corrected over all methods; "
+            f"bold marks p <= {SIGNIFICANCE_LEVEL}. Seeds of one dataset are treated as "
+            "independent, which "
+            "is an approximation."
+        )
+    return lines
+
+
+def list_warnings(shown: MethodComparison) -> list[str]:
+    """Return the warnings of a comparison; those of one metric start with its name."""
+    titles_by_warning: dict[str, list[str]] = {}
+    for part in shown.metrics:
+        for warning in part.warnings:
+            titles_by_warning.setdefault(warning, []).append(part.metric.title)
+    return [
+        *shown.warnings,
+        *(f"{', '.join(titles)}: {w}" for w, titles in titles_by_warning.items()),
+    ]
+
+
+NO_COMPARISON_TEXT = "None: no two methods share two datasets of one source under equal conditions."
+"""Shown if methods cannot be compared over datasets."""

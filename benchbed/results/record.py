@@ -1,0 +1,325 @@
+"""The record of a run: a small JSON file with what was run and every result."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from benchbed.api.specs import MetricSpec
+from benchbed.errors import BenchbedError
+from benchbed.utils.files import write_json
+
+SCHEMA_VERSION = 1
+"""Version of the record; a reader supports all versions up to its own."""
+
+
+NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
+"""A count within 64 bits, which every reader can represent."""
+
+
+NonNegativeFloat = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+"""A finite amount, such as seconds, small enough for sums to stay finite."""
+
+
+MAX_METRIC_VALUE = 1e100
+"""Largest usable metric value: the mean of squares of larger ones would overflow."""
+
+
+def _json_key(name: str) -> Any:
+    """Return the field info of an attribute whose JSON key differs from its name."""
+    return Field(validation_alias=name, serialization_alias=name)
+
+
+class _RecordModel(BaseModel):
+    # An older reader of the same schema ignores fields that were added since.
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, populate_by_name=True, serialize_by_alias=True
+    )
+
+
+class MeasuredMetric(_RecordModel):
+    """One metric's value; the fields are those of `MetricValue`."""
+
+    metric: str
+    value: float | None
+    recipe: str
+    n_real: NonNegativeInt
+    n_fake: NonNegativeInt
+    baseline: Annotated[float | None, _json_key("floor")] = None
+    n_baseline: Annotated[NonNegativeInt, _json_key("n_floor")] = 0
+    ci_low: Annotated[float | None, _json_key("low")] = None
+    ci_high: Annotated[float | None, _json_key("high")] = None
+    note: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the value can be used in a mean or a comparison; NaN and infinity cannot."""
+        return is_usable_value(self.value)
+
+
+def is_usable_value(value: float | None) -> bool:
+    """Return whether a value exists and can be computed with."""
+    return value is not None and abs(value) <= MAX_METRIC_VALUE
+
+
+class TrainingSummary(_RecordModel):
+    """Summary of the training."""
+
+    kimg: NonNegativeFloat
+    steps: NonNegativeInt
+    seconds: NonNegativeFloat
+    images_per_second: NonNegativeFloat
+    updates: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    parameters: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    peak_memory_bytes: NonNegativeInt | None = None
+
+
+class PseudoLabels(_RecordModel):
+    """Source of pseudo-labels.
+
+    Attributes:
+        dataset: The dataset with masks that the annotator was trained on.
+        annotator: The segmentation method that predicted them.
+        run: Run id of the annotator.
+        kimg: Budget of the annotator in thousands of images.
+    """
+
+    dataset: str
+    annotator: str
+    run: str
+    kimg: NonNegativeFloat | None = None
+
+    @property
+    def label(self) -> str:
+        """Short description for a table."""
+        return f"masks of {self.dataset} by {self.annotator}{_format_budget(self.kimg)}"
+
+
+class TrainingPairs(_RecordModel):
+    """Composition of the training set of a segmentation network.
+
+    Attributes:
+        regime: A key of `REGIMES`.
+        generator: Method that made the pairs; None under the regime ``"real"``.
+        generator_run: Run id of the generator.
+        dataset: Dataset of the generator.
+        kimg: Budget of the generator in thousands of images.
+        count: Number of pairs.
+        real_share: Share of the real training cases that were used.
+        pseudo_labels: Source of the masks that the generator trained on; None for its own dataset.
+    """
+
+    regime: str
+    generator: str | None = None
+    generator_run: Annotated[str | None, _json_key("run")] = None
+    dataset: str | None = None
+    kimg: NonNegativeFloat | None = None
+    count: NonNegativeInt = 0
+    real_share: NonNegativeFloat = 1.0
+    pseudo_labels: Annotated[PseudoLabels | None, _json_key("masks")] = None
+
+    @property
+    def label(self) -> str:
+        """Short description for a table."""
+        share = "" if self.real_share == 1.0 else f", {self.real_share:.0%} of the real cases"
+        if self.generator is None:
+            return f"{self.regime}{share}"
+        mask_source = "" if self.pseudo_labels is None else f", {self.pseudo_labels.label}"
+        dataset = "" if self.dataset is None else f" from {self.dataset}"
+        source = f"{self.generator}{dataset}{_format_budget(self.kimg)}"
+        return f"{self.regime}, {self.count} of {source}{share}{mask_source}"
+
+
+def _format_budget(kimg: float | None) -> str:
+    """Return the budget of an upstream run for a label; labels without it could be equal."""
+    return "" if kimg is None else f" with {kimg:g} kimg"
+
+
+class Provenance(_RecordModel):
+    """Where and with what a result was computed.
+
+    Attributes:
+        instructions: The vector instruction set that torch uses, such as ``"AVX2"``; it affects
+            rounding and can differ between processors of one name. None in older records.
+    """
+
+    created_at: Annotated[str, _json_key("created")]
+    command: str
+    commit: str | None
+    has_local_changes: Annotated[bool | None, _json_key("dirty")]
+    benchbed: str
+    plugins: dict[str, str]
+    libraries: dict[str, str]
+    python: str
+    system: str
+    processor: str
+    instructions: str | None = None
+    cores: NonNegativeInt
+    threads: NonNegativeInt
+    memory_bytes: NonNegativeInt
+    device: str
+    devices: NonNegativeInt = 1
+
+
+class ImportOrigin(_RecordModel):
+    """Origin of an imported record.
+
+    Attributes:
+        archive_name: Name of the archive, without its folder.
+        sha256: SHA-256 of the archive, as `benchbed export` prints it.
+        imported_at: Time of the import; `Provenance.created_at` is the time of the run.
+    """
+
+    archive_name: Annotated[str, _json_key("archive")]
+    sha256: str
+    imported_at: Annotated[str, _json_key("at")]
+
+
+class _ProtocolFields(_RecordModel):
+    """The protocol fields that readers of a record use, as in `Protocol`."""
+
+    # Strict, since the protocol hash covers the JSON as it is: "64" must not be read as 64.
+    model_config = ConfigDict(strict=True)
+
+    preset: str
+    size: NonNegativeInt
+    kimg: NonNegativeFloat | None
+    seconds: NonNegativeFloat | None
+    samples: NonNegativeInt
+    reference_split: str
+
+
+FILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$"
+"""Pattern of ids that name files: no path and not too long, since records are untrusted input."""
+
+
+class Record(_RecordModel):
+    """The record of one run.
+
+    Attributes:
+        imported: Origin of an imported record, None for a run of this results folder.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    id: str = Field(pattern=FILE_NAME_PATTERN)
+    state: Literal["finished", "diverged"]
+    message: str = ""
+    method: str
+    settings: dict[str, Any]
+    dataset: str
+    source: Literal["real", "phantom"]
+    fingerprint: str
+    case_counts: Annotated[dict[str, NonNegativeInt], _json_key("cases")]
+    skipped_files: Annotated[list[str], _json_key("skipped")] = Field(default_factory=list)
+    duplicates: Annotated[list[str], _json_key("copies")] = Field(default_factory=list)
+    task: str = Field(pattern=FILE_NAME_PATTERN)
+    pairs: TrainingPairs | None = None
+    pseudo_labels: Annotated[PseudoLabels | None, _json_key("masks")] = None
+    protocol: dict[str, Any]
+    protocol_hash: str
+    seed: NonNegativeInt
+    precision: str
+    training: TrainingSummary
+    metrics: list[MeasuredMetric] = Field(default_factory=list)
+    provenance: Provenance
+    imported: ImportOrigin | None = None
+
+    @field_validator("protocol")
+    @classmethod
+    def _check_protocol(cls, protocol: dict[str, Any]) -> dict[str, Any]:
+        """Check the protocol and return it unchanged: its hash covers every field."""
+        known = _ProtocolFields.model_validate(protocol)
+        if known.kimg is None and known.seconds is None:
+            raise ValueError("it has no budget")
+        return protocol
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record atomically."""
+    content = record.model_dump(mode="json")
+    if record.imported is None:
+        # Written only for imported records.
+        del content["imported"]
+    write_json(path, content)
+
+
+def read_record(path: Path) -> Record:
+    """Read a record of this schema or an older one.
+
+    Raises:
+        BenchbedError: The file is not a record, or has a newer schema.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BenchbedError(f"The record {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise BenchbedError(f"The record {path} cannot be read: {error}.") from error
+    return parse_record(content, str(path))
+
+
+def parse_record(content: Any, place: str) -> Record:
+    """Return a record from parsed JSON.
+
+    Raises:
+        BenchbedError: It is not a record, or has a newer schema.
+    """
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise BenchbedError(f"{place} is not a benchbed record: schema_version is missing.")
+    if version > SCHEMA_VERSION:
+        raise BenchbedError(
+            f"Record {place} has schema {version}, but this benchbed reads up to {SCHEMA_VERSION}. "
+            "Update benchbed, or move the file away."
+        )
+    if (text := find_control_characters(content)) is not None:
+        raise BenchbedError(f"Record {place} contains control characters ({text[:40]!r}).")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        part = ".".join(str(part) for part in first["loc"])
+        raise BenchbedError(f"Record {place} is invalid at {part!r}: {first['msg']}.") from (error)
+
+
+_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def find_control_characters(value: Any) -> str | None:
+    """Return the first text in a JSON value with control characters for a terminal, or None."""
+    queue = [value]
+    while queue:
+        item = queue.pop()
+        if isinstance(item, str) and _CONTROL_PATTERN.search(item):
+            return item
+        if isinstance(item, dict):
+            queue += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            queue += item
+    return None
+
+
+def find_missing_metrics(metrics: Iterable[MetricSpec], record: Record) -> tuple[MetricSpec, ...]:
+    """Return the requested metrics for which neither they nor their fallback are recorded."""
+    if record.state == "diverged":
+        return ()
+    recorded = {measured.metric for measured in record.metrics}
+    return tuple(spec for spec in metrics if not recorded & {spec.name, spec.fallback_metric})
+
+
+class StrictModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ShapeModel(StrictModel):
+    """Fields of `DataShape` within the bounds that a reader accepts."""
+
+    channels: int = Field(ge=1, le=64)
+    spatial: list[Annotated[int, Field(ge=1, le=8192)]] = Field(min_length=2, max_length=3)
+    mask_channels: int = Field(ge=0, le=1024)
+    classes: int = Field(ge=0, le=100_000)

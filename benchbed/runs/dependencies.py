@@ -1,0 +1,152 @@
+"""The plan of a training set with synthetic pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from benchbed.api.specs import (
+    CAPABILITIES,
+    DatasetSpec,
+    MethodSpec,
+    TaskSpec,
+)
+from benchbed.config.run_config import RunConfig
+from benchbed.data.sources.resolve import resolve_dataset_spec
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.registry.lookup import get_registry
+from benchbed.runs.plan import DEFAULT_PAIR_COUNT, PairPlan, PseudoLabelPlan
+
+if TYPE_CHECKING:
+    from benchbed.runs.plan import RunPlan
+
+
+def resolve_upstream_method(name: str | None, ability: str, asked: str) -> MethodSpec:
+    """Return the method of an upstream run, such as a generator.
+
+    Args:
+        name: Its name from the user; None if not given.
+        ability: The capability that it must have.
+        asked: What requires it, and by which option, for the message.
+
+    Raises:
+        BenchbedError: It is not given, unknown or without the capability.
+    """
+    requirement = f"{asked}, a method that {CAPABILITIES[ability]}"
+    available = [
+        s.name for s in get_registry().get_specs(MethodSpec).values() if ability in s.capabilities
+    ]
+    if name is None:
+        raise BenchbedError(f"{requirement}. Available: {', '.join(available)}.")
+    spec = get_registry().get_spec(MethodSpec, name)
+    if ability not in spec.capabilities:
+        raise BenchbedError(
+            f"{requirement}, but {name} does not. Available: {', '.join(available)}."
+        )
+    return spec
+
+
+def plan_pairs(
+    request: RunConfig, task: TaskSpec, planned: Callable[[RunConfig], RunPlan]
+) -> PairPlan | None:
+    """Plan the composition of the training set and the run of the generator, if any.
+
+    Raises:
+        BenchbedError: The task requires a regime and none is given, or the other way round; the
+            generator makes no pairs, or its own configuration is invalid.
+    """
+    regime = request.regime
+    if not task.regimes:
+        if any(o is not None for o in (regime, request.generator, request.real_share)):
+            raise BenchbedError(
+                f"Task {task.name} always trains on all real pairs. --regime, --generator and "
+                f"--real-share are supported by: {', '.join(_list_regime_tasks())}."
+            )
+        return None
+    if regime is None:
+        raise BenchbedError(f"Task {task.name} requires --regime: {', '.join(task.regimes)}.")
+    if regime not in task.regimes:
+        raise make_unknown_error("regime", regime, task.regimes, f"benchbed show {task.name}")
+    share = 1.0 if request.real_share is None else request.real_share
+    if not 0 < share <= 1:
+        raise BenchbedError(f"--real-share is {share:g}, but must be greater than 0 and at most 1.")
+    if regime == "synthetic" and share != 1.0:
+        raise BenchbedError("The regime synthetic uses no real cases. Remove --real-share.")
+    if regime == "real":
+        return PairPlan(regime=regime, real_share=share)
+    spec = resolve_upstream_method(
+        request.generator, "pairs", f"The regime {regime} requires --generator"
+    )
+    if regime == "finetuned" and request.seconds is not None:
+        raise BenchbedError("The regime finetuned needs a budget in images. Set --kimg.")
+    count = request.pair_count if request.pair_count is not None else DEFAULT_PAIR_COUNT
+    if count < 1:
+        raise BenchbedError(f"--pairs is {count}, but must be at least 1.")
+    dataset = request.generator_dataset or request.dataset
+    generator = planned(
+        request.derive_upstream(
+            method=spec.name,
+            dataset=dataset,
+            task=_find_task(spec, resolve_dataset_spec(dataset)),
+            kimg=request.generator_kimg,
+            masks_from=request.masks_from,
+            annotator=request.annotator,
+            annotator_kimg=request.annotator_kimg,
+        )
+    )
+    return PairPlan(regime=regime, generator=generator, count=count, real_share=share)
+
+
+def _find_task(method: MethodSpec, dataset: DatasetSpec) -> str:
+    """Return the first task that evaluates samples of a generator on this dataset."""
+    suitable = (
+        task.name
+        for task in get_registry().get_specs(TaskSpec).values()
+        if "masks" not in task.input_kinds
+        and task.capabilities & method.capabilities
+        and (dataset.dimensions == 2 or task.volume_metrics)
+    )
+    # Without a suitable task, planning the run raises the error.
+    return next(suitable, RunConfig.task)
+
+
+def _list_regime_tasks() -> list[str]:
+    return [spec.name for spec in get_registry().get_specs(TaskSpec).values() if spec.regimes]
+
+
+SEGMENTATION_TASK = "segmentation"
+"""The task of an annotator's run."""
+
+
+def plan_pseudo_labels(
+    request: RunConfig, method: MethodSpec, planned: Callable[[RunConfig], RunPlan]
+) -> PseudoLabelPlan | None:
+    """Plan the run of the annotator, if the configuration names a dataset for masks.
+
+    Raises:
+        BenchbedError: The method does not train on masks, the annotator is missing or cannot
+            segment, or its own configuration is invalid.
+    """
+    if request.masks_from is None:
+        if request.annotator is not None:
+            raise BenchbedError("--annotator requires --masks-from, a dataset with masks.")
+        return None
+    if "mask" not in method.required_inputs:
+        raise BenchbedError(f"{method.name} does not learn from masks. Remove --masks-from.")
+    if method.mask_stage_setting is not None and request.seconds is not None:
+        raise BenchbedError(
+            f"{method.name} uses {request.masks_from} for a share of a budget in images. Set "
+            "--kimg."
+        )
+    spec = resolve_upstream_method(
+        request.annotator, "segment", "--masks-from requires --annotator"
+    )
+    annotator = planned(
+        request.derive_upstream(
+            method=spec.name,
+            dataset=request.masks_from,
+            task=SEGMENTATION_TASK,
+            kimg=request.annotator_kimg,
+        )
+    )
+    return PseudoLabelPlan(annotator=annotator)

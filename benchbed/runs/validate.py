@@ -1,0 +1,248 @@
+"""Checks of a run configuration before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
+
+from benchbed.api.specs import (
+    CAPABILITIES,
+    DatasetSpec,
+    InputKind,
+    MethodSpec,
+    MetricSpec,
+    TaskSpec,
+)
+from benchbed.config.run_config import PRECISIONS
+from benchbed.data.sources.cases import Collection
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.registry.lookup import get_registry
+
+if TYPE_CHECKING:
+    from benchbed.runs.plan import RunPlan
+
+
+SEED_LIMIT = 2**63
+"""Seeds are smaller than this: torch's generators accept no larger ones."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no generator accepts.
+
+    Raises:
+        BenchbedError: It is out of range.
+    """
+    if not 0 <= seed < SEED_LIMIT:
+        raise BenchbedError(f"The seed is {seed}, but must be between 0 and {SEED_LIMIT - 1}.")
+
+
+def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
+    """Refuse a method that does not support the task, the size or the precision.
+
+    Raises:
+        BenchbedError: It does not.
+    """
+    if precision not in PRECISIONS:
+        raise make_unknown_error("precision", precision, PRECISIONS, "benchbed run --help")
+    check_size(method, size)
+    if not method.capabilities & task.capabilities:
+        suitable = [
+            s.name
+            for s in get_registry().get_specs(MethodSpec).values()
+            if s.capabilities & task.capabilities
+        ]
+        capabilities = " or ".join(f"{name} ({CAPABILITIES[name]})" for name in task.capabilities)
+        raise BenchbedError(
+            f"Task {task.name} needs a method with the capability {capabilities}, which "
+            f"{method.name} does not have. Suitable methods: {', '.join(suitable) or 'none'}."
+        )
+
+
+def check_dimensions(method: MethodSpec, task: TaskSpec, dataset: DatasetSpec) -> None:
+    """Refuse images for methods and tasks on volumes, and the other way round.
+
+    Raises:
+        BenchbedError: The method or the task does not support the data's dimensions.
+    """
+    kind = "volumes" if dataset.dimensions == 3 else "pictures"
+    if dataset.dimensions not in method.dimensions:
+        suitable = [
+            s.name
+            for s in get_registry().get_specs(MethodSpec).values()
+            if dataset.dimensions in s.dimensions and s.capabilities & task.capabilities
+        ]
+        raise BenchbedError(
+            f"{method.name} does not support {kind}, which {dataset.name} contains. Methods for "
+            f"{kind} and task {task.name}: {', '.join(suitable) or 'none'}."
+        )
+    if dataset.dimensions == 3 and not task.volume_metrics:
+        suitable = [s.name for s in get_registry().get_specs(TaskSpec).values() if s.volume_metrics]
+        raise BenchbedError(
+            f"Task {task.name} does not support volumes, which {dataset.name} contains. Tasks "
+            f"for volumes: {', '.join(suitable)}."
+        )
+
+
+def check_size(method: MethodSpec, size: int) -> None:
+    """Refuse a size that the method does not declare.
+
+    Raises:
+        BenchbedError: It is not supported.
+    """
+    if size not in method.sizes:
+        nearest = min(method.sizes, key=lambda known: abs(known - size))
+        raise BenchbedError(
+            f"{method.name} does not support {size} px, only "
+            f"{', '.join(map(str, method.sizes))}. The nearest is --size {nearest}."
+        )
+
+
+def check_metrics(
+    task: TaskSpec, metrics: Sequence[MetricSpec], samples: int, dimensions: int
+) -> None:
+    """Refuse metrics that could not be computed after training.
+
+    Raises:
+        BenchbedError: A metric has another kind of input, or needs more samples.
+    """
+    check_input_kind(
+        metrics,
+        task.input_kinds - {"images" if dimensions == 3 else "volumes"},
+        f"the task {task.name}",
+    )
+    if not task.needs_samples:
+        return
+    too_demanding = [spec for spec in metrics if samples < spec.min_samples]
+    if too_demanding:
+        names = ", ".join(f"{spec.name} ({spec.min_samples})" for spec in too_demanding)
+        raise BenchbedError(
+            f"--samples is {samples}, too few for {names}. Use --samples "
+            f"{max(spec.min_samples for spec in too_demanding)}, or select other metrics with "
+            "--metric."
+        )
+
+
+def check_input_kind(metrics: Sequence[MetricSpec], judged: Set[InputKind], who: str) -> None:
+    """Refuse a metric whose kind of input is not evaluated here.
+
+    Raises:
+        BenchbedError: A metric has another kind of input.
+    """
+    for spec in metrics:
+        if spec.input_kind not in judged:
+            suitable = [
+                m.name
+                for m in get_registry().get_specs(MetricSpec).values()
+                if m.input_kind in judged
+            ]
+            raise BenchbedError(
+                f"Metric {spec.name} evaluates {spec.input_kind}, but {who} evaluates "
+                f"{' and '.join(sorted(judged))}. Suitable metrics: {', '.join(suitable)}."
+            )
+
+
+def check_required_inputs(
+    method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool
+) -> None:
+    """Refuse data without what the method trains on or the task evaluates with.
+
+    Raises:
+        BenchbedError: Something is missing.
+    """
+    split = task.reference_split
+    if "mask" not in _collect_roles(collection, split) and (
+        "masks" in task.input_kinds or ("pairs" in task.input_kinds and not lent)
+    ):
+        raise BenchbedError(
+            f"Task {task.name} needs masks, but no image in split {split} of "
+            f"{collection.spec.name} has one."
+        )
+    if "annotate" in method.capabilities & task.capabilities:
+        _require_second_masks(method, collection, split)
+    if lent and "mask" in _collect_roles(collection) and collection.spec.volumes is None:
+        raise BenchbedError(f"{collection.spec.name} has its own masks. Remove --masks-from.")
+    available = {"mask"} if lent else set()
+    available |= {"label"} if collection.spec.classes else set()
+    missing = method.required_inputs - available - _collect_roles(collection)
+    if missing == {"mask"}:
+        raise BenchbedError(
+            f"{method.name} needs a mask for every image, but {collection.spec.name} has none "
+            "here. Use --masks-from to train an annotator on another dataset."
+        )
+    if missing:
+        raise BenchbedError(
+            f"{method.name} needs a {' and a '.join(sorted(missing))} for every image, but "
+            f"{collection.spec.name} has none here."
+        )
+
+
+def check_generator(collection: Collection, generator: RunPlan) -> None:
+    """Refuse a generator whose pairs do not match the cases of the run.
+
+    Raises:
+        BenchbedError: Source, channels, dimensions or structures differ.
+    """
+    check_same_source(collection, generator)
+    spec, upstream = collection.spec, generator.collection.spec
+    for field in ("dimensions", "channels"):
+        value, provided = getattr(spec, field), getattr(upstream, field)
+        if value != provided:
+            raise BenchbedError(
+                f"{spec.name} has {value} {field}, but {upstream.name}, the training data of "
+                f"{generator.method.name}, has {provided}. Select another --generator-dataset; "
+                "`benchbed list datasets` shows them."
+            )
+    if generator.mask_plan is None and upstream.structure_count < spec.structure_count:
+        raise BenchbedError(
+            f"{spec.name} has {spec.structure_count} structures, but {upstream.name}, the "
+            "training data "
+            f"of {generator.method.name}, has {upstream.structure_count}. Select another "
+            "--generator-dataset; `benchbed list datasets` shows them."
+        )
+
+
+def check_same_source(collection: Collection, other: RunPlan) -> None:
+    """Refuse a run on real data with an upstream run on a phantom, and the other way round.
+
+    Raises:
+        BenchbedError: The sources differ, so the result would be neither real nor phantom.
+    """
+    if other.collection.source != collection.source:
+        raise BenchbedError(
+            f"{collection.spec.name} is {_format_source(collection)}, but "
+            f"{other.collection.spec.name}, "
+            f"the training data of the upstream method {other.method.name}, is "
+            f"{_format_source(other.collection)}. Use --source phantom for both, or get the real "
+            "data "
+            f"with: benchbed data fetch {_find_phantom(collection, other.collection).spec.name}"
+        )
+
+
+def _format_source(collection: Collection) -> str:
+    return "real" if collection.source == "real" else "a phantom"
+
+
+def _find_phantom(first: Collection, second: Collection) -> Collection:
+    return first if first.source == "phantom" else second
+
+
+def _require_second_masks(method: MethodSpec, collection: Collection, split: str) -> None:
+    cases = [case for case in collection.cases if case.split == split]
+    missing = [case.id for case in cases if "second_mask" not in case.files]
+    if missing if cases else "second_mask" not in _collect_roles(collection):
+        first = f": {missing[0]} has none" if missing else ""
+        raise BenchbedError(
+            f"{method.name} needs the mask of a second annotator for every image in split "
+            f"{split}, but {collection.spec.name} has none{first}."
+        )
+
+
+def _collect_roles(collection: Collection, split: str | None = None) -> frozenset[str]:
+    """Return the parts that some case of the split, or of all, has besides its image."""
+    if collection.spec.phantom is not None and collection.source == "phantom":
+        # Imported late: rendering loads numpy, which the earlier checks do not need.
+        from benchbed.data.sources.phantom import list_phantom_roles
+
+        return list_phantom_roles(collection.spec.phantom)
+    cases = (case for case in collection.cases if split in (None, case.split))
+    return frozenset(role for case in cases for role in case.files)

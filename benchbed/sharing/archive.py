@@ -1,0 +1,375 @@
+"""The archive of a run: deterministic to write, and read as untrusted input.
+
+It is an uncompressed zip file with a fixed set of members, so that it cannot expand beyond its
+own size. ``manifest.json`` lists every other member with its size and SHA-256. The checksums detect
+damage, not tampering: the manifest can be altered as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from benchbed.errors import BenchbedError
+from benchbed.results.record import ShapeModel, StrictModel, find_control_characters
+
+ARCHIVE_FORMAT = 2
+"""Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
+
+
+MANIFEST_NAME = "manifest.json"
+
+
+CARD_NAME = "README.md"
+
+
+RECORD_NAME = "record.json"
+
+
+SETTINGS_NAME = "settings.json"
+
+
+PROTOCOL_NAME = "protocol.json"
+
+
+WEIGHTS_NAME = "weights.safetensors"
+
+
+HISTORY_NAME = "history.csv"
+
+
+PICTURE_NAMES = ("samples/final.png", "samples/nearest.png")
+
+
+BYTES_PER_MEBIBYTE = 2**20
+
+
+MAX_MEMBER_BYTES: Mapping[str, int] = {
+    MANIFEST_NAME: BYTES_PER_MEBIBYTE,
+    CARD_NAME: BYTES_PER_MEBIBYTE,
+    RECORD_NAME: 4 * BYTES_PER_MEBIBYTE,
+    SETTINGS_NAME: BYTES_PER_MEBIBYTE,
+    PROTOCOL_NAME: BYTES_PER_MEBIBYTE,
+    WEIGHTS_NAME: 16 * 1024 * BYTES_PER_MEBIBYTE,
+    HISTORY_NAME: 16 * BYTES_PER_MEBIBYTE,
+    **dict.fromkeys(PICTURE_NAMES, 64 * BYTES_PER_MEBIBYTE),
+}
+"""The allowed members and their maximum size in bytes."""
+
+
+REQUIRED_MEMBERS = frozenset(MAX_MEMBER_BYTES) - {*PICTURE_NAMES, HISTORY_NAME, MANIFEST_NAME}
+
+
+MAX_PICTURE_SIDE = 30_000
+"""Longest side of a picture in pixels."""
+
+
+HISTORY_COLUMNS = ["step", "kimg", "seconds"]
+"""The first columns of a history; the others are losses."""
+
+
+MAX_COLUMNS = 100
+"""Maximum number of columns of a history."""
+
+
+CHUNK_BYTES = BYTES_PER_MEBIBYTE
+
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip file can store; the same for every member, to be deterministic."""
+
+
+# What zipfile raises for bytes that are no archive, and for inconsistent archives.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OSError,  # an offset before the start of the file
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+
+
+class ArchiveMember(StrictModel):
+    """Size and hash of a member."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Manifest(StrictModel):
+    """Content of ``manifest.json``.
+
+    Attributes:
+        format: Kind of archive.
+        version: Version of the format.
+        run: Run id.
+        method: Name of its method.
+        plugin: Name and version of the distribution that provided the method in training.
+        data: The shape of the data that the method was built for.
+        members: Every other member by name.
+    """
+
+    format: Literal["benchbed-run"] = "benchbed-run"
+    version: int = ARCHIVE_FORMAT
+    run: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,200}$")
+    method: str = Field(max_length=200)
+    plugin: str = Field(max_length=200)
+    data: ShapeModel
+    members: dict[str, ArchiveMember]
+
+
+class ArchiveError(BenchbedError):
+    """Error for a rejected archive, with the reason."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive whose members match the manifest in number, size and hash."""
+
+    path: Path
+    sha256: str
+    manifest: Manifest
+
+    def read_member(self, name: str) -> bytes:
+        """Return the content of a member; hashed again, since the file may have changed.
+
+        Raises:
+            ArchiveError: It does not match the manifest.
+        """
+        with _open_zip(self.path) as archive, archive.open(name) as file:
+            content = file.read(self.manifest.members[name].bytes + 1)
+        expected = self.manifest.members[name]
+        if len(content) != expected.bytes or hashlib.sha256(content).hexdigest() != expected.sha256:
+            raise _make_archive_error(
+                self.path, f"{name} is damaged: it does not match the manifest"
+            )
+        return content
+
+    def read_json(self, name: str) -> Any:
+        """Return a member parsed as JSON.
+
+        Raises:
+            ArchiveError: It is not valid JSON.
+        """
+        return parse_json(self.path, name, self.read_member(name))
+
+
+def write_archive(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
+    """Write an archive with a completed manifest and return its SHA-256; it is deterministic."""
+    entries = {
+        name: ArchiveMember(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        for name, content in sorted(members.items())
+    }
+    complete = manifest.model_copy(update={"members": entries})
+    contents = {**members, MANIFEST_NAME: to_json_bytes(complete.model_dump(mode="json"))}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(contents.items()):
+            info = zipfile.ZipInfo(name, ZIP_EPOCH)
+            info.create_system = 3  # Unix, so that the bytes are equal on every system
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(info, content)
+    return hash_file(path)
+
+
+def to_json_bytes(value: Any) -> bytes:
+    """Return indented JSON as bytes."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def read_archive(path: Path) -> Archive:
+    """Read an archive and verify names, kinds, sizes and checksums; nothing is written.
+
+    Raises:
+        ArchiveError: It is not an archive of a run, is damaged, or has unexpected content.
+    """
+    if not path.is_file():
+        raise BenchbedError(f"Archive {path} not found. Create one with `benchbed export RUN`.")
+    with _open_zip(path) as archive:
+        entries = archive.infolist()
+        _check_entries(path, entries)
+        with archive.open(MANIFEST_NAME) as file:
+            manifest = _parse_manifest(path, file.read(MAX_MEMBER_BYTES[MANIFEST_NAME] + 1))
+        _check_members(path, {entry.filename: entry for entry in entries}, manifest)
+        for name, expected in manifest.members.items():
+            hashed = hashlib.sha256()
+            with archive.open(name) as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    hashed.update(chunk)
+            if hashed.hexdigest() != expected.sha256:
+                raise _make_archive_error(
+                    path, f"the SHA-256 of {name} does not match the manifest"
+                )
+    found = Archive(path, hash_file(path), manifest)
+    for name in PICTURE_NAMES:
+        if name in manifest.members:
+            _check_picture(path, name, found.read_member(name))
+    if HISTORY_NAME in manifest.members:
+        _check_history(path, found.read_member(HISTORY_NAME))
+    return found
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_json(path: Path, name: str, content: bytes) -> Any:
+    """Return untrusted JSON, parsed.
+
+    Raises:
+        ArchiveError: It is invalid, repeats a key, or has control characters.
+    """
+    try:
+        value = json.loads(content.decode(), object_pairs_hook=_reject_duplicate_keys)
+    except (ValueError, RecursionError) as error:
+        raise _make_archive_error(path, f"{name} is not valid JSON ({error})") from error
+    if (text := find_control_characters(value)) is not None:
+        raise _make_archive_error(path, f"{name} contains control characters ({text[:40]!r})")
+    return value
+
+
+def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("duplicate key")
+    return found
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _ZIP_ERRORS as error:
+        raise _make_archive_error(path, f"it is damaged or not a zip file ({error})") from error
+
+
+def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Reject an entry by its name, kind, compression or size."""
+    seen: set[str] = set()
+    for entry in entries:
+        # zipfile cuts `filename` at a zero byte; the full name must be checked.
+        name = entry.orig_filename
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        parts = re.split(r"[/\\]", name)
+        if parts[0] == "" or re.match(r"[A-Za-z]:", name):
+            raise _make_archive_error(path, f"it contains the absolute path {name!r}")
+        if ".." in parts:
+            raise _make_archive_error(path, f"it contains {name!r}, a path outside its folder")
+        if kind not in (0, stat.S_IFREG) or name.endswith("/"):
+            raise _make_archive_error(path, f"it contains {name!r}, a link, folder or device")
+        if name in seen:
+            raise _make_archive_error(path, f"it contains {name!r} twice")
+        if name not in MAX_MEMBER_BYTES:
+            raise _make_archive_error(
+                path, f"it contains {name!r}, which is not part of an exported run"
+            )
+        if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
+            raise _make_archive_error(
+                path, f"{name} is compressed or encrypted, which is not supported"
+            )
+        if entry.file_size > MAX_MEMBER_BYTES[name] or entry.file_size != entry.compress_size:
+            raise _make_archive_error(
+                path, f"{name} declares {entry.file_size} bytes, which is too large"
+            )
+        seen.add(name)
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise _make_archive_error(path, "the declared member sizes exceed the size of the archive")
+    if MANIFEST_NAME not in seen:
+        raise _make_archive_error(path, f"{MANIFEST_NAME} is missing, so it is not an exported run")
+
+
+def _parse_manifest(path: Path, content: bytes) -> Manifest:
+    value = parse_json(path, MANIFEST_NAME, content)
+    version = value.get("version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > ARCHIVE_FORMAT:
+        raise _make_archive_error(
+            path,
+            f"its format is {version}, but this benchbed reads up to {ARCHIVE_FORMAT}; update "
+            "benchbed",
+        )
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _make_archive_error(
+            path, f"its manifest is invalid at {place!r}: {first['msg']}"
+        ) from error
+
+
+def _check_members(path: Path, entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
+    """Reject members that are unlisted, missing or of another size than listed."""
+    names = entries.keys() - {MANIFEST_NAME}
+    if extra := sorted(names - manifest.members.keys()):
+        raise _make_archive_error(path, f"the manifest does not list {', '.join(extra)}")
+    if missing := sorted((manifest.members.keys() | REQUIRED_MEMBERS) - names):
+        raise _make_archive_error(path, f"{', '.join(map(repr, missing))} is missing")
+    for name, expected in manifest.members.items():
+        if expected.bytes != entries[name].file_size:
+            raise _make_archive_error(
+                path,
+                f"{name} has {entries[name].file_size} bytes, "
+                f"but the manifest lists {expected.bytes}",
+            )
+
+
+def _check_picture(path: Path, name: str, content: bytes) -> None:
+    """Reject what is not a PNG, or one that would exhaust the memory of a viewer."""
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
+        raise _make_archive_error(path, f"{name} is not a PNG file")
+    sides = struct.unpack(">II", content[16:24])
+    if not all(0 < side <= MAX_PICTURE_SIDE for side in sides):
+        raise _make_archive_error(
+            path, f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
+        )
+
+
+def _check_history(path: Path, content: bytes) -> None:
+    """Reject what is not a table of numbers with printable column names."""
+    try:
+        header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError("its rows have different lengths")
+            values = [float(cell) for cell in row if cell]
+            if "" in row[: len(HISTORY_COLUMNS)] or not all(
+                map(math.isfinite, values[: len(HISTORY_COLUMNS)])
+            ):
+                raise ValueError("a row has no step, kimg or seconds")
+    except (ValueError, csv.Error) as error:
+        raise _make_archive_error(
+            path, f"{HISTORY_NAME} is not a valid history ({error})"
+        ) from error
+    if (
+        header[: len(HISTORY_COLUMNS)] != HISTORY_COLUMNS
+        or len(set(header)) != len(header)
+        or len(header) > MAX_COLUMNS
+    ):
+        raise _make_archive_error(path, f"{HISTORY_NAME} does not have the columns of a history")
+    if (text := find_control_characters(header)) is not None:
+        raise _make_archive_error(
+            path, f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
+        )
+
+
+def _make_archive_error(path: Path, reason: str) -> ArchiveError:
+    return ArchiveError(f"Archive {path} is rejected: {reason}.")

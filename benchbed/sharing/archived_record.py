@@ -1,0 +1,120 @@
+"""Check that the record in an archive agrees with the other members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchbed.config.run_config import (
+    PRECISIONS,
+    build_masks_dict,
+    build_pairs_dict,
+    compute_run_hash,
+)
+from benchbed.errors import BenchbedError
+from benchbed.results.record import PseudoLabels, Record, TrainingPairs, parse_record
+from benchbed.sharing.archive import (
+    PROTOCOL_NAME,
+    RECORD_NAME,
+    SETTINGS_NAME,
+    Archive,
+    ArchiveError,
+    to_json_bytes,
+)
+from benchbed.utils.files import hash_json
+
+
+def read_archived_record(archive: Archive) -> Record:
+    """Return the record of an archive.
+
+    Raises:
+        ArchiveError: It is invalid, of an unfinished run, of an unknown precision, or contradicts
+            its name, the manifest, the settings or the protocol.
+    """
+    content = archive.read_json(RECORD_NAME)
+    try:
+        record = parse_record(content, f"in {archive.path}")
+    except BenchbedError as error:
+        raise ArchiveError(str(error)) from error
+    if (reason := _find_contradiction(archive, record)) is not None:
+        raise ArchiveError(f"Archive {archive.path} is rejected: {reason}.")
+    return record
+
+
+def _find_contradiction(archive: Archive, record: Record) -> str | None:
+    manifest, protocol = archive.manifest, record.protocol
+    facts = {
+        "the run id": (manifest.run, record.id),
+        "the method": (manifest.method, record.method),
+        "the settings": (archive.read_json(SETTINGS_NAME), record.settings),
+        "the protocol": (archive.read_json(PROTOCOL_NAME), protocol),
+        "the protocol hash": (hash_json(protocol), record.protocol_hash),
+        "the hash in the run id": (derive_run_hash(record), record.id.split("-")[-1]),
+        "the dataset": (protocol.get("dataset"), record.dataset),
+        "the source": (protocol.get("source"), record.source),
+        "the fingerprint": (protocol.get("fingerprint"), record.fingerprint),
+        "the task": (protocol.get("task"), record.task),
+        "the size": (protocol.get("size"), manifest.data.spatial[-1]),
+        "the state": (record.state, "finished"),
+    }
+    for name, (first, second) in facts.items():
+        if first != second:
+            return f"{name} is inconsistent: {_clip_text(first)} and {_clip_text(second)}"
+    if record.imported is not None:
+        return "its record is marked as imported, which an exported record never is"
+    if record.precision not in PRECISIONS:
+        return f"its precision is {_clip_text(record.precision)}, not {' or '.join(PRECISIONS)}"
+    return None
+
+
+def derive_run_hash(record: Record) -> str:
+    """Return the hash that ends the run id, computed from a record."""
+    return compute_run_hash(
+        method=record.method,
+        settings=record.settings,
+        protocol=record.protocol_hash,
+        seed=record.seed,
+        precision=record.precision,
+        pairs=None if record.pairs is None else _build_pairs(record.pairs),
+        masks=None if record.pseudo_labels is None else _build_masks(record.pseudo_labels),
+    )
+
+
+def derive_plan(record: Record) -> dict[str, Any]:
+    """Return the plan for ``run.json`` from a record, without paths of any machine."""
+    masks = record.pseudo_labels or (None if record.pairs is None else record.pairs.pseudo_labels)
+    return {
+        "id": record.id,
+        "method": record.method,
+        "settings": record.settings,
+        "dataset": record.dataset,
+        "task": record.task,
+        "metrics": [measured.metric for measured in record.metrics],
+        "protocol": record.protocol,
+        "seed": record.seed,
+        "precision": record.precision,
+        "skip_bad": bool(record.skipped_files),
+        "pairs": None if record.pairs is None else _build_pairs(record.pairs),
+        "masks": None if masks is None else _build_masks(masks),
+        "root": None,
+    }
+
+
+def dump_record(record: Record) -> bytes:
+    """Return a record as JSON bytes, without the origin of an import."""
+    content = record.model_dump(mode="json")
+    del content["imported"]
+    return to_json_bytes(content)
+
+
+def _build_pairs(pairs: TrainingPairs) -> dict[str, Any]:
+    masks = None if pairs.pseudo_labels is None else _build_masks(pairs.pseudo_labels)
+    return build_pairs_dict(**{**dict(pairs), "masks": masks})
+
+
+def _build_masks(masks: PseudoLabels) -> dict[str, Any]:
+    return build_masks_dict(**dict(masks))
+
+
+def _clip_text(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

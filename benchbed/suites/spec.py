@@ -1,0 +1,219 @@
+"""Suite files: methods, datasets, seeds and budget of a grid of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
+from benchbed.config import paths
+from benchbed.config.settings import read_yaml
+from benchbed.data.sources.resolve import parse_folder_path
+from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
+from benchbed.registry.lookup import get_registry
+
+PresetName = Literal["quick", "standard", "paper"]
+
+
+class StrictModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PresetOverrides(StrictModel):
+    """Changes of a suite to a preset.
+
+    Attributes:
+        size: In-plane size in pixels.
+        kimg: Budget in thousands of images.
+        samples: Number of samples to score.
+        pairs: Number of synthetic pairs, for every row with a generator.
+        generator_kimg: Budget of the generators in thousands of images.
+        annotator_kimg: Budget of the annotators in thousands of images.
+        augment: ``"none"`` or ``"flip"``.
+        seeds: Seeds, instead of the suite's.
+        settings: Settings of every method.
+    """
+
+    size: int | None = None
+    kimg: float | None = None
+    samples: int | None = None
+    pairs: int | None = None
+    generator_kimg: float | None = None
+    annotator_kimg: float | None = None
+    augment: Literal["none", "flip"] | None = None
+    seeds: tuple[int, ...] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class MethodEntry(StrictModel):
+    """A method in a suite: one row of its table.
+
+    Attributes:
+        method: Its name.
+        settings: Settings that the suite changes.
+        regime: Composition of its training set, if the task has regimes.
+        generator: Method that makes synthetic pairs.
+        generator_dataset: Training dataset of the generator.
+        generator_kimg: Budget of the generator in thousands of images.
+        pairs: Number of synthetic pairs.
+        real_share: Share of the real cases that the regime uses.
+        masks_from: Dataset with masks, if the row's dataset has none.
+        annotator: Method that is trained on those masks and predicts the missing ones.
+        annotator_kimg: Budget of the annotator in thousands of images.
+    """
+
+    method: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    regime: str | None = None
+    generator: str | None = None
+    generator_dataset: str | None = None
+    generator_kimg: float | None = None
+    pairs: int | None = None
+    real_share: float | None = None
+    masks_from: str | None = None
+    annotator: str | None = None
+    annotator_kimg: float | None = None
+
+
+class Suite(StrictModel):
+    """A grid of runs.
+
+    Attributes:
+        name: Name of the file without its suffix.
+        title: Short description.
+        task: Task of all runs.
+        methods: Its rows: a list of entries, or each method's name with the settings that the
+            suite changes.
+        datasets: Names of the datasets.
+        seeds: The seeds.
+        metrics: Metrics to report, instead of the task's.
+        presets: Changes to presets, by preset name.
+    """
+
+    name: str
+    title: str
+    task: str
+    methods: tuple[MethodEntry, ...]
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    metrics: tuple[str, ...] = ()
+    presets: dict[PresetName, PresetOverrides] = Field(default_factory=dict)
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _expand_entries(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return [{"method": name, "settings": settings} for name, settings in value.items()]
+
+    def get_overrides(self, preset: PresetName) -> PresetOverrides:
+        """Return the suite's changes to a preset."""
+        return self.presets.get(preset, PresetOverrides())
+
+    def select_entries(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
+        """Return the suite with other methods or datasets; empty arguments change nothing.
+
+        A method of the suite keeps its rows.
+        """
+        rows = [
+            entry
+            for name in methods
+            for entry in (
+                [e for e in self.methods if e.method == name] or [MethodEntry(method=name)]
+            )
+        ]
+        changes: dict[str, Any] = {
+            "methods": tuple(rows) or self.methods,
+            "datasets": tuple(datasets) or self.datasets,
+        }
+        return self.model_copy(update=changes)
+
+
+def list_shipped_suites() -> dict[str, Path]:
+    """Return the suites that benchbed includes, by name."""
+    return {path.stem: path for path in sorted(paths.find_benchmarks_folder().glob("*.yaml"))}
+
+
+def find_suite(text: str) -> Suite:
+    """Return the suite of a file, or the included one of that name.
+
+    Args:
+        text: A path, or a name from `list_shipped_suites`.
+
+    Raises:
+        BenchbedError: No such file or name exists, the file is invalid, or it names something
+            that does not exist.
+    """
+    path = list_shipped_suites().get(text, Path(text))
+    if (
+        text not in list_shipped_suites()
+        and path.suffix not in (".yaml", ".yml")
+        and not _is_present(path)
+    ):
+        raise make_unknown_error("suite", text, list_shipped_suites(), "benchbed list suites")
+    suite = read_suite(path)
+    for empty in ("methods", "datasets", "seeds"):
+        if not getattr(suite, empty):
+            raise BenchbedError(f"Suite file {path} contains no {empty}.")
+    check_names(suite)
+    return suite
+
+
+def _is_present(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file system accepts
+        return False
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite file, without checking the names in it.
+
+    Raises:
+        BenchbedError: It is unreadable or invalid.
+    """
+    content = read_yaml(path, "suite file")
+    if not isinstance(content, dict):
+        raise BenchbedError(f"Suite file {path} must contain 'name: value' lines.")
+    try:
+        return Suite.model_validate({"name": path.stem, **content})
+    except ValidationError as error:
+        raise BenchbedError(_format_validation_error(path, error)) from error
+
+
+def _format_validation_error(path: Path, error: ValidationError) -> str:
+    # A misspelt entry also causes a missing one; the misspelling is the helpful message.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = [
+            *Suite.model_fields,
+            *MethodEntry.model_fields,
+            *PresetOverrides.model_fields,
+            *PRESETS,
+        ]
+        suggestion = find_nearest(str(first["loc"][-1]), known)
+        guess = f"; did you mean {suggestion!r}?" if suggestion else "."
+        return f"Suite file {path} contains the unknown entry {place!r}{guess}"
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return f"Suite file {path} is invalid: {place}: {reason}."
+
+
+def check_names(suite: Suite) -> None:
+    """Check that the names in a suite exist.
+
+    Raises:
+        BenchbedError: The suite names an unknown task, method or dataset.
+    """
+    known = get_registry()
+    known.get_spec(TaskSpec, suite.task)
+    for entry in suite.methods:
+        for method in (entry.method, entry.generator, entry.annotator):
+            if method is not None:
+                known.get_spec(MethodSpec, method)
+    for dataset in suite.datasets:
+        if parse_folder_path(dataset) is None:
+            known.get_spec(DatasetSpec, dataset)

@@ -1,0 +1,116 @@
+"""Pictures of generated images next to their nearest training images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchbed.api.metric import ImageSet, MemorisationSets
+from benchbed.api.task import ReferenceCase
+from benchbed.api.types import CropBox, CropWindow
+from benchbed.data.loader import to_pixels
+from benchbed.data.preprocessing.blocks import crop_box, resize_labels
+from benchbed.data.preprocessing.framing import crop_window, resize_image
+from benchbed.metrics.memorisation import find_nearest, find_nearest_volumes
+from benchbed.training.visualization.images import draw_image_rows
+from benchbed.training.visualization.volumes import MontageLayer, draw_montage
+
+Pixels = npt.NDArray[np.uint8]
+
+
+SHOWN_COUNT = 8
+"""Number of samples, and of held-out images, shown with their nearest training images."""
+
+
+def draw_nearest_grid(fake: ImageSet, train: ImageSet, unseen: MemorisationSets | None) -> Pixels:
+    """Draw the images nearest to a training image, each above that image.
+
+    The first two rows are samples; the next two, if images were held out, are the nearest held-out
+    images for comparison. Volumes show the central axial slice of their first sequence.
+
+    Args:
+        fake: Images ``(N, C, H, W)`` uint8, or volumes ``(N, C, D, H, W)``, uint8 or float in [-1,
+            1].
+        train: Training images, likewise.
+        unseen: Training and held-out images, or None if none were held out.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    sides = [fake] if unseen is None else [fake, unseen.held_out]
+    return draw_image_rows(
+        [row for side in sides for row in _find_nearest_pairs(side, train)], SHOWN_COUNT
+    )
+
+
+def _find_nearest_pairs(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
+    """Return the images nearest to a training image, nearest first, and those training images."""
+    neighbours = (find_nearest_volumes if images.images.ndim == 5 else find_nearest)(images, train)
+    closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN_COUNT]
+    partners = _select_pictures(train, neighbours.train_index[closest])
+    mirrored = neighbours.mirrored[closest, None, None, None]
+    return _select_pictures(images, closest), np.where(mirrored, partners[..., ::-1], partners)
+
+
+def _select_pictures(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
+    """Select images, or central slices of volumes, as ``(N, C, H, W)`` uint8."""
+    chosen = np.asarray(images.images[indices])
+    if chosen.ndim == 5:
+        chosen = chosen[:, :1, chosen.shape[2] // 2]
+    return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())
+
+
+Scores = npt.NDArray[np.float32]
+
+
+DEFAULT_THRESHOLD = 0.5
+
+
+def draw_comparison(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:
+    """Draw rows of images, reference masks and scores; ``(H, W, 3)`` uint8.
+
+    For volumes, each with its reference foreground, and below with the prediction.
+    """
+    if cases[0].image.ndim == 4:
+        return _draw_volumes(cases, scores)
+    size = cases[0].image.shape[-1]
+    truth = [case.mask.astype(np.float32) for case in cases]
+    rows = [
+        np.stack([case.image for case in cases]),
+        np.stack(
+            [_resize_plane(mask, case, size) for mask, case in zip(truth, cases, strict=True)]
+        ),
+        np.stack(
+            [_resize_plane(score, case, size) for score, case in zip(scores, cases, strict=True)]
+        ),
+    ]
+    return draw_image_rows(rows, len(cases))
+
+
+def _draw_volumes(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:
+    images = np.stack([case.image for case in cases])
+    layers = [
+        np.stack([_resize_mask_volume(mask, case) for mask, case in zip(masks, cases, strict=True)])
+        for masks in (
+            [case.mask for case in cases],
+            [score > DEFAULT_THRESHOLD for score in scores],
+        )
+    ]
+    return draw_montage([MontageLayer(images, codes) for codes in layers])
+
+
+def _resize_mask_volume(mask: npt.NDArray[np.bool_], case: ReferenceCase) -> Pixels:
+    """Resize a mask from the case's size to the method's block, ``(D, size, size)``."""
+    assert isinstance(case.region, CropBox)
+    depth, height, width = case.image.shape[1:]
+    return resize_labels(crop_box(mask.astype(np.uint8), case.region), (depth, height, width))
+
+
+def _resize_plane(plane: Scores, case: ReferenceCase, size: int) -> Pixels:
+    """Resize a plane from the case's size to the method's square, ``(1, size, size)``."""
+    assert isinstance(case.region, CropWindow)
+    pixels = np.round(crop_window(plane, case.region) * 255).astype(np.uint8)
+    return resize_image(pixels[..., None], size)[None, ..., 0]

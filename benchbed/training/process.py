@@ -1,0 +1,80 @@
+"""Handling of Ctrl-C: the first one saves and stops, the second stops immediately."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class StopHandler:
+    """Handler that turns SIGINT and SIGTERM into a flag for the training loop.
+
+    In training, the first signal sets the flag, and the loop saves and stops after its step; a
+    second one stops immediately and keeps the last checkpoint. Outside training there is nothing
+    to save, so the first one stops immediately.
+    """
+
+    def __init__(self, say: Callable[[str], None], who: str) -> None:
+        self.report_message = say
+        self.run_label = who
+        self._signal_count = False
+        self._training = False
+
+    def __call__(self) -> bool:
+        """Return whether a stop was requested."""
+        return self._signal_count
+
+    @contextmanager
+    def handle_signals(self) -> Iterator[None]:
+        """Handle the signals inside the block; no effect outside the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous: dict[signal.Signals, Any] = {
+            number: signal.signal(number, self._handle_signal)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def defer_stop(self) -> Iterator[None]:
+        """Defer the first signal inside the block to the end of the step."""
+        self._training = True
+        try:
+            yield
+        finally:
+            self._training = False
+
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._signal_count or not self._training:
+            raise KeyboardInterrupt
+        self._signal_count = True
+        self.report_message(
+            f"Stopping after this step of {self.run_label}; saving a checkpoint. Press Ctrl-C "
+            "again "
+            "to stop immediately."
+        )
+
+
+def terminate_if_forked(owner: int, who: str) -> None:
+    """Terminate this process if it is not the one in which the run began.
+
+    A forked copy would train and write the same run a second time.
+    """
+    if os.getpid() != owner:
+        message = (
+            f"{who} forked a process that continued as a second copy of the run. The copy is "
+            "terminated.\n"
+        )
+        os.write(2, message.encode())
+        os._exit(1)

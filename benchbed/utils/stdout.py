@@ -1,0 +1,71 @@
+"""Redirect what plugins print, so that stdout has only benchbed's own output."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+STDOUT, STDERR = 1, 2
+
+
+def write_to_stderr(text: str) -> None:
+    """Print a line to stderr, if there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
+
+
+class _LineWriter(io.TextIOBase):
+    """Text stream that passes on each complete line."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._rest = ""
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Pass on the lines that are complete."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._say(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: lines are passed on at once, and a library may flush after the close."""
+
+    def close(self) -> None:
+        """Pass on the last, incomplete line."""
+        self.write("\n")
+        super().close()
+
+
+@contextlib.contextmanager
+def redirect_plugin_stdout(
+    who: str, say: Callable[[str], None] = write_to_stderr
+) -> Iterator[None]:
+    """Redirect printed lines to `say`, prefixed with the name of the plugin.
+
+    Output that bypasses ``sys.stdout``, as from C libraries or subprocesses, goes to stderr
+    unchanged.
+    """
+    with contextlib.ExitStack() as stack:
+        # Earlier output is not the plugin's.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        # A process may have been started without stdout or stderr.
+        with contextlib.suppress(OSError):
+            saved = os.dup(STDOUT)
+            stack.callback(os.close, saved)
+            os.dup2(STDERR, STDOUT)
+            stack.callback(os.dup2, saved, STDOUT)
+        lines = stack.enter_context(
+            contextlib.closing(_LineWriter(lambda text: say(f"{who}: {text}")))
+        )
+        stack.enter_context(contextlib.redirect_stdout(lines))
+        yield
