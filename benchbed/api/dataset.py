@@ -30,7 +30,8 @@ class LayoutPart:
         fov: Pattern of the field-of-view mask.
         sequences: For volumes, the patterns of all sequences in channel order, one of which is
             ``image``; empty if one file holds them all.
-        channel_indices: Which of a 4-D file's volumes are the channels; empty for all, in file order.
+        channel_indices: Which of a 4-D file's volumes are the channels; empty for all, in file
+            order.
         label_mapping: From a mask value in the file to the number of its structure.
         split: The split of all these images, if the pattern does not contain it.
         id_prefix: Prefix of the id that keeps ids of different parts distinct.
@@ -56,7 +57,8 @@ class VolumeSpec:
     Attributes:
         sequences: Names of the image channels, in order.
         structures: Names of the mask's classes 1, 2, ..., in order.
-        slices_per_pixel: Slices per in-plane pixel: a run of size S has ``round(depth * S)`` slices.
+        slices_per_pixel: Slices per in-plane pixel: a run of size S has ``round(depth * S)``
+            slices.
         central_slices: Number of central axial slices to use; None for all.
         framing: ``"plane"`` keeps the whole plane, ``"cube"`` the smallest cube around everything.
     """
@@ -91,10 +93,10 @@ class Layout:
             first that exists is used.
         parts: Its image folders.
         diagram: Short drawing of the layout for a user who has to create it.
-        patient_pattern: Regular expression over ``id`` whose first group is the patient; None if the id
-            itself is the patient.
-        official_splits: Ids of official splits, if neither folder nor field contains them; other ids are
-            split by patient.
+        patient_pattern: Regular expression over ``id`` whose first group is the patient; None if
+            the id itself is the patient.
+        official_splits: Ids of official splits, if neither folder nor field contains them; other
+            ids are split by patient.
     """
 
     folders: tuple[str, ...]
@@ -134,7 +136,8 @@ class DownloadSource:
             can be altered in transit.
         sha256: SHA-256 of the archive, 64 hexadecimal digits; None if not published. Then the
             first download prints it, and nothing detects a wrong file.
-        target_folder: Folder below the data root to unpack into, such as ``"NAME"`` or ``"NAME/masks"``.
+        target_folder: Folder below the data root to unpack into, such as ``"NAME"`` or
+            ``"NAME/masks"``.
     """
 
     url: str

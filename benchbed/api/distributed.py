@@ -33,7 +33,8 @@ class DistributedContext:
     Attributes:
         rank: Rank of this process.
         world_size: World size.
-        noise_generator: Generator of the noise for whole batches; None (the global one) in a single process.
+        noise_generator: Generator of the noise for whole batches; None (the global one) in a
+            single process.
     """
 
     def __init__(self, fabric: Fabric | None = None) -> None:

@@ -88,7 +88,8 @@ class MetricInputs:
         fake: The images to score.
         features: From an extractor's name and an image set to features ``(N, d)``.
         seed: Random seed of what the metric draws (patches, pairs).
-        memorisation_sets: The training images and held-out real images, or None if nothing was held out.
+        memorisation_sets: The training images and held-out real images, or None if nothing was
+            held out.
     """
 
     real: ImageSet
@@ -103,8 +104,8 @@ class MaskInputs:
     """Input of a metric on masks.
 
     Attributes:
-        probabilities: For each case the foreground probability, float32 ``(H, W)`` in [0, 1], at the
-            case's original size.
+        probabilities: For each case the foreground probability, float32 ``(H, W)`` in [0, 1], at
+            the case's original size.
         targets: For each case its mask, bool ``(H, W)``.
         fov: For each case the pixels that count, bool ``(H, W)``.
     """

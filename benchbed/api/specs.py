@@ -109,9 +109,10 @@ class MethodSpec:
         sizes: In-plane sizes in pixels that the networks support.
         dimensions: Spatial dimensions, 2 or 3, that they support.
         required_inputs: Parts of a case besides the image that training needs, such as ``"mask"``.
-        mask_stage_setting: Name of the setting for the share of the budget in which the method learns
-            only masks, before their images; None if it has no such stage.
-        is_trainable: Whether there is anything to train; False for a reference such as an annotator.
+        mask_stage_setting: Name of the setting for the share of the budget in which the method
+            learns only masks, before their images; None if it has no such stage.
+        is_trainable: Whether there is anything to train; False for a reference such as an
+            annotator.
         presets: Settings that a preset changes, by preset name; other settings keep their default,
             which is the paper's value.
         equations: The method's formulas, as pairs of place in the paper and formula.
@@ -153,7 +154,8 @@ class DatasetSpec:
         modality: Such as ``"chest radiography"``.
         paper: What its users cite.
         licence: Licence of the data, as far as known.
-        access_instructions: How to get the data: where to go and what to do, in one or two sentences.
+        access_instructions: How to get the data: where to go and what to do, in one or two
+            sentences.
         layouts: Official layouts; the cases of all layouts that are found are combined.
         downloads: The archives of the dataset if they are public; empty if the source requires a
             registration or an account.
@@ -163,7 +165,8 @@ class DatasetSpec:
         volumes: Properties of volumes; None if cases are images.
         framing: How an image becomes square: ``"fov"`` (the bounding square of the field of view),
             ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
-        fov_detector: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of view, bool
+        fov_detector: ``"module:function"`` from an image, uint8 ``(H, W, 3)``, to its field of
+            view, bool
             ``(H, W)``, for images without a field-of-view file; None if every pixel counts.
         intensity_window: Values shown as black and white in images of more than 8 bits per
             channel, in their own units, such as ``(-1000, 400)`` Hounsfield units; None if they
@@ -223,12 +226,13 @@ class MetricSpec:
         recipe: The definition in one line; a change to it requires a new name.
         bounds: Smallest and largest possible value, None if unbounded.
         min_samples: Fewest images per side for a meaningful value.
-        input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or ``"pairs"``.
+        input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or
+            ``"pairs"``.
         needs_held_out: Whether it needs real images that were held out of training.
-        weights_check: ``"module:function"`` that tries to get the pretrained weights and returns whether
-            they are present; None if none are needed.
-        fallback_metric: Name of the metric that is reported instead, under its own name, if the weights
-            are unavailable.
+        weights_check: ``"module:function"`` that tries to get the pretrained weights and returns
+            whether they are present; None if none are needed.
+        fallback_metric: Name of the metric that is reported instead, under its own name, if the
+            weights are unavailable.
         paper: Where it is defined.
     """
 

@@ -47,7 +47,7 @@ def compare(
     from benchbed.errors import BenchbedError
     from benchbed.registry.lookup import get_registry
     from benchbed.results.lookup import find_record
-    from benchbed.results.run_comparison import compare_runs as compare_runs
+    from benchbed.results.run_comparison import compare_runs
     from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))

@@ -62,7 +62,7 @@ def _describe_status(spec: Any, root: Path) -> dict[str, str]:
 
     report = find_dataset(spec, root)
     if not report.layouts:
-        suffix = "and no phantom" if spec.phantom else "using the phantom"
+        suffix = "using the phantom" if spec.phantom else "and no phantom"
         return {"dataset": spec.name, "state": f"not found; {suffix}", "cases": "", "folder": ""}
     folders = ", ".join(str(folder) for _, folder in report.layouts)
     try:

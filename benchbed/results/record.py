@@ -313,6 +313,8 @@ def find_missing_metrics(metrics: Iterable[MetricSpec], record: Record) -> tuple
 
 
 class StrictModel(BaseModel):
+    """A frozen model that rejects unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 

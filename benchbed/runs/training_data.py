@@ -164,7 +164,8 @@ class TrainingSetBuilder:
         device: Device of the batches.
         reporter: Receives progress events.
         save_picture: Saves a picture under a name.
-        load_upstream_method: Executes an upstream run and returns its method; the text names what it provides.
+        load_upstream_method: Executes an upstream run and returns its method; the text names what
+            it provides.
     """
 
     plan: RunPlan

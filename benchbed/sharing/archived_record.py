@@ -108,11 +108,11 @@ def dump_record(record: Record) -> bytes:
 
 def _build_pairs(pairs: TrainingPairs) -> dict[str, Any]:
     masks = None if pairs.pseudo_labels is None else _build_masks(pairs.pseudo_labels)
-    return build_pairs_dict(**{**dict(pairs), "masks": masks})
+    return build_pairs_dict(**{**pairs.model_dump(), "masks": masks})
 
 
 def _build_masks(masks: PseudoLabels) -> dict[str, Any]:
-    return build_masks_dict(**dict(masks))
+    return build_masks_dict(**masks.model_dump())
 
 
 def _clip_text(value: object) -> str:

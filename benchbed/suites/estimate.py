@@ -45,8 +45,8 @@ class Estimate:
     Attributes:
         upstream_count: Number of missing upstream runs.
         seconds: Seconds of training by run, including upstream runs.
-        unknown_speeds: Methods with size whose speed is in no record; without them the totals are too
-            low.
+        unknown_speeds: Methods with size whose speed is in no record; without them the totals are
+            too low.
         has_same_resources: Whether every speed is from runs with equal resources.
         pending_plans: The runs in starting order.
     """

@@ -19,6 +19,8 @@ PresetName = Literal["quick", "standard", "paper"]
 
 
 class StrictModel(BaseModel):
+    """A frozen model that rejects unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

@@ -10,4 +10,4 @@
 from benchbed.testing.check import CheckOutcome, PluginCheck
 from benchbed.testing.runner import list_checks, run_check
 
-__all__ = ["PluginCheck", "CheckOutcome", "list_checks", "run_check"]
+__all__ = ["CheckOutcome", "PluginCheck", "list_checks", "run_check"]

@@ -30,7 +30,8 @@ class StageTwoConfig:
         reads_mask_as_image: Whether masks are read as pictures in [-1, 1] with the photograph's
             channels, or as one channel in {0, 1}.
         discriminator_width: Channels of D's first layer, as a share of those of G's first.
-        discriminator_strides: Strides of D's layers but the last; channels double from each to the next.
+        discriminator_strides: Strides of D's layers but the last; channels double from each to the
+            next.
         discriminator_last_stride: Stride of D's last layer.
         l1_weight: Weight of the L1 distance.
         learning_rate: Step size.

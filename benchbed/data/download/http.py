@@ -40,11 +40,11 @@ class Downloader:
     """Downloader for pooch that resumes a partial file.
 
     Attributes:
-        partial_file: Partial file, which stays on failure. ``NAME.tag`` next to it holds the server's ETag
-            of this version.
+        partial_file: Partial file, which stays on failure. ``NAME.tag`` next to it holds the
+            server's ETag of this version.
         report_progress: Called with the bytes downloaded and the total, if the server sends it.
-        check_space: Called before the download with the bytes left and the total, if the server sends it;
-            raises if the disk has too little space.
+        check_space: Called before the download with the bytes left and the total, if the server
+            sends it; raises if the disk has too little space.
         max_attempts: Maximum number of attempts.
         timeout: Seconds without a response before an attempt fails.
     """

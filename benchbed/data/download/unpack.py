@@ -74,8 +74,8 @@ def unpack_archive(
         room: Called with the bytes to be written; raises if the disk has too little space.
 
     Raises:
-        UnpackError: It is no archive, cannot be read, has a link, a device or a path outside `folder`,
-            or unpacks to too much.
+        UnpackError: It is no archive, cannot be read, has a link, a device or a path outside
+            `folder`, or unpacks to too much.
         OSError: The files cannot be written.
     """
     with _handle_damage():

@@ -17,6 +17,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".pp
 
 
 def is_image_path(name: str, spec: DatasetSpec) -> bool:
+    """Return whether a file name has a suffix that cases of this dataset can have."""
     if spec.volumes is not None:
         return name.lower().endswith(VOLUME_SUFFIXES)
     return name.lower().removesuffix(GZIP_SUFFIX).endswith(IMAGE_SUFFIXES)

@@ -70,7 +70,8 @@ class Collection:
         root: Folder of the files; None for a phantom.
         cases: Cases sorted by split and id; empty for a phantom.
         skipped: Files that were skipped because they cannot be decoded.
-        duplicates: Ids of cases that were removed because their image duplicates another byte for byte.
+        duplicates: Ids of cases that were removed because their image duplicates another byte for
+            byte.
     """
 
     spec: DatasetSpec

@@ -75,8 +75,8 @@ class PathPattern:
         text: The pattern. A field or ``*`` matches part of one component, ``**/`` any folders. A
             field may have a shape, as in ``{id:im????}``, with ``?`` for one character and ``*``
             for any. Matching ignores letter case, since suffixes in real datasets are mixed.
-        stops_at_dot: Whether ``.*`` at the end is only the suffix, so that names may contain dots; else a
-            field before it ends at the first dot.
+        stops_at_dot: Whether ``.*`` at the end is only the suffix, so that names may contain dots;
+            else a field before it ends at the first dot.
     """
 
     text: str

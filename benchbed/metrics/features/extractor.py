@@ -72,8 +72,9 @@ class FeatureExtractor:
         return features
 
 
-def prepare_network(network: nn.Module, prepared: nn.Module, device: torch.device) -> nn.Module:
-    model = nn.Sequential(prepared, network).float().eval().requires_grad_(False)
+def prepare_network(network: nn.Module, transform: nn.Module, device: torch.device) -> nn.Module:
+    """Return the frozen network behind its input transform, in evaluation mode on `device`."""
+    model = nn.Sequential(transform, network).float().eval().requires_grad_(False)
     return model.to(device).to(memory_format=torch.channels_last)
 
 
@@ -90,6 +91,7 @@ class InputTransform(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return images (n, 3, H, W) in [0, 1], resized to `size` and normalised."""
         resized = F.interpolate(
             images, size=(self.size, self.size), mode="bilinear", align_corners=False
         )

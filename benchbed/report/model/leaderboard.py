@@ -27,8 +27,8 @@ class MethodPair:
         losses: Number of pairs that the second wins.
         difference: Mean over pairs of first minus second, in the metric's units.
         interval: 95 % bootstrap interval of that mean; None for fewer than three pairs.
-        p_value: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of methods of
-            the metric; None if too few (dataset, seed) pairs could reach 0.05.
+        p_value: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of
+            methods of the metric; None if too few (dataset, seed) pairs could reach 0.05.
     """
 
     first: str
@@ -76,7 +76,8 @@ class MetricComparison:
         ranks: The methods, best first.
         friedman_p: p of Friedman's test that all methods rank equally; None below three methods or
             two datasets, or for too many methods.
-        critical_difference: Nemenyi's critical difference of mean ranks at 5 %; None as `friedman_p`.
+        critical_difference: Nemenyi's critical difference of mean ranks at 5 %; None as
+            `friedman_p`.
         groups: Largest sets of methods without significant differences, best first, as labels.
         pairs: Every two methods, in the order of `ranks`; empty for too many methods.
         warnings: Why the numbers may mislead, one sentence each.
@@ -191,7 +192,8 @@ class Cell:
             few seeds to test.
         marks: Marks of footnotes on the paper's value in this cell.
         seed_count: Number of seeds of its row.
-        unusable_values: By seed, values that are not usable, such as infinity; shown but in no mean.
+        unusable_values: By seed, values that are not usable, such as infinity; shown but in no
+            mean.
     """
 
     values: Mapping[int, float]

@@ -16,6 +16,8 @@ from benchbed.errors import BenchbedError
 
 
 class StrictModel(BaseModel):
+    """A frozen model that rejects unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

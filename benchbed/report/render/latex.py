@@ -188,7 +188,8 @@ def _measure_width(column: GridColumn) -> int:
 
 def _render_tabular(grid: Grid, blocks: Sequence[Sequence[GridColumn]]) -> Iterator[str]:
     columns = [*grid.leading_columns, *(column for block in blocks for column in block)]
-    yield rf"\begin{{tabular}}{{@{{}}{''.join('r' if c.is_right_aligned else 'l' for c in columns)}@{{}}}}"
+    alignment = "".join("r" if column.is_right_aligned else "l" for column in columns)
+    yield rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}"
     yield r"\toprule"
     yield _format_line([escape_latex(column.heading) for column in columns])
     yield r"\midrule"

@@ -94,8 +94,9 @@ def _convert_run(record: Record, shared: _SharedValues) -> dict[str, Any]:
 
 
 def _convert_metric(value: MeasuredMetric, shared: _SharedValues) -> dict[str, Any]:
-    measurement = {name: getattr(value, name) for name in ("recipe", "n_real", "n_fake", "n_floor")}
-    own = {name: getattr(value, name) for name in ("value", "floor", "low", "high", "note")}
+    content = value.model_dump()
+    measurement = {name: content[name] for name in ("recipe", "n_real", "n_fake", "n_floor")}
+    own = {name: content[name] for name in ("value", "floor", "low", "high", "note")}
     known = {name: part for name, part in own.items() if part not in (None, "")}
     return {**known, "how": shared.add_value(measurement, tuple(measurement.values()))}
 
