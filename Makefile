@@ -6,10 +6,10 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
 
-.PHONY: demo test oldest lint audit bench docs reliability clean help
+.PHONY: demo test oldest lint audit bench docs docs-serve reliability clean help
 
 help:            ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,8 +44,13 @@ bench: $(READY)  ## measure our speed against plain references (an hour; ARGS=--
 	$(BIN)/python -m pip install --quiet --editable '.[speed]'
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 
-docs: $(READY)   ## write docs/commands.md from the help of the commands
-	$(BIN)/python -m benchbed.cli.reference > docs/commands.md
+docs: $(READY)   ## generate the reference pages and build the site into site/
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m benchbed.cli.reference docs/reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: docs ## show the site at http://127.0.0.1:8000, updated on every change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 reliability: $(READY) ## attack every promise (an hour), and write docs/reliability.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults -m 'slow or not slow' --reliability docs/reliability.md

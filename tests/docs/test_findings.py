@@ -1,4 +1,4 @@
-"""Every number of results/FINDINGS.md and results/PRECISION.md is that of its records."""
+"""Every number of results/FINDINGS.md and results/PRECISION.md is recomputed from its records."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ Line = dict[str, str]
 
 
 class Value(NamedTuple):
-    """A number with what it was computed from.
+    """A number and what it was computed from.
 
     Attributes:
-        where: Its line and column, for the test's name.
-        metric: Of which.
-        said: What stands there.
-        records: The records that it links to.
+        where: Line and column, for the name of the test.
+        metric: Name of the metric.
+        text: The cell.
+        records: The records that the cell links to.
     """
 
     where: str
     metric: str
-    said: str
+    text: str
     records: list[Record]
 
 
-def _tables(page: str) -> Iterator[list[Line]]:
-    """Every table, as its lines by heading."""
+def _read_tables(page: str) -> Iterator[list[Line]]:
+    """Yield every table, as its lines by heading."""
     for block in re.findall(r"(?:^\|.*\|\n)+", page, flags=re.MULTILINE):
         heading, _, *lines = (
             [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -57,64 +57,64 @@ def _tables(page: str) -> Iterator[list[Line]]:
         yield [dict(zip(heading, line, strict=True)) for line in lines]
 
 
-def _values(page: str) -> Iterator[Value]:
-    """Every cell with links to records; its metric stands in its heading or in its line."""
-    for line in (line for table in _tables(page) for line in table):
+def _read_values(page: str) -> Iterator[Value]:
+    """Yield every cell with links to records. Its heading or its line names the metric."""
+    for line in (line for table in _read_tables(page) for line in table):
         for heading, cell in line.items():
             if paths := RECORD.findall(cell):
                 (metric,) = METRIC.findall(heading) or METRIC.findall(line["metric"])
-                said = RECORD.sub("", cell).strip()
+                content = RECORD.sub("", cell).strip()
                 where = f"{next(iter(line.values()))} {heading}"
-                yield Value(where, metric, said, [read_record(RESULTS / p) for p in paths])
+                yield Value(where, metric, content, [read_record(RESULTS / p) for p in paths])
 
 
-def _measured(record: Record, metric: str) -> MeasuredMetric:
+def _find_measured(record: Record, metric: str) -> MeasuredMetric:
     (found,) = (m for m in record.metrics if m.metric == metric)
     return found
 
 
-def _numbers(metric: str, records: list[Record]) -> list[float]:
-    found = [_measured(record, metric).value for record in records]
+def _collect_values(metric: str, records: list[Record]) -> list[float]:
+    found = [_find_measured(record, metric).value for record in records]
     values = [float(value) for value in found if value is not None]
     assert len(values) == len(records), "a run without a value"
     return values
 
 
-def told(metric: str, records: list[Record]) -> str:
-    """A value as the pages tell it.
+def format_value(metric: str, records: list[Record]) -> str:
+    """Return a value in the format of the pages.
 
-    The mean and its 95 % interval over three seeds and more, the mean and the two values of two,
-    the value and its own interval of one.
+    From three seeds: the mean and its 95 % interval; two: the mean and both values; one: the value
+    and its interval.
     """
-    values = _numbers(metric, records)
+    values = _collect_values(metric, records)
     mean = tables.format_number(fmean(values))
     if len(values) >= MIN_BOOTSTRAP_SEEDS:
         ((low, high),) = bootstrap_intervals(np.array([values]))
         return f"{mean} {tables.format_interval(low, high)}"
     if len(values) > 1:
         return f"{mean} ({', '.join(map(tables.format_number, values))})"
-    only = _measured(records[0], metric)
+    only = _find_measured(records[0], metric)
     if only.ci_low is None or only.ci_high is None:
         return mean
     return f"{mean} {tables.format_interval(only.ci_low, only.ci_high)}"
 
 
-def _label(record: Record) -> str:
-    """What it was trained on, without the name of the generator's run, which differs by seed."""
+def _get_label(record: Record) -> str:
+    """Return the training data, without the name of the generator run, which differs by seed."""
     return "" if record.pairs is None else record.pairs.label
 
 
-def _lines(page: str, *columns: str) -> list[Line]:
-    return [line for table in _tables(page) for line in table if set(columns) <= line.keys()]
+def _select_lines(page: str, *columns: str) -> list[Line]:
+    return [line for table in _read_tables(page) for line in table if set(columns) <= line.keys()]
 
 
-VALUES = [*_values(FINDINGS), *_values(PRECISION)]
-PAIRS = _lines(FINDINGS, "first", "second", "metric", "wins", "difference", "board")
-SPREADS = _lines(PRECISION, "what", "metric", "inside")
-RATIOS = _lines(PRECISION, "compared", "metric", "pairs", "ratio")
+VALUES = [*_read_values(FINDINGS), *_read_values(PRECISION)]
+PAIRS = _select_lines(FINDINGS, "first", "second", "metric", "wins", "difference", "board")
+SPREADS = _select_lines(PRECISION, "what", "metric", "inside")
+RATIOS = _select_lines(PRECISION, "compared", "metric", "pairs", "ratio")
 
 
-def test_there_is_something_to_check() -> None:
+def test_pages_contain_values() -> None:
     assert len(VALUES) > 20
     assert len(PAIRS) > 3
     assert len(SPREADS) > 7
@@ -122,19 +122,20 @@ def test_there_is_something_to_check() -> None:
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value.where[:60])
-def test_a_value_is_that_of_its_records(value: Value) -> None:
-    """And all its records are of one kind: they differ in their seeds alone."""
-    assert value.said == told(value.metric, value.records)
+def test_value_matches_its_records(value: Value) -> None:
+    """Also: its records differ only in their seeds."""
+    assert value.text == format_value(value.metric, value.records)
     kinds = {
-        (r.method, r.protocol_hash, r.precision, str(r.settings), _label(r)) for r in value.records
+        (r.method, r.protocol_hash, r.precision, str(r.settings), _get_label(r))
+        for r in value.records
     }
     assert len(kinds) == 1
     assert len({record.seed for record in value.records}) == len(value.records)
 
 
 @pytest.mark.parametrize("line", PAIRS, ids=lambda line: " ".join(line.values())[:60])
-def test_a_difference_is_that_of_the_leaderboard(line: Line) -> None:
-    """Seen from the side of the method that the line names first."""
+def test_difference_matches_the_leaderboard(line: Line) -> None:
+    """The sign is that of the method named first."""
     (board,) = LINK.findall(line["board"])
     source, budget = re.search(r"\[(\w+), (.+)\]", line["board"]).groups()  # type: ignore[union-attr]
     with (RESULTS / board.replace(".md", "-comparison.csv")).open(encoding="utf-8") as file:
@@ -157,33 +158,35 @@ def test_a_difference_is_that_of_the_leaderboard(line: Line) -> None:
 
 
 @pytest.mark.parametrize("line", SPREADS, ids=lambda line: " ".join(line.values())[:40])
-def test_both_lie_inside_each_others_spread_where_that_is_said(line: Line) -> None:
-    """The mean of either lies between the least and the most of the other's seeds."""
-    metric, one, other = _compared(line)
-    ours, theirs = _numbers(metric, one), _numbers(metric, other)
-    inside = _between(fmean(ours), theirs) and _between(fmean(theirs), ours)
+def test_inside_means_within_the_range_of_the_other_seeds(line: Line) -> None:
+    """The mean of either is between the smallest and largest value of the other."""
+    metric, one, other = _find_compared(line)
+    ours, theirs = _collect_values(metric, one), _collect_values(metric, other)
+    inside = _is_between(fmean(ours), theirs) and _is_between(fmean(theirs), ours)
     assert line["inside"] == ("yes" if inside else "no")
 
 
 @pytest.mark.parametrize("line", RATIOS, ids=lambda line: " ".join(line.values())[:40])
-def test_a_ratio_is_that_of_all_pairs(line: Line) -> None:
+def test_ratio_is_the_mean_over_all_pairs(line: Line) -> None:
     above, below = line["compared"].split(" / ")
     logs: list[float] = []
     for spread in SPREADS:
         if {above, below} <= spread.keys() and spread["metric"] == line["metric"]:
-            metric, first, second = _compared(spread)
-            values = zip(_numbers(metric, second), _numbers(metric, first), strict=True)
+            metric, first, second = _find_compared(spread)
+            values = zip(
+                _collect_values(metric, second), _collect_values(metric, first), strict=True
+            )
             logs += [math.log(value / before) for value, before in values]
     ((low, high),) = bootstrap_intervals(np.array([logs]))
-    said = (
+    ratio = (
         f"{tables.format_number(math.exp(fmean(logs)))} "
         f"{tables.format_interval(math.exp(low), math.exp(high))}"
     )
-    assert (line["pairs"], line["ratio"]) == (str(len(logs)), said)
+    assert (line["pairs"], line["ratio"]) == (str(len(logs)), ratio)
 
 
-def _compared(line: Line) -> tuple[str, list[Record], list[Record]]:
-    """The metric, and the runs of a line's two columns, which differ in nothing else."""
+def _find_compared(line: Line) -> tuple[str, list[Record], list[Record]]:
+    """Return the metric and the runs of both columns, which differ in nothing else."""
     (metric,) = METRIC.findall(line["metric"])
     first, second = (name for name in line if name not in ("what", "metric", "inside"))
     one, other = (
@@ -195,16 +198,16 @@ def _compared(line: Line) -> tuple[str, list[Record], list[Record]]:
     )
     assert [r.seed for r in one] == [r.seed for r in other]
     assert {r.protocol_hash for r in one} == {r.protocol_hash for r in other}
-    wanted = (first, second) if second == "bf16" else ("fp32", "fp32")
-    assert [{r.precision for r in runs} for runs in (one, other)] == [{name} for name in wanted]
+    expected = (first, second) if second == "bf16" else ("fp32", "fp32")
+    assert [{r.precision for r in runs} for runs in (one, other)] == [{name} for name in expected]
     return metric, one, other
 
 
-def _between(value: float, others: list[float]) -> bool:
+def _is_between(value: float, others: list[float]) -> bool:
     return min(others) <= value <= max(others)
 
 
-def test_every_link_and_picture_is_there() -> None:
+def test_links_and_pictures_exist() -> None:
     pages = FINDINGS + PRECISION
     paths = [p for p in LINK.findall(pages) + PICTURE.findall(pages) if "://" not in p]
     assert paths

@@ -1,0 +1,1 @@
+"""The dataset nuclei, a plugin of benchbed."""

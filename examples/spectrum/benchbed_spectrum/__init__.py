@@ -1,0 +1,1 @@
+"""The metric spectrum, a plugin of benchbed."""
