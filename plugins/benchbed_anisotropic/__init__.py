@@ -1,1 +1,1 @@
-"""Anisotropic networks for the segmentation of brain tumours, in three views."""
+"""Anisotropic networks that segment brain tumours in three views."""

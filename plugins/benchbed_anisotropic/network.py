@@ -1,4 +1,4 @@
-"""The anisotropic network of one view (Wang et al. 2017): WNet, as in the authors' code."""
+"""Anisotropic network of one view: WNet (Wang et al. 2017), as in the authors' code."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLICE_MARGIN = 4
-"""Slices on either side of a slab that are seen and not predicted: one for each fuse layer."""
+"""Input slices on each side of a slab that are not predicted: one for each fusion layer."""
 
 SIZE_MULTIPLE = 4
-"""The plane is halved twice."""
+"""Height and width are padded to a multiple of this: the plane is halved twice."""
 
 
-def build_convolution(before: int, after: int, *, dilation: int = 1, stride: int = 1) -> nn.Conv3d:
-    """A convolution within slices, 1 x 3 x 3."""
+def build_convolution(
+    in_channels: int, out_channels: int, *, dilation: int = 1, stride: int = 1
+) -> nn.Conv3d:
+    """Return a convolution within slices, 1 x 3 x 3."""
     return nn.Conv3d(
-        before,
-        after,
+        in_channels,
+        out_channels,
         (1, 3, 3),
         (1, stride, stride),
         (0, dilation, dilation),
@@ -29,60 +31,60 @@ def build_convolution(before: int, after: int, *, dilation: int = 1, stride: int
 
 
 def wrap_normalized(layer: nn.Module, channels: int) -> nn.Sequential:
-    """A layer with batch normalisation and PReLU behind it."""
+    """Return a layer followed by batch normalisation and PReLU."""
     return nn.Sequential(layer, nn.BatchNorm3d(channels), nn.PReLU(channels))
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions within slices, each after normalisation and PReLU, added to the input.
+    """Residual block: two convolutions within slices, each after normalisation and PReLU.
 
     Args:
-        before: Channels of the input; where they are fewer, it is added to the first ones.
-        after: Channels of the output.
-        dilation: Of both convolutions.
+        in_channels: Channels of the input. It is zero-padded to `out_channels` for the sum.
+        out_channels: Channels of the output.
+        dilation: Dilation of both convolutions.
     """
 
-    def __init__(self, before: int, after: int, dilation: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
         super().__init__()
-        self.missing = after - before
+        self.missing = out_channels - in_channels
         self.body = nn.Sequential(
-            nn.BatchNorm3d(before),
-            nn.PReLU(before),
-            build_convolution(before, after, dilation=dilation),
-            nn.BatchNorm3d(after),
-            nn.PReLU(after),
-            build_convolution(after, after, dilation=dilation),
+            nn.BatchNorm3d(in_channels),
+            nn.PReLU(in_channels),
+            build_convolution(in_channels, out_channels, dilation=dilation),
+            nn.BatchNorm3d(out_channels),
+            nn.PReLU(out_channels),
+            build_convolution(out_channels, out_channels, dilation=dilation),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, before, D, H, W)`` to ``(B, after, D, H, W)``."""
+        """Map ``(B, in_channels, D, H, W)`` to ``(B, out_channels, D, H, W)``."""
         return F.pad(x, (0, 0, 0, 0, 0, 0, 0, self.missing)) + cast(Tensor, self.body(x))
 
 
 def build_fusion(channels: int) -> nn.Sequential:
-    """A convolution across slices, 3 x 1 x 1 without padding: one slice is lost at either end."""
+    """Return an unpadded 3 x 1 x 1 convolution across slices; it removes one slice at each end."""
     return wrap_normalized(nn.Conv3d(channels, channels, (3, 1, 1), bias=False), channels)
 
 
 def build_downsampling(channels: int) -> nn.Sequential:
-    """A convolution that halves the plane."""
+    """Return a convolution that halves the plane."""
     return wrap_normalized(build_convolution(channels, channels, stride=2), channels)
 
 
-def build_upsampling(before: int, after: int) -> nn.Sequential:
-    """A transposed convolution that doubles the plane."""
+def build_upsampling(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Return a transposed convolution that doubles the plane."""
     layer = nn.ConvTranspose3d(
-        before, after, (1, 3, 3), (1, 2, 2), (0, 1, 1), (0, 1, 1), bias=False
+        in_channels, out_channels, (1, 3, 3), (1, 2, 2), (0, 1, 1), (0, 1, 1), bias=False
     )
-    return wrap_normalized(layer, after)
+    return wrap_normalized(layer, out_channels)
 
 
 class AnisotropicNetwork(nn.Module):
-    """WNet of one view: wide within slices, nine slices across.
+    """WNet of one view, with a receptive field of nine slices.
 
     Args:
         in_channels: Channels of the volume.
-        classes: Classes, with the background.
+        classes: Number of classes, including the background.
         features: Channels of every layer before the heads.
     """
 
@@ -119,20 +121,20 @@ class AnisotropicNetwork(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)
 
     def forward(self, slab: Tensor) -> Tensor:
-        """Segment a slab, with `SLICE_MARGIN` slices on either side of what is wanted.
+        """Segment a slab that has `SLICE_MARGIN` extra slices on each side.
 
         Args:
-            slab: ``(B, in_channels, D + 8, H, W)`` in [-1, 1]; where 4 does not divide H or W,
-                it is continued by -1 and the output cut back.
+            slab: ``(B, in_channels, D + 8, H, W)`` in [-1, 1]. H and W are padded with -1 to
+                multiples of 4, and the output is cropped.
 
         Returns:
             ``(B, classes, D, H, W)`` logits.
         """
         height, width = slab.shape[-2:]
-        missing = (0, -width % SIZE_MULTIPLE, 0, -height % SIZE_MULTIPLE)
-        first = self.first(F.pad(slab, missing, value=-1.0) if any(missing) else slab)
+        padding = (0, -width % SIZE_MULTIPLE, 0, -height % SIZE_MULTIPLE)
+        first = self.first(F.pad(slab, padding, value=-1.0) if any(padding) else slab)
         second = self.second(first)
-        # The deeper levels have lost more slices.
+        # Each level loses slices to fusion: crop the shallower ones to the depth of the deepest.
         levels = (first[:, :, 2:-2], second[:, :, 1:-1], self.third(second))
-        drawn = [head(level) for head, level in zip(self.heads, levels, strict=True)]
-        return cast(Tensor, self.last(torch.cat(drawn, 1)))[..., :height, :width]
+        outputs = [head(level) for head, level in zip(self.heads, levels, strict=True)]
+        return cast(Tensor, self.last(torch.cat(outputs, 1)))[..., :height, :width]

@@ -6,7 +6,7 @@ from benchbed import MethodSettings, setting
 
 
 class WNetSettings(MethodSettings):
-    """Settings of the anisotropic WNet; the defaults are the authors'."""
+    """Settings of the anisotropic WNet; defaults are those of the authors' code."""
 
     batch_size: int = setting(
         5, help="Slabs per training step.", source="authors' code", ge=1, le=4096
@@ -40,5 +40,5 @@ class WNetSettings(MethodSettings):
     augment: bool = setting(
         True,
         help="Randomly rotate, shift, crop and deform volumes together with their masks.",
-        source="Shin et al. 2018, section 4.1, who say so of this method",
+        source="Shin et al. 2018, section 4.1, about this method",
     )

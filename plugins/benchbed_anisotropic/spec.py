@@ -1,4 +1,4 @@
-"""The anisotropic WNet, as declared to benchbed."""
+"""Method spec of the anisotropic WNet."""
 
 from __future__ import annotations
 
@@ -31,55 +31,51 @@ ANISOTROPIC_WNET = MethodSpec(
     ),
     deviations=(
         Deviation(
-            paper="a cascade: WNet finds the whole tumour, TNet its core, ENet what enhances",
-            implementation=(
-                "WNet alone, with a softmax over the background and all classes of the mask"
-            ),
-            reason="Shin et al.'s table 1, where it is compared, scores the whole tumour; other "
-            "data have other classes",
+            paper="a cascade: WNet for the whole tumour, TNet for its core, ENet for the enhancing "
+            "part",
+            implementation="WNet only, with a softmax over the background and all mask classes",
+            reason="table 1 of Shin et al. compares the whole tumour; other datasets have other "
+            "classes",
         ),
         Deviation(
-            paper="z-scores over the voxels that are not 0, and noise N(0, 1) in those that are",
+            paper="z-scores over non-zero voxels, and noise N(0, 1) elsewhere",
             implementation="images in [-1, 1], background -1",
-            reason="what a method is shown is equal for all",
+            reason="all methods get the same input",
         ),
         Deviation(
-            paper="patches of 19 x 144 x 144 give 11 x 144 x 144, for layers across slices have "
-            "no padding",
-            implementation="slabs of 19 whole slices give 11; at a volume's ends four empty "
-            "slices are put "
-            "before and behind",
-            reason="every voxel is segmented; planes have 128 px at most",
+            paper="patches of 19 x 144 x 144 give 11 x 144 x 144, because layers across slices are "
+            "unpadded",
+            implementation="slabs of 19 whole slices give 11; volumes are padded with four empty "
+            "slices at each end",
+            reason="every voxel is segmented; planes have at most 128 px",
         ),
         Deviation(
-            paper="batches are drawn again until one has a voxel of tumour",
-            implementation="every batch is taken",
-            reason="asking would make the device wait",
+            paper="batches without tumour voxels are redrawn",
+            implementation="every batch is used",
+            reason="the check would force a device synchronisation",
         ),
         Deviation(
             paper="20,000 iterations for the axial network; 5,000 for each of the others, which "
-            "begin with its weights",
-            implementation="2/3, 1/6 and 1/6 of the budget; before the others have begun, the "
-            "mean is over "
-            "those that have",
-            reason="the same proportions of every budget",
+            "start from its weights",
+            implementation="2/3, 1/6 and 1/6 of the budget; probabilities are averaged over the "
+            "networks whose training has started",
+            reason="the same proportions at every budget",
         ),
         Deviation(
-            paper="the code normalises by the statistics of the batch at test time too",
-            implementation="by running ones at test time",
-            reason="a case's masks do not depend on the cases beside it",
+            paper="the code uses batch statistics at test time too",
+            implementation="running statistics at test time",
+            reason="the prediction for a case does not depend on the other cases of its batch",
         ),
         Deviation(
-            paper="flips in the code, switched off; Shin et al. say that it has the usual changes",
-            implementation="augment; rotations up to 10 degrees, translations up to 8 voxels, "
-            "crops from 0.9 "
-            "on, displacements up to about 6 voxels with a smoothness of 4, lengths at 128 px; "
-            "each to half of the cases",
-            reason="those of the method that it is compared with; --augment flip flips",
+            paper="flips in the code, disabled; Shin et al. report the usual augmentation",
+            implementation="augment: rotations up to 10 degrees, translations up to 8 voxels, "
+            "crops down to 0.9, displacements up to about 6 voxels with a smoothness of 4, lengths "
+            "at 128 px; each applied to half of the cases",
+            reason="the augmentation of the method it is compared with; --augment flip adds flips",
         ),
         Deviation(
             paper="32 channels, batch of 5",
-            implementation="preset quick: 16, a factor of 2 narrower, and batch of 2",
+            implementation="preset quick: 16 channels, batch of 2",
             reason="minutes on two CPU cores",
         ),
     ),
@@ -88,5 +84,5 @@ ANISOTROPIC_WNET = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The anisotropic WNet."""
+    """Return the anisotropic WNet."""
     return [ANISOTROPIC_WNET]

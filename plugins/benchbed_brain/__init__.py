@@ -1,1 +1,1 @@
-"""Magnetic resonance images of the brain, and their phantom."""
+"""Magnetic resonance images of the brain, and their phantoms."""

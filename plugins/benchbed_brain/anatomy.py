@@ -1,8 +1,8 @@
-"""The head of the brain phantom: its outline, and the lines along which the brain is drawn.
+"""Anatomy of the brain phantom: the brain's outline, and its structures as lines.
 
-Lengths are in units of half the brain's length, with the origin at the brain's middle, x to the
-right of the picture and y to the back of the head; a slice is seen from below or above, forehead
-up, as radiologists hang it.
+Lengths are in units of half the brain's length; the origin is the middle of the brain, x points
+to the right of the image and y to the back of the head. Slices have the forehead up, as in
+radiology.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy.typing as npt
 from benchbed.phantoms import Array, Strokes
 
 Level = Literal["thalamus", "bodies", "vertex"]
-"""Where the slice is taken: through the thalami, the bodies of the ventricles, or above them."""
+"""Height of the slice: through the thalami, the bodies of the ventricles, or above them."""
 
 Line = tuple[tuple[float, float, float], ...]
 """Points x, y and half width of a stroke, on the right side."""
 
-# Half widths are those of a young adult; the case's own size of the ventricles scales them.
+# Half widths are those of a young adult; each case scales them.
 VENTRICLES: dict[Level, tuple[Line, ...]] = {
     "thalamus": (
         ((0.040, -0.17, 0.012), (0.055, -0.28, 0.026), (0.095, -0.38, 0.036), (0.15, -0.46, 0.012)),
@@ -59,7 +59,7 @@ SYLVIAN: dict[Level, tuple[Line, ...]] = {
     "bodies": (((0.80, -0.05, 0.016), (0.64, -0.02, 0.012), (0.53, 0.02, 0.009)),),
     "vertex": (),
 }
-# Where the fissure between the hemispheres begins and ends: corpus callosum in between.
+# Start and end of the fissure between the hemispheres; the corpus callosum is in between.
 FISSURE: dict[Level, tuple[tuple[float, float], ...]] = {
     "thalamus": ((-1.0, -0.56), (0.34, 1.0)),
     "bodies": ((-1.0, -0.52), (0.42, 1.0)),
@@ -71,13 +71,13 @@ STEP = 0.028
 
 @dataclass(frozen=True)
 class Outline:
-    """The brain's outline: an egg, blunter than an ellipse.
+    """Outline of the brain: an egg, blunter than an ellipse.
 
     Attributes:
         width: Half its width.
-        egg: How much wider it is behind than in front.
+        egg: Extra width at the back compared with the front.
         bluntness: Exponent of the superellipse; 2 is an ellipse.
-        lean: By how much the two halves differ.
+        lean: Difference between the two halves.
     """
 
     width: float
@@ -86,13 +86,13 @@ class Outline:
     lean: float
 
     def measure_depth(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> Array:
-        """0 in the middle and 1 on the outline, growing in proportion along (almost) every ray."""
+        """Return 0 in the middle and 1 on the outline, nearly linear in between."""
         side = self.width * (1 + self.egg * y - 0.10 * y * y + self.lean * x)
         power = self.bluntness
         return np.asarray((np.abs(x / side) ** power + np.abs(y) ** power) ** (1 / power))
 
     def compute_edge(self, angle: Array) -> Array:
-        """Points ``(N, 2)`` of the outline; an angle of 0 is the forehead, pi the back."""
+        """Return outline points ``(N, 2)``; an angle of 0 is the forehead, pi the back."""
         ray = np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
         distance = np.ones_like(angle)
         for _ in range(6):
@@ -102,15 +102,15 @@ class Outline:
 
 @dataclass(frozen=True)
 class Brain:
-    """One slice of a brain, as lines.
+    """Slice of a brain, as lines.
 
     Attributes:
-        outline: Its outline.
+        outline: Outline of the brain.
         sulci: Clefts of the cortex, filled with fluid, with their own half widths.
-        fissure: The cleft between the hemispheres.
+        fissure: Cleft between the hemispheres.
         fluid: Ventricles and cisterns.
-        nuclei: Grey matter in the depth.
-        veins: Round vessels on the surface, that of the sinus at the back first.
+        nuclei: Deep grey matter.
+        veins: Round vessels on the surface, starting with the sinus at the back.
     """
 
     outline: Outline
@@ -122,7 +122,7 @@ class Brain:
 
 
 def sample_brain(level: Level, rng: np.random.Generator) -> Brain:
-    """A slice at `level`; ventricles and sulci of all ages."""
+    """Sample a slice at `level`, with ventricles and sulci of any age."""
     outline = Outline(
         width=rng.uniform(0.76, 0.87),
         egg=rng.uniform(0.02, 0.10),
@@ -130,11 +130,11 @@ def sample_brain(level: Level, rng: np.random.Generator) -> Brain:
         lean=rng.normal(0.0, 0.02),
     )
     age = rng.beta(1.3, 2.2)
-    wide = 0.75 + 1.1 * age
-    fissure = _sample_fissure(level, wide, rng)
-    sulci = [_sample_outer_sulci(outline, side, wide, rng) for side in (-1.0, 1.0)]
-    sulci += [_sample_medial_sulci(level, side, wide, rng) for side in (-1.0, 1.0)]
-    sulci.append(_make_mirrored(SYLVIAN[level], 0.6 + 0.6 * wide, rng))
+    width = 0.75 + 1.1 * age
+    fissure = _sample_fissure(level, width, rng)
+    sulci = [_sample_outer_sulci(outline, side, width, rng) for side in (-1.0, 1.0)]
+    sulci += [_sample_medial_sulci(level, side, width, rng) for side in (-1.0, 1.0)]
+    sulci.append(_make_mirrored(SYLVIAN[level], 0.6 + 0.6 * width, rng))
     ventricles = _make_mirrored(VENTRICLES[level], rng.uniform(0.6, 1.0) + 1.0 * age, rng)
     midline = _make_strokes(
         [_interpolate_line(line) for line in MIDLINE_CSF[level]], 0.8 + 0.8 * age
@@ -150,28 +150,28 @@ def sample_brain(level: Level, rng: np.random.Generator) -> Brain:
 
 
 def join_strokes(parts: Sequence[Strokes]) -> Strokes:
-    """All strokes in one."""
+    """Concatenate strokes."""
     fields = ("start", "end", "radius", "weight")
     return Strokes(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
 
 def _make_strokes(lines: Sequence[Array], scale: float = 1.0) -> Strokes:
-    """Lines ``(N, 3)`` of x, y and half width as capsules; none where there is no line."""
+    """Convert lines ``(N, 3)`` of x, y and half width to capsules."""
     pairs = [np.concatenate([line[:-1], line[1:]], axis=1) for line in lines]
     table = np.concatenate([*pairs, np.empty((0, 6))])
     radius = scale * (table[:, 2] + table[:, 5]) / 2
     return Strokes(table[:, :2], table[:, 3:5], radius, np.ones(len(table)))
 
 
-def _make_sulci(lines: Sequence[Array], wide: float, rng: np.random.Generator) -> Strokes:
-    """Sulci; those that the slice cuts at a slant are faint."""
-    strokes = _make_strokes(lines, wide)
-    faint = [np.full(len(line) - 1, rng.uniform(0.2, 1.1)) for line in lines]
-    return strokes.replace_style(weight=np.clip(np.concatenate(faint), 0, 1))
+def _make_sulci(lines: Sequence[Array], scale: float, rng: np.random.Generator) -> Strokes:
+    """Make sulci; some are faint, as if the slice cut them at a slant."""
+    strokes = _make_strokes(lines, scale)
+    weights = [np.full(len(line) - 1, rng.uniform(0.2, 1.1)) for line in lines]
+    return strokes.replace_style(weight=np.clip(np.concatenate(weights), 0, 1))
 
 
 def _interpolate_line(line: Line, pieces: int = 5) -> Array:
-    """The line at more points, its half width growing evenly from one to the next."""
+    """Interpolate a line at more points, half width included."""
     knots = np.asarray(line)
     position = np.linspace(0, len(knots) - 1, pieces * (len(knots) - 1) + 1)
     columns = [np.interp(position, np.arange(len(knots)), column) for column in knots.T]
@@ -179,7 +179,7 @@ def _interpolate_line(line: Line, pieces: int = 5) -> Array:
 
 
 def _make_mirrored(lines: Sequence[Line], scale: float, rng: np.random.Generator) -> Strokes:
-    """The same lines on both sides, each side a little its own."""
+    """Make lines on both sides, slightly different on each."""
     sides: list[Strokes] = []
     for side in (-1.0, 1.0):
         moved = [_interpolate_line(line) for line in lines]
@@ -191,7 +191,7 @@ def _make_mirrored(lines: Sequence[Line], scale: float, rng: np.random.Generator
     return join_strokes(sides)
 
 
-def _sample_fissure(level: Level, wide: float, rng: np.random.Generator) -> Strokes:
+def _sample_fissure(level: Level, scale: float, rng: np.random.Generator) -> Strokes:
     lines: list[Array] = []
     for begin, end in FISSURE[level]:
         y = np.arange(begin, end + 1e-6, STEP)
@@ -199,47 +199,49 @@ def _sample_fissure(level: Level, wide: float, rng: np.random.Generator) -> Stro
         x = (wander - np.linspace(wander[0], wander[-1], len(y))) * 0.8
         width = SULCUS * (0.75 + 0.45 * rng.random(len(y)))
         lines.append(np.stack([x, y, width], axis=-1))
-    return _make_strokes(lines, wide)
+    return _make_strokes(lines, scale)
 
 
 def _sample_outer_sulci(
-    outline: Outline, side: float, wide: float, rng: np.random.Generator
+    outline: Outline, side: float, scale: float, rng: np.random.Generator
 ) -> Strokes:
-    """Sulci that come in from the surface, every second one shallow, the deep ones forked."""
+    """Sample sulci from the surface: every second one shallow, the deep ones forked."""
     count = int(rng.integers(19, 25))
     angles = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count * np.pi * side
     lines: list[Array] = []
     for number, start in enumerate(outline.compute_edge(angles)):
-        deep = rng.uniform(0.16, 0.34) if number % 2 else rng.uniform(0.05, 0.20)
+        depth = rng.uniform(0.16, 0.34) if number % 2 else rng.uniform(0.05, 0.20)
         inward = np.arctan2(-start[1], -start[0]) + rng.normal(0.0, 0.25)
-        line = _sample_winding_line(start, inward, deep, rng)
+        line = _sample_winding_line(start, inward, depth, rng)
         lines.append(line)
-        if deep > 0.2 and rng.random() < 0.6:
-            at = int(rng.integers(len(line) // 3, len(line) - 1))
+        if depth > 0.2 and rng.random() < 0.6:
+            fork = int(rng.integers(len(line) // 3, len(line) - 1))
             turn = rng.choice((-1.0, 1.0)) * rng.uniform(0.5, 1.0)
             lines.append(
-                _sample_winding_line(line[at, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8)
+                _sample_winding_line(
+                    line[fork, :2], inward + turn, rng.uniform(0.06, 0.14), rng, 0.8
+                )
             )
-    return _make_sulci(lines, wide, rng)
+    return _make_sulci(lines, scale, rng)
 
 
 def _sample_medial_sulci(
-    level: Level, side: float, wide: float, rng: np.random.Generator
+    level: Level, side: float, scale: float, rng: np.random.Generator
 ) -> Strokes:
-    """Sulci that leave the fissure between the hemispheres."""
+    """Sample sulci that branch from the fissure between the hemispheres."""
     lines: list[Array] = []
     for begin, end in FISSURE[level]:
         for y in np.arange(begin + rng.uniform(0.08, 0.2), end - 0.05, 0.19):
             start = np.asarray([0.0, y + rng.uniform(-0.07, 0.07)])
             heading = side * rng.normal(0.0, 0.6) + (0.0 if side > 0 else np.pi)
             lines.append(_sample_winding_line(start, heading, rng.uniform(0.04, 0.22), rng, 1.0))
-    return _make_sulci(lines, wide, rng)
+    return _make_sulci(lines, scale, rng)
 
 
 def _sample_winding_line(
     start: Array, heading: float, length: float, rng: np.random.Generator, width: float = 1.5
 ) -> Array:
-    """A winding line ``(N, 3)`` that is widest where it begins."""
+    """Sample a winding line ``(N, 3)`` that is widest at its start."""
     steps = max(2, round(length / STEP))
     bend = rng.normal(0.0, 2.5) * STEP
     turns = heading + np.cumsum(bend + rng.normal(0.0, 0.16, steps))
@@ -251,11 +253,11 @@ def _sample_winding_line(
 
 
 def _sample_veins(outline: Outline, rng: np.random.Generator) -> Strokes:
-    """The sagittal sinus at both ends of the midline, and veins over the convexity."""
+    """Sample the sagittal sinus at both ends of the midline, and veins over the convexity."""
     count = int(rng.integers(5, 14))
     angles = np.concatenate([[np.pi, 0.0], rng.uniform(-2.9, 2.9, count)])
-    places = (
+    points = (
         outline.compute_edge(angles) * np.concatenate([[1.0, 1.0], np.full(count, 0.995)])[:, None]
     )
     radius = np.concatenate([[0.036, 0.020], rng.uniform(0.006, 0.014, count)])
-    return Strokes(places, places, radius, np.ones(len(places)))
+    return Strokes(points, points, radius, np.ones(len(points)))

@@ -1,12 +1,12 @@
-"""The hippocampus phantom: the left or right hippocampus and what lies around it, in T1.
+"""Hippocampus phantom: the left or right hippocampus and its surroundings, in T1.
 
-Matched to the training cases of the Medical Segmentation Decathlon, Task04_Hippocampus, laid in the
-axes (z, y, x) growing upwards, forwards and to the right: boxes of 28-44 x 44-57 x 31-42 mm (mean
-36 x 50 x 36), the two classes about equally large with 1.1 to 2.5 cm^3 each (2.7 and 2.5 % of the
-box), the anterior one on average 18 mm before, 7 mm below and 2 mm medial of the posterior one, the
-whole about 39 mm long, 22 mm wide and 25 mm high; and, over the 99th percentile of a box: the
-hippocampus at 0.44 (standard deviation between cases 0.025), the rest at 0.58 with a standard
-deviation of 0.26, its quartiles 0.37, 0.58 and 0.79.
+Matched to the training cases of the Medical Segmentation Decathlon, Task04_Hippocampus, with the
+axes (z, y, x) pointing upwards, forwards and to the right: boxes of 28-44 x 44-57 x 31-42 mm (mean
+36 x 50 x 36); two classes of about equal size with 1.1 to 2.5 cm^3 each (2.7 and 2.5 % of the
+box), the anterior one on average 18 mm before, 7 mm below and 2 mm medial of the posterior one;
+the whole about 39 mm long, 22 mm wide and 25 mm high. Relative to the 99th percentile of a box,
+the hippocampus has 0.44 (standard deviation between cases 0.025) and the rest 0.58 with a standard
+deviation of 0.26 and quartiles of 0.37, 0.58 and 0.79.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from benchbed_brain.volume_fields import (
 )
 
 SUPERSAMPLING_SIZE = 64
-"""Voxels are looked at at several points where there are fewer than this along an edge."""
+"""Volumes of fewer voxels per edge are supersampled."""
 
 EDGE_SOFTNESS = 0.8
-"""Width in mm over which one tissue goes over into another."""
+"""Width in mm of the transition between tissues."""
 
 Knots = tuple[tuple[float, float, float, float], ...]
 
-# In mm from the box's middle, x towards the body's middle; the last number is the half width.
+# In mm from the middle of the box, x towards the middle of the body; the last is the half width.
 # fmt: off
 BODY: Knots = ((0, 15, -10.5, 4.0), (-3, 11, -9.5, 7.1), (-5, 6, -6.5, 7.2), (-6, 0, -3.5, 6.6),
                (-6, -6, -0.5, 6.2), (-4, -12, 3.5, 5.4), (-0.5, -16, 6.5, 4.2), (2, -18, 9, 2.6))
@@ -52,25 +52,25 @@ ENTORHINAL: Knots = ((6, 18, -14, 6), (7, 8, -12, 5), (6, -4, -7, 4.5), (7, -14,
 # fmt: on
 
 FLATNESS = 1.9
-"""The hippocampus is that much wider than it is high."""
+"""Width of the hippocampus over its height."""
 
 SIGNALS = {"fluid": 0.11, "grey": 0.36, "white": 0.72, "hippocampus": 0.40, "thalamus": 0.56,
            "amygdala": 0.41, "stem": 0.76, "vessel": 1.3}  # fmt: skip
-"""Shares of white."""
+"""Signals as shares of white."""
 
 
 @dataclass(frozen=True)
 class _Case:
-    """How a case differs from the standard one.
+    """Differences between a case and the standard anatomy.
 
     Attributes:
-        box: Lengths of the picture along x, y and z in mm.
+        box: Lengths of the image in x, y and z, in mm.
         side: 1 for the left hippocampus, -1 for the right one.
         turn: Rotation ``(3, 3)``.
-        scale: The standard's lengths over its own, along x, y and z.
-        place: By how much it lies off the picture's middle.
-        shrunk: 0 is a full hippocampus, 1 a shrunken one in a wide temporal horn.
-        border: Where the anterior part begins, along y in the picture.
+        scale: Standard lengths over those of the case, in x, y and z.
+        place: Offset from the middle of the image.
+        shrunk: 0 for a full hippocampus, 1 for an atrophied one in a wide temporal horn.
+        border: Position of the start of the anterior part on the y axis of the image.
     """
 
     box: npt.NDArray[np.float64]
@@ -83,21 +83,21 @@ class _Case:
 
     @property
     def extent(self) -> Point:
-        """Lengths of the frame: the smallest cube around the picture."""
+        """Lengths of the frame: the smallest cube around the image."""
         longest = float(self.box.max())
         return longest, longest, longest
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArray[Any]]:
-    """Hippocampi in their surroundings, each picture in the smallest cube around it.
+    """Render hippocampi with their surroundings, each in the smallest cube around its image.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side S of the cube in voxels, 16 to 256.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        ``image`` float32 ``(N, 1, S, S, S)`` in [-1, 1], -1 outside the picture; ``mask`` uint8
+        ``image`` float32 ``(N, 1, S, S, S)`` in [-1, 1], -1 outside the image; ``mask`` uint8
         ``(N, S, S, S)``: 1 the anterior part of the hippocampus, 2 the posterior one.
 
     Raises:
@@ -114,7 +114,7 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArra
 
 def _sample_case(rng: np.random.Generator) -> _Case:
     side = 1.0 if rng.random() < 0.5 else -1.0
-    # Real pictures are cut at whole millimetres around the hippocampus.
+    # Real images are cropped at whole millimetres around the hippocampus.
     box = np.clip(np.round(rng.normal((36, 50, 36), (2.2, 2.6, 2.8))), (31, 44, 28), (42, 57, 44))
     size = rng.normal(0.0, 0.03)
     return _Case(
@@ -130,23 +130,23 @@ def _sample_case(rng: np.random.Generator) -> _Case:
 
 def _render_case(rng: np.random.Generator, size: int) -> tuple[Field, npt.NDArray[np.uint8]]:
     case = _sample_case(rng)
-    seen = _find_picture_voxels(case, size)
-    view = make_raster(case.extent, (size, size, size), -(-SUPERSAMPLING_SIZE // size), seen)
-    at = _transform_points(case, view, rng)
-    body = _measure_hippocampus(case, at)
-    light = _render_tissues(case, at, body, view, rng)
+    region = _find_picture_voxels(case, size)
+    view = make_raster(case.extent, (size, size, size), -(-SUPERSAMPLING_SIZE // size), region)
+    points = _transform_points(case, view, rng)
+    body = _measure_hippocampus(case, points)
+    light = _render_tissues(case, points, body, view, rng)
     light = view.reduce_mean(_apply_scanner(light, view, case, rng))
     grain = rng.uniform(0.02, 0.05) * min(1.0, size / 50)
     light += np.float32(grain) * rng.standard_normal(light.shape, dtype=np.float32)
     image = np.full((size, size, size), -1, np.float32)
-    image[seen] = np.clip(2 * light - 1, -1, 1)
+    image[region] = np.clip(2 * light - 1, -1, 1)
     mask = np.zeros((size, size, size), np.uint8)
-    mask[seen] = _label_parts(case, view, body)
+    mask[region] = _label_parts(case, view, body)
     return image, mask
 
 
 def _find_picture_voxels(case: _Case, size: int) -> tuple[slice, slice, slice]:
-    """The voxels of the cube whose middles lie in the picture, along z, y and x."""
+    """Return the voxels of the cube that belong to the image, in z, y and x."""
     lengths = case.box[::-1] / case.box.max() * size
     first, last = (np.round((size + sign * lengths) / 2).astype(int) for sign in (-1, 1))
     z, y, x = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
@@ -154,14 +154,14 @@ def _find_picture_voxels(case: _Case, size: int) -> tuple[slice, slice, slice]:
 
 
 def _label_parts(case: _Case, view: Raster, body: Field) -> npt.NDArray[np.uint8]:
-    """Anterior and posterior part: real annotators part them by a coronal plane."""
+    """Label the anterior and the posterior part, divided by a coronal plane as by annotators."""
     covered = view.reduce_mean(compute_inside(body, EDGE_SOFTNESS)) > 0.5
     middle = view.reduce_mean(np.broadcast_to(view.points.y, body.shape))
     return np.where(covered, np.where(middle > case.border, 1, 2), 0).astype(np.uint8)
 
 
 def _transform_points(case: _Case, view: Raster, rng: np.random.Generator) -> Points:
-    """Places in the standard case, x towards the body's middle."""
+    """Transform points to the standard anatomy, x towards the middle of the body."""
     axes = zip(view.points.axes, case.place, strict=True)
     x, y, z = (axis - np.float32(offset) for axis, offset in axes)
     matrix = (case.scale[:, None] * case.turn).astype(np.float32)
@@ -170,21 +170,21 @@ def _transform_points(case: _Case, view: Raster, rng: np.random.Generator) -> Po
     return Points(*(axis + bend for axis, bend in zip(turned, bends, strict=True)))
 
 
-def _measure_flat_tube(at: Points, knots: Knots) -> Field:
-    """Distance to a tube that is wider than it is high."""
+def _measure_flat_tube(points: Points, knots: Knots) -> Field:
+    """Return the distance to a tube that is wider than high."""
     flattened = tuple((x, y, z * FLATNESS, radius) for x, y, z, radius in knots)
-    return measure_tube(Points(at.x, at.y, at.z * np.float32(FLATNESS)), flattened)
+    return measure_tube(Points(points.x, points.y, points.z * np.float32(FLATNESS)), flattened)
 
 
-def _measure_hippocampus(case: _Case, at: Points) -> Field:
-    whole = join_solids(_measure_flat_tube(at, BODY), _measure_flat_tube(at, UNCUS), 2.5)
+def _measure_hippocampus(case: _Case, points: Points) -> Field:
+    whole = join_solids(_measure_flat_tube(points, BODY), _measure_flat_tube(points, UNCUS), 2.5)
     return whole + np.float32(0.9 * case.shrunk - 0.3)
 
 
 def _render_tissues(
-    case: _Case, at: Points, body: Field, view: Raster, rng: np.random.Generator
+    case: _Case, points: Points, body: Field, view: Raster, rng: np.random.Generator
 ) -> Field:
-    """The tissues, laid over one another from the outside in."""
+    """Render the tissues, blended over one another from the outside in."""
     signals = {k: v * float(np.exp(rng.normal(0.0, 0.04))) for k, v in SIGNALS.items()}
     light = np.full(body.shape, signals["white"], np.float32)
 
@@ -192,53 +192,53 @@ def _render_tissues(
         nonlocal light
         light += compute_inside(distance, soft) * (np.float32(signals[name]) - light)
 
-    lay("thalamus", measure_ellipsoid(at, (7, -8, 19), (15, 19, 12)), 3.0)
-    lay("thalamus", measure_ellipsoid(at, (-10, 14, 17), (5, 12, 8)), 2.0)
-    wide = np.float32(1.2 + 2.2 * case.shrunk)
-    below, sulcus = _measure_cortex(case, at, view, rng)
+    lay("thalamus", measure_ellipsoid(points, (7, -8, 19), (15, 19, 12)), 3.0)
+    lay("thalamus", measure_ellipsoid(points, (-10, 14, 17), (5, 12, 8)), 2.0)
+    width = np.float32(1.2 + 2.2 * case.shrunk)
+    below, sulcus = _measure_cortex(case, points, view, rng)
     lay("grey", np.maximum(below, sulcus - 3.4))
-    lay("fluid", np.maximum(below, sulcus - 0.35 * wide))
-    stem = measure_ellipsoid(at, (25, 8, -2), (12.5, 15, 24))
-    lay("grey", _measure_flat_tube(at, ENTORHINAL), 1.2)
-    lay("amygdala", measure_ellipsoid(at, (0, 22, -2), (13, 10, 8)), 1.5)
-    # The brain stem in its cistern, from which a fissure leads to the hippocampus.
-    lay("fluid", np.maximum(stem - wide - 2, at.z - 9))
+    lay("fluid", np.maximum(below, sulcus - 0.35 * width))
+    stem = measure_ellipsoid(points, (25, 8, -2), (12.5, 15, 24))
+    lay("grey", _measure_flat_tube(points, ENTORHINAL), 1.2)
+    lay("amygdala", measure_ellipsoid(points, (0, 22, -2), (13, 10, 8)), 1.5)
+    # The brain stem in its cistern, with a fissure from there to the hippocampus.
+    lay("fluid", np.maximum(stem - width - 2, points.z - 9))
     lay("stem", stem)
-    lay("fluid", measure_tube(at, FISSURE) - 0.25 * wide)
-    lay("fluid", measure_ellipsoid(at, (-3, -27, 15), (6 + 4 * case.shrunk, 10, 9)))
-    lay("fluid", measure_ellipsoid(at, (14, -25, 12), (8, 8, 8)))
-    # The temporal horn lies over it and beside it.
-    horn = Points(at.x + np.float32(0.6), at.y, at.z - np.float32(0.9))
-    lay("fluid", _measure_flat_tube(horn, BODY) + np.float32(0.9 - 0.8 * wide))
+    lay("fluid", measure_tube(points, FISSURE) - 0.25 * width)
+    lay("fluid", measure_ellipsoid(points, (-3, -27, 15), (6 + 4 * case.shrunk, 10, 9)))
+    lay("fluid", measure_ellipsoid(points, (14, -25, 12), (8, 8, 8)))
+    # The temporal horn is above and lateral to the hippocampus.
+    horn = Points(points.x + np.float32(0.6), points.y, points.z - np.float32(0.9))
+    lay("fluid", _measure_flat_tube(horn, BODY) + np.float32(0.9 - 0.8 * width))
     light += compute_inside(body, EDGE_SOFTNESS) * (
         _apply_layers(signals["hippocampus"], body) - light
     )
-    lay("white", measure_tube(at, FIMBRIA))
+    lay("white", measure_tube(points, FIMBRIA))
     if rng.random() < 0.6:
         height = rng.uniform(-8, 2)
         vessel = ((11, 18, height, 0.9), (8, 8, height + 2, 0.8), (10, -4, height + 5, 0.7))
-        lay("vessel", measure_tube(at, vessel))
+        lay("vessel", measure_tube(points, vessel))
     return light
 
 
 def _apply_layers(signal: float, body: Field) -> Field:
-    """The hippocampus is a rolled up sheet: a little brighter within."""
+    """Brighten the inside slightly: the hippocampus is a rolled-up sheet."""
     return np.asarray(signal * (1 + 0.04 * np.cos(1.6 * body)), np.float32)
 
 
 def _measure_cortex(
-    case: _Case, at: Points, view: Raster, rng: np.random.Generator
+    case: _Case, points: Points, view: Raster, rng: np.random.Generator
 ) -> tuple[Field, Field]:
-    """How far above the lower gyri places lie, and how far from the sulci between these."""
-    height = at.z + 9.0 + np.float32(0.45) * at.y
+    """Return the height above the lower gyri and the distance to the sulci between them."""
+    height = points.z + 9.0 + np.float32(0.45) * points.y
     wavy = 1.2 * sample_noise(rng, 12.0, view.points, case.extent)
     folds = sample_noise(rng, 6.0, view.points, case.extent)
-    aside = np.abs(folds + np.float32(0.08) * (height + 5)) * np.float32(2.6)
-    return np.asarray(height + wavy, np.float32), aside
+    sulci = np.abs(folds + np.float32(0.08) * (height + 5)) * np.float32(2.6)
+    return np.asarray(height + wavy, np.float32), sulci
 
 
 def _apply_scanner(light: Field, view: Raster, case: _Case, rng: np.random.Generator) -> Field:
-    """The scanner's blur, the coil's uneven reach and tissue that is never even."""
+    """Apply the scanner's blur, the coil's uneven sensitivity and tissue texture."""
     blurred = ndimage.gaussian_filter(light, rng.uniform(0.4, 0.65) / view.spacing)
     uneven = 1 + 0.09 * sample_noise(rng, 30.0, view.points, case.extent)
     uneven += 0.06 * sample_noise(rng, 2.5, view.points, case.extent)

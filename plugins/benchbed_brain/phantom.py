@@ -1,7 +1,7 @@
-"""The brain phantom: procedural axial slices of heads, with a tumour or without one.
+"""Brain phantom: procedural axial slices of heads, with or without a tumour.
 
-A head is drawn from its number and the seed alone; the size in pixels is only how finely it is
-looked at. Lines and their lengths are those of :mod:`benchbed_brain.anatomy`.
+A head depends only on its index and the seed; the size in pixels only sets the resolution.
+Lengths are those of :mod:`benchbed_brain.anatomy`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Labels = npt.NDArray[np.int64]
 Weighting = Literal["T1", "T1c", "T2", "FLAIR"]
 
 SUPERSAMPLING_SIZE = 128
-"""Smaller pictures are drawn at a multiple of their size of at least this, and averaged."""
+"""Smaller images are rendered at a multiple of their size, at least this, and averaged."""
 
 LEVELS: tuple[Level, ...] = ("thalamus", "bodies", "vertex")
 WEIGHTINGS: tuple[Weighting, ...] = ("T1", "T1c", "T2", "FLAIR")
 
-# Shares of white. Core, rim, solid and oedema are a tumour's; glioma is one that does not enhance.
+# Shares of white. Tumours have core, rim, solid and oedema; glioma is non-enhancing tumour.
 # fmt: off
 SIGNALS: dict[Weighting, dict[str, float]] = {
     "T1":    {"fluid": 0.09, "grey": 0.40, "white": 0.60, "fat": 0.98, "bone": 0.05,
@@ -47,15 +47,15 @@ SIGNALS: dict[Weighting, dict[str, float]] = {
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels | Labels]:
-    """Slices of heads, and whether there is a tumour.
+    """Render slices of heads, labelled by whether there is a tumour.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        ``image`` uint8 ``(N, size, size, 1)``; ``label`` int64 ``(N,)``, 1 with a tumour.
+        ``image`` uint8 ``(N, size, size, 1)``; ``label`` int64 ``(N,)``, 1 for a tumour.
 
     Raises:
         ValueError: `size` is out of range.
@@ -72,20 +72,20 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels | L
 def _render_case(index: int, size: int, seed: int) -> tuple[Pixels, int]:
     rng = np.random.default_rng((seed, index))
     head = _sample_head(rng)
-    finer = -(-SUPERSAMPLING_SIZE // size)
-    light = _apply_scanner(render_tissue(head, rng, size * finer), head, rng)
-    averaged = light.reshape(size, finer, size, finer).mean(axis=(1, 3))
+    factor = -(-SUPERSAMPLING_SIZE // size)
+    light = _apply_scanner(render_tissue(head, rng, size * factor), head, rng)
+    averaged = light.reshape(size, factor, size, factor).mean(axis=(1, 3))
     return np.round(np.clip(averaged, 0, 1) * 255).astype(np.uint8), int(bool(head.growths))
 
 
 def _sample_head(rng: np.random.Generator) -> Head:
-    sick = rng.random() < 0.6
+    has_tumour = rng.random() < 0.6
     level: Level = LEVELS[int(rng.choice(3, p=(0.45, 0.33, 0.22)))]
-    # Tumours are most often shown with contrast agent, healthy heads without.
-    odds = (0.12, 0.46, 0.24, 0.18) if sick else (0.26, 0.10, 0.36, 0.28)
-    weighting = WEIGHTINGS[int(rng.choice(4, p=odds))]
+    # Tumours are mostly imaged with contrast agent, healthy heads without.
+    probabilities = (0.12, 0.46, 0.24, 0.18) if has_tumour else (0.26, 0.10, 0.36, 0.28)
+    weighting = WEIGHTINGS[int(rng.choice(4, p=probabilities))]
     slice_ = sample_brain(level, rng)
-    growths = tuple(sample_tumours(slice_.outline, rng)) if sick else ()
+    growths = tuple(sample_tumours(slice_.outline, rng)) if has_tumour else ()
     scalp = rng.uniform(0.035, 0.085)
     height = rng.uniform(0.86, 1.01) if rng.random() < 0.72 else rng.uniform(0.62, 0.86)
     narrow = rng.random() < 0.55
@@ -103,29 +103,31 @@ def _sample_head(rng: np.random.Generator) -> Head:
 
 
 def _sample_signals(weighting: Weighting, rng: np.random.Generator) -> dict[str, float]:
-    """Tissues of one scanner: each a little off, and grey and white matter more or less alike."""
+    """Sample tissue signals with random deviations and grey-white contrast."""
     signals = {
         name: value * float(np.exp(rng.normal(0.0, 0.06)))
         for name, value in SIGNALS[weighting].items()
     }
-    alike = rng.uniform(0.0, 0.35)
+    similarity = rng.uniform(0.0, 0.35)
     mean = (signals["grey"] + signals["white"]) / 2
     for name in ("grey", "white"):
-        signals[name] += alike * (mean - signals[name])
+        signals[name] += similarity * (mean - signals[name])
     return signals
 
 
 def _apply_scanner(light: Plane, head: Head, rng: np.random.Generator) -> Plane:
-    """The coil's uneven reach, the scanner's blur and noise, and the window of the viewer."""
+    """Apply the coil's uneven sensitivity, blur, noise and the display window."""
     size = len(light)
     across, down = grid(size)
-    near = rng.uniform(-0.10, 0.28) * (across**2 + down**2)
+    falloff = rng.uniform(-0.10, 0.28) * (across**2 + down**2)
     lean = rng.normal(0.0, 0.10) * across + rng.normal(0.0, 0.10) * down
-    light = blur(light * (1 + near + lean + 0.05 * noise(rng, 2, size)), rng.uniform(0.003, 0.007))
+    light = blur(
+        light * (1 + falloff + lean + 0.05 * noise(rng, 2, size)), rng.uniform(0.003, 0.007)
+    )
     strength = rng.uniform(0.008, 0.030)
     real, imaginary = (strength * noise(rng, 150, size) for _ in range(2))
     magnitude = np.hypot(light + real, imaginary)
-    # The share of each column of pixels inside the picture's borders.
+    # Share of each pixel column inside the borders of the image.
     inside = np.clip(0.5 + (head.field - abs(across)) * size / 2, 0, 1)
     shown = rng.uniform(0.85, 1.12) * np.maximum(magnitude, 0) ** rng.uniform(0.85, 1.25)
     return np.asarray(shown * inside, np.float32)

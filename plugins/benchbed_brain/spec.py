@@ -1,4 +1,4 @@
-"""Magnetic resonance images of the brain."""
+"""Dataset specs of magnetic resonance images of the brain."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from benchbed import DatasetSpec, Layout, LayoutPart, Paper, Phantom, hookimpl
 from benchbed_brain.volume_spec import ADNI, BRATS, HIPPOCAMPUS
 
-# The zip file holds the two folders twice, once more in brain_tumor_dataset/; the pattern reaches
-# the outer ones alone. Whom a picture shows is not told, so each counts as a patient; two files
-# share a name but for the suffix, and are kept together.
+# The zip file contains both folders again in brain_tumor_dataset/; the pattern matches only the
+# outer ones. Patients are unknown, so each image counts as one, except that two files with the
+# same stem stay together.
 BRAIN_MRI = DatasetSpec(
     name="brain-mri",
     title="Brain MRI Images for Brain Tumor Detection",
@@ -22,7 +22,7 @@ BRAIN_MRI = DatasetSpec(
         venue="Kaggle",
         url="https://www.kaggle.com/datasets/navoneel/brain-mri-images-for-brain-tumor-detection",
     ),
-    licence="not stated; pictures gathered from the web",
+    licence="not stated; images collected from the web",
     access_instructions=(
         "download navoneel/brain-mri-images-for-brain-tumor-detection from Kaggle and unpack it "
         "as brain-mri/."
@@ -33,7 +33,7 @@ BRAIN_MRI = DatasetSpec(
             parts=(LayoutPart(image="{label}/{id}.*"),),
             patient_pattern=r"([^/.]+)[^/]*$",
             diagram="""\
-  brain-mri/yes/Y1.jpg   brain-mri/no/1 no.jpeg   (or brain_tumor_dataset/ in its place)""",
+  brain-mri/yes/Y1.jpg   brain-mri/no/1 no.jpeg   (or brain_tumor_dataset/ instead)""",
         ),
     ),
     phantom=Phantom(
@@ -41,13 +41,13 @@ BRAIN_MRI = DatasetSpec(
     ),
     channels=1,
     classes=("no", "yes"),
-    # Most pictures are cropped to the head, which is longer than wide: the central square would
-    # cut forehead and occiput, and tumours in them. The background is black already.
+    # Most images are cropped to the head, which is longer than wide: a central crop would cut
+    # forehead, occiput and tumours. The background is black already.
     framing="pad",
 )
 
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The brain's data sets."""
+    """Return the datasets of the brain."""
     return [BRAIN_MRI, BRATS, ADNI, HIPPOCAMPUS]

@@ -1,4 +1,4 @@
-"""What a slice of a head is made of: tissues laid over one another, from the inside out."""
+"""Tissues of a head slice, blended over one another from the inside out."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Lengths = npt.NDArray[np.floating[Any]]
 CORTEX = 0.040
 """Thickness of the cortex."""
 
-# Heights above the brain's surface at which the layers of the head end.
+# Outer ends of the layers of the head, as heights above the brain's surface.
 FLUID, INNER_TABLE, MARROW, OUTER_TABLE = 0.015, 0.030, 0.058, 0.074
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head before a scanner.
+    """Head in the scanner.
 
     Attributes:
-        brain: What is inside.
-        growths: Its tumours.
-        signals: How bright each tissue is.
+        brain: Brain.
+        growths: Tumours.
+        signals: Signal of each tissue.
         scale: Half the brain's length over half the frame's width.
-        angle: By how much the head is turned, in radians.
-        place: Where its middle is in the frame, whose half width is 1.
+        angle: Rotation of the head in radians.
+        place: Middle of the head in the frame, whose half width is 1.
         scalp: Mean thickness of the scalp.
-        muscle: How much thicker the scalp is at the temples.
-        field: Half width of the picture in the frame; black lies beyond.
+        muscle: Extra thickness of the scalp at the temples.
+        field: Half width of the image in the frame; black outside.
     """
 
     brain: Brain
@@ -50,14 +50,14 @@ class Head:
 
 @dataclass(frozen=True)
 class _View:
-    """A head as it lies in the frame.
+    """Head in frame coordinates.
 
     Attributes:
         head: The head.
         size: Side of the frame in pixels.
-        x: Where in the head each pixel lies, ``(size, size)``.
+        x: Position of each pixel in the head, to the right, ``(size, size)``.
         y: The same, towards the back.
-        above: How far each pixel lies above the brain's surface.
+        above: Height of each pixel above the brain's surface.
         pixel: Width of a pixel.
     """
 
@@ -69,7 +69,7 @@ class _View:
     pixel: float
 
     def draw_opacity(self, strokes: Strokes, wider: float = 0.0) -> Plane:
-        """The opacity of strokes of the head, each half width grown by `wider`."""
+        """Return the opacity of strokes of the head, each half width grown by `wider`."""
         head = self.head
         c, s = np.cos(head.angle), np.sin(head.angle)
         turn = head.scale * np.asarray([[c, s], [-s, c]])
@@ -78,7 +78,7 @@ class _View:
         return draw(replace(strokes, start=start, end=end, radius=radius), self.size)
 
     def mask_below(self, height: Lengths, soft: float = 0.0) -> Plane:
-        """1 where a length is below 0 and 0 where it is above, soft over a pixel at least."""
+        """Return 1 where a length is negative and 0 where positive, soft over at least a pixel."""
         return np.asarray(np.clip(0.5 - height / max(self.pixel, soft), 0, 1), np.float32)
 
 
@@ -87,18 +87,18 @@ def _make_view(head: Head, size: int) -> _View:
     dx, dy = (across - head.place[0]) / head.scale, (down - head.place[1]) / head.scale
     c, s = np.float32(np.cos(head.angle)), np.float32(np.sin(head.angle))
     x, y = dx * c + dy * s, dy * c - dx * s
-    # Along a ray the outline is where `reach` is 1.
-    reach = np.maximum(head.brain.outline.measure_depth(x, y), 1e-3)
-    above = np.asarray(np.hypot(x, y) * (1 - 1 / reach), np.float32)
+    # On a ray from the middle, the outline is where the depth is 1.
+    depth = np.maximum(head.brain.outline.measure_depth(x, y), 1e-3)
+    above = np.asarray(np.hypot(x, y) * (1 - 1 / depth), np.float32)
     return _View(head, size, x, y, above, 2 / (size * head.scale))
 
 
 def render_tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
-    """The head as an ideal scanner would see it.
+    """Render a head without the scanner's imperfections.
 
     Args:
         head: The head.
-        rng: Source of the tissues' texture.
+        rng: Random generator of the texture.
         size: Side of the frame in pixels.
 
     Returns:
@@ -120,10 +120,10 @@ def render_tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
     uneven = 1 + 0.035 * noise(rng, 9, size) + 0.02 * noise(rng, 34, size)
     light = np.full((size, size), head.signals["white"], np.float32)
     light = _blend_tissue(light, head.signals["grey"], grey) * uneven
-    swollen, depths = _compute_oedema(view, rng)
+    oedema, depths = _compute_oedema(view, rng)
     # Oedema follows the white matter, and swelling closes the clefts.
-    light = _blend_tissue(light, head.signals["oedema"], swollen * (0.90 - 0.65 * grey))
-    light = _blend_tissue(light, head.signals["fluid"], fluid * (1 - 0.6 * swollen))
+    light = _blend_tissue(light, head.signals["oedema"], oedema * (0.90 - 0.65 * grey))
+    light = _blend_tissue(light, head.signals["fluid"], fluid * (1 - 0.6 * oedema))
     light = _add_tumours(light, view, depths, rng)
     light = _blend_tissue(
         light,
@@ -134,28 +134,28 @@ def render_tissue(head: Head, rng: np.random.Generator, size: int) -> Plane:
 
 
 def _blend_tissue(light: Plane, signal: float | Plane, cover: Plane) -> Plane:
-    """A tissue laid over what is there."""
+    """Blend a tissue over the image."""
     return np.asarray(light + cover * (signal - light), np.float32)
 
 
 def _compute_oedema(view: _View, rng: np.random.Generator) -> tuple[Plane, list[Plane]]:
-    """The share of oedema, and how deep in each tumour a pixel lies (see `Tumour.depth`)."""
-    swollen = np.zeros((view.size, view.size), np.float32)
+    """Return the share of oedema and the depth in each tumour (see `Tumour.measure_depth`)."""
+    oedema = np.zeros((view.size, view.size), np.float32)
     depths: list[Plane] = []
     if not view.head.growths:
-        return swollen, depths
+        return oedema, depths
     lobed = 1 + 0.40 * noise(rng, 7, view.size) + 0.18 * noise(rng, 16, view.size)
     for growth in view.head.growths:
         depth = growth.measure_depth(view.x, view.y)
         depths.append(depth)
         if growth.oedema > 0.05:
             beyond = (depth - 1 - growth.oedema * lobed) * growth.radius
-            swollen = np.maximum(swollen, view.mask_below(beyond, 0.10))
-    return swollen, depths
+            oedema = np.maximum(oedema, view.mask_below(beyond, 0.10))
+    return oedema, depths
 
 
 def _add_tumours(light: Plane, view: _View, depths: list[Plane], rng: np.random.Generator) -> Plane:
-    """The tumours: a core within a ragged rim, or all of one kind."""
+    """Add the tumours: a core within a ragged rim, or a single tissue."""
     if not depths:
         return light
     signals, size = view.head.signals, view.size
@@ -179,10 +179,10 @@ def _add_tumours(light: Plane, view: _View, depths: list[Plane], rng: np.random.
 
 
 def _add_head_layers(light: Plane, view: _View, rng: np.random.Generator) -> Plane:
-    """Fluid around the brain, veins, the bone's two tables with marrow between, scalp, air."""
+    """Add fluid, veins, the skull's two tables with marrow between them, scalp and air."""
     head, above, size = view.head, view.above, view.size
     signals = head.signals
-    thick = 1 + 0.20 * noise(rng, 3, size) + 0.06 * noise(rng, 9, size)
+    thickness = 1 + 0.20 * noise(rng, 3, size) + 0.06 * noise(rng, 9, size)
     temple = head.muscle * np.exp(-(((view.y + 0.25) / 0.28) ** 2)) * np.minimum(abs(view.x), 1)
     light = _blend_tissue(light, signals["fluid"], view.mask_below(-above))
     light = _blend_tissue(light, signals["vein"], view.draw_opacity(head.brain.veins))
@@ -190,7 +190,9 @@ def _add_head_layers(light: Plane, view: _View, rng: np.random.Generator) -> Pla
     light = _blend_tissue(light, signals["bone"], view.mask_below(FLUID - above))
     between = abs(above - (INNER_TABLE + MARROW) / 2) - (MARROW - INNER_TABLE) / 2
     light = _blend_tissue(
-        light, signals["marrow"], view.mask_below(between, 0.03) * np.clip(2.2 * thick - 1.6, 0, 1)
+        light,
+        signals["marrow"],
+        view.mask_below(between, 0.03) * np.clip(2.2 * thickness - 1.6, 0, 1),
     )
     muscle = 0.45 * signals["fat"]
     light = _blend_tissue(light, muscle, view.mask_below(OUTER_TABLE - above))
@@ -198,5 +200,5 @@ def _add_head_layers(light: Plane, view: _View, rng: np.random.Generator) -> Pla
     light = _blend_tissue(
         light, signals["fat"], fat * view.mask_below(OUTER_TABLE + temple - above)
     )
-    skin = OUTER_TABLE + temple + head.scalp * thick
+    skin = OUTER_TABLE + temple + head.scalp * thickness
     return light * view.mask_below(above - skin, 0.012)

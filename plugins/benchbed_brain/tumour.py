@@ -1,4 +1,4 @@
-"""Tumours of the brain phantom: where they sit, what shape they have, and what they push aside."""
+"""Tumours of the brain phantom: position, shape and displacement of the brain."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ LOBE_FREQUENCIES = np.arange(2, 8)
 
 @dataclass(frozen=True)
 class Tumour:
-    """One tumour; lengths are in units of half the brain's length.
+    """Tumour; lengths are in units of half the brain's length.
 
     Attributes:
-        kind: What it is.
-        centre: Its centre (x, y).
-        radius: Its mean radius.
-        lobes: Amplitudes and phases ``(6, 2)`` of its outline's waves, 2 to 7 a turn.
-        rim: Share of its radius that enhances; 1 is all of it.
-        oedema: How far the oedema reaches beyond its outline, in radii.
+        kind: Type of tumour.
+        centre: Centre (x, y).
+        radius: Mean radius.
+        lobes: Amplitudes and phases ``(6, 2)`` of the outline's waves, 2 to 7 per turn.
+        rim: Share of the radius that enhances; 1 is all of it.
+        oedema: Extent of the oedema beyond the outline, in radii.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Tumour:
     oedema: float
 
     def measure_depth(self, x: Plane, y: Plane) -> Plane:
-        """Distance to the centre over that of the outline: 0 to 1 inside, 1 on it."""
+        """Return the distance to the centre relative to the outline: below 1 inside, 1 on it."""
         dx, dy = x - self.centre[0], y - self.centre[1]
         angle = np.arctan2(dy, dx)
         edge = np.ones_like(angle)
@@ -49,24 +49,24 @@ class Tumour:
 
 
 def sample_tumours(outline: Outline, rng: np.random.Generator) -> list[Tumour]:
-    """What one patient has: one tumour, or up to three metastases."""
+    """Sample the tumours of a patient: one, or up to three metastases."""
     kind: Kind = KINDS[int(rng.choice(len(KINDS), p=KIND_SHARES))]
     count = int(rng.integers(1, 4)) if kind == "metastasis" else 1
     return [_sample_tumour(kind, outline, rng) for _ in range(count)]
 
 
 def _sample_tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tumour:
-    least, most = {
+    smallest, largest = {
         "glioblastoma": (0.17, 0.34),
         "glioma": (0.16, 0.32),
         "meningioma": (0.16, 0.32),
         "metastasis": (0.06, 0.14),
     }[kind]
-    radius = rng.uniform(least, most)
+    radius = rng.uniform(smallest, largest)
     angle = rng.uniform(0.25, np.pi - 0.25) * rng.choice((-1.0, 1.0))
     edge = outline.compute_edge(np.asarray([angle]))[0]
     reach = float(np.hypot(*edge))
-    # A meningioma hangs from the dura; the others lie in the brain.
+    # A meningioma is attached to the dura; the others are in the brain.
     inwards = 0.72 * radius if kind == "meningioma" else radius + rng.uniform(0.0, 0.45) * reach
     centre = edge * max(1 - inwards / reach, 0.25)
     rough = {"glioblastoma": 0.14, "glioma": 0.14, "meningioma": 0.05, "metastasis": 0.05}[kind]
@@ -88,22 +88,22 @@ def _sample_tumour(kind: Kind, outline: Outline, rng: np.random.Generator) -> Tu
 
 
 def push_brain(slice_: Brain, growths: Sequence[Tumour]) -> Brain:
-    """The brain with what lies around the tumours moved away from them.
+    """Displace the brain around the tumours.
 
-    A point at distance d from the centre goes to the cube root of d^3 + (0.8 r)^3, with r the
-    radius, less so near the skull, which does not yield.
+    A point at distance d from the centre moves to the cube root of d^3 + (0.8 r)^3, with r the
+    radius; less near the rigid skull.
     """
 
     def moved(points: Array) -> Array:
         reach = slice_.outline.measure_depth
         furthest = np.maximum(reach(points[:, 0], points[:, 1]), 0.98)
         for growth in growths:
-            away = points - growth.centre
-            distance = np.hypot(away[:, 0], away[:, 1])
+            offset = points - growth.centre
+            distance = np.hypot(offset[:, 0], offset[:, 1])
             room = np.clip(1 - reach(points[:, 0], points[:, 1]) ** 6, 0, 1)
             goal = np.cbrt(distance**3 + (0.8 * growth.radius) ** 3)
             shift = (goal - distance) * room * np.exp(-((distance / 0.9) ** 2))
-            points = points + away * (shift / np.maximum(distance, 1e-6))[:, None]
+            points = points + offset * (shift / np.maximum(distance, 1e-6))[:, None]
         beyond = reach(points[:, 0], points[:, 1]) / furthest
         return np.asarray(points / np.maximum(beyond, 1)[:, None], np.float64)
 

@@ -1,7 +1,7 @@
-"""The standard brain of the volume phantom: where its parts lie.
+"""Standard brain of the volume phantom.
 
-Lengths are in millimetres from the anterior commissure, after the usual atlases; the two halves
-are mirror images, which a subject then bends its own way.
+Lengths are in millimetres from the anterior commissure, after common atlases. The two halves are
+mirror images; each subject deforms them.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ class Anatomy:
     """Signed distances to the parts of a brain, at some points.
 
     Attributes:
-        hull: The brain as the skull's removal leaves it, clefts included.
-        cerebrum: Its hemispheres, without the clefts of the cortex.
-        bridges: White matter that joins the hemispheres, and the midbrain between them.
-        stem: The brain stem.
-        cerebellum: The cerebellum.
-        nuclei: Grey matter in the depth.
-        ventricles: The lateral ventricles.
-        cisterns: The other ventricles, and the cisterns at the base.
-        right: How far to the right the nearest point of the hemispheres' surface lies.
-        forward: How far forward it lies.
-        up: How far up.
+        hull: Brain after skull stripping, clefts included.
+        cerebrum: Hemispheres, without the clefts of the cortex.
+        bridges: White matter between the hemispheres, and the midbrain.
+        stem: Brain stem.
+        cerebellum: Cerebellum.
+        nuclei: Deep grey matter.
+        ventricles: Lateral ventricles.
+        cisterns: Other ventricles, and the cisterns at the base.
+        right: Offset to the right of the nearest point on the hemispheres' surface.
+        forward: Its offset forwards.
+        up: Its offset upwards.
     """
 
     hull: Field
@@ -83,89 +83,93 @@ class Anatomy:
 
 @lru_cache(maxsize=1)
 def build_standard_brain() -> Lattice:
-    """The standard brain's right half; channels as the attributes of `Anatomy`."""
+    """Build the right half of the standard brain; channels are the attributes of `Anatomy`."""
     lines = [
         np.arange(low, high + STEP / 2, STEP, dtype=np.float32)
         for low, high in zip(LOWEST, HIGHEST, strict=True)
     ]
-    at = Points(lines[0][None, None], lines[1][None, :, None], lines[2][:, None, None])
-    cerebrum, cerebellum, stem = _measure_hemisphere(at), _measure_cerebellum(at), _measure_stem(at)
-    # The skull's removal goes smoothly over every cleft.
+    points = Points(lines[0][None, None], lines[1][None, :, None], lines[2][:, None, None])
+    cerebrum, cerebellum, stem = (
+        _measure_hemisphere(points),
+        _measure_cerebellum(points),
+        _measure_stem(points),
+    )
+    # Skull stripping passes smoothly over the clefts.
     hull = join_solids(
-        join_solids(_measure_whole_cerebrum(at), cerebellum, 14.0), stem, 8.0
+        join_solids(_measure_whole_cerebrum(points), cerebellum, 14.0), stem, 8.0
     ) - np.float32(0.4)
     steepest = np.asarray(np.gradient(cerebrum, STEP), np.float32)
     outwards = -cerebrum * steepest / np.maximum((steepest**2).sum(axis=0), np.float32(1))
     parts = Anatomy(
         hull=hull,
         cerebrum=cerebrum,
-        bridges=_measure_bridges(at),
+        bridges=_measure_bridges(points),
         stem=stem,
         cerebellum=cerebellum,
-        nuclei=_measure_nuclei(at),
-        ventricles=np.minimum(*(measure_tube(at, line) for line in LATERAL_VENTRICLE)),
+        nuclei=_measure_nuclei(points),
+        ventricles=np.minimum(*(measure_tube(points, line) for line in LATERAL_VENTRICLE)),
         cisterns=np.minimum.reduce(
-            [measure_tube(at, line) for line in (THIRD_VENTRICLE, FOURTH_VENTRICLE, *CISTERNS)]
+            [measure_tube(points, line) for line in (THIRD_VENTRICLE, FOURTH_VENTRICLE, *CISTERNS)]
         ),
         right=outwards[2],
         forward=outwards[1],
         up=outwards[0],
     )
-    shape = np.broadcast(*at.axes).shape
+    shape = np.broadcast(*points.axes).shape
     fields = [np.broadcast_to(field, shape) for field in vars(parts).values()]
     return Lattice(np.stack(fields, axis=-1), LOWEST, STEP)
 
 
-def _measure_whole_cerebrum(at: Points) -> Field:
-    """Both hemispheres in one: a blunt egg, flat below, and the temporal lobes."""
-    # The egg is wider behind the middle than in front.
-    narrow = np.float32(1) + np.float32(0.0016) * np.clip(at.y + 25, -30, None)
+def _measure_whole_cerebrum(points: Points) -> Field:
+    """Measure both hemispheres: a blunt egg with a flat base, and the temporal lobes."""
+    # The egg is wider behind its middle than in front.
+    narrow = np.float32(1) + np.float32(0.0016) * np.clip(points.y + 25, -30, None)
     egg = measure_ellipsoid(
-        Points(at.x * narrow, at.y, at.z), (0, -17, 14), (68, 87, 64), power=2.25
+        Points(points.x * narrow, points.y, points.z), (0, -17, 14), (68, 87, 64), power=2.25
     )
     # The base: the roofs of the orbits in front, the tentorium behind, higher in the middle.
-    orbits = -24 - 0.10 * np.abs(at.y - 30)
-    tent = -18 + 9 * np.exp(-((at.x / 26) ** 2)) + 0.04 * (at.y + 60)
-    behind = np.clip((10 - at.y) / 40, 0, 1)
-    body = intersect_solids(egg, orbits + behind * (tent - orbits) - at.z, 16.0)
-    lobe = measure_ellipsoid(at, (47, -13, -17), (21, 44, 19), pitch=-0.22, power=2.3)
-    pole = measure_ellipsoid(at, (38, 9, -28), (17, 16, 15))
-    inner = measure_ellipsoid(at, (23, -18, -18), (12, 24, 11), pitch=-0.25)
+    orbits = -24 - 0.10 * np.abs(points.y - 30)
+    tent = -18 + 9 * np.exp(-((points.x / 26) ** 2)) + 0.04 * (points.y + 60)
+    back = np.clip((10 - points.y) / 40, 0, 1)
+    body = intersect_solids(egg, orbits + back * (tent - orbits) - points.z, 16.0)
+    lobe = measure_ellipsoid(points, (47, -13, -17), (21, 44, 19), pitch=-0.22, power=2.3)
+    pole = measure_ellipsoid(points, (38, 9, -28), (17, 16, 15))
+    inner = measure_ellipsoid(points, (23, -18, -18), (12, 24, 11), pitch=-0.25)
     return join_solids(body, join_solids(join_solids(lobe, pole, 10.0), inner, 10.0), 6.0)
 
 
-def _measure_hemisphere(at: Points) -> Field:
-    """A hemisphere: half of the whole, up to the fissure between the two."""
-    return intersect_solids(_measure_whole_cerebrum(at), np.float32(0.9) - at.x, 3.0)
+def _measure_hemisphere(points: Points) -> Field:
+    """Measure a hemisphere: half of the whole, up to the fissure."""
+    return intersect_solids(_measure_whole_cerebrum(points), np.float32(0.9) - points.x, 3.0)
 
 
-def _measure_bridges(at: Points) -> Field:
-    """Corpus callosum with its radiation, and what lies below it around the third ventricle."""
-    arch = join_solids(measure_tube(at, CALLOSUM), measure_tube(at, CALLOSUM_SIDE), 16.0)
-    between = measure_ellipsoid(at, (0, -12, 3), (26, 22, 15))
+def _measure_bridges(points: Points) -> Field:
+    """Measure the corpus callosum with its radiation, and tissue around the third ventricle."""
+    arch = join_solids(measure_tube(points, CALLOSUM), measure_tube(points, CALLOSUM_SIDE), 16.0)
+    between = measure_ellipsoid(points, (0, -12, 3), (26, 22, 15))
     return join_solids(arch, between, 6.0)
 
 
-def _measure_stem(at: Points) -> Field:
-    midbrain = measure_ellipsoid(at, (0, -24, -10), (17, 13, 14))
-    pons = measure_ellipsoid(at, (0, -24, -29), (17, 13, 14))
-    medulla = measure_tube(at, ((0, -30, -40, 10), (0, -40, -85, 7.5)))
-    arms = measure_tube(at, ((8, -30, -29, 8), (22, -44, -34, 7)))
+def _measure_stem(points: Points) -> Field:
+    midbrain = measure_ellipsoid(points, (0, -24, -10), (17, 13, 14))
+    pons = measure_ellipsoid(points, (0, -24, -29), (17, 13, 14))
+    medulla = measure_tube(points, ((0, -30, -40, 10), (0, -40, -85, 7.5)))
+    arms = measure_tube(points, ((8, -30, -29, 8), (22, -44, -34, 7)))
     return join_solids(join_solids(midbrain, pons, 5.0), join_solids(medulla, arms, 5.0), 5.0)
 
 
-def _measure_cerebellum(at: Points) -> Field:
-    half = measure_ellipsoid(at, (24, -63, -34), (29, 30, 23), pitch=0.22, power=2.2)
-    vermis = measure_ellipsoid(at, (0, -60, -26), (12, 26, 23))
+def _measure_cerebellum(points: Points) -> Field:
+    half = measure_ellipsoid(points, (24, -63, -34), (29, 30, 23), pitch=0.22, power=2.2)
+    vermis = measure_ellipsoid(points, (0, -60, -26), (12, 26, 23))
     return join_solids(half, vermis, 5.0)
 
 
-def _measure_nuclei(at: Points) -> Field:
+def _measure_nuclei(points: Points) -> Field:
     parts = [
-        measure_tube(at, CAUDATE),
-        measure_ellipsoid(at, (26.5, 2, 1), (5.5, 16, 10), pitch=0.1),
-        measure_ellipsoid(at, (19.5, -4, -1), (4, 8, 6)),
-        measure_ellipsoid(at, (11.5, -18, 7), (9, 14.5, 8.5), pitch=-0.1),
-        measure_tube(at, HIPPOCAMPUS),
+        measure_tube(points, CAUDATE),
+        measure_ellipsoid(points, (26.5, 2, 1), (5.5, 16, 10), pitch=0.1),
+        measure_ellipsoid(points, (19.5, -4, -1), (4, 8, 6)),
+        measure_ellipsoid(points, (11.5, -18, 7), (9, 14.5, 8.5), pitch=-0.1),
+        measure_tube(points, HIPPOCAMPUS),
     ]
     return np.asarray(np.minimum.reduce(parts))

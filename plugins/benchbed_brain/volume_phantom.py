@@ -1,7 +1,6 @@
-"""The brain phantom in three dimensions: heads with a tumour in four sequences, and healthy ones.
+"""Volume phantom of the brain: heads with a tumour in four sequences, and healthy ones.
 
-A head is drawn from its number and the seed alone; the size in voxels is only how finely it is
-looked at.
+A head depends only on its index and the seed; the size in voxels only sets the resolution.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ Arrays = dict[str, npt.NDArray[Any]]
 Weighting = Literal["T1", "T1c", "T2", "FLAIR"]
 
 DEPTH_RATIO = 54 / 128
-"""Slices for each in-plane pixel."""
+"""Number of slices over the in-plane size."""
 
 SEQUENCES: tuple[Weighting, ...] = ("T1", "T1c", "T2", "FLAIR")
 
-# Shares of white after the usual scaling to the brain's percentiles. What does not enhance is
-# `solid`; a core within a rim is necrotic.
+# Shares of white after scaling to percentiles of the brain. Non-enhancing tumour is `solid`; a
+# core within a rim is necrotic.
 # fmt: off
 SIGNALS: dict[Weighting, dict[str, float]] = {
     "T1":    {"fluid": 0.12, "grey": 0.50, "white": 0.78, "core": 0.24, "oedema": 0.42,
@@ -43,16 +42,16 @@ SIGNALS: dict[Weighting, dict[str, float]] = {
 
 
 def render_tumour(indices: Sequence[int], size: int, seed: int) -> Arrays:
-    """Brains with a tumour, in the sequences T1, T1c, T2 and FLAIR.
+    """Render brains with a tumour, in the sequences T1, T1c, T2 and FLAIR.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: In-plane size S in voxels, 16 to 256; there are D = round(54 / 128 S) slices.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
         ``image`` float32 ``(N, 4, D, S, S)`` in [-1, 1], -1 outside the brain; ``mask`` uint8
-        ``(N, D, S, S)``: 1 necrosis and core that does not enhance, 2 oedema, 3 enhancing rim.
+        ``(N, D, S, S)``: 1 necrosis and non-enhancing core, 2 oedema, 3 enhancing rim.
 
     Raises:
         ValueError: `size` is out of range.
@@ -62,10 +61,10 @@ def render_tumour(indices: Sequence[int], size: int, seed: int) -> Arrays:
 
 
 def render_tumour_and_tissue(indices: Sequence[int], size: int, seed: int) -> Arrays:
-    """The same brains, and beside ``image`` and ``mask`` what tissue lies where.
+    """Render the brains of `render_tumour` with an additional map of the tissues.
 
     Returns:
-        As `render_tumour`; and ``tissue`` uint8 ``(N, D, S, S)``: 1 fluid, 2 grey matter, 3 white
+        As `render_tumour`, and ``tissue`` uint8 ``(N, D, S, S)``: 1 fluid, 2 grey matter, 3 white
         matter, 0 outside the brain and in the tumour.
 
     Raises:
@@ -84,12 +83,12 @@ def render_tumour_and_tissue(indices: Sequence[int], size: int, seed: int) -> Ar
 
 
 def render_tissue(indices: Sequence[int], size: int, seed: int) -> Arrays:
-    """Healthy brains of all ages in T1, and their tissues.
+    """Render healthy brains of all ages in T1, and their tissues.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: In-plane size S in voxels, 16 to 256; there are D = round(54 / 128 S) slices.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
         ``image`` float32 ``(N, 1, D, S, S)`` in [-1, 1], -1 outside the brain; ``mask`` uint8
@@ -118,28 +117,28 @@ def _get_shape(size: int) -> tuple[int, int, int]:
 
 
 def _select_codes(shares: Brain) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """The tumour and the tissue that fill most of each voxel."""
+    """Select the tumour part and the tissue that fill most of each voxel."""
     tissue = np.stack([shares.fluid, shares.grey, shares.white])
     tumour = np.stack([shares.core, shares.oedema, shares.rim])
-    grown, well = tumour.sum(axis=0), tissue.sum(axis=0)
-    inside = grown + well > 0.5
-    sick = inside & (grown > well)
+    tumour_share, tissue_share = tumour.sum(axis=0), tissue.sum(axis=0)
+    inside = tumour_share + tissue_share > 0.5
+    is_tumour = inside & (tumour_share > tissue_share)
     return (
-        np.asarray(np.where(sick, tumour.argmax(axis=0) + 1, 0), np.uint8),
-        np.asarray(np.where(inside & ~sick, tissue.argmax(axis=0) + 1, 0), np.uint8),
+        np.asarray(np.where(is_tumour, tumour.argmax(axis=0) + 1, 0), np.uint8),
+        np.asarray(np.where(inside & ~is_tumour, tissue.argmax(axis=0) + 1, 0), np.uint8),
     )
 
 
 @dataclass(frozen=True)
 class _Scanner:
-    """What is the same in all of a case's sequences.
+    """Properties common to all sequences of a case.
 
     Attributes:
-        shares: The brain.
-        texture: How each kind of tissue varies from place to place, by its name.
-        enhancing: Whether the tumour has a rim, so that its core is necrotic.
+        shares: Tissue shares of the brain.
+        texture: Spatial variation of each tissue, by name.
+        enhancing: Whether the tumour has a rim, and so a necrotic core.
         size: In-plane size in voxels.
-        speckle: Source of the noise, of which each size draws its own number of values.
+        speckle: Random generator of the noise; each size draws a different number of values.
     """
 
     shares: Brain
@@ -149,7 +148,7 @@ class _Scanner:
     speckle: np.random.Generator
 
     def render_sequence(self, sequence: Weighting, rng: np.random.Generator) -> Field:
-        """One sequence: signals, the coil's uneven reach, noise; outside the brain nothing."""
+        """Render one sequence: signals, coil sensitivity and noise; -1 outside the brain."""
         signals = {
             name: value * float(np.exp(rng.normal(0.0, 0.05)))
             for name, value in SIGNALS[sequence].items()
@@ -159,7 +158,7 @@ class _Scanner:
         for name, texture in self.texture.items():
             light += np.float32(signals[name]) * texture
         light *= 1 + 0.05 * sample_noise(rng, 110.0, _make_points(self.size), FRAME_LENGTHS)
-        # As in a scan of 1 mm that was averaged to this size.
+        # As in a 1 mm scan averaged to this size.
         strength = rng.uniform(0.008, 0.022) * min(1.0, (self.size / 128) ** 1.5)
         light += np.float32(strength) * self.speckle.standard_normal(light.shape, np.float32)
         covered = sum(vars(self.shares).values()) > 0.5

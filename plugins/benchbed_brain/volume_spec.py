@@ -1,4 +1,4 @@
-"""Volumes of the brain: tumours, tissues and the hippocampus."""
+"""Dataset specs of brain volumes: tumours, tissues and the hippocampus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NIFTI = "**/{patient}/{id}"
 
 _SLICE = "training/{id}/{patient}"
 
-# One case is a folder; every challenge since 2017 names its files so.
+# One folder per case; file names of all challenges since 2017.
 _LAYOUT_SINCE_2017 = LayoutPart(
     image=f"{_NIFTI}_flair.nii*",
     sequences=tuple(f"{_NIFTI}_{name}.nii*" for name in ("t1", "t1ce", "t2", "flair")),
@@ -26,8 +26,8 @@ _LAYOUT_SINCE_2017 = LayoutPart(
     label_mapping={1: 1, 2: 2, 4: 3},
 )
 
-# The challenge of 2015 in NIfTI, with the codes of 2013: 1 necrosis and 3 non-enhancing tumour
-# are one structure since 2017.
+# The challenge of 2015 in NIfTI, with the codes of 2013: 1 necrosis and 3 non-enhancing tumour,
+# which are one structure since 2017.
 _LAYOUT_2015 = LayoutPart(
     image=f"{_NIFTI}_flair.nii*",
     sequences=_LAYOUT_SINCE_2017.sequences,
@@ -50,14 +50,14 @@ BRATS = DatasetSpec(
     licence="the challenge's terms; CC BY-SA 4.0 for the copy in the Decathlon",
     access_instructions=(
         "register for a BraTS challenge at synapse.org and unpack its training set as brats/; or "
-        "download Task01_BrainTumour from medicaldecathlon.com and unpack it as it is."
+        "download Task01_BrainTumour from medicaldecathlon.com and unpack it unchanged."
     ),
     layouts=(
         Layout(
             folders=("brats", "MICCAI_BraTS_2018_Data_Training", "BraTS2020_TrainingData"),
             parts=(_LAYOUT_SINCE_2017,),
             diagram="""\
-  brats/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg; HGG/ and LGG/ may stand between""",
+  brats/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg; HGG/ and LGG/ may be in between""",
         ),
         Layout(
             folders=("brats2015", "BRATS2015_Training"),
@@ -72,7 +72,7 @@ BRATS = DatasetSpec(
                 LayoutPart(
                     image="imagesTr/{id}.nii*",
                     mask="labelsTr/{id}.nii*",
-                    # The file has FLAIR, T1, T1c, T2.
+                    # The order in the file is FLAIR, T1, T1c, T2.
                     channel_indices=(1, 2, 3, 0),
                     label_mapping={1: 2, 2: 1, 3: 3},
                 ),
@@ -171,7 +171,7 @@ HIPPOCAMPUS = DatasetSpec(
     ),
     licence="CC BY-SA 4.0",
     access_instructions=(
-        "download Task04_Hippocampus from medicaldecathlon.com and unpack it as it is."
+        "download Task04_Hippocampus from medicaldecathlon.com and unpack it unchanged."
     ),
     layouts=(
         Layout(

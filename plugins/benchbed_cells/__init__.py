@@ -1,1 +1,1 @@
-"""Cells under the phase-contrast microscope, and their phantom."""
+"""Phase-contrast microscopy of cells, and its phantom."""

@@ -1,6 +1,6 @@
-"""The shape of a cultured smooth-muscle cell: a spindle or a star, and what is inside it.
+"""Shape of a cultured smooth-muscle cell: a spindle or a star, and its contents.
 
-The frame reaches from -1 to 1, x to the right and y down.
+The frame spans -1 to 1, x to the right and y down.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import numpy as np
 from benchbed.phantoms import Array, Strokes, curve
 
 ARMS, SHARES = (2, 3, 4), (0.58, 0.28, 0.14)
-"""How many processes a cell has, and how often; of two it is a spindle."""
+"""Number of processes of a cell and its probabilities; two make a spindle."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A process of the cell, from its middle to its tip.
+    """Process of the cell, from its middle to its tip.
 
     Attributes:
-        angle: Its direction in radians.
-        reach: Distance of its tip.
-        bend: How far its tip is carried aside.
+        angle: Direction in radians.
+        reach: Distance of the tip.
+        bend: Sideways displacement of the tip.
         width: Half its width midway.
-        tip: Half its width close to the tip; a wide one is a lamella that creeps forward.
+        tip: Half its width near the tip; a wide tip is a lamella that creeps forward.
     """
 
     angle: float
@@ -33,26 +33,26 @@ class Arm:
     width: float
     tip: float
 
-    def get_point(self, along: float, aside: float) -> Array:
-        """Where one is, so far along (in shares of the reach) and so far to the side."""
+    def get_point(self, share: float, offset: float) -> Array:
+        """Return the point at a share of the reach and a sideways offset."""
         direction = np.asarray([np.cos(self.angle), np.sin(self.angle)])
         normal = np.asarray([-direction[1], direction[0]])
-        return np.asarray(along * self.reach * direction + (aside + self.bend * along**2) * normal)
+        return np.asarray(share * self.reach * direction + (offset + self.bend * share**2) * normal)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is drawn.
+    """Parts of a cell to draw.
 
     Attributes:
-        outline: The membrane, closed, ``(N, 2)``.
+        outline: Membrane, closed, ``(N, 2)``.
         fibres: Bundles of actin from process to process.
         threads: Retraction fibres that hold the tips to the glass.
-        nucleus: The nucleus, closed, ``(N, 2)``.
-        nucleoli: Bodies in it.
+        nucleus: Nucleus, closed, ``(N, 2)``.
+        nucleoli: Bodies in the nucleus.
         granules: Mitochondria and other dense bodies around it.
         vesicles: Clear bodies around it.
-        debris: What swims or lies beside the cell.
+        debris: Particles around the cell.
     """
 
     outline: Array
@@ -66,28 +66,28 @@ class Cell:
 
 
 def sample_cell(rng: np.random.Generator) -> Cell:
-    """One cell.
+    """Sample a cell.
 
     Args:
-        rng: Source of the shapes.
+        rng: Random generator.
     """
     waist = rng.uniform(0.14, 0.25)
     arms = _sample_arms(rng, waist)
     outline, middle = _move_outline(_make_outline(arms, waist, rng), rng)
-    heart = middle + rng.normal(0.0, 0.02, 2)
+    centre = middle + rng.normal(0.0, 0.02, 2)
     long = min(rng.uniform(0.085, 0.115), 0.75 * waist)
-    nucleus = _make_oval(heart, arms[0].angle, long, long * rng.uniform(0.58, 0.78))
+    nucleus = _make_oval(centre, arms[0].angle, long, long * rng.uniform(0.58, 0.78))
     return Cell(
         outline=outline,
         fibres=_sample_fibres(arms, waist, middle, rng),
         threads=_sample_threads(arms, middle, rng),
         nucleus=nucleus,
         nucleoli=_sample_dots(
-            rng, heart, count=int(rng.integers(1, 4)), spread=0.022, radius=(0.013, 0.019)
+            rng, centre, count=int(rng.integers(1, 4)), spread=0.022, radius=(0.013, 0.019)
         ),
         granules=_sample_dots(
             rng,
-            heart,
+            centre,
             count=int(rng.integers(60, 140)),
             spread=waist,
             radius=(0.004, 0.009),
@@ -95,7 +95,7 @@ def sample_cell(rng: np.random.Generator) -> Cell:
         ),
         vesicles=_sample_dots(
             rng,
-            heart,
+            centre,
             count=int(rng.integers(10, 40)),
             spread=0.9 * waist,
             radius=(0.005, 0.010),
@@ -125,14 +125,14 @@ def _sample_arms(rng: np.random.Generator, waist: float) -> list[Arm]:
 
 
 def _make_outline(arms: list[Arm], waist: float, rng: np.random.Generator) -> Array:
-    """The membrane: drawn in between the processes, as it is where a sheet is held at points."""
+    """Make the membrane, which curves inwards between the processes."""
     knots: list[Array] = []
     for k, arm in enumerate(arms):
-        before = arms[k - 1].angle - (2 * np.pi if k == 0 else 0.0)
-        middle = (before + arm.angle) / 2
-        # The wider the angle between two processes, the less their membrane is drawn in.
-        deep = waist * (0.85 + 0.15 * (arm.angle - before)) * rng.uniform(0.8, 1.15)
-        knots.append(np.asarray([np.cos(middle), np.sin(middle)]) * deep)
+        previous = arms[k - 1].angle - (2 * np.pi if k == 0 else 0.0)
+        middle = (previous + arm.angle) / 2
+        # The wider the angle between two processes, the less the membrane curves inwards.
+        depth = waist * (0.85 + 0.15 * (arm.angle - previous)) * rng.uniform(0.8, 1.15)
+        knots.append(np.asarray([np.cos(middle), np.sin(middle)]) * depth)
         knots += [
             arm.get_point(0.50, -arm.width),
             arm.get_point(0.88, -arm.tip),
@@ -143,15 +143,15 @@ def _make_outline(arms: list[Arm], waist: float, rng: np.random.Generator) -> Ar
 
 
 def _move_outline(outline: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """The outline moved about, within the frame, and where its middle has come."""
+    """Move the outline randomly within the frame; return it and its middle."""
     low, high = -0.94 - outline.min(0), 0.94 - outline.max(0)
     middle = np.clip(rng.normal(0.0, 0.12, 2), np.minimum(low, high), np.maximum(low, high))
     return outline + middle, middle
 
 
 def _make_oval(centre: Array, angle: float, long: float, short: float) -> Array:
-    turn = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
-    x, y = long * np.cos(turn), short * np.sin(turn)
+    angles = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
+    x, y = long * np.cos(angles), short * np.sin(angles)
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.asarray(centre + np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1))
 
@@ -163,13 +163,13 @@ def _sample_fibres(
     for k, arm in enumerate(arms[: max(1, len(arms) - 1)]):
         other = arms[(k + max(1, len(arms) // 2)) % len(arms)]
         for _ in range(9):
-            aside = rng.uniform(-0.85, 0.85)
+            offset = rng.uniform(-0.85, 0.85)
             knots = [
-                arm.get_point(rng.uniform(0.75, 0.95), aside * arm.tip),
-                arm.get_point(0.50, aside * arm.width),
-                arm.get_point(0.0, 0.9 * aside * waist),
-                other.get_point(0.50, -aside * other.width),
-                other.get_point(rng.uniform(0.75, 0.95), -aside * other.tip),
+                arm.get_point(rng.uniform(0.75, 0.95), offset * arm.tip),
+                arm.get_point(0.50, offset * arm.width),
+                arm.get_point(0.0, 0.9 * offset * waist),
+                other.get_point(0.50, -offset * other.width),
+                other.get_point(rng.uniform(0.75, 0.95), -offset * other.tip),
             ]
             lines.append(curve(np.asarray(knots), closed=False, steps=5) + middle)
     weight = np.repeat(rng.uniform(0.3, 1.0, len(lines)), len(lines[0]) - 1)
@@ -177,7 +177,7 @@ def _sample_fibres(
 
 
 def _sample_threads(arms: list[Arm], middle: Array, rng: np.random.Generator) -> Strokes:
-    """One to three threads at every tip, which run on in its direction."""
+    """Sample one to three threads at every tip, in its direction."""
     ends = [
         (
             arm.get_point(0.95, 0.0),
@@ -204,8 +204,8 @@ def _sample_dots(
     radius: tuple[float, float],
     hollow: float = 0.0,
 ) -> Strokes:
-    """Round bodies scattered about a point; `hollow` of the spread around it is left free."""
-    away = spread * (hollow + np.abs(rng.normal(0.0, 1.0 - 0.5 * hollow, count)))
-    turn = rng.uniform(0.0, 2 * np.pi, count)
-    place = centre + away[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    return Strokes(place, place, rng.uniform(*radius, count), rng.uniform(0.4, 1.0, count))
+    """Sample round bodies around a point, excluding a share `hollow` of the spread."""
+    distance = spread * (hollow + np.abs(rng.normal(0.0, 1.0 - 0.5 * hollow, count)))
+    angle = rng.uniform(0.0, 2 * np.pi, count)
+    position = centre + distance[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return Strokes(position, position, rng.uniform(*radius, count), rng.uniform(0.4, 1.0, count))

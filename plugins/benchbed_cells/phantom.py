@@ -1,7 +1,7 @@
-"""The cell phantom: procedural phase-contrast pictures of one smooth-muscle cell each.
+"""Cell phantom: procedural phase-contrast images of one smooth-muscle cell each.
 
-A cell is drawn from its number and the seed alone, as the path that it adds to the light; the size
-in pixels is only how finely it is looked at.
+A cell depends only on its index and the seed, and is rendered as the optical path it adds.
+The size in pixels only sets the resolution.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
-    """Phase-contrast pictures of cells, and where the cell is.
+    """Render phase-contrast images of cells and their masks.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        ``image`` uint8 ``(N, size, size, 1)``; ``mask`` uint8 ``(N, size, size)`` in {0, 1}, the
-        cell without the threads at its tips.
+        ``image`` uint8 ``(N, size, size, 1)``; ``mask`` uint8 ``(N, size, size)`` in {0, 1}:
+        the cell without the threads at its tips.
 
     Raises:
         ValueError: `size` is out of range.
@@ -50,29 +50,29 @@ def _render_case(index: int, size: int, seed: int) -> tuple[Pixels, Pixels]:
 
 
 def _compute_path(cell: Cell, body: Plane, rng: np.random.Generator, size: int) -> Plane:
-    """How much optical path each point of the cell adds."""
+    """Return the optical path that each point adds."""
     # Thick in the middle, thin in processes and towards the edge.
-    high = blur(body, 0.08) ** 2
+    height = blur(body, 0.08) ** 2
     texture = 1 + 0.07 * noise(rng, 40, size) + 0.09 * noise(rng, 90, size)
     nucleus = fill(cell.nucleus, size, soft=0.004)
     centre = cell.nucleus.mean(0)
     inner = fill(centre + 0.84 * (cell.nucleus - centre), size)
-    plasma = (0.42 + 0.80 * high) * texture + 0.20 * draw(cell.fibres, size)
+    plasma = (0.42 + 0.80 * height) * texture + 0.20 * draw(cell.fibres, size)
     plasma += blur(0.70 * draw(cell.granules, size) - 0.60 * draw(cell.vesicles, size), 0.004)
     # The nucleus is clear: a thin rim, dark nucleoli, no granules.
     rim = blur(nucleus - inner, 0.006)
-    core = 0.30 + 0.60 * high + 0.85 * rim
+    core = 0.30 + 0.60 * height + 0.85 * rim
     core += 0.80 * blur(draw(cell.nucleoli, size), 0.005)
     inside = body * (plasma + nucleus * (core - plasma))
-    beside = 0.22 * draw(cell.threads, size) + 0.9 * draw(cell.debris, size)
-    return np.asarray(np.maximum(inside, beside), np.float32)
+    outside = 0.22 * draw(cell.threads, size) + 0.9 * draw(cell.debris, size)
+    return np.asarray(np.maximum(inside, outside), np.float32)
 
 
 def _apply_phase_contrast(path: Plane, rng: np.random.Generator, size: int) -> Pixels:
-    """What the microscope makes of it: dark where the path is longer than around, with a halo.
+    """Simulate the microscope: dark where the path exceeds its surroundings, with a halo.
 
-    The phase ring also lets through light that the specimen bent a little, so that the surround
-    over a wide range is subtracted: hence the halo, and the paler middle of large areas.
+    The phase ring also transmits light that the specimen bent a little. This subtracts a wide
+    surround and causes the halo and the paler middle of large areas.
     """
     across, down = grid(size)
     slope = rng.normal(0.0, 0.045, 2)

@@ -1,4 +1,4 @@
-"""The smooth-muscle cells."""
+"""Dataset spec of the smooth-muscle cells."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from benchbed import DatasetSpec, Layout, LayoutPart, Paper, Phantom, hookimpl
 BU_BIL_LAYOUT = Layout(
     folders=("BU-BIL",),
     parts=(
-        # Masks bear the image's name, in some of the library's sets after a prefix.
+        # Masks have the image's name, with a prefix in some sets of the library.
         LayoutPart(image="RawImages/{id}.png", mask="GoldStandard/*{id}.png"),
-        # A sub-folder is a sequence of the same cell, which no split may divide.
+        # A sub-folder is a sequence of one cell, which must stay in one split.
         LayoutPart(image="RawImages/{patient}/{id}.png", mask="GoldStandard/{patient}/*{id}.png"),
     ),
     diagram="""\
@@ -35,23 +35,23 @@ BU_BIL = DatasetSpec(
     ),
     licence="as stated at the source",
     access_instructions=(
-        "download the Boston University Biomedical Image Library, take the one of its folders "
-        "BU-BIL_Dataset1, BU-BIL_Dataset2, ... whose RawImages number 35 (which number it has is "
-        "not known here) and put it into the data root under the name BU-BIL. Whether its masks "
-        "are white in the cell was not seen either: invert them if they are black there."
+        "download the Boston University Biomedical Image Library. Put the folder (BU-BIL_Dataset1, "
+        "BU-BIL_Dataset2, ...) whose RawImages number 35 into the data root under the name BU-BIL; "
+        "its number is not known here. Masks must be white in the cell, which was not verified: "
+        "invert them if they are black."
     ),
     layouts=(BU_BIL_LAYOUT,),
     phantom=Phantom(
         render="benchbed_cells.phantom:render", case_counts={"train": 400, "test": 100}, seed=2015
     ),
     channels=1,
-    # A cell may lie anywhere and reach from edge to edge: the central square would cut it, and
-    # black borders are nothing that a microscope shows.
+    # Cells may touch the edges: a central crop would cut them, and microscope images have no
+    # black borders.
     framing="stretch",
 )
 
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The data set."""
+    """Return the dataset of smooth-muscle cells."""
     return [BU_BIL]

@@ -1,8 +1,7 @@
-"""The chest phantom: procedural radiographs of normal and pneumonic chests.
+"""Chest phantom: procedural radiographs of normal and pneumonic chests.
 
-A patient is drawn from its number and the seed alone; the size in pixels is only how finely it is
-looked at. What lies in the beam adds to the attenuation, and the detector shows more attenuation
-as brighter.
+A patient depends only on its index and the seed; the size in pixels only sets the resolution.
+Tissues in the beam add up to the attenuation, which the detector shows as brightness.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ PNEUMONIA_SHARE = 0.6
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
-    """Chest radiographs and their labels.
+    """Render chest radiographs and their labels.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
         ``image`` uint8 ``(N, size, size, 1)``; ``label`` int64 ``(N,)``, 0 normal, 1 pneumonia.
@@ -46,7 +45,7 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArra
 
 def _render_patient(index: int, size: int, seed: int) -> tuple[Pixels, int]:
     rng = np.random.default_rng((seed, index))
-    sick = bool(rng.random() < PNEUMONIA_SHARE)
+    has_pneumonia = bool(rng.random() < PNEUMONIA_SHARE)
     pose = Pose(
         turn=rng.normal(0.0, 0.035),
         scale=(rng.uniform(0.98, 1.20), rng.uniform(1.0, 1.22)),
@@ -57,15 +56,15 @@ def _render_patient(index: int, size: int, seed: int) -> tuple[Pixels, int]:
     beam = _draw_soft_tissue(anatomy, lungs, rng, size)
     beam += _draw_bones(anatomy, rng, size)
     beam += lungs * _draw_vessels(anatomy, rng, size)
-    if sick:
+    if has_pneumonia:
         beam += lungs * _draw_pneumonia(anatomy, rng, size)
-    return _apply_exposure(beam, rng, size), int(sick)
+    return _apply_exposure(beam, rng, size), int(has_pneumonia)
 
 
 def _draw_soft_tissue(anatomy: Anatomy, lungs: Plane, rng: np.random.Generator, size: int) -> Plane:
-    """Skin, muscle, mediastinum, heart and abdomen; air in the lungs takes away."""
+    """Draw skin, muscle, mediastinum, heart and abdomen; subtract the air in the lungs."""
     body = fill(anatomy.body, size, soft=0.008)
-    # Rounded flanks: the beam's way through the body is short at its edge.
+    # Rounded flanks: the beam's path through the body is short at its edge.
     thick = body * (0.16 + 0.84 * blur(body, 0.13))
     beam = rng.uniform(0.58, 0.70) * thick * (1 + 0.06 * noise(rng, 5, size))
     across, _ = grid(size)
@@ -84,7 +83,7 @@ def _draw_soft_tissue(anatomy: Anatomy, lungs: Plane, rng: np.random.Generator, 
 
 
 def _draw_stomach(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
-    """Gas below the left dome."""
+    """Draw gas below the left dome."""
     x, y = anatomy.heart.max(0)
     gas = [
         spot(x + rng.normal(0.0, 0.06), y + rng.uniform(0.16, 0.28), rng.uniform(0.03, 0.06), size)
@@ -94,7 +93,7 @@ def _draw_stomach(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plan
 
 
 def _draw_bones(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
-    """Ribs, clavicles, spine and shoulders; cortical bone makes their edges the brightest."""
+    """Draw ribs, clavicles, spine and shoulders; cortical bone makes their edges brightest."""
     dense = rng.uniform(0.85, 1.2)
     ribs = 0.34 * _draw_tube(anatomy.ribs, size)
     clavicles = 0.30 * _draw_tube(anatomy.clavicles, size)
@@ -105,7 +104,7 @@ def _draw_bones(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
 
 
 def _draw_tube(bones: Strokes, size: int) -> Plane:
-    """Bone with a dense rim and a paler marrow."""
+    """Draw bone with a dense rim and paler marrow."""
     marrow = draw(bones.replace_style(radius=0.62, weight=0.35 * bones.weight), size)
     return np.asarray(blur(draw(bones, size) - marrow, 0.004), np.float32)
 
@@ -118,7 +117,7 @@ def _draw_vessels(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plan
 
 
 def _draw_pneumonia(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
-    """Consolidations with blurred borders, or a haze of streaks and patches over both lungs."""
+    """Draw blurred consolidations, or a haze of streaks and patches over both lungs."""
     patchy = 1 + 0.30 * noise(rng, 9, size) + 0.18 * noise(rng, 24, size)
     haze = np.zeros((size, size), np.float32)
     lobar = rng.random() < 0.6
@@ -135,7 +134,7 @@ def _draw_pneumonia(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Pl
 
 
 def _apply_exposure(beam: Plane, rng: np.random.Generator, size: int) -> Pixels:
-    """The detector: scatter, exposure, grain, and often a side marker of lead."""
+    """Apply scatter, exposure and grain, and often add a lead side marker."""
     scattered = 0.9 * beam + 0.1 * blur(beam, 0.12)
     gain = rng.uniform(0.8, 1.4)
     light = (1 - np.exp(-gain * np.maximum(scattered, 0.0))) / (1 - np.exp(-2.1 * gain))
@@ -148,7 +147,7 @@ def _apply_exposure(beam: Plane, rng: np.random.Generator, size: int) -> Pixels:
 
 
 def _draw_marker(rng: np.random.Generator) -> Strokes:
-    """The letter R beside the patient's right shoulder or flank."""
+    """Draw the letter R next to the patient's right shoulder or flank."""
     corner = np.asarray([rng.uniform(-0.95, -0.82), rng.uniform(-0.85, -0.15)])
     height = rng.uniform(0.05, 0.08)
     letter = [(0, 1), (0, 0), (0.42, 0), (0.58, 0.13), (0.58, 0.37), (0.42, 0.5), (0, 0.5)]

@@ -1,7 +1,7 @@
-"""The anatomy of a frontal chest radiograph: outlines and bones.
+"""Anatomy of a frontal chest radiograph: outlines and bones.
 
-The frame reaches from -1 to 1, x to the right and y down; the patient's left is on the right. All
-shapes are those of a middling child, laid over the patient's own pose.
+The frame spans -1 to 1, x to the right and y down; the patient's left is on the right. Shapes are
+those of an average child, transformed to the pose of each patient.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from benchbed.phantoms import Array, Strokes, curve
 
 WALL_Y = (-0.90, -0.78, -0.62, -0.30, 0.00, 0.30, 0.60, 1.00)
 WALL_X = (0.14, 0.30, 0.47, 0.63, 0.71, 0.76, 0.78, 0.76)
-"""The inner side of the rib cage, from the neck to the flank."""
+"""Inner side of the rib cage, from the neck to the flank."""
 
 LUNG = ((0.28, -0.78), (0.72, 0.55), (0.56, 0.43), (0.36, 0.36), (0.17, 0.42), (0.13, 0.10),
         (0.11, -0.25), (0.10, -0.55), (0.15, -0.72))  # fmt: skip
-"""A lung from its apex; along the chest wall to the second point it follows the rib cage."""
+"""Lung, starting at its apex; between the first two points it follows the rib cage."""
 
 HEART = ((-0.06, -0.40), (0.10, -0.42), (0.15, -0.32), (0.12, -0.20), (0.20, -0.06), (0.33, 0.12),
          (0.42, 0.30), (0.37, 0.46), (0.10, 0.52), (-0.14, 0.47), (-0.19, 0.30), (-0.16, 0.10),
@@ -36,7 +36,7 @@ CLAVICLE = ((0.05, -0.60), (0.14, -0.67), (0.34, -0.69), (0.52, -0.74), (0.68, -
 
 @dataclass(frozen=True)
 class Pose:
-    """How the patient lies before the detector.
+    """Pose of the patient in front of the detector.
 
     Attributes:
         turn: Rotation in radians.
@@ -49,7 +49,7 @@ class Pose:
     shift: tuple[float, float]
 
     def transform_points(self, points: Array) -> Array:
-        """Points ``(N, 2)`` of the middling patient where this one has them."""
+        """Transform points ``(N, 2)`` of the average patient to this pose."""
         sine, cosine = np.sin(self.turn), np.cos(self.turn)
         turned = points * np.asarray(self.scale) @ np.asarray([[cosine, sine], [-sine, cosine]])
         return np.asarray(turned + np.asarray(self.shift))
@@ -57,21 +57,21 @@ class Pose:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What is drawn; outlines are closed, ``(N, 2)``.
+    """Parts of the chest to draw; outlines are closed, ``(N, 2)``.
 
     Attributes:
-        body: The skin.
+        body: Skin.
         lungs: Right and left lung.
         heart: Heart and great vessels.
-        abdomen: What lies below the diaphragm.
-        ribs: Ten pairs of ribs, paler towards the breastbone, where they become cartilage.
+        abdomen: Region below the diaphragm.
+        ribs: Ten pairs of ribs, paler towards the sternum, where they become cartilage.
         clavicles: Both clavicles.
-        vertebrae: The vertebral bodies.
-        arms: The upper arms.
+        vertebrae: Vertebral bodies.
+        arms: Upper arms.
         blades: Borders of the shoulder blades.
-        windpipe: The trachea.
+        windpipe: Trachea.
         vessels: Vessels of both lungs.
-        hila: Where these begin, one on each side.
+        hila: Start of the vessels, one on each side.
     """
 
     body: Array
@@ -89,11 +89,11 @@ class Anatomy:
 
 
 def sample_anatomy(rng: np.random.Generator, pose: Pose) -> Anatomy:
-    """One patient.
+    """Sample a patient.
 
     Args:
-        rng: Source of the shapes.
-        pose: Where the patient lies.
+        rng: Random generator.
+        pose: Pose of the patient.
     """
     breath = rng.normal(0.0, 0.05)
     width = rng.normal(1.0, 0.04)
@@ -131,7 +131,7 @@ def _interpolate_wall(y: Array) -> Array:
 
 
 def _sample_lung(side: float, breath: float, width: float, rng: np.random.Generator) -> Array:
-    """One lung; the right dome stands higher, for the liver is below it."""
+    """Sample a lung; the right dome is higher, above the liver."""
     down = np.linspace(-0.70, 0.42, 6)
     wall = np.stack([_interpolate_wall(down) * width - 0.025, down], axis=1)
     knots = np.concatenate([np.asarray(LUNG[:1]), wall, np.asarray(LUNG[1:])])
@@ -142,7 +142,7 @@ def _sample_lung(side: float, breath: float, width: float, rng: np.random.Genera
 
 
 def _make_abdomen(breath: float) -> Array:
-    """The diaphragm's two domes, and all below them between the flanks."""
+    """Make the two domes of the diaphragm and the region below them."""
     dome = np.asarray(
         [(-0.80, 0.68), (-0.74, 0.55), (-0.56, 0.41), (-0.36, 0.34), (-0.17, 0.38), (0.02, 0.42),
          (0.19, 0.41), (0.36, 0.40), (0.56, 0.46), (0.74, 0.59), (0.80, 0.72)]
@@ -152,11 +152,11 @@ def _make_abdomen(breath: float) -> Array:
 
 
 def _sample_body(width: float, rng: np.random.Generator) -> Array:
-    stout = rng.normal(1.0, 0.05) * width
+    width_scale = rng.normal(1.0, 0.05) * width
     sides = []
     for side in (1.0, -1.0):
-        knots = np.asarray(BODY) * (stout, 1.0)
-        # An arm that is raised or spread moves the outline of shoulder and armpit.
+        knots = np.asarray(BODY) * (width_scale, 1.0)
+        # Raised or spread arms move the outline of shoulder and armpit.
         knots[3:7, 1] += rng.normal(0.0, 0.06)
         knots[6, 0] += rng.normal(0.0, 0.05)
         sides.append(curve(knots, closed=False) * (side, 1.0))
@@ -166,7 +166,7 @@ def _sample_body(width: float, rng: np.random.Generator) -> Array:
 def _sample_rib(
     number: int, side: float, slope: float, width: float, rng: np.random.Generator
 ) -> Array:
-    """A rib from the spine around the flank and forward, as it falls."""
+    """Sample a rib from the spine around the flank, falling forwards."""
     y = -0.76 + 0.128 * number + rng.normal(0.0, 0.006)
     fall = slope * min(0.60 + 0.11 * number, 1.15)
     flank = float(_interpolate_wall(np.asarray(y + 0.15 * fall))) * width + 0.01
@@ -178,9 +178,9 @@ def _sample_rib(
 
 
 def _make_ribs(lines: list[Array]) -> Strokes:
-    along = np.linspace(0.0, 1.0, len(lines[0]) - 1)
-    # At the flank a rib is seen edge-on and is at its brightest.
-    weight = np.interp(along, (0.0, 0.40, 0.60, 1.0), (0.80, 0.80, 1.0, 0.30))
+    position = np.linspace(0.0, 1.0, len(lines[0]) - 1)
+    # Ribs are edge-on and brightest at the flank.
+    weight = np.interp(position, (0.0, 0.40, 0.60, 1.0), (0.80, 0.80, 1.0, 0.30))
     ribs = _make_strokes(lines, 0.025)
     return ribs.replace_style(weight=np.tile(weight, len(lines)))
 
@@ -210,29 +210,29 @@ def _make_both_sides(
 
 
 def _sample_vessels(pose: Pose, hila: Array, rng: np.random.Generator) -> Strokes:
-    """Branching lines that leave each hilum towards the lung's edge, thinner as they go."""
+    """Sample vessels that branch and taper from each hilum towards the edge of the lung."""
     starts, ends, radii = [], [], []
     for side, hilum in zip((-1.0, 1.0), hila, strict=True):
         for angle in np.linspace(-1.25, 1.35, 9) + rng.normal(0.0, 0.12, 9):
             tips = [(hilum, angle, rng.uniform(0.011, 0.017))]
             while tips:
-                place, heading, radius = tips.pop()
+                position, heading, radius = tips.pop()
                 heading = heading + rng.normal(0.0, 0.22)
                 step = 0.075 * np.asarray([side * np.cos(heading), np.sin(heading)])
-                starts.append(place)
-                ends.append(place + step)
+                starts.append(position)
+                ends.append(position + step)
                 radii.append(radius)
                 if radius > 0.0035:
-                    tips.append((place + step, heading, radius * 0.80))
+                    tips.append((position + step, heading, radius * 0.80))
                 if radius > 0.006 and rng.random() < 0.45:
                     fork = rng.choice((-0.7, 0.7))
-                    tips.append((place + step, heading + fork, radius * 0.65))
+                    tips.append((position + step, heading + fork, radius * 0.65))
     start, end = pose.transform_points(np.asarray(starts)), pose.transform_points(np.asarray(ends))
     return Strokes(start, end, np.asarray(radii), np.ones(len(radii)))
 
 
 def _make_strokes(lines: list[Array], radius: float) -> Strokes:
-    """Lines ``(N, 2)`` as strokes of one width."""
+    """Convert lines ``(N, 2)`` to strokes of one width."""
     start = np.concatenate([line[:-1] for line in lines])
     end = np.concatenate([line[1:] for line in lines])
     return Strokes(start, end, np.full(len(start), radius), np.ones(len(start)))

@@ -1,4 +1,4 @@
-"""The chest radiographs."""
+"""Dataset spec of the chest radiographs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from benchbed import DatasetSpec, DownloadSource, Layout, LayoutPart, Paper, Phantom, hookimpl
 
 LAYOUT = Layout(
-    # The official archive holds the tree twice, in chest_xray and again in a chest_xray inside it.
-    # The inner one comes first, so that either is found, and never both.
+    # The official archive contains the tree twice: chest_xray and a copy inside it. The inner one
+    # comes first, so that only one of them is read.
     folders=(
         "chest_xray/chest_xray",
         "chest_xray",
@@ -18,8 +18,8 @@ LAYOUT = Layout(
         "chest-xray-pneumonia/chest_xray",
     ),
     parts=(LayoutPart(image="{split}/{label}/{id}.jpeg"),),
-    # Bacterial and viral cases are numbered apart: person101_virus_187 is in the training part and
-    # person101_bacteria_483, another child, in the test part.
+    # Bacterial and viral cases are numbered separately: person101_virus_187 (train) and
+    # person101_bacteria_483 (test) are different children.
     patient_pattern=r"(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)",
     diagram="""\
   chest_xray/train/NORMAL/IM-0115-0001.jpeg   chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg
@@ -41,8 +41,8 @@ CHEST_XRAY = DatasetSpec(
     licence="CC BY 4.0",
     access_instructions=(
         "download paultimothymooney/chest-xray-pneumonia from Kaggle, or rscbjbr9sj from Mendeley "
-        "Data (ChestXRay2017.zip, version 2), and unpack it into the data root. The copy there has "
-        "no val folder; the 16 pictures are in train."
+        "Data (ChestXRay2017.zip, version 2), and unpack it into the data root. The Mendeley copy "
+        "has no val folder; its 16 images are in train."
     ),
     layouts=(LAYOUT,),
     downloads=(
@@ -59,14 +59,14 @@ CHEST_XRAY = DatasetSpec(
     ),
     channels=1,
     classes=("NORMAL", "PNEUMONIA"),
-    # Width over height runs from 0.8 to 2.5 and is larger in pneumonia (median 1.5, against 1.2).
-    # The central square would cut the outer lung off the wide pictures, and black bars would tell
-    # the class; the whole picture, stretched, is also what users of this set feed to networks.
+    # The aspect ratio ranges from 0.8 to 2.5 and is larger in pneumonia (median 1.5, against 1.2).
+    # A central crop would cut the outer lung off wide images, and black bars would reveal the
+    # class. Stretching is also what users of this dataset do.
     framing="stretch",
 )
 
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The data set."""
+    """Return the dataset of chest radiographs."""
     return [CHEST_XRAY]

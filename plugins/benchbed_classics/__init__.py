@@ -1,1 +1,1 @@
-"""The classical GANs that every paper compares with."""
+"""Classical GANs used as baselines by most papers."""

@@ -15,22 +15,22 @@ from benchbed_classics.settings import ACGANSettings
 PAPER_SIZE = 128
 
 GENERATOR_WIDTHS = (768, 384, 256, 192, 64)
-"""Channels from the noise on, of 1 x 1, 5 x 5, 13 x 13, 29 x 29 and 61 x 61 px (appendix A)."""
+"""Channels from the noise onwards, at 1, 5, 13, 29 and 61 px (appendix A)."""
 
 DISCRIMINATOR_WIDTHS = (16, 32, 64, 128, 256, 512)
-"""Channels from the image on; every other layer halves the size (appendix A)."""
+"""Channels from the image onwards; every other layer halves the size (appendix A)."""
 
 
 def count_doublings(size: int) -> int:
-    """How often `size` is twice the paper's; negative below it."""
+    """Return how many times `size` doubles the paper's; negative if smaller."""
     return size.bit_length() - PAPER_SIZE.bit_length()
 
 
 class Generator(nn.Module):
-    """Noise and class to images ``(B, channels, size, size)`` in [-1, 1] (appendix A, table 1).
+    """Generator: noise and class to images ``(B, channels, size, size)`` in [-1, 1].
 
-    Unpadded 5 x 5 layers lead from 1 px to size / 2 - 3, the last one, 8 x 8, to the size. A
-    smaller image has the first of the paper's layers, a larger one repeats the last of them.
+    Appendix A, table 1: unpadded 5 x 5 layers from 1 px to size / 2 - 3, then an 8 x 8 layer.
+    Smaller images use the first of the paper's layers, larger ones repeat the last of them.
     """
 
     class_counts: Tensor
@@ -39,9 +39,9 @@ class Generator(nn.Module):
         self, latent_dim: int, classes: int, channels: int, size: int, width: float
     ) -> None:
         super().__init__()
-        more = count_doublings(size)
-        paper = GENERATOR_WIDTHS[: len(GENERATOR_WIDTHS) + min(more, 0)]
-        widths = [round(width * w) for w in (*paper, *[paper[-1]] * max(more, 0))]
+        steps = count_doublings(size)
+        paper = GENERATOR_WIDTHS[: len(GENERATOR_WIDTHS) + min(steps, 0)]
+        widths = [round(width * w) for w in (*paper, *[paper[-1]] * max(steps, 0))]
         self.classes = classes
         layers: list[nn.Module] = [
             nn.Linear(latent_dim + classes, widths[0]),
@@ -56,36 +56,36 @@ class Generator(nn.Module):
             ]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 8, 2, bias=False), nn.Tanh()]
         self.body = nn.Sequential(*layers)
-        # How often each class was met: the p_c that classes of samples are drawn from.
+        # Number of training images per class: samples draw their classes from this p_c.
         self.register_buffer("class_counts", torch.zeros(classes, dtype=torch.int64))
 
     def forward(self, noise: Tensor, label: Tensor) -> Tensor:
-        """G(c, z), from ``(B, latent_dim)`` and ``(B,)``."""
+        """Return G(c, z) for noise ``(B, latent_dim)`` and labels ``(B,)``."""
         condition = F.one_hot(label, self.classes).to(noise.dtype)
         image: Tensor = self.body(torch.cat([noise, condition], 1))
         return image
 
 
 class Discriminator(nn.Module):
-    """Images to the logits of P(S | X), ``(B,)``, and of P(C | X), ``(B, classes)``.
+    """Discriminator: images to logits of P(S | X), ``(B,)``, and P(C | X), ``(B, classes)``.
 
-    Pairs of 3 x 3 layers, the first of a pair with stride 2, the second unpadded; every layer
-    with dropout (appendix A, table 1). Beyond the paper's size, one more pair a doubling.
+    Appendix A, table 1: pairs of 3 x 3 layers, the first with stride 2, the second unpadded,
+    all with dropout. Above the paper's size there is one more pair per doubling.
     """
 
     def __init__(
         self, classes: int, channels: int, size: int, width: float, dropout: float
     ) -> None:
         super().__init__()
-        more = 2 * max(count_doublings(size), 0)
-        paper = (*DISCRIMINATOR_WIDTHS, *[DISCRIMINATOR_WIDTHS[-1]] * more)
+        extra = 2 * max(count_doublings(size), 0)
+        paper = (*DISCRIMINATOR_WIDTHS, *[DISCRIMINATOR_WIDTHS[-1]] * extra)
         widths = [channels, *[round(width * w) for w in paper]]
         layers: list[nn.Module] = []
-        for number, (before, after) in enumerate(pairwise(widths)):
+        for number, (in_channels, out_channels) in enumerate(pairwise(widths)):
             stride, padding = (2, 1) if number % 2 == 0 else (1, 0)
             layers += [
-                nn.Conv2d(before, after, 3, stride, padding, bias=False),
-                nn.BatchNorm2d(after) if number else nn.Identity(),
+                nn.Conv2d(in_channels, out_channels, 3, stride, padding, bias=False),
+                nn.BatchNorm2d(out_channels) if number else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout(dropout),
             ]
@@ -95,7 +95,7 @@ class Discriminator(nn.Module):
         self.category = nn.Linear(widths[-1] * size**2, classes)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Real or generated, and which class."""
+        """Return the logits of real against generated, and of the classes."""
         features = self.body(image)
         return self.source(features).squeeze(1), self.category(features)
 
@@ -104,7 +104,7 @@ class ACGAN(Method[ACGANSettings]):
     """Auxiliary classifier GAN."""
 
     def build(self, data: DataShape) -> None:
-        """Networks and their optimisers (appendix A); one class where the data have none."""
+        """Create networks and optimisers (appendix A); unlabelled data count as one class."""
         s = self.settings
         self.classes = max(1, data.classes)
         self.generator = Generator(
@@ -121,11 +121,11 @@ class ACGAN(Method[ACGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One update of D, which maximises L_S + L_C, one of G, which maximises L_C - L_S."""
+        """Update D, which maximises L_S + L_C, then G, which maximises L_C - L_S."""
         del progress
         label = self.get_labels(batch)
         self.generator.class_counts.index_add_(0, label, torch.ones_like(label))
-        # The classes of a batch are a draw from p_c.
+        # The labels of a batch are already a sample from p_c.
         fake = self.generator(self.noise(len(batch), self.settings.latent_dim), label)
         real_source, real_class = self.discriminator(batch.image)
         fake_source, fake_class = self.discriminator(fake.detach())
@@ -133,16 +133,16 @@ class ACGAN(Method[ACGANSettings]):
         l_c = -F.cross_entropy(real_class, label) - F.cross_entropy(fake_class, label)
         self.update("discriminator", -(l_s + l_c))
         fake_source, fake_class = self.discriminator(fake)
-        # Non-saturating: G raises log P(S = real) rather than lower log P(S = fake).
+        # Non-saturating: G maximises log P(S = real) instead of minimising log P(S = fake).
         g_loss = bce_with_target(fake_source, 1.0) + F.cross_entropy(fake_class, label)
         self.update("generator", g_loss)
         return {"discriminator": -l_s, "classification": -l_c, "generator": g_loss}
 
     def get_labels(self, batch: Batch) -> Tensor:
-        """The class of each image, ``(B,)``; 0 for all where the data have none.
+        """Return the class of each image, ``(B,)``; 0 for unlabelled datasets.
 
         Raises:
-            BenchbedError: The data set has classes but this image has no label.
+            BenchbedError: The dataset has classes but an image of the batch has no label.
         """
         if self.classes == 1:
             return torch.zeros(len(batch), dtype=torch.int64, device=batch.image.device)
@@ -154,10 +154,10 @@ class ACGAN(Method[ACGANSettings]):
         return batch.label
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Images from noise, of classes as frequent as among the training images."""
+        """Return images from noise; classes are as frequent as in the training images."""
         noise = self.noise(count, self.settings.latent_dim, rng=rng)
         counts = self.generator.class_counts.cpu().float()
-        known = counts if counts.any() else torch.ones_like(counts)
-        label = torch.multinomial(known, count, replacement=True, generator=rng)
+        weights = counts if counts.any() else torch.ones_like(counts)
+        label = torch.multinomial(weights, count, replacement=True, generator=rng)
         label = label.to(self.device)
         return Batch(image=self.generator(noise, label), label=label)

@@ -13,13 +13,16 @@ from benchbed_classics.settings import DCGANSettings
 
 
 def compute_widths(size: int, features: int, max_features: int) -> list[int]:
-    """Channels of the layers from 4 x 4 px up to half the image's size."""
+    """Return the channels of the layers from 4 x 4 px to half the image size."""
     doublings = range(size.bit_length() - 4, -1, -1)
     return [min(features * 2**doubling, max_features) for doubling in doublings]
 
 
 class Generator(nn.Sequential):
-    """Noise ``(B, latent_dim)`` to images ``(B, channels, size, size)`` in [-1, 1] (figure 1)."""
+    """Generator: noise ``(B, latent_dim)`` to images ``(B, channels, size, size)`` in [-1, 1].
+
+    Figure 1 of the paper.
+    """
 
     def __init__(
         self, latent_dim: int, channels: int, size: int, features: int, max_features: int
@@ -43,9 +46,9 @@ class Generator(nn.Sequential):
 
 
 class Discriminator(nn.Sequential):
-    """Images ``(B, channels, size, size)`` to logits ``(B,)``.
+    """Discriminator: images ``(B, channels, size, size)`` to logits ``(B,)``.
 
-    `norm` makes the normalisation of the layers between the first and the last.
+    `norm` creates the normalisation of the layers between the first and the last.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class DCGAN(Method[DCGANSettings]):
     """Deep convolutional GAN."""
 
     def build(self, data: DataShape) -> None:
-        """Networks and their optimisers (section 4: Adam, 2e-4, beta1 of 0.5)."""
+        """Create networks and optimisers (section 4: Adam, 2e-4, beta1 of 0.5)."""
         s = self.settings
         self.generator = Generator(
             s.latent_dim, data.channels, data.size, s.features, s.max_features
@@ -90,7 +93,7 @@ class DCGAN(Method[DCGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One discriminator update, then one generator update (non-saturating)."""
+        """Update the discriminator, then the generator (non-saturating loss)."""
         del progress
         fake = self.generator(self.sample_latent(len(batch)))
         d_loss = bce_with_target(self.discriminator(batch.image), 1.0) + bce_with_target(
@@ -102,9 +105,9 @@ class DCGAN(Method[DCGANSettings]):
         return {"discriminator": d_loss, "generator": g_loss}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Images from noise."""
+        """Return images from noise."""
         return Batch(image=self.generator(self.sample_latent(count, rng)))
 
     def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
-        """``(count, latent_dim)``, uniform in [-1, 1] (section 4)."""
+        """Return noise ``(count, latent_dim)``, uniform in [-1, 1] (section 4)."""
         return self.noise(count, self.settings.latent_dim, rng=rng, distribution="uniform")

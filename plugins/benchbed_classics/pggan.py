@@ -24,7 +24,7 @@ class PGGAN(Method[PGGANSettings]):
     """Progressive growing of GANs."""
 
     def build(self, data: DataShape) -> None:
-        """Networks (table 2), schedule, Adam and the averaged generator (appendix A.1)."""
+        """Create networks (table 2), schedule, optimisers and EMA generator (appendix A.1)."""
         s = self.settings
         try:
             self.generator = ProgressiveGenerator(
@@ -48,7 +48,7 @@ class PGGAN(Method[PGGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One update of the discriminator, one of the generator, at the present resolution."""
+        """Update the discriminator, then the generator, at the current resolution."""
         if self.growth.advance(progress):
             self.reset_optimizer("generator")
             self.reset_optimizer("discriminator")
@@ -66,7 +66,7 @@ class PGGAN(Method[PGGANSettings]):
     def compute_discriminator_loss(
         self, real: Tensor, fake: Tensor, level: int, alpha: float
     ) -> Tensor:
-        """WGAN-GP with drift: L' = L + epsilon_drift E[D(x)^2] (appendix A.1)."""
+        """Return the WGAN-GP loss with drift: L' = L + epsilon_drift E[D(x)^2] (appendix A.1)."""
         s = self.settings
         on_real = self.discriminator(real, level, alpha)
         on_fake = self.discriminator(fake, level, alpha)
@@ -77,7 +77,7 @@ class PGGAN(Method[PGGANSettings]):
         return loss
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Images from noise by the averaged generator, enlarged while it still grows."""
+        """Return images of the EMA generator, upscaled while the networks still grow."""
         noise = self.noise(count, self.settings.latent_dim, rng=rng)
-        grown = self.get_ema("generator")(noise, self.growth.level, self.growth.alpha)
-        return Batch(image=F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest"))
+        image = self.get_ema("generator")(noise, self.growth.level, self.growth.alpha)
+        return Batch(image=F.interpolate(image.clamp(-1, 1), size=self.data.size, mode="nearest"))

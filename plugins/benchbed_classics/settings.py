@@ -19,13 +19,13 @@ class DCGANSettings(MethodSettings):
     features: int = setting(
         64,
         help="Channels of the layer next to the image, doubled with every halving of the size.",
-        source="figure 1 has 128; 64 is the usual implementation's",
+        source="figure 1 has 128; most implementations use 64",
         ge=1,
     )
     max_features: int = setting(
         512,
         help="Maximum channels of a layer.",
-        source="unstated above 64 px, where doubling on would give 185 million parameters at 512",
+        source="unstated above 64 px; without a limit, 512 px would need 185 million parameters",
         ge=1,
     )
     learning_rate: float = setting(2e-4, help="Learning rate of Adam.", source="section 4", gt=0)
@@ -46,7 +46,7 @@ class WGANSettings(MethodSettings):
     features: int = setting(
         64,
         help="Channels of the layer next to the image, doubled with every halving of the size.",
-        source="section 4.1 takes DCGAN's networks; authors' code",
+        source="section 4.1 uses DCGAN's networks; authors' code",
         ge=1,
     )
     max_features: int = setting(
@@ -97,7 +97,7 @@ class WGANGPSettings(MethodSettings):
     features: int = setting(
         64,
         help="Channels of the layer next to the image, doubled with every halving of the size.",
-        source="section 5.1 takes DCGAN's networks; authors' code",
+        source="section 5.1 uses DCGAN's networks; authors' code",
         ge=1,
     )
     max_features: int = setting(
@@ -150,7 +150,7 @@ class PGGANSettings(MethodSettings):
     )
     level_weights: tuple[float, ...] = setting(
         (),
-        help="Relative time at 4, 8, ... px; empty for equal times after half of one at 4 px.",
+        help="Relative time at 4, 8, ... px. Default: equal times, half of that at 4 px.",
         source="appendix A.1",
     )
     level_fade: float = setting(

@@ -1,4 +1,4 @@
-"""The classical GANs, as declared to benchbed."""
+"""Method specs of the classical GANs."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ from benchbed_classics.specs.wgan_gp import WGAN_GP
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The classical GANs, by year."""
+    """Return the classical GANs by year."""
     return [DCGAN, WGAN, ACGAN, WGAN_GP, PGGAN]

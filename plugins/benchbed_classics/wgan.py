@@ -13,11 +13,11 @@ from benchbed_classics.settings import WGANSettings
 
 
 def count_due_updates(generator_updates: int, settings: WGANSettings) -> int:
-    """Critic updates that precede the generator's next one, all since the start.
+    """Return the total number of critic updates due before the next generator update.
 
     Args:
-        generator_updates: Generator updates done.
-        settings: How many critic updates each generator update waits for.
+        generator_updates: Completed generator updates.
+        settings: Critic updates per generator update.
     """
     s, number = settings, generator_updates
     long = min(number + 1, s.warmup_updates)
@@ -31,7 +31,7 @@ class WGAN(Method[WGANSettings]):
     """Wasserstein GAN with weight clipping."""
 
     def build(self, data: DataShape) -> None:
-        """DCGAN's networks, the critic without a sigmoid (section 4.1), and RMSProp."""
+        """Create DCGAN's networks, with a critic without sigmoid (section 4.1), and RMSProp."""
         s = self.settings
         self.generator = Generator(
             s.latent_dim, data.channels, data.size, s.features, s.max_features
@@ -45,10 +45,9 @@ class WGAN(Method[WGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """Algorithm 1: lines 3 to 6 for this batch; lines 9 to 11 when the critic has caught up.
+        """Update the critic (algorithm 1, lines 3 to 6), and G when due (lines 9 to 11).
 
-        The generator's loss that is returned is taken on the critic's noise, so that every step
-        has one.
+        The reported generator loss uses the critic's noise, so that every step has one.
         """
         del progress
         with torch.no_grad():
@@ -64,14 +63,14 @@ class WGAN(Method[WGANSettings]):
 
     @torch.no_grad()
     def clip_weights(self) -> None:
-        """Bring every parameter of the critic into [-c, c] (line 7)."""
+        """Clip every parameter of the critic to [-c, c] (line 7)."""
         for parameter in self.critic.parameters():
             parameter.clamp_(-self.settings.clip, self.settings.clip)
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Images from noise."""
+        """Return images from noise."""
         return Batch(image=self.generator(self.sample_latent(count, rng)))
 
     def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
-        """``(count, latent_dim)``, N(0, 1)."""
+        """Return noise ``(count, latent_dim)``, N(0, 1)."""
         return self.noise(count, self.settings.latent_dim, rng=rng)

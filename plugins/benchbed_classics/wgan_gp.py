@@ -12,7 +12,7 @@ from benchbed_classics.settings import WGANGPSettings
 
 
 def build_layer_norm(width: int) -> nn.Module:
-    """Layer normalisation over channels and positions, a gain and a bias a channel."""
+    """Return layer normalisation over channels and positions, with gain and bias per channel."""
     return nn.GroupNorm(1, width)
 
 
@@ -20,7 +20,7 @@ class WGANGP(Method[WGANGPSettings]):
     """Wasserstein GAN with gradient penalty."""
 
     def build(self, data: DataShape) -> None:
-        """DCGAN's networks, the critic without batch normalisation (section 4), and Adam."""
+        """Create DCGAN's networks, the critic without batch normalisation (section 4), and Adam."""
         s = self.settings
         self.generator = Generator(
             s.latent_dim, data.channels, data.size, s.features, s.max_features
@@ -34,10 +34,9 @@ class WGANGP(Method[WGANGPSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """Algorithm 1: lines 3 to 9 for this batch; lines 11 and 12 after every n-th.
+        """Update the critic (algorithm 1, lines 3 to 9), and G every n-th step (lines 11, 12).
 
-        The generator's loss that is returned is taken on the critic's noise, so that every step
-        has one.
+        The reported generator loss uses the critic's noise, so that every step has one.
         """
         del progress
         s, real = self.settings, batch.image
@@ -53,9 +52,9 @@ class WGANGP(Method[WGANGPSettings]):
         return {"critic": c_loss, "generator": -on_fake.mean(), "penalty": penalty}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Images from noise."""
+        """Return images from noise."""
         return Batch(image=self.generator(self.sample_latent(count, rng)))
 
     def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
-        """``(count, latent_dim)``, N(0, 1)."""
+        """Return noise ``(count, latent_dim)``, N(0, 1)."""
         return self.noise(count, self.settings.latent_dim, rng=rng)

@@ -1,1 +1,1 @@
-"""Dual GAN: the geometry first, then the photograph."""
+"""Dual GAN: noise to vessel mask, vessel mask to photograph."""

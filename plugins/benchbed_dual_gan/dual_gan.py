@@ -15,13 +15,13 @@ from benchbed_dual_gan.settings import DualGANSettings
 
 
 class DualGAN(Method[DualGANSettings]):
-    """A GAN for the geometry, a conditional GAN for the photorealism, one after the other."""
+    """A GAN for the geometry and a conditional GAN for the photorealism, trained in turn."""
 
     def build(self, data: DataShape) -> None:
-        """Both stages' networks and their optimisers.
+        """Create the networks and optimisers of both stages.
 
         Raises:
-            BenchbedError: The data have no masks.
+            BenchbedError: The dataset has no masks.
         """
         s, masks = self.settings, data.mask_channels
         if masks == 0:
@@ -53,21 +53,21 @@ class DualGAN(Method[DualGANSettings]):
         )
 
     def create_photo_optimizer(self, network: torch.nn.Module) -> Optimizer:
-        """Adam in vess2ret, RMSProp in the authors' code."""
+        """Return Adam for vess2ret, RMSProp for the authors' code."""
         rate = self.settings.photo_learning_rate or self.tables.learning_rate
         if self.settings.stage2 == "paper":
             return adam(network, rate, (self.settings.beta1, 0.999))
         return RMSprop(network.parameters(), rate, alpha=0.9)
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """Stage I on masks alone, for its share of the budget; then stage II on pairs."""
+        """Train stage I on masks for its share of the budget, then stage II on pairs."""
         assert batch.mask is not None
         if progress < self.settings.stage1_share:
             return self.train_geometry(batch.mask)
         return self.train_photorealism(batch.image, batch.mask)
 
     def train_geometry(self, mask: Tensor) -> Losses:
-        """Stage I, section 6: one update of D, two of G on the same noise."""
+        """Update D of stage I once and G twice on the same noise (section 6)."""
         noise = self.sample_latent(len(mask))
         fake = self.mask_generator(noise)
         d_loss = bce_with_target(self.mask_discriminator(mask), 1.0) + bce_with_target(
@@ -75,14 +75,14 @@ class DualGAN(Method[DualGANSettings]):
         )
         self.update("mask_discriminator", d_loss)
         for step in range(self.settings.generator_steps):
-            # D's fakes serve G's first update: G has not changed since.
+            # The first update can reuse D's fakes: G has not changed since.
             fake = fake if step == 0 else self.mask_generator(noise)
             g_loss = bce_with_target(self.mask_discriminator(fake), 1.0)
             self.update("mask_generator", g_loss)
         return {"mask_discriminator": d_loss, "mask_generator": g_loss}
 
     def train_photorealism(self, image: Tensor, mask: Tensor) -> Losses:
-        """Stage II, section 7: one update of D, one of G, on pairs."""
+        """Update D and G of stage II on pairs (section 7)."""
         weight = self.settings.l1_weight
         weight = self.tables.l1_weight if weight is None else weight
         fake = self.render_photo(mask)
@@ -96,32 +96,32 @@ class DualGAN(Method[DualGANSettings]):
         return {"photo_discriminator": d_loss, "photo_generator": adversarial, "photo_l1": l1}
 
     def encode_mask(self, mask: Tensor) -> Tensor:
-        """Masks in {-1, 1} as stage II reads them."""
+        """Encode masks in {-1, 1} as input of stage II."""
         if self.tables.reads_mask_as_image:
             return mask.repeat(1, self.data.channels, 1, 1)
         return (mask + 1) / 2
 
     def render_photo(self, mask: Tensor) -> Tensor:
-        """G(z, y); z is the dropout while training."""
+        """Return G(z, y); z is the dropout during training."""
         photo: Tensor = self.photo_generator(self.encode_mask(mask))
         return photo
 
     def score_patches(self, image: Tensor, mask: Tensor) -> Tensor:
-        """D(x, y), patch by patch."""
+        """Return the logits D(x, y) of patches."""
         logits: Tensor = self.photo_discriminator(torch.cat([self.encode_mask(mask), image], 1))
         return logits
 
     def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
-        """``(count, latent_dim)``, uniform in [-1, 1]."""
+        """Return noise ``(count, latent_dim)``, uniform in [-1, 1]."""
         return self.noise(count, self.settings.latent_dim, rng=rng, distribution="uniform")
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Section 4: noise to mask, mask to photograph."""
-        drawn = self.mask_generator(self.sample_latent(count, rng))
-        mask = binarize(drawn, self.settings.threshold)
+        """Return pairs: noise to mask, mask to photograph (section 4)."""
+        generated = self.mask_generator(self.sample_latent(count, rng))
+        mask = binarize(generated, self.settings.threshold)
         return Batch(image=self.render_photo(mask), mask=mask)
 
     def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
-        """Stage II alone."""
+        """Return photographs of the given masks (stage II only)."""
         del rng
         return self.render_photo(mask)

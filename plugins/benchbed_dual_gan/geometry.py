@@ -1,4 +1,4 @@
-"""Stage I: the networks that draw and judge masks (section 6), and the cut to two values."""
+"""Stage I: generator and discriminator of masks (section 6), and binarisation."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from benchbed.nn import mask_above_otsu, normal_init
 
 HALVING_COUNT = 4
-"""Layers of stride 2, at every size: those of the authors' code, at 64 px and at 512 alike."""
+"""Number of layers with stride 2 at every size, as in the authors' code at 64 and 512 px."""
 
 
 def compute_widths(features: int) -> list[int]:
-    """Channels from the outermost layer to the innermost."""
+    """Return the channels from the outermost layer to the innermost."""
     return [features * 2**level for level in range(HALVING_COUNT)]
 
 
 class MaskGenerator(nn.Sequential):
-    """Noise ``(B, latent_dim)`` to masks ``(B, channels, size, size)`` in [-1, 1].
+    """Generator: noise ``(B, latent_dim)`` to masks ``(B, channels, size, size)`` in [-1, 1].
 
     A linear layer to size / 16 px, then four transposed convolutions of 5 x 5 and stride 2.
     """
@@ -34,10 +34,10 @@ class MaskGenerator(nn.Sequential):
             nn.BatchNorm2d(wide),
             nn.ReLU(inplace=True),
         ]
-        for before, after in pairwise([wide, *narrower]):
+        for in_channels, out_channels in pairwise([wide, *narrower]):
             layers += [
-                nn.ConvTranspose2d(before, after, 5, 2, 2, output_padding=1),
-                nn.BatchNorm2d(after),
+                nn.ConvTranspose2d(in_channels, out_channels, 5, 2, 2, output_padding=1),
+                nn.BatchNorm2d(out_channels),
                 nn.ReLU(inplace=True),
             ]
         last = nn.ConvTranspose2d(features, channels, 5, 2, 2, output_padding=1)
@@ -46,7 +46,10 @@ class MaskGenerator(nn.Sequential):
 
 
 class MaskDiscriminator(nn.Sequential):
-    """Masks ``(B, channels, size, size)`` to logits ``(B,)``: four 5 x 5 layers, one linear."""
+    """Discriminator: masks ``(B, channels, size, size)`` to logits ``(B,)``.
+
+    Four 5 x 5 layers and a linear one.
+    """
 
     def __init__(self, channels: int, size: int, features: int) -> None:
         narrow, *wider = compute_widths(features)
@@ -54,10 +57,10 @@ class MaskDiscriminator(nn.Sequential):
             nn.Conv2d(channels, narrow, 5, 2, 2),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for before, after in pairwise([narrow, *wider]):
+        for in_channels, out_channels in pairwise([narrow, *wider]):
             layers += [
-                nn.Conv2d(before, after, 5, 2, 2),
-                nn.BatchNorm2d(after),
+                nn.Conv2d(in_channels, out_channels, 5, 2, 2),
+                nn.BatchNorm2d(out_channels),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         last = nn.Linear(wider[-1] * (size // 2**HALVING_COUNT) ** 2, 1)
@@ -65,16 +68,15 @@ class MaskDiscriminator(nn.Sequential):
         normal_init(self)
 
 
-def binarize(drawn: Tensor, threshold: Literal["zero", "otsu"] = "zero") -> Tensor:
-    """Masks of two values from what the generator draws.
+def binarize(generated: Tensor, threshold: Literal["zero", "otsu"] = "zero") -> Tensor:
+    """Binarise generated masks.
 
     Args:
-        drawn: ``(B, M, H, W)`` in [-1, 1].
-        threshold: ``"zero"``, or ``"otsu"`` for the threshold that separates the values of each
-            mask best (Otsu 1979).
+        generated: ``(B, M, H, W)`` in [-1, 1].
+        threshold: ``"zero"``, or ``"otsu"`` for Otsu's threshold of each mask (Otsu 1979).
 
     Returns:
-        The same shape, -1 or 1; 1 above the threshold.
+        The same shape: 1 above the threshold, else -1.
     """
-    above = drawn > 0 if threshold == "zero" else mask_above_otsu(drawn)
+    above = generated > 0 if threshold == "zero" else mask_above_otsu(generated)
     return torch.where(above, 1.0, -1.0)

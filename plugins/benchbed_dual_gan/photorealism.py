@@ -1,4 +1,4 @@
-"""Stage II: the networks that render and judge photographs of a mask (section 7)."""
+"""Stage II: generator and discriminator of photographs, given a mask (section 7)."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from torch.nn import functional as F
 from benchbed.nn import normal_init
 
 DROPOUT_LAYERS = 3
-"""Decoder layers, from the innermost outwards, that have dropout."""
+"""Number of decoder layers with dropout, counted from the innermost."""
 
 MIN_SIZE = 2
-"""Pixels after the last convolution of stride 2, at every size: those of both codes at 512 px."""
+"""Pixels after the last convolution of stride 2, as in both codes at 512 px."""
 
 
 @dataclass(frozen=True)
 class StageTwoConfig:
-    """What the two codes of stage II differ in.
+    """Differences between the two published codes of stage II.
 
     Attributes:
-        down: Kernel of G's and D's convolutions.
-        up: Kernel of G's transposed convolutions.
+        down: Kernel of the convolutions of G and D.
+        up: Kernel of the transposed convolutions of G.
         has_one_pixel: Whether a further 2 x 2 layer leads to one pixel and another one back.
         has_last_norm: Whether the last layer of G is normalised.
-        reads_mask_as_image: Whether masks are read as pictures in [-1, 1] with the photograph's
-            channels, or as one channel in {0, 1}.
-        discriminator_width: Channels of D's first layer, as a share of those of G's first.
-        discriminator_strides: Strides of D's layers but the last; channels double from each to the
-            next.
+        reads_mask_as_image: Whether masks are images in [-1, 1] with the channels of the
+            photograph, or one channel in {0, 1}.
+        discriminator_width: Channels of D's first layer relative to G's first.
+        discriminator_strides: Strides of D's layers except the last; channels double each time.
         discriminator_last_stride: Stride of D's last layer.
-        l1_weight: Weight of the L1 distance.
-        learning_rate: Step size.
+        l1_weight: Weight of the L1 loss.
+        learning_rate: Learning rate.
     """
 
     down: int
@@ -75,14 +74,14 @@ STAGE_TWO_CONFIGS = {
         learning_rate=1e-3,
     ),
 }
-"""``paper``: vess2ret, which section 7 names; ``authors``: the code that the authors published."""
+"""``paper``: vess2ret, cited in section 7; ``authors``: the code published by the authors."""
 
 
 class PhotoGenerator(nn.Module):
-    """G: ``(B, mask channels, size, size)`` to ``(B, channels, size, size)`` in [-1, 1].
+    """Generator: ``(B, mask channels, size, size)`` to ``(B, channels, size, size)`` in [-1, 1].
 
-    An encoder down to 2 px (``paper``: 1 px), a decoder back that is given the encoder's output
-    of its size too. Batch normalisation in every layer but the last (``authors``: there too).
+    An encoder down to 2 px (``paper``: 1 px) and a decoder with skip connections. Batch
+    normalisation in every layer except the last (``authors``: in all).
     """
 
     def __init__(
@@ -100,8 +99,8 @@ class PhotoGenerator(nn.Module):
         widths = [features * min(2**level, 8) for level in range(depth)]
         padding = (tables.up - 2) // 2
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, tables.down, 2, 1), nn.BatchNorm2d(after))
-            for before, after in pairwise([in_channels, *widths])
+            nn.Sequential(nn.Conv2d(n_in, n_out, tables.down, 2, 1), nn.BatchNorm2d(n_out))
+            for n_in, n_out in pairwise([in_channels, *widths])
         )
         inner = widths[-1]
         ups: list[nn.ConvTranspose2d] = []
@@ -109,8 +108,8 @@ class PhotoGenerator(nn.Module):
             self.downs.append(nn.Sequential(nn.Conv2d(inner, inner, 2), nn.BatchNorm2d(inner)))
             ups.append(nn.ConvTranspose2d(inner, inner, 2))
         for level in range(depth - 1, 0, -1):
-            before = widths[level] if not ups else 2 * widths[level]
-            ups.append(nn.ConvTranspose2d(before, widths[level - 1], tables.up, 2, padding))
+            n_in = widths[level] if not ups else 2 * widths[level]
+            ups.append(nn.ConvTranspose2d(n_in, widths[level - 1], tables.up, 2, padding))
         self.ups = nn.ModuleList(
             nn.Sequential(
                 up,
@@ -127,7 +126,7 @@ class PhotoGenerator(nn.Module):
         normal_init(self)
 
     def forward(self, mask: Tensor) -> Tensor:
-        """The photograph of a mask."""
+        """Return the photograph of a mask."""
         x, skips = mask, []
         for down in self.downs:
             skips.append(down(x))
@@ -140,20 +139,21 @@ class PhotoGenerator(nn.Module):
 
 
 class PhotoDiscriminator(nn.Sequential):
-    """D: masks and photographs, ``(B, in_channels, H, W)``, to logits of patches ``(B, 1, h, w)``.
+    """Discriminator: masks and photographs ``(B, in_channels, H, W)`` to patch logits.
 
-    A patch has 63 px (``paper``) or 70 px (``authors``). Neither code normalises.
+    The logits are ``(B, 1, h, w)`` of patches of 63 px (``paper``) or 70 px (``authors``).
+    Neither code normalises.
     """
 
     def __init__(self, tables: StageTwoConfig, in_channels: int, features: int) -> None:
         first = round(features * tables.discriminator_width)
         widths = [in_channels, *[first * 2**n for n in range(len(tables.discriminator_strides))]]
         layers: list[nn.Module] = []
-        for (before, after), stride in zip(
+        for (n_in, n_out), stride in zip(
             pairwise(widths), tables.discriminator_strides, strict=True
         ):
             layers += [
-                nn.Conv2d(before, after, tables.down, stride, 1),
+                nn.Conv2d(n_in, n_out, tables.down, stride, 1),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         layers.append(nn.Conv2d(widths[-1], 1, tables.down, tables.discriminator_last_stride, 1))

@@ -8,7 +8,7 @@ from benchbed import MethodSettings, setting
 
 
 class DualGANSettings(MethodSettings):
-    """Settings of the dual GAN; the defaults are the authors', or stand where they are silent."""
+    """Settings of the dual GAN; defaults are the authors', or chosen where unstated."""
 
     batch_size: int = setting(
         7,
@@ -53,7 +53,7 @@ class DualGANSettings(MethodSettings):
     threshold: Literal["zero", "otsu"] = setting(
         "zero",
         help="Threshold of generated masks: 0 in [-1, 1], or Otsu's method per mask.",
-        source="unstated; zero lies between the two values of a mask",
+        source="unstated; the middle between the two mask values",
     )
 
     stage2: Literal["paper", "authors"] = setting(

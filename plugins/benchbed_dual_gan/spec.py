@@ -1,4 +1,4 @@
-"""The dual GAN, as declared to benchbed."""
+"""Method spec of the dual GAN."""
 
 from __future__ import annotations
 
@@ -40,91 +40,84 @@ DUAL_GAN = MethodSpec(
             "section 7, with the L1 distance of vess2ret",
             "min_G max_D  E[log D(x, y)] + E[log(1 - D(G(z, y), y))] + lambda |G(z, y) - x|_1",
         ),
-        ("section 4", "a sample: y = G_I(z), cut to two values; x = G_II(y)"),
+        ("section 4", "a sample: y = G_I(z), binarised; x = G_II(y)"),
     ),
     deviations=(
         Deviation(
             paper="section 6 prints l_D with real and generated exchanged, and D(x) in l_G where "
             "D(G(z)) is meant; the bracket of section 7 closes too early",
             implementation="real images are labelled real; G's loss is the non-saturating one",
-            reason="as printed D would be trained to be wrong; the authors' code has this loss",
+            reason="as printed D would learn the wrong labels; the authors' code has this loss",
         ),
         Deviation(
             paper="section 5: D has two convolutional layers of 5 x 5 and fully connected ones",
-            implementation=(
-                "stage I has the four 5 x 5 layers and the linear one of the authors' code"
-            ),
+            implementation="stage I has four 5 x 5 layers and a linear one, as in the authors' "
+            "code",
             reason="no network of that code has two",
         ),
         Deviation(
             paper="the resolution is not given; 512 px in the authors' code",
-            implementation="at 512 px its tables, layer by layer. At other sizes stage I keeps "
-            "its four "
-            "layers and starts from size / 16 px; stage II has a layer less of the innermost "
-            "wide ones for each halving; its D stays",
-            reason="at 64 px stage I is so the original DCGAN of the code that the authors took; "
-            "stage II always reaches 2 px",
+            implementation="at 512 px the layers of that code. At other sizes stage I keeps its "
+            "four layers and starts from size / 16 px; stage II loses one of the innermost wide "
+            "layers per halving; its D is unchanged",
+            reason="at 64 px stage I is then the original DCGAN code used by the authors; stage II "
+            "always reaches 2 px",
         ),
         Deviation(
-            paper="section 7 names vess2ret (Costa et al. 2017); the authors' code has another "
-            "network, pix2pix's with the first and last layer normalised, and RMSProp",
+            paper="section 7 names vess2ret (Costa et al. 2017); the authors' code has pix2pix's "
+            "network with the first and last layer normalised, and RMSProp",
             implementation="vess2ret; stage2=authors for the other",
-            reason="the paper's text decides",
+            reason="the text of the paper takes precedence",
         ),
         Deviation(
             paper="vess2ret trains D on 20 pairs, then G on 20; the authors' code compares D's "
             "patches with a target of a fixed size that does not fit 512 px",
-            implementation="D and G in turn, batch by batch; a target for each patch that there is",
-            reason="both are accidents of the code",
+            implementation="D and G alternate on every batch; one target per patch",
+            reason="both are artefacts of the code",
         ),
         Deviation(
             paper="batches of 7 in stage I, of 1 (vess2ret) or 32 (authors' code) in stage II",
             implementation="batches of 7 in both",
-            reason="one batch size a run; normalising one case at one pixel leaves nothing of it",
+            reason="one batch size per run; normalising one case at one pixel removes its value",
         ),
         Deviation(
-            paper="how long each stage is trained is not given",
-            implementation="stage I has the first half of the budget (stage1_share), stage II "
-            "the second; "
-            "none changes the other",
-            reason="one budget a method, and no reason to prefer one",
+            paper="the training time of each stage is not given",
+            implementation="stage I uses the first half of the budget (stage1_share), stage II the "
+            "second; neither changes the other",
+            reason="one budget per method, and no reason to prefer a stage",
         ),
         Deviation(
             paper="section 3: stage I learns masks of DRIVE, stage II photographs of MESSIDOR with "
             "masks from a segmentation network",
-            implementation="both learn from the pairs of one data set; --dataset messidor "
-            "--masks-from drive "
-            "--annotator unet for the paper's way",
-            reason="a comparison gives every method the same data",
+            implementation="both learn from the pairs of one dataset; as in the paper with "
+            "--dataset messidor --masks-from drive --annotator unet",
+            reason="all methods of a comparison get the same data",
         ),
         Deviation(
-            paper="how a drawn mask gets its two values is not said",
-            implementation=(
-                "above 0 of [-1, 1] is vessel; threshold=otsu for a threshold of each mask"
-            ),
-            reason="0 lies between the two values",
+            paper="how generated masks are binarised is not stated",
+            implementation="vessel above 0 in [-1, 1]; threshold=otsu for Otsu's threshold of each "
+            "mask",
+            reason="0 is the middle between the two values",
         ),
         Deviation(
-            paper="section 7: G(z, y) has noise; both codes have dropout in its place",
-            implementation="dropout while training, none while sampling: a mask has one image",
-            reason="so both codes sample; what varies is the mask",
+            paper="section 7: G(z, y) has noise; both codes use dropout instead",
+            implementation="dropout in training, none in sampling: a mask has one image",
+            reason="both codes sample like this; the variation comes from the mask",
         ),
         Deviation(
             paper="the initial weights of stage II are not given",
             implementation="N(0, 0.02^2), gains N(1, 0.02^2), biases 0, in both stages",
-            reason="those of Radford et al. 2016 and Isola et al. 2017",
+            reason="as Radford et al. 2016 and Isola et al. 2017",
         ),
         Deviation(
-            paper="64 channels in the outermost layers, batch of 7, step sizes of 2e-4",
-            implementation="preset quick: 24 channels in stage I (a factor of 2.7 narrower) and "
-            "16 in stage "
-            "II (a factor of 4), batch of 16, step sizes of 5e-4 and 1e-3, 65 % of the budget for "
-            "stage I",
+            paper="64 channels in the outermost layers, batch of 7, learning rates of 2e-4",
+            implementation="preset quick: 24 channels in stage I and 16 in stage II, batch of 16, "
+            "learning rates of 5e-4 and 1e-3, 65 % of the budget for stage I",
             reason="minutes on two CPU cores. One pixel in twelve is vessel at 64 px: after 10 "
-            "kimg the arcades are drawn, the thin branches are specks, and masks differ little "
-            "but in which eye they show; 1e-3 in stage I, or batches of 4 to 8, left more specks "
-            "or one mask for all noise. Stage II follows its mask after 4 kimg. With 20 pairs, as "
-            "DRIVE has, the specks are more and stage II renders them with blocks",
+            "kimg the arcades are drawn, thin branches are specks, and masks differ mainly in left "
+            "or right eye; 1e-3 in stage I, or batches of 4 to 8, gave more specks or a single "
+            "mask. Stage II follows its mask after 4 kimg. With 20 pairs, as in DRIVE, there are "
+            "more specks and stage II renders them as blocks",
         ),
     ),
 )
@@ -132,5 +125,5 @@ DUAL_GAN = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The dual GAN."""
+    """Return the dual GAN."""
     return [DUAL_GAN]

@@ -1,1 +1,1 @@
-"""The human annotator as a row among the methods."""
+"""Human annotator as a method in the tables."""

@@ -1,4 +1,4 @@
-"""The human expert: nothing is trained, the task reads the second annotator's masks."""
+"""Human expert: not trained; the task reads the masks of the second annotator."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from benchbed_human.settings import HumanExpertSettings
 
 
 class HumanExpert(Method[HumanExpertSettings]):
-    """The second annotator as a method (Staal et al. 2004, section IV: the human observer)."""
+    """Second annotator as a method (Staal et al. 2004, section IV: the human observer)."""
 
     def build(self, data: DataShape) -> None:
-        """There is no network."""
+        """Do nothing: there is no network."""
         del data
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """There is nothing to learn."""
+        """Do nothing: the method is not trained."""
         del batch, progress
         return {}

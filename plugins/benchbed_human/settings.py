@@ -1,4 +1,4 @@
-"""Settings of the human expert: none but what every method has."""
+"""Settings of the human expert: only those of every method."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from benchbed import MethodSettings
 
 
 class HumanExpertSettings(MethodSettings):
-    """Nothing can be set."""
+    """Settings of the human expert: nothing can be set."""

@@ -1,4 +1,4 @@
-"""The second annotator."""
+"""Method spec of the human expert."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ HUMAN_EXPERT = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The second annotator, judged by the first."""
+    """Return the second annotator, scored against the first."""
     return [HUMAN_EXPERT]

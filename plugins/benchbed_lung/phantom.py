@@ -1,7 +1,7 @@
-"""The lung phantom: procedural CT slices with masks of the lungs, or with nodules and labels.
+"""Lung phantom: procedural CT slices with masks of the lungs, or with nodules and labels.
 
-A slice is drawn from its number and the seed alone, in Hounsfield units; the size in pixels is only
-how finely it is looked at.
+A slice depends only on its index and the seed, and is rendered in Hounsfield units; the size in
+pixels only sets the resolution.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from benchbed_lung.phantom_anatomy import Anatomy, sample_anatomy
 Pixels = npt.NDArray[np.uint8]
 
 WINDOW = (-1000.0, 400.0)
-"""Hounsfield units that become black and white, as with real slices."""
+"""Hounsfield units of black and white, as for real slices."""
 
 AIR, LUNG, FAT, MUSCLE, BLOOD, MARROW, CORTEX, FOAM = -1000, -840, -95, 55, 45, 220, 620, -780
 
 NORMAL, BENIGN, MALIGNANT = range(3)
 CLASS_SHARES = (0.38, 0.11, 0.51)
-"""Shares of normal, benign and malignant slices, as in the real set."""
+"""Shares of normal, benign and malignant slices, as in the real dataset."""
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
-    """CT slices of the chest and where the lungs are.
+    """Render CT slices of the chest and masks of the lungs.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        ``image`` uint8 ``(N, size, size, 1)``, the window from -1000 to 400 HU; ``mask`` uint8
+        ``image`` uint8 ``(N, size, size, 1)``, window -1000 to 400 HU; ``mask`` uint8
         ``(N, size, size)`` in {0, 1}, both lungs with their vessels.
 
     Raises:
@@ -51,15 +51,15 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, npt.NDArra
 def render_nodules(
     indices: Sequence[int], size: int, seed: int
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """CT slices of the chest with and without nodules, and their labels.
+    """Render CT slices of the chest with and without nodules, and their labels.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        ``image`` as `render` gives it; ``label`` int64 ``(N,)``: 0 normal, 1 benign (a small round
+        ``image`` as from `render`; ``label`` int64 ``(N,)``: 0 normal, 1 benign (a small round
         nodule with a smooth edge), 2 malignant (a large one, lobed and with spicules).
 
     Raises:
@@ -87,7 +87,7 @@ def _apply_window(hounsfield: Plane) -> Pixels:
 
 
 def _render_slice(index: int, size: int, seed: int, kind: int) -> tuple[Plane, Plane]:
-    """Hounsfield units, and the share of each pixel that is lung."""
+    """Render a slice in Hounsfield units, and the share of lung of each pixel."""
     rng = np.random.default_rng((seed, index))
     anatomy = sample_anatomy(rng)
     lungs = np.maximum(*(fill(lung, size) for lung in anatomy.lungs))
@@ -95,7 +95,7 @@ def _render_slice(index: int, size: int, seed: int, kind: int) -> tuple[Plane, P
     field = _draw_mediastinum(field, anatomy, rng, size)
     field = _draw_lungs(field, lungs, anatomy, rng, size)
     if kind != NORMAL:
-        # Lots of its own, so that all else is as it would be without the nodule.
+        # A separate generator, so that everything else is as without the nodule.
         nodule, density = _draw_nodule(anatomy, kind, np.random.default_rng((seed, index, 2)), size)
         field = _blend_over(field, lungs * nodule, density)
     field = _draw_bones(field, anatomy, rng, size)
@@ -104,12 +104,12 @@ def _render_slice(index: int, size: int, seed: int, kind: int) -> tuple[Plane, P
 
 
 def _blend_over(field: Plane, cover: Plane, value: Plane | float) -> Plane:
-    """What is there, with something of this value laid over it."""
+    """Blend a value over the image."""
     return np.asarray(field + cover * (value - field), np.float32)
 
 
 def _draw_wall(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
-    """Air, table, skin, fat, and muscle that is streaked with fat."""
+    """Draw air, table, skin, fat, and muscle streaked with fat."""
     field = np.full((size, size), float(AIR), np.float32)
     table = fill(anatomy.table, size)
     field = _blend_over(field, table, FOAM)
@@ -125,7 +125,7 @@ def _draw_wall(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
 
 
 def _draw_mediastinum(field: Plane, anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
-    """Fat between the lungs, the heart in it, and blood that may carry contrast agent."""
+    """Draw fat between the lungs, the heart, and blood with or without contrast agent."""
     contrast = rng.uniform(90.0, 260.0) if rng.random() < 0.5 else 0.0
     field = _blend_over(field, fill(anatomy.cavity, size), FAT + 25.0)
     field = _blend_over(field, fill(anatomy.heart, size, soft=0.006), BLOOD + 0.25 * contrast)
@@ -135,7 +135,7 @@ def _draw_mediastinum(field: Plane, anatomy: Anatomy, rng: np.random.Generator, 
 
 
 def _draw_disc(x: float, y: float, radius: float, size: int, soft: float = 0.0) -> Plane:
-    """A round spot with an edge of a pixel, or a softer one."""
+    """Draw a disc with an edge of one pixel plus `soft`."""
     across, down = grid(size)
     edge = 2.0 / size + soft
     reach = np.hypot(across - x, down - y)
@@ -145,7 +145,7 @@ def _draw_disc(x: float, y: float, radius: float, size: int, soft: float = 0.0) 
 def _draw_lungs(
     field: Plane, lungs: Plane, anatomy: Anatomy, rng: np.random.Generator, size: int
 ) -> Plane:
-    """Aerated tissue, denser where it lies lowest, with vessels and bronchi."""
+    """Draw aerated tissue, denser towards the back, with vessels and bronchi."""
     _, down = grid(size)
     density = LUNG + rng.normal(0.0, 25.0) + rng.uniform(20.0, 110.0) * down
     texture = 22.0 * noise(rng, 60, size) + 16.0 * noise(rng, 10, size)
@@ -159,24 +159,24 @@ def _draw_lungs(
 def _draw_nodule(
     anatomy: Anatomy, kind: int, rng: np.random.Generator, size: int
 ) -> tuple[Plane, float]:
-    """Where one nodule is, and its density."""
+    """Draw the mask of a nodule, and sample its density."""
     outline = anatomy.lungs[rng.integers(2)]
     edge = outline[rng.integers(len(outline))]
-    place = edge + (outline.mean(0) - edge) * rng.uniform(0.25, 0.8)
+    centre = edge + (outline.mean(0) - edge) * rng.uniform(0.25, 0.8)
     angles = np.arange(12) / 12 * 2 * np.pi
     around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     if kind == BENIGN:
         radius = rng.uniform(0.028, 0.055)
-        shape = curve(around * radius * (1 + rng.normal(0.0, 0.03, (12, 1))) + place)
+        shape = curve(around * radius * (1 + rng.normal(0.0, 0.03, (12, 1))) + centre)
         return fill(shape, size), rng.uniform(20.0, 300.0)
     radius = rng.uniform(0.075, 0.16)
-    shape = curve(around * radius * (1 + rng.normal(0.0, 0.15, (12, 1))) + place)
-    tumour, rays = fill(shape, size, soft=0.006), draw(_sample_spicules(place, radius, rng), size)
+    shape = curve(around * radius * (1 + rng.normal(0.0, 0.15, (12, 1))) + centre)
+    tumour, rays = fill(shape, size, soft=0.006), draw(_sample_spicules(centre, radius, rng), size)
     return np.maximum(tumour, rays), rng.uniform(15.0, 70.0)
 
 
 def _sample_spicules(centre: Array, radius: float, rng: np.random.Generator) -> Strokes:
-    """Fine lines that radiate from a tumour."""
+    """Sample fine lines that radiate from a tumour."""
     count = int(rng.integers(14, 26))
     angles = rng.uniform(0.0, 2 * np.pi, count)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -186,7 +186,7 @@ def _sample_spicules(centre: Array, radius: float, rng: np.random.Generator) -> 
 
 
 def _draw_bones(field: Plane, anatomy: Anatomy, rng: np.random.Generator, size: int) -> Plane:
-    """Dense outside, marrow within; the spinal canal is a hole in the arch."""
+    """Draw dense bone with marrow inside; the spinal canal is a hole in the arch."""
     dense = rng.uniform(0.75, 1.2)
     for bones in (anatomy.ribs, anatomy.sternum, anatomy.arch):
         field = _blend_over(field, draw(bones, size), CORTEX * dense)
@@ -209,6 +209,6 @@ def _draw_airways(field: Plane, anatomy: Anatomy, size: int) -> Plane:
 
 
 def _apply_scanner(field: Plane, rng: np.random.Generator, size: int) -> Plane:
-    """The scanner's resolution and noise."""
+    """Apply the scanner's resolution and noise."""
     grain = rng.uniform(14.0, 45.0)
     return np.asarray(blur(field, 0.003) + grain * noise(rng, 200, size), np.float32)

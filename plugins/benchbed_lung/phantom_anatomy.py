@@ -1,8 +1,8 @@
-"""The anatomy of an axial CT slice of the chest: outlines, bones, vessels and nodules.
+"""Anatomy of an axial CT slice of the chest: outlines, bones, vessels and nodules.
 
-The frame reaches from -1 to 1, x to the right and y down, as a radiologist sees it: the patient's
-left is on the right and the spine is below. The height of the slice runs from 0, just below the
-apices, to 1, where the domes of the diaphragm begin.
+The frame spans -1 to 1, x to the right and y down, as in radiology: the patient's left is on the
+right and the spine at the bottom. The height of the slice runs from 0, just below the apices, to
+1, where the domes of the diaphragm begin.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ CHEST = ((1.00, 0.00), (0.97, -0.35), (0.84, -0.68), (0.58, -0.92), (0.20, -1.00
          (-0.20, -1.00), (-0.58, -0.92), (-0.84, -0.68), (-0.97, -0.35), (-1.00, 0.00),
          (-0.97, 0.38), (-0.84, 0.72), (-0.55, 0.93), (-0.20, 0.96), (0.00, 0.92), (0.20, 0.96),
          (0.55, 0.93), (0.84, 0.72), (0.97, 0.38))  # fmt: skip
-"""Skin, in units of the chest's half width and half depth."""
+"""Skin, in units of half the width and depth of the chest."""
 
 LUNG = ((0.30, -0.86), (0.62, -0.76), (0.86, -0.42), (0.95, 0.02), (0.90, 0.42), (0.72, 0.76),
         (0.42, 0.90), (0.24, 0.72), (0.26, 0.42), (0.33, 0.10), (0.31, -0.22), (0.16, -0.56),
         (0.11, -0.80))  # fmt: skip
-"""The left lung in units of the cavity, from its front along the chest wall."""
+"""Left lung in units of the cavity, starting at the front of the chest wall."""
 
 
 def _make_ellipse(centre: tuple[float, float], radii: tuple[float, float]) -> Array:
@@ -51,30 +51,33 @@ _LEVELS = (
       _DESCENDING_AORTA),
      ()),
 )  # fmt: skip
-"""From above down: the lowest height of a level, the outline of heart or great vessels, pools of
-blood and airways (x, y, radius): vessels of the neck, aortic arch, bifurcation, heart."""
+"""Levels from top to bottom: neck vessels, aortic arch, bifurcation, heart.
+
+Each has its lowest height, the outline of the heart or the great vessels, and pools of blood and
+airways as circles (x, y, radius).
+"""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What is drawn; outlines are closed, ``(N, 2)``.
+    """Parts of the slice to draw; outlines are closed, ``(N, 2)``.
 
     Attributes:
-        skin: The body.
-        muscle: The body without the fat below the skin.
-        cavity: The inner side of the rib cage.
+        skin: Body.
+        muscle: Body without the fat below the skin.
+        cavity: Inner side of the rib cage.
         lungs: Right and left lung.
-        heart: The heart, or the great vessels above it.
+        heart: Heart, or the great vessels above it.
         pools: Blood in great vessels: circles (x, y, radius).
         airways: Air in the trachea or the main bronchi: circles (x, y, radius).
-        vertebra: The vertebral body.
-        arch: Pedicles, lamina, processes of the vertebra.
+        vertebra: Vertebral body.
+        arch: Pedicles, lamina and processes of the vertebra.
         canal: Centre and radius of the spinal canal.
-        ribs: Pieces of ribs and the shoulder blades.
-        sternum: The breastbone.
+        ribs: Pieces of ribs, and the shoulder blades.
+        sternum: Sternum.
         vessels: Pulmonary vessels.
-        bronchi: Bronchi inside the lungs, beside their vessels.
-        table: The table's surface.
+        bronchi: Bronchi inside the lungs, next to their vessels.
+        table: Table.
     """
 
     skin: Array
@@ -96,11 +99,11 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class PatientFrame:
-    """Where the patient lies in the field of view.
+    """Position of the patient in the field of view.
 
     Attributes:
         centre: Middle of the chest (x, y).
-        half_size: Its half width and half depth.
+        half_size: Half width and half depth of the chest.
         rotation: Rotation in radians.
     """
 
@@ -109,14 +112,14 @@ class PatientFrame:
     rotation: float
 
     def transform_points(self, points: Array) -> Array:
-        """Points ``(N, 2)`` in units of the chest as points of the frame."""
+        """Transform points ``(N, 2)`` from units of the chest to the frame."""
         sine, cosine = np.sin(self.rotation), np.cos(self.rotation)
         turned = points * np.asarray(self.half_size) @ np.asarray([[cosine, sine], [-sine, cosine]])
         return np.asarray(turned + np.asarray(self.centre))
 
 
 def sample_anatomy(rng: np.random.Generator) -> Anatomy:
-    """One slice of one patient."""
+    """Sample a slice of a patient."""
     height = rng.uniform(0.0, 1.0)
     wide = rng.uniform(0.74, 0.95)
     half = (wide, wide * rng.uniform(0.64, 0.78))
@@ -148,10 +151,10 @@ def sample_anatomy(rng: np.random.Generator) -> Anatomy:
 
 
 def _sample_lung(side: float, height: float, rng: np.random.Generator) -> Array:
-    """A lung in units of the cavity: small at the apex, hollowed by the heart at the base."""
+    """Sample a lung in units of the cavity: small at the apex, indented by the heart."""
     knots = np.asarray(LUNG) * (1.05, 1.03) + rng.normal(0.0, 0.012, (13, 2))
     lower = max(0.0, height - 0.45) / 0.55
-    # The heart pushes the front of the left lung aside, and that of the right one less.
+    # The heart displaces the front of the left lung, and that of the right one less.
     hollow = np.asarray([0.20, 0.08, 0, 0, 0, 0, 0, 0, 0.04, 0.16, 0.26, 0.34, 0.28])
     knots[:, 0] += lower * hollow * (1.0 if side > 0 else 0.35)
     apex = max(0.0, 0.25 - height) / 0.25
@@ -161,7 +164,7 @@ def _sample_lung(side: float, height: float, rng: np.random.Generator) -> Array:
 
 
 def _sample_mediastinum(height: float, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Heart or great vessels, pools of blood and airways, at this height."""
+    """Sample heart or great vessels, pools of blood and airways at this height."""
     outline, pools, airways = next(level[1:] for level in _LEVELS if height <= level[0])
     knots = np.asarray(outline)
     if height > _LEVELS[-2][0]:
@@ -179,7 +182,7 @@ def _transform_circles(circles: Array, wall: Array, frame: PatientFrame) -> Arra
 
 
 def _make_arch(frame: PatientFrame) -> Strokes:
-    """Behind the vertebral body: two pedicles, the transverse processes and the spinous one."""
+    """Make the arch behind the vertebral body: pedicles, transverse and spinous processes."""
     lines = [
         ((0.08, 0.68), (0.11, 0.80)),
         ((0.11, 0.80), (0.28, 0.82)),
@@ -197,7 +200,7 @@ def _make_arch(frame: PatientFrame) -> Strokes:
 def _sample_ribs(
     height: float, wall: Array, frame: PatientFrame, rng: np.random.Generator
 ) -> Strokes:
-    """Oblique cuts through the ribs along the wall, and above the middle the shoulder blades."""
+    """Sample oblique cuts through the ribs, and the shoulder blades in the upper half."""
     lines, radii = [], []
     for side in (-1.0, 1.0):
         for angle in np.linspace(-0.95, 1.25, 6) + rng.uniform(-0.08, 0.08, 6):
@@ -229,7 +232,7 @@ def _sample_sternum(wall: Array, frame: PatientFrame, rng: np.random.Generator) 
 
 
 def _make_table(back: float, rng: np.random.Generator) -> Array:
-    """A shallow trough below the back, as a band."""
+    """Make a shallow trough below the back, as a band."""
     x = np.linspace(-0.95, 0.95, 30)
     top = back + 0.05 - rng.uniform(0.10, 0.22) * x**2
     thick = rng.uniform(0.05, 0.10)
@@ -239,7 +242,7 @@ def _make_table(back: float, rng: np.random.Generator) -> Array:
 def _grow_trees(
     height: float, wall: Array, frame: PatientFrame, rng: np.random.Generator
 ) -> tuple[Strokes, Strokes]:
-    """Vessels that branch from the hila, and bronchi beside the thicker ones."""
+    """Grow vessels from the hila, and bronchi next to the thicker ones."""
     pieces: list[tuple[float, ...]] = []
     central = 1.0 - min(1.0, abs(height - 0.55) / 0.55)
     for side in (-1.0, 1.0):
@@ -247,22 +250,22 @@ def _grow_trees(
         for angle in np.linspace(-1.35, 1.35, 8) + rng.normal(0.0, 0.18, 8):
             tips = [(root, float(angle), rng.uniform(0.009, 0.014) + 0.010 * central)]
             while tips:
-                place, heading, radius = tips.pop()
+                position, heading, radius = tips.pop()
                 heading += rng.normal(0.0, 0.20)
                 step = 0.085 * np.asarray([side * np.cos(heading), np.sin(heading)])
-                # A vessel runs in and out of the slice, so only parts of it are seen; of most
-                # of the thin ones it is a cut across, a dot.
-                seen = rng.uniform(0.4, 1.0) * (rng.random() < 0.25 + 20 * radius)
+                # Vessels cross the slice, so that only parts are visible; most thin ones
+                # appear as a dot.
+                visible = rng.uniform(0.4, 1.0) * (rng.random() < 0.25 + 20 * radius)
                 length = 1.0 if rng.random() < 0.35 + 20 * radius else 0.06
-                pieces.append((*place, *(place + length * step), radius, seen))
+                pieces.append((*position, *(position + length * step), radius, visible))
                 if radius > 0.0040:
-                    tips.append((place + step, heading, radius * 0.82))
+                    tips.append((position + step, heading, radius * 0.82))
                 if radius > 0.0065 and rng.random() < 0.5:
-                    tips.append((place + step, heading + rng.choice((-0.8, 0.8)), radius * 0.68))
+                    tips.append((position + step, heading + rng.choice((-0.8, 0.8)), radius * 0.68))
     table = np.asarray(pieces)
     start, end = frame.transform_points(table[:, :2]), frame.transform_points(table[:, 2:4])
     vessels = Strokes(start, end, table[:, 4], table[:, 5])
     broad = vessels.select((table[:, 4] > 0.010) & (rng.random(len(table)) < 0.35))
-    beside = np.asarray([0.0, 0.026])
-    bronchi = Strokes(broad.start + beside, broad.end + beside, broad.radius * 0.6, broad.weight)
+    offset = np.asarray([0.0, 0.026])
+    bronchi = Strokes(broad.start + offset, broad.end + offset, broad.radius * 0.6, broad.weight)
     return vessels, bronchi

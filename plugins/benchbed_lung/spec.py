@@ -1,4 +1,4 @@
-"""The CT slices of the lungs."""
+"""Dataset specs of CT slices of the lungs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _IQ_OTH = "The IQ-OTHNCCD lung cancer dataset"
 
 IQ_OTH_LAYOUT = Layout(
     folders=(f"{_IQ_OTH}/{_IQ_OTH}", _IQ_OTH, f"lung-ct/{_IQ_OTH}", f"iq-oth/{_IQ_OTH}"),
-    # Named one by one: the archive may hold a folder of test cases, which have no class.
+    # Listed one by one: the archive may contain a folder of test cases without a class.
     parts=tuple(
         LayoutPart(image=f"{{label:{kind}}} cases/{{id}}.jpg")
         for kind in ("Normal", "Bengin", "Malignant")
@@ -61,8 +61,8 @@ IQ_OTH = DatasetSpec(
     licence="CC BY 4.0",
     access_instructions=(
         "download hamdallak/the-iqothnccd-lung-cancer-dataset from Kaggle, or bhmdr45bh2 from "
-        "Mendeley Data, and unpack it into the data root. Its 1,190 slices are of 110 people and "
-        "no file says whose: the split is by file, so test slices may have neighbours in training."
+        "Mendeley Data, and unpack it into the data root. Its 1,190 slices are of 110 people, who "
+        "are not identified: the split is by file, so test slices may have neighbours in training."
     ),
     layouts=(IQ_OTH_LAYOUT,),
     phantom=Phantom(
@@ -71,15 +71,15 @@ IQ_OTH = DatasetSpec(
         seed=2019,
     ),
     channels=1,
-    # The folders' names, one of them misspelt by its makers.
+    # Names of the folders, one of them misspelt in the dataset.
     classes=("Normal", "Bengin", "Malignant"),
-    # A few pictures are wider than high, with the body from edge to edge. Black around them is
-    # air, as it is in all others; the central square would cut ribs and lungs.
+    # A few images are wider than high, with the body from edge to edge. Black padding looks like
+    # air; a central crop would cut ribs and lungs.
     framing="pad",
 )
 
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The data sets."""
+    """Return the lung datasets."""
     return [LUNG_CT, IQ_OTH]

@@ -1,1 +1,1 @@
-"""MI-GAN: pictures from vessel masks, and vessel masks from pictures."""
+"""MI-GAN: images from vessel masks, and vessel masks from images."""

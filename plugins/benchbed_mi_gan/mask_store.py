@@ -1,4 +1,4 @@
-"""Masks of the training data, kept with the weights to sample from."""
+"""Training masks saved with the weights, to sample from."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from torch import Tensor, nn
 
 
 class MaskStore(nn.Module):
-    """The first masks that training shows, on the CPU.
+    """Store of the first training masks, on the CPU.
 
-    The harness shows the cases of every pass in an order drawn from the run's seed: so the first
-    `places` are a random choice of the training masks, each once as long as there are enough.
+    Cases are shuffled by the seed of the run, so the first `capacity` masks are a random subset
+    of the training masks, without repetition if there are enough.
 
     Args:
-        places: Most masks that are kept.
-        shape: Of one mask, ``(M, S, S)``.
+        capacity: Maximum number of masks.
+        shape: Shape of one mask, ``(M, S, S)``.
     """
 
     masks: Tensor
     seen: Tensor
 
-    def __init__(self, places: int, *shape: int) -> None:
+    def __init__(self, capacity: int, *shape: int) -> None:
         super().__init__()
-        self.register_buffer("masks", torch.zeros(places, *shape, dtype=torch.bool))
+        self.register_buffer("masks", torch.zeros(capacity, *shape, dtype=torch.bool))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def __len__(self) -> int:
         return int(self.seen)
 
     def add(self, masks: Tensor) -> None:
-        """Keep masks ``(B, M, S, S)`` in {-1, 1} while there is room."""
+        """Store masks ``(B, M, S, S)`` in {-1, 1} until the store is full."""
         start, room = len(self), len(self.masks) - len(self)
         if room == 0:
             return
-        kept = masks[:room]
-        self.masks[start : start + len(kept)] = (kept > 0).cpu()
-        self.seen += len(kept)
+        new = masks[:room]
+        self.masks[start : start + len(new)] = (new > 0).cpu()
+        self.seen += len(new)
 
     def sample_masks(self, count: int, rng: torch.Generator) -> Tensor:
-        """`count` of them in {-1, 1}, drawn with replacement; empty ones before any training."""
+        """Sample `count` masks in {-1, 1} with replacement; empty masks if none is stored."""
         if len(self) == 0:
             return -torch.ones(count, *self.masks.shape[1:])
         chosen = torch.randint(len(self), (count,), generator=rng)

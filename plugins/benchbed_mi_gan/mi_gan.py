@@ -15,10 +15,10 @@ from benchbed_mi_gan.style import StyleLoss
 
 
 class MIGAN(Method[MIGANSettings]):
-    """Images from masks; G is updated twice as often as D."""
+    """MI-GAN: images from masks; G is updated twice as often as D."""
 
     def build(self, data: DataShape) -> None:
-        """G and D (figures 2 and 3), their optimisers, and room for masks to sample from."""
+        """Create G and D (figures 2 and 3), their optimisers and the mask store."""
         s = self.settings
         self.generator = Generator(
             s.latent_dim, data.mask_channels, data.channels, data.size, s.features
@@ -35,12 +35,14 @@ class MIGAN(Method[MIGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One update of D by eq. 4, then two of G by eq. 3, each with noise of its own."""
+        """Update D by eq. 4, then G twice by eq. 3, each time with new noise."""
         del progress
         image, mask = batch.image, batch.mask
-        assert mask is not None  # the spec says that it needs one
+        assert mask is not None  # the spec requires masks
         if self.style is not None:
-            self.style.prepare_network(image.device)  # or refuse before anything is learned
+            self.style.prepare_network(
+                image.device
+            )  # fails before the first update if weights are missing
         self.masks.add(mask)
         with torch.no_grad():
             fake = self.generator(mask, self.sample_latent(len(batch)))
@@ -56,24 +58,24 @@ class MIGAN(Method[MIGANSettings]):
         return {"discriminator": d_loss, "adversarial": adversarial, **terms}
 
     def compute_deviation(self, fake: Tensor, batch: Batch) -> tuple[Tensor, Losses]:
-        """Lambda L_DEV (eq. 2), or L_ST (eq. 11), and what is worth logging of it."""
+        """Return lambda L_DEV (eq. 2), or L_ST (eq. 11), and its terms for the log."""
         if self.style is not None:
             return self.style(fake, batch.image, batch.fov)
         l1 = F.l1_loss(fake, batch.image)
         return self.settings.l1_weight * l1, {"l1": l1}
 
     def synthesize(self, mask: Tensor, rng: torch.Generator) -> Tensor:
-        """An image for each mask."""
+        """Return an image for each mask."""
         image: Tensor = self.generator(mask, self.sample_latent(len(mask), rng))
         return image
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Pairs of a training mask and an image made for it."""
+        """Return pairs of a training mask and an image generated for it."""
         mask = self.masks.sample_masks(count, rng).to(self.device)
         return Batch(image=self.synthesize(mask, rng), mask=mask)
 
     def sample_latent(self, count: int, rng: torch.Generator | None = None) -> Tensor:
-        """``(count, latent_dim)``: faint in training, full in evaluation."""
+        """Return noise ``(count, latent_dim)``: weak in training, full in evaluation (with rng)."""
         s = self.settings
         std = s.training_noise if rng is None else s.sampling_noise
         return self.noise(count, s.latent_dim, rng=rng, std=std)

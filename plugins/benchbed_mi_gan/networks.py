@@ -1,4 +1,4 @@
-"""MI-GAN's generator and discriminator (Iqbal & Ali 2018, figures 2 and 3)."""
+"""Generator and discriminator of MI-GAN (Iqbal & Ali 2018, figures 2 and 3)."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from benchbed.nn import normal_init
 GENERATOR_HALVINGS = 6
 DISCRIMINATOR_HALVINGS = 5
 MIN_SIZE = 4
-"""Pixels under which nothing is halved: at 512 px G goes down to 8 and D to 16, as in figures."""
+"""Minimum size in pixels after halving. At 512 px G reaches 8 and D 16, as in the figures."""
 
 
-def count_halvings(size: int, most: int) -> int:
-    """How often an image of `size` pixels is halved."""
-    return min(most, size.bit_length() - MIN_SIZE.bit_length())
+def count_halvings(size: int, maximum: int) -> int:
+    """Return how often an image of `size` pixels is halved."""
+    return min(maximum, size.bit_length() - MIN_SIZE.bit_length())
 
 
 def build_norm(channels: int) -> nn.InstanceNorm2d:
-    """Batch normalisation as the code uses it: over each image by itself, test time included."""
+    """Return normalisation of each image separately, at test time too, as in the public code."""
     return nn.InstanceNorm2d(channels, eps=1e-3, affine=True)
 
 
 class Generator(nn.Module):
-    """From a mask and noise to an image (figure 2).
+    """Generator: mask and noise to an image (figure 2).
 
-    Convolutions of 4 x 4 with stride 2 halve the mask; the noise, fully connected and reshaped,
-    is joined to the innermost features; transposed convolutions double them again, each given
-    the encoder's output of its size too.
+    Convolutions of 4 x 4 with stride 2 halve the mask; the noise, projected and reshaped, is
+    concatenated to the innermost features; transposed convolutions with skip connections
+    upsample them.
 
     Args:
         latent_dim: Length of the noise.
         mask_channels: Channels of the mask.
         channels: Channels of the image.
         size: Side in pixels, a power of two.
-        features: Channels of the outermost layers, 8-fold at most further in.
+        features: Channels of the outermost layers; at most 8-fold further in.
     """
 
     def __init__(
@@ -51,24 +51,24 @@ class Generator(nn.Module):
         self.inner = (4 * features, size >> depth, size >> depth)
         self.first = nn.Conv2d(mask_channels, widths[0], 4, 2, 1)
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 4, 2, 1, bias=False), build_norm(after))
-            for before, after in pairwise(widths)
+            nn.Sequential(nn.Conv2d(n_in, n_out, 4, 2, 1, bias=False), build_norm(n_out))
+            for n_in, n_out in pairwise(widths)
         )
         self.noise = nn.Linear(latent_dim, self.inner[0] * self.inner[1] * self.inner[2])
         self.ups = nn.ModuleList()
-        before = self.inner[0] + widths[-1]
+        n_in = self.inner[0] + widths[-1]
         for width in reversed(widths[:-1]):
             self.ups.append(
                 nn.Sequential(
-                    nn.ConvTranspose2d(before, width, 4, 2, 1, bias=False), build_norm(width)
+                    nn.ConvTranspose2d(n_in, width, 4, 2, 1, bias=False), build_norm(width)
                 )
             )
-            before = 2 * width
-        self.last = nn.ConvTranspose2d(before, channels, 4, 2, 1)
+            n_in = 2 * width
+        self.last = nn.ConvTranspose2d(n_in, channels, 4, 2, 1)
         normal_init(self)
 
     def forward(self, mask: Tensor, noise: Tensor) -> Tensor:
-        """Make an image for each mask.
+        """Generate an image for each mask.
 
         Args:
             mask: ``(B, mask_channels, S, S)`` in {-1, 1}.
@@ -83,14 +83,14 @@ class Generator(nn.Module):
         code = F.leaky_relu(self.noise(noise), 0.2).view(-1, *self.inner)
         x = torch.cat([code, skips.pop()], 1)
         for number, up in enumerate(self.ups):
-            # Leaky in the two innermost layers alone, as in the code.
+            # Leaky ReLU only in the two innermost layers, as in the code.
             active = F.leaky_relu(x, 0.2) if number < 2 else F.relu(x)
             x = torch.cat([up(active), skips.pop()], 1)
         return torch.tanh(self.last(F.relu(x)))
 
 
 class Discriminator(nn.Module):
-    """One logit for an image and its mask (figure 3).
+    """Discriminator: one logit for an image and its mask (figure 3).
 
     Args:
         in_channels: Channels of the image and the mask together.
@@ -103,10 +103,10 @@ class Discriminator(nn.Module):
         depth = count_halvings(size, DISCRIMINATOR_HALVINGS)
         widths = [features * 2**level for level in range(depth)]
         body: list[nn.Module] = [nn.Conv2d(in_channels, features, 4, 2, 1), nn.LeakyReLU(0.2)]
-        for before, after in pairwise(widths):
+        for n_in, n_out in pairwise(widths):
             body += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=False),
-                build_norm(after),
+                nn.Conv2d(n_in, n_out, 4, 2, 1, bias=False),
+                build_norm(n_out),
                 nn.LeakyReLU(0.2),
             ]
         inner = widths[-1] * (size >> depth) ** 2
@@ -114,5 +114,5 @@ class Discriminator(nn.Module):
         normal_init(self)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """``(B, C, S, S)`` and ``(B, M, S, S)`` to ``(B,)`` logits."""
+        """Map images ``(B, C, S, S)`` and masks ``(B, M, S, S)`` to logits ``(B,)``."""
         return cast(Tensor, self.body(torch.cat([image, mask], 1))).squeeze(1)

@@ -1,4 +1,4 @@
-"""MI-GAN's segmentation (Iqbal & Ali 2018): a U-Net that a discriminator corrects."""
+"""Segmentation of MI-GAN (Iqbal & Ali 2018): a U-Net trained with a discriminator."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from benchbed_mi_gan.segmentation_networks import build_discriminator, build_seg
 from benchbed_mi_gan.segmentation_settings import MIGANSegSettings
 
 DARK_LEVEL = 40 / 127.5 - 1
-"""Pixels that are no redder than this are no part of the retina (V-GAN's code: 40 of 255)."""
+"""Pixels whose red is at most this are outside the retina (V-GAN's code: 40 of 255)."""
 
 
 def normalize_z_score(image: Tensor, whole: Tensor | None = None) -> Tensor:
-    """Images with mean 0 and deviation 1 in each channel, over the pixels of the retina.
+    """Normalise each channel to mean 0 and standard deviation 1 over the retina.
 
-    The retina is what is redder than `DARK_LEVEL`, or all of an image that has no such pixel.
+    The retina are the pixels whose red exceeds `DARK_LEVEL`, or all pixels if there are none.
 
     Args:
         image: ``(B, C, H, W)`` in [-1, 1].
-        whole: The whole images, ``(B, C, ...)``, where `image` holds parts of them.
+        whole: The uncropped images, ``(B, C, ...)``, if `image` holds crops.
     """
     whole = image if whole is None else whole
     inside = (whole[:, :1] > DARK_LEVEL).float()
@@ -34,10 +34,10 @@ def normalize_z_score(image: Tensor, whole: Tensor | None = None) -> Tensor:
 
 
 class MIGANSeg(Method[MIGANSegSettings]):
-    """Vessels from pictures; G is the segmenter."""
+    """MI-GAN for segmentation: vessels from images; G is the segmenter."""
 
     def build(self, data: DataShape) -> None:
-        """G, and the D that the settings name."""
+        """Create G, and the D chosen by the settings."""
         s = self.settings
         self.generator = build_segmenter(data.channels, data.mask_channels, s.features)
         betas = (s.beta1, 0.999)
@@ -55,24 +55,24 @@ class MIGANSeg(Method[MIGANSegSettings]):
             )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One update of D by eq. 4, one of G by eq. 6 over lambda."""
+        """Update D by eq. 4, then G by eq. 6 divided by lambda."""
         del progress
         s = self.settings
         whole = recolour_batch(batch) if s.augment else batch
         batch = rotate_batch(whole, s.crop) if s.augment else crop_batch(whole, s.crop)
-        assert batch.mask is not None  # the spec says that it needs one
-        # Scored as parts of whole images, which is what is segmented.
-        image, truth = normalize_z_score(batch.image, whole.image), (batch.mask + 1) / 2
+        assert batch.mask is not None  # the spec requires masks
+        # Crops use the statistics of the whole image, as in `segment`.
+        image, target = normalize_z_score(batch.image, whole.image), (batch.mask + 1) / 2
         logits = self.generator(image)
-        segmentation = F.binary_cross_entropy_with_logits(logits, truth)
+        segmentation = F.binary_cross_entropy_with_logits(logits, target)
         if s.discriminator == "none":
             self.update_generator(segmentation)
             return {"segmentation": segmentation}
-        guess = logits.sigmoid()
-        real, fake = self.score_pairs(image, truth, guess.detach())
+        prediction = logits.sigmoid()
+        real, fake = self.score_pairs(image, target, prediction.detach())
         d_loss = bce_with_target(real, 1.0) + bce_with_target(fake, 0.0)
         self.update("discriminator", d_loss)
-        _, fake = self.score_pairs(image, truth, guess)
+        _, fake = self.score_pairs(image, target, prediction)
         adversarial = bce_with_target(fake, 1.0)
         self.update_generator(segmentation + s.adversarial_weight * adversarial)
         return {
@@ -82,21 +82,23 @@ class MIGANSeg(Method[MIGANSegSettings]):
         }
 
     def update_generator(self, loss: Tensor) -> None:
-        """A step of G, and of its average."""
+        """Update G and its EMA."""
         self.update("generator", loss)
         self.update_ema("generator")
 
-    def score_pairs(self, image: Tensor, truth: Tensor, guess: Tensor) -> tuple[Tensor, Tensor]:
-        """D(x, y) and D(x, G(x)), normalised together as in V-GAN's code.
+    def score_pairs(
+        self, image: Tensor, target: Tensor, prediction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return D(x, y) and D(x, G(x)), computed in one batch as in V-GAN's code.
 
-        Apart, batch normalisation would give both the same means and deviations, which are most
-        of what tells a binary mask from probabilities.
+        In two batches, batch normalisation would equalise the means and deviations, which are
+        most of the difference between a binary mask and probabilities.
         """
-        pairs = torch.cat([torch.cat([image, image]), torch.cat([truth, guess])], 1)
+        pairs = torch.cat([torch.cat([image, image]), torch.cat([target, prediction])], 1)
         real, fake = self.discriminator(pairs).chunk(2)
         return real, fake
 
     def segment(self, image: Tensor) -> Tensor:
-        """Probabilities of vessels, by the averaged G."""
+        """Return the vessel probabilities of the EMA G."""
         logits: Tensor = self.get_ema("generator")(normalize_z_score(image))
         return logits.sigmoid()

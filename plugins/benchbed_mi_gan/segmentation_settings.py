@@ -8,7 +8,7 @@ from benchbed import MethodSettings, setting
 
 
 class MIGANSegSettings(MethodSettings):
-    """Settings of MI-GAN's segmentation; what the paper does not say is V-GAN's."""
+    """Settings of MI-GAN's segmentation; values the paper does not give are V-GAN's."""
 
     batch_size: int = setting(
         1, help="Images per training step.", source="V-GAN's code", ge=1, le=4096
@@ -17,7 +17,7 @@ class MIGANSegSettings(MethodSettings):
         "image",
         help="Receptive field of the discriminator: pixel, patches of 61 or 537 px, or the "
         "whole image; none trains only the U-Net.",
-        source="table 1, whose best row this is",
+        source="table 1, best row",
     )
     features: int = setting(
         32,
@@ -59,7 +59,7 @@ class MIGANSegSettings(MethodSettings):
     average_decay: float = setting(
         0.995,
         help="EMA decay per step of the generator used for segmentation; 0 uses the last weights.",
-        source="in place of the generator that is best on images kept for validation",
+        source="replaces the paper's selection on validation images",
         ge=0,
         lt=1,
     )

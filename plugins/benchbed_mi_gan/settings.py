@@ -8,7 +8,7 @@ from benchbed import MethodSettings, setting
 
 
 class MIGANSettings(MethodSettings):
-    """Settings of MI-GAN; what the paper does not say is the code's of Zhao et al. 2017."""
+    """Settings of MI-GAN; values the paper does not give are from the code of Zhao et al. 2017."""
 
     batch_size: int = setting(
         1, help="Images per training step.", source="unstated; Zhao's code", ge=1, le=4096

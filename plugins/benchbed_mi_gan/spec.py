@@ -1,4 +1,4 @@
-"""MI-GAN, as declared to benchbed."""
+"""Method specs of MI-GAN."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from benchbed_mi_gan.synthesis_spec import MI_GAN
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """MI-GAN's two directions."""
+    """Return both directions of MI-GAN."""
     return [MI_GAN, MI_GAN_SEG]

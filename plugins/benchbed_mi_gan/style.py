@@ -1,4 +1,4 @@
-"""The style transfer variant of MI-GAN's loss (Iqbal & Ali 2018, eq. 7 to 11)."""
+"""Style transfer variant of MI-GAN's loss (Iqbal & Ali 2018, eq. 7 to 11)."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ VGG_LAYERS = {
     22: "relu4_2",
     29: "relu5_1",
 }
-"""Places in torchvision's VGG-19 of the layers that the losses look at."""
+"""Indices in torchvision's VGG-19 of the layers used by the losses."""
 
 CONTENT_LAYER = "relu4_2"
 STYLE_WEIGHT = 0.2
 """Weight of each of the five style layers."""
 
 INPUT_SCALE = 255 * 0.225
-"""How much larger the inputs of the Caffe network are, for which the losses' weights are meant."""
+"""Input scale of the Caffe network, for which the loss weights were chosen, over torchvision's."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_vgg_features(kind: str) -> nn.Sequential:
-    """VGG-19 up to relu5_1, fixed.
+    """Return VGG-19 up to relu5_1 with fixed weights.
 
     Args:
-        kind: ``"pretrained"``, or ``"random"``: weights of He et al. 2015 from a fixed seed.
+        kind: ``"pretrained"``, or ``"random"``: He et al. 2015 with a fixed seed.
 
     Raises:
-        BenchbedError: The trained weights are not here and cannot be downloaded.
+        BenchbedError: The pretrained weights are missing and cannot be downloaded.
     """
     from torchvision.models import vgg19
 
-    with torch.device("meta"):  # neither memory nor random numbers are spent on what is replaced
+    with torch.device("meta"):  # no memory or random numbers for weights that are replaced
         features: nn.Sequential = vgg19(weights=None, init_weights=False).features[:30]
     if kind == "pretrained":
         features.load_state_dict(_load_trained_weights(), strict=True, assign=True)
@@ -62,7 +62,7 @@ def load_vgg_features(kind: str) -> nn.Sequential:
                 nn.init.zeros_(layer.bias)
     for layer in features:
         if isinstance(layer, nn.ReLU):
-            layer.inplace = False  # what it is given may be looked at
+            layer.inplace = False  # its input may be one of the extracted features
     return features.requires_grad_(False).eval()
 
 
@@ -85,10 +85,10 @@ def _load_trained_weights() -> dict[str, Tensor]:
 
 
 class StyleLoss:
-    """L_ST, eq. 11; the network is made when it is first needed, and is no part of the method.
+    """L_ST, eq. 11. VGG-19 is created on first use and is not saved with the method.
 
     Args:
-        settings: The method's.
+        settings: Settings of the method.
     """
 
     def __init__(self, settings: MIGANSettings) -> None:
@@ -96,35 +96,37 @@ class StyleLoss:
         self.network: nn.Sequential | None = None
 
     def __call__(self, fake: Tensor, real: Tensor, fov: Tensor | None) -> tuple[Tensor, Losses]:
-        """Of made images against the real images of the same masks.
+        """Compare generated images with the real images of the same masks.
 
         Args:
             fake: ``(B, C, H, W)`` in [-1, 1].
             real: As `fake`; the target of both style and content.
-            fov: ``(B, 1, H, W)`` in {0, 1}: what lies outside counts as black; or None.
+            fov: ``(B, 1, H, W)`` in {0, 1}; pixels outside count as black. Optional.
 
         Returns:
-            The weighted sum, and the decimal logarithms of its three terms, which have no bound.
+            The weighted sum, and log10 of its three unbounded terms.
         """
         s = self.settings
         if fov is not None:
             fake, real = (fake + 1) * fov - 1, (real + 1) * fov - 1
         with torch.no_grad():
             target = self.extract_features(real)
-        made = self.extract_features(fake)
+        generated = self.extract_features(fake)
         style = sum(
             (
                 STYLE_WEIGHT
                 * self.compute_distance(
-                    self.compute_gram(made[name]), self.compute_gram(target[name]), made[name]
+                    self.compute_gram(generated[name]),
+                    self.compute_gram(target[name]),
+                    generated[name],
                 )
-                for name in made
+                for name in generated
                 if name != CONTENT_LAYER
             ),
             start=fake.new_zeros(()),
         )
         content = self.compute_distance(
-            made[CONTENT_LAYER], target[CONTENT_LAYER], made[CONTENT_LAYER]
+            generated[CONTENT_LAYER], target[CONTENT_LAYER], generated[CONTENT_LAYER]
         )
         variation = self.compute_variation(fake)
         total = s.content_weight * content + s.style_weight * style + s.variation_weight * variation
@@ -134,42 +136,42 @@ class StyleLoss:
         }
 
     def prepare_network(self, device: torch.device) -> nn.Sequential:
-        """The network on `device`, made if need be.
+        """Return the network on `device`; create it on the first call.
 
         Raises:
-            BenchbedError: As `load_vgg_features`.
+            BenchbedError: See `load_vgg_features`.
         """
         if self.network is None:
             self.network = load_vgg_features(self.settings.vgg).to(device)
         return self.network
 
     def extract_features(self, image: Tensor) -> dict[str, Tensor]:
-        """Of images in [-1, 1], by layer, in full float32."""
+        """Return the features of images in [-1, 1] by layer, in float32."""
         network = self.prepare_network(image.device)
         mean, deviation = (image.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
         found: dict[str, Tensor] = {}
         x = ((image.float() / 2 + 0.5).expand(-1, 3, -1, -1) - mean) / deviation
-        for place, layer in enumerate(network):
+        for index, layer in enumerate(network):
             x = layer(x)
-            if place in VGG_LAYERS:
-                found[VGG_LAYERS[place]] = INPUT_SCALE * x
+            if index in VGG_LAYERS:
+                found[VGG_LAYERS[index]] = INPUT_SCALE * x
         return found
 
     def compute_gram(self, features: Tensor) -> Tensor:
-        """Eq. 7, ``(B, C, H, W)`` to ``(B, C, C)``; for style_norm=zhao over H W C."""
+        """Return eq. 7, ``(B, C, H, W)`` to ``(B, C, C)``; divided by H W C for style_norm=zhao."""
         flat = features.flatten(2)
         gram = flat @ flat.transpose(1, 2)
         return gram / flat[0].numel() if self.settings.style_norm == "zhao" else gram
 
-    def compute_distance(self, made: Tensor, target: Tensor, features: Tensor) -> Tensor:
-        """Eq. 8 and 9, the mean over the batch; with style_norm=zhao the mean difference."""
+    def compute_distance(self, generated: Tensor, target: Tensor, features: Tensor) -> Tensor:
+        """Return eq. 8 and 9, batch mean; the mean absolute difference for style_norm=zhao."""
         if self.settings.style_norm == "zhao":
-            return (made - target).abs().mean()
+            return (generated - target).abs().mean()
         height, width = features.shape[-2:]
-        return (made - target).square().flatten(1).sum(1).mean() / (height * width)
+        return (generated - target).square().flatten(1).sum(1).mean() / (height * width)
 
     def compute_variation(self, image: Tensor) -> Tensor:
-        """Eq. 10, the mean over the batch; with style_norm=zhao mean absolute differences."""
+        """Return eq. 10, batch mean; mean absolute differences for style_norm=zhao."""
         steps = (image.diff(dim=-1), image.diff(dim=-2))
         if self.settings.style_norm == "zhao":
             return steps[0].abs().mean() + steps[1].abs().mean()

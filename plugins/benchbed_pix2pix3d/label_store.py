@@ -1,4 +1,4 @@
-"""Label maps of the training data, kept with the weights to make pairs from."""
+"""Training label maps saved with the weights, to make pairs from."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from torch import Tensor, nn
 from benchbed_pix2pix3d.surgery import Codes, LabelMap
 
 BRAIN_BIT = 0x80
-"""The bit of a stored byte that is set inside the brain; the others are the code."""
+"""Bit of a stored byte that is set inside the brain; the other bits are the code."""
 
 
 class LabelStore(nn.Module):
-    """The first label maps that training shows, on the CPU, a byte a voxel.
+    """Store of the first training label maps, on the CPU, one byte per voxel.
 
-    The harness shows the cases of every pass in an order drawn from the run's seed: so the first
-    `places` are a random choice of the training cases, each once as long as there are enough.
+    Cases are shuffled by the seed of the run, so the first `capacity` label maps are a random
+    subset of the training cases, without repetition if there are enough.
 
     Args:
-        places: Most label maps that are kept.
-        first: The first code that is tumour.
-        *shape: Of one label map, ``(D, H, W)``.
+        capacity: Maximum number of label maps.
+        first: First code that is tumour.
+        *shape: Shape of one label map, ``(D, H, W)``.
     """
 
     maps: Tensor
     sick: Tensor
     seen: Tensor
 
-    def __init__(self, places: int, first: int, *shape: int) -> None:
+    def __init__(self, capacity: int, first: int, *shape: int) -> None:
         super().__init__()
         self.first = first
-        self.register_buffer("maps", torch.zeros(places, *shape, dtype=torch.uint8))
-        self.register_buffer("sick", torch.zeros(places, dtype=torch.bool))
+        self.register_buffer("maps", torch.zeros(capacity, *shape, dtype=torch.uint8))
+        self.register_buffer("sick", torch.zeros(capacity, dtype=torch.bool))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def __len__(self) -> int:
         return int(self.seen)
 
     def add(self, codes: Tensor, brain: Tensor) -> None:
-        """Keep label maps while there is room.
+        """Store label maps until the store is full.
 
         Args:
             codes: ``(B, D, H, W)`` uint8.
-            brain: Where a tumour may be, bool ``(B, D, H, W)``.
+            brain: Possible positions of a tumour, bool ``(B, D, H, W)``.
         """
         start, room = len(self), len(self.maps) - len(self)
         if room == 0:
             return
-        kept = slice(start, start + len(codes[:room]))
-        self.maps[kept] = (codes[:room] | (brain[:room] * BRAIN_BIT).to(torch.uint8)).cpu()
-        self.sick[kept] = (codes[:room] >= self.first).flatten(1).any(1).cpu()
+        added = slice(start, start + len(codes[:room]))
+        self.maps[added] = (codes[:room] | (brain[:room] * BRAIN_BIT).to(torch.uint8)).cpu()
+        self.sick[added] = (codes[:room] >= self.first).flatten(1).any(1).cpu()
         self.seen += len(codes[:room])
 
     def list_indices(self, *, sick: bool) -> npt.NDArray[np.int64]:
-        """The places of those that have a tumour, or of those that have none."""
+        """Return the indices of label maps with a tumour, or of those without."""
         return np.flatnonzero(self.sick[: len(self)].numpy() == sick)
 
-    def __getitem__(self, place: int) -> LabelMap:
-        stored = self.maps[place].numpy()
+    def __getitem__(self, index: int) -> LabelMap:
+        stored = self.maps[index].numpy()
         codes: Codes = stored & np.uint8(BRAIN_BIT - 1)
         return LabelMap(codes, stored >= BRAIN_BIT, self.first)

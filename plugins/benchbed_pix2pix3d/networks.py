@@ -1,4 +1,4 @@
-"""Generator and discriminator of pix2pix (Isola et al. 2017) for volumes that are no cubes."""
+"""Generator and discriminator of pix2pix (Isola et al. 2017) for non-cubic volumes."""
 
 from __future__ import annotations
 
@@ -14,71 +14,70 @@ from benchbed.nn import normal_init
 from benchbed_pix2pix3d.shapes import PaddedFrame, Triple, compute_strides
 
 DROPOUT_LAYERS = 3
-"""Decoder layers, from the innermost outwards, that have dropout."""
+"""Number of decoder layers with dropout, counted from the innermost."""
 
 STRIDED_LAYERS = 3
-"""Layers of D with a stride: its patches have 70 voxels then."""
+"""Number of strided layers of D, which give patches of 70 voxels."""
 
 MIN_LENGTH = 4
-"""Length at which D leaves an axis as it is: the layers that follow take two voxels away."""
+"""D halves axes longer than this; the layers that follow remove two voxels."""
 
 
 def build_norm(channels: int) -> nn.InstanceNorm3d:
-    """Batch normalisation of batches of one: each volume by itself, test time included."""
+    """Return normalisation of each volume separately, at test time too."""
     return nn.InstanceNorm3d(channels, affine=True)
 
 
 class DownConv(nn.Sequential):
-    """A convolution of 4 x 4 x 4 with stride 2, or 1 along axes that keep their length."""
+    """Convolution of 4 x 4 x 4 with stride 2, or 1 on axes that keep their length."""
 
-    def __init__(self, before: int, after: int, stride: Triple, *, bias: bool) -> None:
-        # An even kernel with stride 1 keeps a length with one voxel before and two after.
+    def __init__(self, in_channels: int, out_channels: int, stride: Triple, *, bias: bool) -> None:
+        # An even kernel with stride 1 keeps the length with one voxel before and two after.
         pads = [n for step in reversed(stride) for n in ((1, 1) if step == 2 else (1, 2))]
         super().__init__(
             nn.ConstantPad3d(cast(tuple[int, int, int, int, int, int], tuple(pads)), 0.0),
-            nn.Conv3d(before, after, 4, stride, bias=bias),
+            nn.Conv3d(in_channels, out_channels, 4, stride, bias=bias),
         )
 
 
 class UpConv(nn.Module):
-    """The transposed convolution that leads back from `DownConv`."""
+    """Transposed convolution that reverses `DownConv`."""
 
-    def __init__(self, before: int, after: int, stride: Triple, *, bias: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: Triple, *, bias: bool) -> None:
         super().__init__()
         self.stride = stride
-        self.conv = nn.ConvTranspose3d(before, after, 4, stride, 1, bias=bias)
+        self.conv = nn.ConvTranspose3d(in_channels, out_channels, 4, stride, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, before, D, H, W)`` to ``(B, after, ...)``, each length times its stride."""
+        """Map ``(B, in_channels, D, H, W)`` to ``(B, out_channels, ...)``, scaled by the stride."""
         lengths = zip(x.shape[2:], self.stride, strict=True)
         depth, height, width = (length * step for length, step in lengths)
         return cast(Tensor, self.conv(x))[..., :depth, :height, :width]
 
 
 class PersistentDropout(nn.Dropout):
-    """Dropout that stays on in evaluation mode: the noise of pix2pix."""
+    """Dropout that stays active in evaluation mode: the noise of pix2pix."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop values, whatever the mode."""
+        """Apply dropout in both modes."""
         return F.dropout(x, self.p, training=True)
 
 
 class Generator(nn.Module):
     """U-Net generator of pix2pix (Isola et al. 2017, section 6.1.1) for volumes.
 
-    Volumes are padded to powers of two. Every layer halves each axis that is still longer than
-    one voxel, until one voxel is left: for 64 x 128 x 128 six layers with strides 2, 2, 2 and one
-    with 1, 2, 2. Transposed convolutions lead back, each given the encoder's output of its size
-    too. No normalisation in the first layer, in the innermost one, where it would leave nothing
-    of a single voxel, and in the last.
+    Volumes are padded to powers of two. Every layer halves each axis longer than one voxel, down
+    to one voxel: for 64 x 128 x 128 six layers with strides 2, 2, 2 and one with 1, 2, 2.
+    Transposed convolutions with skip connections lead back. The first, the innermost (a single
+    voxel) and the last layer are not normalised.
 
     Args:
-        empty: What each channel of the input has where there is nothing.
+        empty: Background value of each input channel.
         out_channels: Channels of the output.
         spatial: ``(D, H, W)`` of both.
-        features: Channels of the outermost layer, doubled with every layer, 8-fold at most.
-        dropout: Probability of dropout in the three innermost decoder layers.
-        lasting: Whether dropout stays on in evaluation mode.
+        features: Channels of the outermost layer, doubled with every layer, at most 8-fold.
+        dropout: Dropout probability of the three innermost decoder layers.
+        lasting: Whether dropout stays active in evaluation mode.
     """
 
     def __init__(
@@ -97,19 +96,19 @@ class Generator(nn.Module):
         innermost = len(steps) - 1
         widths = [features * min(2**level, 8) for level in range(len(steps))]
         self.downs = nn.ModuleList()
-        for level, (before, after) in enumerate(pairwise([len(empty), *widths])):
-            down = DownConv(before, after, steps[level], bias=False)
+        for level, (n_in, n_out) in enumerate(pairwise([len(empty), *widths])):
+            down = DownConv(n_in, n_out, steps[level], bias=False)
             bare = level in (0, innermost)
-            self.downs.append(down if bare else nn.Sequential(down, build_norm(after)))
+            self.downs.append(down if bare else nn.Sequential(down, build_norm(n_out)))
         drop = PersistentDropout if lasting else nn.Dropout
         self.ups = nn.ModuleList()
         for level in range(innermost, 0, -1):
-            before, after = widths[level] * (1 if level == innermost else 2), widths[level - 1]
+            n_in, n_out = widths[level] * (1 if level == innermost else 2), widths[level - 1]
             drops = dropout > 0 and innermost - level < DROPOUT_LAYERS
             self.ups.append(
                 nn.Sequential(
-                    UpConv(before, after, steps[level], bias=False),
-                    build_norm(after),
+                    UpConv(n_in, n_out, steps[level], bias=False),
+                    build_norm(n_out),
                     drop(dropout) if drops else nn.Identity(),
                 )
             )
@@ -135,14 +134,14 @@ class Generator(nn.Module):
 
 
 class Float32Conv3d(nn.Conv3d):
-    """A convolution that a CPU computes in float32, under autocast too.
+    """Convolution that a CPU computes in float32, even under autocast.
 
-    On processors that multiply bfloat16 in AVX-512, torch 2.15 finds the gradient of the weights
-    from memory that nobody wrote where the maps are as small as 3 voxels: now and then it is NaN.
+    On processors with bfloat16 in AVX-512, torch 2.15 computes the weight gradient from
+    uninitialised memory for maps as small as 3 voxels, which is sometimes NaN.
     """
 
     def forward(self, volume: Tensor) -> Tensor:
-        """``(B, C, D, H, W)`` in any precision to the same in the layer's channels."""
+        """Apply the convolution to ``(B, C, D, H, W)`` in any precision."""
         if volume.device.type != "cpu":
             return super().forward(volume)
         with torch.autocast("cpu", enabled=False):
@@ -150,15 +149,15 @@ class Float32Conv3d(nn.Conv3d):
 
 
 class Discriminator(nn.Module):
-    """One logit for every patch of a volume and its condition (Isola et al. 2017, 6.1.2).
+    """Discriminator: one logit per patch of a volume and its condition (Isola et al. 2017, 6.1.2).
 
-    Volumes are padded as in the generator. Three layers with stride 2, of which each halves the
-    axes that are still longer than 4 voxels, then two with stride 1.
+    Volumes are padded as in the generator. Three layers with stride 2 halve the axes longer than
+    4 voxels, then two follow with stride 1.
 
     Args:
-        empty: What each channel of the condition, then of the volume, has where there is nothing.
+        empty: Background value of each channel of the condition, then of the volume.
         spatial: ``(D, H, W)``.
-        features: Channels of the first layer, doubled with every layer, 8-fold at most.
+        features: Channels of the first layer, doubled with every layer, at most 8-fold.
     """
 
     def __init__(self, empty: Sequence[float], spatial: Sequence[int], features: int) -> None:
@@ -170,10 +169,10 @@ class Discriminator(nn.Module):
             DownConv(len(empty), features, first, bias=True),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for (before, after), stride in zip(pairwise(widths), later, strict=True):
+        for (in_channels, out_channels), stride in zip(pairwise(widths), later, strict=True):
             body += [
-                DownConv(before, after, stride, bias=False),
-                build_norm(after),
+                DownConv(in_channels, out_channels, stride, bias=False),
+                build_norm(out_channels),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         wide = 2 * widths[-1]
@@ -187,5 +186,5 @@ class Discriminator(nn.Module):
         normal_init(self)
 
     def forward(self, condition: Tensor, volume: Tensor) -> Tensor:
-        """``(B, C1, D, H, W)`` and ``(B, C2, D, H, W)`` to logits ``(B, 1, d, h, w)``."""
+        """Map ``(B, C1, D, H, W)`` and ``(B, C2, D, H, W)`` to logits ``(B, 1, d, h, w)``."""
         return cast(Tensor, self.body(self.frame.pad_volume(torch.cat([condition, volume], 1))))

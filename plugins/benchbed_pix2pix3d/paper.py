@@ -1,4 +1,4 @@
-"""The paper that both methods are from."""
+"""Paper of both methods."""
 
 from benchbed import Paper
 

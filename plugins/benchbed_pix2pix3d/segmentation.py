@@ -12,21 +12,21 @@ from benchbed_pix2pix3d.translation import TranslationMethod
 
 
 class Pix2Pix3DSeg(TranslationMethod[SegmentationSettings]):
-    """From MRI to label maps, of tissue or of tumour: whatever the masks hold."""
+    """Pix2pix from MRI to label maps of tissue or tumour."""
 
     def build(self, data: DataShape) -> None:
-        """The networks; G draws the background as a class of its own."""
+        """Create the networks; G has an output channel for the background."""
         self.build_networks(
             [-1.0] * data.channels, make_empty_labels(data.mask_channels), data.spatial
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One update of D and of G."""
+        """Update D, then G."""
         del progress
         batch = augment_volumes(batch) if self.settings.augment else batch
-        assert batch.mask is not None  # the spec says that it needs one
+        assert batch.mask is not None  # the spec requires masks
         return self.step_translation(batch.image, to_one_hot(batch.mask))
 
     def segment(self, image: Tensor) -> Tensor:
-        """Probabilities whose sum exceeds 1/2 where the largest of G's channels is a class."""
+        """Return probabilities whose sum exceeds 1/2 where the largest channel of G is a class."""
         return to_probabilities(self.generator(image))

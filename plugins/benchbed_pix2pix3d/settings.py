@@ -1,14 +1,14 @@
-"""Settings of both directions."""
+"""Settings of pix2pix for volumes, in both directions."""
 
 from __future__ import annotations
 
 from benchbed import MethodSettings, setting
 
-COURSE_SOURCE = "unstated; a TensorFlow version of the paper's network that was taught in a course"
+COURSE_SOURCE = "unstated; a TensorFlow version of the paper's network from a course"
 
 
 class TranslationSettings(MethodSettings):
-    """What both directions share; what the paper does not say is pix2pix's or the course's."""
+    """Settings of both directions; values the paper does not give are pix2pix's or the course's."""
 
     batch_size: int = setting(
         1, help="Volumes per training step.", source=COURSE_SOURCE, ge=1, le=4096
@@ -56,7 +56,7 @@ class TranslationSettings(MethodSettings):
 
 
 class SynthesisSettings(TranslationSettings):
-    """Settings of the direction from label maps to MRI."""
+    """Settings of synthesis, from label maps to MRI."""
 
     stored_maps: int = setting(
         256,
@@ -76,7 +76,7 @@ class SynthesisSettings(TranslationSettings):
         True,
         help="Shift, enlarge, shrink or transplant tumours in pairs and samples. Otherwise "
         "label maps are used unchanged.",
-        source="section 3.1; figure 3, rows 3 to 6, else row 2",
+        source="section 3.1; figure 3, rows 3 to 6, or row 2 if disabled",
     )
     largest_shift: float = setting(
         10.0,
@@ -94,7 +94,7 @@ class SynthesisSettings(TranslationSettings):
 
 
 class SegmentationSettings(TranslationSettings):
-    """Settings of the direction from MRI to label maps."""
+    """Settings of segmentation, from MRI to label maps."""
 
     augment: bool = setting(
         True,

@@ -1,4 +1,4 @@
-"""Lengths that can be halved until nothing is left to halve."""
+"""Padding of volumes to powers of two, and the strides that reduce them."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ Triple = tuple[int, int, int]
 
 
 def pad_shape(spatial: Sequence[int]) -> Triple:
-    """Each of three lengths as the next power of two."""
+    """Round three lengths up to powers of two."""
     depth, height, width = (1 << (length - 1).bit_length() for length in spatial)
     return depth, height, width
 
 
 def compute_strides(shape: Triple, shortest: int = 1, layers: int | None = None) -> list[Triple]:
-    """The strides of successive layers: each halves the axes that are longer than `shortest`.
+    """Compute the strides of successive layers, which halve the axes longer than `shortest`.
 
     Args:
         shape: Lengths, powers of two.
-        shortest: Length at which an axis is left as it is.
-        layers: Number of layers; as many as it takes where it is None.
+        shortest: Length from which an axis is halved no further.
+        layers: Number of layers; None for as many as needed.
     """
     depth, height, width = shape
     if layers is None:
         layers = (max(shape) // shortest).bit_length() - 1
-    found: list[Triple] = []
+    steps: list[Triple] = []
     for _ in range(layers):
         z, y, x = (2 if length > shortest else 1 for length in (depth, height, width))
         depth, height, width = depth // z, height // y, width // x
-        found.append((z, y, x))
-    return found
+        steps.append((z, y, x))
+    return steps
 
 
 class PaddedFrame(nn.Module):
-    """Brings volumes to lengths that are powers of two, and cuts them back.
+    """Padding of volumes to powers of two, and the reverse crop.
 
     Args:
-        spatial: The true lengths ``(D, H, W)``.
-        empty: What each channel has where there is nothing.
+        spatial: Original lengths ``(D, H, W)``.
+        empty: Background value of each channel.
     """
 
     empty: Tensor
@@ -56,12 +56,12 @@ class PaddedFrame(nn.Module):
         self.register_buffer("empty", values, persistent=False)
 
     def pad_volume(self, volume: Tensor) -> Tensor:
-        """``(B, C, D, H, W)`` in the middle of nothing."""
+        """Pad ``(B, C, D, H, W)`` with background on all sides."""
         if not any(self.pads):
             return volume
         return F.pad(volume - self.empty, self.pads) + self.empty
 
     def crop_volume(self, volume: Tensor) -> Tensor:
-        """The reverse of `pad`, for any number of channels."""
+        """Reverse `pad_volume`, for any number of channels."""
         depth, height, width = self.kept
         return volume[..., depth, height, width]

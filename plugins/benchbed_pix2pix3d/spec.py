@@ -1,4 +1,4 @@
-"""Pix2pix for volumes, as declared to benchbed."""
+"""Method specs of pix2pix for volumes."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from benchbed_pix2pix3d.synthesis_spec import PIX2PIX_3D
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """Both directions."""
+    """Return both directions."""
     return [PIX2PIX_3D, PIX2PIX_3D_SEG]

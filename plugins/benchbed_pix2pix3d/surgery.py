@@ -1,8 +1,8 @@
-"""Tumours moved, enlarged, shrunk and transplanted in label maps (Shin et al. 2018, section 3.1).
+"""Alteration of tumours in label maps: moved, resized, transplanted (Shin et al. 2018, 3.1).
 
-Label maps are codes: 0 is background, and of the classes 1 to K the last ones are the tumour, those
-before them tissue, if there is any. What a tumour uncovers becomes the nearest tissue, or
-background where there is no tissue; what would lie outside the brain is dropped.
+Label maps are codes: 0 is background; of the classes 1 to K the last ones are tumour and the
+others, if any, tissue. Uncovered voxels become the nearest tissue, or background if there is no
+tissue; tumour outside the brain is dropped.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Bools = npt.NDArray[np.bool_]
 Alteration = Literal["shift", "enlarge", "shrink", "transplant"]
 
 SINGLE_CASE_ALTERATIONS: tuple[Alteration, ...] = ("shift", "enlarge", "shrink")
-"""What takes one label map; a transplant takes two."""
+"""Alterations of a single label map; a transplant takes two."""
 
 REFERENCE_SIZE = 128
-"""The in-plane size in pixels that a largest shift is meant for."""
+"""In-plane size in pixels to which the maximum shift refers."""
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The labels of one volume.
+    """Labels of one volume.
 
     Attributes:
         codes: ``(D, H, W)`` uint8.
-        brain: Where a tumour may be, bool ``(D, H, W)``.
-        first: The first code that is tumour; all from it on are.
+        brain: Possible positions of a tumour, bool ``(D, H, W)``.
+        first: First tumour code; all higher codes are tumour too.
     """
 
     codes: Codes
@@ -43,35 +43,35 @@ class LabelMap:
 
     @property
     def tumour(self) -> Codes:
-        """The codes of the tumour, 0 elsewhere."""
+        """Codes of the tumour, 0 elsewhere."""
         return np.where(self.codes >= self.first, self.codes, 0).astype(np.uint8)
 
     def remove_tumour(self) -> Codes:
-        """The codes without the tumour: where it was there is the nearest tissue."""
-        sick = self.codes >= self.first
-        tissue = np.where(sick, 0, self.codes).astype(np.uint8)
-        if not sick.any() or not tissue.any():
+        """Return the codes with the tumour replaced by the nearest tissue."""
+        is_tumour = self.codes >= self.first
+        tissue = np.where(is_tumour, 0, self.codes).astype(np.uint8)
+        if not is_tumour.any() or not tissue.any():
             return tissue
         nearest = ndimage.distance_transform_edt(
             tissue == 0, return_distances=False, return_indices=True
         )
-        return np.where(sick, tissue[tuple(nearest)], tissue).astype(np.uint8)
+        return np.where(is_tumour, tissue[tuple(nearest)], tissue).astype(np.uint8)
 
     def replace_tumour(self, tumour: Codes) -> Codes:
-        """The codes with another tumour, as far as it lies in the brain, in place of its own.
+        """Return the codes with another tumour, restricted to the brain, instead of its own.
 
         Args:
-            tumour: Codes ``(D, H, W)``, 0 where there is none.
+            tumour: Codes ``(D, H, W)``, 0 outside the tumour.
         """
         return np.where((tumour > 0) & self.brain, tumour, self.remove_tumour()).astype(np.uint8)
 
 
 def shift_tumour(case: LabelMap, offset: Sequence[int]) -> Codes:
-    """The tumour elsewhere.
+    """Shift the tumour.
 
     Args:
-        case: A label map.
-        offset: Voxels towards larger indices, along each axis.
+        case: Label map.
+        offset: Offset in voxels on each axis.
     """
     where = [
         np.arange(length) - step for length, step in zip(case.codes.shape, offset, strict=True)
@@ -80,11 +80,11 @@ def shift_tumour(case: LabelMap, offset: Sequence[int]) -> Codes:
 
 
 def scale_tumour(case: LabelMap, factor: float) -> Codes:
-    """The tumour larger or smaller about its centroid, by the nearest neighbour.
+    """Scale the tumour about its centroid, by nearest-neighbour interpolation.
 
     Args:
-        case: A label map with a tumour.
-        factor: Of its extent along each axis, > 0.
+        case: Label map with a tumour.
+        factor: Scale factor of each axis, > 0.
     """
     centre = np.argwhere(case.tumour > 0).mean(0)
     where = [
@@ -95,7 +95,7 @@ def scale_tumour(case: LabelMap, factor: float) -> Codes:
 
 
 def transplant_tumour(donor: LabelMap, host: LabelMap) -> Codes:
-    """The tumour of `donor` at the same place in the brain of `host`, which has none."""
+    """Place the tumour of `donor` at the same position in the brain of `host`."""
     return host.replace_tumour(donor.tumour)
 
 
@@ -107,17 +107,17 @@ def alter_tumour(
     largest_shift: float,
     largest_scaling: float,
 ) -> Codes:
-    """One label map, altered at random.
+    """Alter the tumour of a label map at random.
 
     Args:
-        case: A label map.
+        case: Label map.
         how: One of `SINGLE_CASE_ALTERATIONS`.
-        rng: Source of chance.
-        largest_shift: Along each axis, in voxels of a volume of 128 px.
-        largest_scaling: Largest change of the extent, as a share of it.
+        rng: Random generator.
+        largest_shift: Maximum shift per axis, in voxels of a volume of 128 px.
+        largest_scaling: Maximum relative change of the extent.
 
     Returns:
-        Codes; those of `case` where it has no tumour or would lose it altogether.
+        Codes; those of `case` if it has no tumour or would lose it entirely.
     """
     if not case.tumour.any():
         return case.codes
@@ -131,9 +131,9 @@ def alter_tumour(
 
 
 def _gather_tumour(tumour: Codes, where: Sequence[npt.NDArray[np.intp]]) -> Codes:
-    """The tumour at the rows, columns and slices `where`; nothing outside of the volume."""
+    """Gather the tumour at the rows, columns and slices `where`; 0 outside the volume."""
     inside = [(w >= 0) & (w < n) for w, n in zip(where, tumour.shape, strict=True)]
-    known = [w[there] for w, there in zip(where, inside, strict=True)]
-    found = np.zeros_like(tumour)
-    found[np.ix_(*inside)] = tumour[np.ix_(*known)]
-    return found
+    source = [w[there] for w, there in zip(where, inside, strict=True)]
+    moved = np.zeros_like(tumour)
+    moved[np.ix_(*inside)] = tumour[np.ix_(*source)]
+    return moved

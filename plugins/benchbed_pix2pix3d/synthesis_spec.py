@@ -1,4 +1,4 @@
-"""Pix2pix from label maps to MRI, as declared to benchbed."""
+"""Method spec of pix2pix from label maps to MRI."""
 
 from benchbed import Deviation, MethodSpec
 from benchbed_pix2pix3d.common_deviations import COMMON_DEVIATIONS
@@ -16,7 +16,7 @@ PIX2PIX_3D = MethodSpec(
     required_inputs=frozenset({"mask"}),
     presets={"quick": {"features": 16, "discriminator_features": 8, "learning_rate": 1e-3}},
     equations=(
-        ("figure 1 b", "G: labels y -> MRI x, one channel a sequence; D: (y, x) real or made?"),
+        ("figure 1 b", "G: labels y -> MRI x, one channel per sequence; D: (y, x) real or fake?"),
         ("discriminator, pix2pix eq. 1", "max_D  E[log D(y, x)] + E[log(1 - D(y, G(y)))]"),
         ("generator, pix2pix eq. 1 and 3", "min_G  -E[log D(y, G(y))] + 100 E[|x - G(y)|_1]"),
         (
@@ -28,51 +28,46 @@ PIX2PIX_3D = MethodSpec(
         *COMMON_DEVIATIONS,
         Deviation(
             paper="the encoding of labels is not given",
-            implementation=(
-                "one-hot with a channel for the background, in {-1, 1}; tumour overrides tissue"
-            ),
+            implementation="one-hot with a channel for the background, in {-1, 1}; tumour "
+            "overrides tissue",
             reason="classes have no order",
         ),
         Deviation(
             paper="tumours are shifted, enlarged, shrunk, or placed on tumour-free brains; no "
             "ranges",
             implementation="the last three classes (tumour_classes) are tumour; a random one of "
-            "the four; "
-            "shifts uniform within 10 voxels at 128 px along each "
-            "axis, factors of 0.75 to 1.25 about the centroid, nearest neighbour; transplants "
-            "where training showed a case without tumour",
-            reason="chosen; a tumour moves within a hemisphere",
+            "the four; shifts uniform within 10 voxels at 128 px per axis, factors of 0.75 to 1.25 "
+            "about the centroid, nearest neighbour; transplants if a training case has no tumour",
+            reason="chosen; tumours stay within a hemisphere",
         ),
         Deviation(
-            paper="what a tumour uncovers, and a tumour that leaves the brain, are not mentioned",
-            implementation="the nearest tissue is uncovered; what is outside the brain is "
-            "dropped; a tumour "
-            "that would be lost stays as it was",
-            reason="every pair keeps valid labels",
+            paper="uncovered voxels, and tumours outside the brain, are not mentioned",
+            implementation="uncovered voxels get the nearest tissue; tumour outside the brain is "
+            "dropped; a tumour that would be lost entirely is not altered",
+            reason="all pairs have valid labels",
         ),
         Deviation(
             paper="tissue labels come from a segmentation network trained on ADNI",
-            implementation="from the masks; where they hold none, the brain is what has a label "
-            "or exceeds "
-            "-0.99 in any sequence, and a tumour uncovers background",
-            reason="a method is given masks and does not ask whence they come",
+            implementation="from the masks; if they have none, the brain is what has a label or "
+            "exceeds -0.99 in any sequence, and a tumour uncovers background",
+            reason="the method does not depend on the origin of the masks",
         ),
         Deviation(
-            paper="pictures are made from given labels",
-            implementation="samples and pairs take the first 256 (stored_maps) label maps that "
-            "training "
-            "showed, in the order of the run's seed",
-            reason="tasks that draw samples give no labels; all that is stored was trained on",
+            paper="images are generated from given labels",
+            implementation="samples and pairs use the first 256 (stored_maps) training label maps, "
+            "in the order of the run's seed",
+            reason="sampling tasks provide no labels; only training label maps are stored",
         ),
         Deviation(
-            paper="T1 is learned from ADNI and BRATS, the other sequences from BRATS alone",
-            implementation="all sequences from the data set of the run",
-            reason="a run has one data set",
+            paper="T1 is learned from ADNI and BRATS, the other sequences only from BRATS",
+            implementation="all sequences from the dataset of the run",
+            reason="a run has one dataset",
         ),
         Deviation(
-            paper="width and step size unstated (above: 32 channels in G, 64 in D, 2e-4)",
-            implementation="preset quick: 16 in G, a factor of 2 narrower, 8 in D, of 8, and 1e-3",
-            reason="minutes on two CPU cores; narrow networks need, and bear, larger steps",
+            paper="widths and learning rate unstated (above: 32 channels in G, 64 in D, 2e-4)",
+            implementation="preset quick: 16 in G, 8 in D, 1e-3",
+            reason="minutes on two CPU cores; narrow networks need and tolerate a higher learning "
+            "rate",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""What both directions share: pix2pix's networks, losses and updates for volumes."""
+"""Base of both directions: pix2pix's networks, losses and updates for volumes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ SettingsT = TypeVar("SettingsT", bound=TranslationSettings)
 
 
 class TranslationMethod(Method[SettingsT]):
-    """From a volume to another one of the same case (Isola et al. 2017)."""
+    """Translation of a volume to another one of the same case (Isola et al. 2017)."""
 
     def build_networks(
         self, source: Sequence[float], target: Sequence[float], spatial: Sequence[int]
     ) -> None:
-        """G, D and their optimisers.
+        """Create G, D and their optimisers.
 
         Args:
-            source: What each channel of the source has where there is nothing.
-            target: Likewise of the target.
+            source: Background value of each source channel.
+            target: Background value of each target channel.
             spatial: ``(D, H, W)``.
         """
         s = self.settings
@@ -46,7 +46,7 @@ class TranslationMethod(Method[SettingsT]):
         )
 
     def step_translation(self, source: Tensor, target: Tensor) -> Losses:
-        """One update of D and one of G, by eq. 4 of pix2pix, from one output of G."""
+        """Update D, then G, by eq. 4 of pix2pix, from one output of G."""
         fake = self.generator(source)
         d_loss = bce_with_target(self.discriminator(source, target), 1.0) + bce_with_target(
             self.discriminator(source, fake.detach()), 0.0

@@ -1,4 +1,4 @@
-"""The field of view of a fundus photograph that comes without one."""
+"""Field of view detection for fundus photographs without a mask."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 REFERENCE_HEIGHT = 600
-"""Height in pixels of the pictures for which the filter's width was chosen."""
+"""Image height in pixels for which the width of the filter was chosen."""
 
 DARK_LEVEL = 40
 MIN_SHARE = 0.2
 
 
 def detect_fov(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """The lit part of a fundus photograph.
+    """Detect the lit part of a fundus photograph.
 
-    The brightest channel is smoothed (Gaussian of 2 px at 600 px height) and what is above 40 is
-    kept; of it the largest connected part, with its holes filled. A picture so dark that less than
-    a fifth of it would remain is split by Otsu's threshold instead. Against the masks that DRIVE
-    ships, the overlap (intersection over union) is 0.98 on average.
+    The brightest channel is smoothed (Gaussian of 2 px at 600 px height) and thresholded at 40;
+    of the result, the largest connected part is used, with holes filled. An image so dark that
+    less than a fifth of it would remain is thresholded by Otsu's method instead. The mean
+    intersection over union with the masks of DRIVE is 0.98.
 
     Args:
         image: ``(H, W, 3)`` in [0, 255].
 
     Returns:
-        ``(H, W)``; all True where nothing stands out.
+        ``(H, W)``; all True if nothing exceeds the threshold.
     """
     brightest = image.max(axis=2).astype(np.float32)
     sigma = 2.0 * max(image.shape[0], 1) / REFERENCE_HEIGHT

@@ -1,4 +1,4 @@
-"""Official layouts of retinal data sets, and their splits."""
+"""Official layouts and splits of retinal datasets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRIVE_LAYOUT = Layout(
                                              DRIVE/test/mask/01_test_mask.gif""",
 )
 
-# No official split; the usual one takes the first 20 images (children 01 to 10) for training.
+# No official split; the usual one trains on the first 20 images (children 01 to 10).
 _CHASE_TRAIN = tuple(f"{child:02d}{eye}" for child in range(1, 11) for eye in "LR")
 _CHASE_TEST = tuple(f"{child:02d}{eye}" for child in range(11, 15) for eye in "LR")
 
@@ -47,9 +47,9 @@ CHASEDB1_LAYOUT = Layout(
   CHASEDB1/Image_01L.jpg  Image_01L_1stHO.png  Image_01L_2ndHO.png  ...  Image_14R_2ndHO.png""",
 )
 
-# The 20 labelled pictures. There is no official split: the literature leaves one out, or trains on
-# the first ten and tests on the last ten. The latter is fixed and asks for one training instead of
-# twenty. Which pictures show the same person is not told.
+# The 20 labelled images. There is no official split: papers use leave-one-out, or train on the
+# first ten and test on the last ten. The latter is used here: it is fixed and needs one training
+# instead of twenty. Patients are unknown.
 _STARE_TRAIN = tuple(f"im{n:04d}" for n in (1, 2, 3, 4, 5, 44, 77, 81, 82, 139))
 _STARE_TEST = tuple(f"im{n:04d}" for n in (162, 163, 235, 236, 239, 240, 255, 291, 319, 324))
 
@@ -70,7 +70,7 @@ STARE_LAYOUT = Layout(
 )
 
 # No official split; the usual one trains on the first five of each kind (Orlando et al. 2017).
-# Fifteen healthy persons, fifteen with retinopathy and fifteen with glaucoma: a picture each.
+# One image each of fifteen healthy persons, fifteen with retinopathy and fifteen with glaucoma.
 _HRF_KINDS = ("dr", "g", "h")
 _HRF_TRAIN = tuple(f"{n:02d}_{kind}" for n in range(1, 6) for kind in _HRF_KINDS)
 _HRF_TEST = tuple(f"{n:02d}_{kind}" for n in range(6, 16) for kind in _HRF_KINDS)
@@ -84,13 +84,13 @@ HRF_LAYOUT = Layout(
   HRF/manual1/01_dr.tif  HRF/mask/01_dr_mask.tif""",
 )
 
-# Neither names nor tables tell which pictures show the same person, so each counts as one.
+# Patients are unknown, so each image counts as one.
 MESSIDOR_LAYOUT = Layout(
     folders=("MESSIDOR",),
     parts=(LayoutPart(image="**/{id}.tif*"),),
     diagram="""\
   MESSIDOR/Base11/20051019_38557_0100_PP.tif   ...   Base14, Base21 to 24, Base31 to 34
-  100 pictures in each, one zip file a folder; other folders, or none, are read too""",
+  100 images in each, one zip file per folder; other folders, or none, are read too""",
 )
 
 DR_LAYOUT = Layout(

@@ -1,7 +1,7 @@
-"""The fundus phantom: procedural retinal photographs with their vessel masks.
+"""Fundus phantom: procedural retinal photographs with their vessel masks.
 
-An eye is drawn from its number and the seed alone; the size in pixels is only how finely it is
-looked at. Lengths are in units of the aperture's radius.
+An eye depends only on its index and the seed; the size in pixels only sets the resolution.
+Lengths are in units of the aperture's radius.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchbed_retina.phantom_tree import Anatomy, grow_vessels
 Pixels = npt.NDArray[np.uint8]
 
 FRAME_HALF_WIDTH = 565.0 / 540.0
-"""Half the frame's width in radii: DRIVE's circle spans 540 of 565 pixels."""
+"""Half the width of the frame in radii: DRIVE's circle spans 540 of 565 pixels."""
 
 # Colours are linear shares of white, (red, green, blue).
 PIGMENTS = ((0.84, 0.42, 0.19), (0.80, 0.34, 0.17), (0.70, 0.32, 0.20), (0.86, 0.45, 0.26))
@@ -29,22 +29,22 @@ VEIN = (0.68, 0.38, 0.52)
 HAEMORRHAGE = (0.62, 0.36, 0.45)
 EXUDATE = (1.00, 0.93, 0.55)
 
-# The second annotator's hand, in radii of the aperture.
+# Differences of the second annotator, in radii of the aperture.
 FINEST_VISIBLE_WIDTH = (0.0065, 0.0105)
 STROKE_WIDTH = (0.80, 1.25)
 STROKE_OFFSET = 0.0035
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
-    """Retinal photographs and what belongs to them.
+    """Render retinal photographs with vessel masks and fields of view.
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        ``image`` ``(N, size, size, 3)`` RGB; ``mask`` (vessels) and ``fov`` (the aperture)
+        ``image`` ``(N, size, size, 3)`` RGB; ``mask`` (vessels) and ``fov`` (aperture)
         ``(N, size, size)`` in {0, 1}; all uint8.
 
     Raises:
@@ -58,24 +58,24 @@ def render(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
 
 
 def render_unmasked(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
-    """The same without vessel masks, for data sets that have none."""
+    """Render the images of `render` without masks, for datasets that have none."""
     return {name: pixels for name, pixels in render(indices, size, seed).items() if name != "mask"}
 
 
 def render_annotated(indices: Sequence[int], size: int, seed: int) -> dict[str, Pixels]:
-    """The same with a second annotator, for the sets that have one.
+    """Render the images of `render` with a second annotator, for datasets that have one.
 
-    The second one leaves out the finest vessels, up to a width that differs from eye to eye, and
-    draws the others a little wider or narrower and not quite in the same place. At 512 px the two
-    agree about as DRIVE's do (Dice 0.78 here, 0.79 there).
+    The second annotator omits the finest vessels, up to a width that varies between eyes, and
+    draws the others slightly wider or narrower and displaced. At 512 px the agreement is similar
+    to that of DRIVE's annotators (Dice 0.78 here, 0.79 there).
 
     Args:
-        indices: Numbers of the cases.
+        indices: Indices of the cases.
         size: Side in pixels, 16 to 1024.
-        seed: Seed of the whole collection.
+        seed: Seed of the dataset.
 
     Returns:
-        What `render` gives, and ``second_mask`` ``(N, size, size)`` uint8 in {0, 1}.
+        As `render`, and ``second_mask`` ``(N, size, size)`` uint8 in {0, 1}.
 
     Raises:
         ValueError: `size` is out of range.
@@ -93,8 +93,10 @@ def _render_second_mask(index: int, size: int, seed: int) -> Pixels:
     offset = rng.normal(0.0, STROKE_OFFSET, 2)
     planes: list[Plane] = []
     for strokes in (eye.arteries, eye.veins):
-        seen = strokes.select(strokes.radius > finest).replace_style(radius=width)
-        moved = Strokes(seen.start + offset, seen.end + offset, seen.radius, seen.weight)
+        visible = strokes.select(strokes.radius > finest).replace_style(radius=width)
+        moved = Strokes(
+            visible.start + offset, visible.end + offset, visible.radius, visible.weight
+        )
         planes.append(draw(moved, size, FRAME_HALF_WIDTH))
     mask = (np.maximum(*planes) > 0.5).astype(np.uint8)
     return np.ascontiguousarray(mask[:, ::-1]) if eye.mirrored else mask
@@ -102,7 +104,7 @@ def _render_second_mask(index: int, size: int, seed: int) -> Pixels:
 
 @dataclass(frozen=True)
 class _Eye:
-    """What is drawn, in the order in which light meets it."""
+    """Parts of the eye to draw, in the order in which light reaches them."""
 
     anatomy: Anatomy
     arteries: Strokes
@@ -159,11 +161,11 @@ def _sample_eye(rng: np.random.Generator) -> _Eye:
 
 
 def _draw_retina(eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
-    """Pigment, its texture, and the macula."""
+    """Draw pigment with its texture, and the macula."""
     across, down = grid(size, FRAME_HALF_WIDTH)
     texture = 0.045 * noise(rng, 7, size) + 0.030 * noise(rng, 20, size)
     fine = 0.016 * noise(rng, 70, size)
-    # Red is scattered by the choroid and varies least; green and blue carry the texture.
+    # The choroid scatters red, which varies least; green and blue carry the texture.
     tint = np.stack([0.6 * texture + fine, texture + fine, texture + fine], axis=-1)
     light = eye.pigment.astype(np.float32) * (1 + tint)
     macula = (
@@ -191,10 +193,10 @@ def _add_disc(light: Plane, eye: _Eye, size: int) -> Plane:
 
 
 def _add_lesions(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
-    """Small haemorrhages and hard exudates, in a third of the eyes."""
-    sick = rng.random() < 0.33
-    for colour, most, largest in ((HAEMORRHAGE, 14, 0.022), (EXUDATE, 18, 0.014)):
-        count = int(rng.integers(0, most)) if sick else 0
+    """Add small haemorrhages and hard exudates to a third of the eyes."""
+    has_lesions = rng.random() < 0.33
+    for colour, maximum, largest in ((HAEMORRHAGE, 14, 0.022), (EXUDATE, 18, 0.014)):
+        count = int(rng.integers(0, maximum)) if has_lesions else 0
         centre = np.asarray(eye.anatomy.macula) + rng.normal(0.0, 0.24, 2)
         places = centre + rng.normal(0.0, 0.20, (count, 2))
         radii = rng.uniform(0.006, largest, count)
@@ -208,10 +210,10 @@ def _add_lesions(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
 
 
 def _add_vessels(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
-    """Veins, then arteries with their bright reflex; blood absorbs green most."""
+    """Add veins, then arteries with their bright reflex; blood absorbs green most."""
     uneven = 1 + 0.10 * noise(rng, 6, size)
     for strokes, colour, reflex in ((eye.veins, VEIN, 0.05), (eye.arteries, ARTERY, 0.16)):
-        # Thin vessels hold less blood in the line of sight.
+        # Thin vessels contain less blood and absorb less.
         strength = np.clip(0.50 + strokes.radius / 0.020 * 0.55, 0.0, 1.0) * eye.depth
         cover = draw(strokes.replace_style(weight=np.clip(strength, 0, 1)), size, FRAME_HALF_WIDTH)
         absorbed = 1 - np.asarray(colour, np.float32)
@@ -225,13 +227,13 @@ def _add_vessels(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -
 
 
 def _add_grain(light: Plane, eye: _Eye, rng: np.random.Generator, size: int) -> Plane:
-    """Grain of the sensor."""
+    """Add the sensor's grain."""
     grain = np.stack([noise(rng, 180, size) for _ in range(3)], axis=-1)
     return np.asarray(light + 0.012 * eye.depth * grain, np.float32)
 
 
 def _draw_aperture(size: int) -> Plane:
-    """Share of each pixel inside the camera's round aperture, soft at its edge."""
+    """Draw the share of each pixel inside the round aperture, with a soft edge."""
     across, down = grid(size, FRAME_HALF_WIDTH)
     radius = np.hypot(across, down)
     soft = 0.008 + 1.0 / size

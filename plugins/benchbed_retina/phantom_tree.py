@@ -1,7 +1,7 @@
 """Vessel trees that grow from the optic disc.
 
-Lengths are in units of the aperture's radius; the eye is a right one seen by the camera, with the
-disc on the right of the picture, until it is mirrored.
+Lengths are in units of the aperture's radius. The eye is a right one seen by the camera, with the
+disc on the right of the image; left eyes are mirrored afterwards.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from benchbed.phantoms import Array, Strokes
 STEP = 0.022
 MIN_RADIUS = 0.0062
 MAX_STEPS = 3000
-"""A tree of the usual size has a third of these; the limit keeps a freak from growing on."""
+"""Limit for runaway trees; typical ones have a third of these steps."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Where the landmarks are.
+    """Landmarks of the eye.
 
     Attributes:
         disc: Centre of the optic disc (x, y).
-        disc_radius: Its mean radius.
+        disc_radius: Mean radius of the optic disc.
         macula: Centre of the macula (x, y).
     """
 
@@ -36,7 +36,7 @@ class Anatomy:
 
 @dataclass
 class _Tip:
-    """The growing end of a vessel."""
+    """Growing end of a vessel."""
 
     x: float
     y: float
@@ -48,18 +48,18 @@ class _Tip:
 
 
 def grow_vessels(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Strokes, Strokes]:
-    """Arteries and veins of one eye.
+    """Grow the arteries and veins of an eye.
 
-    Each kind has a superior and an inferior temporal arcade, which arch around the macula, and a
-    superior and an inferior nasal vessel. Vessels taper, meander a little, and split by Murray's
+    Both have a superior and an inferior temporal arcade, which arch around the macula, and a
+    superior and an inferior nasal vessel. Vessels taper, meander slightly, and split by Murray's
     law: the cubes of the branches' radii add up to the cube of the trunk's.
 
     Args:
-        anatomy: Where the landmarks are.
-        rng: Source of the shapes.
+        anatomy: Landmarks.
+        rng: Random generator.
 
     Returns:
-        Arteries and veins; veins are the thicker.
+        Arteries and veins; veins are thicker.
     """
     arteries = _grow_system(anatomy, rng, trunk=0.0195, swing=0.0)
     veins = _grow_system(anatomy, rng, trunk=0.0250, swing=0.16)
@@ -81,7 +81,7 @@ def _grow_system(anatomy: Anatomy, rng: np.random.Generator, trunk: float, swing
 def _make_arcade(
     anatomy: Anatomy, rng: np.random.Generator, side: float, radius: float, swing: float
 ) -> _Tip:
-    """A temporal arcade: it leaves the disc steeply and follows a curve around the macula."""
+    """Make a temporal arcade, which starts steeply at the disc and curves around the macula."""
     (x, y), (mx, my) = anatomy.disc, anatomy.macula
     wide = rng.uniform(0.52, 0.68) + swing * 0.45
     points = np.asarray(
@@ -112,7 +112,7 @@ def _grow_vessel(
     rng: np.random.Generator,
     anatomy: Anatomy,
 ) -> None:
-    """Grow one vessel to its end, leaving its branches in `tips`."""
+    """Grow a vessel to its end, and append its branches to `tips`."""
     wander = 0.0
     while tip.radius > MIN_RADIUS and math.hypot(tip.x, tip.y) < 1.03 and len(pieces) < MAX_STEPS:
         wander = 0.88 * wander + rng.normal(0.0, 0.55)
@@ -128,15 +128,15 @@ def _grow_vessel(
 
 
 def _update_heading(tip: _Tip, wander: float, anatomy: Anatomy) -> None:
-    """Turn towards the guiding curve, or along the vessel's own bend; keep out of the fovea."""
+    """Steer towards the guiding curve, or by the vessel's own bend; avoid the fovea."""
     if tip.guide is not None:
         points, done = tip.guide
         here, ahead = _compute_bezier(points, done), _compute_bezier(points, done + 0.02)
         done += STEP / math.dist(here, ahead) * 0.02
         tip.guide = (points, done) if done < 0.9 else None
         target = _compute_bezier(points, done + 0.1)
-        wanted = math.atan2(target[1] - tip.y, target[0] - tip.x)
-        tip.heading += 0.4 * _wrap_angle(wanted - tip.heading) + 2.2 * wander * STEP
+        direction = math.atan2(target[1] - tip.y, target[0] - tip.x)
+        tip.heading += 0.4 * _wrap_angle(direction - tip.heading) + 2.2 * wander * STEP
         return
     tip.heading += (tip.bend + wander) * STEP
     fx, fy = tip.x - anatomy.macula[0], tip.y - anatomy.macula[1]
@@ -148,7 +148,7 @@ def _update_heading(tip: _Tip, wander: float, anatomy: Anatomy) -> None:
 
 
 def _split_branch(tip: _Tip, rng: np.random.Generator) -> _Tip:
-    """Split off a branch by Murray's law; the trunk keeps the greater share."""
+    """Split off a branch by Murray's law; the trunk keeps the larger share."""
     share = rng.uniform(0.18, 0.48) if tip.guide is not None else rng.uniform(0.3, 0.5)
     side = 1.0 if rng.random() < 0.5 else -1.0
     angle = side * rng.uniform(0.5, 1.05)
@@ -177,5 +177,5 @@ def _compute_bezier(points: Array, t: float) -> tuple[float, float]:
 
 
 def _wrap_angle(angle: float) -> float:
-    """An angle brought to [-pi, pi)."""
+    """Wrap an angle to [-pi, pi)."""
     return (angle + math.pi) % (2 * math.pi) - math.pi

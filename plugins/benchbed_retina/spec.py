@@ -1,4 +1,4 @@
-"""The retinal data sets."""
+"""Dataset specs of retinal photographs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _MESSIDOR_PAPER = Paper(
 
 
 def _derive_layout(layout: Layout, prefix: str) -> Layout:
-    """The layout as part of a larger collection: ids say where a case is from, masks are left."""
+    """Derive a layout for a larger collection: prefixed ids, no masks."""
     parts = (replace(p, id_prefix=prefix, mask=None, second_mask=None) for p in layout.parts)
     return replace(layout, parts=tuple(parts))
 
@@ -78,8 +78,8 @@ DRIVE = DatasetSpec(
     paper=_DRIVE_PAPER,
     licence="research use; registration at the source",
     access_instructions=(
-        "register at drive.grand-challenge.org, unpack it as DRIVE/; the test annotations, where "
-        "your copy lacks them, were part of earlier releases."
+        "register at drive.grand-challenge.org and unpack it as DRIVE/. If your copy has no test "
+        "annotations: earlier releases contain them."
     ),
     layouts=(DRIVE_LAYOUT,),
     phantom=Phantom(render=RENDER_ANNOTATED, case_counts={"train": 20, "test": 20}, seed=2004),
@@ -113,8 +113,8 @@ STARE = DatasetSpec(
         "(cecas.clemson.edu/~ahoover/stare) and unpack them into STARE/."
     ),
     layouts=(STARE_LAYOUT,),
-    # Plain http, for the server's certificate is not accepted everywhere; the hashes, which users
-    # of the set recorded independently of each other, say that nothing was changed on the way.
+    # Plain http, because the server's certificate is not accepted everywhere. The hashes, recorded
+    # independently by several users of the dataset, verify the files.
     downloads=(
         DownloadSource(
             url=f"{_STARE}/stare-images.tar",
@@ -167,7 +167,7 @@ MESSIDOR = DatasetSpec(
     paper=_MESSIDOR_PAPER,
     licence="research and education; agreed to at the source",
     access_instructions=(
-        "ask for it at adcis.net (Messidor) and unpack its twelve zip files into MESSIDOR/; the "
+        "request it at adcis.net (Messidor) and unpack its twelve zip files into MESSIDOR/; the "
         "annotation tables are not needed."
     ),
     layouts=(MESSIDOR_LAYOUT,),
@@ -180,11 +180,11 @@ FUNDUS = DatasetSpec(
     name="fundus",
     title="Fundus photographs",
     modality="fundus photography",
-    licence="that of each set",
+    licence="that of each dataset",
     access_instructions=(
         "put any of DRIVE, CHASE_DB1, STARE, HRF, MESSIDOR, the DR-image-dataset, or a folder "
-        "fundus/ of your own photographs into the data root; every one that is found is used. "
-        "`benchbed data fetch stare` and `benchbed data fetch hrf` get two of them."
+        "fundus/ of your own photographs into the data root; all that are found are used. "
+        "`benchbed data fetch stare` and `benchbed data fetch hrf` download two of them."
     ),
     layouts=(
         _derive_layout(DRIVE_LAYOUT, "drive-"),
@@ -203,5 +203,5 @@ FUNDUS = DatasetSpec(
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The retinal data sets."""
+    """Return the retinal datasets."""
     return [FUNDUS, DRIVE, CHASEDB1, STARE, HRF, MESSIDOR]

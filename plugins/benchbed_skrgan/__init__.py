@@ -1,1 +1,1 @@
-"""SkrGAN: sketch first, then colour."""
+"""SkrGAN: noise to sketch, sketch to image."""

@@ -8,7 +8,7 @@ from benchbed import MethodSettings, setting
 
 
 class SkrGANSettings(MethodSettings):
-    """Settings of SkrGAN; the defaults are the paper's, or stand where it is silent."""
+    """Settings of SkrGAN; defaults are the paper's, or chosen where unstated."""
 
     batch_size: int = setting(
         16, help="Images per training step.", source="section 3", ge=1, le=4096
@@ -41,7 +41,7 @@ class SkrGANSettings(MethodSettings):
     sketch_ceiling: float = setting(
         97.0,
         help="Percentile of the edge strength that maps to white.",
-        source="unstated; lifts vessels beside the strong rim of the field of view",
+        source="unstated; raises vessels against the strong rim of the field of view",
         gt=50,
         le=100,
     )
@@ -62,7 +62,7 @@ class SkrGANSettings(MethodSettings):
     sketch_loss: Literal["wasserstein", "bce"] = setting(
         "wasserstein",
         help="Sketch loss: Wasserstein loss of the backbone, or the cross-entropy of eq. 1.",
-        source="section 2.2 takes the backbone, whose loss is Wasserstein's",
+        source="section 2.2 uses the backbone, whose loss is Wasserstein's",
     )
     penalty_weight: float = setting(
         10.0,
@@ -91,7 +91,7 @@ class SkrGANSettings(MethodSettings):
     )
     level_weights: tuple[float, ...] = setting(
         (),
-        help="Relative time at 4, 8, ... px; empty for equal times after half of one at 4 px.",
+        help="Relative time at 4, 8, ... px. Default: equal times, half of that at 4 px.",
         source="backbone, appendix A.1",
     )
     level_fade: float = setting(

@@ -1,4 +1,4 @@
-"""Sketch drafts (Zhang et al. 2019, section 2.1)."""
+"""Sketch extraction (Zhang et al. 2019, section 2.1)."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ LUMA_WEIGHTS = np.asarray([0.299, 0.587, 0.114])
 def compute_sketch(
     image: Pixels, *, sigma: float, area: int, morph: str = "area", ceiling: float = 100.0
 ) -> Pixels:
-    """The structures of a picture: Sobel, Gaussian low-pass, opening, closing.
+    """Extract the structures of an image: Sobel, Gaussian low-pass, opening, closing.
 
-    The paper gives the order and no parameter. Between the steps the values are brought to
-    [0, 1], as the public re-implementation does.
+    The paper gives the order but no parameters. Between the steps the values are scaled to
+    [0, 1], as in the public re-implementation.
 
     Args:
         image: uint8 ``(H, W, C)``, C of 1 or 3.
         sigma: Standard deviation of the Gaussian in pixels.
-        area: Smallest bright (and dark) region that stays, in pixels, for ``morph="area"``.
+        area: Minimum area in pixels of bright and dark regions, for ``morph="area"``.
         morph: ``"area"`` for area opening and closing, ``"disk"`` for a disk of radius 1.
-        ceiling: Percentile of the blurred edges that becomes white; below 100, the strong rim
-            of a field of view does not drown the structures inside it.
+        ceiling: Percentile of the blurred edges that maps to white; below 100, the strong rim
+            of the field of view does not suppress the structures inside it.
 
     Returns:
-        uint8 ``(H, W)``, 0 for no edge and 255 for the strongest.
+        uint8 ``(H, W)``: 0 for no edge, 255 for the strongest.
 
     Raises:
-        ValueError: `morph` is neither.
+        ValueError: `morph` is unknown.
     """
     grey = image[..., 0] if image.shape[2] == 1 else image @ LUMA_WEIGHTS
     smooth = apply_low_pass(detect_edges(grey / 255.0), sigma)
@@ -42,17 +42,17 @@ def compute_sketch(
 
 
 def detect_edges(grey: Grey) -> Grey:
-    """Sobel magnitude, brought to [0, 1]."""
+    """Return the Sobel magnitude, scaled to [0, 1]."""
     return normalize_range(np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1)))
 
 
 def apply_low_pass(edge: Grey, sigma: float) -> Grey:
-    """Gaussian filter; removes isolated noise."""
+    """Apply a Gaussian filter, which removes isolated noise."""
     return np.asarray(ndimage.gaussian_filter(edge, sigma))
 
 
 def apply_open_close(smooth: Grey, area: int, morph: str) -> Grey:
-    """Grey opening, then closing: removes specks, fills vessel-like structures."""
+    """Apply grey opening, then closing: removes specks, fills vessel-like structures."""
     if morph == "area":
         opened = morphology.area_opening(smooth, area, connectivity=1)
         return np.asarray(morphology.area_closing(opened, area, connectivity=1))
@@ -63,7 +63,7 @@ def apply_open_close(smooth: Grey, area: int, morph: str) -> Grey:
 
 
 def normalize_range(values: Grey, ceiling: float = 100.0) -> Grey:
-    """To [0, 1]; a constant picture becomes 0."""
+    """Scale to [0, 1]; a constant image becomes 0."""
     low, high = float(values.min()), float(np.percentile(values, ceiling))
     if high <= low:
         return np.zeros_like(values)

@@ -1,4 +1,4 @@
-"""SkrGAN (Zhang et al. 2019): noise to sketch, sketch to picture."""
+"""SkrGAN (Zhang et al. 2019): noise to sketch, sketch to image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from benchbed_skrgan.sketch import compute_sketch
 
 
 class SketchGenerator(nn.Module):
-    """G_S: the noise, multiplied with a latent code, to a sketch (eq. 1: z (.) l)."""
+    """G_S: noise, multiplied by a latent code, to a sketch (eq. 1: z (.) l)."""
 
     def __init__(self, settings: SkrGANSettings, size: int, start: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class SketchGenerator(nn.Module):
         )
 
     def forward(self, noise: Tensor, level: int, alpha: float) -> Tensor:
-        """``(B, latent_dim)`` to ``(B, 1, s, s)`` at the size of `level`."""
+        """Map ``(B, latent_dim)`` to ``(B, 1, s, s)`` at the size of `level`."""
         code = noise if self.code is None else noise * self.code
         sketch: Tensor = self.backbone(code, level, alpha)
         return sketch
@@ -48,7 +48,7 @@ class SkrGAN(Method[SkrGANSettings]):
 
     @classmethod
     def get_derived_arrays(cls, settings: SkrGANSettings) -> dict[str, DerivedArray]:
-        """Sketch drafts of the training images (section 2.1)."""
+        """Return the rule for sketches of the training images (section 2.1)."""
         parameters = {
             "sigma": settings.sketch_sigma,
             "area": settings.sketch_area,
@@ -58,7 +58,7 @@ class SkrGAN(Method[SkrGANSettings]):
         return {"sketch": DerivedArray(compute_sketch, parameters, settings.sketch_size)}
 
     def build(self, data: DataShape) -> None:
-        """G_S and D_S (section 2.2), G_P and D_P (section 2.3); rates of section 3."""
+        """Create G_S and D_S (section 2.2), G_P and D_P (section 2.3), and their optimisers."""
         s = self.settings
         levels = data.size.bit_length() - 2
         schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
@@ -88,7 +88,7 @@ class SkrGAN(Method[SkrGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """Eq. 3: sketch guidance and colour rendering, side by side on the same images."""
+        """Train sketch guidance and colour rendering in parallel on the same images (eq. 3)."""
         if self.growth.advance(progress):
             self.reset_optimizer("sketch_generator")
             self.reset_optimizer("sketch_discriminator")
@@ -96,7 +96,7 @@ class SkrGAN(Method[SkrGANSettings]):
         return {**self.train_sketch(sketch), **self.train_rendering(batch.image, sketch)}
 
     def train_sketch(self, sketch: Tensor) -> Losses:
-        """Sketch guidance, eq. 1: one update of D_S, one of G_S, at the present resolution."""
+        """Update D_S, then G_S, at the current resolution (sketch guidance, eq. 1)."""
         level, alpha = self.growth.level, self.growth.alpha
         real = blend_reals(sketch, level, alpha, self.growth.level_count)
         noise = self.noise(len(sketch), self.settings.latent_dim)
@@ -104,14 +104,14 @@ class SkrGAN(Method[SkrGANSettings]):
         d_loss = self.compute_sketch_loss(real, fake.detach(), level, alpha)
         self.update("sketch_discriminator", d_loss)
         score = self.sketch_discriminator(fake, level, alpha)
-        plain = self.settings.sketch_loss == "bce"
-        g_loss = bce_with_target(score, 1.0) if plain else -score.mean()
+        use_bce = self.settings.sketch_loss == "bce"
+        g_loss = bce_with_target(score, 1.0) if use_bce else -score.mean()
         self.update("sketch_generator", g_loss)
         self.update_ema("sketch_generator")
         return {"sketch_discriminator": d_loss, "sketch_generator": g_loss}
 
     def compute_sketch_loss(self, real: Tensor, fake: Tensor, level: int, alpha: float) -> Tensor:
-        """Eq. 1 for D_S: the backbone's Wasserstein form, or cross-entropy as printed."""
+        """Return eq. 1 for D_S: the backbone's Wasserstein form, or cross-entropy as printed."""
         s = self.settings
         on_real = self.sketch_discriminator(real, level, alpha)
         on_fake = self.sketch_discriminator(fake, level, alpha)
@@ -126,7 +126,7 @@ class SkrGAN(Method[SkrGANSettings]):
         return loss
 
     def train_rendering(self, image: Tensor, sketch: Tensor) -> Losses:
-        """Colour rendering, eq. 2: one update of D_P, one of G_P, on real pairs alone."""
+        """Update D_P, then G_P, on real pairs only (colour rendering, eq. 2)."""
         fake = self.renderer(sketch)
         d_loss = bce_with_target(self.score_pairs(image, sketch), 1.0) + bce_with_target(
             self.score_pairs(fake.detach(), sketch), 0.0
@@ -138,23 +138,23 @@ class SkrGAN(Method[SkrGANSettings]):
         return {"render_discriminator": d_loss, "renderer": adversarial, "renderer_l1": l1}
 
     def score_pairs(self, image: Tensor, sketch: Tensor) -> Tensor:
-        """D_P(x, y)."""
+        """Return the logits D_P(x, y)."""
         logits: Tensor = self.render_discriminator(torch.cat([image, sketch], 1))
         return logits
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Noise to sketch to picture; the sketch is in ``extra``."""
+        """Return images, noise to sketch to image; the sketch is in ``extra``."""
         noise = self.noise(count, self.settings.latent_dim, rng=rng)
-        grown = self.get_ema("sketch_generator")(noise, self.growth.level, self.growth.alpha)
-        sketch = F.interpolate(grown.clamp(-1, 1), size=self.data.size, mode="nearest")
+        output = self.get_ema("sketch_generator")(noise, self.growth.level, self.growth.alpha)
+        sketch = F.interpolate(output.clamp(-1, 1), size=self.data.size, mode="nearest")
         return Batch(image=self.renderer(sketch), extra={"sketch": sketch})
 
     def sample_pairs(self, count: int, rng: torch.Generator) -> Batch:
-        """A sample whose mask is its sketch above Otsu's threshold.
+        """Return samples whose mask is their sketch above Otsu's threshold.
 
-        Section 3.2 pre-trains a segmentation network on pictures and sketches; how a sketch
-        becomes a mask of vessels is not said.
+        Section 3.2 pre-trains a segmentation network on images and sketches, without stating how a
+        sketch becomes a vessel mask.
         """
-        made = self.sample(count, rng)
-        made.mask = torch.where(mask_above_otsu(made["sketch"]), 1.0, -1.0)
-        return made
+        batch = self.sample(count, rng)
+        batch.mask = torch.where(mask_above_otsu(batch["sketch"]), 1.0, -1.0)
+        return batch

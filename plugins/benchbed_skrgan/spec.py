@@ -1,4 +1,4 @@
-"""SkrGAN, as declared to benchbed."""
+"""Method spec of SkrGAN."""
 
 from __future__ import annotations
 
@@ -46,61 +46,59 @@ SKRGAN = MethodSpec(
             "eq. 2, colour rendering",
             "min_GP max_DP  E[log D_P(x, y)] + E[log(1 - D_P(G_P(y), y))] + lambda |G_P(y) - x|_1",
         ),
-        ("eq. 3", "the sum of both; x a picture, y its sketch, lambda = 100"),
+        ("eq. 3", "the sum of both; x an image, y its sketch, lambda = 100"),
     ),
     deviations=(
         Deviation(
-            paper="eq. 1 and 2 print D(G(.)) where D(real) is meant, and the other way round",
+            paper="eq. 1 and 2 exchange D(G(.)) and D(real)",
             implementation="real images are labelled real",
-            reason="as printed the discriminator would be trained to be wrong",
+            reason="as printed the discriminator would learn the wrong labels",
         ),
         Deviation(
-            paper="eq. 1 is a cross-entropy; section 2.2 takes the backbone of Karras et al.",
+            paper="eq. 1 is a cross-entropy; section 2.2 uses the backbone of Karras et al.",
             implementation="the backbone's loss, Wasserstein with gradient penalty and drift; "
-            "preset quick "
-            "takes the printed one, with no penalty (sketch_loss=bce, penalty_weight=0)",
-            reason="the backbone is published with that loss and grows stably under it; the "
-            "printed one costs half as much a step, and in equal minutes shows more",
+            "preset quick uses the printed one without penalty (sketch_loss=bce, penalty_weight=0)",
+            reason="the backbone was published with that loss and grows stably with it; the "
+            "printed one costs half as much per step and gives more in the same time",
         ),
         Deviation(
-            paper="eq. 1 multiplies the noise with a latent code l that is not defined",
+            paper="eq. 1 multiplies the noise by an undefined latent code l",
             implementation="l is 1; latent_code=learned for a learned vector",
             reason="with l = 1 the backbone is as published",
         ),
         Deviation(
-            paper="section 2.1 gives the steps of the sketch draft without any parameter",
+            paper="section 2.1 gives the steps of sketch extraction without parameters",
             implementation="Gaussian of 2 px and area opening and closing of 64 px, at 512 px",
-            reason="the parameters of the one public re-implementation",
+            reason="as in the only public re-implementation",
         ),
         Deviation(
-            paper="section 2.1 does not say how edge strengths are scaled",
-            implementation="the 97th percentile becomes white",
-            reason="else the rim of the field of view leaves vessels at a tenth of the range",
+            paper="section 2.1 does not give the scaling of edge strengths",
+            implementation="the 97th percentile maps to white",
+            reason="otherwise the rim of the field of view compresses vessels to a tenth of the "
+            "range",
         ),
         Deviation(
-            paper="section 2.3 names a U-Net and a conditional discriminator, no layers",
+            paper="section 2.3 names a U-Net and a conditional discriminator without layers",
             implementation="those of Isola et al. 2017, patches of 70 px",
             reason="the paper builds on it",
         ),
         Deviation(
-            paper="section 3.2 trains a segmentation network on pictures and sketches, and does "
-            "not say how a sketch becomes a mask",
-            implementation="a pair's mask is its sketch above Otsu's threshold",
-            reason="the usual way to split a picture of two kinds of pixels",
+            paper="section 3.2 trains a segmentation network on images and sketches, without "
+            "stating how a sketch becomes a mask",
+            implementation="the mask of a pair is its sketch above Otsu's threshold",
+            reason="the standard threshold for two kinds of pixels",
         ),
         Deviation(
             paper="the schedule of the two stages is not given",
-            implementation="both are trained side by side on the same images; the sketch "
-            "networks spend "
-            "equal times on every resolution",
+            implementation="both are trained in parallel on the same images; the sketch networks "
+            "spend equal times on every resolution",
             reason="eq. 3 sums them and neither gives the other a gradient",
         ),
         Deviation(
             paper="512 px, networks of 23 and 67 million parameters",
-            implementation="preset quick: batch of 4, at most 64 channels (a factor of 8 "
-            "narrower), 16 in "
-            "the outermost layers of the renderer (a factor of 4), growth from 16 px on, sketches "
-            "extracted at 256 px with sigma and area scaled to it",
+            implementation="preset quick: batch of 4, at most 64 channels, 16 in the outermost "
+            "layers of the renderer, growth from 16 px, sketches extracted at 256 px with scaled "
+            "sigma and area",
             reason="minutes on two CPU cores",
         ),
     ),
@@ -109,5 +107,5 @@ SKRGAN = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """SkrGAN."""
+    """Return SkrGAN."""
     return [SKRGAN]

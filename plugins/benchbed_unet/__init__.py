@@ -1,1 +1,1 @@
-"""U-Net, the baseline of segmentation."""
+"""U-Net, the baseline for segmentation."""

@@ -6,12 +6,12 @@ from benchbed import MethodSettings, setting
 
 
 class UNetSettings(MethodSettings):
-    """Settings of U-Net; the defaults are the paper's, or stand where it is departed from."""
+    """Settings of U-Net; defaults are the paper's except for declared deviations."""
 
     batch_size: int = setting(
         4,
         help="Images per training step.",
-        source="section 3 has one, with a momentum of 0.99 in place of more",
+        source="section 3 has one image and a momentum of 0.99",
         ge=1,
         le=4096,
     )
@@ -27,7 +27,7 @@ class UNetSettings(MethodSettings):
     augment: bool = setting(
         True,
         help="Randomly rotate, flip and recolour images together with their masks.",
-        source="section 3.1, which deforms them elastically too",
+        source="section 3.1, which also deforms them elastically",
     )
     crop: int = setting(
         0,

@@ -1,4 +1,4 @@
-"""U-Net, as declared to benchbed."""
+"""Method spec of U-Net."""
 
 from __future__ import annotations
 
@@ -30,37 +30,35 @@ UNET = MethodSpec(
     deviations=(
         Deviation(
             paper="unpadded convolutions: a mask of 388 px from an image of 572",
-            implementation="padded ones, a mask of the image's size; what 16 does not divide is "
-            "continued by "
-            "reflection and cut back",
+            implementation="padded convolutions, a mask of the image's size; sizes that are no "
+            "multiple of 16 are padded by reflection and cropped",
             reason="every pixel of an image is scored",
         ),
         Deviation(
             paper="no batch normalisation; dropout at the end of the contracting path",
             implementation="batch normalisation after every convolution of 3 x 3, no dropout",
-            reason="as in most later work that takes U-Net as its baseline",
+            reason="as in most later work with U-Net as a baseline",
         ),
         Deviation(
-            paper="softmax over two classes; weights w(x) that balance the classes and press "
-            "touching cells apart",
-            implementation="one sigmoid for each channel of the mask, w = 1",
-            reason="with two classes they are the same function; vessels do not touch like cells",
+            paper="softmax over two classes; weights w(x) that balance the classes and separate "
+            "touching cells",
+            implementation="one sigmoid per mask channel, w = 1",
+            reason="equivalent for two classes; vessels do not touch like cells",
         ),
         Deviation(
-            paper="stochastic gradient descent with momentum 0.99, one tile a step",
+            paper="stochastic gradient descent with momentum 0.99, one tile per step",
             implementation="Adam with 1e-3, batch of 4",
-            reason="as in most later work; batch normalisation wants more than one image",
+            reason="as in most later work; batch normalisation needs more than one image",
         ),
         Deviation(
             paper="section 3.1: shift, rotation, grey values and elastic deformation; no ranges",
-            implementation="any rotation, left-right flips, brightness, contrast and saturation "
-            "by up to a "
-            "fifth; no deformation",
-            reason="those of the methods that it is compared with here",
+            implementation="any rotation, left-right flips, brightness, contrast and saturation by "
+            "up to a fifth; no deformation",
+            reason="as in the methods it is compared with here",
         ),
         Deviation(
-            paper="64 channels next to the image",
-            implementation="preset quick: 16, a factor of 4 narrower",
+            paper="64 channels in the outermost layers",
+            implementation="preset quick: 16 channels",
             reason="minutes on two CPU cores",
         ),
     ),
@@ -69,5 +67,5 @@ UNET = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """U-Net."""
+    """Return U-Net."""
     return [UNET]

@@ -14,23 +14,23 @@ class UNet(Method[UNetSettings]):
     """U-Net, trained with cross-entropy."""
 
     def build(self, data: DataShape) -> None:
-        """The network of figure 1 and its optimiser."""
+        """Create the network of figure 1 and its optimiser."""
         s = self.settings
         self.network = SegmentationUNet(data.channels, data.mask_channels, s.features)
         self.register_optimizers(network=adam(self.network, s.learning_rate))
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """One step down eq. 1: the cross-entropy of every pixel, all of one weight."""
+        """Update the network by eq. 1: cross-entropy with equal weights of all pixels."""
         del progress
         s = self.settings
         batch = augment_batch(batch, s.crop) if s.augment else crop_batch(batch, s.crop)
-        assert batch.mask is not None  # the spec says that it needs one
-        truth = (batch.mask + 1) / 2
-        loss = F.binary_cross_entropy_with_logits(self.network(batch.image), truth)
+        assert batch.mask is not None  # the spec requires masks
+        target = (batch.mask + 1) / 2
+        loss = F.binary_cross_entropy_with_logits(self.network(batch.image), target)
         self.update("network", loss)
         return {"cross_entropy": loss}
 
     def segment(self, image: Tensor) -> Tensor:
-        """Probabilities by sigmoid."""
+        """Return the probabilities of each mask channel."""
         logits: Tensor = self.network(image)
         return logits.sigmoid()

@@ -1,1 +1,1 @@
-"""The method lsgan, as a plugin of benchbed."""
+"""The method lsgan, a plugin of benchbed."""

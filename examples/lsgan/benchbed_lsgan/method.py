@@ -1,4 +1,4 @@
-"""LSGAN (Mao et al. 2017): least squares in the place of cross-entropy."""
+"""LSGAN (Mao et al. 2017): least squares instead of cross-entropy."""
 
 import torch
 from benchbed import Batch, DataShape, Losses, Method
@@ -9,7 +9,7 @@ from benchbed_lsgan.settings import Settings
 
 
 def least_squares(scores: torch.Tensor, label: float) -> torch.Tensor:
-    """One term of eq. 2: half the mean squared distance of scores ``(B,)`` from a label."""
+    """Return half the mean squared distance of scores ``(B,)`` from a label (terms of eq. 2)."""
     return 0.5 * (scores - label).square().mean()
 
 
@@ -17,7 +17,7 @@ class LSGAN(Method[Settings]):
     """Least squares generative adversarial network."""
 
     def build(self, data: DataShape) -> None:
-        """Networks and their optimisers."""
+        """Create the networks and their optimisers."""
         s = self.settings
         self.generator = Generator(s.latent_dim, data.channels, data.size, s.features)
         self.discriminator = Discriminator(data.channels, data.size, s.features)
@@ -27,7 +27,7 @@ class LSGAN(Method[Settings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """Eq. 2: D learns b for real and a for made images, then G learns to be scored c."""
+        """Update D with targets b (real) and a (fake), then G with target c (eq. 2)."""
         a, b, c = self.settings.labels
         fake = self.generator(self.draw_noise(len(batch)))
         on_real, on_fake = self.discriminator(batch.image), self.discriminator(fake.detach())
@@ -38,9 +38,9 @@ class LSGAN(Method[Settings]):
         return {"discriminator": d_loss, "generator": g_loss}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Images from noise."""
+        """Return images generated from noise."""
         return Batch(image=self.generator(self.draw_noise(count, rng)))
 
     def draw_noise(self, count: int, rng: torch.Generator | None = None) -> torch.Tensor:
-        """``(count, latent_dim)``, uniform in [-1, 1] (authors' code)."""
+        """Return noise ``(count, latent_dim)``, uniform in [-1, 1] (authors' code)."""
         return self.noise(count, self.settings.latent_dim, rng=rng, distribution="uniform")

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def widths(size: int, features: int) -> list[int]:
-    """Channels at 4, 8, ... px up to half of `size`: `features` next to the image, then doubled."""
+    """Return channels at 4, 8, ... px up to half of `size`, doubling away from the image."""
     doublings = range(size.bit_length() - 4, -1, -1)
     return [features * 2 ** min(doubling, 3) for doubling in doublings]
 
@@ -35,7 +35,7 @@ class Generator(nn.Sequential):
 
 
 class Discriminator(nn.Sequential):
-    """Images ``(B, channels, size, size)`` to scores ``(B,)``, not bounded."""
+    """Images ``(B, channels, size, size)`` to unbounded scores ``(B,)``."""
 
     def __init__(self, channels: int, size: int, features: int) -> None:
         counts = widths(size, features)[::-1]

@@ -1,4 +1,4 @@
-"""The method lsgan, as declared to benchbed; imports nothing heavy."""
+"""The spec of the method lsgan; imports nothing heavy."""
 
 from collections.abc import Iterable
 
@@ -27,19 +27,17 @@ SPEC = MethodSpec(
     deviations=(
         Deviation(
             paper="a deeper generator at 112 px; the authors' code has another at 64 px",
-            implementation="that of 64 px, with one more layer for every doubling of the size",
-            reason="it can be built at every size of the comparison",
+            implementation="that of 64 px, with one more layer per doubling of the size",
+            reason="it works at all sizes of the comparison",
         ),
         Deviation(
             paper="the authors' code sums the losses over the batch",
-            implementation="means, as eq. 2 is printed",
-            reason="Adam's steps do not depend on a constant factor, but for its epsilon",
+            implementation="means, as in eq. 2",
+            reason="a constant factor does not change Adam's updates, except through epsilon",
         ),
         Deviation(
             paper="batch of 64, 64 channels next to the image, noise of 1024 (authors' code)",
-            implementation=(
-                "preset quick: batch of 16, 32 channels (a factor of 2 narrower), noise of 128"
-            ),
+            implementation="preset quick: batch of 16, 32 channels, noise of 128",
             reason="minutes on two CPU cores",
         ),
     ),
@@ -48,5 +46,5 @@ SPEC = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The method."""
+    """Return the method."""
     return [SPEC]

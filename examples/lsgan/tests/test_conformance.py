@@ -1,4 +1,4 @@
-"""The package is what its spec says: one test for each line of ``benchbed check lsgan``."""
+"""Conformance checks: one test per check of ``benchbed check lsgan``."""
 
 from collections.abc import Callable
 

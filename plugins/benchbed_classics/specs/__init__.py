@@ -1,1 +1,1 @@
-"""One spec a method."""
+"""Method specs, one per module."""

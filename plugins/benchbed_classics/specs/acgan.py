@@ -1,4 +1,4 @@
-"""ACGAN, as declared to benchbed."""
+"""Method spec of ACGAN."""
 
 from benchbed import Deviation, MethodSpec, Paper
 
@@ -33,51 +33,46 @@ ACGAN = MethodSpec(
         Deviation(
             paper="G maximises L_C - L_S",
             implementation="its -L_S is replaced by E[log P(S = real | G(c, z))]",
-            reason="the non-saturating form, as of every method here",
+            reason="the non-saturating form, as for every method here",
         ),
         Deviation(
-            paper="appendix A gives channels, kernels and strides, whose doublings do not lead "
-            "from 1 x 1 to 128 px; no padding",
-            implementation="unpadded 5 x 5 layers, one more of 64 channels after the table's, "
-            "and a last one "
-            "of 8 x 8 from 61 to 128 px",
-            reason="the layers of the usual re-implementation",
+            paper="the layers of appendix A do not lead from 1 x 1 to 128 px; no padding is given",
+            implementation="unpadded 5 x 5 layers, one more of 64 channels than in the table, and "
+            "a last layer of 8 x 8 from 61 to 128 px",
+            reason="the layers of the common re-implementation",
         ),
         Deviation(
-            paper="128 px only (and 32 px with networks of their own)",
-            implementation="a smaller image takes the first of the generator's layers, a larger "
-            "one repeats "
-            "that of 64 channels; beyond 128 px every doubling repeats the discriminator's last "
-            "pair of layers",
-            reason="the comparisons of later papers are at 512 px and do not say how",
+            paper="128 px only (and 32 px with separate networks)",
+            implementation="smaller images use the first generator layers, larger ones repeat the "
+            "layer of 64 channels; above 128 px every doubling repeats the last pair of "
+            "discriminator layers",
+            reason="later papers compare at 512 px without giving the layers",
         ),
         Deviation(
-            paper="needs labels; later papers compare with it on images without any and do not "
-            "say how",
-            implementation="the data set's classes where it has some, else one class for all "
-            "images, with "
-            "which L_C is 0",
-            reason="nothing is invented that the data do not hold",
+            paper="needs labels; later papers compare with it on unlabelled images without saying "
+            "how",
+            implementation="the classes of the dataset, or one class for all images, for which L_C "
+            "is 0",
+            reason="no labels are invented",
         ),
         Deviation(
             paper="100 networks of 10 classes each; classes equally frequent",
-            implementation=(
-                "one network for all classes; classes of samples as frequent as in training"
-            ),
-            reason="medical data have few classes, of unequal size; metrics compare with them all",
+            implementation="one network for all classes; samples have the class frequencies of the "
+            "training data",
+            reason="medical datasets have few classes of unequal size; metrics compare all "
+            "together",
         ),
         Deviation(
             paper="appendix A searches noise of 0, 0.1 and 0.2 on activations",
             implementation="none",
-            reason="the paper does not say which was taken",
+            reason="the paper does not say which was used",
         ),
         Deviation(
-            paper="batch of 100, step size of 1e-4 to 3e-4",
-            implementation="preset quick: batch of 16, step size 5e-4, a quarter of the "
-            "generator's channels "
-            "and half of the discriminator's",
-            reason="minutes on two CPU cores are a thousand updates; with the paper's step size "
-            "every sample is the same after them",
+            paper="batch of 100, learning rate of 1e-4 to 3e-4",
+            implementation="preset quick: batch of 16, learning rate 5e-4, a quarter of the "
+            "generator's channels and half of the discriminator's",
+            reason="minutes on two CPU cores allow a thousand updates; with the paper's learning "
+            "rate all samples are then the same",
         ),
     ),
 )

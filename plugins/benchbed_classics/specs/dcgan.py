@@ -1,4 +1,4 @@
-"""DCGAN, as declared to benchbed."""
+"""Method spec of DCGAN."""
 
 from benchbed import Deviation, MethodSpec, Paper
 
@@ -26,14 +26,12 @@ DCGAN = MethodSpec(
         Deviation(
             paper="5 x 5 kernels in the authors' code; the paper does not say",
             implementation="4 x 4 kernels with stride 2",
-            reason="the usual implementation; every output pixel is covered equally often",
+            reason="as in most implementations; every output pixel is covered equally often",
         ),
         Deviation(
             paper="64 px only",
-            implementation=(
-                "one more layer for every doubling of the size, channels doubling up to 512"
-            ),
-            reason="the comparisons of later papers are at 512 px and do not say how",
+            implementation="one more layer per doubling of the size, channels doubling up to 512",
+            reason="later papers compare at 512 px without giving the layers",
         ),
         Deviation(
             paper="authors' code adds an L2 penalty of 1e-5",
@@ -41,8 +39,8 @@ DCGAN = MethodSpec(
             reason="the paper does not mention it",
         ),
         Deviation(
-            paper="batch of 128, 64 channels next to the image",
-            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower)",
+            paper="batch of 128, 64 channels in the layer next to the image",
+            implementation="preset quick: batch of 16, 32 channels",
             reason="minutes on two CPU cores",
         ),
     ),

@@ -1,4 +1,4 @@
-"""PGGAN, as declared to benchbed."""
+"""Method spec of PGGAN."""
 
 from benchbed import Deviation, MethodSpec, Paper
 
@@ -45,24 +45,22 @@ PGGAN = MethodSpec(
             reason="as the authors' code",
         ),
         Deviation(
-            paper="appendix A.1: minibatches of 16, from 256 px on of 14, 6 and 3",
-            implementation="of 16 at every size",
-            reason="the paper lowers it to fit its GPUs' memory alone",
+            paper="appendix A.1: minibatches of 16, and of 14, 6 and 3 from 256 px upwards",
+            implementation="16 at every size",
+            reason="the paper lowers it only to fit its GPU memory",
         ),
         Deviation(
-            paper="appendix A.1: each phase, fading in or stable, takes 800 thousand images",
+            paper="appendix A.1: each phase, fade-in or stable, takes 800 thousand images",
             implementation="each takes an equal share of the budget",
-            reason="a comparison fixes the budget; 12,000 kimg at 512 px, as in preset paper, make "
-            "800 thousand images a phase",
+            reason="a comparison fixes the budget; 12,000 kimg at 512 px (preset paper) gives 800 "
+            "thousand images per phase",
         ),
         Deviation(
-            paper="latent of 512, at most 512 channels, growth from 4 px, batch of 16, step size "
-            "1e-3, decay of 0.999",
-            implementation="preset quick: latent of 64, at most 32 channels (a factor of 16 "
-            "narrower), "
-            "growth from 8 px on with 30 % of a level's time to fade in, batch of 8, step size "
-            "2e-3, decay of 0.99",
-            reason="minutes on two CPU cores are three thousand updates",
+            paper="latent of 512, at most 512 channels, growth from 4 px, batch of 16, learning "
+            "rate 1e-3, decay of 0.999",
+            implementation="preset quick: latent of 64, at most 32 channels, growth from 8 px with "
+            "30 % of a level's time to fade in, batch of 8, learning rate 2e-3, decay of 0.99",
+            reason="minutes on two CPU cores allow three thousand updates",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""WGAN, as declared to benchbed."""
+"""Method spec of WGAN."""
 
 from benchbed import Deviation, MethodSpec, Paper
 
@@ -33,35 +33,33 @@ WGAN = MethodSpec(
     deviations=(
         Deviation(
             paper="section 4.1: DCGAN's networks at 64 px; authors' code: 4 x 4 kernels, channels "
-            "that double without end",
-            implementation="those networks; one more layer for every doubling of the size, "
-            "channels doubling "
-            "up to 512",
-            reason="the rule of dcgan here, so that the two differ in their objective alone",
+            "double without limit",
+            implementation="those networks; one more layer per doubling of the size, channels "
+            "doubling up to 512",
+            reason="the networks of dcgan here, so that only the objective differs",
         ),
         Deviation(
-            paper="algorithm 1 has 5 critic updates before each generator update; authors' code "
-            "has 100 before the first 25 and before every 500th",
+            paper="algorithm 1 has 5 critic updates per generator update; authors' code has 100 "
+            "before the first 25 and before every 500th",
             implementation="as the authors' code",
-            reason="the paper's results were made with it",
+            reason="the paper's results were obtained with it",
         ),
         Deviation(
             paper="authors' code clips before each critic update, algorithm 1 after it",
             implementation="after it, and once at the start",
-            reason="so every score is given by a critic within its bounds",
+            reason="the critic is within its bounds for every score",
         ),
         Deviation(
             paper="training is counted in generator updates",
-            implementation="every critic update takes a batch of its own from the budget",
-            reason="the budget counts the images shown, for every method alike",
+            implementation="every critic update uses a new batch of the budget",
+            reason="the budget counts training images for every method",
         ),
         Deviation(
-            paper="batch of 64, 64 channels next to the image, step size 5e-5",
-            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower), "
-            "step size 2e-4, "
-            "always 5 critic updates",
-            reason="minutes on two CPU cores are some hundred generator updates; the first 25 of "
-            "the authors' schedule alone would take the whole budget",
+            paper="batch of 64, 64 channels in the layer next to the image, learning rate 5e-5",
+            implementation="preset quick: batch of 16, 32 channels, learning rate 2e-4, always 5 "
+            "critic updates",
+            reason="minutes on two CPU cores allow a few hundred generator updates; the authors' "
+            "first 25 alone would use the whole budget",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""WGAN-GP, as declared to benchbed."""
+"""Method spec of WGAN-GP."""
 
 from benchbed import Deviation, MethodSpec, Paper
 
@@ -28,19 +28,18 @@ WGAN_GP = MethodSpec(
         Deviation(
             paper="section 5.2 tries many networks at 64 px, DCGAN's among them; authors' code has "
             "5 x 5 kernels and a dense first layer",
-            implementation="the networks of dcgan here, at every size, the critic's batch "
-            "normalisation "
-            "replaced by layer normalisation (section 4)",
-            reason="so that wgan, wgan-gp and dcgan differ in their objective alone",
+            implementation="the networks of dcgan here at every size, with layer instead of batch "
+            "normalisation in the critic (section 4)",
+            reason="wgan, wgan-gp and dcgan differ only in their objective",
         ),
         Deviation(
             paper="training is counted in generator updates",
-            implementation="every critic update takes a batch of its own from the budget",
-            reason="the budget counts the images shown, for every method alike",
+            implementation="every critic update uses a new batch of the budget",
+            reason="the budget counts training images for every method",
         ),
         Deviation(
-            paper="batch of 64, 64 channels next to the image, step size 1e-4",
-            implementation="preset quick: batch of 16, 32 channels (a factor of 2 narrower)",
+            paper="batch of 64, 64 channels in the layer next to the image, learning rate 1e-4",
+            implementation="preset quick: batch of 16, 32 channels",
             reason="minutes on two CPU cores",
         ),
     ),
