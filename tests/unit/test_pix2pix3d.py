@@ -324,7 +324,7 @@ def test_brain_is_the_foreground_if_there_are_no_tissue_labels() -> None:
 
 def test_a_state_restores_the_label_maps() -> None:
     method, other = _trained(), _ready("synthesis", (9, 32, 32)).eval()
-    other.restore(method.state())
+    other.restore_state(method.state())
     made = []
     for each in (method, other):
         torch.manual_seed(0)

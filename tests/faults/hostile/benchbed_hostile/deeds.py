@@ -109,7 +109,7 @@ def nan_gradient(method, what):
 def inf_weight(method, what):
     """A weight beyond all numbers, in the average that samples are drawn from."""
     with torch.no_grad():
-        next(method.averaged("generator").parameters())[0] = float("inf")
+        next(method.get_ema("generator").parameters())[0] = float("inf")
     return what
 
 
