@@ -1,4 +1,4 @@
-"""What all tests share: a private cache, a third party's plugin, real data where there are any."""
+"""Fixtures of all tests: a private cache, a third-party plugin, real data if available."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MakeRecord = Callable[..., Record]
 
 @pytest.fixture(scope="session")
 def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example plugin, installed by pip into a folder of its own, as a user would have it."""
+    """Folder into which pip installed the example plugin."""
     target = tmp_path_factory.mktemp("site")
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
@@ -40,10 +40,11 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for the session and all its workers, so that a phantom is rendered once."""
+    """One cache for the session and all its workers, so that phantoms are rendered once."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return tmp_path_factory.mktemp("cache")
-    cache = tmp_path_factory.getbasetemp().parent / "cache"  # a worker's base lies in the session's
+    # The base folder of a worker is inside that of the session.
+    cache = tmp_path_factory.getbasetemp().parent / "cache"
     cache.mkdir(exist_ok=True)
     return cache
 
@@ -52,7 +53,7 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def private_places(
     shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """No test reads or writes the user's cache, data, weights or results."""
+    """Prevent tests from using the user's cache, data, weights or results."""
     monkeypatch.setenv("BENCHBED_CACHE", str(shared_cache))
     monkeypatch.setenv("BENCHBED_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("BENCHBED_DATA", raising=False)
@@ -62,7 +63,7 @@ def private_places(
 
 @pytest.fixture
 def with_plugin(third_party: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example plugin, visible to this process and to those it starts."""
+    """The example plugin, installed for this process and its child processes."""
     monkeypatch.syspath_prepend(str(third_party))
     monkeypatch.setenv("PYTHONPATH", str(third_party))
     registry_module.get_registry.cache_clear()
@@ -71,46 +72,45 @@ def with_plugin(third_party: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real images; skips where there is none."""
+    """The folder of real images; skips the test if there is none."""
     if not REAL_DATA or not Path(REAL_DATA).is_dir():
-        pytest.skip("BENCHBED_DATA names no folder of real images")
+        pytest.skip("BENCHBED_DATA is not a folder of real images")
     return Path(REAL_DATA).resolve()
 
 
 @pytest.fixture(scope="session")
 def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
-    """One for all tests: it takes seconds to start, and each command milliseconds."""
-    made = Forker(tmp_path_factory.mktemp("forker"))
-    yield made
-    made.close()
+    """One forker for all tests: it starts in seconds, and each command in milliseconds."""
+    shared = Forker(tmp_path_factory.mktemp("forker"))
+    yield shared
+    shared.close()
 
 
 @pytest.fixture
 def cli(forker: Forker, tmp_path: Path) -> Run:
-    """Run ``benchbed`` as a user does, in a process and a folder of its own."""
+    """Return a function that runs ``benchbed`` in a separate process in the test's folder."""
 
-    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return forker.start(*words, folder=tmp_path, **{"COLUMNS": "200", **environment}).ended()
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        environment = {"COLUMNS": "200", **environment}
+        return forker.start(*arguments, folder=tmp_path, **environment).wait_for_output()
 
     return run
 
 
 LIBRARIES = "import typer, pydantic, yaml, rich.console"
 LIBRARIES_SECONDS = 0.12
-"""What the libraries of every command take to load on an idle core."""
+"""Import time of these libraries on an idle core."""
 
 
 @pytest.fixture
 def extra_seconds(tmp_path: Path) -> Callable[[str, float], float]:
-    """How long Python code takes above ``python -c pass``, in processor seconds of a fair core.
+    """Return a function that measures the CPU seconds of Python code beyond ``python -c pass``.
 
-    Tried up to three times, until it takes no longer than is allowed. Such a process computes and
-    does not wait: on an idle machine these are the seconds that a user waits. Two processes on the
-    two threads of one core make each other slower, and so does an old machine; what is measured is
-    divided by how much longer the import of a few libraries takes than on an idle core.
+    It measures up to three times, until the result is within the limit. A busy or slow core takes
+    longer than an idle one, so the result is divided by the slow-down of importing `LIBRARIES`.
     """
 
-    def spent(code: str) -> float:
+    def cpu_seconds(code: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -118,8 +118,8 @@ def extra_seconds(tmp_path: Path) -> Callable[[str, float], float]:
 
     def measure(code: str, allowed: float) -> float:
         for _ in range(3):
-            slower = max(1.0, (spent(LIBRARIES) - spent("pass")) / LIBRARIES_SECONDS)
-            if (extra := (spent(code) - spent("pass")) / slower) < allowed:
+            slowdown = max(1.0, (cpu_seconds(LIBRARIES) - cpu_seconds("pass")) / LIBRARIES_SECONDS)
+            if (extra := (cpu_seconds(code) - cpu_seconds("pass")) / slowdown) < allowed:
                 break
         return extra
 
@@ -131,9 +131,9 @@ Sandbox = Callable[[Path], dict[str, str]]
 
 @pytest.fixture(scope="session")
 def sandbox(shared_cache: Path) -> Sandbox:
-    """Makes an environment that has all that is installed here, and takes more by ``pip install``.
+    """Return a function that creates an environment with all packages of this one.
 
-    What is installed into it is seen by nobody else. Its ``pip`` asks no package index.
+    Its ``pip`` installs further packages into it alone, and uses no package index.
     """
 
     def make(folder: Path) -> dict[str, str]:
@@ -150,17 +150,19 @@ def sandbox(shared_cache: Path) -> Sandbox:
         ):
             (binaries / name).write_text(f'#!/bin/sh\n{rest}\nexec {binaries / "python"} "$@"\n')
             (binaries / name).chmod(0o755)
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("BENCHBED_", "PYTHON"))}
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith(("BENCHBED_", "PYTHON"))
+        }
         path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
-        return {**kept, "PATH": path, "BENCHBED_CACHE": str(shared_cache), "COLUMNS": "200"}
+        return {**environment, "PATH": path, "BENCHBED_CACHE": str(shared_cache), "COLUMNS": "200"}
 
     return make
 
 
 @pytest.fixture(scope="session")
 def make_record() -> MakeRecord:
-    """Makes a record of the task `synthesis`, as `a_record` says."""
-    return a_record
+    """Return `build_record`, which returns a record of the task `synthesis`."""
+    return build_record
 
 
 PROTOCOL = {
@@ -171,16 +173,16 @@ PROTOCOL = {
 }  # fmt: skip
 
 
-def a_record(
+def build_record(
     method: str = "dcgan", seed: int = 0, *, values: dict[str, float] | None = None, **changes: Any
 ) -> Record:
-    """A record that agrees with itself.
+    """Return a consistent record.
 
     Args:
         method: Its method.
         seed: Its seed.
-        values: The value of each metric; a run that diverged has none.
-        **changes: Fields of the protocol, or of the record, that are something else.
+        values: The value of each metric; ignored for a diverged run.
+        **changes: Other values of fields of the protocol or of the record.
     """
     protocol = {name: changes.pop(name, value) for name, value in PROTOCOL.items()}
     settings = changes.pop("settings", {"batch_size": 16})

@@ -1,4 +1,4 @@
-"""``benchbed`` in processes that need not load torch anew; see ``forker.py``."""
+"""Run ``benchbed`` in forked processes that do not import torch again; see ``forker.py``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HERE = Path(__file__).parent
 
 @dataclass
 class Process:
-    """A ``benchbed`` that was started.
+    """A ``benchbed`` process.
 
     Attributes:
-        pid: Its number.
-        output: The file of what it says on stderr.
-        stdout: The file of what it says on stdout.
+        pid: Process id.
+        output: File with its stderr.
+        stdout: File with its stdout.
     """
 
     forker: Forker
@@ -32,37 +32,36 @@ class Process:
     stdout: Path
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal; it may be over."""
         os.kill(self.pid, number)
 
     def wait(self, seconds: float = 240.0) -> int:
-        """Its exit code, minus the number of the signal that ended it."""
+        """Return its exit code, or minus the number of the signal that ended it."""
         code = self.forker.ask({"wait": self.pid, "seconds": seconds})
         if code is None:
             self.send(signal.SIGKILL)
             self.forker.ask({"wait": self.pid, "seconds": 10.0})
-            pytest.fail(f"it took longer than {seconds} s: {self.said()}")
+            pytest.fail(f"timeout after {seconds} s: {self.stderr_text()}")
         assert isinstance(code, int)
         return code
 
-    def ended(self) -> subprocess.CompletedProcess[str]:
-        """Wait for it, and keep what it said, as `subprocess.run` does."""
+    def wait_for_output(self) -> subprocess.CompletedProcess[str]:
+        """Wait for it and return its output, as `subprocess.run` does."""
         code = self.wait()
         texts = [path.read_text(encoding="utf-8") for path in (self.stdout, self.output)]
         return subprocess.CompletedProcess([], code, *texts)
 
-    def said(self) -> str:
-        """What it said on stderr so far, in one line."""
+    def stderr_text(self) -> str:
+        """Return its stderr so far, in one line."""
         if not self.output.exists():
             return ""
         return " ".join(self.output.read_text(encoding="utf-8").split())
 
 
 class Forker:
-    """Starts ``benchbed`` in processes that need not load torch; see ``forker.py``.
+    """Starts ``benchbed`` in forked processes; see ``forker.py``.
 
     Args:
-        folder: Where what they say is kept.
+        folder: Folder of their stdout and stderr files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +76,7 @@ class Forker:
         )
 
     def ask(self, job: dict[str, Any]) -> Any:
-        """Hand over a job, and wait for its answer."""
+        """Send a job and return its result."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -86,36 +85,35 @@ class Forker:
 
     def start(
         self,
-        *words: str,
+        *arguments: str,
         folder: Path | None = None,
         die_at: int = 0,
-        places: tuple[Path, ...] = (),
+        folders: tuple[Path, ...] = (),
         **environment: str,
     ) -> Process:
         """Start ``benchbed WORDS``.
 
         Args:
-            *words: Its command line.
-            folder: Where it is started, instead of in the folder of what is said.
-            die_at: It is killed just before this file operation, counted from 1; 0 for never.
-            places: Operations in these folders count.
-            **environment: Added to this process's.
+            *arguments: Command-line arguments.
+            folder: Working directory; the folder of the output files by default.
+            die_at: Kill it just before this file operation, counted from 1; 0 for never.
+            folders: Folders whose file operations are counted.
+            **environment: Additional environment variables.
         """
         self._count += 1
         output, stdout = (self._folder / f"{self._count}.{kind}" for kind in ("err", "out"))
         job = {
-            "words": words,
+            "arguments": arguments,
             "environment": {**os.environ, "COLUMNS": "400", **environment},
             "folder": str(folder or self._folder),
             "output": str(output),
             "stdout": str(stdout),
             "die_at": die_at,
-            "places": [str(place) for place in places],
+            "folders": [str(place) for place in folders],
         }
         return Process(self, self.ask(job), output, stdout)
 
     def close(self) -> None:
-        """End the process that forks."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=240)

@@ -1,4 +1,4 @@
-"""A results folder with all that the page can show, and names that try to break out of it."""
+"""A results folder with all content of the page, and names that attempt HTML injection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchbed.results.showcase import write_showcase
 from benchbed.results.store import ResultStore
 
 EVIL = '<img src=x onerror="window.hacked=1">\'\u202e</script><script>window.hacked=1</script>'
-"""Markup, quotes, the end of a script and a mark that turns the direction of reading."""
+"""Markup, quotes, the end of a script and a right-to-left override."""
 
 VALUES = {"dcgan": 0.3, "skrgan": 0.1, "wgan": 0.2}
 
@@ -26,27 +26,27 @@ VALUES = {"dcgan": 0.3, "skrgan": 0.1, "wgan": 0.2}
 Make = Callable[..., Record]
 
 
-def _valued(make_record: Make) -> Make:
-    """Records whose name is easy to say, and whose values and speed tell the methods apart."""
+def _with_values(make_record: Make) -> Make:
+    """Return a function that makes records with short names and values that differ by method."""
 
     def make(method: str, seed: int = 0, *, source: str = "real", **changes: Any) -> Record:
         value = VALUES.get(method, 0.4) + seed / 100
         dataset = changes.get("dataset", "chest-xray")
-        named = {
+        defaults = {
             "id": f"{method}-{dataset}-{source}-s{seed}",
             "training": {"kimg": 24, "steps": 9, "seconds": 90, "images_per_second": 10 * value,
                          "peak_memory_bytes": 2_000_000_000},
         }  # fmt: skip
         values = {"swd": value, "ms-ssim-realfake": value}
-        return make_record(method, seed, values=values, source=source, **{**named, **changes})
+        return make_record(method, seed, values=values, source=source, **{**defaults, **changes})
 
     return make
 
 
 @pytest.fixture(scope="session")
 def records(make_record: Make) -> list[Record]:
-    """Three methods on two data sets; some diverged, imported, or of a stranger."""
-    make = _valued(make_record)
+    """Three methods on two datasets; some diverged, imported or malicious."""
+    make = _with_values(make_record)
     records = [make(method, seed) for method in VALUES for seed in (0, 1)]
     origin = {"archive": f"{EVIL}.zip", "sha256": "0123456789abcdef" * 4, "at": "2026-02-01"}
     records[2] = records[2].model_copy(update={"imported": ImportOrigin.model_validate(origin)})
@@ -54,15 +54,15 @@ def records(make_record: Make) -> list[Record]:
     records += [make(method, **other) for method in ("dcgan", "skrgan")]
     broken = make("wgan", 2, state="diverged", message=f"loss {EVIL}")
     evil = make(EVIL, id="evil-run", settings={EVIL: EVIL, "rate": 1e999})
-    noted = [value.model_copy(update={"note": EVIL, "recipe": EVIL}) for value in evil.metrics]
-    made = evil.provenance.model_copy(update={"command": EVIL, "plugins": {EVIL: EVIL}})
-    evil = evil.model_copy(update={"metrics": noted, "provenance": made, "skipped": [EVIL]})
+    metrics = [value.model_copy(update={"note": EVIL, "recipe": EVIL}) for value in evil.metrics]
+    provenance = evil.provenance.model_copy(update={"command": EVIL, "plugins": {EVIL: EVIL}})
+    evil = evil.model_copy(update={"metrics": metrics, "provenance": provenance, "skipped": [EVIL]})
     return [*records, broken, evil]
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> Path:
-    """A results folder in which the newest run of one method has published its showcase."""
+    """A results folder with the showcase of the newest run of one method."""
     root = tmp_path_factory.mktemp("results")
     store = ResultStore(root)
     for record in records:
@@ -82,12 +82,12 @@ def results(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> 
 
 @pytest.fixture(scope="session")
 def html(records: list[Record], results: Path) -> str:
-    """The page of these records."""
+    """The HTML page of these records."""
     boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     return render_page(boards, records, results)
 
 
 @pytest.fixture(scope="session")
 def evil() -> str:
-    """The name that tries to break out."""
+    """The name that attempts HTML injection."""
     return EVIL

@@ -1,4 +1,4 @@
-"""The page as text: its bytes, its policy, its size and its colours."""
+"""The HTML page as text: its bytes, security policy, size and colours."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from benchbed.results.store import ResultStore
 ROOT = Path(__file__).parents[2]
 
 
-class _Elements(HTMLParser):
-    """Counts what a browser would see."""
+class _ElementParser(HTMLParser):
+    """Collects the elements that a browser would create."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,32 +34,32 @@ class _Elements(HTMLParser):
         self.attributes += [(tag, name, value) for name, value in attrs]
 
 
-def _parsed(html: str) -> _Elements:
-    parser = _Elements()
+def _parse(html: str) -> _ElementParser:
+    parser = _ElementParser()
     parser.feed(html)
     return parser
 
 
-def test_the_same_records_give_the_same_bytes(
+def test_the_order_of_records_does_not_change_the_page(
     html: str, records: list[Record], results: Path
 ) -> None:
-    again = records[::-1]
-    boards = build_leaderboards(again, paths.find_benchmarks_folder() / "papers")
-    assert render_page(boards, again, results) == html
+    reversed_records = records[::-1]
+    boards = build_leaderboards(reversed_records, paths.find_benchmarks_folder() / "papers")
+    assert render_page(boards, reversed_records, results) == html
 
 
-def test_names_and_notes_become_no_elements(html: str) -> None:
-    page = _parsed(html)
+def test_names_and_notes_are_escaped(html: str) -> None:
+    page = _parse(html)
     assert page.tags.count("script") == 2
     assert "img" not in page.tags
-    handlers = [found for found in page.attributes if found[1].startswith("on")]
+    handlers = [attribute for attribute in page.attributes if attribute[1].startswith("on")]
     assert handlers == []
     assert "&lt;img src=x onerror=" in html
 
 
-def test_the_page_asks_for_nothing_and_allows_nothing_else(html: str) -> None:
-    """Every style and program is inside and in the policy by its hash; no address is in use."""
-    page = _parsed(html)
+def test_the_page_loads_nothing_and_its_policy_forbids_it(html: str) -> None:
+    """Styles and scripts are inline with their hash in the policy; no URL is loaded."""
+    page = _parse(html)
     addresses = [v for tag, name, v in page.attributes if name in ("src", "href", "action")]
     assert all(address and address.startswith("#") for address in addresses)
     assert not any(name == "style" for _, name, _ in page.attributes)
@@ -69,7 +69,7 @@ def test_the_page_asks_for_nothing_and_allows_nothing_else(html: str) -> None:
     assert policy.count("sha256-") == 2
 
 
-def test_the_facts_are_json_that_ends_no_element(
+def test_the_embedded_json_cannot_close_its_element(
     html: str, records: list[Record], evil: str
 ) -> None:
     (text,) = re.findall(r'<script type="application/json" id="facts">(.*?)</script>', html)
@@ -80,7 +80,7 @@ def test_the_facts_are_json_that_ends_no_element(
     assert content["shared"][settings] == {evil: evil, "rate": None}
 
 
-def test_pictures_are_those_of_the_newest_run_of_each_row(
+def test_samples_are_those_of_the_newest_run_of_each_row(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
@@ -92,8 +92,8 @@ def test_pictures_are_those_of_the_newest_run_of_each_row(
     assert select_shown_runs(boards, by_run) == shown[:2]
 
 
-def test_what_records_share_is_kept_once(records: list[Record]) -> None:
-    """A further record of the same protocol and machine costs the page under 1,200 bytes."""
+def test_shared_values_of_records_are_stored_once(records: list[Record]) -> None:
+    """A further record of the same protocol and machine adds less than 1,200 bytes."""
     boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
     by_run = {record.id: record for record in records}
     one = records[0]
@@ -113,8 +113,8 @@ def _contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_colours_can_be_told_apart_in_light_and_dark() -> None:
-    """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for lines and marks."""
+def test_colours_have_enough_contrast_in_light_and_dark_mode() -> None:
+    """WCAG 2.2 AA requires a contrast of 4.5 for text, and 3 for lines and marks."""
     style = (files("benchbed.report.render.html") / "templates" / "page.css").read_text(
         encoding="utf-8"
     )
@@ -128,16 +128,16 @@ def test_colours_can_be_told_apart_in_light_and_dark() -> None:
                 assert _contrast(scheme[mark], scheme[ground]) >= 3, (mark, ground)
 
 
-def test_the_page_without_records_of_a_paper_says_so(html: str) -> None:
-    assert "No record yet." in html
-    assert "(no run yet)" in html
+def test_a_paper_without_records_is_marked(html: str) -> None:
+    assert "<code>benchbed run</code>" in html
+    assert re.search(r'<a href="#[^"]+">[^<]+</a> <span class="quiet">', html)
 
 
 @pytest.mark.skipif(
-    not (ROOT / "results/leaderboards").is_dir(), reason="the records are not beside the tests"
+    not (ROOT / "results/leaderboards").is_dir(), reason="results/leaderboards not found"
 )
-def test_regenerating_the_committed_page_changes_nothing() -> None:
-    """`benchbed report` was run and committed after the last record, and after the last change."""
+def test_the_committed_page_is_up_to_date() -> None:
+    """The committed page is the output of `benchbed report` for the committed records."""
     root = ROOT / "results"
     get_registry.cache_clear()
     records = ResultStore(root).load_records()

@@ -1,4 +1,4 @@
-"""``benchbed export`` and ``import`` as two users see them."""
+"""The commands ``benchbed export`` and ``benchbed import``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 RECORD = Path(__file__).parents[2] / "results/records/acgan-fundus-64px-s0-21c321eb.json"
 
 
-def _ok(answer: subprocess.CompletedProcess[str]) -> str:
-    assert answer.returncode == 0, answer.stderr
-    assert "Traceback" not in answer.stderr
-    return answer.stdout
+def _ok(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stdout
 
 
-def test_a_run_goes_to_somebody_else(cli: Run, with_plugin: Path, tmp_path: Path) -> None:
-    """Exported, imported, shown and sampled from; tests of units compare the bits."""
+def test_an_exported_run_can_be_imported_and_sampled(
+    cli: Run, with_plugin: Path, tmp_path: Path
+) -> None:
+    """The unit tests compare the weights bit by bit."""
     run = json.loads(
         _ok(
             cli(
@@ -32,54 +34,55 @@ def test_a_run_goes_to_somebody_else(cli: Run, with_plugin: Path, tmp_path: Path
             )
         )
     )["id"]  # fmt: skip
-    made = json.loads(_ok(cli("export", run[:20], "--json")))
-    assert made["file"] == f"{run}.zip"
-    there = {"BENCHBED_RESULTS": str(tmp_path / "theirs")}
-    answer = cli("import", f"{run}.zip", **there)
-    assert _ok(answer) == f"{run}, SHA-256 {made['sha256']}\n"
-    assert f"Next: benchbed sample {run}" in answer.stderr
-    shown = json.loads(_ok(cli("show", run, "--json", **there)))
-    assert shown["imported"].startswith(f"from {run}.zip, SHA-256 {made['sha256']}")
-    assert shown["weights"] == "here"
-    _ok(cli("sample", run, "-n", "3", "--seed", "4", "--out", "pictures", **there))
+    exported = json.loads(_ok(cli("export", run[:20], "--json")))
+    assert exported["file"] == f"{run}.zip"
+    other_user = {"BENCHBED_RESULTS": str(tmp_path / "theirs")}
+    result = cli("import", f"{run}.zip", **other_user)
+    assert _ok(result) == f"{run}, SHA-256 {exported['sha256']}\n"
+    assert f"benchbed sample {run}" in result.stderr
+    description = json.loads(_ok(cli("show", run, "--json", **other_user)))
+    assert f"{run}.zip" in description["imported"]
+    assert exported["sha256"] in description["imported"]
+    assert description["weights"] == "here"
+    _ok(cli("sample", run, "-n", "3", "--seed", "4", "--out", "pictures", **other_user))
     assert len(list((tmp_path / "pictures").iterdir())) == 3
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "facts"),
     [
-        (("export", "no-such-run"), ["no run 'no-such-run'"]),
-        (("export", "acgan"), ["are not here", "Train it with: benchbed run --method acgan"]),
-        (("import", "none.zip"), ["There is no archive none.zip", "benchbed export RUN"]),
-        (("import", "text.zip"), ["text.zip is not taken", "no zip file"]),
+        (("export", "no-such-run"), ["'no-such-run'"]),
+        (("export", "acgan"), ["benchbed run --method acgan"]),
+        (("import", "none.zip"), ["none.zip", "benchbed export RUN"]),
+        (("import", "text.zip"), ["text.zip"]),
     ],
 )
-def test_what_is_refused_is_refused_without_torch(
-    tmp_path: Path, words: tuple[str, ...], expected: list[str]
+def test_wrong_runs_and_archives_exit_with_2_without_importing_torch(
+    tmp_path: Path, arguments: tuple[str, ...], facts: list[str]
 ) -> None:
     records = tmp_path / "results/records"
     records.mkdir(parents=True)
     shutil.copy(RECORD, records)
-    (tmp_path / "text.zip").write_text("no archive")
+    (tmp_path / "text.zip").write_text("not a zip file")
     code = (
-        f"import sys\nsys.argv = ['benchbed', *{words!r}]\n"
+        f"import sys\nsys.argv = ['benchbed', *{arguments!r}]\n"
         "from benchbed.cli.main import main\n"
         "try:\n    main()\nfinally:\n"
         "    print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     )
-    answer = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
-    assert answer.returncode == 2
-    assert answer.stdout == "[]\n"
-    for word in expected:
-        assert word in answer.stderr
+    assert result.returncode == 2
+    assert result.stdout == "[]\n"
+    for fact in facts:
+        assert fact in result.stderr
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         RECORD.name, "text.zip",
     ]  # fmt: skip
 
 
-def test_show_knows_a_run_by_its_record_alone(cli: Run, tmp_path: Path) -> None:
+def test_show_needs_only_the_record_of_a_run(cli: Run, tmp_path: Path) -> None:
     records = tmp_path / "results/records"
     records.mkdir(parents=True)
     shutil.copy(RECORD, records)

@@ -1,4 +1,4 @@
-"""Each fault is told once: a broken plugin fails the check that is meant for it, and no other."""
+"""A broken plugin fails exactly the check for its fault."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from benchbed import DatasetSpec, Layout, MethodSpec, Paper, Part, Phantom, hook
 @hookimpl
 def benchbed_methods():
     paper = Paper(key="k", authors="A", year=2000, title="T", venue="V")
-    return [MethodSpec(name="sick", title="T", paper=paper, implementation="sick_method:Sick",
-                       settings="sick_settings:SickSettings", sizes=(16, 32),
+    return [MethodSpec(name="faulty", title="T", paper=paper, implementation="faulty_method:Faulty",
+                       settings="faulty_settings:FaultySettings", sizes=(16, 32),
                        abilities=frozenset({"sample"}),
                        equations=(("eq. 1", "E[(D(x) - 1)^2] + E[D(G(z))^2]"),))]
 
@@ -30,17 +30,17 @@ def benchbed_datasets():
     parts = tuple(Part(image=split + "/{patient}_{id}.png", split=split,
                        mask="masks/" + split + "-{patient}_{id}.png")
                   for split in ("train", "test"))
-    layout = Layout(folders=("sick",), parts=parts, picture="sick/SPLIT/PATIENT_ID.png")
-    return [DatasetSpec(name="sick-data", title="T", modality="M", licence="none", access="ask",
+    layout = Layout(folders=("faulty",), parts=parts, picture="faulty/SPLIT/PATIENT_ID.png")
+    return [DatasetSpec(name="faulty-data", title="T", modality="M", licence="none", access="ask",
                         layouts=(layout,), channels=1,
-                        phantom=Phantom(render="sick_phantom:render",
+                        phantom=Phantom(render="faulty_phantom:render",
                                         counts={"train": 8, "test": 4}))]
 """
 
 SETTINGS = """
 from benchbed import MethodSettings, setting
 
-class SickSettings(MethodSettings):
+class FaultySettings(MethodSettings):
     rate: float = setting(1e-3, help="Step size.", source="section 1", gt=0)
 """
 
@@ -50,7 +50,7 @@ from torch import nn
 from benchbed import Batch, Method
 from benchbed.nn import adam
 
-class Sick(Method):
+class Faulty(Method):
     def build(self, data):
         numbers = data.channels * data.size**2
         self.generator = nn.Sequential(
@@ -97,7 +97,7 @@ IDLE = """class Idle(nn.Module):
     def forward(self, x):
         return x
 
-class Sick("""
+class Faulty("""
 
 SYNTHESIZE = """    def synthesize(self, mask, rng):
         return self.sample(len(mask), rng).image
@@ -113,7 +113,7 @@ METHOD_FAULTS: dict[str, tuple[str, list[Change]]] = {
         "spec-is-complete", [("spec", "equations=((", "deviations=() and ((")]),
     "a setting without its source": (
         "settings-validate", [("settings", '"section 1"', '""')]),
-    "a size that is not the run's": (
+    "a wrong image size": (
         "builds-at-every-size", [("method", "rng=rng)))", "rng=rng))[..., 1:])")]),
     "values outside the range": (
         "outputs-are-in-range",
@@ -121,34 +121,34 @@ METHOD_FAULTS: dict[str, tuple[str, list[Change]]] = {
     "a sampler that ignores its seed": (
         "samples-follow-their-seed",
         [("method", "rng=rng)", "rng=torch.Generator().manual_seed(0))")]),
-    "a condition that is ignored": (
+    "a condition is ignored": (
         "conditions-are-followed",
         [("method", "    def sample(", SYNTHESIZE),
          ("spec", 'frozenset({"sample"})', 'frozenset({"sample", "synthesize"})')]),
-    "a global seed that is set": (
+    "a global seed is set": (
         "globals-are-left-alone",
         [("method", "numbers =", "torch.manual_seed(0)\n        numbers =")]),
-    "a parameter that nothing uses": (
+    "an unused parameter": (
         "every-parameter-gets-a-gradient",
-        [("method", "class Sick(", IDLE), ("method", "nn.Tanh(),", "nn.Tanh(), Idle(),")]),
-    "an update that is forgotten": (
+        [("method", "class Faulty(", IDLE), ("method", "nn.Tanh(),", "nn.Tanh(), Idle(),")]),
+    "a missing update": (
         "updates-change-what-they-name",
         [("method", '        self.update("generator", g_loss)\n', "")]),
-    "a buffer that is not saved": (
+    "a value that is not saved": (
         "state-round-trips",
         [("method", "        numbers =", "        self.generator_scale = torch.rand(1).item() / 2\n"
           "        numbers ="),
          ("method", "image=self.generator(", "image=self.generator_scale * self.generator(")]),
-    "state that is kept elsewhere": (
+    "state outside the checkpoint": (
         "resume-equals-uninterrupted",
         [("method", "        d_loss = d_loss +",
           "        self.warm = getattr(self, 'warm', 1.0) / 2\n"
           "        d_loss = d_loss + self.warm *")]),
-    "losses that are no numbers": (
+    "NaN losses": (
         "losses-stay-finite",
         [("method", "        return {",
           "        d_loss = d_loss * float('nan')\n        return {")]),
-    "a loss that explodes late": (
+    "a loss that becomes infinite late": (
         "losses-stay-finite",
         [("method", "        return {", "        if self.steps > 30:\n"
           "            g_loss = g_loss / 0\n        return {")]),
@@ -158,11 +158,11 @@ DATASET_FAULTS: dict[str, tuple[str, list[Change]]] = {
     "spec imports torch": (
         "spec-is-cheap", [("spec", "from benchbed", "import torch\nfrom benchbed")]),
     "no licence": ("spec-is-complete", [("spec", 'licence="none"', 'licence=""')]),
-    "a phantom of chance": (
+    "a random phantom": (
         "phantom-is-deterministic", [("phantom", "default_rng((seed, index))", "default_rng()")]),
-    "a phantom without a seed": (
+    "a phantom that ignores its seed": (
         "phantom-is-deterministic", [("phantom", "(seed, index)", "index")]),
-    "a mask of 0 and 255": (
+    "mask values 0 and 255": (
         "phantom-is-in-range",
         [("phantom", "mask.astype(np.uint8)", "mask.astype(np.uint8) * 255")]),
     "labels without classes": (
@@ -173,20 +173,20 @@ DATASET_FAULTS: dict[str, tuple[str, list[Change]]] = {
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Change]], None]:
-    """Install the healthy plugin with changes, as pip would leave it, and forget it afterwards."""
+    """Return a function that installs the valid plugin with changes, as pip would."""
 
     def install(changes: list[Change]) -> None:
         files = dict(FILES)
         for name, old, new in changes:
-            assert old in files[name], f"the fault does not fit: {old!r}"
+            assert old in files[name], f"not found in the plugin: {old!r}"
             files[name] = files[name].replace(old, new)
         for name, text in files.items():
-            (tmp_path / f"sick_{name}.py").write_text(text)
-            monkeypatch.delitem(sys.modules, f"sick_{name}", raising=False)
-        info = tmp_path / "sick-1.0.dist-info"
+            (tmp_path / f"faulty_{name}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, f"faulty_{name}", raising=False)
+        info = tmp_path / "faulty-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sick\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[benchbed]\nsick = sick_spec\n")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[benchbed]\nfaulty = faulty_spec\n")
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         get_registry.cache_clear()
@@ -194,51 +194,50 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Ch
     return install
 
 
-def failures(name: str) -> set[str]:
-    """The checks that `name` fails."""
+def failed_checks(name: str) -> set[str]:
     outcomes = [run_check(check) for check in list_checks(name)]
     return {outcome.check.name for outcome in outcomes if outcome.state == "failed"}
 
 
-def test_the_healthy_plugin_passes(plugin: Callable[[list[Change]], None]) -> None:
+def test_the_valid_plugin_passes_all_checks(plugin: Callable[[list[Change]], None]) -> None:
     plugin([])
-    assert failures("sick") == set()
-    assert failures("sick-data") == set()
+    assert failed_checks("faulty") == set()
+    assert failed_checks("faulty-data") == set()
 
 
 @pytest.mark.parametrize("fault", METHOD_FAULTS)
-def test_a_broken_method_fails_the_check_meant_for_it(
+def test_a_broken_method_fails_only_the_check_for_its_fault(
     fault: str, plugin: Callable[[list[Change]], None]
 ) -> None:
     check, changes = METHOD_FAULTS[fault]
     plugin(changes)
-    assert failures("sick") == {check}
+    assert failed_checks("faulty") == {check}
 
 
 @pytest.mark.parametrize("fault", DATASET_FAULTS)
-def test_a_broken_data_set_fails_the_check_meant_for_it(
+def test_a_broken_dataset_fails_only_the_check_for_its_fault(
     fault: str, plugin: Callable[[list[Change]], None]
 ) -> None:
     check, changes = DATASET_FAULTS[fault]
     plugin(changes)
-    assert failures("sick-data") == {check}
+    assert failed_checks("faulty-data") == {check}
 
 
-def test_every_check_of_a_method_has_a_fault_that_it_finds() -> None:
-    """Three checks need what the others do not: bf16, an accelerator, a figure for its own sake."""
+def test_every_method_check_finds_a_fault() -> None:
+    """Three checks have no fault: they need bf16, an accelerator, or only report memory."""
     names = {check.name for check in list_checks(next(iter(get_registry().get_specs(MethodSpec))))}
-    found = {check for check, _ in METHOD_FAULTS.values()}
-    assert names - found == {"bf16-trains", "cuda-trains", "memory-is-reported"}
+    covered = {check for check, _ in METHOD_FAULTS.values()}
+    assert names - covered == {"bf16-trains", "cuda-trains", "memory-is-reported"}
 
 
 def _real_images(root: Path, *names: str) -> None:
     for name in names:
-        path = root / "sick" / name
+        path = root / "faulty" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(len(name)).integers(0, 255, (32, 32), dtype=np.uint8)
         Image.fromarray(pixels).save(path)
         mask = Image.fromarray((pixels > 127).astype(np.uint8) * 255)
-        target = root / "sick/masks" / name.replace("/", "-")
+        target = root / "faulty/masks" / name.replace("/", "-")
         target.parent.mkdir(exist_ok=True)
         mask.save(target)
 
@@ -252,7 +251,7 @@ def _real_images(root: Path, *names: str) -> None:
         ("an image that does not decode", "real-files-decode"),
     ],
 )
-def test_broken_real_files_fail_the_check_meant_for_them(
+def test_broken_real_files_fail_only_the_check_for_their_fault(
     fault: str,
     check: str | None,
     plugin: Callable[[list[Change]], None],
@@ -265,9 +264,9 @@ def test_broken_real_files_fail_the_check_meant_for_them(
     if fault == "a patient in two splits":
         _real_images(root, "test/a_2.png")
     elif fault == "a mask without its image":
-        (root / "sick/masks/train-b_1.png").unlink()
+        (root / "faulty/masks/train-b_1.png").unlink()
     elif fault == "an image that does not decode":
-        (root / "sick/train/d_1.png").write_bytes(b"no picture")
+        (root / "faulty/train/d_1.png").write_bytes(b"not an image")
     monkeypatch.setenv("BENCHBED_DATA", str(root))
     plugin([])
-    assert failures("sick-data") == ({check} if check else set())
+    assert failed_checks("faulty-data") == ({check} if check else set())

@@ -1,4 +1,4 @@
-"""Every method and data set that comes with benchbed is what its spec says."""
+"""Every built-in method and dataset passes its checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchbed.registry.lookup import get_registry
 from benchbed.testing import PluginCheck, list_checks, run_check
 
 EXCEPTIONS: dict[str, str] = {}
-"""Checks that a plugin of ours may fail, as ``name:check``, each with its reason."""
+"""Checks that a built-in plugin may fail, as ``name:check``, each with its reason."""
 
 CHECKS = [
     check
@@ -20,16 +20,16 @@ CHECKS = [
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=str)
-def test_what_comes_with_benchbed_passes(check: PluginCheck) -> None:
+def test_builtin_plugins_pass_their_checks(check: PluginCheck) -> None:
     outcome = run_check(check)
     if outcome.state == "skipped":
         pytest.skip(outcome.text)
     if str(check) in EXCEPTIONS:
-        assert outcome.state == "failed", f"{check} passes now: take it off the exceptions"
+        assert outcome.state == "failed", f"{check} passes; remove it from EXCEPTIONS"
         pytest.xfail(EXCEPTIONS[str(check)])
     assert outcome.state == "passed", f"{outcome.text}\n{outcome.details}"
 
 
-def test_exceptions_name_checks_and_say_why() -> None:
+def test_exceptions_name_existing_checks_and_reasons() -> None:
     assert EXCEPTIONS.keys() <= {str(check) for check in CHECKS}
     assert all(len(reason) > 20 for reason in EXCEPTIONS.values())

@@ -1,19 +1,19 @@
-"""Attacks on the promises of the design, and the table of what they did.
+"""Attacks on the guarantees of the design, and the table of their results.
 
-An attack is a test that declares what is promised and what is done to break it, as literal text::
+An attack is a test that declares a guarantee and how it tries to break it, as literal text::
 
     @pytest.mark.attack(
-        promise="A file that does not decode is named in one sentence.",
+        guarantee="An undecodable file is named in the error message.",
         attack="truncated, zero-byte and wrongly named images",
     )
-    def test_broken_images(tried: Tried, ...) -> None:
+    def test_broken_images(count_attempt: CountAttempt, ...) -> None:
         for kind in KINDS:
             ...
-            tried(kind)
+            count_attempt(kind)
 
-The first line of the file's docstring is the heading of its part of the table. What was tried is
-counted by ``tried``; a test that does not ask for it was tried once. What fails is lost.
-``make reliability`` runs every attack, slow ones too, and writes ``docs/reliability.md``.
+The first line of a file's docstring is the heading of its part of the table. ``count_attempt``
+counts the attempts; a test without it is one attempt. A failed test is a failure of the guarantee.
+``make reliability`` runs every attack, including slow ones, and writes ``docs/reliability.md``.
 """
 
 from __future__ import annotations
@@ -44,76 +44,76 @@ from benchbed.utils.files import hash_json
 
 HERE = Path(__file__).parent
 
-HEAD = """# What was tried to break it
+HEAD = """# Reliability
 
-Every promise is a claim that the tests in `tests/faults/` attack. This table is written by
-`make reliability`, which carries out all of them, and by nothing else.
+The tests in `tests/faults/` try to break each of these guarantees. `make reliability` runs them
+all and generates this page.
 
-Last made on {date} at commit {commit}: {attacks} attacks, tried {times} times, {lost} lost.
+Generated on {date} at commit {commit}: {attacks} attacks, {attempts} attempts, {failures} failures.
 """
 
-COLUMNS = ("| promise | attack | tried | lost | test |", "|---|---|---|---|---|")
+COLUMNS = ("| guarantee | attack | attempts | failures | test |", "|---|---|---|---|---|")
 
 
 @dataclass
-class Tried:
-    """Counts what an attack has tried, by its kind.
+class AttemptCounter:
+    """Counts the attempts of an attack by kind.
 
     Attributes:
-        kinds: Times by kind; the kind of an attack that has but one is empty.
+        kinds: Number of attempts by kind; the kind is empty if there is only one.
     """
 
     kinds: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, kind: str = "", times: int = 1) -> None:
-        """It was tried, and nothing was lost."""
+        """Count attempts that did not break the guarantee."""
         self.kinds[kind] = self.kinds.get(kind, 0) + times
 
 
 @dataclass
 class Row:
-    """One attack in the table; a test with several parameters is one attack.
+    """One attack in the table; a parametrized test is one attack.
 
     Attributes:
-        promise: What is promised.
-        attack: What is done to break it.
+        guarantee: The guarantee.
+        attack: How the test tries to break it.
         test: File and name of the test.
-        kinds: How often it was tried, by kind.
-        lost: How often the promise was broken.
-        skipped: Why it was not tried, where it was not.
+        kinds: Number of attempts by kind.
+        failures: Number of attempts that broke the guarantee.
+        skipped: Reason for skipping the test, or empty.
     """
 
-    promise: str
+    guarantee: str
     attack: str
     test: str
     kinds: Counter[str] = field(default_factory=Counter)
-    lost: int = 0
+    failures: int = 0
     skipped: str = ""
 
     @property
-    def times(self) -> int:
-        """How often it was tried."""
+    def attempts(self) -> int:
+        """Number of attempts."""
         return self.kinds.total()
 
     def line(self) -> str:
-        """As a line of the table."""
+        """Return the line of the table."""
         named = [f"{kind} {count}" for kind, count in self.kinds.items() if kind]
-        often = f"{self.times}" + (f" ({', '.join(named)})" if named else "")
+        attempts = f"{self.attempts}" + (f" ({', '.join(named)})" if named else "")
         cells = (
-            self.promise,
+            self.guarantee,
             self.attack,
-            often if self.times or not self.skipped else f"not tried: {self.skipped}",
-            str(self.lost or "nothing") if self.times else "–",
+            attempts if self.attempts or not self.skipped else f"skipped: {self.skipped}",
+            str(self.failures) if self.attempts else "–",
             f"`{self.test}`",
         )
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 class Table:
-    """Gathers what the attacks of a session report, and writes it.
+    """Pytest plugin that collects the results of all attacks and writes the table.
 
     Args:
-        path: The file to write.
+        path: File to write.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,24 +121,24 @@ class Table:
         self._rows: dict[str, Row] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of an attack; with several workers, this is told in the first process."""
-        told: dict[str, Any] | None = dict(report.user_properties).get("attack")
-        if told is None or (report.when != "call" and report.passed):
+        """Add the result of an attack; with xdist, only the main process receives all reports."""
+        properties: dict[str, Any] | None = dict(report.user_properties).get("attack")
+        if properties is None or (report.when != "call" and report.passed):
             return
         test = report.nodeid.partition("[")[0].rpartition("tests/faults/")[2]
-        row = self._rows.setdefault(test, Row(told["promise"], told["attack"], test))
+        row = self._rows.setdefault(test, Row(properties["guarantee"], properties["attack"], test))
         if report.skipped:
             row.skipped = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
             return
-        row.kinds.update(told["kinds"] or {"": 1})
-        row.lost += report.failed
+        row.kinds.update(properties["kinds"] or {"": 1})
+        row.failures += report.failed
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """An attack that is left out is in the table, as what it is."""
+        """Add deselected attacks to the table as skipped."""
         for item in items:
             if (mark := item.get_closest_marker("attack")) is not None:
                 test = item.nodeid.partition("[")[0].rpartition("tests/faults/")[2]
-                skipped = "left out when this table was made"
+                skipped = "deselected"
                 self._rows[test] = Row(**mark.kwargs, test=test, skipped=skipped)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -148,8 +148,8 @@ class Table:
             date=time.strftime("%Y-%m-%d"),
             commit=_commit(session.config.rootpath),
             attacks=len(rows),
-            times=sum(row.times for row in rows),
-            lost=sum(row.lost for row in rows) or "nothing",
+            attempts=sum(row.attempts for row in rows),
+            failures=sum(row.failures for row in rows),
         )
         titles = {name: _title(HERE / name) for name in dict.fromkeys(_file(row) for row in rows)}
         for title in dict.fromkeys(titles.values()):
@@ -163,44 +163,46 @@ def _file(row: Row) -> str:
 
 
 def _title(path: Path) -> str:
-    """The first line of a file's docstring, without what follows a colon or the full stop."""
+    """Return the first line of a file's docstring, up to a colon or full stop."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem
     return text.splitlines()[0].partition(":")[0].rstrip(".")
 
 
 def _commit(root: Path) -> str:
-    words = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-    answer = subprocess.run(words, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Only a session that begins in this folder knows the option."""
+    """Add the option; it exists only if pytest is started with this folder."""
     parser.addoption("--reliability", type=Path, help="write the table of attacks to this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, and gather where the table is asked for, once for all workers."""
-    config.addinivalue_line("markers", "attack(promise, attack): a promise, and what may break it")
+    """Register the marker, and the table in the main process if it is requested."""
+    config.addinivalue_line(
+        "markers", "attack(guarantee, attack): a guarantee, and how the test tries to break it"
+    )
     path = config.getoption("--reliability", None)
     if path is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Table(path), "reliability")
 
 
 @pytest.fixture(autouse=True)
-def tried(request: pytest.FixtureRequest) -> Tried:
-    """Counts what an attack tries; every attack is reported, whether it counts or not."""
-    counter = Tried()
+def count_attempt(request: pytest.FixtureRequest) -> AttemptCounter:
+    """Counts the attempts of an attack; attacks are reported even if they do not use it."""
+    counter = AttemptCounter()
     mark = request.node.get_closest_marker("attack")
     if mark is not None:
-        told = {**mark.kwargs, "kinds": counter.kinds}
-        request.node.user_properties.append(("attack", told))
+        properties = {**mark.kwargs, "kinds": counter.kinds}
+        request.node.user_properties.append(("attack", properties))
     return counter
 
 
 @pytest.fixture
 def hostile(with_plugin: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The plugin that misbehaves, beside the example plugin."""
+    """The misbehaving plugin, installed together with the example plugin."""
     folder = HERE / "hostile"
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), str(with_plugin))))
@@ -214,25 +216,25 @@ EXPORT = HERE.parent / "historic/schema-1/run.zip"
 
 
 @pytest.fixture
-def forged(tmp_path: Path) -> Callable[[Change], Path]:
-    """Makes an archive of a sound one whose record is changed, and all else so that it agrees."""
+def make_forged_archive(tmp_path: Path) -> Callable[[Change], Path]:
+    """Return a function that makes an archive with a changed record and matching hashes."""
 
     def forge(change: Change) -> Path:
-        sound = read_archive(EXPORT)
-        members = {name: sound.read_member(name) for name in sound.manifest.members}
+        valid = read_archive(EXPORT)
+        members = {name: valid.read_member(name) for name in valid.manifest.members}
         content = json.loads(members[RECORD_NAME])
         change(content)
         protocol = content["protocol"]
         content["protocol_hash"] = hash_json(protocol)
-        hashed = compute_run_hash(
+        identity_hash = compute_run_hash(
             method=content["method"], settings=content["settings"],
             protocol=content["protocol_hash"], seed=content["seed"],
             precision=content["precision"], pairs=None, masks=None,
         )  # fmt: skip
-        content["id"] = f"{content['id'].rpartition('-')[0]}-{hashed}"
+        content["id"] = f"{content['id'].rpartition('-')[0]}-{identity_hash}"
         members |= {RECORD_NAME: to_json_bytes(content), PROTOCOL_NAME: to_json_bytes(protocol)}
         path = tmp_path / "forged.zip"
-        manifest = sound.manifest.model_copy(update={"run": content["id"]})
+        manifest = valid.manifest.model_copy(update={"run": content["id"]})
         write_archive(path, manifest, members)
         return path
 

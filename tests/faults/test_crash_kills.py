@@ -1,4 +1,4 @@
-"""Crashes: what is killed goes on, and ends as if it had never been."""
+"""Crashes: a killed run resumes with identical results."""
 
 from __future__ import annotations
 
@@ -24,93 +24,93 @@ RUN = (
 )  # fmt: skip
 
 KILLS = 100
-"""Over all phases of a run, half of them at any moment and half at any file operation."""
+"""Number of kills: half at random times, half at random file operations."""
 
 QUICK_KILLS = 2
 
 
-def _plain(value: Any) -> Any:
-    """Tensors as plain values that compare."""
+def _to_plain(value: Any) -> Any:
+    """Replace tensors by plain values that can be compared."""
     if isinstance(value, torch.Tensor):
         return (tuple(value.shape), str(value.dtype), value.cpu().numpy().tobytes())
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _to_plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_to_plain(part) for part in value]
     return value
 
 
-STAGES = {
+PHASES = {
     "cache": "caching",
     "checkpoints": "checkpointing",
-    "samples": "pictures",
+    "samples": "images",
     "showcase": "showcase",
     "records": "recording",
 }
-"""A folder in a path, to what is done there."""
+"""Phase of a run by the folder that it writes to."""
 
 LAST_OPERATIONS = 40
-"""So many file operations of a run, or a few more, come after its training."""
+"""Approximate number of file operations of a run after its training."""
 
 
-def _record(content: dict[str, Any]) -> dict[str, Any]:
-    """A record without what no two runs share: the time of day, speed and memory."""
+def _remove_varying_fields(content: dict[str, Any]) -> dict[str, Any]:
+    """Remove the fields that differ between two runs: times, speed and memory."""
     for name in ("seconds", "images_per_second", "peak_memory_bytes"):
         del content["training"][name]
-    for name in ("created", "commit", "dirty"):  # somebody may work on this repository meanwhile
+    for name in ("created", "commit", "dirty"):  # the repository may change meanwhile
         del content["provenance"][name]
     return content
 
 
-def result(results: Path) -> dict[str, Any]:
-    """All that is in a results folder, by path, in a form that compares."""
-    found: dict[str, Any] = {}
+def read_results(results: Path) -> dict[str, Any]:
+    """Return the content of a results folder by path, in comparable form."""
+    content_by_path: dict[str, Any] = {}
     for path in sorted(p for p in results.rglob("*") if p.is_file()):
         name = str(path.relative_to(results))
         if path.suffix == ".pt":
             content = torch.load(path, weights_only=True)
-            found[name] = _plain({k: v for k, v in content.items() if k != "seconds"})
+            content_by_path[name] = _to_plain({k: v for k, v in content.items() if k != "seconds"})
         elif path.parent.name == "records":
-            found[name] = _record(json.loads(path.read_text()))
+            content_by_path[name] = _remove_varying_fields(json.loads(path.read_text()))
         elif path.suffix == ".csv":
             header, *rows = [line.split(",") for line in path.read_text().splitlines()]
             place = header.index("seconds")
-            found[name] = [row[:place] + row[place + 1 :] for row in (header, *rows)]
+            content_by_path[name] = [row[:place] + row[place + 1 :] for row in (header, *rows)]
         elif path.name in ("log.txt", "output.txt"):
-            found[name] = "a log, which tells of the kills"
+            content_by_path[name] = "a log, which differs after a kill"
         else:
-            found[name] = path.read_bytes()
-    return found
+            content_by_path[name] = path.read_bytes()
+    return content_by_path
 
 
-def _doing(results: Path) -> str:
-    """What the killed run was about, as it told last."""
+def _last_phase(results: Path) -> str:
+    """Return the last reported phase of the killed run."""
     for path in results.glob("runs/*/progress.json"):
         return str(json.loads(path.read_text())["doing"])
     return "planning"
 
 
-def _computed(process: Any, seconds: float) -> float:
-    """Wait until a process has computed for so long, or is over; how long it has.
+def _wait_for_cpu_time(process: Any, seconds: float) -> float:
+    """Wait until a process used this CPU time or ended; return the CPU time.
 
-    Time of the processor, for a busy machine gives now more and now less of it.
+    CPU time does not depend on other processes of a busy machine.
     """
-    spent = 0.0
+    cpu_seconds = 0.0
     child = psutil.Process(process.pid)
-    while spent < seconds and child.status() != psutil.STATUS_ZOMBIE:
+    while cpu_seconds < seconds and child.status() != psutil.STATUS_ZOMBIE:
         times = child.cpu_times()
-        spent = times.user + times.system
+        cpu_seconds = times.user + times.system
         time.sleep(0.002)
-    return spent
+    return cpu_seconds
 
 
-class Killing:
-    """Kills and resumes one run until it is done, again and again, and compares what came of it.
+class RunKiller:
+    """Kills and resumes a run until it completes, repeatedly, and compares the results.
 
     Args:
         forker: Starts processes.
-        folder: For results and caches, new ones for each run.
-        seed: Of the moments.
+        folder: Folder for results and caches, which are new for each run.
+        seed: Seed of the times of the kills.
     """
 
     def __init__(self, forker: Any, folder: Path, seed: int) -> None:
@@ -120,199 +120,202 @@ class Killing:
         self.results = folder / "results"
         self.cache = folder / "cache"
         process = self.start()
-        self.seconds = _computed(process, math.inf)
-        assert process.wait() == 0, process.said()
-        self.expected = result(self.results)
+        self.seconds = _wait_for_cpu_time(process, math.inf)
+        assert process.wait() == 0, process.stderr_text()
+        self.expected = read_results(self.results)
         assert any(name.startswith("records/") for name in self.expected)
 
     def start(self, **how: Any) -> Any:
-        places = {"BENCHBED_RESULTS": str(self.results), "BENCHBED_CACHE": str(self.cache)}
-        return self.forker.start(*RUN, **how, **places)
+        folders = {"BENCHBED_RESULTS": str(self.results), "BENCHBED_CACHE": str(self.cache)}
+        return self.forker.start(*RUN, **how, **folders)
 
-    def afresh(self) -> None:
-        """Nothing computed, nothing cached."""
+    def restart(self) -> None:
+        """Delete all results and caches."""
         shutil.rmtree(self.results, ignore_errors=True)
         shutil.rmtree(self.cache, ignore_errors=True)
 
     def finish(self) -> None:
-        """Go on to the end, and compare everything that is there with the undisturbed run."""
+        """Resume to the end, and compare all files with those of the uninterrupted run."""
         process = self.start()
-        assert process.wait() == 0, process.said()
-        assert "Traceback" not in process.said()
-        found = result(self.results)
+        assert process.wait() == 0, process.stderr_text()
+        assert "Traceback" not in process.stderr_text()
+        found = read_results(self.results)
         assert found.keys() == self.expected.keys()
         for name, content in self.expected.items():
             assert found[name] == content, name
 
-    def at_random_times(self, kills: int, tried: Any) -> None:
-        """Up to three kills a run; what was killed late has less left, and may end before."""
+    def at_random_times(self, kills: int, count_attempt: Any) -> None:
+        """Kill each run up to three times; a resumed run may complete before the next kill."""
         while kills > 0:
-            self.afresh()
+            self.restart()
             for _ in range(min(kills, self.rng.randint(1, 3))):
                 process = self.start()
-                _computed(process, self.rng.uniform(0.0, self.seconds))
+                _wait_for_cpu_time(process, self.rng.uniform(0.0, self.seconds))
                 process.send(signal.SIGKILL)
                 if process.wait() == -signal.SIGKILL:
-                    tried(_doing(self.results))
+                    count_attempt(_last_phase(self.results))
                     kills -= 1
             self.finish()
 
-    def at_file_operations(self, kills: int, tried: Any) -> None:
-        """One kill a run, just before a file is opened, made, renamed or removed.
+    def at_file_operations(self, kills: int, count_attempt: Any) -> None:
+        """Kill each run once, just before a file is opened, created, renamed or removed.
 
-        Half of them fall among the last ones: there the results are recorded.
+        Half of the kills are near the end, where the results are written.
         """
-        self.afresh()
-        counting = self._dying(10**9)
+        self.restart()
+        counting = self._start_dying(10**9)
         assert counting.wait() == 0
         total = int(counting.stdout.read_text().split()[-3])
         while kills > 0:
             first = 1 if kills % 2 else total - LAST_OPERATIONS
-            self.afresh()
-            process = self._dying(self.rng.randint(first, total))
+            self.restart()
+            process = self._start_dying(self.rng.randint(first, total))
             if process.wait() == -signal.SIGKILL:
-                tried(_stage(process.stdout.read_text().split()[-1]))
+                count_attempt(_phase_of(process.stdout.read_text().split()[-1]))
                 kills -= 1
             self.finish()
 
-    def _dying(self, number: int) -> Any:
-        return self.start(die_at=number, places=(self.results, self.cache))
+    def _start_dying(self, number: int) -> Any:
+        return self.start(die_at=number, folders=(self.results, self.cache))
 
 
-def _stage(path: str) -> str:
-    """What a file belongs to."""
+def _phase_of(path: str) -> str:
+    """Return the phase of a run that writes this file."""
     names = Path(path).parts
-    for part, stage in STAGES.items():
+    for part, phase in PHASES.items():
         if part in names:
-            return stage
+            return phase
     return "state and log"
 
 
 @pytest.mark.attack(
-    promise="A crash loses at most the time since the last checkpoint.",
-    attack="SIGKILL at random moments and file operations of a run; a few, every day",
+    guarantee="A crash loses at most the time since the last checkpoint.",
+    attack="SIGKILL at a few random times and file operations of a run",
 )
-def test_a_killed_run_ends_as_if_it_had_never_been(
-    forker: Any, with_plugin: Path, tmp_path: Path, tried: Any
+def test_a_killed_run_resumes_with_identical_results(
+    forker: Any, with_plugin: Path, tmp_path: Path, count_attempt: Any
 ) -> None:
-    """A few of each kind, for every day."""
-    killing = Killing(forker, tmp_path, seed=1)
-    killing.at_random_times(QUICK_KILLS // 2, tried)
-    killing.at_file_operations(QUICK_KILLS // 2, tried)
+    killer = RunKiller(forker, tmp_path, seed=1)
+    killer.at_random_times(QUICK_KILLS // 2, count_attempt)
+    killer.at_file_operations(QUICK_KILLS // 2, count_attempt)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.attack(
-    promise="A crash loses at most the time since the last checkpoint.",
-    attack="SIGKILL at 50 random moments of a run, by what it was doing",
+    guarantee="A crash loses at most the time since the last checkpoint.",
+    attack="SIGKILL at 50 random times of a run, by its phase",
 )
-def test_kills_at_any_moment(forker: Any, with_plugin: Path, tmp_path: Path, tried: Any) -> None:
-    """Some runs are killed two or three times on their way."""
-    Killing(forker, tmp_path, seed=2).at_random_times(KILLS // 2, tried)
+def test_kills_at_random_times(
+    forker: Any, with_plugin: Path, tmp_path: Path, count_attempt: Any
+) -> None:
+    RunKiller(forker, tmp_path, seed=2).at_random_times(KILLS // 2, count_attempt)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.attack(
-    promise="No half-written file is ever read.",
-    attack="SIGKILL just before 50 random file operations of a run, by what the file was",
+    guarantee="Partly written files are never read.",
+    attack="SIGKILL just before 50 random file operations of a run, by kind of file",
 )
-def test_kills_at_any_file(forker: Any, with_plugin: Path, tmp_path: Path, tried: Any) -> None:
-    """Files that are opened, made, renamed or removed in the results and in the cache."""
-    Killing(forker, tmp_path, seed=3).at_file_operations(KILLS // 2, tried)
+def test_kills_at_random_file_operations(
+    forker: Any, with_plugin: Path, tmp_path: Path, count_attempt: Any
+) -> None:
+    RunKiller(forker, tmp_path, seed=3).at_file_operations(KILLS // 2, count_attempt)
 
 
 SCANNED = 4_400
-"""More files than are examined before what was found is kept for the first time."""
+"""More files than a scan reads before it saves the index for the first time."""
 
 SCAN_KILLS = 30
 
 
-def _pictures(folder: Path, count: int) -> Path:
-    """Small pictures, no two of them equal, and one file that is none."""
+def _save_images(folder: Path, count: int) -> Path:
+    """Write small images, all different, and one file that is not an image."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(count - 1):
         pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number:05d}.bmp")
-    (folder / "broken.bmp").write_bytes(b"no picture")
+    (folder / "broken.bmp").write_bytes(b"not an image")
     return folder
 
 
-class Scanning:
-    """Kills the first scan of a folder again and again, and compares what the next one finds.
+class ScanKiller:
+    """Kills the first scan of a folder repeatedly, and compares the result of the next scan.
 
     Args:
         forker: Starts processes.
-        folder: For pictures and cache.
+        folder: Folder for images and cache.
         count: Number of files.
     """
 
     def __init__(self, forker: Any, folder: Path, count: int) -> None:
         self.forker = forker
-        self.pictures = _pictures(folder / "mine", count)
+        self.images = _save_images(folder / "mine", count)
         self.cache = folder / "cache"
-        self.kept = self.cache / "index" / "folder.json"
+        self.index = self.cache / "index" / "folder.json"
         self.rng = random.Random(count)
         process = self.start()
-        self.seconds = _computed(process, math.inf)
-        self.expected = self.found(process), json.loads(self.kept.read_text())
+        self.seconds = _wait_for_cpu_time(process, math.inf)
+        self.expected = self.findings(process), json.loads(self.index.read_text())
         assert len(self.expected[1]) == count
-        counting = self.afresh(die_at=10**9, places=(self.cache,))
+        counting = self.restart(die_at=10**9, folders=(self.cache,))
         assert counting.wait() == 1
         self.operations = int(counting.stdout.read_text().split()[-3])
 
     def start(self, **how: Any) -> Any:
-        words = ("data", "verify", f"folder:{self.pictures}", "--json")
-        return self.forker.start(*words, BENCHBED_CACHE=str(self.cache), **how)
+        arguments = ("data", "verify", f"folder:{self.images}", "--json")
+        return self.forker.start(*arguments, BENCHBED_CACHE=str(self.cache), **how)
 
-    def afresh(self, **how: Any) -> Any:
+    def restart(self, **how: Any) -> Any:
         shutil.rmtree(self.cache)
         return self.start(**how)
 
-    def found(self, process: Any) -> Any:
-        """What it says of the files; one of them does not decode."""
-        assert process.wait() == 1, process.said()
-        assert "Traceback" not in process.said()
-        found = json.loads(process.stdout.read_text())
-        assert len(found["do not decode"]) == 1
-        return found
+    def findings(self, process: Any) -> Any:
+        """Return the printed findings; one file cannot be decoded."""
+        assert process.wait() == 1, process.stderr_text()
+        assert "Traceback" not in process.stderr_text()
+        findings = json.loads(process.stdout.read_text())
+        assert len(findings["do not decode"]) == 1
+        return findings
 
-    def kill(self, kills: int, tried: Any) -> None:
-        """Half of them at any moment, half just before any file operation in the cache."""
+    def kill(self, kills: int, count_attempt: Any) -> None:
+        """Kill half of the scans at random times, half just before a file operation."""
         while kills > 0:
             if kills % 2:
                 number = self.rng.randint(1, self.operations)
-                process = self.afresh(die_at=number, places=(self.cache,))
+                process = self.restart(die_at=number, folders=(self.cache,))
             else:
-                process = self.afresh()
-                _computed(process, self.rng.uniform(0.0, self.seconds))
+                process = self.restart()
+                _wait_for_cpu_time(process, self.rng.uniform(0.0, self.seconds))
                 process.send(signal.SIGKILL)
             if process.wait() == -signal.SIGKILL:
-                kept = json.loads(self.kept.read_text()) if self.kept.exists() else {}
-                assert kept.items() <= self.expected[1].items()
-                part = "all" if kept == self.expected[1] else "some" if kept else "nothing"
-                tried(f"{part} kept")
+                saved = json.loads(self.index.read_text()) if self.index.exists() else {}
+                assert saved.items() <= self.expected[1].items()
+                part = "all" if saved == self.expected[1] else "some" if saved else "nothing"
+                count_attempt(f"{part} saved")
                 kills -= 1
-            again = self.found(self.start()), json.loads(self.kept.read_text())
+            again = self.findings(self.start()), json.loads(self.index.read_text())
             assert again == self.expected
 
 
 @pytest.mark.attack(
-    promise="No half-written file is ever read.",
-    attack="SIGKILL at random moments and file operations of a first scan of 60 files",
+    guarantee="Partly written files are never read.",
+    attack="SIGKILL at random times and file operations of a first scan of 60 files",
 )
-def test_a_killed_scan_is_made_good(forker: Any, tmp_path: Path, tried: Any) -> None:
-    Scanning(forker, tmp_path, 60).kill(QUICK_KILLS, tried)
+def test_a_killed_scan_is_repeated_correctly(
+    forker: Any, tmp_path: Path, count_attempt: Any
+) -> None:
+    ScanKiller(forker, tmp_path, 60).kill(QUICK_KILLS, count_attempt)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.attack(
-    promise="No half-written file is ever read.",
-    attack="SIGKILL at 30 random moments and file operations of a first scan of 4,400 files",
+    guarantee="Partly written files are never read.",
+    attack="SIGKILL at 30 random times and file operations of a first scan of 4,400 files",
 )
-def test_kills_of_a_long_scan(forker: Any, tmp_path: Path, tried: Any) -> None:
-    """What was found is kept on the way, and not lost."""
-    Scanning(forker, tmp_path, SCANNED).kill(SCAN_KILLS, tried)
+def test_kills_during_a_long_scan(forker: Any, tmp_path: Path, count_attempt: Any) -> None:
+    """The index is saved during the scan."""
+    ScanKiller(forker, tmp_path, SCANNED).kill(SCAN_KILLS, count_attempt)

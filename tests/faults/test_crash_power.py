@@ -1,4 +1,4 @@
-"""Crashes: a power cut leaves the old file or the new one, never half of one."""
+"""Crashes: after a power cut, files are old or new, never partly written."""
 
 from __future__ import annotations
 
@@ -22,82 +22,82 @@ from benchbed.utils.files import write_json
 
 
 class Disk:
-    """What would be there after a power cut, told from the order of the system calls.
+    """Model of a disk after a power cut, derived from the order of system calls.
 
-    Content is on the disk once its file was synced, a name once the folder that holds it was.
+    Content is on the disk after a sync of its file, and a name after a sync of its folder.
 
     Attributes:
-        named: Every path that took its name by a rename.
-        sins: What would be lost, in words.
+        renamed: Every path that was created by a rename.
+        errors: Descriptions of what would be lost.
     """
 
     def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
         self.root = str(root)
-        self.named: list[str] = []
-        self.sins: list[str] = []
-        self._whole: set[str] = set()
-        self._waiting: dict[str, str] = {}
+        self.renamed: list[str] = []
+        self.errors: list[str] = []
+        self._synced: set[str] = set()
+        self._unsynced: dict[str, str] = {}
         for name in ("fsync", "rename", "replace", "mkdir"):
-            patch.setattr(os, name, self._watched(name, getattr(os, name)))
+            patch.setattr(os, name, self._wrap(name, getattr(os, name)))
 
-    def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:
             path = arguments[0]
             number = Path(f"/proc/self/fd/{path}")
             place = str(number.readlink() if isinstance(path, int) else path)
-            answer = real(*arguments, **more)
+            result = original(*arguments, **more)
             if place.startswith(self.root):
                 getattr(self, f"_{name}")(place, *map(str, arguments[1:]))
-            return answer
+            return result
 
         return call
 
     def _fsync(self, path: str) -> None:
-        self._whole.add(path)
-        for child in [c for c in self._waiting if os.path.dirname(c) == path]:  # noqa: PTH120
-            del self._waiting[child]
+        self._synced.add(path)
+        for child in [c for c in self._unsynced if os.path.dirname(c) == path]:  # noqa: PTH120
+            del self._unsynced[child]
 
     def _mkdir(self, path: str, *_: str) -> None:
-        self._waiting[path] = "a new folder whose name is not on the disk"
+        self._unsynced[path] = "a new folder without a sync"
 
     def _replace(self, source: str, target: str) -> None:
-        self._whole.discard(target)
-        if source not in self._whole:
-            self.sins.append(f"{target} took its name before its content was on the disk")
+        self._synced.discard(target)
+        if source not in self._synced:
+            self.errors.append(f"{target} was renamed before its content was synced")
         inside = Path(target)
         if inside.is_dir():
             moved = [source + child[len(target) :] for child in map(str, inside.rglob("*"))]
-            self.sins += [f"{child} moved with half of it" for child in {*moved} - self._whole]
-        self.named.append(target)
-        self._waiting.pop(source, None)
-        self._waiting[target] = "a name that is not on the disk"
+            self.errors += [f"{child} was moved before a sync" for child in {*moved} - self._synced]
+        self.renamed.append(target)
+        self._unsynced.pop(source, None)
+        self._unsynced[target] = "a name without a sync"
 
     _rename = _replace
 
-    def lost(self) -> list[str]:
-        """What a power cut now would take away."""
-        return self.sins + [f"{path}: {why}" for path, why in self._waiting.items()]
+    def lost_content(self) -> list[str]:
+        """Return what a power cut would lose now."""
+        return self.errors + [f"{path}: {why}" for path, why in self._unsynced.items()]
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Watches files below the test's folder."""
+    """Watches the files in the test's folder."""
     with pytest.MonkeyPatch.context() as patch:
         yield Disk(tmp_path, patch)
 
 
 @pytest.mark.attack(
-    promise="Files are written to a temporary name, synced, renamed, and their folder synced.",
-    attack="the order of system calls in a run, a report and a suite's caches",
+    guarantee="Files are written to a temporary name, synced and renamed; their folder is synced.",
+    attack="order of system calls in a run, a report and their caches",
 )
-def test_nothing_that_lasts_takes_its_name_before_its_content(
+def test_files_are_synced_before_they_are_renamed(
     with_plugin: Path,
     tmp_path: Path,
     disk: Disk,
     monkeypatch: pytest.MonkeyPatch,
-    tried: Callable[..., None],
+    count_attempt: Callable[..., None],
 ) -> None:
-    """Checkpoints, state, record, history, pictures, showcase, caches, leaderboards, an export."""
+    """Covers checkpoints, state, record, images, showcase, caches, leaderboards and an export."""
     from typer.testing import CliRunner
 
     from benchbed.cli import report_command
@@ -107,32 +107,32 @@ def test_nothing_that_lasts_takes_its_name_before_its_content(
                       samples=8, metrics=("kl",))  # fmt: skip
     store = ResultStore(tmp_path / "results")
     execute_run(plan_run(request), store)
-    answer = CliRunner().invoke(report_command.app, ["--results", str(store.root), "--no-show"])
-    assert answer.exit_code == 0, answer.output
+    result = CliRunner().invoke(report_command.app, ["--results", str(store.root), "--no-show"])
+    assert result.exit_code == 0, result.output
     export_run(find_exportable_run(store, "tiny-lsgan"), tmp_path / "shared" / "run.zip")
-    names = [Path(name) for name in disk.named]
+    paths = [Path(name) for name in disk.renamed]
     for part in (
         "last.pt", "run.json", "history.csv", "final.png", "grid.jpg", "curves.csv",
         "synthesis.md", "synthesis.csv", "synthesis.tex", "index.html", "run.zip",
     ):  # fmt: skip
-        times = sum(name.name == part for name in names)
-        assert times, f"{part} was not watched"
-        tried(part, times)
-    records = [name for name in names if name.parent.name == "records"]
-    prepared = [name for name in names if name.parent.name == "prepared"]
+        count = sum(name.name == part for name in paths)
+        assert count, f"{part} was not watched"
+        count_attempt(part, count)
+    records = [name for name in paths if name.parent.name == "records"]
+    prepared = [name for name in paths if name.parent.name == "prepared"]
     assert len(records) == len(prepared) == 1
-    tried("record")
-    tried("prepared images")
-    # A lock holds nothing, and how far a run is need not outlive it.
+    count_attempt("record")
+    count_attempt("prepared images")
+    # The progress of a run may be lost.
     ignored = ("progress.json", ".progress.json.part")
-    assert [line for line in disk.lost() if not any(name in line for name in ignored)] == []
+    assert [line for line in disk.lost_content() if not any(name in line for name in ignored)] == []
 
 
 @pytest.mark.attack(
-    promise="Files are written to a temporary name, synced, renamed, and their folder synced.",
-    attack="the order of system calls where features of an image set are kept",
+    guarantee="Files are written to a temporary name, synced and renamed; their folder is synced.",
+    attack="order of system calls while features of an image set are cached",
 )
-def test_kept_features_are_whole(
+def test_cached_features_are_synced(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from types import SimpleNamespace
@@ -151,29 +151,29 @@ def test_kept_features_are_whole(
         cache, "create_extractor", lambda *_: Network(name="none", weights_hash="0")
     )
     FeatureCache(torch.device("cpu"))("none", images)
-    assert [Path(name).suffix for name in disk.named] == [".npy"]
-    assert disk.lost() == []
+    assert [Path(name).suffix for name in disk.renamed] == [".npy"]
+    assert disk.lost_content() == []
 
 
 @pytest.mark.attack(
-    promise="Files are written to a temporary name, synced, renamed, and their folder synced.",
-    attack="the watch itself: files and folders that are not synced are found",
+    guarantee="Files are written to a temporary name, synced and renamed; their folder is synced.",
+    attack="the check itself: it detects files and folders without a sync",
 )
-def test_the_watch_sees_what_is_not_synced(
-    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, tried: Callable[..., None]
+def test_missing_syncs_are_detected(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, count_attempt: Callable[..., None]
 ) -> None:
-    """Else the tests above would prove nothing."""
+    """Without this, the tests above would prove nothing."""
     (tmp_path / "a.part").write_text("a")
     (tmp_path / "a.part").replace(tmp_path / "a")
-    assert len(disk.lost()) == 2
-    tried("a file without a sync")
+    assert len(disk.lost_content()) == 2
+    count_attempt("file without a sync")
     monkeypatch.setattr("benchbed.utils.files.sync_to_disk", lambda path: None)
     write_json(tmp_path / "new" / "b", 1)
-    assert any("b took its name" in line for line in disk.lost())
-    assert any("new folder" in line for line in disk.lost())
-    tried("a new folder without a sync")
+    assert any("b was renamed" in line for line in disk.lost_content())
+    assert any("new folder" in line for line in disk.lost_content())
+    count_attempt("new folder without a sync")
     monkeypatch.setattr("benchbed.data.cache.sync", lambda path: None)
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     ensure_cached("c", lambda folder: (folder / "x").write_text("x") and None)
-    assert any("x moved with half of it" in line for line in disk.lost())
-    tried("a folder of the cache without a sync")
+    assert any("x was moved" in line for line in disk.lost_content())
+    count_attempt("cache folder without a sync")

@@ -1,8 +1,8 @@
-"""Bytes changed at random in files of every kind that is read.
+"""Files with random changes of bytes.
 
-Small sound files are cut, spliced and overwritten, always in the same ways. What comes of it loads,
-or is refused by the error that the reader declares: nothing else is raised, nothing is written
-outside, and no file takes long. `corpus/` keeps what once broke a reader.
+Small valid files are truncated, spliced and overwritten, with a fixed seed. Each result is read, or
+rejected with the error that its reader declares: nothing else is raised, nothing is written
+outside, and no file takes long. `corpus/` contains files that crashed a reader before.
 """
 
 from __future__ import annotations
@@ -47,56 +47,56 @@ from benchbed.training.loggers import History
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
-Tried = Callable[..., None]
+CountAttempt = Callable[..., None]
 Read = Callable[[Path], object]
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 OLD = ROOT / "tests/historic/schema-1"
 
-QUICK, LONG = 12, 2000
-"""Changed files of each seed."""
+FEW, MANY = 12, 2000
+"""Number of changed files per valid file."""
 
-MOST_SECONDS = 20.0
-"""Of processor time for one file; the largest that is read takes one."""
+MAX_SECONDS = 20.0
+"""Most CPU seconds for one file; the largest file that is read takes one second."""
 
 RNG = np.random.default_rng(0)
 RGB = Image.fromarray(RNG.integers(0, 256, (12, 14, 3), dtype=np.uint8))
 DEEP = Image.fromarray(RNG.integers(0, 2**16, (12, 14), dtype=np.uint16))
 VOXELS = RNG.random((4, 5, 6)).astype(np.float32)
-ODD = (b"\0", b"\xff", b"\x7f\xff", b"\x80\0", b"\xff" * 4, b"\x7f\xff\xff\xff", bytes(8))
-"""Numbers at the edge of what a field holds."""
+EXTREME = (b"\0", b"\xff", b"\x7f\xff", b"\x80\0", b"\xff" * 4, b"\x7f\xff\xff\xff", bytes(8))
+"""Extreme values of number fields."""
 
 
-def _picture(kind: str, picture: Image.Image = RGB, **options: Any) -> bytes:
+def _encode(kind: str, picture: Image.Image = RGB, **options: Any) -> bytes:
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
 
 
-def _pictures() -> dict[str, bytes]:
-    turned = Image.Exif()
-    turned[0x0112] = 6
+def _image_files() -> dict[str, bytes]:
+    exif = Image.Exif()
+    exif[0x0112] = 6
     palette = RGB.convert("P")
     return {
-        "rgb.png": _picture("PNG", exif=turned),
-        "palette.png": _picture("PNG", palette, transparency=3),
-        "deep.png": _picture("PNG", DEEP),
-        "rgb.jpg": _picture("JPEG", exif=turned),
-        "cmyk.jpg": _picture("JPEG", RGB.convert("CMYK")),
-        "plain.tif": _picture("TIFF"),
-        "lzw.tif": _picture("TIFF", compression="tiff_lzw"),
-        "jpeg.tif": _picture("TIFF", compression="jpeg"),
-        "fax.tif": _picture("TIFF", RGB.convert("1"), compression="group4"),
-        "animated.gif": _picture("GIF", palette, save_all=True, append_images=[palette.rotate(90)]),
-        "plain.bmp": _picture("BMP"),
-        "plain.ppm": _picture("PPM"),
-        "web.png": _picture("WEBP"),
-        "packed.ppm.gz": gzip.compress(_picture("PPM")),
+        "rgb.png": _encode("PNG", exif=exif),
+        "palette.png": _encode("PNG", palette, transparency=3),
+        "deep.png": _encode("PNG", DEEP),
+        "rgb.jpg": _encode("JPEG", exif=exif),
+        "cmyk.jpg": _encode("JPEG", RGB.convert("CMYK")),
+        "plain.tif": _encode("TIFF"),
+        "lzw.tif": _encode("TIFF", compression="tiff_lzw"),
+        "jpeg.tif": _encode("TIFF", compression="jpeg"),
+        "fax.tif": _encode("TIFF", RGB.convert("1"), compression="group4"),
+        "animated.gif": _encode("GIF", palette, save_all=True, append_images=[palette.rotate(90)]),
+        "plain.bmp": _encode("BMP"),
+        "plain.ppm": _encode("PPM"),
+        "web.png": _encode("WEBP"),
+        "packed.ppm.gz": gzip.compress(_encode("PPM")),
     }
 
 
-def _volumes() -> dict[str, bytes]:
+def _volume_files() -> dict[str, bytes]:
     two = np.stack([VOXELS, VOXELS * 2], axis=-1)
     plain = {
         "floats.nii": nibabel.Nifti1Image(VOXELS, np.eye(4)).to_bytes(),
@@ -107,33 +107,33 @@ def _volumes() -> dict[str, bytes]:
     return {**plain, "packed.nii.gz": gzip.compress(plain["codes.nii"], mtime=0)}
 
 
-def _zipped(packing: int) -> bytes:
+def _zip(packing: int) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", packing) as archive:
-        for name, content in (("a/b.png", _picture("PNG")), ("c.txt", b"x" * 500), ("é", b"y")):
+        for name, content in (("a/b.png", _encode("PNG")), ("c.txt", b"x" * 500), ("é", b"y")):
             entry = zipfile.ZipInfo(name)
             entry.compress_type = packing
             archive.writestr(entry, content)
     return file.getvalue()
 
 
-def _tarred(mode: str) -> bytes:
+def _tar(mode: str) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, content in (("a/b.png", _picture("PNG")), ("d/" + "l" * 150, b"x" * 700)):
+        for name, content in (("a/b.png", _encode("PNG")), ("d/" + "l" * 150, b"x" * 700)):
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return file.getvalue()
 
 
-def _archives() -> dict[str, bytes]:
+def _archive_files() -> dict[str, bytes]:
     kinds = {"stored": 0, "deflated": 8, "bzip2": 12, "lzma": 14}
-    zips = {f"{name}.zip": _zipped(packing) for name, packing in kinds.items()}
-    return zips | {"a.tar": _tarred("w"), "a.tar.gz": _tarred("w:gz"), "a.tar.xz": _tarred("w:xz")}
+    zips = {f"{name}.zip": _zip(packing) for name, packing in kinds.items()}
+    return zips | {"a.tar": _tar("w"), "a.tar.gz": _tar("w:gz"), "a.tar.xz": _tar("w:xz")}
 
 
-def _checkpoints(folder: Path) -> dict[str, bytes]:
+def _checkpoint_files(folder: Path) -> dict[str, bytes]:
     torch.manual_seed(0)
     weights = torch.randn(3, 4)
     state = {"steps": 1, "modules": {"g": {"w": weights}}, "own": {}}
@@ -155,13 +155,13 @@ def _checkpoints(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _array() -> bytes:
+def _npy_bytes() -> bytes:
     file = io.BytesIO()
     np.save(file, VOXELS)
     return file.getvalue()
 
 
-def _texts() -> dict[str, bytes]:
+def _text_files() -> dict[str, bytes]:
     record = next(iter(sorted((ROOT / "results/records").glob("unet-*.json"))))
     index = {"ids": ["a"], "splits": {"train": [0, 1]}, "arrays": ["image"]}
     return {
@@ -174,8 +174,8 @@ def _texts() -> dict[str, bytes]:
     }
 
 
-def _all(path: Path, *reads: Read) -> None:
-    """Every read, whatever became of the one before."""
+def _read_all(path: Path, *reads: Read) -> None:
+    """Run all readers, even if an earlier one rejects the file."""
     for read in reads:
         try:
             read(path)
@@ -185,47 +185,47 @@ def _all(path: Path, *reads: Read) -> None:
             assert path.name in text or str(path.parent) in text, text
 
 
-def _read_picture(path: Path) -> None:
-    _all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)), read_mask,
+def _read_as_image(path: Path) -> None:
+    _read_all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)), read_mask,
          read_image_size)  # fmt: skip
 
 
-def _read_volume(path: Path) -> None:
-    _all(path, read_volume, lambda p: read_label_volume(p, {1: 1, 2: 2}))
+def _read_as_volume(path: Path) -> None:
+    _read_all(path, read_volume, lambda p: read_label_volume(p, {1: 1, 2: 2}))
 
 
-def _unpacked(path: Path) -> None:
-    """What is unpacked stays below the folder that it is unpacked to."""
+def _unpack(path: Path) -> None:
+    """Unpack into a folder, and check that nothing is written outside it."""
     inside = path.parent / "outer" / "inner"
     with contextlib.suppress(UnpackError):
         unpack_archive(path, inside, lambda *_: None, lambda _: None)
-    _all(path, read_archive)
+    _read_all(path, read_archive)
     outside = {p for p in path.parent.rglob("*") if not p.is_relative_to(inside)}
     assert outside <= {path, inside.parent, path.parent / "sound"}, outside
 
 
-def _curves(path: Path) -> None:
+def _read_curves(path: Path) -> None:
     folder = path.parent / "showcase" / "run"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "curves.csv").write_bytes(path.read_bytes())
     read_showcase(path.parent, "run")
-    _all(path, lambda p: History(p).read())
+    _read_all(path, lambda p: History(p).read())
 
 
-def _weights(path: Path) -> None:
+def _read_weights(path: Path) -> None:
     with contextlib.suppress(BenchbedError):
         from_bytes(path.read_bytes())
 
 
-def _paper(path: Path) -> None:
+def _read_paper(path: Path) -> None:
     folder = path.parent / "papers"
     folder.mkdir(exist_ok=True)
     (folder / path.name).write_bytes(path.read_bytes())
-    _all(path, lambda p: read_papers(folder))
+    _read_all(path, lambda p: read_papers(folder))
 
 
-def _checkpoint(path: Path) -> None:
-    """As that of a finished run: what uses it uses it, or says in a sentence why not."""
+def _use_checkpoint(path: Path) -> None:
+    """Use the file as the checkpoint of a finished run."""
     store = ResultStore(path.parent / "store")
     if not store.root.exists():
         for part in ("records", "runs"):
@@ -234,7 +234,7 @@ def _checkpoint(path: Path) -> None:
     shutil.copyfile(path, last)
     run, out = last.parents[1].name, path.with_name("out.zip")
     out.unlink(missing_ok=True)
-    _all(
+    _read_all(
         path,
         lambda _: export_run(find_exportable_run(store, run), out),
         lambda _: load_trained_method(store, run, "cpu"),
@@ -242,33 +242,33 @@ def _checkpoint(path: Path) -> None:
 
 
 READERS: dict[str, Read] = {
-    ".nii": _read_volume,
-    ".nii.gz": _read_volume,
-    ".zip": _unpacked,
-    ".tar": _unpacked,
-    ".tar.gz": _unpacked,
-    ".tar.xz": _unpacked,
-    ".pt": lambda path: _all(path, lambda p: load_checkpoint(p, "m")),
-    ".run.pt": _checkpoint,
-    ".safetensors": _weights,
-    ".npy": lambda path: _all(path, read_array),
-    ".record.json": lambda path: _all(path, read_record),
-    ".index.json": lambda path: _all(path, read_index),
-    ".suite.yaml": lambda path: _all(path, read_suite),
-    ".paper.yaml": _paper,
-    ".settings.yaml": lambda path: _all(path, read_settings_file),
-    ".csv": _curves,
+    ".nii": _read_as_volume,
+    ".nii.gz": _read_as_volume,
+    ".zip": _unpack,
+    ".tar": _unpack,
+    ".tar.gz": _unpack,
+    ".tar.xz": _unpack,
+    ".pt": lambda path: _read_all(path, lambda p: load_checkpoint(p, "m")),
+    ".run.pt": _use_checkpoint,
+    ".safetensors": _read_weights,
+    ".npy": lambda path: _read_all(path, read_array),
+    ".record.json": lambda path: _read_all(path, read_record),
+    ".index.json": lambda path: _read_all(path, read_index),
+    ".suite.yaml": lambda path: _read_all(path, read_suite),
+    ".paper.yaml": _read_paper,
+    ".settings.yaml": lambda path: _read_all(path, read_settings_file),
+    ".csv": _read_curves,
 }
-"""What reads a file, by the end of its name; the longest that fits, else it is a picture."""
+"""Readers by suffix; the longest suffix wins, and other files are images."""
 
 
-def _reader(name: str) -> Read:
+def _reader_of(name: str) -> Read:
     ends = [end for end in READERS if name.endswith(end)]
-    return READERS[max(ends, key=len)] if ends else _read_picture
+    return READERS[max(ends, key=len)] if ends else _read_as_image
 
 
-def _changed(content: bytes, rng: random.Random) -> bytes:
-    """The content with one to eight changes: bits, bytes, numbers, parts cut, moved or doubled."""
+def _change(content: bytes, rng: random.Random) -> bytes:
+    """Return the content with one to eight random changes of bits, bytes, numbers and parts."""
     found = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2, 4, 8))):
         if not found:
@@ -281,8 +281,8 @@ def _changed(content: bytes, rng: random.Random) -> bytes:
         elif change == 1:
             found[place] = rng.randrange(256)
         elif change == 2:
-            odd = rng.choice(ODD)
-            found[place : place + len(odd)] = odd
+            extreme = rng.choice(EXTREME)
+            found[place : place + len(extreme)] = extreme
         elif change == 3:
             del found[place : place + length]
         elif change == 4:
@@ -296,55 +296,60 @@ def _changed(content: bytes, rng: random.Random) -> bytes:
     return bytes(found)
 
 
-def _seeds(folder: Path) -> dict[str, bytes]:
+def _valid_files(folder: Path) -> dict[str, bytes]:
     return {
-        **_pictures(), **_volumes(), **_archives(), **_checkpoints(folder), **_texts(),
-        "a.npy": _array(), "a.safetensors": save({"a": torch.ones(3, 4), "b.c": torch.arange(5)}),
+        **_image_files(), **_volume_files(), **_archive_files(), **_checkpoint_files(folder),
+        **_text_files(), "a.npy": _npy_bytes(),
+        "a.safetensors": save({"a": torch.ones(3, 4), "b.c": torch.arange(5)}),
     }  # fmt: skip
 
 
-def _fuzz(folder: Path, count: int, tried: Tried) -> None:
-    for name, content in _seeds(folder).items():
-        rng, read, place = random.Random(name), _reader(name), folder / name
+def _fuzz(folder: Path, count: int, count_attempt: CountAttempt) -> None:
+    for name, content in _valid_files(folder).items():
+        rng, read, place = random.Random(name), _reader_of(name), folder / name
         place.mkdir()
         for number in range(count + 1):
-            (place / name).write_bytes(_changed(content, rng) if number else content)
-            began = time.process_time()
+            (place / name).write_bytes(_change(content, rng) if number else content)
+            start = time.process_time()
             try:
                 read(place / name)
             except Exception as error:
                 error.add_note(f"{name}, change {number}: {(place / name).read_bytes()[:2000]!r}")
                 raise
-            assert time.process_time() - began < MOST_SECONDS, (name, number)
-        tried(name.partition(".")[2], count)
+            assert time.process_time() - start < MAX_SECONDS, (name, number)
+        count_attempt(name.partition(".")[2], count)
 
 
 @pytest.mark.attack(
-    promise="A damaged file loads or is refused by its name; nothing else happens.",
-    attack="random changes of small sound files of every kind that is read, a few of each",
+    guarantee="A damaged file is read, or rejected with a message that names it.",
+    attack="random changes of small valid files of every supported kind, a few of each",
 )
-def test_a_few_changes_of_every_kind_of_file(tmp_path: Path, tried: Tried) -> None:
-    _fuzz(tmp_path, QUICK, tried)
+def test_a_few_random_changes_of_every_file_type(
+    tmp_path: Path, count_attempt: CountAttempt
+) -> None:
+    _fuzz(tmp_path, FEW, count_attempt)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.attack(
-    promise="A damaged file loads or is refused by its name; nothing else happens.",
-    attack="random changes of small sound files of every kind that is read, 2,000 of each",
+    guarantee="A damaged file is read, or rejected with a message that names it.",
+    attack="random changes of small valid files of every supported kind, 2,000 of each",
 )
-def test_many_changes_of_every_kind_of_file(tmp_path: Path, tried: Tried) -> None:
-    _fuzz(tmp_path, LONG, tried)
+def test_many_random_changes_of_every_file_type(
+    tmp_path: Path, count_attempt: CountAttempt
+) -> None:
+    _fuzz(tmp_path, MANY, count_attempt)
 
 
 @pytest.mark.attack(
-    promise="A damaged file loads or is refused by its name; nothing else happens.",
-    attack="files that once broke a reader",
+    guarantee="A damaged file is read, or rejected with a message that names it.",
+    attack="files that crashed a reader before",
 )
-def test_what_once_broke_a_reader(tmp_path: Path, tried: Tried) -> None:
+def test_files_that_crashed_a_reader_before(tmp_path: Path, count_attempt: CountAttempt) -> None:
     for path in sorted(CORPUS.iterdir()):
         copy = tmp_path / path.stem / path.name
         copy.parent.mkdir()
         copy.write_bytes(path.read_bytes())
-        _reader(path.name)(copy)
-        tried(path.name.partition(".")[2])
+        _reader_of(path.name)(copy)
+        count_attempt(path.name.partition(".")[2])

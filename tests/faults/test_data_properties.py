@@ -1,7 +1,7 @@
-"""Settings, suites, records and names of any content.
+"""Settings, suites, records and names with random content.
 
-Whatever is in them, they load or are refused by a `BenchbedError`; nothing else is raised. What
-loads can be used: a record in tables, a suite for its grid.
+Each is accepted or rejected by a `BenchbedError`; nothing else is raised. What is accepted can be
+used: a record in tables, a suite for its grid.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ from benchbed.runs.plan import resolve_method_settings
 from benchbed.suites.plan import iter_run_configs
 from benchbed.suites.spec import find_suite
 
-Tried = Callable[..., None]
+CountAttempt = Callable[..., None]
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "results/records").glob("*.json"))
 
-QUIET = settings(
+HYPOTHESIS_SETTINGS = settings(
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 KEYS = st.text(max_size=12) | st.sampled_from(
     ("batch_size", "learning_rate", "methods", "settings", "size", "kimg", "seeds", "presets")
 )
 VALUES = st.recursive(
-    PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
 )
 
 
-def _either(read: Callable[..., Any], *given: Any) -> Any:
-    """What is read, or None where it is refused; anything else fails the test."""
+def _read_or_none(read: Callable[..., Any], *given: Any) -> Any:
+    """Return what is read, or None after a `BenchbedError`."""
     try:
         return read(*given)
     except BenchbedError as error:
@@ -65,203 +65,205 @@ def _either(read: Callable[..., Any], *given: Any) -> Any:
     return None
 
 
-def _written(folder: Path, name: str, content: bytes | str) -> Path:
+def _write(folder: Path, name: str, content: bytes | str) -> Path:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode(errors="replace"))
     return path
 
 
-def _places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a nest of lists and mappings."""
-    found = [here] if here else []
+def _all_paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value in nested lists and mappings."""
+    found = [prefix] if prefix else []
     if isinstance(value, dict | list):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
-        found += [place for key, part in inner for place in _places(part, (*here, key))]
+        found += [place for key, part in inner for place in _all_paths(part, (*prefix, key))]
     return found
 
 
-def _replaced(value: Any, place: tuple[Any, ...], part: Any) -> Any:
-    """The same with another part at one place."""
+def _replace(value: Any, place: tuple[Any, ...], part: Any) -> Any:
+    """Return a copy with another value at one path."""
     changed = copy.deepcopy(value)
-    inside = changed
+    parent = changed
     for key in place[:-1]:
-        inside = inside[key]
-    inside[place[-1]] = part
+        parent = parent[key]
+    parent[place[-1]] = part
     return changed
 
 
 @pytest.mark.attack(
-    promise="Settings of any content load, or are refused by a sentence.",
-    attack="settings files of any bytes and of any values, and any text after --set",
+    guarantee="Settings with any content are read, or rejected with an error message.",
+    attack="settings files with random bytes or values, and random text after --set",
 )
-def test_settings_of_any_content(tmp_path: Path, tried: Tried) -> None:
+def test_settings_with_random_content(tmp_path: Path, count_attempt: CountAttempt) -> None:
     spec = get_registry().get_spec(MethodSpec, "dcgan")
 
-    def use(values: Any) -> None:
+    def check(values: Any) -> None:
         if (
             values is not None
-            and _either(resolve_method_settings, spec, "quick", values) is not None
+            and _read_or_none(resolve_method_settings, spec, "quick", values) is not None
         ):
             assert resolve_method_settings(spec, "quick", values).model_dump_json()
 
-    @settings(QUIET, max_examples=60)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=60)
     @given(st.binary(max_size=60) | st.text(max_size=60) | VALUES.map(yaml.safe_dump))
     def files(content: bytes | str) -> None:
-        use(_either(read_settings_file, _written(tmp_path, "mine.yaml", content)))
-        tried("files")
+        check(_read_or_none(read_settings_file, _write(tmp_path, "mine.yaml", content)))
+        count_attempt("files")
 
-    @settings(QUIET, max_examples=60)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=60)
     @given(st.sampled_from(["batch_size", "learning_rate", "", "no_such"]), st.text(max_size=20))
     def words(name: str, text: str) -> None:
-        use(_either(parse_assignments, [f"{name}={text}"]))
-        tried("words")
+        check(_read_or_none(parse_assignments, [f"{name}={text}"]))
+        count_attempt("options")
 
     files()
     words()
 
 
 @pytest.mark.attack(
-    promise="Suites of any content load, or are refused by a sentence.",
-    attack="suite files of any bytes, and sound ones in which any one value is any other",
+    guarantee="Suites with any content are read, or rejected with an error message.",
+    attack="random bytes, and valid suite files with one value replaced at random",
 )
-def test_suites_of_any_content(tmp_path: Path, tried: Tried) -> None:
-    sound = [
+def test_suites_with_random_content(tmp_path: Path, count_attempt: CountAttempt) -> None:
+    valid_contents = [
         yaml.safe_load(path.read_text(encoding="utf-8"))
         for path in sorted(paths.find_benchmarks_folder().glob("*.yaml"))
     ]
 
-    def use(content: bytes | str) -> None:
-        path = _written(tmp_path, "mine.yaml", content)
-        suite = _either(find_suite, str(path))
+    def check(content: bytes | str) -> None:
+        path = _write(tmp_path, "mine.yaml", content)
+        suite = _read_or_none(find_suite, str(path))
         for request in () if suite is None else list(iter_run_configs(suite, "quick"))[:5]:
-            _either(_scaled, request)
-        tried()
+            _read_or_none(_resolve_request, request)
+        count_attempt()
 
-    @settings(QUIET, max_examples=25)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=25)
     @given(st.binary(max_size=60) | VALUES.map(yaml.safe_dump))
     def anything(content: bytes | str) -> None:
-        use(content)
+        check(content)
 
-    @settings(QUIET, max_examples=60)
-    @given(st.data(), st.sampled_from(sound), VALUES)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=60)
+    @given(st.data(), st.sampled_from(valid_contents), VALUES)
     def changed(data: st.DataObject, content: Any, value: Any) -> None:
-        place = data.draw(st.sampled_from(_places(content)))
-        use(yaml.safe_dump(_replaced(content, place, value)))
+        place = data.draw(st.sampled_from(_all_paths(content)))
+        check(yaml.safe_dump(_replace(content, place, value)))
 
     anything()
     changed()
 
 
-def _scaled(request: Any) -> None:
+def _resolve_request(request: Any) -> None:
     resolve_preset(request.preset, 2, size=request.size, kimg=request.kimg, samples=request.samples)
     resolve_method_settings(
         get_registry().get_spec(MethodSpec, request.method), request.preset, request.settings
     )
 
 
-def _changed_record(data: st.DataObject) -> Any:
+def _random_record(data: st.DataObject) -> Any:
     content = json.loads(data.draw(st.sampled_from(RECORDS)).read_text(encoding="utf-8"))
-    place = data.draw(st.sampled_from(_places(content)))
-    return _replaced(content, place, data.draw(VALUES))
+    place = data.draw(st.sampled_from(_all_paths(content)))
+    return _replace(content, place, data.draw(VALUES))
 
 
 @pytest.mark.attack(
-    promise="Records of any content are read, or refused by a sentence that names them.",
-    attack="files of any bytes, and sound records in which any one value is any other",
+    guarantee="Records with any content are read, or rejected with a message that names them.",
+    attack="random bytes, and valid records with one value replaced at random",
 )
-def test_records_of_any_content(tmp_path: Path, tried: Tried) -> None:
-    @settings(QUIET, max_examples=60)
+def test_records_with_random_content(tmp_path: Path, count_attempt: CountAttempt) -> None:
+    @settings(HYPOTHESIS_SETTINGS, max_examples=60)
     @given(st.binary(max_size=60) | VALUES.map(json.dumps))
     def anything(content: bytes | str) -> None:
-        assert _either(read_record, _written(tmp_path, "r.json", content)) is None
-        tried("files")
+        assert _read_or_none(read_record, _write(tmp_path, "r.json", content)) is None
+        count_attempt("files")
 
-    @settings(QUIET, max_examples=150)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=150)
     @given(st.data())
     def changed(data: st.DataObject) -> None:
-        found = _either(parse_record, _changed_record(data), "r.json")
+        found = _read_or_none(parse_record, _random_record(data), "r.json")
         assert found is None or found.model_dump_json()
-        tried("changed values")
+        count_attempt("changed values")
 
     anything()
     changed()
 
 
 @pytest.mark.attack(
-    promise="What is read as a record or a run can be used.",
-    attack="run.json of which any one value is any other, or is missing",
+    guarantee="Every accepted record or run is usable.",
+    attack="run.json with one value replaced at random",
 )
-def test_runs_of_any_content(tmp_path: Path, tried: Tried) -> None:
-    """It is refused, or has all that going on with the run asks for."""
+def test_runs_with_random_content(tmp_path: Path, count_attempt: CountAttempt) -> None:
+    """An accepted run has everything that is needed to resume it."""
     (path,) = (ROOT / "tests/historic").glob("schema-1/runs/*/run.json")
-    sound = json.loads(path.read_text(encoding="utf-8"))
+    valid_contents = json.loads(path.read_text(encoding="utf-8"))
     store = ResultStore(tmp_path)
     store.get_run_folder("a").mkdir(parents=True)
 
-    @settings(QUIET, max_examples=80)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=80)
     @given(st.data(), VALUES)
     def changed(data: st.DataObject, value: Any) -> None:
-        content = _replaced(sound, data.draw(st.sampled_from(_places(sound))), value)
+        content = _replace(
+            valid_contents, data.draw(st.sampled_from(_all_paths(valid_contents))), value
+        )
         (store.get_run_folder("a") / "run.json").write_text(json.dumps(content))
-        found = _either(_load_run_config, store, "a", None)
+        found = _read_or_none(_load_run_config, store, "a", None)
         assert found is None or found.method == content["plan"]["method"]
-        tried()
+        count_attempt()
 
     changed()
 
 
-def _reported(tmp_path: Path, tried: Tried, examples: int) -> None:
-    sound = [read_record(path) for path in RECORDS[:3]]
+def _check_reports(tmp_path: Path, count_attempt: CountAttempt, examples: int) -> None:
+    valid_contents = [read_record(path) for path in RECORDS[:3]]
 
-    @settings(QUIET, max_examples=examples)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=examples)
     @given(st.data())
     def changed(data: st.DataObject) -> None:
-        found = _either(parse_record, _changed_record(data), "r.json")
+        found = _read_or_none(parse_record, _random_record(data), "r.json")
         if found is not None:
-            boards = build_leaderboards([*sound, found], tmp_path)
+            boards = build_leaderboards([*valid_contents, found], tmp_path)
             write_leaderboards(boards, tmp_path / "out", ("csv", "tex"))
-            assert "<html" in render_page(boards, [*sound, found], tmp_path)
-        tried()
+            assert "<html" in render_page(boards, [*valid_contents, found], tmp_path)
+        count_attempt()
 
     changed()
 
 
 @pytest.mark.attack(
-    promise="What is read as a record can be reported.",
-    attack="tables and pages of sound records in which any one value is any other, a few",
+    guarantee="Every accepted record can be reported.",
+    attack="tables and pages of a few valid records with one value replaced at random",
 )
-def test_reports_of_odd_records(tmp_path: Path, tried: Tried) -> None:
-    _reported(tmp_path, tried, 15)
+def test_reports_of_a_few_random_records(tmp_path: Path, count_attempt: CountAttempt) -> None:
+    _check_reports(tmp_path, count_attempt, 15)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.attack(
-    promise="What is read as a record can be reported.",
-    attack="tables and pages of sound records in which any one value is any other, 1,000",
+    guarantee="Every accepted record can be reported.",
+    attack="tables and pages of 1,000 valid records with one value replaced at random",
 )
-def test_reports_of_many_odd_records(tmp_path: Path, tried: Tried) -> None:
-    _reported(tmp_path, tried, 1000)
+def test_reports_of_many_random_records(tmp_path: Path, count_attempt: CountAttempt) -> None:
+    _check_reports(tmp_path, count_attempt, 1000)
 
 
 @pytest.mark.attack(
-    promise="A name that does not exist is refused by a sentence.",
-    attack="any text as a method, data set, folder, metric, task, suite or run",
+    guarantee="An unknown name is rejected with an error message.",
+    attack="any text as a method, dataset, folder, metric, task, suite or run",
 )
-def test_names_of_any_text(tmp_path: Path, tried: Tried) -> None:
+def test_random_names(tmp_path: Path, count_attempt: CountAttempt) -> None:
     store = ResultStore(tmp_path)
 
-    @settings(QUIET, max_examples=80)
+    @settings(HYPOTHESIS_SETTINGS, max_examples=80)
     @given(st.text(max_size=40) | st.sampled_from(("../..", "/", "\0", "x" * 5000, "é" * 300)))
     def names(text: str) -> None:
         for kind in (MethodSpec, DatasetSpec, MetricSpec, TaskSpec):
-            _either(get_registry().get_spec, kind, text)
+            _read_or_none(get_registry().get_spec, kind, text)
         for prefix in ("folder:", "nifti:"):
-            _either(resolve_dataset_spec, f"{prefix}nowhere/{text}/none")
-        _either(find_suite, f"{text}.yaml")
+            _read_or_none(resolve_dataset_spec, f"{prefix}nowhere/{text}/none")
+        _read_or_none(find_suite, f"{text}.yaml")
         for find in (find_run, find_record):
-            assert _either(find, store, text) is None
-        assert _either(match_run_name, text, ["a-b", "a-c"]) in (None, text, "a-b", "a-c")
-        tried()
+            assert _read_or_none(find, store, text) is None
+        assert _read_or_none(match_run_name, text, ["a-b", "a-c"]) in (None, text, "a-b", "a-c")
+        count_attempt()
 
     names()

@@ -1,4 +1,4 @@
-"""Plugins around training: what they do while they are imported, planned with and measured by."""
+"""Plugins outside training: failures and output on import, in planning and in evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchbed.runs.planner import plan_run
 
 pytestmark = pytest.mark.usefixtures("hostile")
 
-Tried = Callable[..., None]
+CountAttempt = Callable[..., None]
 
 RUN = ("run", "--size", "16", "--kimg", "0.08", "--samples", "8", "--device", "cpu")
 
@@ -24,43 +24,43 @@ def _run(method: str = "tiny-lsgan", dataset: str = "discs", metric: str = "kl")
     return (*RUN, "--method", method, "--dataset", dataset, "--metric", metric)
 
 
-def _sentence(process: Any) -> str:
-    """What a command that is refused says: one sentence, and nothing on stdout."""
-    assert process.wait() == 2, process.said()
+def _error_of(process: Any) -> str:
+    """Return the error message of a failed command; nothing is on stdout."""
+    assert process.wait() == 2, process.stderr_text()
     assert process.stdout.read_text(encoding="utf-8") == ""
-    assert "Traceback" not in process.said()
+    assert "Traceback" not in process.stderr_text()
     lines = process.output.read_text(encoding="utf-8").splitlines()
-    (said,) = (line for line in lines if line.startswith("benchbed: "))
-    return said
+    (message,) = (line for line in lines if line.startswith("benchbed: "))
+    return message
 
 
 @pytest.mark.attack(
-    promise="stdout is a script's: what a plugin prints is kept out of it, and named.",
-    attack="plugins that print while they are imported, by Python, below it and through a shell",
+    guarantee="Output of plugins goes to stderr instead of stdout, with the plugin's name.",
+    attack="plugins that print on import, by print, os.write and a shell",
 )
-def test_a_plugin_that_talks_while_it_is_imported(forker: Any, tried: Tried) -> None:
+def test_a_plugin_that_prints_on_import(forker: Any, count_attempt: CountAttempt) -> None:
     process = forker.start("list", "methods", "--json")
-    assert process.wait() == 0, process.said()
+    assert process.wait() == 0, process.stderr_text()
     names = [row["method"] for row in json.loads(process.stdout.read_text(encoding="utf-8"))]
     assert "loud" in names
-    for words in ("loud: I am being imported", "loud: I am asked what I offer", "below python"):
-        assert words in process.said()
-    tried("list")
+    for text in ("loud: importing", "loud: listing methods", "printed by os.write"):
+        assert text in process.stderr_text()
+    count_attempt("list")
     process = forker.start("show", "loud", "--json")
-    assert process.wait() == 0, process.said()
+    assert process.wait() == 0, process.stderr_text()
     assert json.loads(process.stdout.read_text(encoding="utf-8"))["method"] == "loud"
-    assert "loud: so are my settings" in process.said()
-    tried("show")
+    assert "loud: importing settings" in process.stderr_text()
+    count_attempt("show")
     process = forker.start(*_run("loud"), "--json")
-    assert process.wait() == 0, process.said()
+    assert process.wait() == 0, process.stderr_text()
     record = json.loads(process.stdout.read_text(encoding="utf-8"))
     assert (record["method"], record["state"]) == ("loud", "finished")
-    assert "and a shell of theirs" in process.said()
-    tried("run")
+    assert "printed by a shell" in process.stderr_text()
+    count_attempt("run")
 
 
 SUITE = """
-title: One that leaves
+title: One method exits
 task: synthesis
 methods: [{method: tiny-lsgan}, {method: leaver}]
 datasets: [discs]
@@ -70,89 +70,90 @@ presets: {quick: {size: 16, kimg: 0.08, samples: 8}}
 
 
 @pytest.mark.attack(
-    promise="A plugin that breaks is named, in one sentence, and no command ends as if all went.",
-    attack="sys.exit in a module of settings or networks, in run, suite and show",
+    guarantee="A failing plugin is named in the error message, and the command fails.",
+    attack="sys.exit on import of the settings or networks, in run, suite and show",
 )
-def test_a_plugin_that_leaves_while_it_is_imported(
-    forker: Any, tmp_path: Path, tried: Tried
+def test_a_plugin_that_exits_on_import(
+    forker: Any, tmp_path: Path, count_attempt: CountAttempt
 ) -> None:
-    suite = tmp_path / "leaves.yaml"
+    suite = tmp_path / "exits.yaml"
     suite.write_text(SUITE, encoding="utf-8")
-    for words in (_run("leaver"), ("suite", str(suite)), ("show", "leaver")):
-        assert _sentence(forker.start(*words)) == (
-            "benchbed: 'benchbed_leaver.settings:LeaverSettings' of the plugin 'leaver' "
-            "(benchbed-leaver 0) cannot be imported (sys.exit(0) was called). "
-            "See `benchbed doctor`."
-        )
-        tried(words[0])
-    said = _sentence(forker.start(*_run("late-leaver")))
-    assert "of the plugin 'leaver' (benchbed-leaver 0) cannot be imported" in said
-    assert "(sys.exit('this method has had enough') was called)" in said
-    tried("run")
+    for arguments in (_run("leaver"), ("suite", str(suite)), ("show", "leaver")):
+        message = _error_of(forker.start(*arguments))
+        for fact in ("'benchbed_leaver.settings:LeaverSettings'", "'leaver'", "benchbed-leaver 0"):
+            assert fact in message
+        assert "sys.exit(0)" in message
+        assert "`benchbed doctor`" in message
+        count_attempt(arguments[0])
+    message = _error_of(forker.start(*_run("late-leaver")))
+    assert "'leaver'" in message
+    assert "benchbed-leaver 0" in message
+    assert "sys.exit('the method stops')" in message
+    count_attempt("run")
 
 
-PLANNED = {
-    "raises": "ValueError: the phantom has a bug",
-    "leaves": "sys.exit(0) was called",
-    "gives-nothing": "TypeError: it gave NoneType instead of arrays by name",
-    "gives-no-image": "TypeError: it gave dict instead of arrays by name",
-    "gives-no-arrays": "TypeError: its image is no array of 3 cases",
+EXPECTED_FACTS = {
+    "raises": ["ValueError: the phantom has a bug"],
+    "exits": ["sys.exit(0)"],
+    "returns-nothing": ["TypeError", "NoneType"],
+    "returns-no-image": ["TypeError", "dict"],
+    "returns-lists": ["TypeError", "image", "3"],
 }
 
 
 @pytest.mark.attack(
-    promise="A plugin that breaks is named, in one sentence, and no command ends as if all went.",
-    attack="phantoms that raise, leave, or give something else, while a run is planned",
+    guarantee="A failing plugin is named in the error message, and the command fails.",
+    attack="phantoms that raise, call sys.exit or return other types during planning",
 )
-def test_a_phantom_that_breaks_while_a_run_is_planned(forker: Any, tried: Tried) -> None:
-    for deed, words in PLANNED.items():
+def test_a_phantom_that_fails_during_planning(forker: Any, count_attempt: CountAttempt) -> None:
+    for fault, facts in EXPECTED_FACTS.items():
         with pytest.raises(BenchbedError) as caught:
             plan_run(
-                RunConfig(method="tiny-lsgan", dataset=f"crooked-{deed}", settings={}, size=16,
+                RunConfig(method="tiny-lsgan", dataset=f"crooked-{fault}", settings={}, size=16,
                         samples=8, metrics=("kl",))
             )  # fmt: skip
-        assert str(caught.value) == (
-            f"'benchbed_crooked.phantoms:{deed.replace('-', '_')}' of the plugin 'crooked' "
-            f"(benchbed-crooked 0) renders no cases ({words}). See `benchbed doctor`."
-        )
-        tried(deed)
-    for deed in ("raises", "leaves"):
-        said = _sentence(forker.start(*_run(dataset=f"crooked-{deed}")))
-        assert f"(benchbed-crooked 0) renders no cases ({PLANNED[deed]})" in said
-        tried(f"{deed} on the command line")
+        function = f"'benchbed_crooked.phantoms:{fault.replace('-', '_')}'"
+        plugin = ("'crooked'", "benchbed-crooked 0", "`benchbed doctor`")
+        for fact in (function, *plugin, *facts):
+            assert fact in str(caught.value)
+        count_attempt(fault)
+    for fault in ("raises", "exits"):
+        message = _error_of(forker.start(*_run(dataset=f"crooked-{fault}")))
+        assert all(fact in message for fact in ("benchbed-crooked 0", *EXPECTED_FACTS[fault]))
+        count_attempt(f"{fault} on the command line")
 
 
-def _fails(process: Any) -> str:
-    """What a run that breaks says."""
-    assert process.wait() == 1, process.said()
+def _stderr_of_failed_run(process: Any) -> str:
+    """Return the stderr of a failed run; nothing is on stdout."""
+    assert process.wait() == 1, process.stderr_text()
     assert process.stdout.read_text(encoding="utf-8") == ""
-    assert "Traceback" not in process.said()
-    said: str = process.said()
-    return said
+    assert "Traceback" not in process.stderr_text()
+    message: str = process.stderr_text()
+    return message
 
 
 @pytest.mark.attack(
-    promise="A plugin that breaks is named, with the place; the run is failed.",
-    attack="phantoms and metrics that raise or leave while a run goes on",
+    guarantee="A failing plugin is named with the line of code, and the run fails.",
+    attack="phantoms and metrics that raise or call sys.exit during a run",
 )
-def test_a_phantom_or_metric_that_breaks_in_a_run(
-    forker: Any, tmp_path: Path, tried: Tried
+def test_a_phantom_or_metric_that_fails_during_a_run(
+    forker: Any, tmp_path: Path, count_attempt: CountAttempt
 ) -> None:
-    bugs = {"raises": "ValueError: the {} has a bug", "leaves": "sys.exit(0) was called"}
-    for deed, bug in bugs.items():
+    bugs = {"raises": "ValueError: the {} has a bug", "exits": "sys.exit(0)"}
+    for fault, bug in bugs.items():
         commands = {
-            "phantom": _run(dataset=f"crooked-{deed}-late"),
-            "metric": _run(metric=f"crooked-{deed}"),
+            "phantom": _run(dataset=f"crooked-{fault}-late"),
+            "metric": _run(metric=f"crooked-{fault}"),
         }
         for part, command in commands.items():
-            said = _fails(forker.start(*command))
-            where = f"in {deed} of benchbed_crooked ({part}s.py, line"
-            assert f"The run broke: {bug.format(part)}, {where}" in said
-            tried(f"{part} {deed}")
-    said = _sentence(forker.start(*_run(metric="crooked-gone")))
-    assert "'benchbed_crooked.gone:measure' of the plugin 'crooked'" in said
-    assert "cannot be imported (sys.exit(0) was called)" in said
-    tried("metric leaves while it is imported")
+            message = _stderr_of_failed_run(forker.start(*command))
+            assert bug.format(part) in message
+            assert f"{fault} of benchbed_crooked ({part}s.py, line" in message
+            count_attempt(f"{part} {fault}")
+    message = _error_of(forker.start(*_run(metric="crooked-gone")))
+    for fact in ("'benchbed_crooked.gone:measure'", "'crooked'", "sys.exit(0)"):
+        assert fact in message
+    count_attempt("metric exits on import")
     assert not list((tmp_path / "results").glob("records/*"))
     states = {
         json.loads(path.read_text(encoding="utf-8"))["state"]
@@ -162,43 +163,45 @@ def test_a_phantom_or_metric_that_breaks_in_a_run(
 
 
 @pytest.mark.attack(
-    promise="stdout is a script's: what a plugin prints is kept out of it, and named.",
-    attack="phantoms and metrics that print, while a run is planned and while it goes on",
+    guarantee="Output of plugins goes to stderr instead of stdout, with the plugin's name.",
+    attack="phantoms and metrics that print during planning and during a run",
 )
-def test_a_phantom_or_metric_that_talks(forker: Any, tried: Tried) -> None:
-    talks = {
-        "crooked: I am the phantom": _run(dataset="crooked-talks"),
-        "I am the phantom": _run(dataset="crooked-talks-late"),
-        "I am the metric": _run(metric="crooked-talks"),
+def test_a_phantom_or_metric_that_prints(forker: Any, count_attempt: CountAttempt) -> None:
+    commands = {
+        "crooked: printed by the phantom": _run(dataset="crooked-prints"),
+        "printed by the phantom": _run(dataset="crooked-prints-late"),
+        "printed by the metric": _run(metric="crooked-prints"),
     }
-    for words, command in talks.items():
+    for text, command in commands.items():
         process = forker.start(*command, "--json")
-        assert process.wait() == 0, process.said()
+        assert process.wait() == 0, process.stderr_text()
         record = json.loads(process.stdout.read_text(encoding="utf-8"))
         assert record["state"] == "finished"
-        assert words in process.said()
-        assert "below python" in process.said()
-        tried(words)
+        assert text in process.stderr_text()
+        assert "printed by os.write" in process.stderr_text()
+        count_attempt(text)
 
 
 @pytest.mark.attack(
-    promise="Divergence is a result: recorded, shown as such, and never averaged away.",
-    attack="metrics of a plugin that give infinity and NaN: the run, its tables and its page",
+    guarantee="Divergence is a result: it is recorded, shown, and excluded from means.",
+    attack="plugin metrics that return infinity and NaN: the run, its tables and its page",
 )
-def test_a_metric_that_gives_no_number(forker: Any, tmp_path: Path, tried: Tried) -> None:
-    for seed, metric in enumerate(("crooked-is-infinite", "crooked-is-no-number")):
+def test_a_metric_that_is_not_finite(
+    forker: Any, tmp_path: Path, count_attempt: CountAttempt
+) -> None:
+    for seed, metric in enumerate(("crooked-is-infinite", "crooked-is-nan")):
         process = forker.start(*_run(metric=metric), "--seed", str(seed))
-        assert process.wait() == 0, process.said()
-        tried(metric)
+        assert process.wait() == 0, process.stderr_text()
+        count_attempt(metric)
     process = forker.start("report", "--no-show")
-    assert process.wait() == 0, process.said()
-    written = {
+    assert process.wait() == 0, process.stderr_text()
+    report_files = {
         path.suffix: path.read_text(encoding="utf-8")
         for path in (tmp_path / "results").rglob("*")
         if path.name in ("index.html", "synthesis.md")
     }
-    assert written.keys() == {".html", ".md"}
-    for text in written.values():
+    assert report_files.keys() == {".html", ".md"}
+    for text in report_files.values():
         assert "(seed 0: inf)" in text
         assert "(seed 1: nan)" in text
-    tried("report")
+    count_attempt("report")

@@ -1,4 +1,4 @@
-"""Resources: a disk that is full or read-only costs a sentence, and nothing that was there."""
+"""Resources: full and read-only disks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Disk:
     """A small file system in memory.
 
     Attributes:
-        path: Where it is.
+        path: Mount point.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,41 +39,42 @@ class Disk:
         path.mkdir()
         self._mount("-t", "tmpfs", "-o", "size=64k", "tmpfs")
 
-    def _mount(self, *words: str) -> None:
-        subprocess.run(["mount", *words, str(self.path)], check=True, capture_output=True)
+    def _mount(self, *arguments: str) -> None:
+        subprocess.run(["mount", *arguments, str(self.path)], check=True, capture_output=True)
 
-    def again(self, options: str) -> None:
-        """Mount it with other options; what it holds stays."""
+    def remount(self, options: str) -> None:
+        """Remount it with other options."""
         self._mount("-o", f"remount,{options}")
 
-    def fill(self, room: int) -> None:
-        """Leave so many bytes of room."""
+    def fill(self, free_bytes: int) -> None:
+        """Fill the disk except for this number of bytes."""
         (self.path / "ballast").unlink(missing_ok=True)
         free = os.statvfs(self.path)
-        (self.path / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_bsize - room)))
+        (self.path / "ballast").write_bytes(
+            bytes(max(0, free.f_bavail * free.f_bsize - free_bytes))
+        )
 
     def free(self) -> None:
-        """Give the room back."""
+        """Undo `fill`."""
         (self.path / "ballast").unlink()
 
     def unmount(self) -> None:
-        """Take it away."""
         subprocess.run(["umount", str(self.path)], check=True)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A disk of 64 KiB; skips where this user may not mount one."""
+    """A disk of 64 KiB; skips the test if this user may not mount one."""
     try:
         made = Disk(tmp_path / "disk")
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this user may not mount a small file system")
+        pytest.skip("this user may not mount a file system")
     yield made
     made.unmount()
 
 
 class Network:
-    """Stands for an extractor, and gives what it was made with."""
+    """Fake feature extractor that returns fixed features."""
 
     name, weights_hash = "none", "0"
 
@@ -84,92 +85,88 @@ class Network:
         return self.features
 
 
-def _refused(process: Any, *codes: int) -> str:
-    assert process.wait() in codes, process.said()
-    said = str(process.said())
-    assert "Traceback" not in said
-    return said
+def _wait_for_error(process: Any, *codes: int) -> str:
+    assert process.wait() in codes, process.stderr_text()
+    log = str(process.stderr_text())
+    assert "Traceback" not in log
+    return log
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.attack(
-    promise="A full disk is said in one sentence; the same command goes on where it stood.",
-    attack="a results folder on a disk that fills up, at six places of a run",
+    guarantee="A full disk is reported in one message, and the same command resumes.",
+    attack="a results folder on a disk that fills up, at six points of a run",
 )
-def test_a_disk_that_fills_up_while_a_run_goes_on(
-    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, tried: Callable[..., None]
+def test_a_disk_that_fills_up_during_a_run(
+    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, count_attempt: Callable[..., None]
 ) -> None:
-    """The last whole checkpoint stays, and the end is that of a run that was never disturbed."""
-    assert forker.start(*RUN, BENCHBED_RESULTS=str(tmp_path / "plain")).wait() == 0
-    (expected,) = (tmp_path / "plain").glob("records/*.json")
-    (weights,) = (tmp_path / "plain").glob("runs/*/checkpoints/last.pt")
-    disk.again("size=64m")
-    for room in (0, 8_000, 60_000, 120_000, 200_000, 300_000):
+    """The last complete checkpoint stays, and the result is that of an uninterrupted run."""
+    assert forker.start(*RUN, BENCHBED_RESULTS=str(tmp_path / "reference")).wait() == 0
+    (expected,) = (tmp_path / "reference").glob("records/*.json")
+    (weights,) = (tmp_path / "reference").glob("runs/*/checkpoints/last.pt")
+    disk.remount("size=64m")
+    for free_bytes in (0, 8_000, 60_000, 120_000, 200_000, 300_000):
         results = disk.path / "results"
         shutil.rmtree(results, ignore_errors=True)
-        disk.fill(room)
-        said = _refused(forker.start(*RUN, BENCHBED_RESULTS=str(results)), 1, 2)
-        assert "No space left on device" in said
-        assert str(results) in said
+        disk.fill(free_bytes)
+        log = _wait_for_error(forker.start(*RUN, BENCHBED_RESULTS=str(results)), 1, 2)
+        assert "No space left on device" in log
+        assert str(results) in log
         for checkpoint in results.glob("runs/*/checkpoints/last.pt"):
             load_checkpoint(checkpoint, "tiny-lsgan")
         assert not list(results.rglob("*.part"))
         assert not list(results.glob("records/*"))
         disk.free()
         process = forker.start(*RUN, BENCHBED_RESULTS=str(results))
-        assert process.wait() == 0, process.said()
+        assert process.wait() == 0, process.stderr_text()
         (record,) = results.glob("records/*.json")
         metrics = [json.loads(path.read_text())["metrics"] for path in (record, expected)]
         assert metrics[0] == metrics[1]
         (resumed,) = results.glob("runs/*/checkpoints/last.pt")
         states = [load_checkpoint(path, "tiny-lsgan")["state"] for path in (resumed, weights)]
         assert str(states[0]) == str(states[1])
-        tried(f"{room // 1000} kB of room")
+        count_attempt(f"{free_bytes // 1000} kB of room")
 
 
 @pytest.mark.attack(
-    promise="A full disk is said in one sentence; the same command goes on where it stood.",
+    guarantee="A full disk is reported in one message, and the same command resumes.",
     attack="a cache on a full disk, while images are prepared",
 )
-def test_a_disk_that_is_full_while_images_are_prepared(
-    forker: Any, with_plugin: Path, disk: Disk
-) -> None:
-    """A write to a memory map would have killed the process with SIGBUS."""
+def test_a_full_disk_while_images_are_prepared(forker: Any, with_plugin: Path, disk: Disk) -> None:
+    """A write to a memory map would kill the process with SIGBUS."""
     disk.fill(4096)
     process = forker.start(*RUN, BENCHBED_CACHE=str(disk.path))
-    said = _refused(process, 1)
-    assert "No space left on device" in said
-    assert "prepared" in said
+    log = _wait_for_error(process, 1)
+    assert "No space left on device" in log
+    assert "prepared" in log
     assert not list(disk.path.rglob("*.npy"))
-    disk.again("size=4m")
+    disk.remount("size=4m")
     assert forker.start(*RUN, BENCHBED_CACHE=str(disk.path)).wait() == 0
 
 
 @pytest.mark.attack(
-    promise="A full disk is said in one sentence; the same command goes on where it stood.",
+    guarantee="A full disk is reported in one message, and the same command resumes.",
     attack="a report on a full disk",
 )
-def test_a_disk_that_is_full_while_a_report_is_written(
-    forker: Any, with_plugin: Path, disk: Disk
-) -> None:
+def test_a_full_disk_while_a_report_is_written(forker: Any, with_plugin: Path, disk: Disk) -> None:
     assert forker.start(*RUN).wait() == 0
     disk.fill(12_288)
-    words = ("report", "--out", str(disk.path / "out"), "--no-show")
-    said = _refused(forker.start(*words), 1)
-    assert "No space left on device" in said
-    assert str(disk.path / "out") in said
+    arguments = ("report", "--out", str(disk.path / "out"), "--no-show")
+    log = _wait_for_error(forker.start(*arguments), 1)
+    assert "No space left on device" in log
+    assert str(disk.path / "out") in log
     assert not list(disk.path.rglob("*.part"))
     disk.free()
-    disk.again("size=16m")
-    assert forker.start(*words).wait() == 0
+    disk.remount("size=16m")
+    assert forker.start(*arguments).wait() == 0
 
 
 @pytest.mark.attack(
-    promise="An older file is whole until the new one is.",
-    attack="a full disk under a checkpoint, a folder of the cache, and kept features",
+    guarantee="The old file stays intact until the new one is complete.",
+    attack="a full disk for a checkpoint, a cache folder and cached features",
 )
-def test_what_was_there_stays_when_the_new_does_not_fit(disk: Disk, tmp_path: Path) -> None:
+def test_old_files_stay_intact_on_a_full_disk(disk: Disk, tmp_path: Path) -> None:
     path = disk.path / "last.pt"
     save_checkpoint(path, "tiny-lsgan", "run", {"weights": torch.arange(10), "state": {"steps": 1}})
     with pytest.raises(OSError, match="No space left on device") as caught:
@@ -194,20 +191,20 @@ def test_what_was_there_stays_when_the_new_does_not_fit(disk: Disk, tmp_path: Pa
 
 
 @pytest.mark.attack(
-    promise="A folder that cannot be written to is refused in one sentence; reading goes on.",
+    guarantee="A read-only folder is rejected with an error message, and reading still works.",
     attack="run, suite, report, import and sample on a read-only results folder",
 )
 def test_a_read_only_results_folder(
-    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, tried: Callable[..., None]
+    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, count_attempt: Callable[..., None]
 ) -> None:
-    disk.again("size=16m")
+    disk.remount("size=16m")
     results = str(disk.path / "results")
     assert forker.start(*RUN, BENCHBED_RESULTS=results).wait() == 0
     (run,) = [path.stem for path in (disk.path / "results/records").iterdir()]
     archive = str(tmp_path / "run.zip")
     assert forker.start("export", run, "--out", archive, BENCHBED_RESULTS=results).wait() == 0
-    disk.again("ro")
-    writes = (
+    disk.remount("ro")
+    write_commands = (
         (*RUN, "--seed", "1"),
         (*RUN, "--force"),
         ("suite", "guibas-kl", "--source", "phantom"),
@@ -217,60 +214,59 @@ def test_a_read_only_results_folder(
         ("export", run, "--out", str(disk.path / "run.zip")),
         ("import", archive, "--results", str(disk.path / "others")),
     )
-    for words in writes:
-        said = _refused(forker.start(*words, BENCHBED_RESULTS=results), 2)
-        assert "cannot be written" in said, said
-        assert str(disk.path) in said
-        tried(words[0])
-    reads = (("list", "runs"), ("show", run), RUN, ("runs", "prune"))
-    for words in reads:
-        process = forker.start(*words, BENCHBED_RESULTS=results)
-        assert process.wait() in (0, 2), process.said()
-        assert "Traceback" not in process.said()
-        tried(f"{words[0]} (reads)")
-    disk.again("rw")
+    for arguments in write_commands:
+        log = _wait_for_error(forker.start(*arguments, BENCHBED_RESULTS=results), 2)
+        assert str(disk.path) in log
+        count_attempt(arguments[0])
+    read_commands = (("list", "runs"), ("show", run), RUN, ("runs", "prune"))
+    for arguments in read_commands:
+        process = forker.start(*arguments, BENCHBED_RESULTS=results)
+        assert process.wait() in (0, 2), process.stderr_text()
+        assert "Traceback" not in process.stderr_text()
+        count_attempt(f"{arguments[0]} (read)")
+    disk.remount("rw")
 
 
 @pytest.mark.attack(
-    promise="A folder that cannot be written to is refused in one sentence; reading goes on.",
+    guarantee="A read-only folder is rejected with an error message, and reading still works.",
     attack="verify, run, report and evaluate with a read-only cache, empty and filled",
 )
 def test_a_read_only_cache(
-    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, tried: Callable[..., None]
+    forker: Any, with_plugin: Path, disk: Disk, tmp_path: Path, count_attempt: Callable[..., None]
 ) -> None:
-    """What need not be kept is not, and it is said; what was prepared before is used."""
-    disk.again("size=16m")
+    """An optional cache is skipped with a message; a filled cache is used."""
+    disk.remount("size=16m")
     rng = np.random.default_rng(0)
-    (tmp_path / "mine").mkdir()
+    (tmp_path / "images").mkdir()
     for number in range(6):
         pixels = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"mine/{number}.png")
-    mine = str(tmp_path / "mine")
-    verify = ("data", "verify", f"folder:{mine}")
-    evaluate = ("evaluate", "--real", mine, "--fake", mine, "--metric", "kl")
+        Image.fromarray(pixels).save(tmp_path / f"images/{number}.png")
+    images = str(tmp_path / "images")
+    verify = ("data", "verify", f"folder:{images}")
+    evaluate = ("evaluate", "--real", images, "--fake", images, "--metric", "kl")
 
-    def start(*words: str) -> Any:
+    def start(*arguments: str) -> Any:
         cache, results = str(disk.path / "cache"), str(tmp_path / "results")
-        return forker.start(*words, BENCHBED_CACHE=cache, BENCHBED_RESULTS=results)
+        return forker.start(*arguments, BENCHBED_CACHE=cache, BENCHBED_RESULTS=results)
 
-    disk.again("ro")
+    disk.remount("ro")
     process = start(*verify)
-    assert process.wait() == 0, process.said()
-    assert process.said().count("cannot be kept in") == 1
-    assert "$BENCHBED_CACHE" in process.said()
-    tried("verify, empty")
-    for words in (RUN, evaluate):
-        said = _refused(start(*words), 2)
-        assert f"{disk.path}/cache/prepared cannot be written to" in said
-        assert "name another with $BENCHBED_CACHE" in said
-        tried(f"{words[0]}, empty")
-    disk.again("rw")
-    for words in (verify, RUN, evaluate):
-        assert start(*words).wait() == 0
-    disk.again("ro")
-    for words in (verify, (*RUN, "--force"), ("report", "--no-show"), evaluate):
-        process = start(*words)
-        assert process.wait() == 0, process.said()
-        assert "cannot be" not in process.said()
-        tried(f"{words[0]}, filled")
-    disk.again("rw")
+    assert process.wait() == 0, process.stderr_text()
+    assert process.stderr_text().count("$BENCHBED_CACHE") == 1
+    assert f"{disk.path}/cache" in process.stderr_text()
+    count_attempt("verify, empty")
+    for arguments in (RUN, evaluate):
+        log = _wait_for_error(start(*arguments), 2)
+        assert f"{disk.path}/cache/prepared" in log
+        assert "$BENCHBED_CACHE" in log
+        count_attempt(f"{arguments[0]}, empty")
+    disk.remount("rw")
+    for arguments in (verify, RUN, evaluate):
+        assert start(*arguments).wait() == 0
+    disk.remount("ro")
+    for arguments in (verify, (*RUN, "--force"), ("report", "--no-show"), evaluate):
+        process = start(*arguments)
+        assert process.wait() == 0, process.stderr_text()
+        assert "$BENCHBED_CACHE" not in process.stderr_text()
+        count_attempt(f"{arguments[0]}, filled")
+    disk.remount("rw")

@@ -1,4 +1,4 @@
-"""What is shown of strangers: on the page, on the terminal, and by the server of reports."""
+"""Untrusted text: on the HTML page, on the terminal, and by the report server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchbed.report.write import build_leaderboards
 from benchbed.results.record import ImportOrigin, Record, parse_record
 from benchbed.results.showcase import read_showcase
 
-Tried = Callable[..., None]
+CountAttempt = Callable[..., None]
 Make = Callable[..., Record]
 
 MARK = "window.hacked=1"
@@ -48,33 +48,37 @@ PAYLOADS = (
 )  # fmt: skip
 
 
-def _evil(make_record: Make, number: int, text: str) -> Record:
-    """A record with the text in every place that a report shows."""
+def _make_malicious_record(make_record: Make, number: int, text: str) -> Record:
+    """Return a record with the text in every field that a report shows."""
     record = make_record(
         text, number, id=f"evil-{number}", settings={text: text, "nested": {"a": [text]}},
         dataset=text, preset=text, fingerprint=text, values={"swd": 0.1, text: 0.2},
         skipped=[text], copies=[text], precision=text,
     )  # fmt: skip
-    noted = [m.model_copy(update={"note": text, "recipe": text}) for m in record.metrics]
-    named = dict.fromkeys(("command", "processor", "system", "device", "commit", "created"), text)
-    made = record.provenance.model_copy(
-        update={**named, "plugins": {text: text}, "libraries": {text: text}}
+    metrics = [m.model_copy(update={"note": text, "recipe": text}) for m in record.metrics]
+    fields = dict.fromkeys(("command", "processor", "system", "device", "commit", "created"), text)
+    provenance = record.provenance.model_copy(
+        update={**fields, "plugins": {text: text}, "libraries": {text: text}}
     )
     origin = ImportOrigin(archive_name=text, sha256=text, imported_at=text)
-    return record.model_copy(update={"metrics": noted, "provenance": made, "imported": origin})
+    return record.model_copy(
+        update={"metrics": metrics, "provenance": provenance, "imported": origin}
+    )
 
 
 @pytest.fixture(scope="module")
 def records(make_record: Make) -> list[Record]:
-    """Each payload in every place, in runs that ended well and in one that diverged."""
-    found = [_evil(make_record, n, text) for n, text in enumerate(PAYLOADS)]
-    lost = make_record("dcgan", state="diverged", message=" ".join(PAYLOADS), id="evil-lost")
-    return [*found, lost, make_record("dcgan"), make_record("skrgan")]
+    """Each payload in every field of a finished run, and all in a diverged one."""
+    malicious = [_make_malicious_record(make_record, n, text) for n, text in enumerate(PAYLOADS)]
+    diverged = make_record(
+        "dcgan", state="diverged", message=" ".join(PAYLOADS), id="evil-diverged"
+    )
+    return [*malicious, diverged, make_record("dcgan"), make_record("skrgan")]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder whose showcases are a stranger's too."""
+    """A results folder with malicious showcases."""
     root = tmp_path_factory.mktemp("results")
     for number, text in enumerate(PAYLOADS):
         folder = root / "showcase" / f"evil-{number}"
@@ -87,12 +91,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def html(records: list[Record], results: Path) -> str:
-    """The page of these records."""
+    """The HTML page of these records."""
     return render_page(build_leaderboards(records, results), records, results)
 
 
-class _Seen(HTMLParser):
-    """What a browser would see."""
+class _PageParser(HTMLParser):
+    """Collects the elements and text that a browser would show."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,27 +113,27 @@ class _Seen(HTMLParser):
 
 
 @pytest.mark.attack(
-    promise="The HTML report escapes all that comes from names, settings and logs.",
-    attack="markup, scripts, handlers, links and ends of elements in every field of a record",
+    guarantee="The HTML report escapes all names, settings and logs.",
+    attack="markup, scripts, handlers, links and closing tags in every field of a record",
 )
-def test_no_name_becomes_an_element(html: str, tried: Tried) -> None:
-    seen = _Seen()
-    seen.feed(html)
-    assert seen.tags.count("script") == 2
-    assert seen.tags.count("style") == 1
-    assert seen.tags.count("form") == 1  # that of the filters
-    assert not {"img", "svg", "iframe", "base", "object", "embed"}.intersection(seen.tags)
-    assert not [name for name, _ in seen.attributes if name.startswith("on")]
-    addresses = [value for name, value in seen.attributes if name in ("href", "src", "action")]
+def test_no_name_creates_an_html_element(html: str, count_attempt: CountAttempt) -> None:
+    page = _PageParser()
+    page.feed(html)
+    assert page.tags.count("script") == 2
+    assert page.tags.count("style") == 1
+    assert page.tags.count("form") == 1  # the filters
+    assert not {"img", "svg", "iframe", "base", "object", "embed"}.intersection(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    addresses = [value for name, value in page.attributes if name in ("href", "src", "action")]
     assert all(value and value.startswith("#") for value in addresses)
-    shown = "".join(seen.text)
+    shown = "".join(page.text)
     (facts,) = re.findall(r'<script type="application/json" id="facts">(.*?)</script>', html)
     assert not re.search("[<>&\u2028\u2029]", facts)
     runs = json.loads(facts)["runs"]
     for number, text in enumerate(PAYLOADS):
         assert text.strip().split("\u2028")[0].strip() in shown, text
         assert runs[f"evil-{number}"]["method"] == text
-        tried()
+        count_attempt()
 
 
 CHROMIUM = next(
@@ -138,24 +142,29 @@ CHROMIUM = next(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.attack(
-    promise="The HTML report escapes all that comes from names, settings and logs.",
-    attack="the same in a browser, with every panel and every provenance opened",
+    guarantee="The HTML report escapes all names, settings and logs.",
+    attack="the same in a browser, with all panels and provenance dialogs opened",
 )
-def test_no_name_runs_in_a_browser(html: str, tmp_path: Path, tried: Tried) -> None:
+def test_no_name_is_executed_in_a_browser(
+    html: str, tmp_path: Path, count_attempt: CountAttempt
+) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     path = tmp_path / "index.html"
     path.write_text(html, encoding="utf-8")
-    wrong: list[str] = []
+    problems: list[str] = []
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page()
         page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
-        page.on("request", lambda asked: asked.url == path.as_uri() or _asked(asked.url, wrong))
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (problems.append("a dialog"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: request.url == path.as_uri() or _record_request(request.url, problems),
+        )
         page.goto(path.as_uri())
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         opened = page.evaluate(
@@ -171,43 +180,43 @@ def test_no_name_runs_in_a_browser(html: str, tmp_path: Path, tried: Tried) -> N
         assert page.evaluate("Object.keys(Object.prototype).length") == 0
         assert page.url == path.as_uri()
         browser.close()
-    assert wrong == []
+    assert problems == []
     assert opened > len(PAYLOADS)
-    tried("", opened)
+    count_attempt("", opened)
 
 
-def _asked(url: str, wrong: list[str]) -> None:
+def _record_request(url: str, problems: list[str]) -> None:
     if not url.startswith("data:"):
-        wrong.append(url[:80])
+        problems.append(url[:80])
 
 
 @pytest.mark.attack(
-    promise="The terminal shows what strangers wrote, and obeys none of it.",
-    attack="escape sequences and markup in records, names of runs and messages",
+    guarantee="The terminal shows untrusted text without interpreting it.",
+    attack="escape sequences and markup in records, run names and messages",
 )
-def test_the_terminal_is_not_steered(
-    make_record: Make, capsys: pytest.CaptureFixture[str], tried: Tried
+def test_control_characters_do_not_reach_the_terminal(
+    make_record: Make, capsys: pytest.CaptureFixture[str], count_attempt: CountAttempt
 ) -> None:
-    sound = make_record("dcgan").model_dump(mode="json")
+    valid = make_record("dcgan").model_dump(mode="json")
     for text in ("\x1b[2J", "\x1b]0;title\x07", "a\rb", "\x9b1m", "\x00", "a\x08b"):
         for field in ("method", "message", "precision", "dataset"):
-            with pytest.raises(BenchbedError, match="control characters"):
-                parse_record({**sound, field: f"x{text}"}, "r.json")
-            tried("records")
+            with pytest.raises(BenchbedError, match=rf"r\.json.*{re.escape(repr(text)[1:-1])}"):
+                parse_record({**valid, field: f"x{text}"}, "r.json")
+            count_attempt("records")
         print_rows([{"run": f"x{text}", "state": text}], empty="")
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", capsys.readouterr().out)
-        tried("tables")
+        count_attempt("tables")
     for text in ("[/red]", "[link=file:///etc/passwd]x[/link]", "[bold"):
         print_rows([{"run": text}], empty="")
         assert text in capsys.readouterr().out
-        tried("markup")
+        count_attempt("markup")
 
 
 @pytest.mark.attack(
-    promise="A showcase of a stranger is shown only where it is one.",
-    attack="links, paths in names, other kinds of files, files that are too large",
+    guarantee="An untrusted showcase is shown only if it is valid.",
+    attack="links, paths in names, other file types, oversized files",
 )
-def test_showcases_of_strangers(tmp_path: Path, tried: Tried) -> None:
+def test_untrusted_showcases(tmp_path: Path, count_attempt: CountAttempt) -> None:
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(b"\xff\xd8\xffsecret")
     folder = tmp_path / "showcase/run"
@@ -215,13 +224,13 @@ def test_showcases_of_strangers(tmp_path: Path, tried: Tried) -> None:
     (folder / "grid.jpg").symlink_to(secret)
     (folder / "nearest.jpg").write_bytes(b"<svg onload=alert(1)>")
     (folder / "curves.csv").write_text("kimg,g\n" + "1,2\n" * 40_000)
-    found = read_showcase(tmp_path, "run")
-    assert (found.pictures, found.curves) == ({}, None)
-    tried("files", 3)
+    showcase = read_showcase(tmp_path, "run")
+    assert (showcase.pictures, showcase.curves) == ({}, None)
+    count_attempt("files", 3)
     (tmp_path / "showcase/link").symlink_to(folder)
     for name in ("link", "../showcase/run", "/etc", "..", ""):
         assert read_showcase(tmp_path, name).pictures == {}
-        tried("names")
+        count_attempt("names")
 
 
 @pytest.fixture
@@ -254,30 +263,30 @@ OUTSIDE = (
 
 
 @pytest.mark.attack(
-    promise="--serve answers this machine alone, and serves only the report's folder.",
-    attack="paths that lead out, links, hidden files, listings, other methods, other sites' names",
+    guarantee="--serve responds to this machine only, and serves only the report's folder.",
+    attack="outside paths, links, hidden files, listings, other methods, other host names",
 )
-def test_nothing_but_the_folder_is_served(port: int, tried: Tried) -> None:
-    def ask(path: str, method: str = "GET", host: str = f"{HOST}:{port}") -> tuple[int, bytes]:
+def test_only_the_report_folder_is_served(port: int, count_attempt: CountAttempt) -> None:
+    def send(path: str, method: str = "GET", host: str = f"{HOST}:{port}") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(HOST, port, timeout=20)
         connection.putrequest(method, path, skip_host=True)
         connection.putheader("Host", host)
         connection.endheaders()
-        answer: Any = connection.getresponse()
-        content = answer.read()
+        response: Any = connection.getresponse()
+        content = response.read()
         connection.close()
-        return answer.status, content
+        return response.status, content
 
-    assert ask("/") == (200, b"page")
+    assert send("/") == (200, b"page")
     for path in OUTSIDE:
-        status, content = ask(path)
+        status, content = send(path)
         assert status in (400, 404) or content == b"page", (path, status)
         assert content != b"secret"
         assert b"root:" not in content
-        tried("paths")
+        count_attempt("paths")
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT"):
-        assert ask("/index.html", method)[0] == 501
-        tried("methods")
+        assert send("/index.html", method)[0] == 501
+        count_attempt("methods")
     for host in ("evil.example", f"evil.example:{port}", "0.0.0.0", f"127.0.0.1.evil:{port}", ""):
-        assert ask("/", host=host)[0] == 421
-        tried("hosts")
+        assert send("/", host=host)[0] == 421
+        count_attempt("hosts")

@@ -1,4 +1,4 @@
-"""The committed table of attacks names those that there are."""
+"""The committed table of attacks matches the tests."""
 
 from __future__ import annotations
 
@@ -10,37 +10,36 @@ TABLE = HERE.parents[1] / "docs" / "reliability.md"
 
 
 def _attacks() -> dict[str, dict[str, str]]:
-    """Every test that is marked as an attack: file and name, to what its mark says."""
-    found: dict[str, dict[str, str]] = {}
+    """Return the arguments of every attack marker, by file and name of the test."""
+    attacks_by_test: dict[str, dict[str, str]] = {}
     for path in sorted(HERE.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.FunctionDef):
                 continue
             for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.attack":
-                    says = {k.arg: ast.literal_eval(k.value) for k in mark.keywords if k.arg}
-                    found[f"{path.name}::{node.name}"] = says
-    return found
+                    arguments = {k.arg: ast.literal_eval(k.value) for k in mark.keywords if k.arg}
+                    attacks_by_test[f"{path.name}::{node.name}"] = arguments
+    return attacks_by_test
 
 
-def test_an_attack_says_what_is_promised_and_what_is_done() -> None:
-    """In literal text, which the table shows."""
+def test_every_attack_declares_its_guarantee_and_attack() -> None:
     assert len(_attacks()) > 50
-    assert all(says.keys() == {"promise", "attack"} for says in _attacks().values())
+    assert all(arguments.keys() == {"guarantee", "attack"} for arguments in _attacks().values())
 
 
-def test_the_committed_table_names_every_attack_and_no_other() -> None:
-    """`make reliability` writes it anew."""
+def test_the_committed_table_matches_the_attacks() -> None:
+    """Run `make reliability` to update it."""
     lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if "::" in line]
-    told = {line.rstrip(" |").rpartition("`")[0].rpartition("`")[2]: line for line in lines}
+    rows = {line.rstrip(" |").rpartition("`")[0].rpartition("`")[2]: line for line in lines}
     attacks = _attacks()
-    assert told.keys() == attacks.keys()
-    for name, says in attacks.items():
-        assert says["promise"] in told[name]
-        assert says["attack"] in told[name]
+    assert rows.keys() == attacks.keys()
+    for name, arguments in attacks.items():
+        assert arguments["guarantee"] in rows[name]
+        assert arguments["attack"] in rows[name]
 
 
-def test_nothing_is_lost() -> None:
-    """A dash stands where a machine could not try."""
+def test_the_committed_table_has_no_failures() -> None:
+    """A dash marks an attack that was skipped."""
     lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if "::" in line]
-    assert all(line.split(" | ")[-2] in ("nothing", "–") for line in lines)
+    assert all(line.split(" | ")[-2] in ("0", "–") for line in lines)

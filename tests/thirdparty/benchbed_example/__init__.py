@@ -1,1 +1,1 @@
-"""A third party's plugin: a method and a data set, as small as they can be and still be real."""
+"""A minimal third-party plugin with a method and a dataset."""

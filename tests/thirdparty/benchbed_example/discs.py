@@ -1,4 +1,4 @@
-"""Bright discs on dark ground."""
+"""Phantom of bright discs on a dark background."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def render(indices: Sequence[int], size: int, seed: int) -> dict[str, np.ndarray]:
-    """Discs of random place, radius and brightness; the mask is the disc."""
+    """Render discs of random position, radius and brightness; the mask is the disc."""
     grid = (np.arange(size) + 0.5) / size
     images, masks = [], []
     for index in indices:

@@ -1,4 +1,4 @@
-"""A metric that looks at brightness alone, and a task that looks at one sample."""
+"""A metric of brightness, and a task with a single sample."""
 
 import numpy as np
 import torch
@@ -7,15 +7,14 @@ from benchbed import EvaluationContext, MetricInputs, MetricValue, Task
 
 
 def brightness_gap(inputs: MetricInputs) -> float:
-    """How far the mean pixel values are apart, in grey levels."""
+    """Return the absolute difference of the mean pixel values, in grey levels."""
     return float(abs(inputs.real.images.mean() - inputs.fake.images.mean()))
 
 
 class Glance(Task):
-    """Draws one sample and compares its brightness."""
+    """Compares the brightness of one sample with that of the real images."""
 
     def evaluate(self, evaluation: EvaluationContext) -> list[MetricValue]:
-        """One value, of one sample."""
         rng = torch.Generator().manual_seed(evaluation.seed)
         evaluation.method.eval()
         with torch.no_grad():

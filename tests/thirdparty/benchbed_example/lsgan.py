@@ -13,10 +13,9 @@ LATENT = 16
 
 
 class LSGAN(Method[LSGANSettings]):
-    """Least-squares GAN with an average of its generator and dropout in its discriminator."""
+    """Least-squares GAN with an averaged generator and dropout in its discriminator."""
 
     def build(self, data: DataShape) -> None:
-        """Two small networks."""
         w, quarter = self.settings.width, data.size // 4
         self.generator = nn.Sequential(
             nn.Linear(LATENT, w * quarter**2),
@@ -42,7 +41,7 @@ class LSGAN(Method[LSGANSettings]):
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """Equation 2 of the paper, with targets 0 and 1."""
+        """Train one step with equation 2 of the paper and targets 0 and 1."""
         time.sleep(self.settings.step_ms / 1000)
         if self.steps == self.settings.fail_at:
             raise ValueError("the plugin has a bug")
@@ -60,5 +59,5 @@ class LSGAN(Method[LSGANSettings]):
         return {"discriminator": d_loss, "generator": g_loss}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """From the averaged generator."""
+        """Sample from the averaged generator."""
         return Batch(image=self.get_ema("generator")(self.noise(count, LATENT, rng=rng)))

@@ -1,4 +1,4 @@
-"""What the plugin offers."""
+"""Specs of the example plugin."""
 
 from collections.abc import Iterable
 
@@ -67,23 +67,19 @@ GLANCE = TaskSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The method."""
     return [LSGAN]
 
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The data set."""
     return [DISCS]
 
 
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
-    """The metric."""
     return [BRIGHTNESS]
 
 
 @hookimpl
 def benchbed_tasks() -> Iterable[TaskSpec]:
-    """The task."""
     return [GLANCE]

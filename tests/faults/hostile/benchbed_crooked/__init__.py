@@ -1,1 +1,1 @@
-"""A plugin whose data sets and metrics misbehave."""
+"""A plugin with misbehaving datasets and metrics."""

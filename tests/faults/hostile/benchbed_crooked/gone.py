@@ -1,4 +1,4 @@
-"""A metric that leaves when it is imported."""
+"""A metric that calls sys.exit on import."""
 
 import sys
 

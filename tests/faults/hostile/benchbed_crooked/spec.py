@@ -1,4 +1,4 @@
-"""The data sets and metrics: each is called after what it does."""
+"""Datasets and metrics, each named after its fault."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,21 +8,21 @@ from benchbed_example.spec import BRIGHTNESS, DISCS
 from benchbed import DatasetSpec, MetricSpec, Phantom, hookimpl
 
 RENDERS = (
-    "raises", "leaves", "talks", "gives_nothing", "gives_no_image", "gives_no_arrays",
-    "raises_late", "leaves_late", "talks_late",
+    "raises", "exits", "prints", "returns_nothing", "returns_no_image", "returns_lists",
+    "raises_late", "exits_late", "prints_late",
 )  # fmt: skip
-METRICS = ("raises", "leaves", "talks", "is_infinite", "is_no_number")
+METRICS = ("raises", "exits", "prints", "is_infinite", "is_nan")
 
 
-def _called(function: str) -> str:
+def _name_of(function: str) -> str:
     return f"crooked-{function.replace('_', '-')}"
 
 
-# A seed of its own each: what is prepared of one is not found by the others.
+# Different seeds, so that each has separate cache entries.
 DATASETS = [
     replace(
         DISCS,
-        name=_called(name),
+        name=_name_of(name),
         phantom=Phantom(
             render=f"benchbed_crooked.phantoms:{name}",
             case_counts={"train": 24, "test": 8},
@@ -33,19 +33,19 @@ DATASETS = [
 ]
 
 MEASURES = [
-    replace(BRIGHTNESS, name=_called(name), implementation=f"benchbed_crooked.metrics:{name}")
+    replace(BRIGHTNESS, name=_name_of(name), implementation=f"benchbed_crooked.metrics:{name}")
     for name in METRICS
 ]
-GONE = replace(BRIGHTNESS, name="crooked-gone", implementation="benchbed_crooked.gone:measure")
+EXITS_ON_IMPORT = replace(
+    BRIGHTNESS, name="crooked-gone", implementation="benchbed_crooked.gone:measure"
+)
 
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """The data sets."""
     return DATASETS
 
 
 @hookimpl
 def benchbed_metrics() -> Iterable[MetricSpec]:
-    """The metrics."""
-    return [*MEASURES, GONE]
+    return [*MEASURES, EXITS_ON_IMPORT]

@@ -1,1 +1,1 @@
-"""A plugin that does what no plugin should, to see that the harness survives it."""
+"""A plugin with faults that the harness must survive."""

@@ -1,4 +1,4 @@
-"""What it can do: each takes the method and what it was about to return, and returns that."""
+"""Faults: each takes the method and its return value, and returns the value."""
 
 import os
 import random
@@ -9,133 +9,125 @@ import numpy as np
 import torch
 
 
-def hang(method, what):
-    """Never return."""
-    print("now I hang", file=sys.stderr, flush=True)
+def hang(method, value):
+    print("hanging now", file=sys.stderr, flush=True)
     while True:
         time.sleep(0.05)
 
 
-def wait(method, what):
-    """Sleep for ever in one call."""
-    print("now I hang", file=sys.stderr, flush=True)
+def wait(method, value):
+    """Sleep in one call."""
+    print("hanging now", file=sys.stderr, flush=True)
     time.sleep(100_000)
 
 
-def leave(method, what):
-    """Say that all is well, and leave."""
+def exit_with_success(method, value):
     sys.exit(0)
 
 
-def leave_with_words(method, what):
-    """Leave as scripts do."""
-    sys.exit("this plugin has had enough")
+def exit_with_message(method, value):
+    sys.exit("the plugin stops")
 
 
-def speak(method, what):
-    """Write to stdout in every way there is."""
-    print("I am the plugin")
-    sys.stdout.write("and I talk")
-    os.write(1, b" below python\n")
-    os.system("echo and through a shell")
-    return what
+def print_text(method, value):
+    """Write to stdout in four ways."""
+    print("printed by print")
+    sys.stdout.write("printed by write")
+    os.write(1, b" printed by os.write\n")
+    os.system("echo printed by a shell")
+    return value
 
 
-def fork(method, what):
-    """Become two; the copy goes on as if it were the run."""
+def fork(method, value):
+    """Fork; the copy continues as the run."""
     os.fork()
-    return what
+    return value
 
 
-def fork_and_raise(method, what):
-    """Become two; the copy breaks."""
+def fork_and_raise(method, value):
+    """Fork; the copy raises."""
     if os.fork() == 0:
-        raise ValueError("the copy breaks")
-    return what
+        raise ValueError("error in the copy")
+    return value
 
 
-def seed(method, what):
+def seed(method, value):
     """Seed every global generator."""
     random.seed(1)
     np.random.seed(1)
     torch.manual_seed(1)
-    return what
+    return value
 
 
-def fill_memory(method, what):
-    """Hold more and more."""
-    held = []
+def fill_memory(method, value):
+    """Allocate arrays without end."""
+    arrays = []
     while True:
-        held.append(np.ones(2**23))
+        arrays.append(np.ones(2**23))
 
 
-def fill_memory_with_tensors(method, what):
-    """Ask for more than there is, as a network that is too large does."""
+def fill_memory_with_tensors(method, value):
+    """Allocate a tensor that is too large."""
     return torch.ones(2**46)
 
 
-def fill_device(method, what):
-    """What torch raises where an accelerator has no more memory."""
+def fill_device(method, value):
+    """Raise the error of torch for a full accelerator."""
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
 
-def kill_itself(method, what):
-    """What the system does to a process that takes all memory."""
+def kill_itself(method, value):
+    """Act as the system's out-of-memory killer."""
     os.kill(os.getpid(), 9)
 
 
-def nan_loss(method, what):
-    """A loss that is no number."""
-    return {**what, "generator": what["generator"] * float("nan")}
+def nan_loss(method, value):
+    return {**value, "generator": value["generator"] * float("nan")}
 
 
-def inf_loss(method, what):
-    """A loss beyond all numbers."""
-    return {**what, "generator": what["generator"] + float("inf")}
+def inf_loss(method, value):
+    return {**value, "generator": value["generator"] + float("inf")}
 
 
-def huge_loss(method, what):
-    """A loss that is a number yet, but no more for long."""
-    return {**what, "generator": what["generator"] * 1e12}
+def huge_loss(method, value):
+    """Return a finite loss that soon overflows."""
+    return {**value, "generator": value["generator"] * 1e12}
 
 
-def nan_gradient(method, what):
-    """A step down a gradient that is no number; the losses that are told look well."""
+def nan_gradient(method, value):
+    """Update with a NaN gradient; the returned losses are finite."""
     weight = next(method.generator.parameters())
     method.update("generator", (weight * float("nan")).sum())
-    return what
+    return value
 
 
-def inf_weight(method, what):
-    """A weight beyond all numbers, in the average that samples are drawn from."""
+def inf_weight(method, value):
+    """Set a weight of the averaged generator to infinity."""
     with torch.no_grad():
-        next(method.get_ema("generator").parameters())[0] = float("inf")
-    return what
+        next(method.averaged("generator").parameters())[0] = float("inf")
+    return value
 
 
-def nan_samples(method, what):
-    """Samples that are no numbers, of weights that are."""
-    what.image[0, 0, 0, 0] = float("nan")
-    return what
+def nan_samples(method, value):
+    value.image[0, 0, 0, 0] = float("nan")
+    return value
 
 
-def nan_data(method, what):
-    """Losses of a batch that holds a NaN."""
+def nan_data(method, value):
+    """Update with a batch of NaN."""
     score = method.discriminator(torch.full((8, 1, method.data.size, method.data.size), np.nan))
     method.update("discriminator", score.mean())
-    return {**what, "discriminator": score.mean()}
+    return {**value, "discriminator": score.mean()}
 
 
-def raise_error(method, what):
-    """A bug."""
+def raise_error(method, value):
     raise ValueError("the plugin has a bug")
 
 
-def raise_without_words(method, what):
-    """A bug that says nothing."""
+def raise_without_message(method, value):
     raise AssertionError
 
 
-def interrupt(method, what):
-    """Pretend that the user pressed Ctrl-C."""
+def interrupt(method, value):
+    """Simulate Ctrl-C."""
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A tiny LSGAN that misbehaves once."""
+"""A tiny LSGAN with one fault."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ from benchbed_hostile import deeds
 
 
 class Hostile(LSGAN):
-    """Does its deed while it is built, at a step, or while it draws samples."""
+    """Misbehaves in build, at a training step, or in sample."""
 
     def build(self, data: DataShape) -> None:
-        """Two small networks."""
         super().build(data)
-        self._perhaps("build")
+        self._misbehave_if_in("build")
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
-        """A step, and at one of them the deed."""
         losses = super().training_step(batch, progress)
         if self.steps == self.settings.at:
-            losses = self._perhaps("step", losses)
+            losses = self._misbehave_if_in("step", losses)
         return losses
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
-        """Samples, and where it is for those, the deed."""
-        return self._perhaps("sample", super().sample(count, rng))
+        return self._misbehave_if_in("sample", super().sample(count, rng))
 
-    def _perhaps(self, where, what=None):
-        if self.settings.where == where and self.settings.deed != "none":
-            return getattr(deeds, self.settings.deed)(self, what)
-        return what
+    def _misbehave_if_in(self, where, value=None):
+        if self.settings.where == where and self.settings.fault != "none":
+            return getattr(deeds, self.settings.fault)(self, value)
+        return value

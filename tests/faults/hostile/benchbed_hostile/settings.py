@@ -1,4 +1,4 @@
-"""What it does, and when."""
+"""Settings that select a fault and its time."""
 
 from benchbed_example.settings import LSGANSettings
 
@@ -6,8 +6,8 @@ from benchbed import setting
 
 
 class HostileSettings(LSGANSettings):
-    """Settings of a method that is a tiny LSGAN but for one deed."""
+    """Settings of a tiny LSGAN with one fault."""
 
-    deed: str = setting("none", help="What it does: a function of deeds.", source="none")
-    where: str = setting("step", help="build, step or sample.", source="none")
-    at: int = setting(5, help="The step at which it does it.", source="none")
+    fault: str = setting("none", help="Fault: a function in deeds.py.", source="none")
+    where: str = setting("step", help="Where it occurs: build, step or sample.", source="none")
+    at: int = setting(5, help="Step of the fault.", source="none")

@@ -1,4 +1,4 @@
-"""The method that misbehaves."""
+"""Spec of the misbehaving method."""
 
 from collections.abc import Iterable
 
@@ -23,5 +23,4 @@ HOSTILE = MethodSpec(
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The method."""
     return [HOSTILE]

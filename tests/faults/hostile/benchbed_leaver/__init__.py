@@ -1,1 +1,1 @@
-"""A plugin that leaves with success as soon as it is needed."""
+"""A plugin that calls sys.exit on import of its settings or networks."""

@@ -1,5 +1,5 @@
-"""A method that leaves as scripts do."""
+"""A method that calls sys.exit with a message on import."""
 
 import sys
 
-sys.exit("this method has had enough")
+sys.exit("the method stops")

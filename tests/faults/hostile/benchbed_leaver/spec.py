@@ -1,4 +1,4 @@
-"""Methods that leave: one with its settings, one with its networks."""
+"""Methods that call sys.exit on import: one in its settings, one in its networks."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,5 +13,4 @@ LATE = replace(HOSTILE, name="late-leaver", implementation="benchbed_leaver.meth
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The methods."""
     return [EARLY, LATE]

@@ -1,1 +1,1 @@
-"""A plugin that talks to stdout while it is imported, and while it says what it offers."""
+"""A plugin that prints to stdout on import and in its hooks."""

@@ -1,12 +1,12 @@
-"""Settings that talk when they are imported."""
+"""Settings that print on import."""
 
 import os
 
 from benchbed_hostile.settings import HostileSettings
 
-print("so are my settings")
-os.system("echo and a shell of theirs")
+print("importing settings")
+os.system("echo printed by a shell")
 
 
 class LoudSettings(HostileSettings):
-    """Those of a method that is a tiny LSGAN."""
+    """Settings of the tiny LSGAN."""

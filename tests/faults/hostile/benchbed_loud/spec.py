@@ -1,4 +1,4 @@
-"""The method of a plugin that talks."""
+"""Spec of a method whose plugin prints."""
 
 import os
 from collections.abc import Iterable
@@ -8,14 +8,13 @@ from benchbed_hostile.spec import HOSTILE
 
 from benchbed import MethodSpec, hookimpl
 
-print("I am being imported")
-os.write(1, b"below python, too\n")
+print("importing")
+os.write(1, b"printed by os.write\n")
 
 LOUD = replace(HOSTILE, name="loud", settings="benchbed_loud.settings:LoudSettings")
 
 
 @hookimpl
 def benchbed_methods() -> Iterable[MethodSpec]:
-    """The method."""
-    print("I am asked what I offer")
+    print("listing methods")
     return [LOUD]
