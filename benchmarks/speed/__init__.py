@@ -1,1 +1,1 @@
-"""How fast benchbed is, measured against a plain reference in the same process."""
+"""Speed of benchbed compared with plain references."""

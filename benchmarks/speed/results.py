@@ -1,147 +1,120 @@
-"""The results of one machine: earlier ones stay where nothing new takes their place."""
+"""The rows of the tables, and the JSON file of one machine that keeps them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, MutableSequence
-from dataclasses import dataclass, field
+import itertools
 from pathlib import Path
-from typing import Any, TypeVar
+from statistics import median
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator
 
 from benchbed.utils.files import write_json
 
-from . import picture, record
-from .known import KnownAnswer
-from .measure import Measurement
-from .record import Failure
-from .scaling import Growth
-from .start_up import StartUp
+GATE = 0.8  # share of a goal that must be reached in any case, to allow for noise
 
-Item = Measurement | KnownAnswer | StartUp | Growth | Failure
-T = TypeVar("T", bound=Item)
+Seconds = Annotated[
+    float, BeforeValidator(lambda value: value["wall"] if isinstance(value, dict) else value)
+]
+"""Wall-clock time; files of format 2 also have the processor time."""
 
 
-@dataclass
-class Results:
-    """What is known.
+class Goal(BaseModel):
+    """A ratio to reach, and the one that must be reached in any case."""
 
-    Attributes:
-        machine: What it was measured on.
-        made: Pairs.
-        known: Known answers.
-        started: Commands.
-        grown: Fitted exponents.
-        failed: What could not be measured.
+    ratio: float
+    gate: float
+
+    def judge(self, ratio: float) -> str:
+        """Return ``"met"``, ``"gate"`` where only the gate is reached, or ``"short"``."""
+        return "met" if ratio >= self.ratio else "gate" if ratio >= self.gate else "short"
+
+
+class Comparison(BaseModel):
+    """Ours against a reference, with seconds and FLOPs of one repetition of both.
+
+    Shares are those of the machine's best FLOP/s, and of our step that is outside of the method.
     """
 
+    name: str
+    group: str
+    what: str
+    reference: str
+    precision: str = "fp32"
+    device: str = "cpu"
+    goal: Goal | None = None
+    laps: list[dict[str, Seconds]] = []
+    flops: dict[str, int] | None = None
+    share_of_peak: float | None = None
+    harness_share: float | None = None
+    difference: float | None = None
+
+    @property
+    def ratio(self) -> tuple[float, float, float]:
+        """How many times as fast as the reference ours is: median, lowest and highest round."""
+        ratios = [lap["reference"] / lap["ours"] for lap in self.laps]
+        return median(ratios), min(ratios), max(ratios)
+
+    @property
+    def verdict(self) -> str:
+        """What the goal says of the ratio; empty without a goal."""
+        return "" if self.goal is None else self.goal.judge(self.ratio[0])
+
+    def compute_seconds(self, side: str) -> float:
+        """Return the median of ``"ours"`` or of the ``"reference"``."""
+        return median(lap[side] for lap in self.laps)
+
+
+class StartUp(BaseModel):
+    """What a command takes; laps are of a bare ``python`` and of ``ours``."""
+
+    name: str
+    command: str
+    goal_seconds: float | None
+    imports_torch: bool = False
+    laps: list[dict[str, Seconds]] = []
+
+    @property
+    def seconds_beyond_python(self) -> float:
+        """Median seconds beyond a bare python."""
+        return median(lap["ours"] - lap["python"] for lap in self.laps)
+
+    @property
+    def verdict(self) -> str:
+        """What the goal says; a command that imports torch falls short."""
+        if self.goal_seconds is None or self.imports_torch:
+            return "short" if self.imports_torch else "met"
+        ratio = self.goal_seconds / max(self.seconds_beyond_python, 1e-3)
+        return Goal(ratio=1.0, gate=GATE).judge(ratio)
+
+
+class Results(BaseModel):
+    """All rows of one machine."""
+
+    format: int = 3
     machine: dict[str, Any]
-    made: list[Measurement] = field(default_factory=list)
-    known: list[KnownAnswer] = field(default_factory=list)
-    started: list[StartUp] = field(default_factory=list)
-    grown: list[Growth] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
+    comparisons: list[Comparison] = []
+    start_up: list[StartUp] = []
 
-    def add(self, item: Item) -> None:
-        """Add something, in the place of what has the same name and precision."""
-        if isinstance(item, Failure):
-            _put(self.failed, item)
-        elif isinstance(item, Measurement):
-            _put(self.made, item)
-        elif isinstance(item, KnownAnswer):
-            _put(self.known, item)
-        elif isinstance(item, StartUp):
-            _put(self.started, item)
-        else:
-            _put(self.grown, item)
-
-    def forget_failure(self, name: str, precision: str) -> None:
-        """It is about to be tried once more."""
-        tried = name, precision
-        self.failed = [one for one in self.failed if (one.name, one.precision) != tried]
-
-    def training(self, name: str) -> list[Measurement]:
-        """The training of that name in every precision."""
-        return [one for one in self.made if one.group == "training" and one.name == name]
+    def add(self, row: Comparison | StartUp) -> None:
+        """Add a row, in the place of one with the same name and precision."""
+        rows: list[Any] = self.start_up if isinstance(row, StartUp) else self.comparisons
+        keys = [(one.name, getattr(one, "precision", None)) for one in rows]
+        key = row.name, getattr(row, "precision", None)
+        place = keys.index(key) if key in keys else len(rows)
+        rows[place : place + 1] = [row]
 
     def save(self, path: Path) -> None:
-        """Write the JSON."""
-        content = {
-            "format": record.FORMAT,
-            "machine": self.machine,
-            "rules": record.RULES,
-            "comparisons": [record.comparison(one) for one in self.made],
-            "known_answers": [record.known_answer(one) for one in self.known],
-            "start_up": [record.start_up(one) for one in self.started],
-            "scaling": [record.growth(one) for one in self.grown],
-            "not_measured": [vars(one) for one in self.failed],
-        }
-        write_json(path, content)
-
-    def draw(self, path: Path) -> bool:
-        """Write the picture; whether there was something to draw."""
-        if self.made:
-            picture.draw(self.made, self.machine, path)
-        return bool(self.made)
+        """Write the JSON file."""
+        write_json(path, self.model_copy(update={"format": 3}).model_dump(mode="json"))
 
 
-def read(path: Path) -> Results:
-    """The reverse of `Results.save`.
-
-    Raises:
-        ValueError: It has another format.
-    """
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["format"] != record.FORMAT:
-        raise ValueError(f"{path.name} has format {content['format']}, not {record.FORMAT}.")
-    return Results(
-        machine=content["machine"],
-        made=[record.measurement(entry) for entry in content["comparisons"]],
-        known=[record.answered(entry) for entry in content["known_answers"]],
-        started=[record.started(entry) for entry in content["start_up"]],
-        grown=[record.grown(entry) for entry in content["scaling"]],
-        failed=[Failure(**entry) for entry in content["not_measured"]],
-    )
+def read_results(path: Path) -> Results:
+    """Return what `Results.save` wrote."""
+    return Results.model_validate_json(path.read_text(encoding="utf-8"))
 
 
-def place(folder: Path, stem: str, machine: dict[str, Any]) -> Path:
-    """The file of this machine: the first that holds its results, or that is not there yet.
-
-    Args:
-        folder: Where results lie.
-        stem: Name of the file without its ending; those of further machines have a number.
-        machine: What is measured on.
-    """
-    plain = json.loads(json.dumps(machine))
-    return next(path for path in _places(folder, stem) if _is_free(path, plain))
-
-
-def _places(folder: Path, stem: str) -> Iterator[Path]:
-    yield folder / f"{stem}.json"
-    number = 2
-    while True:
-        yield folder / f"{stem}-{number}.json"
-        number += 1
-
-
-def _is_free(path: Path, machine: dict[str, Any]) -> bool:
-    if not path.exists():
-        return True
-    try:
-        return read(path).machine == machine
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False  # damaged or of another format: it is left alone
-
-
-def _key(item: Item) -> tuple[str, str]:
-    """What tells two items apart."""
-    if isinstance(item, Failure) or (isinstance(item, Measurement) and item.group == "training"):
-        return item.name, item.precision
-    return item.name, ""
-
-
-def _put(items: MutableSequence[T], item: T) -> None:
-    for number, one in enumerate(items):
-        if _key(one) == _key(item):
-            items[number] = item
-            return
-    items.append(item)
+def find_results_path(folder: Path, stem: str, machine: dict[str, Any]) -> Path:
+    """Return the file of this machine, or the first free one; files of others stay as they are."""
+    paths = (folder / f"{stem}{f'-{n}' if n > 1 else ''}.json" for n in itertools.count(1))
+    return next(p for p in paths if not p.exists() or read_results(p).machine == machine)

@@ -1,28 +1,24 @@
-"""The performance page has the tables that the speed program measured and wrote."""
+"""The README's tables of speeds are those that the speed benchmark wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.speed.page import page
-from benchmarks.speed.results import read
+from benchmarks.speed.report import render_markdown
+from benchmarks.speed.results import read_results
 
 ROOT = Path(__file__).parents[2]
 SPEED = ROOT / "results/speed"
 
 
-def test_performance_page_includes_the_tables() -> None:
-    tables = page(read(SPEED / "cpu.json"))
-    assert tables == (SPEED / "cpu.md").read_text(encoding="utf-8")
-    performance = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert '--8<-- "results/speed/cpu.md"' in performance
+def test_the_readme_has_the_tables_of_the_results() -> None:
+    text = render_markdown(read_results(SPEED / "cpu.json"))
+    assert text == (SPEED / "cpu.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(text.splitlines()) <= set(readme.splitlines())
 
 
-def test_no_case_is_missing() -> None:
-    """A missing case would hide what could not be measured."""
-    measured = read(SPEED / "cpu.json")
-    assert not measured.failed
-    assert {one.group for one in measured.made} == {"training", "metrics", "data"}
-    assert measured.known
-    assert measured.started
-    assert measured.grown
+def test_every_group_was_measured() -> None:
+    results = read_results(SPEED / "cpu.json")
+    assert {row.group for row in results.comparisons} == {"training", "metrics", "data"}
+    assert results.start_up

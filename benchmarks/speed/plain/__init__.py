@@ -1,5 +1,1 @@
-"""The plain references: each as a user would write it from the paper.
-
-Float32, contiguous, `torch.optim.Adam` and `DataLoader` with the library's defaults, losses read
-at every step for a log. Nothing of benchbed is imported here.
-"""
+"""References as a user writes them from the papers: float32 and torch's defaults, no benchbed."""
