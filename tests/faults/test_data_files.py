@@ -245,7 +245,8 @@ def test_broken_volumes(tmp_path: Path, count_attempt: CountAttempt) -> None:
 
 def _spec() -> DatasetSpec:
     return DatasetSpec(
-        name="mine", title="Mine", modality="MRI", licence="none", access_instructions="none", layouts=(),
+        name="mine", title="Mine", modality="MRI", licence="none", access_instructions="none",
+        layouts=(),
         channels=1, volumes=VolumeSpec(sequences=("T1",), structures=("a",), framing="cube"),
     )  # fmt: skip
 

@@ -449,7 +449,8 @@ def test_a_record_has_the_hash_of_its_plan(share: float | None) -> None:
     planned = plan_run(
         RunConfig(
             method="unet", dataset="drive", task="augmentation", settings={}, size=64, kimg=0.5,
-            regime="mixed", generator="dual-gan", generator_kimg=2.0, pair_count=8, real_share=share,
+            regime="mixed", generator="dual-gan", generator_kimg=2.0, pair_count=8,
+            real_share=share,
         )
     )  # fmt: skip
     assert planned.pair_plan is not None

@@ -27,7 +27,8 @@ def _write_image(path: Path, value: int = 100, size: int = 24) -> None:
 
 def _spec(layout: Layout, **more: object) -> DatasetSpec:
     return DatasetSpec(
-        name="example", title="Example", modality="x", licence="x", access_instructions="ask", layouts=(layout,),
+        name="example", title="Example", modality="x", licence="x", access_instructions="ask",
+        layouts=(layout,),
         **more,
     )  # type: ignore[arg-type]  # fmt: skip
 

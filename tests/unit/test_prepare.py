@@ -134,7 +134,8 @@ def _pictures(folder: Path, contents: dict[str, int]) -> None:
 def _folders(tmp_path: Path, image: str, **more: object) -> Collection:
     layout = Layout(folders=("x",), parts=(LayoutPart(image=image),), diagram="  x/1.png")
     spec = DatasetSpec(
-        name="example", title="Example", modality="x", licence="x", access_instructions="ask", layouts=(layout,),
+        name="example", title="Example", modality="x", licence="x", access_instructions="ask",
+        layouts=(layout,),
         **more,
     )  # type: ignore[arg-type]  # fmt: skip
     return collect_cases(spec, find_layouts(spec, tmp_path), tmp_path)
