@@ -15,10 +15,11 @@ from torch.optim.swa_utils import AveragedModel
 from benchbed.api.distributed import DistributedContext
 from benchbed.api.ema import ExponentialMovingAverage
 from benchbed.api.settings import MethodSettings
-from benchbed.api.types import Batch, DataShape, Figure
+from benchbed.api.types import Batch, DataShape
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     from lightning_fabric import Fabric
 
     from benchbed.api.types import Losses
@@ -129,10 +130,14 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
         """
         return self.sample(count, rng)
 
-    def draw_figure(self, rng: torch.Generator) -> Figure | None:
-        """Return a figure as in the paper, such as one case changed in several ways, or None.
+    def draw_figure(self, rng: torch.Generator) -> npt.NDArray[np.uint8] | None:
+        """Draw a figure as in the paper, such as one case changed in several ways, or None.
 
-        The harness saves it as a picture after training.
+        The harness saves it after training. ``draw_sample_grid``, ``draw_tile_rows`` and
+        ``SliceView`` of `benchbed` draw its parts.
+
+        Returns:
+            ``(H, W, 3)``.
         """
         del rng
         return None

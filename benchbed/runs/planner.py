@@ -52,7 +52,9 @@ def plan_run(request: RunConfig, reporter: Reporter | None = None) -> RunPlan:
     pairs = plan_pairs(request, task, lambda other: plan_run(other, reporter))
     masks = None
     if pairs is None or pairs.generator is None:
-        masks = plan_pseudo_labels(request, method, lambda other: plan_run(other, reporter))
+        masks = plan_pseudo_labels(
+            request, method, settings, lambda other: plan_run(other, reporter)
+        )
     # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
     from benchbed.data.preprocessing.prepare import identify_collection
 

@@ -25,7 +25,7 @@ from benchbed.training.visualization.images import (
     draw_image_rows,
     draw_sample_grid,
 )
-from benchbed.training.visualization.volumes import MontageLayer, draw_montage, draw_surgery_figure
+from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 
 PREVIEW_SEED = 1234
 """Seed of previews during training: the same noise every time."""
@@ -138,16 +138,7 @@ def draw_pairs(split: DataSplit) -> Pixels:
 def draw_method_figure(method: Method[Any], seed: int) -> Pixels | None:
     """Draw the figure that a method defines; None if it defines none."""
     with preserve_training_state(method, seed) as rng:
-        figure = method.draw_figure(rng)
-    if figure is None:
-        return None
-    rows = figure.rows.to("cpu")
-    if rows.mask is None or rows.image.ndim == 4:
-        return draw_sample_grid(rows, len(rows))
-    images = rows.image.float().numpy()
-    return draw_surgery_figure(
-        list(to_codes(rows.mask)), list(images), focus=figure.highlighted_structures
-    )
+        return method.draw_figure(rng)
 
 
 def _draw_volumes(split: DataSplit) -> Pixels:
