@@ -287,7 +287,8 @@ def parse_record(content: Any, place: str) -> Record:
         raise BenchbedError(f"Record {place} is invalid at {part!r}: {first['msg']}.") from (error)
 
 
-_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters that a terminal would obey; tabs and line feeds are allowed."""
 
 
 def find_control_characters(value: Any) -> str | None:
@@ -295,7 +296,7 @@ def find_control_characters(value: Any) -> str | None:
     queue = [value]
     while queue:
         item = queue.pop()
-        if isinstance(item, str) and _CONTROL_PATTERN.search(item):
+        if isinstance(item, str) and CONTROL_PATTERN.search(item):
             return item
         if isinstance(item, dict):
             queue += [*item.keys(), *item.values()]
