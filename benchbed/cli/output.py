@@ -19,7 +19,7 @@ from rich.text import Text
 from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
 from benchbed.report.render.tables import format_heading, format_interval, format_number
-from benchbed.results.record import CONTROL_PATTERN
+from benchbed.utils.stdout import CONTROL_PATTERN
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

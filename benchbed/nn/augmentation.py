@@ -17,7 +17,6 @@ from benchbed.api.types import Batch
 COLOUR_JITTER = 0.2
 """Brightness, contrast and saturation are multiplied by a factor in [1 - JITTER, 1 + JITTER]."""
 
-
 FILL_VALUES = {"fov": 0.0}
 """Fill value beyond the border of a rotated tensor; -1 (black, background) for all others."""
 
@@ -130,30 +129,23 @@ def _rotate_case(
 REFERENCE_SIZE = 128
 """In-plane size in pixels to which the lengths below refer; they scale with the volume."""
 
-
 MAX_ANGLE = 10.0
 """Maximum rotation about each axis, in degrees."""
-
 
 MAX_SHIFT = 8.0
 """Maximum translation along each axis, in voxels."""
 
-
 MIN_CROP = 0.9
 """Minimum side of the crop that is enlarged to the whole, as a share of it."""
-
 
 ELASTIC_SIGMA = 4.0
 """Standard deviation of the Gaussian that smooths elastic displacements, in voxels."""
 
-
 ELASTIC_AMPLITUDE = 6.0
 """Three standard deviations of an elastic displacement along each axis, in voxels."""
 
-
 VOLUME_FILL_VALUES = {"fov": 0.0}
 """Fill value beyond the border; -1 (background) for all others."""
-
 
 NEAREST_FIELDS = ("mask", "fov")
 

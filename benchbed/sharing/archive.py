@@ -30,33 +30,23 @@ from benchbed.results.record import ShapeModel, StrictModel, find_control_charac
 ARCHIVE_FORMAT = 2
 """Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
 
-
 MANIFEST_NAME = "manifest.json"
-
 
 CARD_NAME = "README.md"
 
-
 RECORD_NAME = "record.json"
-
 
 SETTINGS_NAME = "settings.json"
 
-
 PROTOCOL_NAME = "protocol.json"
-
 
 WEIGHTS_NAME = "weights.safetensors"
 
-
 HISTORY_NAME = "history.csv"
-
 
 PICTURE_NAMES = ("samples/final.png", "samples/nearest.png")
 
-
 BYTES_PER_MEBIBYTE = 2**20
-
 
 MAX_MEMBER_BYTES: Mapping[str, int] = {
     MANIFEST_NAME: BYTES_PER_MEBIBYTE,
@@ -70,28 +60,21 @@ MAX_MEMBER_BYTES: Mapping[str, int] = {
 }
 """The allowed members and their maximum size in bytes."""
 
-
 REQUIRED_MEMBERS = frozenset(MAX_MEMBER_BYTES) - {*PICTURE_NAMES, HISTORY_NAME, MANIFEST_NAME}
-
 
 MAX_PICTURE_SIDE = 30_000
 """Longest side of a picture in pixels."""
 
-
 HISTORY_COLUMNS = ["step", "kimg", "seconds"]
 """The first columns of a history; the others are losses."""
-
 
 MAX_COLUMNS = 100
 """Maximum number of columns of a history."""
 
-
 CHUNK_BYTES = BYTES_PER_MEBIBYTE
-
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can store; the same for every member, to be deterministic."""
-
 
 # What zipfile raises for bytes that are no archive, and for inconsistent archives.
 _ZIP_ERRORS = (

@@ -91,7 +91,6 @@ class History:
 
 LoggerName = Literal["tensorboard"]
 
-
 LOG_FOLDER = "tensorboard"
 """Folder of the event files, inside a run's folder."""
 

@@ -7,10 +7,8 @@ from benchbed.api.specs import DatasetSpec
 GZIP_SUFFIX = ".gz"
 """Suffix of files compressed with gzip."""
 
-
 VOLUME_SUFFIXES = (".nii", ".nii.gz")
 """Suffixes of volumes."""
-
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
 """Suffixes of images; each may be followed by that of gzip."""

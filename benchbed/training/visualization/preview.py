@@ -30,10 +30,8 @@ from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 PREVIEW_SEED = 1234
 """Seed of previews during training: the same noise every time."""
 
-
 VOLUME_COUNT = 3
 """Number of volumes, each shown in three planes."""
-
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -113,7 +111,6 @@ class Preview:
 
 COLUMN_COUNT = 8
 """Images per row."""
-
 
 SCORED_VOLUME_COUNT = 4
 """Number of volumes, each shown in three planes."""

@@ -33,24 +33,17 @@ from benchbed.utils.files import write_atomically
 
 Pixels = npt.NDArray[np.uint8]
 
-
 Volumes = Tensor | npt.NDArray[Any]
-
 
 VoxelIndex = tuple[int, int, int]
 
-
 Plane = Literal["axial", "coronal", "sagittal"]
-
 
 Overlay = Literal["fill", "contour"]
 
-
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 
-
 PLANE_AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
-
 
 PALETTE: Pixels = np.asarray(
     [
@@ -67,7 +60,6 @@ PALETTE: Pixels = np.asarray(
 )
 """Colours of the labels 0, 1, 2, ..., distinguishable with colour blindness: Okabe and Ito, "Color
 universal design", 2008, the lighter ones first. Labels beyond the last restart at 1."""
-
 
 OPACITY = 0.5
 
