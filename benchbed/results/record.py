@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbed.api.specs import MetricSpec
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.utils.files import write_json
 from benchbed.utils.stdout import CONTROL_PATTERN
 
@@ -279,9 +279,8 @@ def parse_record(content: Any, place: str) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        part = ".".join(str(part) for part in first["loc"])
-        raise BenchbedError(f"Record {place} is invalid at {part!r}: {first['msg']}.") from (error)
+        part, fault = describe_validation_error(error)
+        raise BenchbedError(f"Record {place} is invalid at {part!r}: {fault}.") from error
 
 
 def find_control_characters(value: Any) -> str | None:

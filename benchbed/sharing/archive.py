@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import math
-import re
 import stat
 import struct
 import zipfile
@@ -24,8 +23,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.results.record import ShapeModel, StrictModel, find_control_characters
+from benchbed.training.loggers import FIXED_COLUMNS
+from benchbed.utils.files import find_path_fault, hash_file
 
 ARCHIVE_FORMAT = 2
 """Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
@@ -64,9 +65,6 @@ REQUIRED_MEMBERS = frozenset(MAX_MEMBER_BYTES) - {*PICTURE_NAMES, HISTORY_NAME, 
 
 MAX_PICTURE_SIDE = 30_000
 """Longest side of a picture in pixels."""
-
-HISTORY_COLUMNS = ["step", "kimg", "seconds"]
-"""The first columns of a history; the others are losses."""
 
 MAX_COLUMNS = 100
 """Maximum number of columns of a history."""
@@ -140,7 +138,7 @@ class Archive:
             content = file.read(self.manifest.members[name].bytes + 1)
         expected = self.manifest.members[name]
         if len(content) != expected.bytes or hashlib.sha256(content).hexdigest() != expected.sha256:
-            raise _make_archive_error(
+            raise make_archive_error(
                 self.path, f"{name} is damaged: it does not match the manifest"
             )
         return content
@@ -196,9 +194,7 @@ def read_archive(path: Path) -> Archive:
                 while chunk := file.read(CHUNK_BYTES):
                     hashed.update(chunk)
             if hashed.hexdigest() != expected.sha256:
-                raise _make_archive_error(
-                    path, f"the SHA-256 of {name} does not match the manifest"
-                )
+                raise make_archive_error(path, f"the SHA-256 of {name} does not match the manifest")
     found = Archive(path, hash_file(path), manifest)
     for name in PICTURE_NAMES:
         if name in manifest.members:
@@ -206,12 +202,6 @@ def read_archive(path: Path) -> Archive:
     if HISTORY_NAME in manifest.members:
         _check_history(path, found.read_member(HISTORY_NAME))
     return found
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_json(path: Path, name: str, content: bytes) -> Any:
@@ -223,9 +213,9 @@ def parse_json(path: Path, name: str, content: bytes) -> Any:
     try:
         value = json.loads(content.decode(), object_pairs_hook=_reject_duplicate_keys)
     except (ValueError, RecursionError) as error:
-        raise _make_archive_error(path, f"{name} is not valid JSON ({error})") from error
+        raise make_archive_error(path, f"{name} is not valid JSON ({error})") from error
     if (text := find_control_characters(value)) is not None:
-        raise _make_archive_error(path, f"{name} contains control characters ({text[:40]!r})")
+        raise make_archive_error(path, f"{name} contains control characters ({text[:40]!r})")
     return value
 
 
@@ -242,7 +232,7 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _ZIP_ERRORS as error:
-        raise _make_archive_error(path, f"it is damaged or not a zip file ({error})") from error
+        raise make_archive_error(path, f"it is damaged or not a zip file ({error})") from error
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
@@ -252,39 +242,36 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         # zipfile cuts `filename` at a zero byte; the full name must be checked.
         name = entry.orig_filename
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        parts = re.split(r"[/\\]", name)
-        if parts[0] == "" or re.match(r"[A-Za-z]:", name):
-            raise _make_archive_error(path, f"it contains the absolute path {name!r}")
-        if ".." in parts:
-            raise _make_archive_error(path, f"it contains {name!r}, a path outside its folder")
+        if (fault := find_path_fault(name)) is not None:
+            raise make_archive_error(path, fault)
         if kind not in (0, stat.S_IFREG) or name.endswith("/"):
-            raise _make_archive_error(path, f"it contains {name!r}, a link, folder or device")
+            raise make_archive_error(path, f"it contains {name!r}, a link, folder or device")
         if name in seen:
-            raise _make_archive_error(path, f"it contains {name!r} twice")
+            raise make_archive_error(path, f"it contains {name!r} twice")
         if name not in MAX_MEMBER_BYTES:
-            raise _make_archive_error(
+            raise make_archive_error(
                 path, f"it contains {name!r}, which is not part of an exported run"
             )
         if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
-            raise _make_archive_error(
+            raise make_archive_error(
                 path, f"{name} is compressed or encrypted, which is not supported"
             )
         if entry.file_size > MAX_MEMBER_BYTES[name] or entry.file_size != entry.compress_size:
-            raise _make_archive_error(
+            raise make_archive_error(
                 path, f"{name} declares {entry.file_size} bytes, which is too large"
             )
         seen.add(name)
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise _make_archive_error(path, "the declared member sizes exceed the size of the archive")
+        raise make_archive_error(path, "the declared member sizes exceed the size of the archive")
     if MANIFEST_NAME not in seen:
-        raise _make_archive_error(path, f"{MANIFEST_NAME} is missing, so it is not an exported run")
+        raise make_archive_error(path, f"{MANIFEST_NAME} is missing, so it is not an exported run")
 
 
 def _parse_manifest(path: Path, content: bytes) -> Manifest:
     value = parse_json(path, MANIFEST_NAME, content)
     version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > ARCHIVE_FORMAT:
-        raise _make_archive_error(
+        raise make_archive_error(
             path,
             f"its format is {version}, but this benchbed reads up to {ARCHIVE_FORMAT}; update "
             "benchbed",
@@ -292,23 +279,20 @@ def _parse_manifest(path: Path, content: bytes) -> Manifest:
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _make_archive_error(
-            path, f"its manifest is invalid at {place!r}: {first['msg']}"
-        ) from error
+        place, fault = describe_validation_error(error)
+        raise make_archive_error(path, f"its manifest is invalid at {place!r}: {fault}") from error
 
 
 def _check_members(path: Path, entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
     """Reject members that are unlisted, missing or of another size than listed."""
     names = entries.keys() - {MANIFEST_NAME}
     if extra := sorted(names - manifest.members.keys()):
-        raise _make_archive_error(path, f"the manifest does not list {', '.join(extra)}")
+        raise make_archive_error(path, f"the manifest does not list {', '.join(extra)}")
     if missing := sorted((manifest.members.keys() | REQUIRED_MEMBERS) - names):
-        raise _make_archive_error(path, f"{', '.join(map(repr, missing))} is missing")
+        raise make_archive_error(path, f"{', '.join(map(repr, missing))} is missing")
     for name, expected in manifest.members.items():
         if expected.bytes != entries[name].file_size:
-            raise _make_archive_error(
+            raise make_archive_error(
                 path,
                 f"{name} has {entries[name].file_size} bytes, "
                 f"but the manifest lists {expected.bytes}",
@@ -318,10 +302,10 @@ def _check_members(path: Path, entries: Mapping[str, zipfile.ZipInfo], manifest:
 def _check_picture(path: Path, name: str, content: bytes) -> None:
     """Reject what is not a PNG, or one that would exhaust the memory of a viewer."""
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
-        raise _make_archive_error(path, f"{name} is not a PNG file")
+        raise make_archive_error(path, f"{name} is not a PNG file")
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= MAX_PICTURE_SIDE for side in sides):
-        raise _make_archive_error(
+        raise make_archive_error(
             path, f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
         )
 
@@ -334,25 +318,26 @@ def _check_history(path: Path, content: bytes) -> None:
             if len(row) != len(header):
                 raise ValueError("its rows have different lengths")
             values = [float(cell) for cell in row if cell]
-            if "" in row[: len(HISTORY_COLUMNS)] or not all(
-                map(math.isfinite, values[: len(HISTORY_COLUMNS)])
+            if "" in row[: len(FIXED_COLUMNS)] or not all(
+                map(math.isfinite, values[: len(FIXED_COLUMNS)])
             ):
                 raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
-        raise _make_archive_error(
+        raise make_archive_error(
             path, f"{HISTORY_NAME} is not a valid history ({error})"
         ) from error
     if (
-        header[: len(HISTORY_COLUMNS)] != HISTORY_COLUMNS
+        header[: len(FIXED_COLUMNS)] != list(FIXED_COLUMNS)
         or len(set(header)) != len(header)
         or len(header) > MAX_COLUMNS
     ):
-        raise _make_archive_error(path, f"{HISTORY_NAME} does not have the columns of a history")
+        raise make_archive_error(path, f"{HISTORY_NAME} does not have the columns of a history")
     if (text := find_control_characters(header)) is not None:
-        raise _make_archive_error(
+        raise make_archive_error(
             path, f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
         )
 
 
-def _make_archive_error(path: Path, reason: str) -> ArchiveError:
+def make_archive_error(path: Path, reason: str) -> ArchiveError:
+    """Make the error for a rejected archive."""
     return ArchiveError(f"Archive {path} is rejected: {reason}.")

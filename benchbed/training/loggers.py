@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 FIXED_COLUMNS = ("step", "kimg", "seconds")
+"""The first columns of a history; the others are losses."""
 
 
 class History:

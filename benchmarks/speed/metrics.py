@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from benchbed.data.download.weights import compute_sha256
 from benchbed.metrics.features.inception import create_inception_extractor
 from benchbed.metrics.fid import compute_frechet_distance
 from benchbed.metrics.ms_ssim import compute_ms_ssim
@@ -25,6 +24,7 @@ from benchbed.metrics.swd import (
     sample_directions,
     sample_patch_positions,
 )
+from benchbed.utils.files import hash_file
 
 from .goals import METRICS, TOLERANCES
 from .measure import CPU, Pair, Work
@@ -163,7 +163,7 @@ def _inception(count: int, device: torch.device) -> Pair:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "random.pth"
             torch.save(state, path)
-            ours = create_inception_extractor(path, device, hash_prefix=compute_sha256(path)[:8])
+            ours = create_inception_extractor(path, device, hash_prefix=hash_file(path)[:8])
         with mock.patch.object(inception, "load_state_dict_from_url", return_value=state):
             network = inception.InceptionV3().eval().to(device)
         pixels = images(count, 256)

@@ -123,11 +123,7 @@ def identify_collection(
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
         return collection, prints.compute_phantom_fingerprint(collection.spec.phantom)
-    total = sum(len(case.files) for case in collection.cases)
-    done = iter(range(1, total + 1))
-    facts = prints.collect_file_facts(
-        collection, lambda: progress("checking files", next(done), total), say
-    )
+    facts = prints.collect_file_facts(collection, progress, say)
     bad = prints.find_undecodable(facts)
     if bad and not skip_bad:
         more = f" {len(bad) - 1} more cannot be decoded." if len(bad) > 1 else ""

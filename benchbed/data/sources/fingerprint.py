@@ -23,7 +23,8 @@ from benchbed.data.io.images import read_image, read_mask
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object, wrap_plugin_call
-from benchbed.utils.files import hash_json, write_json
+from benchbed.utils.files import hash_file, hash_json, write_json
+from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 FileFacts = dict[str, str]
 """``sha256`` of a file, with ``shape``, or ``error`` if it cannot be decoded; for a mask that is a
@@ -40,18 +41,18 @@ _SHAPE_PATTERN = re.compile(r"[0-9]+(x[0-9]+)*")
 
 def collect_file_facts(
     collection: Collection,
-    advance: Callable[[], None] = lambda: None,
+    progress: ProgressCallback = ignore_progress,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode every file of a collection; results are cached until a file changes."""
     files = [(role, path) for case in collection.cases for role, path in case.files.items()]
-    return compute_file_facts(collection.spec.name, files, advance, say)
+    return compute_file_facts(collection.spec.name, files, progress, say)
 
 
 def compute_file_facts(
     name: str,
     files: Sequence[tuple[str, Path]],
-    advance: Callable[[], None] = lambda: None,
+    progress: ProgressCallback = ignore_progress,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode files; results are cached until a file changes.
@@ -61,12 +62,11 @@ def compute_file_facts(
     memory = _FactStore(name, say)
     facts: dict[Path, FileFacts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for (_, path), entry in zip(
-            files, pool.map(lambda f: memory.get_facts(*f), files), strict=True
-        ):
+        results = pool.map(lambda file: memory.get_facts(*file), files)
+        for number, ((_, path), entry) in enumerate(zip(files, results, strict=True), 1):
             facts[path] = entry
-            advance()
-            if len(facts) % _SAVE_EVERY == 0:
+            progress("checking files", number, len(files))
+            if number % _SAVE_EVERY == 0:
                 memory.save()
     memory.save()
     return facts
@@ -199,8 +199,7 @@ def _is_volume(path: Path) -> bool:
 
 
 def _read_facts(role: str, path: Path) -> FileFacts:
-    with path.open("rb") as file:
-        facts = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    facts = {"sha256": hash_file(path)}
     try:
         return facts | _read_content(role, path)
     except BenchbedError as error:

@@ -138,11 +138,7 @@ def verify_files(
     say: Callable[[str], None] = lambda _: None,
 ) -> VerificationReport:
     """Examine every file of real cases; `say` is called if the facts cannot be cached."""
-    total = sum(len(case.files) for case in collection.cases)
-    done = iter(range(1, total + 1))
-    facts = collect_file_facts(
-        collection, lambda: progress("checking files", next(done), total), say
-    )
+    facts = collect_file_facts(collection, progress, say)
     bad = find_undecodable(facts)
     usable = collection.remove_files(bad)
     equal = find_duplicates(usable, facts)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from benchbed.api.types import Batch
+from benchbed.data.io.images import Pixels
 from benchbed.data.loader import to_pixels
 from benchbed.utils.files import write_atomically
-
-Pixels = npt.NDArray[np.uint8]
 
 TILE_SIZE = 128
 """Small images are enlarged (bicubic, as a viewer would) to about this many pixels."""

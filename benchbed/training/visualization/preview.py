@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchbed.api.method import Method
+from benchbed.data.io.images import Pixels
 from benchbed.data.loader import to_channels, to_codes, to_pixels
 from benchbed.data.preprocessing.prepare import DataSplit
 from benchbed.training.sampling import (
@@ -32,8 +32,6 @@ PREVIEW_SEED = 1234
 
 VOLUME_COUNT = 3
 """Number of volumes, each shown in three planes."""
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchbed.api.types import Batch
+from benchbed.data.io.images import Pixels
 from benchbed.data.loader import to_codes, to_pixels
 from benchbed.training.visualization.images import (
     TILE_GAP,
@@ -30,8 +31,6 @@ from benchbed.training.visualization.images import (
     save_picture,
 )
 from benchbed.utils.files import write_atomically
-
-Pixels = npt.NDArray[np.uint8]
 
 Volumes = Tensor | npt.NDArray[Any]
 
