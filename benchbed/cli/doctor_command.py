@@ -15,9 +15,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command(epilog=format_examples("doctor"))
 def doctor(
-    data_root: DataRootOption = None,
-    results: ResultsOption = None,
-    as_json: JsonOption = False,
+    data_root: DataRootOption = None, results: ResultsOption = None, as_json: JsonOption = False
 ) -> None:
     """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
     from benchbed.registry.lookup import get_registry

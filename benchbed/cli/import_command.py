@@ -46,8 +46,7 @@ def import_(
         typer.echo(f"{run}, SHA-256 {offer.archive.sha256}")
     if not fresh:
         typer.echo(
-            f"Run {run} already exists with the same record and weights. Nothing changed.",
-            err=True,
+            f"Run {run} already exists with the same record and weights. Nothing changed.", err=True
         )
     elif "sample" in offer.spec.capabilities:
         typer.echo(f"Next: benchbed sample {run}", err=True)

@@ -15,9 +15,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 Kind = Literal["methods", "datasets", "metrics", "tasks", "suites", "runs", "plugins"]
 
 
-@app.command(
-    epilog=format_examples("list methods", "list runs --json"),
-)
+@app.command(epilog=format_examples("list methods", "list runs --json"))
 def list_(
     kind: Annotated[Kind, typer.Argument(help="Kind of item to list.")],
     as_json: JsonOption = False,

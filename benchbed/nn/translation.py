@@ -11,17 +11,11 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-CONV_TYPES: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-
-DECONV_TYPES: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
+LAYER_TYPES: dict[int, tuple[type[nn.Module], type[nn.Module], type[nn.Module]]] = {
+    2: (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d),
+    3: (nn.Conv3d, nn.ConvTranspose3d, nn.BatchNorm3d),
 }
-
-NORM_TYPES: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
-    2: nn.BatchNorm2d,
-    3: nn.BatchNorm3d,
-}
+"""Convolution, transposed convolution and normalisation, by the number of dimensions."""
 
 DROPOUT_LAYERS = 3
 """Decoder layers with dropout, from the innermost outwards (section 6.1.1)."""
@@ -62,11 +56,7 @@ class UNetGenerator(nn.Module):
         super().__init__()
         if size < 4 or size.bit_count() != 1:
             raise ValueError(f"size is {size} but must be a power of two >= 4")
-        conv, deconv, norm = (
-            CONV_TYPES[dimensions],
-            DECONV_TYPES[dimensions],
-            NORM_TYPES[dimensions],
-        )
+        conv, deconv, norm = LAYER_TYPES[dimensions]
         depth = size.bit_length() - 1
         widths = [min(base * 2**level, max_channels) for level in range(depth)]
         self.downs = nn.ModuleList()

@@ -184,10 +184,11 @@ def read_archive(path: Path) -> Archive:
         raise BenchbedError(f"Archive {path} not found. Create one with `benchbed export RUN`.")
     with _open_zip(path) as archive:
         entries = archive.infolist()
-        _check_entries(path, entries)
+        _reject_fault(path, next(_iter_entry_faults(path, entries), None))
         with archive.open(MANIFEST_NAME) as file:
             manifest = _parse_manifest(path, file.read(MAX_MEMBER_BYTES[MANIFEST_NAME] + 1))
-        _check_members(path, {entry.filename: entry for entry in entries}, manifest)
+        by_name = {entry.filename: entry for entry in entries}
+        _reject_fault(path, _find_member_fault(by_name, manifest))
         for name, expected in manifest.members.items():
             hashed = hashlib.sha256()
             with archive.open(name) as file:
@@ -198,9 +199,9 @@ def read_archive(path: Path) -> Archive:
     found = Archive(path, hash_file(path), manifest)
     for name in PICTURE_NAMES:
         if name in manifest.members:
-            _check_picture(path, name, found.read_member(name))
+            _reject_fault(path, _find_picture_fault(name, found.read_member(name)))
     if HISTORY_NAME in manifest.members:
-        _check_history(path, found.read_member(HISTORY_NAME))
+        _reject_fault(path, _find_history_fault(found.read_member(HISTORY_NAME)))
     return found
 
 
@@ -235,36 +236,30 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         raise make_archive_error(path, f"it is damaged or not a zip file ({error})") from error
 
 
-def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Reject an entry by its name, kind, compression or size."""
+def _iter_entry_faults(path: Path, entries: list[zipfile.ZipInfo]) -> Iterator[str]:
+    """Yield why entries are rejected by their name, kind, compression or size."""
     seen: set[str] = set()
     for entry in entries:
         # zipfile cuts `filename` at a zero byte; the full name must be checked.
         name = entry.orig_filename
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if (fault := find_path_fault(name)) is not None:
-            raise make_archive_error(path, fault)
-        if kind not in (0, stat.S_IFREG) or name.endswith("/"):
-            raise make_archive_error(path, f"it contains {name!r}, a link, folder or device")
-        if name in seen:
-            raise make_archive_error(path, f"it contains {name!r} twice")
-        if name not in MAX_MEMBER_BYTES:
-            raise make_archive_error(
-                path, f"it contains {name!r}, which is not part of an exported run"
-            )
-        if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
-            raise make_archive_error(
-                path, f"{name} is compressed or encrypted, which is not supported"
-            )
-        if entry.file_size > MAX_MEMBER_BYTES[name] or entry.file_size != entry.compress_size:
-            raise make_archive_error(
-                path, f"{name} declares {entry.file_size} bytes, which is too large"
-            )
+            yield fault
+        elif kind not in (0, stat.S_IFREG) or name.endswith("/"):
+            yield f"it contains {name!r}, a link, folder or device"
+        elif name in seen:
+            yield f"it contains {name!r} twice"
+        elif name not in MAX_MEMBER_BYTES:
+            yield f"it contains {name!r}, which is not part of an exported run"
+        elif entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
+            yield f"{name} is compressed or encrypted, which is not supported"
+        elif entry.file_size > MAX_MEMBER_BYTES[name] or entry.file_size != entry.compress_size:
+            yield f"{name} declares {entry.file_size} bytes, which is too large"
         seen.add(name)
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise make_archive_error(path, "the declared member sizes exceed the size of the archive")
+        yield "the declared member sizes exceed the size of the archive"
     if MANIFEST_NAME not in seen:
-        raise make_archive_error(path, f"{MANIFEST_NAME} is missing, so it is not an exported run")
+        yield f"{MANIFEST_NAME} is missing, so it is not an exported run"
 
 
 def _parse_manifest(path: Path, content: bytes) -> Manifest:
@@ -283,59 +278,54 @@ def _parse_manifest(path: Path, content: bytes) -> Manifest:
         raise make_archive_error(path, f"its manifest is invalid at {place!r}: {fault}") from error
 
 
-def _check_members(path: Path, entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
-    """Reject members that are unlisted, missing or of another size than listed."""
+def _find_member_fault(entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> str | None:
+    """Return which member is unlisted, missing or of another size than listed, or None."""
     names = entries.keys() - {MANIFEST_NAME}
     if extra := sorted(names - manifest.members.keys()):
-        raise make_archive_error(path, f"the manifest does not list {', '.join(extra)}")
+        return f"the manifest does not list {', '.join(extra)}"
     if missing := sorted((manifest.members.keys() | REQUIRED_MEMBERS) - names):
-        raise make_archive_error(path, f"{', '.join(map(repr, missing))} is missing")
+        return f"{', '.join(map(repr, missing))} is missing"
     for name, expected in manifest.members.items():
-        if expected.bytes != entries[name].file_size:
-            raise make_archive_error(
-                path,
-                f"{name} has {entries[name].file_size} bytes, "
-                f"but the manifest lists {expected.bytes}",
-            )
+        size = entries[name].file_size
+        if expected.bytes != size:
+            return f"{name} has {size} bytes, but the manifest lists {expected.bytes}"
+    return None
 
 
-def _check_picture(path: Path, name: str, content: bytes) -> None:
-    """Reject what is not a PNG, or one that would exhaust the memory of a viewer."""
+def _find_picture_fault(name: str, content: bytes) -> str | None:
+    """Return why a picture is no PNG, or would exhaust the memory of a viewer, or None."""
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
-        raise make_archive_error(path, f"{name} is not a PNG file")
+        return f"{name} is not a PNG file"
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= MAX_PICTURE_SIDE for side in sides):
-        raise make_archive_error(
-            path, f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
-        )
+        return f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
+    return None
 
 
-def _check_history(path: Path, content: bytes) -> None:
-    """Reject what is not a table of numbers with printable column names."""
+def _find_history_fault(content: bytes) -> str | None:
+    """Return why this is no table of numbers with printable column names, or None."""
+    fixed = len(FIXED_COLUMNS)
     try:
         header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
         for row in rows:
             if len(row) != len(header):
                 raise ValueError("its rows have different lengths")
             values = [float(cell) for cell in row if cell]
-            if "" in row[: len(FIXED_COLUMNS)] or not all(
-                map(math.isfinite, values[: len(FIXED_COLUMNS)])
-            ):
+            if "" in row[:fixed] or not all(map(math.isfinite, values[:fixed])):
                 raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
-        raise make_archive_error(
-            path, f"{HISTORY_NAME} is not a valid history ({error})"
-        ) from error
-    if (
-        header[: len(FIXED_COLUMNS)] != list(FIXED_COLUMNS)
-        or len(set(header)) != len(header)
-        or len(header) > MAX_COLUMNS
-    ):
-        raise make_archive_error(path, f"{HISTORY_NAME} does not have the columns of a history")
+        return f"{HISTORY_NAME} is not a valid history ({error})"
+    is_distinct = len(set(header)) == len(header) <= MAX_COLUMNS
+    if tuple(header[:fixed]) != FIXED_COLUMNS or not is_distinct:
+        return f"{HISTORY_NAME} does not have the columns of a history"
     if (text := find_control_characters(header)) is not None:
-        raise make_archive_error(
-            path, f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
-        )
+        return f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
+    return None
+
+
+def _reject_fault(path: Path, fault: str | None) -> None:
+    if fault is not None:
+        raise make_archive_error(path, fault)
 
 
 def make_archive_error(path: Path, reason: str) -> ArchiveError:

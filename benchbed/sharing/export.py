@@ -140,11 +140,7 @@ def export_run(found: ExportableRun, out: Path, *, pictures: bool = True) -> Exp
         **files_content,
     }
     manifest = Manifest(
-        run=record.id,
-        method=record.method,
-        plugin=found.plugin,
-        data=data,
-        members={},
+        run=record.id, method=record.method, plugin=found.plugin, data=data, members={}
     )
     sha256 = _write_new_archive(out, manifest, members)
     sizes = {name: len(content) for name, content in sorted(members.items())}

@@ -59,10 +59,7 @@ class UnpackError(Exception):
 
 
 def unpack_archive(
-    archive: Path,
-    folder: Path,
-    counted: Callable[[int, int], None],
-    room: Callable[[int], None],
+    archive: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
 ) -> None:
     """Unpack a zip or tar file, with any usual compression.
 
