@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
+from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
+
+_DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 ResultsOption = Annotated[
     Path | None, typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results.")
@@ -19,8 +21,6 @@ DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-_DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
 def parse_duration(text: str, option: str) -> float:
@@ -41,17 +41,26 @@ def parse_duration(text: str, option: str) -> float:
 
 def complete_methods(incomplete: str) -> list[str]:
     """Complete names of methods, for the shell."""
+    from benchbed.api.specs import MethodSpec
+    from benchbed.registry.lookup import get_registry
+
     return [name for name in get_registry().get_specs(MethodSpec) if name.startswith(incomplete)]
 
 
 def complete_datasets(incomplete: str) -> list[str]:
     """Complete names of datasets, for the shell."""
+    from benchbed.api.specs import DatasetSpec
+    from benchbed.registry.lookup import get_registry
+
     names = [*get_registry().get_specs(DatasetSpec), "folder:"]
     return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_metrics(incomplete: str) -> list[str]:
     """Complete names of metrics, for the shell."""
+    from benchbed.api.specs import MetricSpec
+    from benchbed.registry.lookup import get_registry
+
     return [name for name in get_registry().get_specs(MetricSpec) if name.startswith(incomplete)]
 
 
