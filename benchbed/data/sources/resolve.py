@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from benchbed.api.dataset import Layout, LayoutPart, VolumeSpec
 from benchbed.api.specs import DatasetSpec
@@ -22,6 +23,11 @@ FOLDER_PREFIX = "folder:"
 
 NIFTI_PREFIX = "nifti:"
 """Prefix of a dataset that is a folder of volumes."""
+
+FOLDER_DIAGRAM = (
+    "  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
+    "FOLDER/masks/NAME.*"
+)
 
 NIFTI_DIAGRAM = (
     "  FOLDER/images/CASE.nii.gz   one file per case, 4-D for several sequences\n  "
@@ -127,19 +133,21 @@ def describe_missing_dataset(report: DatasetLocation) -> str:
 def _build_folder_spec(folder: Path) -> DatasetSpec:
     masks = folder / "masks"
     images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
-    layout = Layout(
-        folders=(folder.name,),
-        parts=(LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
-        diagram="  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
-        "FOLDER/masks/NAME.*",
-    )
+    part = LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None)
+    return _build_user_spec("folder", folder, "pictures", part, FOLDER_DIAGRAM)
+
+
+def _build_user_spec(
+    name: str, folder: Path, modality: str, part: LayoutPart, diagram: str, **volumes: Any
+) -> DatasetSpec:
     return DatasetSpec(
-        name="folder",
+        name=name,
         title=f"the folder {folder.name}",
-        modality="pictures",
+        modality=modality,
         licence="owned by the user",
         access_instructions="provided by the user.",
-        layouts=(layout,),
+        layouts=(Layout(folders=(folder.name,), parts=(part,), diagram=diagram),),
+        **volumes,
     )
 
 
@@ -170,24 +178,12 @@ def build_nifti_spec(folder: Path) -> DatasetSpec:
     sequences = int(first["shape"].partition("x")[0])
     codes = compute_file_facts("nifti", [("mask", folder / name) for name in masks]).values()
     count = max((int(entry["largest"]) for entry in codes if "error" not in entry), default=0)
-    layout = Layout(
-        folders=(folder.name,),
-        parts=(
-            LayoutPart(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None),
-        ),
-        diagram=NIFTI_DIAGRAM,
+    part = LayoutPart(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None)
+    volumes = VolumeSpec(
+        sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
+        structures=tuple(f"structure {n}" for n in range(1, max(count, 1) + 1)),
+        framing="cube",
     )
-    return DatasetSpec(
-        name="nifti",
-        title=f"the folder {folder.name}",
-        modality="volumes",
-        licence="owned by the user",
-        access_instructions="provided by the user.",
-        layouts=(layout,),
-        channels=sequences,
-        volumes=VolumeSpec(
-            sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
-            structures=tuple(f"structure {n}" for n in range(1, max(count, 1) + 1)),
-            framing="cube",
-        ),
+    return _build_user_spec(
+        "nifti", folder, "volumes", part, NIFTI_DIAGRAM, channels=sequences, volumes=volumes
     )

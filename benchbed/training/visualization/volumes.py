@@ -40,9 +40,9 @@ Plane = Literal["axial", "coronal", "sagittal"]
 
 Overlay = Literal["fill", "contour"]
 
-PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-
 PLANE_AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+
+PLANES = tuple(PLANE_AXES)
 
 PALETTE: Pixels = np.asarray(
     [
