@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from benchbed.api.task import Task as Task
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
-    from benchbed.api.types import Figure as Figure
     from benchbed.api.types import Losses as Losses
     from benchbed.data.download.weights import PublishedWeights as PublishedWeights
     from benchbed.errors import BenchbedError as BenchbedError
     from benchbed.errors import BenchbedWarning as BenchbedWarning
     from benchbed.registry.hooks import hookimpl as hookimpl
+    from benchbed.training.visualization.images import draw_sample_grid as draw_sample_grid
+    from benchbed.training.visualization.volumes import SliceView as SliceView
+    from benchbed.training.visualization.volumes import draw_tile_rows as draw_tile_rows
 
 __version__ = "0.1.0"
 
@@ -54,7 +56,6 @@ _HOME = {
     "Deviation": "api.specs",
     "DownloadSource": "api.dataset",
     "EvaluationContext": "api.task",
-    "Figure": "api.types",
     "ImageSet": "api.metric",
     "Layout": "api.dataset",
     "LayoutPart": "api.dataset",
@@ -71,9 +72,12 @@ _HOME = {
     "Phantom": "api.dataset",
     "PublishedWeights": "data.download.weights",
     "ReferenceCase": "api.task",
+    "SliceView": "training.visualization.volumes",
     "Task": "api.task",
     "TaskSpec": "api.specs",
     "VolumeSpec": "api.dataset",
+    "draw_sample_grid": "training.visualization.images",
+    "draw_tile_rows": "training.visualization.volumes",
     "hookimpl": "registry.hooks",
     "setting": "api.settings",
 }

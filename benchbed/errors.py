@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class BenchbedError(Exception):
@@ -23,6 +27,17 @@ def find_nearest(name: str, allowed: Iterable[str]) -> str | None:
     lowered = {candidate.lower(): candidate for candidate in allowed}
     matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     return lowered[matches[0]] if matches else None
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the first line of an error without its full stop, or its type if it has no text."""
+    return (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
+
+
+def describe_validation_error(error: ValidationError) -> tuple[str, str]:
+    """Return the field, with dots, and the message of the first fault that pydantic found."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 def make_unknown_error(kind: str, name: str, allowed: Iterable[str], command: str) -> BenchbedError:

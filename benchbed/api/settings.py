@@ -33,3 +33,11 @@ class MethodSettings(BaseModel):
     batch_size: int = setting(
         16, help="Images per training step.", source="the harness; papers differ", ge=1, le=4096
     )
+
+    @property
+    def real_mask_share(self) -> float:
+        """Share of the budget, from its start, in which only masks are learned.
+
+        With pseudo-labels, the cases in it come from the dataset that has real masks.
+        """
+        return 0.0

@@ -109,8 +109,6 @@ class MethodSpec:
         sizes: In-plane sizes in pixels that the networks support.
         dimensions: Spatial dimensions, 2 or 3, that they support.
         required_inputs: Parts of a case besides the image that training needs, such as ``"mask"``.
-        mask_stage_setting: Name of the setting for the share of the budget in which the method
-            learns only masks, before their images; None if it has no such stage.
         is_trainable: Whether there is anything to train; False for a reference such as an
             annotator.
         presets: Settings that a preset changes, by preset name; other settings keep their default,
@@ -128,7 +126,6 @@ class MethodSpec:
     sizes: tuple[int, ...]
     dimensions: tuple[int, ...] = (2,)
     required_inputs: frozenset[str] = frozenset()
-    mask_stage_setting: str | None = None
     is_trainable: bool = True
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()

@@ -48,7 +48,6 @@ class ReferenceCase:
 ReferenceLoader = Callable[[str], Iterator[ReferenceCase]]
 """Function from the name of a split to its cases."""
 
-
 BatchLoader = Callable[[str], "Iterator[tuple[Batch, int]]"]
 """Function from the name of a split to its cases as CPU tensors, with the total case count."""
 

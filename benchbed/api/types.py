@@ -102,16 +102,3 @@ class Batch:
         changed = {name: change(name, tensor) for name, tensor in self.iter_tensors()}
         extra = {name: changed.pop(name) for name in self.extra}
         return replace(self, **changed, extra=extra)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure that only this method has.
-
-    Attributes:
-        rows: Images with masks, one per row.
-        highlighted_structures: Numbers of the structures to highlight; empty for all.
-    """
-
-    rows: Batch
-    highlighted_structures: tuple[int, ...] = ()

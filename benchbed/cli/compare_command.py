@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import JsonOption, ResultsOption, format_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,11 +30,8 @@ def compare(
     everything: Annotated[
         bool, typer.Option("--all", help="Also show facts that are equal.")
     ] = False,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare runs: differing facts, metrics, and which run is better.
 

@@ -10,14 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli.options import complete_datasets, format_examples
+from benchbed.cli.options import DataRootOption, JsonOption, complete_datasets, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
-
-DataRootOption = Annotated[
-    Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import DataRootOption, JsonOption, ResultsOption, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(epilog=format_examples("doctor"))
 def doctor(
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_root: DataRootOption = None, results: ResultsOption = None, as_json: JsonOption = False
 ) -> None:
     """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
     from benchbed.registry.lookup import get_registry

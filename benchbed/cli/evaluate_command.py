@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import complete_metrics, format_examples
+from benchbed.cli.options import JsonOption, complete_metrics, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -41,7 +41,7 @@ def evaluate(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Score a folder of images against a folder of real images."""
     from benchbed.api.metric import MemorisationSets

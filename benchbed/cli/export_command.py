@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import JsonOption, ResultsOption, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -23,11 +23,8 @@ def export(
     pictures: Annotated[
         bool, typer.Option(help="Include the sample grid and the nearest training images.")
     ] = True,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Pack a completed run into one zip file for `benchbed import`.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import JsonOption, ResultsOption, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -16,11 +16,8 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command(epilog=format_examples("import RUN.zip", "import RUN.zip --results results-of-others"))
 def import_(
     file: Annotated[Path, typer.Argument(help="Zip file written by `benchbed export`.")],
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Import an exported archive as a run, for `sample`, `show`, `compare` and `report`.
 
@@ -49,8 +46,7 @@ def import_(
         typer.echo(f"{run}, SHA-256 {offer.archive.sha256}")
     if not fresh:
         typer.echo(
-            f"Run {run} already exists with the same record and weights. Nothing changed.",
-            err=True,
+            f"Run {run} already exists with the same record and weights. Nothing changed.", err=True
         )
     elif "sample" in offer.spec.capabilities:
         typer.echo(f"Next: benchbed sample {run}", err=True)

@@ -8,23 +8,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import JsonOption, ResultsOption, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Kind = Literal["methods", "datasets", "metrics", "tasks", "suites", "runs", "plugins"]
 
 
-@app.command(
-    epilog=format_examples("list methods", "list runs --json"),
-)
+@app.command(epilog=format_examples("list methods", "list runs --json"))
 def list_(
     kind: Annotated[Kind, typer.Argument(help="Kind of item to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    as_json: JsonOption = False,
+    results: ResultsOption = None,
 ) -> None:
     """List methods, datasets, metrics, tasks, suites, runs or plugins."""
     rows = _list_runs(results) if kind == "runs" else _LIST_FUNCTIONS[kind]()

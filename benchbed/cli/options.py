@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
 _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+ResultsOption = Annotated[
+    Path | None, typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results.")
+]
+DataRootOption = Annotated[
+    Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def parse_duration(text: str, option: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from rich.text import Text
 from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
 from benchbed.report.render.tables import format_heading, format_interval, format_number
+from benchbed.utils.stdout import CONTROL_PATTERN
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -81,12 +81,9 @@ def _build_table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
     return table
 
 
-_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
 def escape_control_characters(text: str) -> str:
     """Return the text with control characters escaped."""
-    return _CONTROL_PATTERN.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
+    return CONTROL_PATTERN.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
 
 
 def make_plain_text(text: str, style: str = "") -> Text:

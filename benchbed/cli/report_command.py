@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import ResultsOption, format_examples
 
 if TYPE_CHECKING:
     from benchbed.report.model.leaderboard import Leaderboard
@@ -20,10 +20,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
     epilog=format_examples("report", "report --out paper/tables --format tex", "report --serve")
 )
 def report(
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    results: ResultsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder. Default: RESULTS/leaderboards.")
     ] = None,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import JsonOption, ResultsOption, format_examples
 
 if TYPE_CHECKING:
     from benchbed.results.prune import FolderUsage, PruneOptions
@@ -54,11 +53,8 @@ def prune(
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete. Without it, only the plan is printed.")
     ] = False,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the disk usage of runs and delete what is not needed.
 

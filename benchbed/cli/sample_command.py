@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import ResultsOption, format_examples
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -19,10 +19,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("samples"),
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    results: ResultsOption = None,
 ) -> None:
     """Sample images from a completed run: one PNG per sample, plus the method's other outputs.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from benchbed.cli.options import (
+    JsonOption,
+    ResultsOption,
     complete_datasets,
     complete_methods,
     complete_metrics,
@@ -53,11 +55,8 @@ def show(
         Literal["quick", "standard", "paper"],
         typer.Option(help="Preset for counting the parameters of a method."),
     ] = "paper",
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show details of a method, dataset, metric, task or run."""
     facts = _collect_facts(name, results)

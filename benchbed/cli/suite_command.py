@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from benchbed.cli.options import format_examples
+from benchbed.cli.options import DataRootOption, ResultsOption, format_examples
 from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
@@ -103,9 +102,7 @@ def suite(
         Literal["auto", "real", "phantom"],
         typer.Option(help="Which images to use: real, phantom, or auto (real if found)."),
     ] = "auto",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
-    ] = None,
+    data_root: DataRootOption = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -148,10 +145,7 @@ def suite(
         Literal["tensorboard"] | None,
         typer.Option(help="Also log to this logger, in addition to history.csv."),
     ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    results: ResultsOption = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,

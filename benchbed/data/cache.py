@@ -16,7 +16,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchbed.config import paths
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, describe_error, describe_validation_error
 from benchbed.utils.files import sync_to_disk
 
 # What numpy's reader raises for damaged headers and for files of other kinds.
@@ -126,9 +126,8 @@ def read_index(path: Path) -> ArrayIndex:
     try:
         return ArrayIndex.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        details = error.errors()[0]
-        field = ".".join(map(str, details["loc"]))
-        reason = f"{path.name}{f', {field}' if field else ''}: {details['msg']}"
+        field, fault = describe_validation_error(error)
+        reason = f"{path.name}{f', {field}' if field else ''}: {fault}"
         raise make_damage_error(path.parent, ValueError(reason)) from error
     except OSError as error:
         raise make_damage_error(path.parent, error) from error
@@ -136,10 +135,9 @@ def read_index(path: Path) -> ArrayIndex:
 
 def make_damage_error(folder: Path, error: BaseException) -> BenchbedError:
     """Make the error for a damaged folder of the cache."""
-    reason = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
     return BenchbedError(
-        f"The prepared data in {folder} is damaged ({reason}). Delete this folder to prepare "
-        "the data again."
+        f"The prepared data in {folder} is damaged ({describe_error(error)}). Delete this "
+        "folder to prepare the data again."
     )
 
 

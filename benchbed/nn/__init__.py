@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from benchbed.nn.augmentation import crop_batch as crop_batch
     from benchbed.nn.augmentation import recolour_batch as recolour_batch
     from benchbed.nn.augmentation import rotate_batch as rotate_batch
-    from benchbed.nn.init import normal_init as normal_init
     from benchbed.nn.losses import bce_with_target as bce_with_target
     from benchbed.nn.losses import gradient_penalty as gradient_penalty
     from benchbed.nn.losses import unwrap as unwrap
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from benchbed.nn.segmentation import mask_above_otsu as mask_above_otsu
     from benchbed.nn.translation import PatchDiscriminator as PatchDiscriminator
     from benchbed.nn.translation import UNetGenerator as UNetGenerator
+    from benchbed.nn.translation import normal_init as normal_init
 
 _HOME = {
     "GrowthState": "schedule",
@@ -43,7 +43,7 @@ _HOME = {
     "crop_batch": "augmentation",
     "gradient_penalty": "losses",
     "mask_above_otsu": "segmentation",
-    "normal_init": "init",
+    "normal_init": "translation",
     "recolour_batch": "augmentation",
     "rotate_batch": "augmentation",
     "unwrap": "losses",

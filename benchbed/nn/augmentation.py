@@ -17,9 +17,11 @@ from benchbed.api.types import Batch
 COLOUR_JITTER = 0.2
 """Brightness, contrast and saturation are multiplied by a factor in [1 - JITTER, 1 + JITTER]."""
 
-
 FILL_VALUES = {"fov": 0.0}
-"""Fill value beyond the border of a rotated tensor; -1 (black, background) for all others."""
+"""Fill value beyond the border of a moved tensor; -1 (black, background) for all others."""
+
+BINARY_FIELDS = ("mask", "fov")
+"""Fields that are interpolated by nearest neighbour."""
 
 
 def augment_batch(batch: Batch, crop: int = 0) -> Batch:
@@ -60,7 +62,7 @@ def rotate_batch(batch: Batch, crop: int = 0) -> Batch:
     def transform(name: str, tensor: Tensor) -> Tensor:
         if name == "label":
             return tensor
-        is_binary = name in ("mask", "fov")
+        is_binary = name in BINARY_FIELDS
         mode = T.InterpolationMode.NEAREST if is_binary else T.InterpolationMode.BILINEAR
         fill = FILL_VALUES.get(name, -1.0)
         turned = [
@@ -130,32 +132,20 @@ def _rotate_case(
 REFERENCE_SIZE = 128
 """In-plane size in pixels to which the lengths below refer; they scale with the volume."""
 
-
 MAX_ANGLE = 10.0
 """Maximum rotation about each axis, in degrees."""
-
 
 MAX_SHIFT = 8.0
 """Maximum translation along each axis, in voxels."""
 
-
 MIN_CROP = 0.9
 """Minimum side of the crop that is enlarged to the whole, as a share of it."""
-
 
 ELASTIC_SIGMA = 4.0
 """Standard deviation of the Gaussian that smooths elastic displacements, in voxels."""
 
-
 ELASTIC_AMPLITUDE = 6.0
 """Three standard deviations of an elastic displacement along each axis, in voxels."""
-
-
-VOLUME_FILL_VALUES = {"fov": 0.0}
-"""Fill value beyond the border; -1 (background) for all others."""
-
-
-NEAREST_FIELDS = ("mask", "fov")
 
 
 def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
@@ -180,9 +170,9 @@ def augment_volumes(batch: Batch, probability: float = 0.5) -> Batch:
         )
         for position in range(len(batch))
     ]
-    parts = {name: torch.stack([case[name] for case in cases]) for name in cases[0]}
-    extra = {name: parts.pop(name) for name in batch.extra}
-    return replace(batch, **parts, extra=extra)
+    return batch.map_tensors(
+        lambda name, t: t if name == "label" else torch.stack([case[name] for case in cases])
+    )
 
 
 def _augment_case(case: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
@@ -207,10 +197,10 @@ def _augment_case(case: dict[str, Tensor], probability: float) -> dict[str, Tens
         rotate_range=[math.radians(MAX_ANGLE) if rotated else 0.0] * 3,
         translate_range=_compute_reach(spatial, MAX_SHIFT * unit if moved else 0.0, removed),
         scale_range=[(-removed, -removed)] * 3,
-        mode=["nearest" if name in NEAREST_FIELDS else "bilinear" for name in case],
+        mode=["nearest" if name in BINARY_FIELDS else "bilinear" for name in case],
         padding_mode="zeros",
     ).set_random_state(seed)
-    outside = {name: VOLUME_FILL_VALUES.get(name, -1.0) for name in case}
+    outside = {name: FILL_VALUES.get(name, -1.0) for name in case}
     # The transform pads with zeros, so shift the fill value to zero meanwhile.
     transformed = change({name: tensor - outside[name] for name, tensor in case.items()})
     # Clamped, since interpolation weights add up to 1 only up to rounding.

@@ -79,17 +79,7 @@ class ProgressiveDiscriminator(nn.Module):
     """Discriminator of images of any size up to `size`, one logit each (Karras 2018, table 2).
 
     The mirror image of `ProgressiveGenerator`, with the minibatch standard deviation as an
-    additional channel at 4 x 4 px.
-
-    Args:
-        size: Size of the last level in pixels, a power of two >= 4.
-        channels: Channels of the image.
-        base: Numerator of the number of channels.
-        max_channels: Maximum channels of a layer.
-        start: Lowest level in use.
-
-    Raises:
-        ValueError: `size` is no power of two >= 4, or `base` is too small for a layer.
+    additional channel at 4 x 4 px; the arguments are the same.
     """
 
     def __init__(

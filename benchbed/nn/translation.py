@@ -8,23 +8,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
-from benchbed.nn.init import normal_init
-
-CONV_TYPES: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-
-
-DECONV_TYPES: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
+LAYER_TYPES: dict[int, tuple[type[nn.Module], type[nn.Module], type[nn.Module]]] = {
+    2: (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d),
+    3: (nn.Conv3d, nn.ConvTranspose3d, nn.BatchNorm3d),
 }
-
-
-NORM_TYPES: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
-    2: nn.BatchNorm2d,
-    3: nn.BatchNorm3d,
-}
-
+"""Convolution, transposed convolution and normalisation, by the number of dimensions."""
 
 DROPOUT_LAYERS = 3
 """Decoder layers with dropout, from the innermost outwards (section 6.1.1)."""
@@ -65,11 +56,7 @@ class UNetGenerator(nn.Module):
         super().__init__()
         if size < 4 or size.bit_count() != 1:
             raise ValueError(f"size is {size} but must be a power of two >= 4")
-        conv, deconv, norm = (
-            CONV_TYPES[dimensions],
-            DECONV_TYPES[dimensions],
-            NORM_TYPES[dimensions],
-        )
+        conv, deconv, norm = LAYER_TYPES[dimensions]
         depth = size.bit_length() - 1
         widths = [min(base * 2**level, max_channels) for level in range(depth)]
         self.downs = nn.ModuleList()
@@ -162,3 +149,20 @@ class PatchDiscriminator(nn.Module):
             ``(B, 1, h, w)`` logits; 30 x 30 for 256 x 256 px and 3 layers.
         """
         return cast(Tensor, self.body(image))
+
+
+def normal_init(module: nn.Module, std: float = 0.02) -> None:
+    """Initialise the weights of every layer in place (Radford et al. 2016, section 4).
+
+    Weights of (transposed) convolutions and linear layers are N(0, std^2), gains of batch
+    normalisation N(1, std^2), all biases 0. Other layers are unchanged.
+    """
+    for layer in module.modules():
+        if isinstance(layer, _ConvNd | nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, std)
+        elif isinstance(layer, _BatchNorm) and layer.affine:
+            nn.init.normal_(layer.weight, 1.0, std)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

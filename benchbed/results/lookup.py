@@ -46,8 +46,7 @@ def match_run_name(run: str, names: Iterable[str]) -> str:
         rest = f" and {len(hits) - MAX_LISTED_RUNS} more" if len(hits) > MAX_LISTED_RUNS else ""
         raise BenchbedError(
             f"{run!r} matches {len(hits)} runs: {', '.join(hits[:MAX_LISTED_RUNS])}{rest}. Use a "
-            "longer "
-            "prefix; `benchbed list runs` shows all names."
+            "longer prefix; `benchbed list runs` shows all names."
         )
     return hits[0]
 

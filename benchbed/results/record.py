@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,20 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbed.api.specs import MetricSpec
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.utils.files import write_json
+from benchbed.utils.stdout import CONTROL_PATTERN
 
 SCHEMA_VERSION = 1
 """Version of the record; a reader supports all versions up to its own."""
 
-
 NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
 """A count within 64 bits, which every reader can represent."""
 
-
 NonNegativeFloat = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 """A finite amount, such as seconds, small enough for sums to stay finite."""
-
 
 MAX_METRIC_VALUE = 1e100
 """Largest usable metric value: the mean of squares of larger ones would overflow."""
@@ -282,12 +279,8 @@ def parse_record(content: Any, place: str) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        part = ".".join(str(part) for part in first["loc"])
-        raise BenchbedError(f"Record {place} is invalid at {part!r}: {first['msg']}.") from (error)
-
-
-_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+        part, fault = describe_validation_error(error)
+        raise BenchbedError(f"Record {place} is invalid at {part!r}: {fault}.") from error
 
 
 def find_control_characters(value: Any) -> str | None:
@@ -295,7 +288,7 @@ def find_control_characters(value: Any) -> str | None:
     queue = [value]
     while queue:
         item = queue.pop()
-        if isinstance(item, str) and _CONTROL_PATTERN.search(item):
+        if isinstance(item, str) and CONTROL_PATTERN.search(item):
             return item
         if isinstance(item, dict):
             queue += [*item.keys(), *item.values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchbed.api.specs import Direction, MetricSpec
@@ -196,21 +196,19 @@ def _compare_metric(
     if not comparable or len(usable) < 2 or direction == "none":
         return line
     if direction is None:
-        return MetricRow(
-            name, None, line.values, note="unknown metric: no installed plugin provides it"
-        )
+        return replace(line, note="unknown metric: no installed plugin provides it")
     if len({(m.recipe, m.n_real, m.n_fake) for _, m in usable}) > 1:
-        return MetricRow(name, direction, line.values, note="different recipes or sample counts")
+        return replace(line, note="different recipes or sample counts")
     values = {index: m.value for index, m in usable if m.value is not None}
     top = max(values.values()) if direction == "up" else min(values.values())
     best = frozenset(index for index, value in values.items() if value == top)
     if len(best) == len(values):
-        return MetricRow(name, direction, line.values, note="equal")
+        return replace(line, note="equal")
     rest = [m for index, m in usable if index not in best]
     overlap = any(
         _is_overlapping(m, other) for index, m in usable if index in best for other in rest
     )
-    return MetricRow(name, direction, line.values, best, overlap)
+    return replace(line, best=best, has_overlap=overlap)
 
 
 def _is_overlapping(one: MeasuredMetric, other: MeasuredMetric) -> bool:

@@ -77,11 +77,7 @@ class ResultStore:
 
     @contextmanager
     def lock_run(
-        self,
-        run: str,
-        *,
-        patience: float = 0.0,
-        say: Callable[[str], None] = lambda _: None,
+        self, run: str, *, patience: float = 0.0, say: Callable[[str], None] = lambda _: None
     ) -> Iterator[Path]:
         """Lock a run for this process.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from benchbed.api.settings import MethodSettings
 from benchbed.api.specs import (
     CAPABILITIES,
     DatasetSpec,
@@ -119,7 +120,10 @@ SEGMENTATION_TASK = "segmentation"
 
 
 def plan_pseudo_labels(
-    request: RunConfig, method: MethodSpec, planned: Callable[[RunConfig], RunPlan]
+    request: RunConfig,
+    method: MethodSpec,
+    settings: MethodSettings,
+    planned: Callable[[RunConfig], RunPlan],
 ) -> PseudoLabelPlan | None:
     """Plan the run of the annotator, if the configuration names a dataset for masks.
 
@@ -133,7 +137,7 @@ def plan_pseudo_labels(
         return None
     if "mask" not in method.required_inputs:
         raise BenchbedError(f"{method.name} does not learn from masks. Remove --masks-from.")
-    if method.mask_stage_setting is not None and request.seconds is not None:
+    if settings.real_mask_share > 0 and request.seconds is not None:
         raise BenchbedError(
             f"{method.name} uses {request.masks_from} for a share of a budget in images. Set "
             "--kimg."

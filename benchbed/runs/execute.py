@@ -20,8 +20,8 @@ from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, Task
 from benchbed.config.protocol import Protocol
 from benchbed.data.loader import CaseLoader, StagedLoader, iter_batches
+from benchbed.data.preprocessing.native_cases import iter_references
 from benchbed.data.preprocessing.prepare import PreparedDataset
-from benchbed.data.preprocessing.references import iter_references
 from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import load_object

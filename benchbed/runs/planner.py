@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.config.protocol import PRESETS, Preset, Protocol, resolve_preset
 from benchbed.config.run_config import RunConfig
@@ -36,23 +38,23 @@ def plan_run(request: RunConfig, reporter: Reporter | None = None) -> RunPlan:
         BenchbedError: An option is unknown, out of range or inconsistent with another.
     """
     reporter = reporter or NullReporter()
-    method = get_registry().get_spec(MethodSpec, request.method)
+    registry = get_registry()
+    method = registry.get_spec(MethodSpec, request.method)
     dataset = resolve_dataset_spec(request.dataset)
-    task = get_registry().get_spec(TaskSpec, request.task)
+    task = registry.get_spec(TaskSpec, request.task)
     check_seed(request.seed)
     check_dimensions(method, task, dataset)
     defaults = task.metrics if dataset.volumes is None else task.volume_metrics
-    metrics = tuple(
-        get_registry().get_spec(MetricSpec, name) for name in request.metrics or defaults
-    )
+    metrics = tuple(registry.get_spec(MetricSpec, name) for name in request.metrics or defaults)
     base = _resolve_preset(request, dataset.dimensions)
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_method(method, task, base.size, request.precision)
     settings = resolve_method_settings(method, request.preset, request.settings)
-    pairs = plan_pairs(request, task, lambda other: plan_run(other, reporter))
+    plan_upstream = partial(plan_run, reporter=reporter)
+    pairs = plan_pairs(request, task, plan_upstream)
     masks = None
     if pairs is None or pairs.generator is None:
-        masks = plan_pseudo_labels(request, method, lambda other: plan_run(other, reporter))
+        masks = plan_pseudo_labels(request, method, settings, plan_upstream)
     # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
     from benchbed.data.preprocessing.prepare import identify_collection
 

@@ -193,18 +193,18 @@ class TrainingSetBuilder:
     def build_loader(self, prepared: PreparedDataset) -> CaseLoader | StagedLoader:
         """Return the loader of training cases.
 
-        A method with a mask stage starts with the cases of the dataset that has masks.
+        A method that learns masks first starts with the cases of the dataset that has masks.
         """
         plan = self.plan
         feed = self._build_mixture(prepared).build_loader(plan.seed, self.device, plan.protocol)
-        if plan.mask_plan is None or plan.method.mask_stage_setting is None:
+        if plan.mask_plan is None or plan.settings.real_mask_share == 0:
             return feed
         assert isinstance(feed, CaseLoader)
         assert plan.protocol.kimg is not None
         cases = prepare_plan_data(plan.mask_plan.annotator, self.reporter).get_split(
             plan.protocol.train_split
         )
-        share = float(getattr(plan.settings, plan.method.mask_stage_setting))
+        share = plan.settings.real_mask_share
         first = CaseLoader(cases, plan.seed, self.device, plan.protocol.augment)
         return build_staged_loader(first, feed, share, plan.protocol.kimg)
 

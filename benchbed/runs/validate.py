@@ -241,7 +241,7 @@ def _collect_roles(collection: Collection, split: str | None = None) -> frozense
     """Return the parts that some case of the split, or of all, has besides its image."""
     if collection.spec.phantom is not None and collection.source == "phantom":
         # Imported late: rendering loads numpy, which the earlier checks do not need.
-        from benchbed.data.sources.phantom import list_phantom_roles
+        from benchbed.data.sources.fingerprint import list_phantom_roles
 
         return list_phantom_roles(collection.spec.phantom)
     cases = (case for case in collection.cases if split in (None, case.split))

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import math
-import re
 import stat
 import struct
 import zipfile
@@ -24,39 +23,31 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.results.record import ShapeModel, StrictModel, find_control_characters
+from benchbed.training.loggers import FIXED_COLUMNS
+from benchbed.utils.files import find_path_fault, hash_file
 
 ARCHIVE_FORMAT = 2
 """Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
 
-
 MANIFEST_NAME = "manifest.json"
-
 
 CARD_NAME = "README.md"
 
-
 RECORD_NAME = "record.json"
-
 
 SETTINGS_NAME = "settings.json"
 
-
 PROTOCOL_NAME = "protocol.json"
-
 
 WEIGHTS_NAME = "weights.safetensors"
 
-
 HISTORY_NAME = "history.csv"
-
 
 PICTURE_NAMES = ("samples/final.png", "samples/nearest.png")
 
-
 BYTES_PER_MEBIBYTE = 2**20
-
 
 MAX_MEMBER_BYTES: Mapping[str, int] = {
     MANIFEST_NAME: BYTES_PER_MEBIBYTE,
@@ -70,28 +61,18 @@ MAX_MEMBER_BYTES: Mapping[str, int] = {
 }
 """The allowed members and their maximum size in bytes."""
 
-
 REQUIRED_MEMBERS = frozenset(MAX_MEMBER_BYTES) - {*PICTURE_NAMES, HISTORY_NAME, MANIFEST_NAME}
-
 
 MAX_PICTURE_SIDE = 30_000
 """Longest side of a picture in pixels."""
 
-
-HISTORY_COLUMNS = ["step", "kimg", "seconds"]
-"""The first columns of a history; the others are losses."""
-
-
 MAX_COLUMNS = 100
 """Maximum number of columns of a history."""
 
-
 CHUNK_BYTES = BYTES_PER_MEBIBYTE
-
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can store; the same for every member, to be deterministic."""
-
 
 # What zipfile raises for bytes that are no archive, and for inconsistent archives.
 _ZIP_ERRORS = (
@@ -157,7 +138,7 @@ class Archive:
             content = file.read(self.manifest.members[name].bytes + 1)
         expected = self.manifest.members[name]
         if len(content) != expected.bytes or hashlib.sha256(content).hexdigest() != expected.sha256:
-            raise _make_archive_error(
+            raise make_archive_error(
                 self.path, f"{name} is damaged: it does not match the manifest"
             )
         return content
@@ -203,32 +184,25 @@ def read_archive(path: Path) -> Archive:
         raise BenchbedError(f"Archive {path} not found. Create one with `benchbed export RUN`.")
     with _open_zip(path) as archive:
         entries = archive.infolist()
-        _check_entries(path, entries)
+        _reject_fault(path, next(_iter_entry_faults(path, entries), None))
         with archive.open(MANIFEST_NAME) as file:
             manifest = _parse_manifest(path, file.read(MAX_MEMBER_BYTES[MANIFEST_NAME] + 1))
-        _check_members(path, {entry.filename: entry for entry in entries}, manifest)
+        by_name = {entry.filename: entry for entry in entries}
+        _reject_fault(path, _find_member_fault(by_name, manifest))
         for name, expected in manifest.members.items():
             hashed = hashlib.sha256()
             with archive.open(name) as file:
                 while chunk := file.read(CHUNK_BYTES):
                     hashed.update(chunk)
             if hashed.hexdigest() != expected.sha256:
-                raise _make_archive_error(
-                    path, f"the SHA-256 of {name} does not match the manifest"
-                )
+                raise make_archive_error(path, f"the SHA-256 of {name} does not match the manifest")
     found = Archive(path, hash_file(path), manifest)
     for name in PICTURE_NAMES:
         if name in manifest.members:
-            _check_picture(path, name, found.read_member(name))
+            _reject_fault(path, _find_picture_fault(name, found.read_member(name)))
     if HISTORY_NAME in manifest.members:
-        _check_history(path, found.read_member(HISTORY_NAME))
+        _reject_fault(path, _find_history_fault(found.read_member(HISTORY_NAME)))
     return found
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_json(path: Path, name: str, content: bytes) -> Any:
@@ -240,9 +214,9 @@ def parse_json(path: Path, name: str, content: bytes) -> Any:
     try:
         value = json.loads(content.decode(), object_pairs_hook=_reject_duplicate_keys)
     except (ValueError, RecursionError) as error:
-        raise _make_archive_error(path, f"{name} is not valid JSON ({error})") from error
+        raise make_archive_error(path, f"{name} is not valid JSON ({error})") from error
     if (text := find_control_characters(value)) is not None:
-        raise _make_archive_error(path, f"{name} contains control characters ({text[:40]!r})")
+        raise make_archive_error(path, f"{name} contains control characters ({text[:40]!r})")
     return value
 
 
@@ -259,49 +233,40 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _ZIP_ERRORS as error:
-        raise _make_archive_error(path, f"it is damaged or not a zip file ({error})") from error
+        raise make_archive_error(path, f"it is damaged or not a zip file ({error})") from error
 
 
-def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Reject an entry by its name, kind, compression or size."""
+def _iter_entry_faults(path: Path, entries: list[zipfile.ZipInfo]) -> Iterator[str]:
+    """Yield why entries are rejected by their name, kind, compression or size."""
     seen: set[str] = set()
     for entry in entries:
         # zipfile cuts `filename` at a zero byte; the full name must be checked.
         name = entry.orig_filename
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        parts = re.split(r"[/\\]", name)
-        if parts[0] == "" or re.match(r"[A-Za-z]:", name):
-            raise _make_archive_error(path, f"it contains the absolute path {name!r}")
-        if ".." in parts:
-            raise _make_archive_error(path, f"it contains {name!r}, a path outside its folder")
-        if kind not in (0, stat.S_IFREG) or name.endswith("/"):
-            raise _make_archive_error(path, f"it contains {name!r}, a link, folder or device")
-        if name in seen:
-            raise _make_archive_error(path, f"it contains {name!r} twice")
-        if name not in MAX_MEMBER_BYTES:
-            raise _make_archive_error(
-                path, f"it contains {name!r}, which is not part of an exported run"
-            )
-        if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
-            raise _make_archive_error(
-                path, f"{name} is compressed or encrypted, which is not supported"
-            )
-        if entry.file_size > MAX_MEMBER_BYTES[name] or entry.file_size != entry.compress_size:
-            raise _make_archive_error(
-                path, f"{name} declares {entry.file_size} bytes, which is too large"
-            )
+        if (fault := find_path_fault(name)) is not None:
+            yield fault
+        elif kind not in (0, stat.S_IFREG) or name.endswith("/"):
+            yield f"it contains {name!r}, a link, folder or device"
+        elif name in seen:
+            yield f"it contains {name!r} twice"
+        elif name not in MAX_MEMBER_BYTES:
+            yield f"it contains {name!r}, which is not part of an exported run"
+        elif entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
+            yield f"{name} is compressed or encrypted, which is not supported"
+        elif entry.file_size > MAX_MEMBER_BYTES[name] or entry.file_size != entry.compress_size:
+            yield f"{name} declares {entry.file_size} bytes, which is too large"
         seen.add(name)
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise _make_archive_error(path, "the declared member sizes exceed the size of the archive")
+        yield "the declared member sizes exceed the size of the archive"
     if MANIFEST_NAME not in seen:
-        raise _make_archive_error(path, f"{MANIFEST_NAME} is missing, so it is not an exported run")
+        yield f"{MANIFEST_NAME} is missing, so it is not an exported run"
 
 
 def _parse_manifest(path: Path, content: bytes) -> Manifest:
     value = parse_json(path, MANIFEST_NAME, content)
     version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > ARCHIVE_FORMAT:
-        raise _make_archive_error(
+        raise make_archive_error(
             path,
             f"its format is {version}, but this benchbed reads up to {ARCHIVE_FORMAT}; update "
             "benchbed",
@@ -309,67 +274,60 @@ def _parse_manifest(path: Path, content: bytes) -> Manifest:
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _make_archive_error(
-            path, f"its manifest is invalid at {place!r}: {first['msg']}"
-        ) from error
+        place, fault = describe_validation_error(error)
+        raise make_archive_error(path, f"its manifest is invalid at {place!r}: {fault}") from error
 
 
-def _check_members(path: Path, entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> None:
-    """Reject members that are unlisted, missing or of another size than listed."""
+def _find_member_fault(entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest) -> str | None:
+    """Return which member is unlisted, missing or of another size than listed, or None."""
     names = entries.keys() - {MANIFEST_NAME}
     if extra := sorted(names - manifest.members.keys()):
-        raise _make_archive_error(path, f"the manifest does not list {', '.join(extra)}")
+        return f"the manifest does not list {', '.join(extra)}"
     if missing := sorted((manifest.members.keys() | REQUIRED_MEMBERS) - names):
-        raise _make_archive_error(path, f"{', '.join(map(repr, missing))} is missing")
+        return f"{', '.join(map(repr, missing))} is missing"
     for name, expected in manifest.members.items():
-        if expected.bytes != entries[name].file_size:
-            raise _make_archive_error(
-                path,
-                f"{name} has {entries[name].file_size} bytes, "
-                f"but the manifest lists {expected.bytes}",
-            )
+        size = entries[name].file_size
+        if expected.bytes != size:
+            return f"{name} has {size} bytes, but the manifest lists {expected.bytes}"
+    return None
 
 
-def _check_picture(path: Path, name: str, content: bytes) -> None:
-    """Reject what is not a PNG, or one that would exhaust the memory of a viewer."""
+def _find_picture_fault(name: str, content: bytes) -> str | None:
+    """Return why a picture is no PNG, or would exhaust the memory of a viewer, or None."""
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
-        raise _make_archive_error(path, f"{name} is not a PNG file")
+        return f"{name} is not a PNG file"
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= MAX_PICTURE_SIDE for side in sides):
-        raise _make_archive_error(
-            path, f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
-        )
+        return f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
+    return None
 
 
-def _check_history(path: Path, content: bytes) -> None:
-    """Reject what is not a table of numbers with printable column names."""
+def _find_history_fault(content: bytes) -> str | None:
+    """Return why this is no table of numbers with printable column names, or None."""
+    fixed = len(FIXED_COLUMNS)
     try:
         header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
         for row in rows:
             if len(row) != len(header):
                 raise ValueError("its rows have different lengths")
             values = [float(cell) for cell in row if cell]
-            if "" in row[: len(HISTORY_COLUMNS)] or not all(
-                map(math.isfinite, values[: len(HISTORY_COLUMNS)])
-            ):
+            if "" in row[:fixed] or not all(map(math.isfinite, values[:fixed])):
                 raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
-        raise _make_archive_error(
-            path, f"{HISTORY_NAME} is not a valid history ({error})"
-        ) from error
-    if (
-        header[: len(HISTORY_COLUMNS)] != HISTORY_COLUMNS
-        or len(set(header)) != len(header)
-        or len(header) > MAX_COLUMNS
-    ):
-        raise _make_archive_error(path, f"{HISTORY_NAME} does not have the columns of a history")
+        return f"{HISTORY_NAME} is not a valid history ({error})"
+    is_distinct = len(set(header)) == len(header) <= MAX_COLUMNS
+    if tuple(header[:fixed]) != FIXED_COLUMNS or not is_distinct:
+        return f"{HISTORY_NAME} does not have the columns of a history"
     if (text := find_control_characters(header)) is not None:
-        raise _make_archive_error(
-            path, f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
-        )
+        return f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
+    return None
 
 
-def _make_archive_error(path: Path, reason: str) -> ArchiveError:
+def _reject_fault(path: Path, fault: str | None) -> None:
+    if fault is not None:
+        raise make_archive_error(path, fault)
+
+
+def make_archive_error(path: Path, reason: str) -> ArchiveError:
+    """Make the error for a rejected archive."""
     return ArchiveError(f"Archive {path} is rejected: {reason}.")

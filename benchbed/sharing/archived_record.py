@@ -18,6 +18,7 @@ from benchbed.sharing.archive import (
     SETTINGS_NAME,
     Archive,
     ArchiveError,
+    make_archive_error,
     to_json_bytes,
 )
 from benchbed.utils.files import hash_json
@@ -36,7 +37,7 @@ def read_archived_record(archive: Archive) -> Record:
     except BenchbedError as error:
         raise ArchiveError(str(error)) from error
     if (reason := _find_contradiction(archive, record)) is not None:
-        raise ArchiveError(f"Archive {archive.path} is rejected: {reason}.")
+        raise make_archive_error(archive.path, reason)
     return record
 
 

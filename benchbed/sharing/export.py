@@ -22,13 +22,12 @@ from benchbed.sharing.archive import (
     SETTINGS_NAME,
     WEIGHTS_NAME,
     Manifest,
-    hash_file,
     to_json_bytes,
     write_archive,
 )
 from benchbed.sharing.archived_record import dump_record
 from benchbed.sharing.model_card import render_model_card
-from benchbed.utils.files import write_atomically
+from benchbed.utils.files import hash_file, write_atomically
 
 if TYPE_CHECKING:
     from benchbed.results.record import Record
@@ -141,11 +140,7 @@ def export_run(found: ExportableRun, out: Path, *, pictures: bool = True) -> Exp
         **files_content,
     }
     manifest = Manifest(
-        run=record.id,
-        method=record.method,
-        plugin=found.plugin,
-        data=data,
-        members={},
+        run=record.id, method=record.method, plugin=found.plugin, data=data, members={}
     )
     sha256 = _write_new_archive(out, manifest, members)
     sizes = {name: len(content) for name, content in sorted(members.items())}

@@ -22,7 +22,7 @@ from benchbed.sharing.archive import (
     PICTURE_NAMES,
     WEIGHTS_NAME,
     Archive,
-    ArchiveError,
+    make_archive_error,
     read_archive,
 )
 from benchbed.sharing.archived_record import derive_plan, dump_record, read_archived_record
@@ -168,32 +168,28 @@ def _load_matching_method(offer: ImportCandidate) -> tuple[dict[str, Tensor], Me
     from benchbed.api.types import DataShape
     from benchbed.sharing import tensors as tensors_module
 
-    data = offer.archive.manifest.data
+    path, data = offer.archive.path, offer.archive.manifest.data
     shape = DataShape(data.channels, tuple(data.spatial), data.mask_channels, data.classes)
     try:
         expected = tensors_module.build_expected_tensors(offer.spec, offer.settings, shape)
     except Exception as error:  # a plugin may raise anything for a shape it does not support
         reason = f"its method cannot be built ({type(error).__name__}: {error})"
-        raise _make_archive_error(offer, reason) from error
+        raise make_archive_error(path, reason) from error
     size = offer.archive.manifest.members[WEIGHTS_NAME].bytes
     if size > tensors_module.compute_max_bytes(expected):
-        raise _make_archive_error(
-            offer, f"{WEIGHTS_NAME} has {size} bytes, more than the networks of the method need"
+        raise make_archive_error(
+            path, f"{WEIGHTS_NAME} has {size} bytes, more than the networks of the method need"
         )
     try:
         tensors = tensors_module.from_bytes(offer.archive.read_member(WEIGHTS_NAME))
     except BenchbedError as error:
-        raise _make_archive_error(offer, str(error)) from error
+        raise make_archive_error(path, str(error)) from error
     if (mismatch := tensors_module.find_mismatch(expected, tensors)) is not None:
-        raise _make_archive_error(offer, mismatch)
+        raise make_archive_error(path, mismatch)
     method: Method[Any] = load_object(offer.spec.implementation)(offer.settings)
     method.data = shape
     method.build(shape)
     return tensors, method
-
-
-def _make_archive_error(offer: ImportCandidate, reason: str) -> ArchiveError:
-    return ArchiveError(f"Archive {offer.archive.path} is rejected: {reason}.")
 
 
 def _require_same_weights(

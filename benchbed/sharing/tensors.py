@@ -33,9 +33,7 @@ def flatten_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         BenchbedError: A network's state contains something other than tensors.
     """
-    result = dict(state["own"])
-    for child, tensors in state["modules"].items():
-        result |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
+    result = _name_values(state)
     for name, value in result.items():
         if not isinstance(value, Tensor):
             raise BenchbedError(
@@ -92,11 +90,15 @@ def build_expected_tensors(
     method.data = shape
     with torch.device("meta"):
         method.build(shape)
-    state = method.get_state()
-    expected = dict(state["own"])
+    return _name_values(method.get_state())
+
+
+def _name_values(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `Method.get_state` under the names of ``Method.state_dict``."""
+    values = dict(state["own"])
     for child, tensors in state["modules"].items():
-        expected |= {f"{child}.{name}": tensor for name, tensor in tensors.items()}
-    return expected
+        values |= {f"{child}.{name}": value for name, value in tensors.items()}
+    return values
 
 
 def compute_max_bytes(expected: Mapping[str, Tensor]) -> int:

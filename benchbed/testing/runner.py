@@ -46,9 +46,7 @@ def run_check(check: PluginCheck) -> CheckOutcome:
         remark = check.function()
     except CheckSkipped as reason:
         return CheckOutcome(check, "skipped", str(reason))
-    except CheckFailed as reason:
-        return CheckOutcome(check, "failed", str(reason))
-    except BenchbedError as reason:
+    except (CheckFailed, BenchbedError) as reason:
         return CheckOutcome(check, "failed", str(reason))
     except Exception as error:
         text = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -22,7 +22,7 @@ from benchbed.data.preprocessing.prepare import (
     prepare_dataset,
 )
 from benchbed.data.sources.cases import Collection
-from benchbed.data.sources.phantom import list_phantom_roles
+from benchbed.data.sources.fingerprint import list_phantom_roles
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.runs.plan import resolve_method_settings
 from benchbed.testing.check import CheckSkipped

@@ -71,21 +71,16 @@ def create_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdigit()):
         raise BenchbedError(f"--device must be auto, cpu, cuda or cuda:N, not {device!r}.")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise BenchbedError(
-            f"--device {device} is unavailable: torch detects {torch.cuda.device_count()} CUDA "
-            "devices. Run `benchbed doctor` for details."
-        )
+    present = torch.cuda.device_count()
+    if kind == "cuda" and int(number or 0) >= present:
+        raise _make_unavailable_error(f"--device {device}", present)
     if devices > 1 and number:
         raise BenchbedError(
             f"--devices {devices} uses the first devices and cannot be combined with --device "
             f"{device}. Use one of the two options."
         )
-    if devices > 1 and kind != "cpu" and 0 < torch.cuda.device_count() < devices:
-        raise BenchbedError(
-            f"--devices {devices} is unavailable: torch detects {torch.cuda.device_count()} "
-            "CUDA devices. Run `benchbed doctor` for details."
-        )
+    if devices > 1 and kind != "cpu" and 0 < present < devices:
+        raise _make_unavailable_error(f"--devices {devices}", present)
     # Fabric logs the precision, which the record states already.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     lightning = Fabric(
@@ -99,6 +94,13 @@ def create_fabric(device: str, precision: str, devices: int = 1) -> Fabric:
     if lightning.device.type == "cpu":
         keep_freed_memory()
     return lightning
+
+
+def _make_unavailable_error(option: str, present: int) -> BenchbedError:
+    return BenchbedError(
+        f"{option} is unavailable: torch detects {present} CUDA devices. Run `benchbed doctor` for "
+        "details."
+    )
 
 
 def measure_peak_memory(device: torch.device) -> int:

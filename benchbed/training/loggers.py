@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 FIXED_COLUMNS = ("step", "kimg", "seconds")
+"""The first columns of a history; the others are losses."""
 
 
 class History:
@@ -90,7 +91,6 @@ class History:
 
 
 LoggerName = Literal["tensorboard"]
-
 
 LOG_FOLDER = "tensorboard"
 """Folder of the event files, inside a run's folder."""

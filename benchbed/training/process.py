@@ -61,8 +61,7 @@ class StopHandler:
         self._signal_count = True
         self.report_message(
             f"Stopping after this step of {self.run_label}; saving a checkpoint. Press Ctrl-C "
-            "again "
-            "to stop immediately."
+            "again to stop immediately."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -84,7 +85,7 @@ def draw_samples(
     Raises:
         NonFiniteError: A sample has NaN or infinity.
     """
-    chunk = max(1, min(count, 64, CHUNK_PIXELS // _count_pixels(method)))
+    chunk = _get_chunk_size(method, count)
     make = method.sample_pairs if pairs else method.sample
     parts: list[Batch] = []
     with preserve_training_state(method, seed) as rng:
@@ -116,7 +117,7 @@ def predict_probabilities(
     Raises:
         NonFiniteError: A probability is NaN or infinite.
     """
-    chunk = max(1, min(len(images), 64, CHUNK_PIXELS // _count_pixels(method)))
+    chunk = _get_chunk_size(method, len(images))
     parts: list[torch.Tensor] = []
     with preserve_training_state(method, seed):
         for start in range(0, len(images), chunk):
@@ -146,18 +147,8 @@ def select_structures(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 def concat_batches(parts: list[Batch]) -> Batch:
     """Concatenate batches."""
     tensors = [dict(part.iter_tensors()) for part in parts]
-    joined = {name: torch.cat([t[name] for t in tensors]) for name in tensors[0]}
-    return Batch(
-        image=joined["image"],
-        mask=joined.get("mask"),
-        fov=joined.get("fov"),
-        label=joined.get("label"),
-        extra={name: joined[name] for name in parts[0].extra},
-    )
+    return parts[0].map_tensors(lambda name, _: torch.cat([part[name] for part in tensors]))
 
 
-def _count_pixels(method: Method[Any]) -> int:
-    total = 1
-    for length in method.data.spatial:
-        total *= length
-    return total
+def _get_chunk_size(method: Method[Any], count: int) -> int:
+    return max(1, min(count, 64, CHUNK_PIXELS // math.prod(method.data.spatial)))

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,24 @@ def hash_json(value: Any, length: int = 12) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _to_plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     return str(value)
+
+
+def find_path_fault(name: str) -> str | None:
+    """Return why the name of an archive's member is unsafe to unpack, or None if it is safe."""
+    parts = re.split(r"[/\\]", name)
+    if parts[0] == "" or re.match(r"[A-Za-z]:", name):
+        return f"it contains the absolute path {name!r}"
+    return f"it contains {name!r}, a path outside its folder" if ".." in parts else None
 
 
 @contextlib.contextmanager

@@ -1,14 +1,18 @@
-"""Redirect what plugins print, so that stdout has only benchbed's own output."""
+"""Text for the terminal: plugins' prints are redirected, so that stdout has only benchbed's."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 
 STDOUT, STDERR = 1, 2
+
+CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal may obey; tabs and line feeds are allowed."""
 
 
 def write_to_stderr(text: str) -> None:

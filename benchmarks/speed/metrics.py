@@ -17,7 +17,6 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from benchbed.data.download.weights import compute_sha256
 from benchbed.metrics.features.inception import create_inception_extractor
 from benchbed.metrics.fid import compute_frechet_distance
 from benchbed.metrics.ms_ssim import compute_ms_ssim
@@ -27,6 +26,7 @@ from benchbed.metrics.swd import (
     sample_directions,
     sample_patch_positions,
 )
+from benchbed.utils.files import hash_file
 
 from .plain import metrics as plain
 from .timing import ReferencePair, Work
@@ -131,7 +131,7 @@ def _compare_inception(count: int, device: torch.device) -> ReferencePair:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "random.pth"
             torch.save(state, path)
-            ours = create_inception_extractor(path, device, hash_prefix=compute_sha256(path)[:8])
+            ours = create_inception_extractor(path, device, hash_prefix=hash_file(path)[:8])
         with download(return_value=state):
             network = inception.InceptionV3().eval().to(device)
         pixels = draw_images(count, 256)

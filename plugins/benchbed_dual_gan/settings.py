@@ -90,3 +90,8 @@ class DualGANSettings(MethodSettings):
         source="vess2ret; authors' code",
         gt=0,
     )
+
+    @property
+    def real_mask_share(self) -> float:
+        """Share of the budget for stage I, which learns masks alone."""
+        return self.stage1_share

@@ -22,7 +22,6 @@ DUAL_GAN = MethodSpec(
     capabilities=frozenset({"sample", "pairs", "synthesize"}),
     sizes=(32, 64, 128, 256, 512),
     required_inputs=frozenset({"mask"}),
-    mask_stage_setting="stage1_share",
     presets={
         "quick": {
             "batch_size": 16,

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchbed import Batch, DataShape, Figure, Losses
+from benchbed import Batch, DataShape, Losses
+from benchbed_pix2pix3d.figure import draw_alterations
 from benchbed_pix2pix3d.label_store import LabelStore
 from benchbed_pix2pix3d.labels import make_empty_labels, to_codes, to_mask, to_one_hot
 from benchbed_pix2pix3d.settings import SynthesisSettings
@@ -96,7 +97,7 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
             return without_tumour
         return self.labels.list_indices(sick=True)
 
-    def draw_figure(self, rng: torch.Generator) -> Figure | None:
+    def draw_figure(self, rng: torch.Generator) -> npt.NDArray[np.uint8] | None:
         """Draw figure 3: a case, then its tumour shifted, enlarged, shrunk and transplanted."""
         with_tumour = self.labels.list_indices(sick=True)
         if len(with_tumour) == 0:
@@ -112,4 +113,4 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
         classes = self.data.mask_channels
         mask = to_mask(torch.from_numpy(np.stack(shown)).to(self.device), classes)
         image = torch.cat([self.synthesize(one, rng) for one in mask.split(1)])
-        return Figure(Batch(image=image, mask=mask), tuple(range(self.labels.first, classes + 1)))
+        return draw_alterations(shown, image, range(self.labels.first, classes + 1))

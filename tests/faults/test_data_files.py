@@ -33,7 +33,7 @@ from benchbed.data.preprocessing.framing import (
     resize_image,
     resize_mask,
 )
-from benchbed.data.preprocessing.image_cases import read_native_case
+from benchbed.data.preprocessing.native_cases import read_native_case
 from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 from benchbed.data.sources.cases import Case

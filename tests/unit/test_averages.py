@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchbed.api.ema import ExponentialMovingAverage
+from benchbed.api.method import ExponentialMovingAverage
 
 DECAY = 0.9
 

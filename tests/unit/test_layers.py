@@ -17,61 +17,140 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "benchbed"
 
 # From the bottom up. A module may import from its own layer and from those below it.
-LAYERS = (
-    ("aside", "errors", "files", "paths", "phantoms", "protocol"),
-    ("settings",),
-    ("api",),
-    ("hookspecs",),
-    ("builtin", "plugins"),
-    ("registry",),
-    ("nn",),
-    ("data",),
-    ("metrics", "training"),
-    ("tasks",),
-    ("runs",),
-    ("report", "suites"),
-    ("scaffold", "testing"),
-    ("cli",),
-    ("__main__",),
-)
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LAYERS = {
+    "benchbed": (
+        ("errors", "utils", "phantoms"),
+        ("api",),
+        ("config",),
+        ("registry",),
+        ("nn",),
+        ("data",),
+        ("training", "metrics"),
+        ("tasks",),
+        ("results",),
+        ("runs",),
+        ("sharing", "suites", "report"),
+        ("testing", "scaffold"),
+        ("cli",),
+        ("__main__",),
+    ),
+    "benchbed.data": (
+        ("io", "cache"),
+        ("sources",),
+        ("preprocessing",),
+        ("download", "loader", "image_folder"),
+    ),
+    "benchbed.report": (("significance",), ("statistics",), ("model",), ("render",), ("write",)),
+    "benchbed.metrics": (
+        ("distances",),
+        ("features",),
+        (
+            "baseline",
+            "fid",
+            "kid",
+            "prdc",
+            "swd",
+            "ms_ssim",
+            "histogram_kl",
+            "paired",
+            "masks",
+            "memorisation",
+        ),
+        ("slices",),
+    ),
+}
+LEVELS = {
+    package: {name: level for level, names in enumerate(layers) for name in names}
+    for package, layers in LAYERS.items()
+}
 
 
-def _imports(path: Path) -> set[str]:
-    """Every module of benchbed that a file imports, for types alone or in functions too."""
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_module(path): path for path in sorted(CORE.rglob("*.py"))}
+
+
+def _find_imports(tree: ast.AST, *, with_types: bool = True) -> set[str]:
+    """Return every module of benchbed that a file imports, in functions too."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and not with_types and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {name if name in MODULES else node.module for name in names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name for name in found if name.split(".")[0] == "benchbed"}
+        found |= _find_imports(node, with_types=with_types)
+    return found & MODULES.keys()
 
 
-def _layer(module: str) -> str | None:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in LEVEL else None
+IMPORTS = {
+    module: _find_imports(ast.parse(path.read_text(encoding="utf-8"))) - {module}
+    for module, path in MODULES.items()
+}
+RUNTIME_IMPORTS = {
+    module: _find_imports(ast.parse(path.read_text(encoding="utf-8")), with_types=False) - {module}
+    for module, path in MODULES.items()
+}
 
 
-@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda p: str(p.relative_to(CORE)))
-def test_imports_run_one_way(path: Path) -> None:
-    own = path.relative_to(CORE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        return
-    assert own in LEVEL, f"{own} has no place in the layers"
+def _part(module: str, package: str) -> str | None:
+    """Return the part of `package` that a module is in; None for other modules."""
+    inside = module.startswith(f"{package}.")
+    return module.removeprefix(f"{package}.").split(".")[0] if inside else None
+
+
+def _find_cycles(graph: dict[str, set[str]]) -> set[str]:
+    """Return what reaches itself."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        queue = [start]
+        while queue:
+            new = graph[queue.pop()] - seen
+            seen |= new
+            queue += new
+        return seen
+
+    return {name for name in graph if name in reach(name)}
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_run_one_way(package: str) -> None:
+    level = LEVELS[package]
     upwards = {
-        name
-        for name in _imports(path)
-        if (layer := _layer(name)) is not None and LEVEL[layer] > LEVEL[own]
+        (module, name)
+        for module, names in IMPORTS.items()
+        for name in names
+        if (own := _part(module, package)) and (other := _part(name, package))
+        if level[other] > level[own]
     }
-    assert not upwards, f"{own} imports from above itself: {sorted(upwards)}"
+    assert not upwards
 
 
-def test_layers_are_all_there() -> None:
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_module_has_a_layer(package: str) -> None:
     """A layer that was renamed would make the check above pass for nothing."""
-    present = {p.name.removesuffix(".py") for p in CORE.iterdir() if not p.name.startswith("__p")}
-    assert present - {"__init__", "py.typed", "benchmarks"} <= LEVEL.keys()
+    parts = {part for module in MODULES if (part := _part(module, package))}
+    assert parts == LEVELS[package].keys()
+
+
+def test_no_import_cycles() -> None:
+    """Imports in functions count, those for types alone do not."""
+    assert not _find_cycles(RUNTIME_IMPORTS)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_import_cycles_between_packages(package: str) -> None:
+    parts = {name: set[str]() for name in LEVELS[package]}
+    for module, names in RUNTIME_IMPORTS.items():
+        if own := _part(module, package):
+            parts[own] |= {other for name in names if (other := _part(name, package))} - {own}
+    assert not _find_cycles(parts)
 
 
 def test_the_core_names_no_method_and_no_data_set() -> None:

@@ -14,10 +14,10 @@ from benchbed.training.visualization.volumes import (
     Plane,
     blend_labels,
     draw_montage,
-    draw_surgery_figure,
     extract_slice,
     find_centroid,
 )
+from benchbed_pix2pix3d.figure import draw_alterations
 
 DEPTH, SIZE = 8, 16
 
@@ -153,8 +153,8 @@ def test_label_surgery_shows_label_and_sequences_of_each_change() -> None:
         image = np.zeros((2, DEPTH, SIZE, SIZE), np.float32) - 1
         image[:, height] = row / 2 - 0.5
         masks.append(mask)
-        images.append(image)
-    picture = draw_surgery_figure(masks, images, focus=(4, 5, 6))
+        images.append(torch.from_numpy(image))
+    picture = draw_alterations(masks, images, (4, 5, 6))
     tile = SIZE * 8
     assert picture.shape == (3 * (tile + TILE_GAP), 3 * (tile + TILE_GAP), 3)
     for row in range(3):

@@ -274,9 +274,9 @@ def test_pairs_have_altered_tumours_and_matching_images() -> None:
     method = _trained()
     known = [method.labels[place].codes for place in range(2)]
     with torch.no_grad():
-        pairs = method.pair(12, _rng())
+        pairs = method.sample_pairs(12, _rng())
         torch.manual_seed(3)
-        again = method.pair(12, _rng())
+        again = method.sample_pairs(12, _rng())
         torch.manual_seed(3)
         assert torch.equal(method.synthesize(again.mask, _rng()), again.image)
     codes = to_codes(pairs.mask).numpy()
@@ -285,7 +285,7 @@ def test_pairs_have_altered_tumours_and_matching_images() -> None:
     assert np.unique(codes.reshape(12, -1), axis=0).shape[0] > 4
     assert not all(any(np.array_equal(c, k) for k in known) for c in codes)
     with torch.no_grad():
-        assert not torch.equal(method.pair(12, _rng(1)).mask, pairs.mask)
+        assert not torch.equal(method.sample_pairs(12, _rng(1)).mask, pairs.mask)
 
 
 def test_a_tumour_is_transplanted_into_a_case_without() -> None:
@@ -324,7 +324,7 @@ def test_brain_is_the_foreground_if_there_are_no_tissue_labels() -> None:
 
 def test_a_state_restores_the_label_maps() -> None:
     method, other = _trained(), _ready("synthesis", (9, 32, 32)).eval()
-    other.restore_state(method.state())
+    other.restore_state(method.get_state())
     made = []
     for each in (method, other):
         torch.manual_seed(0)

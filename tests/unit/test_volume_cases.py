@@ -15,14 +15,13 @@ import pytest
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.io import volumes
 from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_volume
+from benchbed.data.preprocessing.native_cases import iter_references
 from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
     identify_collection,
     prepare_dataset,
 )
-from benchbed.data.preprocessing.references import iter_references
-from benchbed.data.sources.nifti import build_nifti_spec
-from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
+from benchbed.data.sources.resolve import build_nifti_spec, resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 

@@ -170,8 +170,7 @@ def _download(
     if checksum is None:
         say(
             f"SHA-256 of {download.target_folder}: {pooch.file_hash(str(folder / name))}. The "
-            "source "
-            "publishes no checksum; note this one to detect changes later."
+            "source publishes no checksum; note this one to detect changes later."
         )
     return folder / name
 

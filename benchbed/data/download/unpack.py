@@ -13,7 +13,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from benchbed.utils.files import find_path_fault
 
 MAX_RATIO = 100
 """Maximum ratio of unpacked to packed size: images, even masks, stay far below."""
@@ -57,10 +59,7 @@ class UnpackError(Exception):
 
 
 def unpack_archive(
-    archive: Path,
-    folder: Path,
-    counted: Callable[[int, int], None],
-    room: Callable[[int], None],
+    archive: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
 ) -> None:
     """Unpack a zip or tar file, with any usual compression.
 
@@ -133,10 +132,7 @@ def _handle_damage() -> Iterator[None]:
 
 
 def _unpack_zip(
-    path: Path,
-    folder: Path,
-    counted: Callable[[int, int], None],
-    room: Callable[[int], None],
+    path: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
 ) -> None:
     limit = _compute_byte_limit(path)
     with zipfile.ZipFile(path) as archive:
@@ -148,18 +144,12 @@ def _unpack_zip(
             total += entry.file_size + MEMBER_BYTES
             _require_byte_limit(total, limit)
         room(total)
-        folder.mkdir(parents=True, exist_ok=True)
         selected = [entry for entry in archive.infolist() if _should_unpack(entry.filename)]
-        for number, entry in enumerate(selected, 1):
-            archive.extract(entry, folder)
-            counted(number, len(selected))
+        _extract_members(archive, selected, folder, counted)
 
 
 def _unpack_tar(
-    path: Path,
-    folder: Path,
-    counted: Callable[[int, int], None],
-    room: Callable[[int], None],
+    path: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
 ) -> None:
     limit = _compute_byte_limit(path)
     with tarfile.open(path, tarinfo=_SafeTarInfo) as archive:
@@ -176,11 +166,17 @@ def _unpack_tar(
             members.append(member)
             _require_member_limit(len(members))
         room(total)
-        folder.mkdir(parents=True, exist_ok=True)
         selected = [member for member in members if _should_unpack(member.name)]
-        for number, member in enumerate(selected, 1):
-            archive.extract(member, folder)
-            counted(number, len(selected))
+        _extract_members(archive, selected, folder, counted)
+
+
+def _extract_members(
+    archive: Any, selected: list[Any], folder: Path, counted: Callable[[int, int], None]
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, member in enumerate(selected, 1):
+        archive.extract(member, folder)
+        counted(number, len(selected))
 
 
 def _get_size(member: tarfile.TarInfo) -> int:
@@ -195,11 +191,8 @@ def _should_unpack(name: str) -> bool:
 
 def _require_safe_name(name: str, plain: bool) -> None:
     """Raise unless a member is a file or folder inside the target."""
-    parts = re.split(r"[/\\]", name)
-    if parts[0] == "" or re.match(r"[A-Za-z]:", name):
-        raise UnpackError(f"it contains the absolute path {name!r}")
-    if ".." in parts:
-        raise UnpackError(f"it contains {name!r}, a path outside its folder")
+    if (fault := find_path_fault(name)) is not None:
+        raise UnpackError(fault)
     if not plain:
         raise UnpackError(f"it contains {name!r}, a link or device instead of a file")
 

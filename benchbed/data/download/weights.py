@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from benchbed.config.paths import get_cache_folder
 from benchbed.data.download.http import Downloader
 from benchbed.errors import BenchbedError
-from benchbed.utils.files import write_atomically
+from benchbed.utils.files import hash_file, write_atomically
 
 TIMEOUT_SECONDS = 5.0
 """Seconds without a response before the download fails."""
@@ -50,7 +49,7 @@ class PublishedWeights:
 
     def is_intact(self, path: Path) -> bool:
         """Return whether a file is the published one, by its hash."""
-        return compute_sha256(path).startswith(self.hash_prefix)
+        return hash_file(path).startswith(self.hash_prefix)
 
     def download_file(self, timeout: float = TIMEOUT_SECONDS) -> Path:
         """Download the file into the cache, unless an intact one is there.
@@ -91,9 +90,3 @@ class PublishedWeights:
                 "replace it with the correct file."
             )
         return path
-
-
-def compute_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

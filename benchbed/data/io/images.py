@@ -16,13 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from benchbed.data.io.formats import GZIP_SUFFIX
-from benchbed.errors import BenchbedError
+from benchbed.data.io.formats import GZIP_SUFFIX, ROBUST_PERCENTILES
+from benchbed.errors import BenchbedError, describe_error
 
 Pixels = npt.NDArray[np.uint8]
-
-ROBUST_PERCENTILES = (0.5, 99.5)
-"""Percentiles that become black and white in images of more than 8 bits per channel."""
 
 DECODED_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Decoded formats, by content. Pillow's other readers may start programs (EPS)."""
@@ -156,9 +153,8 @@ def _open_undecoded(path: Path) -> Iterator[Image.Image]:
 
 
 def _describe_error(error: BaseException) -> str:
-    first = (str(error).splitlines() or [""])[0]
-    text = re.split(" ['<]", first)[0].rstrip(".")
-    return text or type(error).__name__
+    """Return the reason, without the file object or its name that Pillow appends."""
+    return re.split(" ['<]", describe_error(error))[0].rstrip(".") or type(error).__name__
 
 
 def _remove_alpha(picture: Image.Image) -> Image.Image:

@@ -18,8 +18,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import OrientationError, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 
-from benchbed.data.io.formats import GZIP_SUFFIX
-from benchbed.errors import BenchbedError
+from benchbed.data.io.formats import GZIP_SUFFIX, ROBUST_PERCENTILES
+from benchbed.errors import BenchbedError, describe_error
 
 Voxels = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
@@ -43,9 +43,6 @@ _READ_ERRORS = (
     HeaderDataError,
     OrientationError,
 )
-
-ROBUST_PERCENTILES = (0.5, 99.5)
-"""Percentiles of the foreground that become -1 and 1."""
 
 BACKGROUND_SHARE = 0.05
 """Share of voxels with one value from which that value is the background."""
@@ -181,7 +178,7 @@ def _load_values(path: Path) -> Voxels:
             image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
             values = np.asarray(image.dataobj, dtype=np.float32)
     except _READ_ERRORS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = describe_error(error)
         raise BenchbedError(f"{path} cannot be read as a NIfTI volume: {reason}.") from error
     if not np.isfinite(values).all():
         raise BenchbedError(f"{path} contains NaN voxels.")

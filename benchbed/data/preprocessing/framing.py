@@ -13,12 +13,9 @@ from benchbed.config.protocol import Framing
 
 Pixels = npt.NDArray[np.uint8]
 
-
 Scores = npt.NDArray[np.float32]
 
-
 PixelT = TypeVar("PixelT", np.uint8, np.bool_, np.float32)
-
 
 Mask = npt.NDArray[np.bool_]
 

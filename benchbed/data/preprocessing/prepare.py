@@ -19,11 +19,10 @@ from benchbed.config.protocol import Framing
 from benchbed.data.cache import ensure_cached, read_array, read_index, write_arrays
 from benchbed.data.io.images import Pixels
 from benchbed.data.preprocessing.framing import crop_window, resize_image, resize_mask
-from benchbed.data.preprocessing.image_cases import NativeCase, convert_channels, read_native_case
+from benchbed.data.preprocessing.native_cases import NativeCase, convert_channels, read_native_case
 from benchbed.data.sources import fingerprint as prints
 from benchbed.data.sources.cases import Case, Collection
 from benchbed.data.sources.integrity import describe_duplicates, find_duplicates, remove_duplicates
-from benchbed.data.sources.phantom import compute_phantom_fingerprint
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 from benchbed.utils.files import hash_json
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 PREPROCESSING_VERSION = 1
 """Version of preprocessing: increase it when the same files give other arrays."""
-
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -124,12 +122,8 @@ def identify_collection(
     """
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
-        return collection, compute_phantom_fingerprint(collection.spec.phantom)
-    total = sum(len(case.files) for case in collection.cases)
-    done = iter(range(1, total + 1))
-    facts = prints.collect_file_facts(
-        collection, lambda: progress("checking files", next(done), total), say
-    )
+        return collection, prints.compute_phantom_fingerprint(collection.spec.phantom)
+    facts = prints.collect_file_facts(collection, progress, say)
     bad = prints.find_undecodable(facts)
     if bad and not skip_bad:
         more = f" {len(bad) - 1} more cannot be decoded." if len(bad) > 1 else ""

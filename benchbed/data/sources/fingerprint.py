@@ -7,16 +7,24 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from benchbed.api.dataset import Phantom
 from benchbed.config import paths
 from benchbed.data.io.formats import VOLUME_SUFFIXES
 from benchbed.data.io.images import read_image, read_mask
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError
-from benchbed.utils.files import hash_json, write_json
+from benchbed.registry.lookup import load_object, wrap_plugin_call
+from benchbed.utils.files import hash_file, hash_json, write_json
+from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 FileFacts = dict[str, str]
 """``sha256`` of a file, with ``shape``, or ``error`` if it cannot be decoded; for a mask that is a
@@ -24,23 +32,27 @@ volume also ``largest``, its largest label."""
 
 _SAVE_EVERY = 4000
 
+CASE_COUNT = 3
+RENDER_SIZE = 64
+"""In-plane size in pixels, and number, of the phantom cases that identify it."""
+
 _SHAPE_PATTERN = re.compile(r"[0-9]+(x[0-9]+)*")
 
 
 def collect_file_facts(
     collection: Collection,
-    advance: Callable[[], None] = lambda: None,
+    progress: ProgressCallback = ignore_progress,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode every file of a collection; results are cached until a file changes."""
     files = [(role, path) for case in collection.cases for role, path in case.files.items()]
-    return compute_file_facts(collection.spec.name, files, advance, say)
+    return compute_file_facts(collection.spec.name, files, progress, say)
 
 
 def compute_file_facts(
     name: str,
     files: Sequence[tuple[str, Path]],
-    advance: Callable[[], None] = lambda: None,
+    progress: ProgressCallback = ignore_progress,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode files; results are cached until a file changes.
@@ -50,12 +62,11 @@ def compute_file_facts(
     memory = _FactStore(name, say)
     facts: dict[Path, FileFacts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for (_, path), entry in zip(
-            files, pool.map(lambda f: memory.get_facts(*f), files), strict=True
-        ):
+        results = pool.map(lambda file: memory.get_facts(*file), files)
+        for number, ((_, path), entry) in enumerate(zip(files, results, strict=True), 1):
             facts[path] = entry
-            advance()
-            if len(facts) % _SAVE_EVERY == 0:
+            progress("checking files", number, len(files))
+            if number % _SAVE_EVERY == 0:
                 memory.save()
     memory.save()
     return facts
@@ -82,6 +93,38 @@ def compute_content_fingerprint(name: str, chunks: Sequence[bytes]) -> str:
     for chunk in chunks:
         state.update(chunk)
     return state.hexdigest()[:16]
+
+
+def compute_phantom_fingerprint(phantom: Phantom) -> str:
+    """Hash a few rendered cases, the recipe's counts and its seed.
+
+    Raises:
+        BenchbedError: Its plugin fails to render them; the text names it.
+    """
+    arrays = _render_cases(phantom.render, phantom.seed)
+    chunks = [np.ascontiguousarray(array).tobytes() for _, array in sorted(arrays.items())]
+    return compute_content_fingerprint(f"{phantom.case_counts}{phantom.seed}", chunks)
+
+
+def list_phantom_roles(phantom: Phantom) -> frozenset[str]:
+    """Return what every case has: ``image``, and ``mask``, ``label`` and so on where present."""
+    return frozenset(_render_cases(phantom.render, phantom.seed))
+
+
+@lru_cache
+def _render_cases(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
+    """Render the first cases; cached, since a suite needs the same phantom many times."""
+    renderer = load_object(render)
+    with wrap_plugin_call(render, "cannot render cases"):
+        rendered: Mapping[str, npt.NDArray[Any]] = renderer(range(CASE_COUNT), RENDER_SIZE, seed)
+        if not isinstance(rendered, Mapping) or "image" not in rendered:
+            raise TypeError(
+                f"the renderer returned {type(rendered).__name__} instead of a dict of arrays"
+            )
+        for name, array in rendered.items():
+            if not isinstance(array, np.ndarray) or len(array) != CASE_COUNT:
+                raise TypeError(f"array {name} does not contain {CASE_COUNT} cases")
+    return rendered
 
 
 class _FactStore:
@@ -156,8 +199,7 @@ def _is_volume(path: Path) -> bool:
 
 
 def _read_facts(role: str, path: Path) -> FileFacts:
-    with path.open("rb") as file:
-        facts = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    facts = {"sha256": hash_file(path)}
     try:
         return facts | _read_content(role, path)
     except BenchbedError as error:

@@ -123,13 +123,15 @@ class VerificationReport:
             "cases": [f"{count} {split}" for split, count in self.cases.items()],
             "fingerprint": self.fingerprint,
             "do not decode": list(self.undecodable.values()) or "none",
-            "equal images": [" = ".join(group) for group in self.duplicates] or "none",
-            "equal images in two classes": [" = ".join(group) for group in self.class_conflicts]
-            or "none",
+            "equal images": _join_groups(self.duplicates),
+            "equal images in two classes": _join_groups(self.class_conflicts),
             "left out as copies": list(self.removed_duplicates) or "none",
-            "equal images in two splits": [" = ".join(group) for group in self.split_leaks]
-            or "none",
+            "equal images in two splits": _join_groups(self.split_leaks),
         }
+
+
+def _join_groups(groups: list[list[str]]) -> list[str] | str:
+    return [" = ".join(group) for group in groups] or "none"
 
 
 def verify_files(
@@ -138,11 +140,7 @@ def verify_files(
     say: Callable[[str], None] = lambda _: None,
 ) -> VerificationReport:
     """Examine every file of real cases; `say` is called if the facts cannot be cached."""
-    total = sum(len(case.files) for case in collection.cases)
-    done = iter(range(1, total + 1))
-    facts = collect_file_facts(
-        collection, lambda: progress("checking files", next(done), total), say
-    )
+    facts = collect_file_facts(collection, progress, say)
     bad = find_undecodable(facts)
     usable = collection.remove_files(bad)
     equal = find_duplicates(usable, facts)

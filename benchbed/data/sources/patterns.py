@@ -14,9 +14,7 @@ from benchbed.errors import BenchbedError
 
 _TOKEN_PATTERN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")
 
-
 _SUFFIX_PATTERN = rf"\.(?!{GZIP_SUFFIX[1:]}\Z)[^/.]+(?:{re.escape(GZIP_SUFFIX)})?"
-
 
 _HIDDEN_FOLDERS = ("__MACOSX",)
 

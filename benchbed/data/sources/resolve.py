@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from benchbed.api.dataset import Layout, LayoutPart
+from benchbed.api.dataset import Layout, LayoutPart, VolumeSpec
 from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
 from benchbed.config.run_config import Source
+from benchbed.data.io.formats import VOLUME_SUFFIXES
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
+from benchbed.data.sources.patterns import list_files
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
 FOLDER_PREFIX = "folder:"
 """Prefix of a dataset that is a folder of images."""
 
-
 NIFTI_PREFIX = "nifti:"
 """Prefix of a dataset that is a folder of volumes."""
+
+FOLDER_DIAGRAM = (
+    "  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
+    "FOLDER/masks/NAME.*"
+)
+
+NIFTI_DIAGRAM = (
+    "  FOLDER/images/CASE.nii.gz   one file per case, 4-D for several sequences\n  "
+    "FOLDER/masks/CASE.nii.gz    optional: 0 is background, 1, 2, ... are structures"
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +63,6 @@ def resolve_dataset_spec(name: str) -> DatasetSpec:
         raise BenchbedError(f"{name.partition(':')[0]}: {path} is not a folder.")
     if name.startswith(FOLDER_PREFIX):
         return _build_folder_spec(path)
-    # nibabel is slow to import, and images do not need it.
-    from benchbed.data.sources.nifti import build_nifti_spec
-
     return build_nifti_spec(path)
 
 
@@ -123,17 +133,57 @@ def describe_missing_dataset(report: DatasetLocation) -> str:
 def _build_folder_spec(folder: Path) -> DatasetSpec:
     masks = folder / "masks"
     images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
-    layout = Layout(
-        folders=(folder.name,),
-        parts=(LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None),),
-        diagram="  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
-        "FOLDER/masks/NAME.*",
-    )
+    part = LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None)
+    return _build_user_spec("folder", folder, "pictures", part, FOLDER_DIAGRAM)
+
+
+def _build_user_spec(
+    name: str, folder: Path, modality: str, part: LayoutPart, diagram: str, **volumes: Any
+) -> DatasetSpec:
     return DatasetSpec(
-        name="folder",
+        name=name,
         title=f"the folder {folder.name}",
-        modality="pictures",
+        modality=modality,
         licence="owned by the user",
         access_instructions="provided by the user.",
-        layouts=(layout,),
+        layouts=(Layout(folders=(folder.name,), parts=(part,), diagram=diagram),),
+        **volumes,
+    )
+
+
+@lru_cache
+def build_nifti_spec(folder: Path) -> DatasetSpec:
+    """Build the spec of a folder of volumes: ``images`` and, optionally, ``masks``.
+
+    Sequences and structures are counted in the files, whose facts are cached.
+
+    Raises:
+        BenchbedError: The folder has no volumes, or none can be read.
+    """
+    # Slow to import, and a named dataset does not need it.
+    from benchbed.data.sources.fingerprint import compute_file_facts
+
+    files = [name for name in list_files(folder) if name.lower().endswith(VOLUME_SUFFIXES)]
+    images = [name for name in files if name.startswith("images/")]
+    masks = [name for name in files if name.startswith("masks/")]
+    if not images:
+        raise BenchbedError(f"No volumes found in {folder}. Expected layout:\n{NIFTI_DIAGRAM}")
+    # Unreadable files are reported or skipped later, when all files are examined.
+    for name in images:
+        (first,) = compute_file_facts("nifti", [("image", folder / name)]).values()
+        if "error" not in first:
+            break
+    else:
+        raise BenchbedError(first["error"])
+    sequences = int(first["shape"].partition("x")[0])
+    codes = compute_file_facts("nifti", [("mask", folder / name) for name in masks]).values()
+    count = max((int(entry["largest"]) for entry in codes if "error" not in entry), default=0)
+    part = LayoutPart(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None)
+    volumes = VolumeSpec(
+        sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
+        structures=tuple(f"structure {n}" for n in range(1, max(count, 1) + 1)),
+        framing="cube",
+    )
+    return _build_user_spec(
+        "nifti", folder, "volumes", part, NIFTI_DIAGRAM, channels=sequences, volumes=volumes
     )

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from benchbed.data.download.weights import PublishedWeights, compute_sha256
+from benchbed.data.download.weights import PublishedWeights
 from benchbed.metrics.features.extractor import FeatureExtractor, InputTransform, prepare_network
+from benchbed.utils.files import hash_file
 
 INCEPTION_WEIGHTS = PublishedWeights(
     "Inception",
@@ -54,7 +55,7 @@ def create_inception_extractor(
             "a folder "
             "and set $BENCHBED_WEIGHTS to it."
         )
-    digest = compute_sha256(path)
+    digest = hash_file(path)
     if not digest.startswith(hash_prefix):
         raise ValueError(f"{path} is damaged or not the published Inception file. Delete it.")
     network = _build_empty_inception()

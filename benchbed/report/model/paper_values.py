@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from benchbed.api.specs import REGIMES
 from benchbed.config.settings import read_yaml
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, describe_validation_error
 
 
 class StrictModel(BaseModel):
@@ -223,9 +223,8 @@ def _read_paper(path: Path) -> ReferencePaper:
     try:
         return ReferencePaper.model_validate(read_yaml(path, "file of a paper's values"))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
+        place, fault = describe_validation_error(error)
+        reason = fault.removeprefix("Value error, ")
         raise BenchbedError(f"{path} is invalid at {place!r}: {reason}.") from error
 
 

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from benchbed.api.types import Batch
+from benchbed.data.io.images import Pixels
 from benchbed.data.loader import to_pixels
 from benchbed.utils.files import write_atomically
-
-Pixels = npt.NDArray[np.uint8]
 
 TILE_SIZE = 128
 """Small images are enlarged (bicubic, as a viewer would) to about this many pixels."""
@@ -35,10 +33,9 @@ def draw_sample_grid(samples: Batch, columns: int) -> Pixels:
     if samples.mask is not None:
         layers.append(to_pixels(samples.mask))
     layers.append(to_pixels(samples.image))
-    strips: list[Pixels] = []
-    for start in range(0, len(samples), columns):
-        strips += [_draw_strip(layer[start : start + columns], columns) for layer in layers]
-    return np.concatenate(strips, axis=0)
+    starts = range(0, len(samples), columns)
+    rows = [layer[start : start + columns] for start in starts for layer in layers]
+    return draw_image_rows(rows, columns)
 
 
 def draw_image_rows(rows: Sequence[Pixels], columns: int) -> Pixels:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchbed.api.method import Method
+from benchbed.data.io.images import Pixels
 from benchbed.data.loader import to_channels, to_codes, to_pixels
 from benchbed.data.preprocessing.prepare import DataSplit
 from benchbed.training.sampling import (
@@ -25,17 +25,13 @@ from benchbed.training.visualization.images import (
     draw_image_rows,
     draw_sample_grid,
 )
-from benchbed.training.visualization.volumes import MontageLayer, draw_montage, draw_surgery_figure
+from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 
 PREVIEW_SEED = 1234
 """Seed of previews during training: the same noise every time."""
 
-
 VOLUME_COUNT = 3
 """Number of volumes, each shown in three planes."""
-
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -84,15 +80,13 @@ class Preview:
 
     def _draw_volumes(self) -> Pixels:
         """Draw the real sequences of each case with their mask, and the method's output below."""
-        images = np.array(self.split.images[:VOLUME_COUNT])
-        codes = self.split.arrays.get("mask")
-        codes = None if codes is None else np.array(codes[:VOLUME_COUNT])
-        real = MontageLayer(images, codes)
+        real = _make_layer(self.split, VOLUME_COUNT)
+        images, codes = np.asarray(real.image), real.mask
         has_all_structures = (
             codes is not None and self.split.structure_count == self.method.data.mask_channels
         )
         if "synthesize" in self.capabilities and has_all_structures and codes is not None:
-            generated = self._translate_codes(codes).cpu().numpy()
+            generated = self._translate_codes(np.asarray(codes)).cpu().numpy()
             return draw_montage([real, MontageLayer(generated)])
         if "segment" in self.capabilities:
             predicted = select_structures(predict_probabilities(self.method, images, PREVIEW_SEED))
@@ -114,7 +108,6 @@ class Preview:
 COLUMN_COUNT = 8
 """Images per row."""
 
-
 SCORED_VOLUME_COUNT = 4
 """Number of volumes, each shown in three planes."""
 
@@ -122,7 +115,7 @@ SCORED_VOLUME_COUNT = 4
 def draw_real_cases(split: DataSplit, grid: tuple[int, int]) -> Pixels:
     """Draw the first cases of a split: a grid of images, or volumes with their structures."""
     if split.images.ndim == 5:
-        return _draw_volumes(split)
+        return draw_montage([_make_layer(split, SCORED_VOLUME_COUNT)])
     rows, columns = grid
     return draw_image_grid(np.array(split.images[: rows * columns]), columns)
 
@@ -130,7 +123,7 @@ def draw_real_cases(split: DataSplit, grid: tuple[int, int]) -> Pixels:
 def draw_pairs(split: DataSplit) -> Pixels:
     """Draw the first cases of a split with masks: masks above images, or over volumes."""
     if split.images.ndim == 5:
-        return _draw_volumes(split)
+        return draw_montage([_make_layer(split, SCORED_VOLUME_COUNT)])
     masks = split.arrays["mask"][:COLUMN_COUNT, None] * np.uint8(255)
     return draw_image_rows([masks, np.array(split.images[:COLUMN_COUNT])], COLUMN_COUNT)
 
@@ -138,19 +131,10 @@ def draw_pairs(split: DataSplit) -> Pixels:
 def draw_method_figure(method: Method[Any], seed: int) -> Pixels | None:
     """Draw the figure that a method defines; None if it defines none."""
     with preserve_training_state(method, seed) as rng:
-        figure = method.draw_figure(rng)
-    if figure is None:
-        return None
-    rows = figure.rows.to("cpu")
-    if rows.mask is None or rows.image.ndim == 4:
-        return draw_sample_grid(rows, len(rows))
-    images = rows.image.float().numpy()
-    return draw_surgery_figure(
-        list(to_codes(rows.mask)), list(images), focus=figure.highlighted_structures
-    )
+        return method.draw_figure(rng)
 
 
-def _draw_volumes(split: DataSplit) -> Pixels:
+def _make_layer(split: DataSplit, count: int) -> MontageLayer:
     codes = split.arrays.get("mask")
-    mask = None if codes is None else np.array(codes[:SCORED_VOLUME_COUNT])
-    return draw_montage([MontageLayer(np.array(split.images[:SCORED_VOLUME_COUNT]), mask)])
+    mask = None if codes is None else np.array(codes[:count])
+    return MontageLayer(np.array(split.images[:count]), mask)

@@ -22,6 +22,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchbed.api.types import Batch
+from benchbed.data.io.images import Pixels
 from benchbed.data.loader import to_codes, to_pixels
 from benchbed.training.visualization.images import (
     TILE_GAP,
@@ -31,26 +32,17 @@ from benchbed.training.visualization.images import (
 )
 from benchbed.utils.files import write_atomically
 
-Pixels = npt.NDArray[np.uint8]
-
-
 Volumes = Tensor | npt.NDArray[Any]
-
 
 VoxelIndex = tuple[int, int, int]
 
-
 Plane = Literal["axial", "coronal", "sagittal"]
-
 
 Overlay = Literal["fill", "contour"]
 
-
-PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-
-
 PLANE_AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 
+PLANES = tuple(PLANE_AXES)
 
 PALETTE: Pixels = np.asarray(
     [
@@ -67,7 +59,6 @@ PALETTE: Pixels = np.asarray(
 )
 """Colours of the labels 0, 1, 2, ..., distinguishable with colour blindness: Okabe and Ito, "Color
 universal design", 2008, the lighter ones first. Labels beyond the last restart at 1."""
-
 
 OPACITY = 0.5
 
@@ -89,7 +80,7 @@ class MontageLayer:
 
 
 @dataclass(frozen=True)
-class _SliceView:
+class SliceView:
     """A slice of a volume, as displayed.
 
     Attributes:
@@ -100,9 +91,42 @@ class _SliceView:
 
     plane: Plane
     voxel: VoxelIndex
-    aspect: float
+    aspect: float = 1.0
 
-    def render_slice(self, volume: Pixels, resampling: Image.Resampling) -> Pixels:
+    @classmethod
+    def through_centroid(
+        cls,
+        mask: npt.NDArray[Any],
+        focus: Sequence[int] = (),
+        *,
+        plane: Plane = "axial",
+        aspect: float = 1.0,
+    ) -> SliceView:
+        """View the slice through the centroid of labels, the middle one if there are none.
+
+        Args:
+            mask: Labels ``(D, H, W)``.
+            focus: Labels whose centroid is used; empty for all labels.
+            plane: Plane of the slice.
+            aspect: Slice distance over pixel size.
+        """
+        return cls(plane, find_centroid(mask, focus) or _get_middle(mask.shape), aspect)
+
+    def render_image(
+        self, image: Volumes, mask: Pixels | None = None, overlay: Overlay = "fill"
+    ) -> Pixels:
+        """Render a volume ``(D, H, W)``, uint8 or float in [-1, 1], with labels as overlay."""
+        grey = self._render_slice(_to_pixels(image), Image.Resampling.BICUBIC)
+        if mask is None:
+            return np.repeat(grey[..., None], 3, axis=2)
+        codes = self._render_slice(mask, Image.Resampling.NEAREST)
+        return blend_labels(grey, codes, overlay)
+
+    def render_labels(self, mask: Pixels) -> Pixels:
+        """Render labels ``(D, H, W)`` in their colours."""
+        return _map_colours(self._render_slice(mask, Image.Resampling.NEAREST))
+
+    def _render_slice(self, volume: Pixels, resampling: Image.Resampling) -> Pixels:
         """Render the slice, enlarged like other images and stretched across slices."""
         factor = max(1, TILE_SIZE // max(volume.shape[1:]))
         depth, height, width = (n * factor for n in volume.shape)
@@ -137,53 +161,25 @@ def draw_montage(
     """
     images = [_to_pixels(layer.image) for layer in layers]
     masks = [None if layer.mask is None else _to_codes(layer.mask) for layer in layers]
-    rows: list[Pixels] = []
+    rows: list[list[Pixels]] = []
     for case in range(len(images[0])):
         case_masks = [None if mask is None else mask[case] for mask in masks]
         voxel = _find_common_voxel(case_masks, images[0].shape[2:], focus)
         for layer, image, mask in zip(layers, images, case_masks, strict=True):
-            tiles = [
-                _render_tile(sequence, mask, _SliceView(plane, voxel, aspect), layer.overlay)
-                for plane in planes
-                for sequence in image[case]
-            ]
-            rows.append(_join_tiles(tiles))
-    return _stack_rows(rows)
+            rows.append(
+                [
+                    SliceView(plane, voxel, aspect).render_image(sequence, mask, layer.overlay)
+                    for plane in planes
+                    for sequence in image[case]
+                ]
+            )
+    return draw_tile_rows(rows)
 
 
-def draw_surgery_figure(
-    masks: Sequence[Volumes],
-    images: Sequence[Volumes],
-    *,
-    aspect: float = 1.0,
-    focus: Sequence[int] = (),
-    plane: Plane = "axial",
-) -> Pixels:
-    """Draw altered labels and the images generated from them, as in Shin et al. 2018, Fig. 3.
-
-    Each row shows the mask and then the sequences, in the slice through the centroid of the row's
-    own mask, since a shifted or transplanted tumour is elsewhere.
-
-    Args:
-        masks: Labels ``(D, H, W)``, such as unchanged, shifted, enlarged, shrunk, transplanted.
-        images: ``(C, D, H, W)`` for each mask, uint8 or float in [-1, 1].
-        aspect: Slice distance over pixel size.
-        focus: Labels whose centroid is used, such as those of a tumour; empty for all labels.
-        plane: Plane of the slice.
-
-    Returns:
-        ``(H', W', 3)`` uint8.
-    """
-    rows: list[Pixels] = []
-    for volume, labels in zip(images, masks, strict=True):
-        image, mask = _to_pixels(volume), _to_codes(labels)
-        voxel = find_centroid(mask, focus) or _get_middle(mask.shape)
-        cut = _SliceView(plane, voxel, aspect)
-        tiles = [_render_tile(sequence, None, cut) for sequence in image]
-        rows.append(
-            _join_tiles([_map_colours(cut.render_slice(mask, Image.Resampling.NEAREST)), *tiles])
-        )
-    return _stack_rows(rows)
+def draw_tile_rows(rows: Sequence[Sequence[Pixels]]) -> Pixels:
+    """Draw rows of tiles, each ``(H, W, 3)`` uint8, as one picture."""
+    joined = [np.moveaxis(_join_tiles(tiles), -1, 0)[None] for tiles in rows]
+    return draw_image_rows(joined, columns=1)
 
 
 def find_centroid(mask: npt.NDArray[Any], focus: Sequence[int] = ()) -> VoxelIndex | None:
@@ -248,15 +244,6 @@ def _get_middle(shape: tuple[int, ...]) -> VoxelIndex:
     return z, y, x
 
 
-def _render_tile(
-    sequence: Pixels, mask: Pixels | None, cut: _SliceView, overlay: Overlay = "fill"
-) -> Pixels:
-    grey = cut.render_slice(sequence, Image.Resampling.BICUBIC)
-    if mask is None:
-        return np.repeat(grey[..., None], 3, axis=2)
-    return blend_labels(grey, cut.render_slice(mask, Image.Resampling.NEAREST), overlay)
-
-
 def _join_tiles(tiles: Sequence[Pixels]) -> Pixels:
     """Join tiles in a row, lower ones centred vertically."""
     height = max(len(tile) for tile in tiles)
@@ -269,10 +256,6 @@ def _join_tiles(tiles: Sequence[Pixels]) -> Pixels:
         row[top : top + len(tile), left : left + tile.shape[1]] = tile
         left += tile.shape[1] + TILE_GAP
     return row
-
-
-def _stack_rows(rows: Sequence[Pixels]) -> Pixels:
-    return draw_image_rows([np.moveaxis(row, -1, 0)[None] for row in rows], columns=1)
 
 
 def _to_pixels(volumes: Volumes) -> Pixels:
