@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchbed.api.specs import PresetName
 from benchbed.cli.options import (
     complete_datasets,
     complete_methods,
@@ -50,7 +51,7 @@ def show(
         typer.Option(help="Image size in pixels for counting the parameters of a method."),
     ] = None,
     preset: Annotated[
-        Literal["quick", "standard", "paper"],
+        PresetName,
         typer.Option(help="Preset for counting the parameters of a method."),
     ] = "paper",
     results: Annotated[

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from benchbed.api.specs import PresetName
 from benchbed.cli.options import format_examples
+from benchbed.config.protocol import Precision, Source
 from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def suite(
         ),
     ],
     preset: Annotated[
-        Literal["quick", "standard", "paper"],
+        PresetName,
         typer.Option(help="Preset for size, budget and sample counts."),
     ] = "quick",
     seed: Annotated[
@@ -100,7 +102,7 @@ def suite(
         typer.Option(min=0, help="Random seed, instead of those of the suite. Repeat for several."),
     ] = None,
     source: Annotated[
-        Literal["auto", "real", "phantom"],
+        Source,
         typer.Option(help="Which images to use: real, phantom, or auto (real if found)."),
     ] = "auto",
     data_root: Annotated[
@@ -116,9 +118,7 @@ def suite(
         list[str] | None,
         typer.Option(help="Dataset to run on, instead of those of the suite. Repeat for several."),
     ] = None,
-    precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="Precision of all runs.")
-    ] = "fp32",
+    precision: Annotated[Precision, typer.Option(help="Precision of all runs.")] = "fp32",
     executor: Annotated[
         Literal["local", "ray"],
         typer.Option(help="Where to run: local processes or a Ray cluster."),

@@ -147,7 +147,7 @@ def describe_plans() -> dict[str, Any]:
         "segmentation": _planned("unet", "drive", "segmentation"),
         "translation": _planned("pix2pix-3d", "hippocampus", "translation"),
         "augmentation": _planned(
-            "unet", "drive", "augmentation", regime="mixed", generator="dual-gan", pair_count=20
+            "unet", "drive", "augmentation", regime="mixed", generator="dual-gan", pairs=20
         ),
         "real share": _planned("unet", "drive", "augmentation", regime="real", real_share=0.5),
         "pseudo-labels": _planned(

@@ -153,5 +153,5 @@ def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
     assert generator is not None
     assert generator.mask_plan is not None
     assert generator.mask_plan.annotator.dataset == "drive"
-    assert planned.pair_plan.as_dict()["masks"]["dataset"] == "drive"
+    assert planned.as_dict()["masks"]["dataset"] == "drive"
     assert "--masks-from drive" in planned.command

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchbed.api.dataset import Layout, LayoutPart
 from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
-from benchbed.config.run_config import Source
+from benchbed.config.protocol import Source
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
