@@ -33,7 +33,7 @@ RANK_SEED_STRIDE = 1_000_003
 
 def prepare_plan_data(plan: RunPlan, reporter: Reporter) -> PreparedDataset:
     """Return the plan's data as arrays, with the arrays that its method derives."""
-    derived = load_object(plan.method.implementation).derived(plan.settings)
+    derived = load_object(plan.method.implementation).get_derived_arrays(plan.settings)
     protocol = plan.protocol
     return prepare_dataset(
         plan.collection,

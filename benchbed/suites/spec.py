@@ -24,10 +24,10 @@ from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
 from benchbed.registry.lookup import get_registry
 
 SUITE_FIELDS = (
-    *("dataset", "task", "preset", "seed", "metrics"),
+    *("method", "dataset", "task", "preset", "seed", "metrics"),
     *("source", "data_root", "precision", "skip_bad"),
 )
-"""Fields of `RunConfig` that a suite or its command sets, so that a row or a preset cannot."""
+"""Fields of `RunConfig` that the suite or its command sets; rows and presets may set the others."""
 
 _ROW_TYPES = {
     name: kind
@@ -163,7 +163,7 @@ def _format_validation_error(path: Path, error: ValidationError) -> str:
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [*Suite.model_fields, *_ROW_TYPES, *PRESETS]
+        known = [*Suite.model_fields, "method", *_ROW_TYPES, *PRESETS]
         suggestion = find_nearest(str(first["loc"][-1]), known)
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"

@@ -224,11 +224,7 @@ def forged(tmp_path: Path) -> Callable[[Change], Path]:
         change(content)
         protocol = content["protocol"]
         content["protocol_hash"] = hash_json(protocol)
-        hashed = compute_run_hash(
-            method=content["method"], settings=content["settings"],
-            protocol=content["protocol_hash"], seed=content["seed"],
-            precision=content["precision"], pairs=None, masks=None,
-        )  # fmt: skip
+        hashed = compute_run_hash({**content, "pairs": None, "masks": None})
         content["id"] = f"{content['id'].rpartition('-')[0]}-{hashed}"
         members |= {RECORD_NAME: to_json_bytes(content), PROTOCOL_NAME: to_json_bytes(protocol)}
         path = tmp_path / "forged.zip"

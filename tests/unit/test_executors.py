@@ -319,7 +319,7 @@ def test_every_run_gets_the_devices_of_the_suite(
 
 
 def _run(name: str, *, trains: bool) -> SuiteRun:
-    plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
+    plan = SimpleNamespace(id=name, method=SimpleNamespace(is_trainable=trains))
     return SuiteRun(RunConfig(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
 
 
@@ -391,28 +391,28 @@ def test_accelerators_keep_the_names_of_the_environment(
 class FakeExecutor:
     """Executor without processes that returns prepared outcomes."""
 
-    room = 1
+    capacity = 1
 
     def __init__(self, *ends: Any) -> None:
         self.log: list[str] = []
         self._ends = list(ends)
         self._running: list[SuiteRun] = []
 
-    def has_room(self) -> bool:
+    def can_start(self) -> bool:
         return True
 
-    def start(self, member: SuiteRun) -> None:
+    def start_run(self, member: SuiteRun) -> None:
         self._running.append(member)
         self.log.append(f"start {member.plan.id}")
 
-    def ended(self) -> list[FinishedRun]:
+    def collect_finished(self) -> list[FinishedRun]:
         end = self._ends.pop(0)
         if isinstance(end, signal.Signals):
             os.kill(os.getpid(), end)
             return []
         return [FinishedRun(self._running.pop(0), end)]
 
-    def stop(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, at_once: bool) -> None:
         self.log.append(f"stop {at_once}")
 
     def close(self) -> None:
