@@ -72,7 +72,7 @@ def run(
     from benchbed.config.run_config import RunConfig
     from benchbed.config.settings import read_settings_file
     from benchbed.errors import BenchbedError
-    from benchbed.results.lookup import find_plan
+    from benchbed.results.lookup import find_config
     from benchbed.results.store import ResultStore
     from benchbed.training.loggers import check_logger
 
@@ -87,7 +87,7 @@ def run(
             raise BenchbedError(
                 "--resume takes all options from the existing run. Remove the other run options."
             )
-        config = RunConfig.from_plan(find_plan(store, resume)[1])
+        _, config = find_config(store, resume)
         if "data_root" in fields:
             config = config.model_copy(update={"data_root": fields["data_root"]})
     else:

@@ -20,14 +20,13 @@ from hypothesis import strategies as st
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.config import paths
 from benchbed.config.protocol import resolve_preset
-from benchbed.config.run_config import RunConfig
 from benchbed.config.settings import parse_assignments, read_settings_file
 from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.report.render.html.page import render_page
 from benchbed.report.write import build_leaderboards, write_leaderboards
-from benchbed.results.lookup import find_plan, find_record, find_run, match_run_name
+from benchbed.results.lookup import find_config, find_record, find_run, match_run_name
 from benchbed.results.record import parse_record, read_record
 from benchbed.results.store import ResultStore
 from benchbed.runs.plan import resolve_method_settings
@@ -203,8 +202,8 @@ def test_runs_of_any_content(tmp_path: Path, tried: Tried) -> None:
     def changed(data: st.DataObject, value: Any) -> None:
         content = _replaced(sound, data.draw(st.sampled_from(_places(sound))), value)
         (store.get_run_folder("a") / "run.json").write_text(json.dumps(content))
-        found = _either(lambda: RunConfig.from_plan(find_plan(store, "a")[1]))
-        assert found is None or found.method == content["plan"]["method"]
+        found = _either(find_config, store, "a")
+        assert found is None or found[1].method == content["plan"]["method"]
         tried()
 
     changed()

@@ -15,7 +15,7 @@ from benchbed.config.run_config import RunConfig
 from benchbed.data.loader import StagedLoader
 from benchbed.errors import BenchbedError
 from benchbed.report.model.build import build_frame
-from benchbed.results.lookup import find_plan
+from benchbed.results.lookup import find_config
 from benchbed.results.store import ResultStore
 from benchbed.runs.execute import execute_run
 from benchbed.runs.plan import RunPlan
@@ -130,7 +130,7 @@ def test_a_run_with_pseudo_labels(tmp_path: Path) -> None:
     assert record.training.updates["mask_discriminator"] == 7
     assert set(build_frame([record])["trained_on"]) == {"masks of drive by unet with 0.02 kimg"}
     assert (store.get_run_folder(planned.id) / "samples/masks.png").exists()
-    assert plan_run(RunConfig.from_plan(find_plan(store, planned.id)[1])).id == planned.id
+    assert plan_run(find_config(store, planned.id)[1]).id == planned.id
 
 
 def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
