@@ -156,12 +156,12 @@ class RunConfig(BaseModel):
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> RunConfig:
         """Return the configuration that repeats the run of a ``run.json``."""
-        values: dict[str, Any] = {}
+        content, values = {**plan["protocol"], **plan}, dict[str, Any]()
         for field, option in OPTIONS.items():
-            value: Any = {**plan["protocol"], **plan}
+            value: Any = content
             for part in (option.key or field).split("."):
                 value = (value or {}).get(part)
-            if value:
+            if value:  # zero samples are those of a task that needs none
                 values[field] = value
         return cls(**values)
 

@@ -25,18 +25,18 @@ SuiteRunState = Literal["done", "diverged", "begun", "missing"]
 class SuiteRun:
     """One run of a suite."""
 
-    config: RunConfig
     plan: RunPlan
 
     @property
     def row_label(self) -> str:
         """Label of the method, with what distinguishes its rows."""
-        parts = [f"{name}={value}" for name, value in self.config.settings.items()]
-        parts += [self.config.regime] if self.config.regime else []
-        parts += [f"{share:.0%} of the real cases"] if (share := self.config.real_share) else []
-        parts += [f"of {self.config.generator}"] if self.config.generator else []
-        parts += [f"masks of {self.config.masks_from}"] if self.config.masks_from else []
-        return f"{self.config.method} ({', '.join(parts)})" if parts else self.config.method
+        config = self.plan.config
+        parts = [f"{name}={value}" for name, value in config.settings.items()]
+        parts += [config.regime] if config.regime else []
+        parts += [f"{share:.0%} of the real cases"] if (share := config.real_share) else []
+        parts += [f"of {config.generator}"] if config.generator else []
+        parts += [f"masks of {config.masks_from}"] if config.masks_from else []
+        return f"{config.method} ({', '.join(parts)})" if parts else config.method
 
     def count_devices(self, asked: int) -> int:
         """Return the devices to use of `asked`; 1 if nothing is trained."""
@@ -73,7 +73,7 @@ def iter_run_configs(
         **shared: Further fields of every run, such as its precision; upstream runs have their
             default precision.
     """
-    overrides = dict(suite.get_overrides(preset))
+    overrides = {k: v for k, v in suite.get_overrides(preset).items() if v is not None}
     shared |= {"task": suite.task, "metrics": suite.metrics, "preset": preset}
     chosen = overrides.pop("seeds", None) or suite.seeds
     for seed, dataset, entry in product(seeds or chosen, suite.datasets, suite.methods):
@@ -96,6 +96,6 @@ def plan_suite_runs(asked: Sequence[RunConfig], reporter: Reporter) -> list[Suit
     found: list[SuiteRun] = []
     for number, config in enumerate(asked):
         reporter.report_progress("planning", number, len(asked))
-        found.append(SuiteRun(config, plan_run(config)))
+        found.append(SuiteRun(plan_run(config)))
     reporter.report_progress("planning", len(asked), len(asked))
     return found

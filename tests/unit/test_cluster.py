@@ -129,9 +129,9 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
 
 
 def member(name: str, *, trains: bool = True) -> SuiteRun:
-    request = RunConfig(method="dcgan", dataset="fundus", settings={})
-    plan = SimpleNamespace(id=name, method=SimpleNamespace(is_trainable=trains))
-    return SuiteRun(request, plan)  # type: ignore[arg-type]
+    config = RunConfig(method="dcgan", dataset="fundus")
+    plan = SimpleNamespace(id=name, config=config, method=SimpleNamespace(is_trainable=trains))
+    return SuiteRun(plan)  # type: ignore[arg-type]
 
 
 def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path: Path) -> None:

@@ -43,8 +43,8 @@ Script = Callable[[Sequence[list[str]]], None]
 def planned() -> list[SuiteRun]:
     """Return six runs of which only the names are used."""
     return [
-        SuiteRun(request, SimpleNamespace(id=f"{request.method}-{request.seed}"))  # type: ignore[arg-type]
-        for request in iter_run_configs(SUITE, "quick")
+        SuiteRun(SimpleNamespace(id=f"{config.method}-{config.seed}", config=config))  # type: ignore[arg-type]
+        for config in iter_run_configs(SUITE, "quick")
     ]
 
 
@@ -116,7 +116,7 @@ def test_the_command_of_a_run_plans_the_same_run(
         list(iter_run_configs(SUITE, "quick", source="phantom", seeds=[3])), NullReporter()
     )
     for member in real:
-        arguments = local.build_command(member.config, tmp_path, "cpu", devices)[4:]
+        arguments = local.build_command(member.plan.config, tmp_path, "cpu", devices)[4:]
         result = CliRunner().invoke(run_command.app, arguments)
         assert result.exit_code == 0, result.output
     assert planned_runs == [(member.plan.id, devices) for member in real]
@@ -319,8 +319,9 @@ def test_every_run_gets_the_devices_of_the_suite(
 
 
 def _run(name: str, *, trains: bool) -> SuiteRun:
-    plan = SimpleNamespace(id=name, method=SimpleNamespace(is_trainable=trains))
-    return SuiteRun(RunConfig(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
+    config = RunConfig(method=name, dataset="fundus")
+    plan = SimpleNamespace(id=name, config=config, method=SimpleNamespace(is_trainable=trains))
+    return SuiteRun(plan)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class LocalExecutor:
             # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
                 [
-                    *build_command(member.config, self._store.root, self._device, devices),
+                    *build_command(member.plan.config, self._store.root, self._device, devices),
                     *self._more,
                 ],
                 stdin=subprocess.DEVNULL,

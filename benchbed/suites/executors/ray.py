@@ -141,7 +141,7 @@ class RayExecutor:
     def start_run(self, member: SuiteRun) -> None:
         """Submit a run to Ray."""
         remove_status(self._store.get_run_folder(member.plan.id))
-        config, run = resolve_config_paths(member.config), member.plan.id
+        config, run = resolve_config_paths(member.plan.config), member.plan.id
         devices = member.count_devices(self._devices)
         job = RunJob(
             config,
