@@ -55,33 +55,41 @@ _COMPLETIONS = {
 }
 
 
-def add_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each field of `RunConfig`, before its own options.
+def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of fields of `RunConfig`, before its own options.
 
     The command receives a mapping of the fields that are set as its first argument.
+
+    Args:
+        *names: The fields; none for all.
     """
     # Imported late: the other commands do not need pydantic.
     from benchbed.config.run_config import OPTIONS, get_flag
     from benchbed.config.settings import parse_assignments
 
-    _, *rest = signature(command, eval_str=True).parameters.values()
-    own = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in rest]
+    fields = names or tuple(OPTIONS)
 
-    @wraps(command)
-    def run_with_fields(**values: Any) -> None:
-        given: dict[str, Any] = {}
-        for field, option in OPTIONS.items():
-            value = values.pop(field)
-            if value is None or value == []:
-                continue
-            if option.is_duration:
-                value = parse_duration(value, get_flag(field))
-            given[field] = parse_assignments(value) if field == "settings" else value
-        command(given, **values)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *rest = signature(command, eval_str=True).parameters.values()
+        own = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in rest]
 
-    generated = [_make_parameter(field) for field in OPTIONS]
-    run_with_fields.__signature__ = Signature([*generated, *own])  # type: ignore[attr-defined]
-    return run_with_fields
+        @wraps(command)
+        def run_with_fields(**values: Any) -> None:
+            given: dict[str, Any] = {}
+            for field in fields:
+                value = values.pop(field)
+                if value is None or value == []:
+                    continue
+                if OPTIONS[field].is_duration:
+                    value = parse_duration(value, get_flag(field))
+                given[field] = parse_assignments(value) if field == "settings" else value
+            command(given, **values)
+
+        generated = [_make_parameter(field) for field in fields]
+        run_with_fields.__signature__ = Signature([*generated, *own])  # type: ignore[attr-defined]
+        return run_with_fields
+
+    return decorate
 
 
 def _make_parameter(field: str) -> Parameter:

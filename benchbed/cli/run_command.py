@@ -33,7 +33,7 @@ EPILOG = (
 
 
 @app.command(epilog=EPILOG)
-@add_run_options
+@add_run_options()
 def run(
     fields: dict[str, Any],
     settings_file: Annotated[
