@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from benchbed.api.dataset import DownloadSource, Layout, Phantom, VolumeSpec
 
@@ -20,6 +20,8 @@ InputKind = Literal["images", "volumes", "masks", "pairs"]
 """What is scored: generated images against real ones, the same for volumes, predicted masks against
 true ones, or each generated image against the real one of its case."""
 
+Regime = Literal["real", "synthetic", "mixed", "finetuned"]
+
 REGIMES: Mapping[str, str] = {
     "real": "real pairs only",
     "synthetic": "synthetic pairs only",
@@ -28,7 +30,9 @@ REGIMES: Mapping[str, str] = {
 }
 """What a segmentation network can be trained on."""
 
-PRESETS = ("quick", "standard", "paper")
+PresetName = Literal["quick", "standard", "paper"]
+
+PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 """Names of the protocol presets, from the smallest to the paper's own scale."""
 
 CAPABILITIES: Mapping[str, str] = {

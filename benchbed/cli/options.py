@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_origin
 
 import typer
+from annotated_types import Ge
 
-from benchbed.api.specs import DatasetSpec, MethodSpec
+from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
@@ -39,29 +43,86 @@ def parse_duration(text: str, option: str) -> float:
     return total
 
 
-def complete_methods(incomplete: str) -> list[str]:
-    """Complete names of methods, for the shell."""
-    from benchbed.api.specs import MethodSpec
-    from benchbed.registry.lookup import get_registry
+def _make_completion(kind: type[Any], *more: str) -> Callable[[str], list[str]]:
+    """Return a function that completes the names of one kind of spec, for the shell."""
 
-    return [name for name in get_registry().get_specs(MethodSpec) if name.startswith(incomplete)]
+    def complete(incomplete: str) -> list[str]:
+        names = [*get_registry().get_specs(kind), *more]
+        return [name for name in names if name.startswith(incomplete)]
 
-
-def complete_datasets(incomplete: str) -> list[str]:
-    """Complete names of datasets, for the shell."""
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.registry.lookup import get_registry
-
-    names = [*get_registry().get_specs(DatasetSpec), "folder:"]
-    return [name for name in names if name.startswith(incomplete)]
+    return complete
 
 
-def complete_metrics(incomplete: str) -> list[str]:
-    """Complete names of metrics, for the shell."""
-    from benchbed.api.specs import MetricSpec
-    from benchbed.registry.lookup import get_registry
+complete_methods = _make_completion(MethodSpec)
+complete_datasets = _make_completion(DatasetSpec, "folder:")
+complete_metrics = _make_completion(MetricSpec)
 
-    return [name for name in get_registry().get_specs(MetricSpec) if name.startswith(incomplete)]
+_COMPLETIONS = {
+    "method": complete_methods,
+    "dataset": complete_datasets,
+    "metric": complete_metrics,
+}
+
+
+def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of fields of `RunConfig`, before its own options.
+
+    The command receives a mapping of the fields that are set as its first argument.
+
+    Args:
+        *names: The fields; none for all.
+    """
+    # Imported late: the other commands do not need pydantic.
+    from benchbed.config.run_config import OPTIONS, get_flag
+    from benchbed.config.settings import parse_assignments
+
+    fields = names or tuple(OPTIONS)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *rest = signature(command, eval_str=True).parameters.values()
+        own = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in rest]
+
+        @wraps(command)
+        def run_with_fields(**values: Any) -> None:
+            given: dict[str, Any] = {}
+            for field in fields:
+                value = values.pop(field)
+                if value is None or value == []:
+                    continue
+                if OPTIONS[field].is_duration:
+                    value = parse_duration(value, get_flag(field))
+                given[field] = parse_assignments(value) if field == "settings" else value
+            command(given, **values)
+
+        generated = [_make_parameter(field) for field in fields]
+        run_with_fields.__signature__ = Signature([*generated, *own])  # type: ignore[attr-defined]
+        return run_with_fields
+
+    return decorate
+
+
+def _make_parameter(field: str) -> Parameter:
+    from benchbed.config.run_config import OPTIONS, RunConfig, get_flag
+
+    option, info = OPTIONS[field], RunConfig.model_fields[field]
+    default = None if info.is_required() else info.default
+    kind: Any = info.annotation
+    if option.is_duration:
+        kind = str | None
+    elif get_origin(kind) in (tuple, dict):
+        kind, default = list[str] | None, None
+    elif info.is_required():
+        kind = kind | None  # --resume takes all of them from a run
+    annotation = Annotated[
+        kind,
+        typer.Option(
+            get_flag(field),
+            help=option.help,
+            min=next((item.ge for item in info.metadata if isinstance(item, Ge)), None),
+            autocompletion=_COMPLETIONS.get(option.completion or ""),
+        ),
+    ]
+    return Parameter(field, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def format_examples(*commands: str) -> str:

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.options import (
-    complete_datasets,
-    complete_methods,
-    complete_metrics,
-    format_examples,
-)
+from benchbed.cli.options import add_run_options, format_examples, parse_duration
 
 if TYPE_CHECKING:
     from benchbed.cli.output import ConsoleReporter
@@ -24,8 +19,6 @@ if TYPE_CHECKING:
     from benchbed.runs.plan import RunPlan
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
-
-PresetName = Literal["quick", "standard", "paper"]
 
 EPILOG = (
     format_examples(
@@ -40,96 +33,13 @@ EPILOG = (
 
 
 @app.command(epilog=EPILOG)
+@add_run_options()
 def run(
-    method: Annotated[
-        str | None, typer.Option(help="Name of the method.", autocompletion=complete_methods)
+    fields: dict[str, Any],
+    settings_file: Annotated[
+        Path | None,
+        typer.Option("--settings", help="YAML file with settings. --set takes precedence."),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            help="Dataset name, folder:PATH or nifti:PATH.",
-            autocompletion=complete_datasets,
-        ),
-    ] = None,
-    task: Annotated[str, typer.Option(help="Task that the method is evaluated on.")] = "synthesis",
-    preset: Annotated[
-        PresetName, typer.Option(help="Preset for size, budget and sample counts.")
-    ] = "quick",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Method setting as name=value. Repeat for several."),
-    ] = None,
-    settings: Annotated[
-        Path | None, typer.Option(help="YAML file with settings. --set takes precedence.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    source: Annotated[
-        Literal["auto", "real", "phantom"],
-        typer.Option(help="Which images to use: real, phantom, or auto (real if found)."),
-    ] = "auto",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Image size in pixels.")] = None,
-    kimg: Annotated[
-        float | None, typer.Option(help="Training budget in thousands of images.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(help="Training budget as a duration, such as 10m.")
-    ] = None,
-    samples: Annotated[int | None, typer.Option(help="Number of samples to score.")] = None,
-    augment: Annotated[
-        Literal["none", "flip"] | None, typer.Option(help="Augmentation of the training images.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Metric to compute. Repeat for several.", autocompletion=complete_metrics
-        ),
-    ] = None,
-    regime: Annotated[
-        Literal["real", "synthetic", "mixed", "finetuned"] | None,
-        typer.Option(help="Training data of a segmentation network (regime)."),
-    ] = None,
-    generator: Annotated[
-        str | None,
-        typer.Option(
-            help="Method that generates the synthetic pairs.", autocompletion=complete_methods
-        ),
-    ] = None,
-    generator_dataset: Annotated[
-        str | None, typer.Option(help="Dataset the generator is trained on. Default: --dataset.")
-    ] = None,
-    generator_kimg: Annotated[
-        float | None,
-        typer.Option(
-            help="Budget of the generator in thousands of images. Default: from the preset."
-        ),
-    ] = None,
-    pairs: Annotated[int | None, typer.Option(help="Number of synthetic pairs.")] = None,
-    real_share: Annotated[
-        float | None, typer.Option(help="Fraction of the real training cases to use, such as 0.1.")
-    ] = None,
-    masks_from: Annotated[
-        str | None,
-        typer.Option(
-            help="Dataset with masks to learn pseudo-labels from, if --dataset has no masks."
-        ),
-    ] = None,
-    annotator: Annotated[
-        str | None,
-        typer.Option(
-            help="Method that predicts the pseudo-labels.",
-            autocompletion=complete_methods,
-        ),
-    ] = None,
-    annotator_kimg: Annotated[
-        float | None,
-        typer.Option(
-            help="Budget of the annotator in thousands of images. Default: from the preset."
-        ),
-    ] = None,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision.")] = "fp32",
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
     devices: Annotated[
         int,
@@ -148,9 +58,6 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait if another process uses this run.")
     ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
-    ] = False,
     checkpoint_every: Annotated[
         str, typer.Option(help="Time between checkpoints, such as 60s or 10m.")
     ] = "60s",
@@ -161,11 +68,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train a method on a dataset, score it, and write a record."""
-    from benchbed.cli.options import parse_duration
     from benchbed.config import paths
     from benchbed.config.run_config import RunConfig
-    from benchbed.config.settings import parse_assignments, read_settings_file
+    from benchbed.config.settings import read_settings_file
     from benchbed.errors import BenchbedError
+    from benchbed.results.lookup import find_config
     from benchbed.results.store import ResultStore
     from benchbed.training.loggers import check_logger
 
@@ -176,92 +83,29 @@ def run(
     }
     store = ResultStore(paths.resolve_results_folder(results))
     if resume is not None:
-        if method or dataset or changes or settings:
+        if settings_file or fields.keys() & {"method", "dataset", "settings"}:
             raise BenchbedError(
                 "--resume takes all options from the existing run. Remove the other run options."
             )
-        request = _load_run_config(store, resume, data_root)
+        _, config = find_config(store, resume)
+        if "data_root" in fields:
+            config = config.model_copy(update={"data_root": fields["data_root"]})
     else:
-        if not method or not dataset:
+        if not (fields.get("method") and fields.get("dataset")):
             raise BenchbedError(
                 "--method and --dataset are required. Run `benchbed list methods` and "
                 "`benchbed list datasets` to see the names."
             )
-        request = RunConfig(
-            method=method,
-            dataset=dataset,
-            task=task,
-            preset=preset,
-            settings={
-                **(read_settings_file(settings) if settings else {}),
-                **parse_assignments(changes or ()),
-            },
-            seed=seed,
-            source=source,
-            data_root=data_root,
-            size=size,
-            kimg=kimg,
-            seconds=None if time is None else parse_duration(time, "--time"),
-            samples=samples,
-            augment=augment,
-            metrics=tuple(metric or ()),
-            precision=precision,
-            skip_bad=skip_bad,
-            regime=regime,
-            generator=generator,
-            generator_dataset=generator_dataset,
-            generator_kimg=generator_kimg,
-            pair_count=pairs,
-            real_share=real_share,
-            masks_from=masks_from,
-            annotator=annotator,
-            annotator_kimg=annotator_kimg,
-        )
+        if settings_file:
+            fields["settings"] = read_settings_file(settings_file) | fields.get("settings", {})
+        config = RunConfig(**fields)
     patience = math.inf if wait else 0.0
     execution = {"device": device, "devices": devices, "force": force, "patience": patience}
-    _execute_plan(request, store, options, execution, resume=resume, as_json=as_json)
-
-
-def _load_run_config(store: ResultStore, run: str, data_root: Path | None) -> RunConfig:
-    from benchbed.config.run_config import RunConfig
-    from benchbed.results.lookup import find_plan
-
-    _, plan = find_plan(store, run)
-    protocol = plan["protocol"]
-    root = Path(plan["root"]) if plan["root"] else None
-    pairs = plan.get("pairs") or {}
-    masks = plan.get("masks") or {}
-    return RunConfig(
-        method=plan["method"],
-        dataset=plan["dataset"],
-        task=plan["task"],
-        preset=protocol["preset"],
-        settings=plan["settings"],
-        seed=plan["seed"],
-        source=protocol["source"],
-        data_root=data_root or root,
-        size=protocol["size"],
-        kimg=protocol["kimg"],
-        seconds=protocol["seconds"],
-        samples=protocol["samples"],
-        augment=protocol["augment"],
-        metrics=tuple(plan["metrics"]),
-        precision=plan["precision"],
-        skip_bad=plan["skip_bad"],
-        regime=pairs.get("regime"),
-        generator=pairs.get("generator"),
-        generator_dataset=pairs.get("dataset"),
-        generator_kimg=pairs.get("kimg"),
-        pair_count=pairs.get("count"),
-        real_share=pairs.get("real_share"),
-        masks_from=masks.get("dataset"),
-        annotator=masks.get("annotator"),
-        annotator_kimg=masks.get("kimg"),
-    )
+    _execute_plan(config, store, options, execution, resume=resume, as_json=as_json)
 
 
 def _execute_plan(
-    request: RunConfig,
+    config: RunConfig,
     store: ResultStore,
     options: Mapping[str, Any],
     execution: Mapping[str, Any],
@@ -275,7 +119,7 @@ def _execute_plan(
     from benchbed.runs.planner import plan_run
 
     with ConsoleReporter() as reporter:
-        planned = plan_run(request, reporter)
+        planned = plan_run(config, reporter)
         if resume is not None and not planned.id.startswith(resume):
             raise BenchbedError(
                 f"Run {resume} cannot be resumed: its data or method settings changed, and its "

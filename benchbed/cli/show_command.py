@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchbed.api.specs import PresetName
 from benchbed.cli.options import (
     JsonOption,
     ResultsOption,
@@ -52,7 +53,7 @@ def show(
         typer.Option(help="Image size in pixels for counting the parameters of a method."),
     ] = None,
     preset: Annotated[
-        Literal["quick", "standard", "paper"],
+        PresetName,
         typer.Option(help="Preset for counting the parameters of a method."),
     ] = "paper",
     results: ResultsOption = None,

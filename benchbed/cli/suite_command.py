@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.options import DataRootOption, ResultsOption, format_examples
+from benchbed.cli.options import ResultsOption, add_run_options, format_examples, parse_duration
 from benchbed.errors import BenchbedError
 
 if TYPE_CHECKING:
@@ -83,26 +83,19 @@ def _complete_suites(incomplete: str) -> list[str]:
 
 
 @app.command(epilog=EPILOG)
+@add_run_options("preset", "source", "data_root", "precision", "skip_bad")
 def suite(
+    fields: dict[str, Any],
     name: Annotated[
         str,
         typer.Argument(
             help="Name of a suite, or path of a suite file.", autocompletion=_complete_suites
         ),
     ],
-    preset: Annotated[
-        Literal["quick", "standard", "paper"],
-        typer.Option(help="Preset for size, budget and sample counts."),
-    ] = "quick",
     seed: Annotated[
         list[int] | None,
         typer.Option(min=0, help="Random seed, instead of those of the suite. Repeat for several."),
     ] = None,
-    source: Annotated[
-        Literal["auto", "real", "phantom"],
-        typer.Option(help="Which images to use: real, phantom, or auto (real if found)."),
-    ] = "auto",
-    data_root: DataRootOption = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -113,9 +106,6 @@ def suite(
         list[str] | None,
         typer.Option(help="Dataset to run on, instead of those of the suite. Repeat for several."),
     ] = None,
-    precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="Precision of all runs.")
-    ] = "fp32",
     executor: Annotated[
         Literal["local", "ray"],
         typer.Option(help="Where to run: local processes or a Ray cluster."),
@@ -146,9 +136,6 @@ def suite(
         typer.Option(help="Also log to this logger, in addition to history.csv."),
     ] = None,
     results: ResultsOption = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
-    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan without running anything.")
     ] = False,
@@ -157,7 +144,6 @@ def suite(
     ] = False,
 ) -> None:
     """Run a suite: all of its runs that are not complete yet."""
-    from benchbed.cli.options import parse_duration
     from benchbed.cli.output import ConsoleReporter
     from benchbed.config import paths
     from benchbed.results.store import ResultStore
@@ -179,15 +165,7 @@ def suite(
     )
     chosen = find_suite(name).select_entries(method or (), dataset or ())
     check_names(chosen)
-    asked = iter_run_configs(
-        chosen,
-        preset,
-        seeds=seed,
-        source=source,
-        data_root=data_root,
-        precision=precision,
-        skip_bad=skip_bad,
-    )
+    asked = iter_run_configs(chosen, fields.pop("preset"), seeds=seed, **fields)
     store = ResultStore(paths.resolve_results_folder(results))
     with ConsoleReporter() as reporter:
         planned = plan_suite_runs(list(asked), reporter)

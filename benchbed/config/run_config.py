@@ -1,182 +1,226 @@
-"""The configuration of a run as the user requests it."""
+"""The configuration of a run: one model for command line, suites, executors and records."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from benchbed.config.protocol import normalize_number
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
+from pydantic_core import ErrorDetails
+
+from benchbed.api.specs import PresetName, Regime
+from benchbed.config.protocol import Augment, Precision, Source, normalize_number
+from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
 from benchbed.utils.files import hash_json
 
-
-def compute_run_hash(
-    *,
-    method: str,
-    settings: Mapping[str, Any],
-    protocol: str,
-    seed: int,
-    precision: str,
-    pairs: Mapping[str, Any] | None,
-    masks: Mapping[str, Any] | None,
-) -> str:
-    """Return eight hexadecimal digits that identify a run.
-
-    Args:
-        method: Its method.
-        settings: All of the method's settings, in JSON types.
-        protocol: The protocol's hash.
-        seed: Its random seed.
-        precision: ``"fp32"`` or ``"bf16"``.
-        pairs: Its training set as `build_pairs_dict` returns it; None if the task has no regimes.
-        masks: Source of its pseudo-labels as `build_masks_dict` returns it; None without them.
-    """
-    found: dict[str, Any] = {
-        "method": method,
-        "settings": settings,
-        "protocol": protocol,
-        "seed": seed,
-        "precision": precision,
-    }
-    # Keys that did not exist in the first version are left out if unused: old hashes stay valid.
-    if pairs is not None:
-        found["pairs"] = pairs
-    if masks is not None:
-        found["masks"] = masks
-    return hash_json(found, 8)
+_PositiveFloat = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
+_PositiveInt = Annotated[int | None, Field(gt=0)]
 
 
-def build_pairs_dict(
-    *,
-    regime: str,
-    real_share: float,
-    generator: str | None,
-    run: str | None,
-    dataset: str | None,
-    kimg: float | None,
-    count: int,
-    masks: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return the composition of a training set, for ``run.json`` and the hash.
-
-    Args:
-        regime: A key of `REGIMES`.
-        real_share: Share of the real training cases that are used.
-        generator: Method that makes the pairs; None under the regime ``"real"``.
-        run: Run id of the generator.
-        dataset: Dataset of the generator.
-        kimg: Budget of the generator in thousands of images.
-        count: Number of pairs.
-        masks: Source of the generator's pseudo-labels, as `build_masks_dict` returns it.
-    """
-    # Left out at its default, which keeps hashes from before the option valid.
-    share = {} if real_share == 1.0 else {"real_share": real_share}
-    if generator is None:
-        return {"regime": regime, **share}
-    return {
-        "regime": regime,
-        **share,
-        "generator": generator,
-        "run": run,
-        "dataset": dataset,
-        "kimg": _normalize_kimg(kimg),
-        "count": count,
-        **({} if masks is None else {"masks": masks}),
-    }
-
-
-def build_masks_dict(
-    *, dataset: str, annotator: str, run: str, kimg: float | None
-) -> dict[str, Any]:
-    """Return the source of pseudo-labels, for ``run.json`` and the hash."""
-    return {"dataset": dataset, "annotator": annotator, "run": run, "kimg": _normalize_kimg(kimg)}
-
-
-def _normalize_kimg(kimg: float | None) -> float | None:
-    return None if kimg is None else normalize_number(kimg)
-
-
-Source = Literal["auto", "real", "phantom"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """Configuration of a run.
+@dataclass(frozen=True)
+class RunOption:
+    """The option of ``benchbed run`` that sets a field of `RunConfig`.
 
     Attributes:
-        method: Name of the method.
-        dataset: Name of the dataset, or ``folder:PATH``.
-        task: Name of the task.
-        preset: Name of the preset.
-        settings: Settings to change.
-        seed: Random seed.
-        source: ``"auto"``, ``"real"`` or ``"phantom"``.
-        data_root: Folder of real data; None for the default.
-        size: In-plane size in pixels. This and the next four replace the preset's.
-        kimg: Budget in thousands of images.
-        seconds: Budget in seconds of training.
-        samples: Number of samples to score.
-        augment: ``"none"`` or ``"flip"``.
-        metrics: Metrics to report, instead of the task's.
-        precision: ``"fp32"`` or ``"bf16"``.
-        skip_bad: Whether to leave out unreadable files.
-        regime: Composition of the training set, a key of `REGIMES`, or None.
-        generator: Name of the method that makes synthetic pairs.
-        generator_dataset: Training dataset of the generator, instead of `dataset`.
-        generator_kimg: Budget of the generator in thousands of images, instead of the preset's.
-        pair_count: Number of synthetic pairs.
-        real_share: Share of the real training cases that a regime uses, instead of all.
-        masks_from: A dataset with masks, if `dataset`, or the generator's, has none.
-        annotator: Name of the segmentation method that is trained on it and predicts the missing
-            masks.
-        annotator_kimg: Budget of the annotator in thousands of images, instead of the preset's.
+        help: Its help text.
+        name: Its name without dashes, if not the field's.
+        key: Where ``run.json`` contains the value, if not under the field's name in the plan or its
+            protocol.
+        completion: Kind of name to complete: ``"method"``, ``"dataset"`` or ``"metric"``.
+        is_duration: Whether it is a duration, such as ``10m``, and the field is in seconds.
+        requires: The field without which a suite's preset does not apply this one to a row.
     """
 
-    method: str
-    dataset: str
-    task: str = "synthesis"
-    preset: str = "quick"
-    settings: Mapping[str, Any]
-    seed: int = 0
-    source: Source = "auto"
-    data_root: Path | None = None
-    size: int | None = None
-    kimg: float | None = None
-    seconds: float | None = None
-    samples: int | None = None
-    augment: str | None = None
-    metrics: tuple[str, ...] = ()
-    precision: str = "fp32"
-    skip_bad: bool = False
-    regime: str | None = None
-    generator: str | None = None
-    generator_dataset: str | None = None
-    generator_kimg: float | None = None
-    pair_count: int | None = None
-    real_share: float | None = None
-    masks_from: str | None = None
-    annotator: str | None = None
-    annotator_kimg: float | None = None
+    help: str
+    name: str | None = None
+    key: str | None = None
+    completion: str | None = None
+    is_duration: bool = False
+    requires: str | None = None
 
-    def derive_upstream(
-        self, *, method: str, dataset: str, task: str, kimg: float | None, **more: Any
+
+class RunConfig(BaseModel):
+    """Configuration of a run; the `RunOption` of a field describes it.
+
+    Raises:
+        BenchbedError: A value is unknown (with the nearest match) or out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Annotated[str, RunOption("Name of the method.", completion="method")]
+    dataset: Annotated[
+        str, RunOption("Dataset name, folder:PATH or nifti:PATH.", completion="dataset")
+    ]
+    task: Annotated[str, RunOption("Task that the method is evaluated on.")] = "synthesis"
+    preset: Annotated[PresetName, RunOption("Preset for size, budget and sample counts.")] = "quick"
+    settings: Annotated[
+        dict[str, Any], RunOption("Method setting as name=value. Repeat for several.", name="set")
+    ] = Field(default_factory=dict)
+    # torch's generators accept no larger seeds.
+    seed: Annotated[int, Field(ge=0, lt=2**63), RunOption("Random seed.")] = 0
+    source: Annotated[
+        Source, RunOption("Which images to use: real, phantom, or auto (real if found).")
+    ] = "auto"
+    data_root: Annotated[
+        Path | None, RunOption("Folder with the real data. Default: $BENCHBED_DATA.", key="root")
+    ] = None
+    size: Annotated[_PositiveInt, RunOption("Image size in pixels.")] = None
+    kimg: Annotated[_PositiveFloat, RunOption("Training budget in thousands of images.")] = None
+    seconds: Annotated[
+        _PositiveFloat,
+        RunOption("Training budget as a duration, such as 10m.", name="time", is_duration=True),
+    ] = None
+    samples: Annotated[_PositiveInt, RunOption("Number of samples to score.")] = None
+    augment: Annotated[Augment | None, RunOption("Augmentation of the training images.")] = None
+    metrics: Annotated[
+        tuple[str, ...],
+        RunOption("Metric to compute. Repeat for several.", name="metric", completion="metric"),
+    ] = ()
+    regime: Annotated[
+        Regime | None,
+        RunOption("Training data of a segmentation network (regime).", key="pairs.regime"),
+    ] = None
+    generator: Annotated[
+        str | None,
+        RunOption(
+            "Method that generates the synthetic pairs.", key="pairs.generator", completion="method"
+        ),
+    ] = None
+    generator_dataset: Annotated[
+        str | None,
+        RunOption(
+            "Dataset the generator is trained on. Default: --dataset.",
+            key="pairs.dataset",
+            requires="generator",
+        ),
+    ] = None
+    generator_kimg: Annotated[
+        _PositiveFloat,
+        RunOption(
+            "Budget of the generator in thousands of images. Default: from the preset.",
+            key="pairs.kimg",
+            requires="generator",
+        ),
+    ] = None
+    pairs: Annotated[
+        _PositiveInt,
+        RunOption("Number of synthetic pairs.", key="pairs.count", requires="generator"),
+    ] = None
+    real_share: Annotated[
+        float | None,
+        Field(gt=0, le=1),
+        RunOption(
+            "Fraction of the real training cases to use, such as 0.1.", key="pairs.real_share"
+        ),
+    ] = None
+    masks_from: Annotated[
+        str | None,
+        RunOption(
+            "Dataset with masks to learn pseudo-labels from, if --dataset has no masks.",
+            key="masks.dataset",
+        ),
+    ] = None
+    annotator: Annotated[
+        str | None,
+        RunOption(
+            "Method that predicts the pseudo-labels.", key="masks.annotator", completion="method"
+        ),
+    ] = None
+    annotator_kimg: Annotated[
+        _PositiveFloat,
+        RunOption(
+            "Budget of the annotator in thousands of images. Default: from the preset.",
+            key="masks.kimg",
+            requires="annotator",
+        ),
+    ] = None
+    precision: Annotated[Precision, RunOption("Precision.")] = "fp32"
+    skip_bad: Annotated[bool, RunOption("Skip images that do not decode.")] = False
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _raise_user_errors(
+        cls, values: Any, handler: ModelWrapValidatorHandler[RunConfig]
     ) -> RunConfig:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise _make_value_error(error.errors()[0]) from error
+
+    @classmethod
+    def from_plan(cls, plan: Mapping[str, Any]) -> RunConfig:
+        """Return the configuration that repeats the run of a ``run.json``."""
+        content, values = {**plan["protocol"], **plan}, dict[str, Any]()
+        for field, option in OPTIONS.items():
+            value: Any = content
+            for part in (option.key or field).split("."):
+                value = (value or {}).get(part)
+            if value:  # zero samples are those of a task that needs none
+                values[field] = value
+        return cls(**values)
+
+    def to_words(self) -> list[str]:
+        """Return the options of ``benchbed run`` for this configuration."""
+        words: list[str] = []
+        for field, option in OPTIONS.items():
+            value, flag = getattr(self, field), get_flag(field)
+            if isinstance(value, dict):
+                words += [w for k, v in value.items() for w in (flag, f"{k}={json.dumps(v)}")]
+            elif isinstance(value, tuple):
+                words += [word for item in value for word in (flag, item)]
+            elif isinstance(value, bool):
+                words += [flag] if value else []
+            elif value is not None:
+                text = str(normalize_number(value) if isinstance(value, float) else value)
+                words += [flag, f"{text}s" if option.is_duration else text]
+        return words
+
+    def derive_upstream(self, **changes: Any) -> RunConfig:
         """Return the configuration of an upstream run: the same preset, source, size and seed."""
-        return RunConfig(
-            method=method,
-            dataset=dataset,
-            task=task,
-            preset=self.preset,
-            settings={},
-            seed=self.seed,
-            source=self.source,
-            data_root=self.data_root,
-            size=self.size,
-            kimg=kimg,
-            skip_bad=self.skip_bad,
-            **more,
-        )
+        shared = ("preset", "source", "data_root", "size", "seed", "skip_bad")
+        return RunConfig(**{**{name: getattr(self, name) for name in shared}, **changes})
 
 
-PRECISIONS = ("fp32", "bf16")
+OPTIONS: Mapping[str, RunOption] = {
+    name: next(item for item in field.metadata if isinstance(item, RunOption))
+    for name, field in RunConfig.model_fields.items()
+}
+"""The option of each field."""
+
+
+def get_flag(field: str) -> str:
+    """Return the option of a field as the user types it, such as ``--real-share``."""
+    return f"--{OPTIONS[field].name or field.replace('_', '-')}"
+
+
+def _make_value_error(error: ErrorDetails) -> BenchbedError:
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        close = find_nearest(name, OPTIONS)
+        guess = f"; did you mean {close!r}?" if close else "."
+        return BenchbedError(f"A run has no option {name!r}{guess}")
+    if error["type"] == "missing":
+        return BenchbedError(f"{get_flag(name)} is required.")
+    if error["type"] == "literal_error":
+        allowed = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        return make_unknown_error(name, str(error["input"]), allowed, "benchbed run --help")
+    reason = error["msg"].replace("Input should", "must")
+    return BenchbedError(f"{get_flag(name)} is {error['input']!r}, but {reason}.")
+
+
+def compute_run_hash(plan: Mapping[str, Any]) -> str:
+    """Return eight hexadecimal digits that identify the run of a ``run.json``."""
+    found = {name: plan[name] for name in ("method", "settings", "seed", "precision")}
+    found["protocol"] = hash_json(plan["protocol"])
+    # Keys that did not exist in the first version are left out if unused: old hashes stay valid.
+    if plan["pairs"] is not None:
+        found["pairs"] = plan["pairs"]
+    if plan["masks"] is not None and not (plan["pairs"] or {}).get("generator"):
+        found["masks"] = plan["masks"]  # those of a generator are part of the pairs
+    return hash_json(found, 8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.results.store import ResultStore, is_locked
 
 if TYPE_CHECKING:
+    from benchbed.config.run_config import RunConfig
     from benchbed.results.record import Record
 
 MAX_LISTED_RUNS = 6
@@ -87,50 +88,19 @@ def find_run(store: ResultStore, run: str) -> tuple[Path, dict[str, Any]]:
     return folder, content
 
 
-_PLAN_TYPES: Mapping[str, tuple[type, ...]] = {
-    "method": (str,),
-    "settings": (dict,),
-    "dataset": (str,),
-    "task": (str,),
-    "metrics": (list,),
-    "protocol": (dict,),
-    "seed": (int,),
-    "precision": (str,),
-    "skip_bad": (bool,),
-    "root": (str, type(None)),
-}
-"""Types of the keys of ``run.json`` that a run is executed from."""
-
-_PROTOCOL_TYPES: Mapping[str, tuple[type, ...]] = {
-    "preset": (str,),
-    "source": (str,),
-    "size": (int,),
-    "kimg": (int, float, type(None)),
-    "seconds": (int, float, type(None)),
-    "samples": (int,),
-    "augment": (str,),
-}
-
-
-def find_plan(store: ResultStore, run: str) -> tuple[Path, dict[str, Any]]:
-    """Return the folder and the plan, complete enough to execute, of the run with this prefix.
+def find_config(store: ResultStore, run: str) -> tuple[Path, RunConfig]:
+    """Return the folder of the run with this id or unique prefix, and its configuration.
 
     Raises:
-        BenchbedError: As `find_run`, or the plan is incomplete.
+        BenchbedError: As `find_run`, or its plan is invalid.
     """
+    from benchbed.config.run_config import RunConfig
+
     folder, content = find_run(store, run)
-    plan: dict[str, Any] = content["plan"]
-    is_complete = (
-        all(isinstance(plan.get(name, 0.0), kinds) for name, kinds in _PLAN_TYPES.items())
-        and all(isinstance(metric, str) for metric in plan["metrics"])
-        and all(
-            isinstance(plan["protocol"].get(n, ...), kinds) for n, kinds in _PROTOCOL_TYPES.items()
-        )
-        and all(isinstance(plan.get(name) or {}, dict) for name in ("pairs", "masks"))
-    )
-    if not is_complete:
-        raise _make_broken_error(folder)
-    return folder, plan
+    try:
+        return folder, RunConfig.from_plan(content["plan"])
+    except (BenchbedError, KeyError, TypeError, AttributeError) as error:
+        raise _make_broken_error(folder) from error
 
 
 def _make_broken_error(folder: Path) -> BenchbedError:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchbed.api.specs import MetricSpec
+from benchbed.config.protocol import normalize_number
 from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.utils.files import write_json
 from benchbed.utils.stdout import CONTROL_PATTERN
@@ -96,6 +97,10 @@ class PseudoLabels(_RecordModel):
         """Short description for a table."""
         return f"masks of {self.dataset} by {self.annotator}{_format_budget(self.kimg)}"
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form in ``run.json``, which the run hash covers."""
+        return {**self.model_dump(), "kimg": _normalize_budget(self.kimg)}
+
 
 class TrainingPairs(_RecordModel):
     """Composition of the training set of a segmentation network.
@@ -130,6 +135,20 @@ class TrainingPairs(_RecordModel):
         dataset = "" if self.dataset is None else f" from {self.dataset}"
         source = f"{self.generator}{dataset}{_format_budget(self.kimg)}"
         return f"{self.regime}, {self.count} of {source}{share}{mask_source}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form in ``run.json``, which the run hash covers."""
+        # What did not exist in the first version is left out if unused: old hashes stay valid.
+        share = {} if self.real_share == 1.0 else {"real_share": self.real_share}
+        masks = {} if self.pseudo_labels is None else {"masks": self.pseudo_labels.as_dict()}
+        if self.generator is None:
+            return {"regime": self.regime, **share}
+        content = self.model_dump(exclude={"real_share", "pseudo_labels"})
+        return {**content, "kimg": _normalize_budget(self.kimg), **share, **masks}
+
+
+def _normalize_budget(kimg: float | None) -> float | None:
+    return None if kimg is None else normalize_number(kimg)
 
 
 def _format_budget(kimg: float | None) -> str:

@@ -19,7 +19,7 @@ from benchbed.data.loader import get_data_shape
 from benchbed.data.preprocessing.prepare import PreparedDataset, prepare_dataset
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry, load_object
-from benchbed.results.lookup import find_plan
+from benchbed.results.lookup import find_config
 from benchbed.results.record import ShapeModel
 from benchbed.results.store import ResultStore
 from benchbed.runs.plan import RunPlan
@@ -131,8 +131,8 @@ def load_trained_method(
     Raises:
         BenchbedError: The run does not exist, has no checkpoint, or is of another method.
     """
-    folder, plan = find_plan(store, run)
-    spec = get_registry().get_spec(MethodSpec, plan["method"])
+    folder, config = find_config(store, run)
+    spec = get_registry().get_spec(MethodSpec, config.method)
     path = get_checkpoint_path(folder)
     if not path.exists():
         raise BenchbedError(
@@ -141,8 +141,8 @@ def load_trained_method(
         )
     saved = load_checkpoint(path, spec.name)
     method: Method[Any] = load_object(spec.implementation)(
-        parse_settings(load_object(spec.settings), plan["settings"], owner=spec.name)
+        parse_settings(load_object(spec.settings), config.settings, owner=spec.name)
     )
     return folder.name, load_method_weights(
-        method, saved, create_fabric(device, plan["precision"]), path
+        method, saved, create_fabric(device, config.precision), path
     )

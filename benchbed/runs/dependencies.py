@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from benchbed.api.settings import MethodSettings
-from benchbed.api.specs import (
-    CAPABILITIES,
-    DatasetSpec,
-    MethodSpec,
-    TaskSpec,
-)
+from benchbed.api.specs import CAPABILITIES, DatasetSpec, MethodSpec, TaskSpec
 from benchbed.config.run_config import RunConfig
 from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.registry.lookup import get_registry
-from benchbed.runs.plan import DEFAULT_PAIR_COUNT, PairPlan, PseudoLabelPlan
+from benchbed.runs.plan import PairPlan, PseudoLabelPlan, RunPlan
 
-if TYPE_CHECKING:
-    from benchbed.runs.plan import RunPlan
+DEFAULT_PAIR_COUNT = 200
+"""Default number of synthetic pairs."""
 
 
 def resolve_upstream_method(name: str | None, ability: str, asked: str) -> MethodSpec:
@@ -48,7 +42,7 @@ def resolve_upstream_method(name: str | None, ability: str, asked: str) -> Metho
 
 
 def plan_pairs(
-    request: RunConfig, task: TaskSpec, planned: Callable[[RunConfig], RunPlan]
+    config: RunConfig, task: TaskSpec, planned: Callable[[RunConfig], RunPlan]
 ) -> PairPlan | None:
     """Plan the composition of the training set and the run of the generator, if any.
 
@@ -56,9 +50,9 @@ def plan_pairs(
         BenchbedError: The task requires a regime and none is given, or the other way round; the
             generator makes no pairs, or its own configuration is invalid.
     """
-    regime = request.regime
+    regime = config.regime
     if not task.regimes:
-        if any(o is not None for o in (regime, request.generator, request.real_share)):
+        if any(o is not None for o in (regime, config.generator, config.real_share)):
             raise BenchbedError(
                 f"Task {task.name} always trains on all real pairs. --regime, --generator and "
                 f"--real-share are supported by: {', '.join(_list_regime_tasks())}."
@@ -68,31 +62,27 @@ def plan_pairs(
         raise BenchbedError(f"Task {task.name} requires --regime: {', '.join(task.regimes)}.")
     if regime not in task.regimes:
         raise make_unknown_error("regime", regime, task.regimes, f"benchbed show {task.name}")
-    share = 1.0 if request.real_share is None else request.real_share
-    if not 0 < share <= 1:
-        raise BenchbedError(f"--real-share is {share:g}, but must be greater than 0 and at most 1.")
+    share = config.real_share or 1.0
     if regime == "synthetic" and share != 1.0:
         raise BenchbedError("The regime synthetic uses no real cases. Remove --real-share.")
     if regime == "real":
         return PairPlan(regime=regime, real_share=share)
     spec = resolve_upstream_method(
-        request.generator, "pairs", f"The regime {regime} requires --generator"
+        config.generator, "pairs", f"The regime {regime} requires --generator"
     )
-    if regime == "finetuned" and request.seconds is not None:
+    if regime == "finetuned" and config.seconds is not None:
         raise BenchbedError("The regime finetuned needs a budget in images. Set --kimg.")
-    count = request.pair_count if request.pair_count is not None else DEFAULT_PAIR_COUNT
-    if count < 1:
-        raise BenchbedError(f"--pairs is {count}, but must be at least 1.")
-    dataset = request.generator_dataset or request.dataset
+    count = config.pairs or DEFAULT_PAIR_COUNT
+    dataset = config.generator_dataset or config.dataset
     generator = planned(
-        request.derive_upstream(
+        config.derive_upstream(
             method=spec.name,
             dataset=dataset,
             task=_find_task(spec, resolve_dataset_spec(dataset)),
-            kimg=request.generator_kimg,
-            masks_from=request.masks_from,
-            annotator=request.annotator,
-            annotator_kimg=request.annotator_kimg,
+            kimg=config.generator_kimg,
+            masks_from=config.masks_from,
+            annotator=config.annotator,
+            annotator_kimg=config.annotator_kimg,
         )
     )
     return PairPlan(regime=regime, generator=generator, count=count, real_share=share)
@@ -108,7 +98,7 @@ def _find_task(method: MethodSpec, dataset: DatasetSpec) -> str:
         and (dataset.dimensions == 2 or task.volume_metrics)
     )
     # Without a suitable task, planning the run raises the error.
-    return next(suitable, RunConfig.task)
+    return next(suitable, RunConfig.model_fields["task"].default)
 
 
 def _list_regime_tasks() -> list[str]:
@@ -120,7 +110,7 @@ SEGMENTATION_TASK = "segmentation"
 
 
 def plan_pseudo_labels(
-    request: RunConfig,
+    config: RunConfig,
     method: MethodSpec,
     settings: MethodSettings,
     planned: Callable[[RunConfig], RunPlan],
@@ -131,26 +121,23 @@ def plan_pseudo_labels(
         BenchbedError: The method does not train on masks, the annotator is missing or cannot
             segment, or its own configuration is invalid.
     """
-    if request.masks_from is None:
-        if request.annotator is not None:
+    if config.masks_from is None:
+        if config.annotator is not None:
             raise BenchbedError("--annotator requires --masks-from, a dataset with masks.")
         return None
     if "mask" not in method.required_inputs:
         raise BenchbedError(f"{method.name} does not learn from masks. Remove --masks-from.")
-    if settings.real_mask_share > 0 and request.seconds is not None:
+    if settings.real_mask_share > 0 and config.seconds is not None:
         raise BenchbedError(
-            f"{method.name} uses {request.masks_from} for a share of a budget in images. Set "
-            "--kimg."
+            f"{method.name} uses {config.masks_from} for a share of a budget in images. Set --kimg."
         )
-    spec = resolve_upstream_method(
-        request.annotator, "segment", "--masks-from requires --annotator"
-    )
+    spec = resolve_upstream_method(config.annotator, "segment", "--masks-from requires --annotator")
     annotator = planned(
-        request.derive_upstream(
+        config.derive_upstream(
             method=spec.name,
-            dataset=request.masks_from,
+            dataset=config.masks_from,
             task=SEGMENTATION_TASK,
-            kimg=request.annotator_kimg,
+            kimg=config.annotator_kimg,
         )
     )
     return PseudoLabelPlan(annotator=annotator)

@@ -28,9 +28,7 @@ from benchbed.registry.lookup import load_object
 from benchbed.results.provenance import collect_provenance
 from benchbed.results.record import (
     MeasuredMetric,
-    PseudoLabels,
     Record,
-    TrainingPairs,
     TrainingSummary,
     find_missing_metrics,
 )
@@ -133,7 +131,7 @@ def execute_run(
             )
         return RunOutcome(found, folder, is_new=False)
     check_devices(plan, devices)
-    lightning = create_fabric(device, plan.precision, devices)
+    lightning = create_fabric(device, plan.config.precision, devices)
     if not lightning.is_global_zero:
         run_worker_rank(plan, store, lightning)
     patience = math.inf if weights else patience
@@ -350,16 +348,12 @@ class _RunExecution:
             skipped_files=[Path(name).name for name in plan.collection.skipped],
             duplicates=list(plan.collection.duplicates),
             task=plan.task.name,
-            pairs=None
-            if plan.pair_plan is None
-            else TrainingPairs.model_validate(plan.pair_plan.as_dict()),
-            pseudo_labels=None
-            if plan.mask_plan is None
-            else PseudoLabels.model_validate(plan.mask_plan.as_dict()),
+            pairs=plan.pairs,
+            pseudo_labels=plan.pseudo_labels,
             protocol=plan.protocol.as_dict(),
             protocol_hash=plan.protocol.hash,
             seed=plan.seed,
-            precision=plan.precision,
+            precision=plan.config.precision,
             training=self._summarize_training(loop),
             metrics=measured,
             provenance=collect_provenance(plan.command, self.fabric.device, self.fabric.world_size),

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from benchbed.api.settings import MethodSettings
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.config.protocol import Protocol
-from benchbed.config.run_config import (
-    build_masks_dict,
-    build_pairs_dict,
-    compute_run_hash,
-)
+from benchbed.config.run_config import RunConfig, compute_run_hash
 from benchbed.config.settings import parse_settings
 from benchbed.data.sources.cases import Collection
-from benchbed.data.sources.resolve import (
-    parse_folder_path,
-)
+from benchbed.data.sources.resolve import parse_folder_path
 from benchbed.registry.lookup import load_object
+from benchbed.results.record import PseudoLabels, TrainingPairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +30,15 @@ class PseudoLabelPlan:
 
     annotator: RunPlan
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dict for ``run.json`` and the hash."""
-        return build_masks_dict(
-            dataset=self.annotator.dataset,
-            annotator=self.annotator.method.name,
-            run=self.annotator.id,
-            kimg=self.annotator.protocol.kimg,
+    def summarize(self) -> PseudoLabels:
+        """Return the form for records."""
+        annotator = self.annotator
+        return PseudoLabels(
+            dataset=annotator.config.dataset,
+            annotator=annotator.method.name,
+            run=annotator.id,
+            kimg=annotator.protocol.kimg,
         )
-
-
-DEFAULT_PAIR_COUNT = 200
-"""Default number of synthetic pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +57,19 @@ class PairPlan:
     count: int = 0
     real_share: float = 1.0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dict for ``run.json`` and the hash."""
-        generator = self.generator
-        masks = None if generator is None else generator.mask_plan
-        return build_pairs_dict(
+    def summarize(self) -> TrainingPairs:
+        """Return the form for records."""
+        if (generator := self.generator) is None:
+            return TrainingPairs(regime=self.regime, real_share=self.real_share)
+        return TrainingPairs(
             regime=self.regime,
-            real_share=self.real_share,
-            generator=None if generator is None else generator.method.name,
-            run=None if generator is None else generator.id,
-            dataset=None if generator is None else generator.dataset,
-            kimg=None if generator is None else generator.protocol.kimg,
+            generator=generator.method.name,
+            generator_run=generator.id,
+            dataset=generator.config.dataset,
+            kimg=generator.protocol.kimg,
             count=self.count,
-            masks=None if masks is None else masks.as_dict(),
+            real_share=self.real_share,
+            pseudo_labels=generator.pseudo_labels,
         )
 
 
@@ -86,95 +78,66 @@ class RunPlan:
     """A run that is ready to execute.
 
     Attributes:
+        config: The configuration that the user requests.
         method: The method.
         settings: Its settings, with preset and changes applied.
         task: The task that it is evaluated for.
         metrics: The metrics to report.
-        dataset: The dataset as the user wrote it: a name, or ``folder:PATH``.
         collection: The data.
         protocol: What must be equal for two numbers to share a table.
-        seed: Random seed.
-        precision: ``"fp32"`` or ``"bf16"``.
-        skip_bad: Whether unreadable files are left out.
         pair_plan: Composition of the training set, if the task has regimes.
         mask_plan: Source of the pseudo-labels, if the dataset has no masks.
     """
 
+    config: RunConfig
     method: MethodSpec
     settings: MethodSettings
     task: TaskSpec
     metrics: tuple[MetricSpec, ...]
-    dataset: str
     collection: Collection
     protocol: Protocol
-    seed: int
-    precision: str
-    skip_bad: bool
     pair_plan: PairPlan | None = None
     mask_plan: PseudoLabelPlan | None = None
 
     @property
+    def seed(self) -> int:
+        """Random seed."""
+        return self.config.seed
+
+    @cached_property
     def id(self) -> str:
         """The run id: readable, ending in a hash."""
-        hashed = compute_run_hash(
-            method=self.method.name,
-            settings=self.settings.model_dump(mode="json"),
-            protocol=self.protocol.hash,
-            seed=self.seed,
-            precision=self.precision,
-            pairs=None if self.pair_plan is None else self.pair_plan.as_dict(),
-            masks=None if self.mask_plan is None else self.mask_plan.as_dict(),
-        )
         dataset = re.sub(r"[^a-z0-9-]+", "-", self.protocol.dataset.lower()).strip("-")[-40:]
-        return f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}-{hashed}"
+        name = f"{self.method.name}-{dataset}-{self.protocol.size}px-s{self.seed}"
+        return f"{name}-{compute_run_hash(self._describe())}"
 
     @property
     def command(self) -> str:
         """A command that repeats the run, without paths of this machine."""
-        protocol = self.protocol
-        words = ["benchbed", "run", "--method", self.method.name, "--dataset", protocol.dataset]
-        words += ["--task", self.task.name, "--preset", protocol.preset]
-        words += ["--source", protocol.source, "--size", str(protocol.size)]
-        if protocol.kimg is not None:
-            words += ["--kimg", f"{protocol.kimg:g}"]
-        else:
-            words += ["--time", f"{protocol.seconds:g}s"]
-        words += ["--samples", str(protocol.samples), "--augment", protocol.augment]
-        words += ["--seed", str(self.seed), "--precision", self.precision]
-        default = resolve_method_settings(self.method, protocol.preset, {})
-        for name, value in self.settings.model_dump(mode="json").items():
-            if value != default.model_dump(mode="json")[name]:
-                words += ["--set", f"{name}={json.dumps(value)}"]
-        if self.pair_plan is not None:
-            words += ["--regime", self.pair_plan.regime]
-            if self.pair_plan.real_share != 1.0:
-                words += ["--real-share", f"{self.pair_plan.real_share:g}"]
-            if (generator := self.pair_plan.generator) is not None:
-                words += [
-                    "--generator",
-                    generator.method.name,
-                    "--pairs",
-                    str(self.pair_plan.count),
-                ]
-                words += ["--generator-dataset", generator.protocol.dataset]
-                words += ["--generator-kimg", f"{generator.protocol.kimg:g}"]
-        if (masks := self.upstream_masks) is not None:
-            annotator = masks.annotator
-            words += ["--masks-from", annotator.protocol.dataset]
-            words += ["--annotator", annotator.method.name]
-            words += ["--annotator-kimg", f"{annotator.protocol.kimg:g}"]
-        return shlex.join([*words, *self._list_metric_options()])
-
-    def _list_metric_options(self) -> list[str]:
-        """Return the metric options, if the metrics are not the defaults for such data."""
+        config = RunConfig.from_plan(self._describe())
+        default = resolve_method_settings(self.method, config.preset, {}).model_dump(mode="json")
+        changes: dict[str, Any] = {
+            "settings": {k: v for k, v in config.settings.items() if v != default[k]},
+            "data_root": None,
+            "skip_bad": False,
+        }
+        for field in ("dataset", "generator_dataset", "masks_from"):
+            if (dataset := getattr(config, field)) is not None:
+                changes[field] = get_public_name(dataset)
         are_images = self.collection.spec.volumes is None
-        defaults = self.task.metrics if are_images else self.task.volume_metrics
-        names = [spec.name for spec in self.metrics]
-        return (
-            []
-            if names == list(defaults)
-            else [word for name in names for word in ("--metric", name)]
-        )
+        if config.metrics == (self.task.metrics if are_images else self.task.volume_metrics):
+            changes["metrics"] = ()
+        return shlex.join(["benchbed", "run", *config.model_copy(update=changes).to_words()])
+
+    @property
+    def pairs(self) -> TrainingPairs | None:
+        """Composition of the training set, for records."""
+        return None if self.pair_plan is None else self.pair_plan.summarize()
+
+    @property
+    def pseudo_labels(self) -> PseudoLabels | None:
+        """Source of the pseudo-labels, for records."""
+        return None if self.mask_plan is None else self.mask_plan.summarize()
 
     @property
     def upstream_masks(self) -> PseudoLabelPlan | None:
@@ -185,20 +148,23 @@ class RunPlan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as a dict for ``run.json``."""
+        return {"id": self.id, **self._describe()}
+
+    def _describe(self) -> dict[str, Any]:
+        pairs, masks, root = self.pairs, self.upstream_masks, self.collection.root
         return {
-            "id": self.id,
             "method": self.method.name,
             "settings": self.settings.model_dump(mode="json"),
-            "dataset": self.dataset,
+            "dataset": self.config.dataset,
             "task": self.task.name,
             "metrics": [spec.name for spec in self.metrics],
             "protocol": self.protocol.as_dict(),
             "seed": self.seed,
-            "precision": self.precision,
-            "skip_bad": self.skip_bad,
-            "pairs": None if self.pair_plan is None else self.pair_plan.as_dict(),
-            "masks": None if self.upstream_masks is None else self.upstream_masks.as_dict(),
-            "root": None if self.collection.root is None else str(self.collection.root),
+            "precision": self.config.precision,
+            "skip_bad": self.config.skip_bad,
+            "pairs": None if pairs is None else pairs.as_dict(),
+            "masks": None if masks is None else masks.summarize().as_dict(),
+            "root": None if root is None else str(root),
         }
 
 

@@ -13,37 +13,20 @@ from benchbed.api.specs import (
     MetricSpec,
     TaskSpec,
 )
-from benchbed.config.run_config import PRECISIONS
 from benchbed.data.sources.cases import Collection
-from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
 if TYPE_CHECKING:
     from benchbed.runs.plan import RunPlan
 
 
-SEED_LIMIT = 2**63
-"""Seeds are smaller than this: torch's generators accept no larger ones."""
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that no generator accepts.
-
-    Raises:
-        BenchbedError: It is out of range.
-    """
-    if not 0 <= seed < SEED_LIMIT:
-        raise BenchbedError(f"The seed is {seed}, but must be between 0 and {SEED_LIMIT - 1}.")
-
-
-def check_method(method: MethodSpec, task: TaskSpec, size: int, precision: str) -> None:
-    """Refuse a method that does not support the task, the size or the precision.
+def check_method(method: MethodSpec, task: TaskSpec, size: int) -> None:
+    """Refuse a method that does not support the task or the size.
 
     Raises:
         BenchbedError: It does not.
     """
-    if precision not in PRECISIONS:
-        raise make_unknown_error("precision", precision, PRECISIONS, "benchbed run --help")
     check_size(method, size)
     if not method.capabilities & task.capabilities:
         suitable = [

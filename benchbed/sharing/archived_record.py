@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from benchbed.config.run_config import (
-    PRECISIONS,
-    build_masks_dict,
-    build_pairs_dict,
-    compute_run_hash,
-)
+from benchbed.config.protocol import Precision
+from benchbed.config.run_config import compute_run_hash
 from benchbed.errors import BenchbedError
-from benchbed.results.record import PseudoLabels, Record, TrainingPairs, parse_record
+from benchbed.results.record import Record, parse_record
 from benchbed.sharing.archive import (
     PROTOCOL_NAME,
     RECORD_NAME,
@@ -62,40 +58,27 @@ def _find_contradiction(archive: Archive, record: Record) -> str | None:
             return f"{name} is inconsistent: {_clip_text(first)} and {_clip_text(second)}"
     if record.imported is not None:
         return "its record is marked as imported, which an exported record never is"
-    if record.precision not in PRECISIONS:
-        return f"its precision is {_clip_text(record.precision)}, not {' or '.join(PRECISIONS)}"
+    if record.precision not in (known := get_args(Precision)):
+        return f"its precision is {_clip_text(record.precision)}, not {' or '.join(known)}"
     return None
 
 
 def derive_run_hash(record: Record) -> str:
     """Return the hash that ends the run id, computed from a record."""
-    return compute_run_hash(
-        method=record.method,
-        settings=record.settings,
-        protocol=record.protocol_hash,
-        seed=record.seed,
-        precision=record.precision,
-        pairs=None if record.pairs is None else _build_pairs(record.pairs),
-        masks=None if record.pseudo_labels is None else _build_masks(record.pseudo_labels),
-    )
+    return compute_run_hash(derive_plan(record))
 
 
 def derive_plan(record: Record) -> dict[str, Any]:
     """Return the plan for ``run.json`` from a record, without paths of any machine."""
-    masks = record.pseudo_labels or (None if record.pairs is None else record.pairs.pseudo_labels)
+    pairs = record.pairs
+    masks = record.pseudo_labels or (None if pairs is None else pairs.pseudo_labels)
+    same = ("id", "method", "settings", "dataset", "task", "protocol", "seed", "precision")
     return {
-        "id": record.id,
-        "method": record.method,
-        "settings": record.settings,
-        "dataset": record.dataset,
-        "task": record.task,
+        **{name: getattr(record, name) for name in same},
         "metrics": [measured.metric for measured in record.metrics],
-        "protocol": record.protocol,
-        "seed": record.seed,
-        "precision": record.precision,
         "skip_bad": bool(record.skipped_files),
-        "pairs": None if record.pairs is None else _build_pairs(record.pairs),
-        "masks": None if masks is None else _build_masks(masks),
+        "pairs": None if pairs is None else pairs.as_dict(),
+        "masks": None if masks is None else masks.as_dict(),
         "root": None,
     }
 
@@ -105,15 +88,6 @@ def dump_record(record: Record) -> bytes:
     content = record.model_dump(mode="json")
     del content["imported"]
     return to_json_bytes(content)
-
-
-def _build_pairs(pairs: TrainingPairs) -> dict[str, Any]:
-    masks = None if pairs.pseudo_labels is None else _build_masks(pairs.pseudo_labels)
-    return build_pairs_dict(**{**pairs.model_dump(), "masks": masks})
-
-
-def _build_masks(masks: PseudoLabels) -> dict[str, Any]:
-    return build_masks_dict(**masks.model_dump())
 
 
 def _clip_text(value: object) -> str:

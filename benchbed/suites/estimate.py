@@ -173,7 +173,7 @@ class _SpeedTable:
             return 0.0
         if protocol.seconds is not None:
             return protocol.seconds
-        known = self._known.get((plan.method.name, protocol.size, plan.precision), [])
+        known = self._known.get((plan.method.name, protocol.size, plan.config.precision), [])
         if not known or protocol.kimg is None:
             return None
         equal = [speed for same, speed in known if same]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
+from benchbed.api.specs import PresetName
 from benchbed.config.paths import get_checkpoint_path
-from benchbed.config.run_config import RunConfig, Source
+from benchbed.config.run_config import OPTIONS, RunConfig
 from benchbed.results.record import find_missing_metrics
 from benchbed.results.store import ResultStore
 from benchbed.runs.plan import RunPlan
 from benchbed.runs.planner import plan_run
-from benchbed.suites.spec import PresetName, Suite
+from benchbed.suites.spec import Suite
 from benchbed.utils.progress import Reporter
-
-NumberT = TypeVar("NumberT", int, float)
 
 SuiteRunState = Literal["done", "diverged", "begun", "missing"]
 
@@ -25,18 +25,18 @@ SuiteRunState = Literal["done", "diverged", "begun", "missing"]
 class SuiteRun:
     """One run of a suite."""
 
-    config: RunConfig
     plan: RunPlan
 
     @property
     def row_label(self) -> str:
         """Label of the method, with what distinguishes its rows."""
-        parts = [f"{name}={value}" for name, value in self.config.settings.items()]
-        parts += [self.config.regime] if self.config.regime else []
-        parts += [f"{share:.0%} of the real cases"] if (share := self.config.real_share) else []
-        parts += [f"of {self.config.generator}"] if self.config.generator else []
-        parts += [f"masks of {self.config.masks_from}"] if self.config.masks_from else []
-        return f"{self.config.method} ({', '.join(parts)})" if parts else self.config.method
+        config = self.plan.config
+        parts = [f"{name}={value}" for name, value in config.settings.items()]
+        parts += [config.regime] if config.regime else []
+        parts += [f"{share:.0%} of the real cases"] if (share := config.real_share) else []
+        parts += [f"of {config.generator}"] if config.generator else []
+        parts += [f"masks of {config.masks_from}"] if config.masks_from else []
+        return f"{config.method} ({', '.join(parts)})" if parts else config.method
 
     def count_devices(self, asked: int) -> int:
         """Return the devices to use of `asked`; 1 if nothing is trained."""
@@ -62,14 +62,7 @@ class SuiteRun:
 
 
 def iter_run_configs(
-    suite: Suite,
-    preset: PresetName,
-    *,
-    seeds: Sequence[int] | None = None,
-    source: Source = "auto",
-    data_root: Path | None = None,
-    precision: str = "fp32",
-    skip_bad: bool = False,
+    suite: Suite, preset: PresetName, *, seeds: Sequence[int] | None = None, **shared: Any
 ) -> Iterator[RunConfig]:
     """Yield the run configurations of a suite by seed, so that a partial suite is comparable.
 
@@ -77,48 +70,21 @@ def iter_run_configs(
         suite: The suite.
         preset: The preset.
         seeds: Seeds, instead of the suite's.
-        source: ``"auto"``, ``"real"`` or ``"phantom"``.
-        data_root: Folder of real data; None for the default.
-        precision: ``"fp32"`` or ``"bf16"``, of every run; upstream runs have their default.
-        skip_bad: Whether to leave out unreadable files.
+        **shared: Further fields of every run, such as its precision; upstream runs have their
+            default precision.
     """
-    scale = suite.get_overrides(preset)
-    for seed in seeds or scale.seeds or suite.seeds:
-        for dataset in suite.datasets:
-            for entry in suite.methods:
-                yield RunConfig(
-                    method=entry.method,
-                    dataset=dataset,
-                    task=suite.task,
-                    preset=preset,
-                    settings={**scale.settings, **entry.settings},
-                    seed=seed,
-                    source=source,
-                    data_root=data_root,
-                    size=scale.size,
-                    kimg=scale.kimg,
-                    samples=scale.samples,
-                    augment=scale.augment,
-                    metrics=suite.metrics,
-                    precision=precision,
-                    skip_bad=skip_bad,
-                    regime=entry.regime,
-                    generator=entry.generator,
-                    generator_dataset=entry.generator_dataset,
-                    generator_kimg=_resolve_scaled_value(entry.generator, scale.generator_kimg)
-                    or entry.generator_kimg,
-                    pair_count=_resolve_scaled_value(entry.generator, scale.pairs) or entry.pairs,
-                    real_share=entry.real_share,
-                    masks_from=entry.masks_from,
-                    annotator=entry.annotator,
-                    annotator_kimg=_resolve_scaled_value(entry.annotator, scale.annotator_kimg)
-                    or entry.annotator_kimg,
-                )
-
-
-def _resolve_scaled_value(made_by: str | None, value: NumberT | None) -> NumberT | None:
-    """Return a preset value for all rows, for a row to which it applies."""
-    return None if made_by is None else value
+    overrides = {k: v for k, v in suite.get_overrides(preset).items() if v is not None}
+    shared |= {"task": suite.task, "metrics": suite.metrics, "preset": preset}
+    chosen = overrides.pop("seeds", None) or suite.seeds
+    for seed, dataset, entry in product(seeds or chosen, suite.datasets, suite.methods):
+        applied = {
+            name: value
+            for name, value in overrides.items()
+            if (needed := OPTIONS[name].requires) is None or entry.get(needed) is not None
+        }
+        settings = {**overrides.get("settings", {}), **entry.get("settings", {})}
+        fields = {**shared, **entry, **applied, "settings": settings}
+        yield RunConfig(seed=seed, dataset=dataset, **fields)
 
 
 def plan_suite_runs(asked: Sequence[RunConfig], reporter: Reporter) -> list[SuiteRun]:
@@ -128,8 +94,8 @@ def plan_suite_runs(asked: Sequence[RunConfig], reporter: Reporter) -> list[Suit
         BenchbedError: A configuration is invalid.
     """
     found: list[SuiteRun] = []
-    for number, request in enumerate(asked):
+    for number, config in enumerate(asked):
         reporter.report_progress("planning", number, len(asked))
-        found.append(SuiteRun(request, plan_run(request)))
+        found.append(SuiteRun(plan_run(config)))
     reporter.report_progress("planning", len(asked), len(asked))
     return found

@@ -4,83 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Required, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    with_config,
+)
 
-from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, TaskSpec
+from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, PresetName, TaskSpec
 from benchbed.config import paths
+from benchbed.config.run_config import RunConfig
 from benchbed.config.settings import read_yaml
 from benchbed.data.sources.resolve import parse_folder_path
 from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
 from benchbed.registry.lookup import get_registry
 
-PresetName = Literal["quick", "standard", "paper"]
+SUITE_FIELDS = (
+    *("method", "dataset", "task", "preset", "seed", "metrics"),
+    *("source", "data_root", "precision", "skip_bad"),
+)
+"""Fields of `RunConfig` that the suite or its command sets; rows and presets may set the others."""
+
+_ROW_TYPES = {
+    name: kind
+    for name, kind in get_type_hints(RunConfig, include_extras=True).items()
+    if name in RunConfig.model_fields and name not in SUITE_FIELDS
+}
+
+if TYPE_CHECKING:
+    MethodEntry: TypeAlias = dict[str, Any]
+    PresetOverrides: TypeAlias = dict[str, Any]
+else:
+    from typing_extensions import TypedDict  # pydantic accepts no other before Python 3.12
+
+    MethodEntry = with_config(extra="forbid")(
+        TypedDict("MethodEntry", {**_ROW_TYPES, "method": Required[str]}, total=False)
+    )
+    """A method in a suite, one row of its table: fields of `RunConfig` that it sets."""
+
+    PresetOverrides = with_config(extra="forbid")(
+        TypedDict("PresetOverrides", {**_ROW_TYPES, "seeds": tuple[int, ...]}, total=False)
+    )
+    """Changes of a suite to a preset: fields of `RunConfig`, and seeds instead of the suite's."""
 
 
-class StrictModel(BaseModel):
-    """A frozen model that rejects unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PresetOverrides(StrictModel):
-    """Changes of a suite to a preset.
-
-    Attributes:
-        size: In-plane size in pixels.
-        kimg: Budget in thousands of images.
-        samples: Number of samples to score.
-        pairs: Number of synthetic pairs, for every row with a generator.
-        generator_kimg: Budget of the generators in thousands of images.
-        annotator_kimg: Budget of the annotators in thousands of images.
-        augment: ``"none"`` or ``"flip"``.
-        seeds: Seeds, instead of the suite's.
-        settings: Settings of every method.
-    """
-
-    size: int | None = None
-    kimg: float | None = None
-    samples: int | None = None
-    pairs: int | None = None
-    generator_kimg: float | None = None
-    annotator_kimg: float | None = None
-    augment: Literal["none", "flip"] | None = None
-    seeds: tuple[int, ...] | None = None
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class MethodEntry(StrictModel):
-    """A method in a suite: one row of its table.
-
-    Attributes:
-        method: Its name.
-        settings: Settings that the suite changes.
-        regime: Composition of its training set, if the task has regimes.
-        generator: Method that makes synthetic pairs.
-        generator_dataset: Training dataset of the generator.
-        generator_kimg: Budget of the generator in thousands of images.
-        pairs: Number of synthetic pairs.
-        real_share: Share of the real cases that the regime uses.
-        masks_from: Dataset with masks, if the row's dataset has none.
-        annotator: Method that is trained on those masks and predicts the missing ones.
-        annotator_kimg: Budget of the annotator in thousands of images.
-    """
-
-    method: str
-    settings: dict[str, Any] = Field(default_factory=dict)
-    regime: str | None = None
-    generator: str | None = None
-    generator_dataset: str | None = None
-    generator_kimg: float | None = None
-    pairs: int | None = None
-    real_share: float | None = None
-    masks_from: str | None = None
-    annotator: str | None = None
-    annotator_kimg: float | None = None
-
-
-class Suite(StrictModel):
+class Suite(BaseModel):
     """A grid of runs.
 
     Attributes:
@@ -94,6 +66,8 @@ class Suite(StrictModel):
         metrics: Metrics to report, instead of the task's.
         presets: Changes to presets, by preset name.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     title: str
@@ -113,7 +87,7 @@ class Suite(StrictModel):
 
     def get_overrides(self, preset: PresetName) -> PresetOverrides:
         """Return the suite's changes to a preset."""
-        return self.presets.get(preset, PresetOverrides())
+        return self.presets.get(preset, {})
 
     def select_entries(self, methods: Sequence[str] = (), datasets: Sequence[str] = ()) -> Suite:
         """Return the suite with other methods or datasets; empty arguments change nothing.
@@ -123,9 +97,7 @@ class Suite(StrictModel):
         rows = [
             entry
             for name in methods
-            for entry in (
-                [e for e in self.methods if e.method == name] or [MethodEntry(method=name)]
-            )
+            for entry in ([e for e in self.methods if e["method"] == name] or [{"method": name}])
         ]
         changes: dict[str, Any] = {
             "methods": tuple(rows) or self.methods,
@@ -191,12 +163,7 @@ def _format_validation_error(path: Path, error: ValidationError) -> str:
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [
-            *Suite.model_fields,
-            *MethodEntry.model_fields,
-            *PresetOverrides.model_fields,
-            *PRESETS,
-        ]
+        known = [*Suite.model_fields, "method", *_ROW_TYPES, *PRESETS]
         suggestion = find_nearest(str(first["loc"][-1]), known)
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
@@ -213,9 +180,9 @@ def check_names(suite: Suite) -> None:
     known = get_registry()
     known.get_spec(TaskSpec, suite.task)
     for entry in suite.methods:
-        for method in (entry.method, entry.generator, entry.annotator):
-            if method is not None:
-                known.get_spec(MethodSpec, method)
+        for role in ("method", "generator", "annotator"):
+            if entry.get(role) is not None:
+                known.get_spec(MethodSpec, entry[role])
     for dataset in suite.datasets:
         if parse_folder_path(dataset) is None:
             known.get_spec(DatasetSpec, dataset)

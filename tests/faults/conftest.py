@@ -226,11 +226,7 @@ def make_forged_archive(tmp_path: Path) -> Callable[[Change], Path]:
         change(content)
         protocol = content["protocol"]
         content["protocol_hash"] = hash_json(protocol)
-        identity_hash = compute_run_hash(
-            method=content["method"], settings=content["settings"],
-            protocol=content["protocol_hash"], seed=content["seed"],
-            precision=content["precision"], pairs=None, masks=None,
-        )  # fmt: skip
+        identity_hash = compute_run_hash({**content, "pairs": None, "masks": None})
         content["id"] = f"{content['id'].rpartition('-')[0]}-{identity_hash}"
         members |= {RECORD_NAME: to_json_bytes(content), PROTOCOL_NAME: to_json_bytes(protocol)}
         path = tmp_path / "forged.zip"

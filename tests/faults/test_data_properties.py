@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
-from benchbed.cli.run_command import _load_run_config
 from benchbed.config import paths
 from benchbed.config.protocol import resolve_preset
 from benchbed.config.settings import parse_assignments, read_settings_file
@@ -27,7 +26,7 @@ from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.report.render.html.page import render_page
 from benchbed.report.write import build_leaderboards, write_leaderboards
-from benchbed.results.lookup import find_record, find_run, match_run_name
+from benchbed.results.lookup import find_config, find_record, find_run, match_run_name
 from benchbed.results.record import parse_record, read_record
 from benchbed.results.store import ResultStore
 from benchbed.runs.plan import resolve_method_settings
@@ -205,8 +204,8 @@ def test_runs_with_random_content(tmp_path: Path, count_attempt: CountAttempt) -
             valid_contents, data.draw(st.sampled_from(_all_paths(valid_contents))), value
         )
         (store.get_run_folder("a") / "run.json").write_text(json.dumps(content))
-        found = _read_or_none(_load_run_config, store, "a", None)
-        assert found is None or found.method == content["plan"]["method"]
+        found = _read_or_none(find_config, store, "a")
+        assert found is None or found[1].method == content["plan"]["method"]
         count_attempt()
 
     changed()

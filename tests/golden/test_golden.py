@@ -21,7 +21,6 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ from benchbed.api.method import Method
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.api.types import DataShape
 from benchbed.cli.main import app
-from benchbed.cli.run_command import _load_run_config
 from benchbed.config.paths import find_benchmarks_folder, get_checkpoint_path
 from benchbed.config.protocol import Protocol, resolve_preset
 from benchbed.config.run_config import RunConfig
@@ -48,6 +46,7 @@ from benchbed.report.model.leaderboard import (
     Table,
 )
 from benchbed.report.write import build_leaderboards
+from benchbed.results.lookup import find_config
 from benchbed.results.record import Record, write_record
 from benchbed.results.store import ResultStore
 from benchbed.runs.build import load_trained_method
@@ -228,9 +227,8 @@ def resumed_plan(made: RunPlan, folder: Path) -> str:
     """Return the id of the plan that `benchbed run --resume` makes of a run's folder."""
     store = ResultStore(folder)
     store.write_state(made.id, "interrupted", {"plan": made.as_dict(), "message": ""})
-    asked = _load_run_config(store, made.id, None)
-    # A task without samples has 0 of them in its protocol, which `plan` refuses.
-    return plan_run(replace(asked, samples=asked.samples or None)).id
+    _, config = find_config(store, made.id)
+    return plan_run(config).id
 
 
 def suite_plans(path: Path) -> list[str]:
@@ -558,7 +556,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
     },
     "synthetic": {
         "method": "unet", "dataset": "drive", "task": "augmentation", "regime": "synthetic",
-        "generator": "dual-gan", "pair_count": 50,
+        "generator": "dual-gan", "pairs": 50,
     },
     "mixed": {
         "method": "unet", "dataset": "drive", "task": "augmentation", "regime": "mixed",
@@ -566,14 +564,14 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
     },
     "finetuned": {
         "method": "mi-gan-seg", "dataset": "drive", "task": "augmentation", "regime": "finetuned",
-        "generator": "skrgan", "generator_dataset": "stare", "kimg": 3, "pair_count": 20,
+        "generator": "skrgan", "generator_dataset": "stare", "kimg": 3, "pairs": 20,
     },
     "annotator": {
         "method": "dual-gan", "dataset": "messidor", "masks_from": "drive", "annotator": "unet",
     },
     "generator and annotator": {
         "method": "unet", "dataset": "drive", "task": "augmentation", "regime": "synthetic",
-        "generator": "dual-gan", "generator_dataset": "messidor", "pair_count": 20,
+        "generator": "dual-gan", "generator_dataset": "messidor", "pairs": 20,
         "masks_from": "drive", "annotator": "unet", "annotator_kimg": 0.5,
     },
     "volumes": {"method": "pix2pix-3d", "dataset": "hippocampus", "task": "translation"},

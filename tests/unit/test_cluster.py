@@ -129,9 +129,9 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
 
 
 def member(name: str, *, trains: bool = True) -> SuiteRun:
-    request = RunConfig(method="dcgan", dataset="fundus", settings={})
-    plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
-    return SuiteRun(request, plan)  # type: ignore[arg-type]
+    config = RunConfig(method="dcgan", dataset="fundus")
+    plan = SimpleNamespace(id=name, config=config, method=SimpleNamespace(is_trainable=trains))
+    return SuiteRun(plan)  # type: ignore[arg-type]
 
 
 def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path: Path) -> None:
@@ -315,8 +315,8 @@ def test_a_failed_and_a_diverged_run_on_a_node(job: RunJob, tmp_path: Path) -> N
         ({"fail_at": 2}, "broken", "the plugin has a bug"),
         ({"nan_at": 2}, "diverged", r"'generator'.*\bnan\b"),
     ):
-        request = replace(job.request, settings=settings)
-        outcome, words = execute_job(replace(job, request=request, run=plan_run(request).id))
+        request = job.config.model_copy(update={"settings": settings})
+        outcome, words = execute_job(replace(job, config=request, run=plan_run(request).id))
         assert outcome == expected
         assert re.search(fact, words)
 
@@ -325,8 +325,8 @@ def test_an_interrupt_on_a_node_saves_the_run(job: RunJob, tmp_path: Path) -> No
     """Ray cancels a task by KeyboardInterrupt in its main thread."""
     import _thread
 
-    request = replace(job.request, settings={"step_ms": 50})
-    slow = replace(job, request=request, run=plan_run(request).id)
+    request = job.config.model_copy(update={"settings": {"step_ms": 50}})
+    slow = replace(job, config=request, run=plan_run(request).id)
     folder = ResultStore(tmp_path).get_run_folder(slow.run)
 
     def interrupt() -> None:
@@ -393,8 +393,8 @@ def test_an_interrupt_and_the_end_of_the_task_reach_a_run_on_two_devices(
     import sys
     import time
 
-    request = replace(job.request, settings={"step_ms": 50})
-    slow = replace(job, request=request, run=plan_run(request).id, devices=2)
+    request = job.config.model_copy(update={"settings": {"step_ms": 50}})
+    slow = replace(job, config=request, run=plan_run(request).id, devices=2)
     folder = ResultStore(tmp_path).get_run_folder(slow.run)
     code = f"""
 import pickle

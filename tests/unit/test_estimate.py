@@ -27,11 +27,11 @@ def member(
     """Return a suite member with what an estimate reads; it may depend on other plans."""
     plan = SimpleNamespace(
         id=run,
-        method=SimpleNamespace(name=changes.get("method", "dcgan"), trains=True),
+        method=SimpleNamespace(name=changes.get("method", "dcgan"), is_trainable=True),
         protocol=SimpleNamespace(kimg=kimg, seconds=changes.get("seconds"), size=64),
-        precision="fp32",
-        pairs=None if generator is None else SimpleNamespace(generator=generator.plan),
-        masks=None if annotator is None else SimpleNamespace(annotator=annotator.plan),
+        config=SimpleNamespace(precision="fp32"),
+        pair_plan=None if generator is None else SimpleNamespace(generator=generator.plan),
+        mask_plan=None if annotator is None else SimpleNamespace(annotator=annotator.plan),
     )
     return SimpleNamespace(plan=plan)
 

@@ -43,8 +43,8 @@ Script = Callable[[Sequence[list[str]]], None]
 def planned() -> list[SuiteRun]:
     """Return six runs of which only the names are used."""
     return [
-        SuiteRun(request, SimpleNamespace(id=f"{request.method}-{request.seed}"))  # type: ignore[arg-type]
-        for request in iter_run_configs(SUITE, "quick")
+        SuiteRun(SimpleNamespace(id=f"{config.method}-{config.seed}", config=config))  # type: ignore[arg-type]
+        for config in iter_run_configs(SUITE, "quick")
     ]
 
 
@@ -116,7 +116,7 @@ def test_the_command_of_a_run_plans_the_same_run(
         list(iter_run_configs(SUITE, "quick", source="phantom", seeds=[3])), NullReporter()
     )
     for member in real:
-        arguments = local.build_command(member.config, tmp_path, "cpu", devices)[4:]
+        arguments = local.build_command(member.plan.config, tmp_path, "cpu", devices)[4:]
         result = CliRunner().invoke(run_command.app, arguments)
         assert result.exit_code == 0, result.output
     assert planned_runs == [(member.plan.id, devices) for member in real]
@@ -319,8 +319,9 @@ def test_every_run_gets_the_devices_of_the_suite(
 
 
 def _run(name: str, *, trains: bool) -> SuiteRun:
-    plan = SimpleNamespace(id=name, method=SimpleNamespace(trains=trains))
-    return SuiteRun(RunConfig(method=name, dataset="fundus", settings={}), plan)  # type: ignore[arg-type]
+    config = RunConfig(method=name, dataset="fundus")
+    plan = SimpleNamespace(id=name, config=config, method=SimpleNamespace(is_trainable=trains))
+    return SuiteRun(plan)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -391,28 +392,28 @@ def test_accelerators_keep_the_names_of_the_environment(
 class FakeExecutor:
     """Executor without processes that returns prepared outcomes."""
 
-    room = 1
+    capacity = 1
 
     def __init__(self, *ends: Any) -> None:
         self.log: list[str] = []
         self._ends = list(ends)
         self._running: list[SuiteRun] = []
 
-    def has_room(self) -> bool:
+    def can_start(self) -> bool:
         return True
 
-    def start(self, member: SuiteRun) -> None:
+    def start_run(self, member: SuiteRun) -> None:
         self._running.append(member)
         self.log.append(f"start {member.plan.id}")
 
-    def ended(self) -> list[FinishedRun]:
+    def collect_finished(self) -> list[FinishedRun]:
         end = self._ends.pop(0)
         if isinstance(end, signal.Signals):
             os.kill(os.getpid(), end)
             return []
         return [FinishedRun(self._running.pop(0), end)]
 
-    def stop(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, at_once: bool) -> None:
         self.log.append(f"stop {at_once}")
 
     def close(self) -> None:

@@ -11,11 +11,11 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.api.types import DataShape
-from benchbed.cli.run_command import _load_run_config
 from benchbed.config.run_config import RunConfig
 from benchbed.data.loader import StagedLoader
 from benchbed.errors import BenchbedError
 from benchbed.report.model.build import build_frame
+from benchbed.results.lookup import find_config
 from benchbed.results.store import ResultStore
 from benchbed.runs.execute import execute_run
 from benchbed.runs.plan import RunPlan
@@ -130,7 +130,7 @@ def test_a_run_with_pseudo_labels(tmp_path: Path) -> None:
     assert record.training.updates["mask_discriminator"] == 7
     assert set(build_frame([record])["trained_on"]) == {"masks of drive by unet with 0.02 kimg"}
     assert (store.get_run_folder(planned.id) / "samples/masks.png").exists()
-    assert plan_run(_load_run_config(store, planned.id, None)).id == planned.id
+    assert plan_run(find_config(store, planned.id)[1]).id == planned.id
 
 
 def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
@@ -152,6 +152,6 @@ def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
     generator = planned.pair_plan.generator
     assert generator is not None
     assert generator.mask_plan is not None
-    assert generator.mask_plan.annotator.dataset == "drive"
-    assert planned.pair_plan.as_dict()["masks"]["dataset"] == "drive"
+    assert generator.mask_plan.annotator.config.dataset == "drive"
+    assert planned.as_dict()["masks"]["dataset"] == "drive"
     assert "--masks-from drive" in planned.command

@@ -58,7 +58,7 @@ def test_settings_of_method_and_preset_are_merged(suite: Suite) -> None:
 
 def test_selected_methods_keep_the_settings_of_the_suite(suite: Suite) -> None:
     chosen = suite.select_entries(["dcgan", "wgan"], ["chasedb1"])
-    rows = [(entry.method, entry.settings) for entry in chosen.methods]
+    rows = [(entry["method"], entry.get("settings", {})) for entry in chosen.methods]
     assert rows == [("dcgan", {"features": 8}), ("wgan", {})]
     assert chosen.datasets == ("chasedb1",)
     assert suite.select_entries() == suite

@@ -34,7 +34,7 @@ class RunJob:
     """A run for a node to execute.
 
     Attributes:
-        request: The run configuration.
+        config: The run configuration.
         run: Expected run id.
         root: The results folder.
         marker_file: File in it that identifies the suite's own folder.
@@ -44,7 +44,7 @@ class RunJob:
         threads: Cores of each process, if there are several.
     """
 
-    request: RunConfig
+    config: RunConfig
     run: str
     root: Path
     marker_file: Path
@@ -119,7 +119,7 @@ def _execute_planned(job: RunJob) -> tuple[RunOutcomeName, str]:
     if not job.marker_file.exists():
         raise make_unshared_error(job.root, node)
     reporter = _LineReporter(job.run)
-    planned = plan_run(job.request, reporter)
+    planned = plan_run(job.config, reporter)
     if planned.id != job.run:
         raise BenchbedError(
             f"Node {node} plans {planned.id}, but the suite plans {job.run}: data, plugins or "

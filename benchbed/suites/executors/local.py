@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -113,7 +112,7 @@ class LocalExecutor:
             # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
                 [
-                    *build_command(member.config, self._store.root, self._device, devices),
+                    *build_command(member.plan.config, self._store.root, self._device, devices),
                     *self._more,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -208,43 +207,12 @@ def describe_signal(number: int) -> str:
     return f"Killed by {name}{reason}. Repeat the command to resume."
 
 
-def build_command(request: RunConfig, results: Path, device: str, devices: int = 1) -> list[str]:
+def build_command(config: RunConfig, results: Path, device: str, devices: int = 1) -> list[str]:
     """Return the command line of one run."""
     # Wait, since another suite or a leftover process may hold the run.
-    words = [sys.executable, "-m", "benchbed", "run", "--wait"]
-    options = {
-        "--method": request.method,
-        "--dataset": request.dataset,
-        "--task": request.task,
-        "--preset": request.preset,
-        "--seed": request.seed,
-        "--source": request.source,
-        "--data-root": request.data_root,
-        "--size": request.size,
-        "--kimg": request.kimg,
-        "--samples": request.samples,
-        "--augment": request.augment,
-        "--regime": request.regime,
-        "--generator": request.generator,
-        "--generator-dataset": request.generator_dataset,
-        "--generator-kimg": request.generator_kimg,
-        "--pairs": request.pair_count,
-        "--real-share": request.real_share,
-        "--masks-from": request.masks_from,
-        "--annotator": request.annotator,
-        "--annotator-kimg": request.annotator_kimg,
-        "--results": results,
-        "--device": device,
-        "--devices": devices if devices > 1 else None,
-    }
-    for option, value in options.items():
-        if value is not None:
-            words += [option, str(value)]
-    for name, value in request.settings.items():
-        words += ["--set", f"{name}={json.dumps(value)}"]
-    for metric in request.metrics:
-        words += ["--metric", metric]
-    return [*words, "--skip-bad"] if request.skip_bad else words
+    words = [sys.executable, "-m", "benchbed", "run", "--wait", *config.to_words()]
+    words += ["--results", str(results), "--device", device]
+    return [*words, "--devices", str(devices)] if devices > 1 else words
 
 
 def list_accelerators() -> list[str]:

@@ -7,7 +7,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -141,10 +141,10 @@ class RayExecutor:
     def start_run(self, member: SuiteRun) -> None:
         """Submit a run to Ray."""
         remove_status(self._store.get_run_folder(member.plan.id))
-        request, run = resolve_config_paths(member.config), member.plan.id
+        config, run = resolve_config_paths(member.plan.config), member.plan.id
         devices = member.count_devices(self._devices)
         job = RunJob(
-            request,
+            config,
             run,
             self._root,
             self._mark,
@@ -247,19 +247,16 @@ class RayExecutor:
         return limited
 
 
-def resolve_config_paths(request: RunConfig) -> RunConfig:
+def resolve_config_paths(config: RunConfig) -> RunConfig:
     """Return the configuration with absolute paths, for a process in another folder."""
-    root = request.data_root
+    root = config.data_root
     if root is None and os.environ.get("BENCHBED_DATA"):
         root = paths.resolve_data_root()
-    return replace(
-        request,
-        dataset=_resolve_dataset_path(request.dataset),
-        generator_dataset=request.generator_dataset
-        and _resolve_dataset_path(request.generator_dataset),
-        masks_from=request.masks_from and _resolve_dataset_path(request.masks_from),
-        data_root=root and root.absolute(),
-    )
+    changes: dict[str, Any] = {"data_root": root and root.absolute()}
+    for field in ("dataset", "generator_dataset", "masks_from"):
+        if (dataset := getattr(config, field)) is not None:
+            changes[field] = _resolve_dataset_path(dataset)
+    return config.model_copy(update=changes)
 
 
 def _resolve_dataset_path(dataset: str) -> str:
