@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchbed.cli.common_options import JsonOption
 from benchbed.cli.options import complete_datasets, complete_methods, format_examples
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def check(
     name: Annotated[
         str, typer.Argument(help="Name of a method or dataset.", autocompletion=_complete)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check that a method or dataset matches its spec. Exit code 1 if it does not."""
     from rich.console import Console

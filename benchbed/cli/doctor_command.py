@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from benchbed.api.specs import DatasetSpec
+from benchbed.cli.common_options import DataRootOption, JsonOption, ResultsOption
 from benchbed.cli.options import format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(epilog=format_examples("doctor"))
 def doctor(
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_root: DataRootOption = None,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
-    from benchbed.registry.lookup import get_registry
-
     facts = {**_describe_machine(), **_describe_folders(data_root, results)}
     broken = [
         {"broken plugin": p.name, "distribution": p.distribution, "error": p.error or ""}
@@ -80,11 +78,7 @@ def _describe_bf16(cuda: bool) -> str:
 
 
 def _describe_folders(data_root: Path | None, results: Path | None) -> dict[str, str]:
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.config import paths
     from benchbed.data.sources.resolve import find_dataset
-    from benchbed.errors import BenchbedError
-    from benchbed.registry.lookup import get_registry
 
     root = paths.resolve_data_root(data_root)
     specs = get_registry().get_specs(DatasetSpec).values()

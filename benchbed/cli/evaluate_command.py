@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from benchbed.api.specs import MetricSpec, TaskSpec
+from benchbed.cli.common_options import DeviceOption, JsonOption
 from benchbed.cli.options import complete_metrics, format_examples
+from benchbed.registry.lookup import get_registry
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -37,18 +40,16 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the metrics.")] = 0,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Score a folder of images against a folder of real images."""
     from benchbed.api.metric import MemorisationSets
-    from benchbed.api.specs import MetricSpec, TaskSpec
     from benchbed.cli.output import ConsoleReporter
     from benchbed.data.image_folder import find_common_size, open_folder
-    from benchbed.registry.lookup import get_registry
     from benchbed.runs.validate import check_input_kind
 
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics

@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 
+from benchbed.cli.common_options import JsonOption, ResultsOption, RunArgument
 from benchbed.cli.options import format_examples
+from benchbed.config import paths
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(epilog=format_examples("export RUN", "export RUN --out shared/run.zip --no-pictures"))
 def export(
-    run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
+    run: RunArgument,
     out: Annotated[
         Path | None,
         typer.Option(help="Output file or folder. Default: RUN.zip in the current folder."),
@@ -23,11 +26,8 @@ def export(
     pictures: Annotated[
         bool, typer.Option(help="Include the sample grid and the nearest training images.")
     ] = True,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Pack a completed run into one zip file for `benchbed import`.
 
@@ -35,8 +35,6 @@ def export(
     sample grid, a model card, and a manifest with SHA-256 checksums. Exporting the same run twice
     gives identical bytes.
     """
-    from benchbed.config import paths
-    from benchbed.results.store import ResultStore
     from benchbed.sharing.export import export_run as pack
     from benchbed.sharing.export import find_exportable_run
 

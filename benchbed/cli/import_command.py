@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from benchbed.cli.common_options import JsonOption, ResultsOption
 from benchbed.cli.options import format_examples
+from benchbed.config import paths
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -16,11 +19,8 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command(epilog=format_examples("import RUN.zip", "import RUN.zip --results results-of-others"))
 def import_(
     file: Annotated[Path, typer.Argument(help="Zip file written by `benchbed export`.")],
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Import an exported archive as a run, for `sample`, `show`, `compare` and `report`.
 
@@ -30,8 +30,6 @@ def import_(
     `benchbed export` printed. Exit code: 0 imported, 2 rejected.
     """
     from benchbed.cli.output import escape_control_characters
-    from benchbed.config import paths
-    from benchbed.results.store import ResultStore
     from benchbed.sharing.install import check_archive, import_run
 
     store = ResultStore(paths.resolve_results_folder(results))

@@ -8,23 +8,24 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
+from benchbed.cli.common_options import JsonOption, ResultsOption
 from benchbed.cli.options import format_examples
+from benchbed.config import paths
+from benchbed.registry.lookup import get_registry
+from benchbed.results.lookup import describe_state, list_folder_names
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Kind = Literal["methods", "datasets", "metrics", "tasks", "suites", "runs", "plugins"]
 
 
-@app.command(
-    epilog=format_examples("list methods", "list runs --json"),
-)
+@app.command(epilog=format_examples("list methods", "list runs --json"))
 def list_(
     kind: Annotated[Kind, typer.Argument(help="Kind of item to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    as_json: JsonOption = False,
+    results: ResultsOption = None,
 ) -> None:
     """List methods, datasets, metrics, tasks, suites, runs or plugins."""
     rows = _list_runs(results) if kind == "runs" else _LIST_FUNCTIONS[kind]()
@@ -37,14 +38,11 @@ def list_(
 
 
 def _list_methods() -> list[dict[str, Any]]:
-    from benchbed.api.specs import MethodSpec
-    from benchbed.registry.lookup import get_registry
-
     return [
         {
             "method": spec.name,
             "paper": f"{spec.paper.authors.split(',')[0]} {spec.paper.year}",
-            "abilities": ", ".join(sorted(spec.capabilities)),
+            "capabilities": ", ".join(sorted(spec.capabilities)),
             "sizes": ", ".join(map(str, spec.sizes)),
             "plugin": get_registry().find_plugin(spec).distribution,
         }
@@ -53,34 +51,25 @@ def _list_methods() -> list[dict[str, Any]]:
 
 
 def _list_datasets() -> list[dict[str, Any]]:
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.registry.lookup import get_registry
-
-    return [
-        {
-            "dataset": spec.name,
-            "title": spec.title,
-            "modality": spec.modality,
-            "phantom": "yes" if spec.phantom else "no",
-            "plugin": get_registry().find_plugin(spec).distribution,
-        }
+    registered = [
+        (
+            spec.name,
+            spec.title,
+            spec.modality,
+            "yes" if spec.phantom else "no",
+            get_registry().find_plugin(spec).distribution,
+        )
         for spec in get_registry().get_specs(DatasetSpec).values()
-    ] + [
-        {
-            "dataset": name,
-            "title": f"your own folder of {content}",
-            "modality": "any",
-            "phantom": "no",
-            "plugin": "benchbed",
-        }
-        for name, content in (("folder:PATH", "pictures"), ("nifti:PATH", "volumes"))
     ]
+    folders = [
+        (name, f"your own folder of {content}", "any", "no", "benchbed")
+        for name, content in (("folder:PATH", "images"), ("nifti:PATH", "volumes"))
+    ]
+    names = ("dataset", "title", "modality", "phantom", "plugin")
+    return [dict(zip(names, row, strict=True)) for row in (*registered, *folders)]
 
 
 def _list_metrics() -> list[dict[str, Any]]:
-    from benchbed.api.specs import MetricSpec
-    from benchbed.registry.lookup import get_registry
-
     better = {"up": "higher", "down": "lower", "none": "neither"}
     return [
         {
@@ -94,9 +83,6 @@ def _list_metrics() -> list[dict[str, Any]]:
 
 
 def _list_tasks() -> list[dict[str, Any]]:
-    from benchbed.api.specs import TaskSpec
-    from benchbed.registry.lookup import get_registry
-
     return [
         {
             "task": spec.name,
@@ -111,7 +97,6 @@ def _list_tasks() -> list[dict[str, Any]]:
 def _list_suites() -> list[dict[str, Any]]:
     from benchbed.suites.spec import list_shipped_suites, read_suite
 
-    suites = [read_suite(path) for path in list_shipped_suites().values()]
     return [
         {
             "suite": suite.name,
@@ -120,18 +105,16 @@ def _list_suites() -> list[dict[str, Any]]:
             "datasets": ", ".join(suite.datasets),
             "seeds": len(suite.seeds),
         }
-        for suite in suites
+        for suite in map(read_suite, list_shipped_suites().values())
     ]
 
 
 def _list_plugins() -> list[dict[str, Any]]:
-    from benchbed.registry.lookup import get_registry
-
     return [
         {
             "plugin": plugin.name,
             "distribution": plugin.distribution,
-            "offers": ", ".join(spec.name for spec in plugin.specs),
+            "provides": ", ".join(spec.name for spec in plugin.specs),
             "error": plugin.error or "",
         }
         for plugin in get_registry().plugins
@@ -139,10 +122,6 @@ def _list_plugins() -> list[dict[str, Any]]:
 
 
 def _list_runs(results: Path | None) -> list[dict[str, Any]]:
-    from benchbed.config import paths
-    from benchbed.results.lookup import describe_state, list_folder_names
-    from benchbed.results.store import ResultStore
-
     store = ResultStore(paths.resolve_results_folder(results))
     states = {
         name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchbed.cli.common_options import ResultsOption
 from benchbed.cli.options import format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.results.store import ResultStore
 
 if TYPE_CHECKING:
     from benchbed.report.model.leaderboard import Leaderboard
@@ -20,10 +24,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
     epilog=format_examples("report", "report --out paper/tables --format tex", "report --serve")
 )
 def report(
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    results: ResultsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder. Default: RESULTS/leaderboards.")
     ] = None,
@@ -46,13 +47,10 @@ def report(
     ] = True,
 ) -> None:
     """Build the leaderboards from the records."""
-    from benchbed.config import paths
-    from benchbed.errors import BenchbedError
     from benchbed.report import FORMATS
 
     kinds = _select_formats(formats or [*FORMATS, "html"], (*FORMATS, "html"))
     from benchbed.report.write import build_leaderboards, write_leaderboards
-    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     records = store.load_records()
@@ -78,8 +76,6 @@ def report(
 
 
 def _select_formats(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    from benchbed.errors import make_unknown_error
-
     for name in given:
         if name not in allowed:
             raise make_unknown_error("format", name, allowed, "benchbed report --help")
