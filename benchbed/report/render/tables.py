@@ -16,6 +16,7 @@ from benchbed.report.model.leaderboard import (
     Row,
     Table,
 )
+from benchbed.report.model.paper_values import Verdict
 from benchbed.report.significance import SIGNIFICANCE_LEVEL
 
 TIE_MARK = "≈"
@@ -49,6 +50,11 @@ def list_reasons(table: Table) -> list[str]:
     """Return why values of a table are not comparable with the paper's, without repeats."""
     verdicts = [c.verdict for row in table.rows for c in row.cells.values() if c.verdict]
     return list(dict.fromkeys("; ".join(v.reasons) for v in verdicts if v.reasons))
+
+
+def number_reason(verdict: Verdict, reasons: Sequence[str]) -> str:
+    """Return the number of a verdict's footnote among `list_reasons`."""
+    return str(reasons.index("; ".join(verdict.reasons)) + 1)
 
 
 def format_heading(spec: MetricSpec) -> str:
@@ -182,8 +188,8 @@ def _format_verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> GridC
     found = row.cells[spec.name].verdict
     if found is None:
         return GridCell(MISSING_TEXT)
-    mark = (str(reasons.index("; ".join(found.reasons)) + 1),) if found.reasons else ()
-    return GridCell(found.word, marks=mark)
+    marks = (number_reason(found, reasons),) if found.reasons else ()
+    return GridCell(found.word, marks=marks)
 
 
 def list_footnotes(shown: Table) -> list[Footnote]:
