@@ -25,6 +25,7 @@ from benchbed.report.model.rows import (
     build_labels,
     format_conditions,
     list_identities,
+    name_file,
 )
 from benchbed.report.significance import (
     MIN_BOOTSTRAP_SEEDS,
@@ -34,7 +35,6 @@ from benchbed.report.significance import (
     compute_smallest_p,
     count_required_pairs,
 )
-from benchbed.utils.files import hash_json
 
 CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
               "conditions", "precision"]  # fmt: skip
@@ -91,10 +91,9 @@ def _build_comparison(
     # Warnings that apply to every metric are given once.
     common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
     own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
-    same = {name: str(value) for name, value in shared.items()}
     return MethodComparison(
         title=f"{shared['source']}, {format_conditions(shared)}",
-        name=f"{board}-ranks-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}",
+        name=name_file(f"{board}-ranks", shared),
         shared=shared,
         datasets=tuple(sorted({name for m in metrics for name in m.datasets})),
         metrics=tuple(own),

@@ -18,6 +18,7 @@ from benchbed.report.significance import (
     compute_smallest_p,
     count_required_pairs,
 )
+from benchbed.utils.files import hash_json
 
 FrameRow = Mapping[str, Any]
 """One row of the frame, by column name."""
@@ -67,6 +68,12 @@ def format_conditions(shared: Mapping[str, Any]) -> str:
     # A segmentation method draws no samples.
     reference = f"{shared['samples']} samples vs. {split}" if shared["samples"] else f"on {split}"
     return f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}"
+
+
+def name_file(prefix: str, shared: Mapping[str, Any]) -> str:
+    """Return a file name without suffix, unique for the conditions that its runs share."""
+    same = {name: str(value) for name, value in shared.items()}
+    return f"{prefix}-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}"
 
 
 def _find_differing(
