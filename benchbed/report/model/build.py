@@ -36,11 +36,13 @@ from benchbed.report.model.rows import (
     build_labels,
     build_rows,
     format_conditions,
+    iter_groups,
     iter_runs,
     list_warnings,
     mark_best,
     mark_ties,
     name_file,
+    select_usable,
 )
 from benchbed.results.record import MeasuredMetric, Record, is_usable_value
 from benchbed.utils.files import hash_json
@@ -53,10 +55,8 @@ def build_budget_figures(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
 ) -> tuple[BudgetFigure, ...]:
     """Return a figure per source and set of conditions with a method that has two budgets."""
-    usable = table[(table["state"] == "finished") & table["value"].notna() & table["kimg"].notna()]
     found: list[BudgetFigure] = []
-    for values, group in usable.groupby(EQUAL_FIELDS, sort=True):
-        shared = dict(zip(EQUAL_FIELDS, values, strict=True))
+    for shared, group in iter_groups(select_usable(table[table["kimg"].notna()]), EQUAL_FIELDS):
         budgets = group.groupby(["data", "metric", *IDENTITY_FIELDS])["kimg"]
         several = group[budgets.transform("nunique") > 1]
         names = build_labels(several, always)
@@ -104,7 +104,8 @@ def build_overview(
 ) -> Leaderboard:
     """Return the leaderboard of all records of one task, with one table per protocol."""
     subset = table[table["task"] == task]
-    tables = tuple(_build_table(shared, group, metrics) for shared, group in _iter_groups(subset))
+    groups = iter_groups(subset, SHARED_FIELDS)
+    tables = tuple(_build_table(shared, group, metrics) for shared, group in groups)
     comparisons = build_comparisons(task, subset, list(metrics.values()), {})
     return Leaderboard(task, f"Task {task}: all runs", tables, comparisons=comparisons)
 
@@ -123,7 +124,7 @@ def build_paper_leaderboard(
     tables: list[Table] = []
     missing: list[str] = []
     for line in reference.rows:
-        groups = list(_iter_groups(subset[subset["dataset"].isin(list(line.datasets))]))
+        groups = list(iter_groups(subset[subset["dataset"].isin(line.datasets)], SHARED_FIELDS))
         tables += [_build_table(s, g, metrics, (paper, reference, line)) for s, g in groups]
         if not groups:
             missing.append(f"{line.label}: no run yet on {', '.join(line.datasets)}.")
@@ -140,11 +141,6 @@ def build_paper_leaderboard(
         build_comparisons(*values),
         build_budget_figures(*values),
     )
-
-
-def _iter_groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]]:
-    for values, group in table.groupby(SHARED_FIELDS, sort=True):
-        yield dict(zip(SHARED_FIELDS, values, strict=True)), group
 
 
 _Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]

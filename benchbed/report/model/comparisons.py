@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +25,10 @@ from benchbed.report.model.rows import (
     SettingNames,
     build_labels,
     format_conditions,
+    iter_groups,
     list_identities,
     name_file,
+    select_usable,
 )
 from benchbed.report.significance import (
     MIN_BOOTSTRAP_SEEDS,
@@ -51,13 +54,11 @@ def build_comparisons(
 ) -> tuple[MethodComparison, ...]:
     """Return a comparison per source and set of conditions with two methods on two datasets."""
     found: list[MethodComparison] = []
-    for values, group in table.groupby(CONDITION_FIELDS, sort=True):
-        shared = dict(zip(CONDITION_FIELDS, values, strict=True))
+    for shared, group in iter_groups(table, CONDITION_FIELDS):
         selected = _select_protocols(group)
         if selected["dataset"].nunique() < 2:
             continue
-        usable = selected[(selected["state"] == "finished") & selected["value"].notna()]
-        by_metric = dict(iter(usable.groupby("metric", sort=False)))
+        by_metric = dict(iter(select_usable(selected).groupby("metric", sort=False)))
         parts = [
             _compare_metric(by_metric[spec.name], _select_diverged(selected, spec), spec, always)
             for spec in metrics
@@ -124,7 +125,9 @@ def _compare_metric(
     # From here on larger is better.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
-    warnings = [*_describe_divergence(diverged, names), *_describe_omitted(others)]
+    warnings = _describe_divergence(diverged, names)
+    if others:
+        warnings.append(f"Excluded because of missing runs: {', '.join(sorted(others))}.")
     return _rank_methods(
         spec, [dataset for dataset, _ in pairs], list(names.values()), scores, warnings
     )
@@ -177,21 +180,21 @@ def _rank_methods(
     friedman = critical = None
     groups: list[tuple[int, ...]] = []
     messages = [*warnings]
-    messages += (
-        _describe_many_methods(len(names))
-        if len(names) > MAX_METHODS
-        else _describe_few_pairs(len(names), len(scores))
-    )
+    count = math.comb(len(names), 2)
+    if len(names) > MAX_METHODS:
+        messages.append(
+            f"{len(names)} methods would need {count} pairwise comparisons, which is too many. "
+            "Only the ranks are reported."
+        )
+    else:
+        messages += _describe_few_pairs(count, len(scores))
     if 2 < len(names) <= MAX_METHODS:
         friedman = statistics.compute_friedman_p(means)
         critical = statistics.compute_critical_difference(len(names), len(datasets))
+        groups = [tuple(range(len(names)))]
         # Nemenyi's test is valid only if Friedman's rejects.
-        all_tied = [tuple(range(len(names)))]
-        groups = (
-            statistics.find_rank_groups(mean_ranks, critical)
-            if friedman <= SIGNIFICANCE_LEVEL
-            else all_tied
-        )
+        if friedman <= SIGNIFICANCE_LEVEL:
+            groups = statistics.find_rank_groups(mean_ranks, critical)
         messages += _describe_few_datasets(len(names), len(datasets))
     return MetricComparison(
         metric=spec,
@@ -217,13 +220,7 @@ def _iter_ranks(
 def _compare_pairs(
     methods: Sequence[str], scores: NDArray[np.float64], spec: MetricSpec
 ) -> tuple[MethodPair, ...]:
-    """Compare every two of the methods.
-
-    Args:
-        methods: Labels of the methods.
-        scores: ((dataset, seed) pairs, methods), larger is better.
-        spec: The metric.
-    """
+    """Compare every two of the methods; `scores` as in `_rank_methods`."""
     index_pairs = list(combinations(range(len(methods)), 2))
     better = np.array([scores[:, a] - scores[:, b] for a, b in index_pairs])
     ps: list[float | None] = [None] * len(index_pairs)
@@ -232,35 +229,23 @@ def _compare_pairs(
 
         ps = [*apply_holm([compute_signed_rank_p(d.tolist()) for d in better])]
     differences = better if spec.direction == "up" else -better
+    intervals: list[tuple[float, float] | None] = [None] * len(index_pairs)
+    if len(scores) >= MIN_BOOTSTRAP_SEEDS:
+        from benchbed.report.statistics import bootstrap_intervals
+
+        intervals = [*bootstrap_intervals(differences)]
     return tuple(
         MethodPair(
             methods[a], methods[b], len(scores), int((d > 0).sum()), int((d < 0).sum()),
             float(signed.mean()), interval, p,
         )
         for (a, b), d, signed, interval, p in zip(
-            index_pairs, better, differences, _compute_intervals(differences), ps, strict=True
+            index_pairs, better, differences, intervals, ps, strict=True
         )
     )  # fmt: skip
 
 
-def _compute_intervals(differences: NDArray[np.float64]) -> list[tuple[float, float] | None]:
-    """Return a 95 % interval of the mean of each row; None if a row is too short."""
-    if differences.shape[1] < MIN_BOOTSTRAP_SEEDS:
-        return [None] * len(differences)
-    from benchbed.report.statistics import bootstrap_intervals
-
-    return [*bootstrap_intervals(differences)]
-
-
-def _describe_many_methods(methods: int) -> list[str]:
-    return [
-        f"{methods} methods would need {methods * (methods - 1) // 2} pairwise comparisons, "
-        "which is too many. Only the ranks are reported."
-    ]
-
-
-def _describe_few_pairs(methods: int, pairs: int) -> list[str]:
-    count = methods * (methods - 1) // 2
+def _describe_few_pairs(count: int, pairs: int) -> list[str]:
     smallest = compute_smallest_p(pairs, count)
     if smallest <= SIGNIFICANCE_LEVEL:
         return []
@@ -268,8 +253,7 @@ def _describe_few_pairs(methods: int, pairs: int) -> list[str]:
         f"{pairs} pairs of dataset and seed are too few for a test: with {count} "
         f"{'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon signed-rank test, "
         f"Holm-corrected, cannot fall below p = {smallest:.2g}. At least "
-        f"{count_required_pairs(count)} "
-        f"pairs are needed for {SIGNIFICANCE_LEVEL}."
+        f"{count_required_pairs(count)} pairs are needed for {SIGNIFICANCE_LEVEL}."
     ]
 
 
@@ -303,9 +287,3 @@ def _describe_divergence(diverged: pd.DataFrame, names: Mapping[RowIdentity, str
         else:
             messages.append(f"{key[0]} diverged in {runs} and is not ranked.")
     return messages
-
-
-def _describe_omitted(methods: list[str]) -> list[str]:
-    if not methods:
-        return []
-    return [f"Excluded because of missing runs: {', '.join(sorted(methods))}."]

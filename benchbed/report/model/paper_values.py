@@ -23,12 +23,11 @@ class StrictModel(BaseModel):
 
 def _check_number(printed: str) -> str:
     try:
-        finite = Decimal(printed).is_finite()
+        if Decimal(printed).is_finite():
+            return printed
     except InvalidOperation:
-        finite = False
-    if not finite:
-        raise ValueError(f"{printed!r} is not a number")
-    return printed
+        pass
+    raise ValueError(f"{printed!r} is not a number")
 
 
 PrintedValue = Annotated[str, AfterValidator(_check_number)]
@@ -36,8 +35,7 @@ PrintedValue = Annotated[str, AfterValidator(_check_number)]
 
 
 def _check_regime(name: str) -> str:
-    if name not in REGIMES:
-        raise ValueError(f"unknown regime {name!r}; expected one of {', '.join(REGIMES)}")
+    _check_known("regime", [name], REGIMES)
     return name
 
 
@@ -194,10 +192,8 @@ class ReferencePaper(StrictModel):
 
     @model_validator(mode="after")
     def _check_notes(self) -> ReferencePaper:
-        for table in self.tables:
-            _check_known("note", (*table.notes, *(n.note for n in table.cells)), self.notes)
-            for row in table.rows:
-                _check_known("note", (*row.notes, *(n.note for n in row.cells)), self.notes)
+        for part in (*self.tables, *(row for table in self.tables for row in table.rows)):
+            _check_known("note", (*part.notes, *(n.note for n in part.cells)), self.notes)
         return self
 
 
@@ -224,9 +220,10 @@ def _read_paper(path: Path) -> ReferencePaper:
         return ReferencePaper.model_validate(read_yaml(path, "file of a paper's values"))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        # A check of the whole file, such as that of its notes, has no place.
+        place = f" at {'.'.join(map(str, first['loc']))!r}" if first["loc"] else ""
         reason = first["msg"].removeprefix("Value error, ")
-        raise BenchbedError(f"{path} is invalid at {place!r}: {reason}.") from error
+        raise BenchbedError(f"{path} is invalid{place}: {reason}.") from error
 
 
 VerdictWord = Literal["matches", "better", "worse", "not comparable"]

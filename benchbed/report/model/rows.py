@@ -130,11 +130,24 @@ def list_warnings(group: pd.DataFrame, always: SettingNames) -> list[str]:
     return messages
 
 
+def iter_groups(
+    table: pd.DataFrame, fields: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield the values of `fields` that occur together, sorted, with their rows of the frame."""
+    for values, group in table.groupby([*fields], sort=True):
+        yield dict(zip(fields, values, strict=True)), group
+
+
 def iter_runs(table: pd.DataFrame) -> Iterator[FrameRow]:
     """Yield the rows of the frame as dicts."""
     names = [str(name) for name in table.columns]
     for values in zip(*(table[name] for name in names), strict=True):
         yield dict(zip(names, values, strict=True))
+
+
+def select_usable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the frame with a usable value of a finished run."""
+    return table[(table["state"] == "finished") & table["value"].notna()]
 
 
 def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpec]) -> Row:
@@ -177,8 +190,7 @@ def _build_cell(lines: Sequence[_SeedLine], of: int) -> Cell:
     ends = [(float(low), float(high)) for _, _, low, high, *_ in lines if pd.notna(low)]
     notes = dict.fromkeys(note for *_, note, _ in lines if pd.notna(note) and note)
     lost = {seed: text for seed, *_, text in lines if text}
-    is_single = len(by_seed) == 1 and len(ends) == 1
-    interval = ends[0] if is_single else None
+    interval = ends[0] if len(by_seed) == len(ends) == 1 else None
     return Cell(
         by_seed, note="; ".join(notes), interval=interval, seed_count=of, unusable_values=lost
     )
@@ -259,8 +271,8 @@ def mark_ties(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> tuple[list
 
 
 def _compute_differences(cell: Cell, best: Cell) -> list[float]:
-    return [cell.values[seed] - best.values[seed] for seed in sorted(cell.values) if seed in
-            best.values]  # fmt: skip
+    shared = sorted(cell.values.keys() & best.values.keys())
+    return [cell.values[seed] - best.values[seed] for seed in shared]
 
 
 def _find_ties(testable: Mapping[int, list[float]], count: int) -> list[int]:
@@ -280,9 +292,8 @@ def _describe_too_few(others: int, seeds: int) -> str:
     rows = "row" if others == 1 else f"{others} rows"
     return (
         f"{subject} too few to separate the best from the other {rows}: the exact Wilcoxon "
-        f"signed-rank test over seeds, Holm-corrected, needs {count_required_pairs(others)} for p "
-        "= "
-        f"{SIGNIFICANCE_LEVEL}. Bold marks the best mean; the difference is not tested."
+        f"signed-rank test over seeds, Holm-corrected, needs {count_required_pairs(others)} for "
+        f"p = {SIGNIFICANCE_LEVEL}. Bold marks the best mean; the difference is not tested."
     )
 
 

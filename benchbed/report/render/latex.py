@@ -48,10 +48,9 @@ def escape_latex(plain: str) -> str:
     """
     shown = unicodedata.normalize("NFC", plain)
     for pair in _LIGATURES:
+        broken = _BREAK.join(pair)
         # Twice, since replacements in a run of three or more overlap.
-        shown = shown.replace(pair, f"{pair[0]}{_BREAK}{pair[1]}").replace(
-            pair, f"{pair[0]}{_BREAK}{pair[1]}"
-        )
+        shown = shown.replace(pair, broken).replace(pair, broken)
     return "".join(map(_escape_letter, _MINUS_PATTERN.sub(_SIGN, shown)))
 
 
@@ -123,10 +122,8 @@ def _render_comparison(comparison: MethodComparison, name: str) -> Iterator[str]
 
 def _render_texts(title: str, lines: Sequence[str]) -> str:
     paragraphs = "\n".join(rf"\par {escape_latex(line)}" for line in lines)
-    return (
-        rf"{{\footnotesize\parindent0pt\textbf{{{escape_latex(title)}.}}"
-        + f"\n{paragraphs}\n\\par}}"
-    )
+    heading = rf"{{\footnotesize\parindent0pt\textbf{{{escape_latex(title)}.}}"
+    return f"{heading}\n{paragraphs}\n\\par}}"
 
 
 def _render_floats(

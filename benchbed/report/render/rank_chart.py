@@ -30,13 +30,8 @@ def draw_critical_differences(comparison: MethodComparison) -> str:
     """Return an SVG with one panel per metric; equal comparisons give equal bytes.
 
     A line leads from each method's label to its mean rank, best on the left. A bar joins methods
-    without a significant difference; the bracket above shows the critical difference.
-
-    Args:
-        comparison: The comparison; its `picture_file` must not be empty.
-
-    Returns:
-        The SVG file.
+    without a significant difference; the bracket above shows the critical difference. The
+    comparison must have a `picture_file`.
     """
     parts = _select_parts(comparison)
     longest = max(len(rank.label) for part in parts for rank in part.ranks)
@@ -87,13 +82,8 @@ def _draw_panel(axes: Axes, part: MetricComparison) -> None:
     """Draw one metric; x is in units of the axis' length, y in lines of text, downwards."""
     count = len(part.ranks)
     across = [(rank.mean - 1) / (count - 1) for rank in part.ranks]
-    axes.text(
-        axes.get_xlim()[0] + 0.03,
-        1.1,
-        tables.format_heading(part.metric),
-        weight="bold",
-        va="center",
-    )
+    heading = tables.format_heading(part.metric)
+    axes.text(axes.get_xlim()[0] + 0.03, 1.1, heading, weight="bold", va="center")
     _draw_bracket(axes, part, (part.critical_difference or 0.0) / (count - 1))
     axes.plot([0, 1], [_HEADER_LINES, _HEADER_LINES], color="black", linewidth=1)
     for tick in range(count):

@@ -68,9 +68,7 @@ def format_value(cell: Cell) -> str:
     The interval is that of a single value, or of the mean over three or more seeds. If seeds of
     the row have no usable value, their number and what was measured are added.
     """
-    lost = ", ".join(
-        f"seed {seed}: {lost_value}" for seed, lost_value in cell.unusable_values.items()
-    )
+    lost = ", ".join(f"seed {seed}: {text}" for seed, text in cell.unusable_values.items())
     if cell.mean is None:
         return f"{MISSING_TEXT} ({lost})" if lost else MISSING_TEXT
     words = [format_number(cell.mean)]
@@ -177,11 +175,7 @@ def _format_measured(row: Row, spec: MetricSpec) -> GridCell:
 
 def _format_printed(row: Row, spec: MetricSpec) -> GridCell:
     cell = row.cells[spec.name]
-    return (
-        GridCell(MISSING_TEXT)
-        if cell.paper_value is None
-        else GridCell(cell.paper_value, marks=cell.marks)
-    )
+    return GridCell(cell.paper_value or MISSING_TEXT, marks=cell.marks)
 
 
 def _format_verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> GridCell:
@@ -220,7 +214,7 @@ def list_table_notes(shown: Table) -> list[str]:
 
 def build_rank_grid(shown: MethodComparison) -> Grid:
     """Return the grid of mean ranks by metric, with Friedman's p and critical difference."""
-    labels = _list_labels(shown)
+    labels = sorted({rank.label for part in shown.metrics for rank in part.ranks})
     tests = any(part.critical_difference is not None for part in shown.metrics)
     names = [GridCell(label) for label in labels]
     tail = [GridCell("Friedman p", is_italic=True), GridCell("critical difference", is_italic=True)]
@@ -232,27 +226,20 @@ def build_rank_grid(shown: MethodComparison) -> Grid:
 
 
 def _build_rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> GridColumn:
-    found = {rank.label: rank for rank in part.ranks}
-    cells: list[GridCell] = []
-    for label in labels:
-        rank = found.get(label)
-        if rank is None:
-            cells.append(GridCell(MISSING_TEXT))
-            continue
+    cells = dict.fromkeys(labels, GridCell(MISSING_TEXT))
+    for rank in part.ranks:
         tied = f" {TIE_MARK}" if rank.is_tied else ""
-        cells.append(GridCell(f"{rank.mean:.2f}{tied}", is_bold=rank.is_best))
-    if tests:
-        cells.append(
-            GridCell(MISSING_TEXT if part.friedman_p is None else format_p_value(part.friedman_p))
-        )
-        cells.append(
-            GridCell(
-                MISSING_TEXT
-                if part.critical_difference is None
-                else f"{part.critical_difference:.2f}"
-            )
-        )
-    return GridColumn(format_heading(part.metric), tuple(cells), is_right_aligned=True)
+        cells[rank.label] = GridCell(f"{rank.mean:.2f}{tied}", is_bold=rank.is_best)
+    p, difference = part.friedman_p, part.critical_difference
+    tail = (
+        GridCell(MISSING_TEXT if p is None else format_p_value(p)),
+        GridCell(MISSING_TEXT if difference is None else f"{difference:.2f}"),
+    )
+    return GridColumn(
+        format_heading(part.metric),
+        (*cells.values(), *(tail if tests else ())),
+        is_right_aligned=True,
+    )
 
 
 def build_pair_grid(shown: MethodComparison) -> Grid:
@@ -275,10 +262,6 @@ def _build_pair_column(part: MetricComparison, names: Sequence[tuple[str, str]])
     return GridColumn(format_heading(part.metric), cells, is_right_aligned=True)
 
 
-def _list_labels(shown: MethodComparison) -> list[str]:
-    return sorted({rank.label for part in shown.metrics for rank in part.ranks})
-
-
 def _format_pair(pair: MethodPair | None, first: str) -> GridCell:
     if pair is None:
         return GridCell(MISSING_TEXT)
@@ -288,9 +271,8 @@ def _format_pair(pair: MethodPair | None, first: str) -> GridCell:
         content += f" {format_interval(*ordered.interval)}"
     if ordered.p_value is not None:
         content += f", p {format_p_value(ordered.p_value)}"
-    return GridCell(
-        content, is_bold=ordered.p_value is not None and ordered.p_value <= SIGNIFICANCE_LEVEL
-    )
+    is_significant = ordered.p_value is not None and ordered.p_value <= SIGNIFICANCE_LEVEL
+    return GridCell(content, is_bold=is_significant)
 
 
 def list_comparison_notes(shown: MethodComparison) -> list[str]:
@@ -301,8 +283,7 @@ def list_comparison_notes(shown: MethodComparison) -> list[str]:
         f"Mean rank: rank of a method's mean over seeds, averaged over {count} datasets; 1 is "
         f"best, bold marks the best. {TIE_MARK}: no significant difference from the best at "
         f"{SIGNIFICANCE_LEVEL} (Friedman's test does not reject, or the mean ranks differ by less "
-        "than "
-        "Nemenyi's critical difference, Demsar 2006).",
+        "than Nemenyi's critical difference, Demsar 2006).",
     ]
     if shown.has_pairs:
         lines.append(
@@ -314,8 +295,7 @@ def list_comparison_notes(shown: MethodComparison) -> list[str]:
         lines.append(
             "p: Wilcoxon signed-rank test over these pairs, Holm-corrected over all methods; "
             f"bold marks p <= {SIGNIFICANCE_LEVEL}. Seeds of one dataset are treated as "
-            "independent, which "
-            "is an approximation."
+            "independent, which is an approximation."
         )
     return lines
 
@@ -326,10 +306,8 @@ def list_warnings(shown: MethodComparison) -> list[str]:
     for part in shown.metrics:
         for warning in part.warnings:
             titles_by_warning.setdefault(warning, []).append(part.metric.title)
-    return [
-        *shown.warnings,
-        *(f"{', '.join(titles)}: {w}" for w, titles in titles_by_warning.items()),
-    ]
+    own = (f"{', '.join(titles)}: {text}" for text, titles in titles_by_warning.items())
+    return [*shown.warnings, *own]
 
 
 NO_COMPARISON_TEXT = "None: no two methods share two datasets of one source under equal conditions."
