@@ -65,16 +65,13 @@ def _describe_machine() -> dict[str, Any]:
 def _describe_bf16(cuda: bool) -> str:
     import torch
 
+    unsupported = "not supported by the hardware"
     if cuda:
-        return "in hardware" if torch.cuda.is_bf16_supported() else "not supported by the hardware"
+        return "in hardware" if torch.cuda.is_bf16_supported() else unsupported
     flags = Path("/proc/cpuinfo")
     text = flags.read_text(encoding="utf-8") if flags.exists() else ""
     names = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
-    return (
-        f"supported by the hardware ({', '.join(names)})"
-        if names
-        else "not supported by the hardware"
-    )
+    return f"supported by the hardware ({', '.join(names)})" if names else unsupported
 
 
 def _describe_folders(data_root: Path | None, results: Path | None) -> dict[str, str]:

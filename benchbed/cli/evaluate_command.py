@@ -70,14 +70,9 @@ def evaluate(
         specs = resolve_available_metrics(specs, reporter)
         features = FeatureCache(create_fabric(device, "fp32").device, reporter.report_progress)
         values = score_sets(
-            specs,
-            photographs,
-            generated,
-            features,
-            seed=seed,
-            unseen=unseen,
-            counted=reporter.report_progress,
-        )
+            specs, photographs, generated, features,
+            seed=seed, unseen=unseen, counted=reporter.report_progress,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
         return

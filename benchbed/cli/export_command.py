@@ -61,7 +61,7 @@ def _list_warnings(stored: tuple[str, ...], pictures: bool) -> list[str]:
     found = []
     if pictures:
         found.append(
-            "The pictures may show real training images; the licence of the data applies to "
+            "The images may show real training images; the licence of the data applies to "
             "them. Use --no-pictures to exclude them."
         )
     if stored:

@@ -36,7 +36,7 @@ def method(name: NameArgument, into: IntoOption = Path()) -> None:
 
 
 @app.command(
-    epilog=format_examples("new dataset my-pictures", "new dataset my-pictures --into plugins")
+    epilog=format_examples("new dataset my-images", "new dataset my-images --into plugins")
 )
 def dataset(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a dataset: layout, splits and a phantom."""

@@ -20,6 +20,7 @@ from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
 from benchbed.report.model.leaderboard import MISSING_TEXT
 from benchbed.report.render.tables import format_heading, format_interval, format_number
+from benchbed.report.render.terminal import measure_width
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from benchbed.api.metric import MetricValue
     from benchbed.results.record import MeasuredMetric
     from benchbed.utils.progress import TrainingProgress
-
-
-UNLIMITED_COLUMNS = 10_000
-"""Wider than any table."""
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
@@ -58,8 +55,7 @@ def _is_record_list(value: object) -> bool:
 def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a table if it fits the terminal, else one paragraph per record."""
     table = _build_table(name, rows)
-    unbounded = console.options.update(max_width=UNLIMITED_COLUMNS)
-    if console.measure(table, options=unbounded).maximum <= console.width:
+    if measure_width(table, console) <= console.width:
         console.print(table)
         return
     console.print(Text(name, style="bold"))
@@ -74,10 +70,10 @@ def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]
 
 
 def _build_table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
-    table = Table(title=name, title_justify="left", title_style="bold", pad_edge=False, box=None)
     columns = [key for key in rows[0] if any(row[key] for row in rows)]
-    for key in columns:
-        table.add_column(key)
+    table = Table(
+        *columns, title=name, title_justify="left", title_style="bold", pad_edge=False, box=None
+    )
     for row in rows:
         table.add_row(*(Text(str(row[key])) for key in columns))
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +48,11 @@ def report(
     """Build the leaderboards from the records."""
     from benchbed.report import FORMATS
 
-    kinds = _select_formats(formats or [*FORMATS, "html"], (*FORMATS, "html"))
+    allowed = (*FORMATS, "html")
+    kinds = formats or allowed
+    for name in kinds:
+        if name not in allowed:
+            raise make_unknown_error("format", name, allowed, "benchbed report --help")
     from benchbed.report.write import build_leaderboards, write_leaderboards
 
     store = ResultStore(paths.resolve_results_folder(results))
@@ -73,13 +76,6 @@ def report(
         from benchbed.report.render.html.server import serve as serve_folder
 
         serve_folder(folder, port, typer.echo, browse=browse)
-
-
-def _select_formats(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    for name in given:
-        if name not in allowed:
-            raise make_unknown_error("format", name, allowed, "benchbed report --help")
-    return list(given)
 
 
 def _print_tables(board: Leaderboard) -> None:

@@ -16,7 +16,7 @@ from benchbed.results.store import ResultStore
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=format_examples("sample RUN -n 100 --out pictures"))
+@app.command(epilog=format_examples("sample RUN -n 100 --out images"))
 def sample(
     run: RunArgument,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 16,
@@ -27,7 +27,7 @@ def sample(
 ) -> None:
     """Sample images from a completed run: one PNG per sample, plus the method's other outputs.
 
-    Volumes are written as NIfTI together with their masks. A picture shows the first ones.
+    Volumes are written as NIfTI together with their masks. An overview image shows the first ones.
     """
     from benchbed.cli.output import ConsoleReporter
 

@@ -235,7 +235,7 @@ def test_the_gallery_shows_samples_neighbours_and_curves(page: Page) -> None:
     button.press("Enter")
     assert button.get_attribute("aria-pressed") == "false"
     other = panel.locator(".card").filter(has_text="skrgan").inner_text()
-    assert "No pictures are published for this run." in other
+    assert "No images are published for this run." in other
 
 
 def test_cost_is_drawn_against_the_chosen_quality(page: Page) -> None:

@@ -43,7 +43,6 @@ class ReferencePairs(StrictModel):
     """Composition of the training set of a line.
 
     Attributes:
-        regime: A key of `REGIMES`.
         generator: Method that made the synthetic pairs; empty under the regime ``"real"``.
         count: Number of synthetic pairs.
         real_share: Share of the real pairs that were used.
@@ -63,7 +62,6 @@ class ReferenceMethod(StrictModel):
     """One line of a printed table, and the runs that it is compared with.
 
     Attributes:
-        label: Its name in the paper.
         method: Name of the method here; None if there is none, so that only the published values
             are shown.
         settings: Settings that a matching run must have.
@@ -113,7 +111,6 @@ class ReferenceRow(StrictModel):
     """One row (a dataset) of a printed table.
 
     Attributes:
-        label: Label as printed.
         datasets: Names of the corresponding datasets here.
         data: The data that the paper used.
         same_data: Those of the datasets that are exactly the paper's data.
@@ -136,7 +133,6 @@ class ReferenceTable(StrictModel):
 
     Attributes:
         name: Such as ``"table1"``.
-        title: Heading of the leaderboard.
         task: The task that reproduces it.
         methods: Its lines, by the keys that its rows use.
         metrics: Its metrics, by the keys that its rows use.
