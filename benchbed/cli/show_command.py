@@ -253,7 +253,7 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "state": f"{record.state} {record.message}".strip(),
         "imported": ""
         if origin is None
-        else f"from {origin.archive}, SHA-256 {origin.sha256}, at {origin.at}",
+        else f"from {origin.archive_name}, SHA-256 {origin.sha256}, at {origin.imported_at}",
         "method": record.method,
         "dataset": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
         "cases": [f"{count} {split}" for split, count in sorted(record.case_counts.items())],

@@ -188,7 +188,9 @@ class ReferencePaper(StrictModel):
 
     @model_validator(mode="after")
     def _check_notes(self) -> ReferencePaper:
-        for part in (*self.tables, *(row for table in self.tables for row in table.rows)):
+        rows = (row for table in self.tables for row in table.rows)
+        parts: list[ReferenceTable | ReferenceRow] = [*self.tables, *rows]
+        for part in parts:
             _check_known("note", (*part.notes, *(n.note for n in part.cells)), self.notes)
         return self
 
