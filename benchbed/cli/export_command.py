@@ -50,23 +50,17 @@ def export(
         from rich.filesize import decimal
 
         typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {exported.sha256}")
-    if found.record.source == "real":
-        for sentence in _list_warnings(
-            exported.stored_tensors, any(n.endswith(".png") for n in exported.members)
-        ):
-            typer.echo(sentence, err=True)
-
-
-def _list_warnings(stored: tuple[str, ...], pictures: bool) -> list[str]:
-    found = []
-    if pictures:
-        found.append(
+    if found.record.source != "real":
+        return
+    if any(name.endswith(".png") for name in exported.members):
+        typer.echo(
             "The images may show real training images; the licence of the data applies to "
-            "them. Use --no-pictures to exclude them."
+            "them. Use --no-pictures to exclude them.",
+            err=True,
         )
-    if stored:
-        found.append(
+    if exported.stored_tensors:
+        typer.echo(
             "The weights contain values of real training cases, such as masks "
-            f"({', '.join(stored)}). The licence of the data applies to them."
+            f"({', '.join(exported.stored_tensors)}). The licence of the data applies to them.",
+            err=True,
         )
-    return found

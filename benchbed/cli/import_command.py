@@ -50,7 +50,6 @@ def import_(
             f"Run {run} already exists with the same record and weights. Nothing changed.",
             err=True,
         )
-    elif "sample" in offer.spec.capabilities:
-        typer.echo(f"Next: benchbed sample {run}", err=True)
     else:
-        typer.echo(f"Next: benchbed show {run}", err=True)
+        command = "sample" if "sample" in offer.spec.capabilities else "show"
+        typer.echo(f"Next: benchbed {command} {run}", err=True)

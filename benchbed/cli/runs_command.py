@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -117,7 +117,7 @@ def _prune_runs(
 
 def _build_row(
     holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int] | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     removal, size, reason = holding.plan_removal(wanted)
     return {
         "run": holding.run,
@@ -133,7 +133,7 @@ def _build_row(
     }
 
 
-def _print_rows(rows: list[dict[str, object]]) -> None:
+def _print_rows(rows: list[dict[str, Any]]) -> None:
     from benchbed.cli.output import print_rows
 
     display = [
@@ -151,7 +151,7 @@ def _print_rows(rows: list[dict[str, object]]) -> None:
     print_rows(display, empty="No run folders found.")
 
 
-def _describe_removal(row: dict[str, object]) -> str:
+def _describe_removal(row: dict[str, Any]) -> str:
     reason = f" ({row['reason']})" if row["reason"] else ""
     if row["goes"] == "nothing":
         return f"–{reason}"
@@ -180,8 +180,7 @@ def _print_summary(
             typer.echo(f"{option} frees {_format_size(extra)} more.", err=True)
 
 
-def _format_size(count: object) -> str:
+def _format_size(count: int) -> str:
     from rich.filesize import decimal
 
-    assert isinstance(count, int)
     return decimal(count)

@@ -224,7 +224,7 @@ def test_show_tells_what_a_task_a_metric_and_a_data_set_ask_for(cli: Run) -> Non
     ]  # fmt: skip
     assert task["compares with"] == "the split test"
     metric = json.loads(_ok(cli("show", "memorisation", "--json")))
-    assert metric["judges"] == "images (the tasks synthesis, translation)"
+    assert metric["scores"] == "images (tasks: synthesis, translation)"
     assert "held out" in metric["needs"]
     assert json.loads(_ok(cli("show", "auc-roc", "--json")))["needs"] == "at least 1 case"
     lung = json.loads(_ok(cli("show", "lung-ct", "--json")))
@@ -239,7 +239,7 @@ def test_show_counts_parameters_at_a_size(cli: Run) -> None:
     assert {row["network"]: row["parameters"] for row in rows} == {
         "generator": 3_576_704,
         "discriminator": 2_765_568,
-        "together": 6_342_272,
+        "total": 6_342_272,
     }
     refused = cli("show", "dcgan", "--size", "100")
     assert refused.returncode == 2

@@ -40,7 +40,7 @@ def test_a_run_goes_to_somebody_else(cli: Run, with_plugin: Path, tmp_path: Path
     assert f"Next: benchbed sample {run}" in answer.stderr
     shown = json.loads(_ok(cli("show", run, "--json", **there)))
     assert shown["imported"].startswith(f"from {run}.zip, SHA-256 {made['sha256']}")
-    assert shown["weights"] == "here"
+    assert shown["weights"] == "present"
     _ok(cli("sample", run, "-n", "3", "--seed", "4", "--out", "pictures", **there))
     assert len(list((tmp_path / "pictures").iterdir())) == 3
 
@@ -85,6 +85,6 @@ def test_show_knows_a_run_by_its_record_alone(cli: Run, tmp_path: Path) -> None:
     shutil.copy(RECORD, records)
     facts = json.loads(_ok(cli("show", RECORD.stem[:-3], "--json")))
     assert facts["run"] == RECORD.stem
-    assert facts["weights"] == "not here"
+    assert facts["weights"] == "missing"
     assert facts["metrics"][0]["value"] == "0.1127"
     assert "0.1127" in _ok(cli("show", RECORD.stem))

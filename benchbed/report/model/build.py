@@ -94,7 +94,6 @@ def _iter_curves(values: pd.DataFrame, names: Mapping[RowIdentity, str]) -> Iter
 SHARED_FIELDS = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
           "reference_split", "protocol", "precision"]  # fmt: skip
 
-
 REFERENCE_FIELDS = ["run", "method", "settings", "regime", "generator", "real_share"]
 """Columns that identify the matching line of a paper's table."""
 
@@ -281,10 +280,8 @@ COLUMNS = [
     "note",
 ]  # fmt: skip
 
-
 DATA_FIELDS = ("dataset", "fingerprint", "channels", "framing")
 """Protocol fields that depend on the dataset; the others can be equal for several."""
-
 
 BUDGET_FIELDS = ("kimg", "seconds")
 """Protocol fields that limit the training."""

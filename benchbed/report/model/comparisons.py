@@ -43,7 +43,6 @@ CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "re
               "conditions", "precision"]  # fmt: skip
 """Columns that are equal within a comparison: those of a table except the dataset's own."""
 
-
 MAX_METHODS = 50
 """Above it only ranks are reported: pairs would be unreadable, and none significant after the
 correction for their number."""
@@ -58,9 +57,15 @@ def build_comparisons(
         selected = _select_protocols(group)
         if selected["dataset"].nunique() < 2:
             continue
+        diverged = selected["state"] == "diverged"
         by_metric = dict(iter(select_usable(selected).groupby("metric", sort=False)))
         parts = [
-            _compare_metric(by_metric[spec.name], _select_diverged(selected, spec), spec, always)
+            _compare_metric(
+                by_metric[spec.name],
+                selected[diverged | ((selected["metric"] == spec.name) & (selected["lost"] != ""))],
+                spec,
+                always,
+            )
             for spec in metrics
             if spec.direction != "none" and spec.name in by_metric
         ]
@@ -68,12 +73,6 @@ def build_comparisons(
         if compared:
             found.append(_build_comparison(board, shared, compared))
     return tuple(found)
-
-
-def _select_diverged(table: pd.DataFrame, spec: MetricSpec) -> pd.DataFrame:
-    """Return the rows of runs that diverged, or whose value of this metric is unusable."""
-    lost = (table["metric"] == spec.name) & (table["lost"] != "")
-    return table[(table["state"] == "diverged") | lost]
 
 
 def _select_protocols(group: pd.DataFrame) -> pd.DataFrame:
@@ -107,9 +106,16 @@ _Values = dict[RowIdentity, dict[tuple[str, int], float]]
 
 
 def _compare_metric(
-    known: pd.DataFrame, diverged: pd.DataFrame, spec: MetricSpec, always: SettingNames
+    known: pd.DataFrame, lost: pd.DataFrame, spec: MetricSpec, always: SettingNames
 ) -> MetricComparison | None:
-    """Compare the methods by one metric; None if no two share two datasets."""
+    """Compare the methods by one metric; None if no two share two datasets.
+
+    Args:
+        known: The rows with a usable value.
+        lost: The rows of runs that diverged, or whose value of this metric is unusable.
+        spec: The metric.
+        always: By method, settings that its label always includes.
+    """
     values: _Values = {}
     blocks = zip(known["dataset"], map(int, known["seed"]), strict=True)
     for key, block, value in zip(list_identities(known), blocks, known["value"], strict=True):
@@ -125,7 +131,7 @@ def _compare_metric(
     # From here on larger is better.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
-    warnings = _describe_divergence(diverged, names)
+    warnings = _describe_divergence(lost, names)
     if others:
         warnings.append(f"Excluded because of missing runs: {', '.join(sorted(others))}.")
     return _rank_methods(

@@ -102,9 +102,7 @@ class CellNote(StrictModel):
 
     def is_for_cell(self, method: str, metric: str) -> bool:
         """Return whether it applies to the cell of a line and a metric, given by their keys."""
-        return (not self.methods or method in self.methods) and (
-            not self.metrics or metric in self.metrics
-        )
+        return method in (self.methods or [method]) and metric in (self.metrics or [metric])
 
 
 class ReferenceRow(StrictModel):
@@ -199,9 +197,8 @@ def _check_known(kind: str, used: Iterable[str], declared: Iterable[str]) -> Non
     allowed = list(declared)
     for name in used:
         if name not in allowed:
-            raise ValueError(
-                f"unknown {kind} {name!r}; expected one of {', '.join(allowed) or 'none'}"
-            )
+            expected = ", ".join(allowed) or "none"
+            raise ValueError(f"unknown {kind} {name!r}; expected one of {expected}")
 
 
 def read_papers(folder: Path) -> list[ReferencePaper]:

@@ -40,22 +40,22 @@ def build_labels(group: pd.DataFrame, always: SettingNames) -> dict[RowIdentity,
         Labels by row identity, sorted.
     """
     settings = dict(zip(list_identities(group), group["settings"], strict=True))
-    settings_by_method: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    siblings: dict[tuple[str, str], list[Mapping[str, object]]] = {}
     for (method, trained_on, _), values in settings.items():
-        settings_by_method.setdefault((method, trained_on), []).append(values)
-    differing = {
-        (method, trained_on): _find_differing(values, always.get(method, ()))
-        for (method, trained_on), values in settings_by_method.items()
-    }
-    found = {
-        key: _format_label(key, values, differing[key[:2]]) for key, values in settings.items()
-    }
+        siblings.setdefault((method, trained_on), []).append(values)
+    found: dict[RowIdentity, str] = {}
+    for (method, trained_on, settings_hash), values in settings.items():
+        names = _find_differing(siblings[method, trained_on], always.get(method, ()))
+        parts = [trained_on] if trained_on else []
+        parts += [f"{name}={values.get(name)}" for name in names]
+        label = f"{method} ({', '.join(parts)})" if parts else method
+        found[method, trained_on, settings_hash] = label
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
 
 def list_identities(group: pd.DataFrame) -> list[RowIdentity]:
     """Return the row identity of every row of the frame."""
-    return list(zip(*(group[name] for name in IDENTITY_FIELDS), strict=True))
+    return list(group[IDENTITY_FIELDS].itertuples(index=False, name=None))
 
 
 def format_conditions(shared: Mapping[str, Any]) -> str:
@@ -86,15 +86,6 @@ def _find_differing(
         for name in names
         if name in fixed or len({repr(values.get(name)) for values in candidates}) > 1
     )
-
-
-def _format_label(
-    key: RowIdentity, settings: Mapping[str, object], differing: Sequence[str]
-) -> str:
-    method, trained_on, _ = key
-    parts = [trained_on] if trained_on else []
-    parts += [f"{name}={settings.get(name)}" for name in differing]
-    return f"{method} ({', '.join(parts)})" if parts else method
 
 
 def build_rows(

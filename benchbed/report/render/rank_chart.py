@@ -1,4 +1,4 @@
-"""Draw critical-difference pictures (Demsar 2006, figure 1) as SVG."""
+"""Draw critical-difference diagrams (Demsar 2006, figure 1) as SVG."""
 
 from __future__ import annotations
 
@@ -14,16 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DRAWING_VERSION = 1
-"""Incremented when the drawing changes, so that existing pictures are redrawn."""
+"""Incremented when the drawing changes, so that existing figures are redrawn."""
 
 _AXIS_INCHES = 2.8
-"""Length of an axis in inches."""
-
 _LINE_INCHES = 0.24
-"""Height of a line of text in inches."""
-
 _LETTER_INCHES = 0.078
-"""Upper estimate of the width of a letter in inches."""
+"""Length of an axis, height of a line of text, width (at most) of a letter."""
 
 
 def draw_critical_differences(comparison: MethodComparison) -> str:
@@ -53,7 +49,7 @@ def draw_critical_differences(comparison: MethodComparison) -> str:
 
 
 def hash_comparison(comparison: MethodComparison) -> str:
-    """Return a hash of what is drawn, stored in the picture as its identifier."""
+    """Return a hash of what is drawn, stored in the figure as its identifier."""
     parts = [
         (
             tables.format_heading(part.metric),

@@ -22,7 +22,6 @@ from benchbed.report.significance import SIGNIFICANCE_LEVEL
 TIE_MARK = "≈"
 """Mark of a value without a significant difference from the best."""
 
-
 DIRECTION_ARROWS = {"up": " ↑", "down": " ↓", "none": ""}
 
 
@@ -90,8 +89,7 @@ def format_seeds(row: Row, table: Table) -> str:
     """Format how many of the table's seeds a row has, and how many diverged."""
     if row.is_published_only:
         return MISSING_TEXT
-    total = len(table.seeds)
-    text = f"{len(row.seeds)}/{total}"
+    text = f"{len(row.seeds)}/{len(table.seeds)}"
     return f"{text}, {len(row.diverged)} diverged" if row.diverged else text
 
 
@@ -158,8 +156,9 @@ def _build_block(shown: Table, spec: MetricSpec, reasons: Sequence[str]) -> tupl
     value = GridColumn(format_heading(spec), (*ours, floor), is_right_aligned=True)
     if spec.name not in shown.printed_metrics:
         return (value,)
-    paper = [_format_printed(row, spec) for row in shown.rows]
-    verdicts = [_format_verdict(row, spec, reasons) for row in shown.rows]
+    cells = [row.cells[spec.name] for row in shown.rows]
+    paper = [GridCell(cell.paper_value or MISSING_TEXT, marks=cell.marks) for cell in cells]
+    verdicts = [_format_verdict(cell.verdict, reasons) for cell in cells]
     return (
         value,
         GridColumn("paper", (*paper, GridCell("")), is_right_aligned=True),
@@ -173,26 +172,20 @@ def _format_measured(row: Row, spec: MetricSpec) -> GridCell:
     return GridCell(format_value(cell) + note, is_bold=cell.is_best)
 
 
-def _format_printed(row: Row, spec: MetricSpec) -> GridCell:
-    cell = row.cells[spec.name]
-    return GridCell(cell.paper_value or MISSING_TEXT, marks=cell.marks)
-
-
-def _format_verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> GridCell:
-    found = row.cells[spec.name].verdict
-    if found is None:
+def _format_verdict(verdict: Verdict | None, reasons: Sequence[str]) -> GridCell:
+    if verdict is None:
         return GridCell(MISSING_TEXT)
-    marks = (number_reason(found, reasons),) if found.reasons else ()
-    return GridCell(found.word, marks=marks)
+    marks = (number_reason(verdict, reasons),) if verdict.reasons else ()
+    return GridCell(verdict.word, marks=marks)
 
 
 def list_footnotes(shown: Table) -> list[Footnote]:
     """Return the footnotes of a table: letters on rows and paper values, numbers on verdicts."""
-    reasons = [
-        Footnote(str(number), f"not comparable: {reason}.")
-        for number, reason in enumerate(list_reasons(shown), 1)
+    reasons = enumerate(list_reasons(shown), 1)
+    return [
+        *shown.footnotes,
+        *(Footnote(str(n), f"not comparable: {text}.") for n, text in reasons),
     ]
-    return [*shown.footnotes, *reasons]
 
 
 def list_table_notes(shown: Table) -> list[str]:

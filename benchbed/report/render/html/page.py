@@ -1,4 +1,4 @@
-"""Render all leaderboards as one page, with style, scripts, pictures and provenance inside."""
+"""Render all leaderboards as one page, with style, scripts, images and provenance inside."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def render_page(boards: Sequence[Leaderboard], records: Sequence[Record], root: 
     """Return the page; equal records and showcases give equal bytes.
 
     All content from records is either escaped by the template, or JSON without ``<``. The page's
-    Content-Security-Policy allows only its own style and script, by hash, and embedded pictures.
+    Content-Security-Policy allows only its own style and script, by hash, and embedded images.
     """
     by_run = {record.id: record for record in records}
     showcases = {run: read_showcase(root, run) for run in select_shown_runs(boards, by_run)}
@@ -100,15 +100,7 @@ def render_page(boards: Sequence[Leaderboard], records: Sequence[Record], root: 
         "anchor": _make_anchor,
         "compute_mean_cost": partial(_compute_mean_cost, by_run),
         "costs": COSTS,
-        "format_baseline": tables.format_baseline,
-        "format_seeds": tables.format_seeds,
-        "format_value": tables.format_value,
-        "list_reasons": tables.list_reasons,
-        "number_reason": tables.number_reason,
-        "heading": tables.format_heading,
-        "short": tables.format_number,
-        "under": tables.list_comparison_notes,
-        "no_comparison": tables.NO_COMPARISON_TEXT,
+        "texts": tables,
     }
     return environment.get_template("page.html").render(
         policy=build_content_policy(style, program),
