@@ -10,6 +10,8 @@ import typer
 from benchbed.cli.options import JsonOption, complete_datasets, complete_methods, format_examples
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from benchbed.testing import CheckOutcome
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -51,11 +53,9 @@ def check(
         raise typer.Exit(1)
 
 
-def _print_outcome(console: object, outcome: CheckOutcome) -> None:
-    from rich.console import Console
+def _print_outcome(console: Console, outcome: CheckOutcome) -> None:
     from rich.markup import escape
 
-    assert isinstance(console, Console)
     text = f": {escape(outcome.text)}" if outcome.text else ""
     name = outcome.check.name.replace("-", " ")
     console.print(f"{STATE_MARKS[outcome.state]} {name}{text}", highlight=False)

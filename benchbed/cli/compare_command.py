@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchbed.api.specs import MetricSpec
 from benchbed.cli.options import JsonOption, ResultsOption, format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
+from benchbed.results.lookup import find_record
+from benchbed.results.store import ResultStore
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
-    from benchbed.results.record import MeasuredMetric
-    from benchbed.results.run_comparison import FactValue, MetricRow, RunComparison
+    from benchbed.results.run_comparison import FactValue, MetricRow, RunComparison, RunFact
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -38,13 +46,7 @@ def compare(
     Runs that differ in task, dataset, source, size, budget or precision are not comparable. The
     reason is printed first, and no value is marked as better.
     """
-    from benchbed.api.specs import MetricSpec
-    from benchbed.config import paths
-    from benchbed.errors import BenchbedError
-    from benchbed.registry.lookup import get_registry
-    from benchbed.results.lookup import find_record
     from benchbed.results.run_comparison import compare_runs
-    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     records = [find_record(store, run) for run in runs]
@@ -63,14 +65,15 @@ def compare(
     if as_json:
         typer.echo(json.dumps(found.as_dict(everything=everything), indent=2))
         return
+    _print_comparison(found, everything=everything)
+
+
+def _print_comparison(found: RunComparison, *, everything: bool) -> None:
     from rich.console import Console
 
-    _print_comparison(found, Console(), everything=everything)
-
-
-def _print_comparison(found: RunComparison, console: Console, *, everything: bool) -> None:
     from benchbed.cli.output import make_plain_text
 
+    console = Console()
     if found.reasons:
         # One line per reason: this is what a reader must not miss.
         console.print(make_plain_text("These runs are not comparable:", style="bold red"))
@@ -78,57 +81,17 @@ def _print_comparison(found: RunComparison, console: Console, *, everything: boo
             console.print(make_plain_text(f"  {reason}", style="red"))
     for letter, run in zip(LETTERS, found.runs, strict=False):
         console.print(make_plain_text(f"{letter}  {run}"), soft_wrap=True)
-    _print_facts(found, console, everything=everything)
-    _print_metrics(found, console)
-
-
-def _print_facts(found: RunComparison, console: Console, *, everything: bool) -> None:
-    from rich.table import Table
-
-    from benchbed.cli.output import make_plain_text
-
     facts = [fact for fact in found.facts if everything or fact.differs]
-    if not facts:
+    if facts:
+        heading = "all facts" if everything else "differs in"
+        console.print("", _build_fact_table(facts, heading, len(found.runs)), sep="\n")
+    else:
         console.print("\nThe runs differ only in their metrics.")
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("all facts" if everything else "differs in", overflow="fold")
-    for letter, _ in zip(LETTERS, found.runs, strict=False):
-        table.add_column(letter, overflow="fold")
-    group = ""
-    for fact in facts:
-        if fact.group != group:
-            group = fact.group
-            table.add_row(make_plain_text(group, style="bold"))
-        style = "" if fact.differs else "dim"
-        values = (make_plain_text(_format_value(value), style=style) for value in fact.values)
-        table.add_row(make_plain_text(f"  {fact.name}", style=style), *values)
-    console.print()
-    console.print(table)
-
-
-def _print_metrics(found: RunComparison, console: Console) -> None:
-    from rich.table import Table
-
-    from benchbed.cli.output import make_plain_text
-
     console.print()
     if not found.metric_rows:
         console.print("No metrics recorded.")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("metric", overflow="fold")
-    for letter, _ in zip(LETTERS, found.runs, strict=False):
-        table.add_column(letter)
-    for line in found.metric_rows:
-        cells = (_format_cell(line, index) for index in range(len(found.runs)))
-        table.add_row(make_plain_text(_format_heading(line)), *cells)
-        baselines = [MISSING if m is None else _format_baseline(m) for m in line.values]
-        if any(baseline != MISSING for baseline in baselines):
-            style = "dim"
-            cells = (make_plain_text(baseline, style=style) for baseline in baselines)
-            table.add_row(make_plain_text("  real vs real", style=style), *cells)
-    console.print(table)
+    console.print(_build_metric_table(found))
     if any(line.best for line in found.metric_rows):
         console.print("✓ better; ≈ better, but the 95 % intervals overlap.")
         console.print("One seed per run. Use `benchbed report` to see the variation over seeds.")
@@ -137,36 +100,56 @@ def _print_metrics(found: RunComparison, console: Console) -> None:
             console.print(make_plain_text(f"{line.metric}: {line.note}.", style="dim"))
 
 
-def _format_heading(line: MetricRow) -> str:
-    from benchbed.api.specs import MetricSpec
-    from benchbed.registry.lookup import get_registry
+def _build_fact_table(facts: Sequence[RunFact], heading: str, runs: int) -> Table:
+    from rich.table import Table
+
+    from benchbed.cli.output import make_plain_text
+
+    table = Table(box=None, pad_edge=False)
+    for name in (heading, *LETTERS[:runs]):
+        table.add_column(name, overflow="fold")
+    for group, members in groupby(facts, key=attrgetter("group")):
+        table.add_row(make_plain_text(group, style="bold"))
+        for fact in members:
+            cells = (f"  {fact.name}", *map(_format_value, fact.values))
+            style = "" if fact.differs else "dim"
+            table.add_row(*(make_plain_text(cell, style=style) for cell in cells))
+    return table
+
+
+def _build_metric_table(found: RunComparison) -> Table:
+    from rich.table import Table
+
+    from benchbed.cli.output import format_measured_baseline, make_plain_text
     from benchbed.report.render.tables import format_heading
 
-    spec = get_registry().get_specs(MetricSpec).get(line.metric)
-    return line.metric if spec is None else format_heading(spec)
+    specs = get_registry().get_specs(MetricSpec)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("metric", overflow="fold")
+    for letter in LETTERS[: len(found.runs)]:
+        table.add_column(letter)
+    for line in found.metric_rows:
+        heading = format_heading(specs[line.metric]) if line.metric in specs else line.metric
+        cells = (_format_cell(line, index) for index in range(len(found.runs)))
+        table.add_row(make_plain_text(heading), *cells)
+        baselines = [format_measured_baseline(measured) for measured in line.values]
+        if any(baseline != MISSING for baseline in baselines):
+            texts = ("  real vs real", *baselines)
+            table.add_row(*(make_plain_text(text, style="dim") for text in texts))
+    return table
 
 
 def _format_cell(line: MetricRow, index: int) -> Text:
-    from benchbed.cli.output import make_plain_text
-    from benchbed.report.render.tables import format_interval, format_number
+    from benchbed.cli.output import format_measured_interval, make_plain_text
+    from benchbed.report.render.tables import format_number
 
     measured = line.values[index]
     if measured is None or measured.value is None:
         return make_plain_text(MISSING)
-    text = format_number(measured.value)
-    if measured.ci_low is not None and measured.ci_high is not None:
-        text += f" {format_interval(measured.ci_low, measured.ci_high)}"
+    text = f"{format_number(measured.value)} {format_measured_interval(measured)}".rstrip()
     if index not in line.best:
         return make_plain_text(text)
     return make_plain_text(f"{text} {'≈' if line.has_overlap else '✓'}", style="bold green")
-
-
-def _format_baseline(measured: MeasuredMetric) -> str:
-    from benchbed.report.render.tables import format_number
-
-    if measured.baseline is None:
-        return MISSING
-    return f"{format_number(measured.baseline)} (n={measured.n_baseline})"
 
 
 def _format_value(value: FactValue) -> str:

@@ -10,7 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from benchbed.api.specs import DatasetSpec
 from benchbed.cli.options import DataRootOption, JsonOption, complete_datasets, format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -20,14 +24,6 @@ def data() -> None:
     """Find, download and verify datasets."""
 
 
-def _find_downloadable_dataset() -> str:
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.registry.lookup import get_registry
-
-    specs = get_registry().get_specs(DatasetSpec).values()
-    return next((spec.name for spec in specs if spec.downloads), "DATASET")
-
-
 def _complete_named(incomplete: str) -> list[str]:
     return [name for name in complete_datasets(incomplete) if not name.endswith(":")]
 
@@ -35,10 +31,6 @@ def _complete_named(incomplete: str) -> list[str]:
 @app.command(epilog=format_examples("data status", "data status --data-root my/data"))
 def status(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
     """Show which datasets are on this machine and how many cases they have."""
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.config import paths
-    from benchbed.registry.lookup import get_registry
-
     root = paths.resolve_data_root(data_root)
     rows = [_describe_status(spec, root) for spec in get_registry().get_specs(DatasetSpec).values()]
     if as_json:
@@ -47,13 +39,12 @@ def status(data_root: DataRootOption = None, as_json: JsonOption = False) -> Non
     from benchbed.cli.output import print_rows
 
     typer.echo(f"Data root: {root}.", err=True)
-    print_rows(rows, empty="No plugin offers a dataset.")
+    print_rows(rows, empty="No plugin provides a dataset.")
 
 
 def _describe_status(spec: Any, root: Path) -> dict[str, str]:
     from benchbed.data.sources.cases import collect_cases
     from benchbed.data.sources.resolve import find_dataset
-    from benchbed.errors import BenchbedError
 
     report = find_dataset(spec, root)
     if not report.layouts:
@@ -80,27 +71,30 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Decode and hash every file. List undecodable files and duplicates."""
-    from benchbed.cli.output import ConsoleReporter
-    from benchbed.data.sources.integrity import verify_files as examine
+    from benchbed.cli.output import ConsoleReporter, print_facts
+    from benchbed.data.sources.integrity import verify_files
     from benchbed.data.sources.resolve import resolve_collection
 
     with ConsoleReporter() as reporter:
         collection = resolve_collection(name, "real", data_root, reporter.report_message)
-        findings = examine(collection, reporter.report_progress, reporter.report_message)
+        findings = verify_files(collection, reporter.report_progress, reporter.report_message)
     if as_json:
         typer.echo(json.dumps(findings.as_dict(), indent=2))
     else:
-        from benchbed.cli.output import print_facts
-
         print_facts(findings.as_dict())
     if findings.undecodable:
         raise typer.Exit(1)
 
 
+_DOWNLOADABLE = next(
+    (spec.name for spec in get_registry().get_specs(DatasetSpec).values() if spec.downloads),
+    "DATASET",
+)
+
+
 @app.command(
     epilog=format_examples(
-        f"data fetch {_find_downloadable_dataset()}",
-        f"data fetch {_find_downloadable_dataset()} --data-root my/data",
+        f"data fetch {_DOWNLOADABLE}", f"data fetch {_DOWNLOADABLE} --data-root my/data"
     )
 )
 def fetch(
@@ -118,12 +112,8 @@ def fetch(
     Repeat the command to resume an interrupted download. Exit code: 0 dataset is present, 1 source
     is unreachable or sends a wrong file, 2 no open download, 130 stopped.
     """
-    from benchbed.api.specs import DatasetSpec
     from benchbed.cli.output import ConsoleReporter, print_rows
-    from benchbed.config import paths
-    from benchbed.data.download.fetch import FetchError
-    from benchbed.data.download.fetch import fetch_dataset as download
-    from benchbed.registry.lookup import get_registry
+    from benchbed.data.download.fetch import FetchError, fetch_dataset
 
     spec = get_registry().get_spec(DatasetSpec, name)
     root = paths.resolve_data_root(data_root)
@@ -131,7 +121,7 @@ def fetch(
         with ConsoleReporter() as reporter:
             # Wrapped addresses and paths could not be copied.
             say = partial(reporter.console.print, soft_wrap=True, markup=False, highlight=False)
-            download(spec, root, force=force, say=say, counted=reporter.report_progress)
+            fetch_dataset(spec, root, force=force, say=say, counted=reporter.report_progress)
     except FetchError as error:
         typer.echo(f"benchbed: {error}", err=True)
         raise typer.Exit(1) from error

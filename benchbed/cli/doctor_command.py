@@ -8,7 +8,11 @@ from typing import Any
 
 import typer
 
+from benchbed.api.specs import DatasetSpec
 from benchbed.cli.options import DataRootOption, JsonOption, ResultsOption, format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -18,8 +22,6 @@ def doctor(
     data_root: DataRootOption = None, results: ResultsOption = None, as_json: JsonOption = False
 ) -> None:
     """Check device, precision, weights, data and plugins. Exit code 1 if a plugin is broken."""
-    from benchbed.registry.lookup import get_registry
-
     facts = {**_describe_machine(), **_describe_folders(data_root, results)}
     broken = [
         {"broken plugin": p.name, "distribution": p.distribution, "error": p.error or ""}
@@ -60,24 +62,17 @@ def _describe_machine() -> dict[str, Any]:
 def _describe_bf16(cuda: bool) -> str:
     import torch
 
+    unsupported = "not supported by the hardware"
     if cuda:
-        return "in hardware" if torch.cuda.is_bf16_supported() else "not supported by the hardware"
+        return "in hardware" if torch.cuda.is_bf16_supported() else unsupported
     flags = Path("/proc/cpuinfo")
     text = flags.read_text(encoding="utf-8") if flags.exists() else ""
     names = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
-    return (
-        f"supported by the hardware ({', '.join(names)})"
-        if names
-        else "not supported by the hardware"
-    )
+    return f"supported by the hardware ({', '.join(names)})" if names else unsupported
 
 
 def _describe_folders(data_root: Path | None, results: Path | None) -> dict[str, str]:
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.config import paths
     from benchbed.data.sources.resolve import find_dataset
-    from benchbed.errors import BenchbedError
-    from benchbed.registry.lookup import get_registry
 
     root = paths.resolve_data_root(data_root)
     specs = get_registry().get_specs(DatasetSpec).values()

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import JsonOption, complete_metrics, format_examples
+from benchbed.api.specs import MetricSpec, TaskSpec
+from benchbed.cli.options import DeviceOption, JsonOption, complete_metrics, format_examples
+from benchbed.registry.lookup import get_registry
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -37,7 +39,7 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the metrics.")] = 0,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
@@ -45,10 +47,8 @@ def evaluate(
 ) -> None:
     """Score a folder of images against a folder of real images."""
     from benchbed.api.metric import MemorisationSets
-    from benchbed.api.specs import MetricSpec, TaskSpec
     from benchbed.cli.output import ConsoleReporter
     from benchbed.data.image_folder import find_common_size, open_folder
-    from benchbed.registry.lookup import get_registry
     from benchbed.runs.validate import check_input_kind
 
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
@@ -69,14 +69,9 @@ def evaluate(
         specs = resolve_available_metrics(specs, reporter)
         features = FeatureCache(create_fabric(device, "fp32").device, reporter.report_progress)
         values = score_sets(
-            specs,
-            photographs,
-            generated,
-            features,
-            seed=seed,
-            unseen=unseen,
-            counted=reporter.report_progress,
-        )
+            specs, photographs, generated, features,
+            seed=seed, unseen=unseen, counted=reporter.report_progress,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
         return

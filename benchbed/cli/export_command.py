@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import JsonOption, ResultsOption, format_examples
+from benchbed.cli.options import JsonOption, ResultsOption, RunArgument, format_examples
+from benchbed.config import paths
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(epilog=format_examples("export RUN", "export RUN --out shared/run.zip --no-pictures"))
 def export(
-    run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
+    run: RunArgument,
     out: Annotated[
         Path | None,
         typer.Option(help="Output file or folder. Default: RUN.zip in the current folder."),
@@ -32,8 +34,6 @@ def export(
     sample grid, a model card, and a manifest with SHA-256 checksums. Exporting the same run twice
     gives identical bytes.
     """
-    from benchbed.config import paths
-    from benchbed.results.store import ResultStore
     from benchbed.sharing.export import export_run as pack
     from benchbed.sharing.export import find_exportable_run
 
@@ -49,23 +49,17 @@ def export(
         from rich.filesize import decimal
 
         typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {exported.sha256}")
-    if found.record.source == "real":
-        for sentence in _list_warnings(
-            exported.stored_tensors, any(n.endswith(".png") for n in exported.members)
-        ):
-            typer.echo(sentence, err=True)
-
-
-def _list_warnings(stored: tuple[str, ...], pictures: bool) -> list[str]:
-    found = []
-    if pictures:
-        found.append(
-            "The pictures may show real training images; the licence of the data applies to "
-            "them. Use --no-pictures to exclude them."
+    if found.record.source != "real":
+        return
+    if any(name.endswith(".png") for name in exported.members):
+        typer.echo(
+            "The images may show real training images; the licence of the data applies to "
+            "them. Use --no-pictures to exclude them.",
+            err=True,
         )
-    if stored:
-        found.append(
+    if exported.stored_tensors:
+        typer.echo(
             "The weights contain values of real training cases, such as masks "
-            f"({', '.join(stored)}). The licence of the data applies to them."
+            f"({', '.join(exported.stored_tensors)}). The licence of the data applies to them.",
+            err=True,
         )
-    return found

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from benchbed.cli.options import JsonOption, ResultsOption, format_examples
+from benchbed.config import paths
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -27,8 +29,6 @@ def import_(
     `benchbed export` printed. Exit code: 0 imported, 2 rejected.
     """
     from benchbed.cli.output import escape_control_characters
-    from benchbed.config import paths
-    from benchbed.results.store import ResultStore
     from benchbed.sharing.install import check_archive, import_run
 
     store = ResultStore(paths.resolve_results_folder(results))
@@ -48,7 +48,6 @@ def import_(
         typer.echo(
             f"Run {run} already exists with the same record and weights. Nothing changed.", err=True
         )
-    elif "sample" in offer.spec.capabilities:
-        typer.echo(f"Next: benchbed sample {run}", err=True)
     else:
-        typer.echo(f"Next: benchbed show {run}", err=True)
+        command = "sample" if "sample" in offer.spec.capabilities else "show"
+        typer.echo(f"Next: benchbed {command} {run}", err=True)

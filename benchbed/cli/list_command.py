@@ -8,7 +8,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.cli.options import JsonOption, ResultsOption, format_examples
+from benchbed.config import paths
+from benchbed.registry.lookup import get_registry
+from benchbed.results.lookup import describe_state, list_folder_names
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -32,14 +37,11 @@ def list_(
 
 
 def _list_methods() -> list[dict[str, Any]]:
-    from benchbed.api.specs import MethodSpec
-    from benchbed.registry.lookup import get_registry
-
     return [
         {
             "method": spec.name,
             "paper": f"{spec.paper.authors.split(',')[0]} {spec.paper.year}",
-            "abilities": ", ".join(sorted(spec.capabilities)),
+            "capabilities": ", ".join(sorted(spec.capabilities)),
             "sizes": ", ".join(map(str, spec.sizes)),
             "plugin": get_registry().find_plugin(spec).distribution,
         }
@@ -48,34 +50,25 @@ def _list_methods() -> list[dict[str, Any]]:
 
 
 def _list_datasets() -> list[dict[str, Any]]:
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.registry.lookup import get_registry
-
-    return [
-        {
-            "dataset": spec.name,
-            "title": spec.title,
-            "modality": spec.modality,
-            "phantom": "yes" if spec.phantom else "no",
-            "plugin": get_registry().find_plugin(spec).distribution,
-        }
+    registered = [
+        (
+            spec.name,
+            spec.title,
+            spec.modality,
+            "yes" if spec.phantom else "no",
+            get_registry().find_plugin(spec).distribution,
+        )
         for spec in get_registry().get_specs(DatasetSpec).values()
-    ] + [
-        {
-            "dataset": name,
-            "title": f"your own folder of {content}",
-            "modality": "any",
-            "phantom": "no",
-            "plugin": "benchbed",
-        }
-        for name, content in (("folder:PATH", "pictures"), ("nifti:PATH", "volumes"))
     ]
+    folders = [
+        (name, f"your own folder of {content}", "any", "no", "benchbed")
+        for name, content in (("folder:PATH", "images"), ("nifti:PATH", "volumes"))
+    ]
+    names = ("dataset", "title", "modality", "phantom", "plugin")
+    return [dict(zip(names, row, strict=True)) for row in (*registered, *folders)]
 
 
 def _list_metrics() -> list[dict[str, Any]]:
-    from benchbed.api.specs import MetricSpec
-    from benchbed.registry.lookup import get_registry
-
     better = {"up": "higher", "down": "lower", "none": "neither"}
     return [
         {
@@ -89,9 +82,6 @@ def _list_metrics() -> list[dict[str, Any]]:
 
 
 def _list_tasks() -> list[dict[str, Any]]:
-    from benchbed.api.specs import TaskSpec
-    from benchbed.registry.lookup import get_registry
-
     return [
         {
             "task": spec.name,
@@ -106,7 +96,6 @@ def _list_tasks() -> list[dict[str, Any]]:
 def _list_suites() -> list[dict[str, Any]]:
     from benchbed.suites.spec import list_shipped_suites, read_suite
 
-    suites = [read_suite(path) for path in list_shipped_suites().values()]
     return [
         {
             "suite": suite.name,
@@ -115,18 +104,16 @@ def _list_suites() -> list[dict[str, Any]]:
             "datasets": ", ".join(suite.datasets),
             "seeds": len(suite.seeds),
         }
-        for suite in suites
+        for suite in map(read_suite, list_shipped_suites().values())
     ]
 
 
 def _list_plugins() -> list[dict[str, Any]]:
-    from benchbed.registry.lookup import get_registry
-
     return [
         {
             "plugin": plugin.name,
             "distribution": plugin.distribution,
-            "offers": ", ".join(spec.name for spec in plugin.specs),
+            "provides": ", ".join(spec.name for spec in plugin.specs),
             "error": plugin.error or "",
         }
         for plugin in get_registry().plugins
@@ -134,10 +121,6 @@ def _list_plugins() -> list[dict[str, Any]]:
 
 
 def _list_runs(results: Path | None) -> list[dict[str, Any]]:
-    from benchbed.config import paths
-    from benchbed.results.lookup import describe_state, list_folder_names
-    from benchbed.results.store import ResultStore
-
     store = ResultStore(paths.resolve_results_folder(results))
     states = {
         name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)

@@ -88,6 +88,12 @@ def benchbed(
     del version
 
 
+def _print_error(text: str) -> None:
+    from benchbed.cli.output import escape_control_characters
+
+    typer.echo(f"benchbed: {escape_control_characters(text)}", err=True)
+
+
 def main() -> None:
     """Run the command line.
 
@@ -101,9 +107,7 @@ def main() -> None:
     try:
         app(prog_name="benchbed")
     except BenchbedError as error:
-        from benchbed.cli.output import escape_control_characters
-
-        typer.echo(f"benchbed: {escape_control_characters(str(error))}", err=True)
+        _print_error(str(error))
         sys.exit(2)
     except BrokenPipeError:
         # The reader of the output, such as `head`, has exited.
@@ -114,11 +118,8 @@ def main() -> None:
         # An OSError without a file is a bug of ours and keeps its traceback.
         if not full and error.filename is None:
             raise
-        from benchbed.cli.output import escape_control_characters
-
-        place = escape_control_characters(str(error.filename))
         hint = "; free some disk space" if full else ""
-        typer.echo(f"benchbed: {error.strerror}: {place}{hint}.", err=True)
+        _print_error(f"{error.strerror}: {error.filename}{hint}.")
         sys.exit(1 if full else 2)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.cli.options import format_examples
+from benchbed.registry.lookup import get_registry
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -25,8 +27,6 @@ def new() -> None:
 @app.command(epilog=format_examples("new method my-gan", "new method my-gan --into plugins"))
 def method(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a method: a small GAN to replace part by part."""
-    from benchbed.api.specs import DatasetSpec
-    from benchbed.registry.lookup import get_registry
     from benchbed.scaffold.package import create_package
 
     files = create_package("method", name, into)
@@ -36,12 +36,10 @@ def method(name: NameArgument, into: IntoOption = Path()) -> None:
 
 
 @app.command(
-    epilog=format_examples("new dataset my-pictures", "new dataset my-pictures --into plugins")
+    epilog=format_examples("new dataset my-images", "new dataset my-images --into plugins")
 )
 def dataset(name: NameArgument, into: IntoOption = Path()) -> None:
     """Create a package with a dataset: layout, splits and a phantom."""
-    from benchbed.api.specs import MethodSpec
-    from benchbed.registry.lookup import get_registry
     from benchbed.scaffold.package import create_package
 
     files = create_package("dataset", name, into)

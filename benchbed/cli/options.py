@@ -24,7 +24,9 @@ ResultsOption = Annotated[
 DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
 ]
+DeviceOption = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunArgument = Annotated[str, typer.Argument(help="Run name or unique prefix.")]
 
 
 def parse_duration(text: str, option: str) -> float:

@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -18,18 +17,18 @@ from rich.text import Text
 
 from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
+from benchbed.report.model.leaderboard import MISSING_TEXT
 from benchbed.report.render.tables import format_heading, format_interval, format_number
+from benchbed.report.render.terminal import measure_width
 from benchbed.utils.stdout import CONTROL_PATTERN
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from benchbed.api.metric import MetricValue
+    from benchbed.results.record import MeasuredMetric
     from benchbed.utils.progress import TrainingProgress
-
-
-UNLIMITED_COLUMNS = 10_000
-"""Wider than any table."""
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
@@ -56,26 +55,25 @@ def _is_record_list(value: object) -> bool:
 def _print_records(console: Console, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a table if it fits the terminal, else one paragraph per record."""
     table = _build_table(name, rows)
-    unbounded = console.options.update(max_width=UNLIMITED_COLUMNS)
-    if console.measure(table, options=unbounded).maximum <= console.width:
+    if measure_width(table, console) <= console.width:
         console.print(table)
         return
     console.print(Text(name, style="bold"))
     for row in rows:
         first, *rest = [(key, str(value)) for key, value in row.items() if str(value)]
         console.print(Text(first[1]))
-        has_names = len(rest) > 1
         facts = [
-            Text.assemble((f"{key}: " if has_names else "", "dim"), value) for key, value in rest
+            Text.assemble((f"{key}: " if len(rest) > 1 else "", "dim"), value)
+            for key, value in rest
         ]
         console.print(Padding(Text(" · ", style="dim").join(facts), (0, 0, 0, 4)))
 
 
 def _build_table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
-    table = Table(title=name, title_justify="left", title_style="bold", pad_edge=False, box=None)
     columns = [key for key in rows[0] if any(row[key] for row in rows)]
-    for key in columns:
-        table.add_column(key)
+    table = Table(
+        *columns, title=name, title_justify="left", title_style="bold", pad_edge=False, box=None
+    )
     for row in rows:
         table.add_row(*(Text(str(row[key])) for key in columns))
     return table
@@ -149,12 +147,7 @@ class ConsoleReporter:
             self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._bars is not None:
             self._bars.stop()
 
@@ -170,11 +163,8 @@ class ConsoleReporter:
         """Show training progress."""
         speed = f"{progress.images_per_second:.0f} images/s, " if progress.images_per_second else ""
         losses = ", ".join(f"{name} {loss:.3g}" for name, loss in progress.losses.items())
-        left = (
-            f"{format_duration(progress.seconds_left)} left"
-            if progress.budget_share < 1
-            else "done"
-        )
+        left = f"{format_duration(progress.seconds_left)} left"
+        left = left if progress.budget_share < 1 else "done"
         detail = f"{progress.kimg:.1f} kimg, {speed}{left}" + (f"; {losses}" if losses else "")
         self._show_progress("training", progress.budget_share, detail)
 
@@ -190,51 +180,36 @@ class ConsoleReporter:
             self._bars.update(self._tasks[what], completed=share, detail=detail)
             return
         now = time.monotonic()
-        if self.console.quiet:
-            return
-        if now - self._last_line >= PROGRESS_INTERVAL_SECONDS or (
-            what == "training" and share >= 1.0
-        ):
+        is_end = what == "training" and share >= 1.0
+        is_due = now - self._last_line >= PROGRESS_INTERVAL_SECONDS
+        if (is_end or is_due) and not self.console.quiet:
             self._last_line = now
             print(f"{what}: {share:.0%}, {detail}", file=sys.stderr, flush=True)
 
 
-class MetricValueLike(Protocol):
-    """Interface that recorded and newly computed values share."""
-
-    @property
-    def metric(self) -> str: ...  # noqa: D102
-    @property
-    def value(self) -> float | None: ...  # noqa: D102
-    @property
-    def baseline(self) -> float | None: ...  # noqa: D102
-    @property
-    def ci_low(self) -> float | None: ...  # noqa: D102
-    @property
-    def ci_high(self) -> float | None: ...  # noqa: D102
-    @property
-    def n_real(self) -> int: ...  # noqa: D102
-    @property
-    def n_fake(self) -> int: ...  # noqa: D102
-    @property
-    def n_baseline(self) -> int: ...  # noqa: D102
-    @property
-    def note(self) -> str: ...  # noqa: D102
+def format_measured_interval(measured: MetricValue | MeasuredMetric) -> str:
+    """Format the 95 % interval of a value; empty if it has none."""
+    if measured.ci_low is None or measured.ci_high is None:
+        return ""
+    return format_interval(measured.ci_low, measured.ci_high)
 
 
-def build_value_rows(values: Sequence[MetricValueLike]) -> list[dict[str, str]]:
+def format_measured_baseline(measured: MetricValue | MeasuredMetric | None) -> str:
+    """Format the real-vs-real baseline of a value."""
+    if measured is None or measured.baseline is None:
+        return MISSING_TEXT
+    return f"{format_number(measured.baseline)} (n={measured.n_baseline})"
+
+
+def build_value_rows(values: Sequence[MetricValue | MeasuredMetric]) -> list[dict[str, str]]:
     """Return one row per value, with its real-vs-real baseline."""
     specs = get_registry().get_specs(MetricSpec)
     return [
         {
             "metric": format_heading(specs[m.metric]) if m.metric in specs else m.metric,
-            "value": "–" if m.value is None else format_number(m.value),
-            "95 %": ""
-            if m.ci_low is None or m.ci_high is None
-            else format_interval(m.ci_low, m.ci_high),
-            "real vs real": "–"
-            if m.baseline is None
-            else f"{format_number(m.baseline)} (n={m.n_baseline})",
+            "value": MISSING_TEXT if m.value is None else format_number(m.value),
+            "95 %": format_measured_interval(m),
+            "real vs real": format_measured_baseline(m),
             "of": _format_counts(m, specs.get(m.metric)),
             "note": m.note,
         }
@@ -242,7 +217,7 @@ def build_value_rows(values: Sequence[MetricValueLike]) -> list[dict[str, str]]:
     ]
 
 
-def _format_counts(value: MetricValueLike, spec: MetricSpec | None) -> str:
+def _format_counts(value: MetricValue | MeasuredMetric, spec: MetricSpec | None) -> str:
     if spec is not None and spec.input_kind != "images":
         return "1 case" if value.n_real == 1 else f"{value.n_real} cases"
     return f"{value.n_real} real, {value.n_fake} generated"

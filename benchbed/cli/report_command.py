@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchbed.cli.options import ResultsOption, format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.results.store import ResultStore
 
 if TYPE_CHECKING:
     from benchbed.report.model.leaderboard import Leaderboard
@@ -43,13 +45,14 @@ def report(
     ] = True,
 ) -> None:
     """Build the leaderboards from the records."""
-    from benchbed.config import paths
-    from benchbed.errors import BenchbedError
     from benchbed.report import FORMATS
 
-    kinds = _select_formats(formats or [*FORMATS, "html"], (*FORMATS, "html"))
+    allowed = (*FORMATS, "html")
+    kinds = formats or allowed
+    for name in kinds:
+        if name not in allowed:
+            raise make_unknown_error("format", name, allowed, "benchbed report --help")
     from benchbed.report.write import build_leaderboards, write_leaderboards
-    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     records = store.load_records()
@@ -72,15 +75,6 @@ def report(
         from benchbed.report.render.html.server import serve as serve_folder
 
         serve_folder(folder, port, typer.echo, browse=browse)
-
-
-def _select_formats(given: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    from benchbed.errors import make_unknown_error
-
-    for name in given:
-        if name not in allowed:
-            raise make_unknown_error("format", name, allowed, "benchbed report --help")
-    return list(given)
 
 
 def _print_tables(board: Leaderboard) -> None:

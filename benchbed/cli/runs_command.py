@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchbed.cli.options import JsonOption, ResultsOption, format_examples
+from benchbed.config import paths
+from benchbed.errors import BenchbedError
+from benchbed.results.store import ResultStore
 
 if TYPE_CHECKING:
     from benchbed.results.prune import FolderUsage, PruneOptions
-    from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -62,9 +65,7 @@ def prune(
     are never touched. Nothing is deleted without --yes. Exit code 1 if something could not be
     deleted.
     """
-    from benchbed.config import paths
     from benchbed.results.prune import PruneOptions, measure_folders
-    from benchbed.results.store import ResultStore
 
     wanted = PruneOptions(weights, failed, 0.0 if older_than is None else _parse_age(older_than))
     store = ResultStore(paths.resolve_results_folder(results))
@@ -84,8 +85,6 @@ def prune(
 
 def _parse_age(text: str) -> float:
     """Parse an age such as ``7d``, ``1d12h`` or ``90m``; a bare number is ambiguous."""
-    from benchbed.errors import BenchbedError
-
     parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
     if parts is None or not any(parts.groups()):
         raise BenchbedError(f"--older-than must be an age such as 7d, 12h or 90m, not {text!r}.")
@@ -117,9 +116,9 @@ def _prune_runs(
 
 def _build_row(
     holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int] | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     removal, size, reason = holding.plan_removal(wanted)
-    row: dict[str, object] = {
+    return {
         "run": holding.run,
         "state": holding.state,
         "record": holding.has_record,
@@ -129,16 +128,16 @@ def _build_row(
         "goes": removal,
         "goes_bytes": size,
         "reason": reason,
+        **({} if freed is None else {"freed_bytes": freed.get(holding.run, 0)}),
     }
-    return row if freed is None else {**row, "freed_bytes": freed.get(holding.run, 0)}
 
 
-def _print_rows(rows: list[dict[str, object]]) -> None:
-    from benchbed.cli.output import escape_control_characters, print_rows
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    from benchbed.cli.output import print_rows
 
     display = [
         {
-            "run": escape_control_characters(str(row["run"])),
+            "run": row["run"],
             "state": row["state"],
             "record": "yes" if row["record"] else "no",
             "last written": f"{row['days']:.0f} d ago",
@@ -151,21 +150,18 @@ def _print_rows(rows: list[dict[str, object]]) -> None:
     print_rows(display, empty="No run folders found.")
 
 
-def _describe_removal(row: dict[str, object]) -> str:
+def _describe_removal(row: dict[str, Any]) -> str:
+    reason = f" ({row['reason']})" if row["reason"] else ""
     if row["goes"] == "nothing":
-        return f"– ({row['reason']})" if row["reason"] else "–"
-    text = "all" if row["goes"] == "folder" else str(row["goes"])
-    return f"{text}, {_format_size(row['goes_bytes'])}" + (
-        f" ({row['reason']})" if row["reason"] else ""
-    )
+        return f"–{reason}"
+    text = "all" if row["goes"] == "folder" else row["goes"]
+    return f"{text}, {_format_size(row['goes_bytes'])}{reason}"
 
 
 def _print_summary(
     holdings: list[FolderUsage], wanted: PruneOptions, freed: dict[str, int] | None
 ) -> None:
     """Print how much is freed, and how much other options would free."""
-    from benchbed.results.prune import PruneOptions as Wish
-
     planned = sum(holding.plan_removal(wanted)[1] for holding in holdings)
     if freed is None:
         typer.echo(f"{_format_size(planned)} can be freed. Nothing was deleted.", err=True)
@@ -173,10 +169,9 @@ def _print_summary(
             typer.echo("Use --yes to delete.", err=True)
     else:
         typer.echo(f"{_format_size(sum(freed.values()))} freed.", err=True)
-    age = wanted.min_age_seconds
     alternatives = {
-        "--weights": Wish(True, wanted.includes_failed, age),
-        "--failed": Wish(wanted.includes_weights, True, age),
+        "--weights": replace(wanted, includes_weights=True),
+        "--failed": replace(wanted, includes_failed=True),
     }
     for option, alternative in alternatives.items():
         extra = sum(holding.plan_removal(alternative)[1] for holding in holdings) - planned
@@ -184,8 +179,7 @@ def _print_summary(
             typer.echo(f"{option} frees {_format_size(extra)} more.", err=True)
 
 
-def _format_size(count: object) -> str:
+def _format_size(count: int) -> str:
     from rich.filesize import decimal
 
-    assert isinstance(count, int)
     return decimal(count)

@@ -7,28 +7,28 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.options import ResultsOption, format_examples
+from benchbed.cli.options import DeviceOption, ResultsOption, RunArgument, format_examples
+from benchbed.config import paths
+from benchbed.results.lookup import find_run
+from benchbed.results.store import ResultStore
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=format_examples("sample RUN -n 100 --out pictures"))
+@app.command(epilog=format_examples("sample RUN -n 100 --out images"))
 def sample(
-    run: Annotated[str, typer.Argument(help="Run name or unique prefix.")],
+    run: RunArgument,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 16,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("samples"),
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     results: ResultsOption = None,
 ) -> None:
     """Sample images from a completed run: one PNG per sample, plus the method's other outputs.
 
-    Volumes are written as NIfTI together with their masks. A picture shows the first ones.
+    Volumes are written as NIfTI together with their masks. An overview image shows the first ones.
     """
     from benchbed.cli.output import ConsoleReporter
-    from benchbed.config import paths
-    from benchbed.results.lookup import find_run
-    from benchbed.results.store import ResultStore
 
     store = ResultStore(paths.resolve_results_folder(results))
     find_run(store, run)

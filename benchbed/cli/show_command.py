@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from benchbed.api.specs import PresetName
+from benchbed.api.specs import (
+    CAPABILITIES,
+    REGIMES,
+    DatasetSpec,
+    MethodSpec,
+    MetricSpec,
+    PresetName,
+    TaskSpec,
+)
 from benchbed.cli.options import (
     JsonOption,
     ResultsOption,
@@ -17,23 +25,18 @@ from benchbed.cli.options import (
     complete_metrics,
     format_examples,
 )
-from benchbed.config.paths import get_checkpoint_path
+from benchbed.config import paths
+from benchbed.errors import make_unknown_error
+from benchbed.registry.lookup import get_registry, load_object
 from benchbed.results.lookup import describe_state, list_run_names, match_run_name
 from benchbed.results.store import ResultStore
-
-if TYPE_CHECKING:
-    from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
-
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 def _complete(incomplete: str) -> list[str]:
-    return [
-        *complete_methods(incomplete),
-        *complete_datasets(incomplete),
-        *complete_metrics(incomplete),
-    ]
+    completions = (complete_methods, complete_datasets, complete_metrics)
+    return [name for complete in completions for name in complete(incomplete)]
 
 
 @app.command(
@@ -72,50 +75,39 @@ def show(
 
 
 def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
-    from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
-    from benchbed.config import paths
-    from benchbed.errors import make_unknown_error
-    from benchbed.registry.lookup import get_registry
-    from benchbed.results.store import ResultStore
-
     known = get_registry()
-    if name in known.get_specs(MethodSpec):
-        return collect_method_facts(known.get_specs(MethodSpec)[name])
-    if name in known.get_specs(DatasetSpec):
-        return collect_dataset_facts(known.get_specs(DatasetSpec)[name])
-    if name in known.get_specs(MetricSpec):
-        return collect_metric_facts(known.get_specs(MetricSpec)[name])
-    if name in known.get_specs(TaskSpec):
-        return collect_task_facts(known.get_specs(TaskSpec)[name])
-    if (
-        found := collect_run_facts(ResultStore(paths.resolve_results_folder(results)), name)
-    ) is not None:
+    collect_functions: dict[Any, Any] = {
+        MethodSpec: collect_method_facts,
+        DatasetSpec: collect_dataset_facts,
+        MetricSpec: collect_metric_facts,
+        TaskSpec: collect_task_facts,
+    }
+    for kind, collect in collect_functions.items():
+        if name in known.get_specs(kind):
+            return collect(known.get_specs(kind)[name])  # type: ignore[no-any-return]
+    store = ResultStore(paths.resolve_results_folder(results))
+    if (found := collect_run_facts(store, name)) is not None:
         return found
-    kinds = (MethodSpec, DatasetSpec, MetricSpec, TaskSpec)
-    names = [other for kind in kinds for other in known.get_specs(kind)]  # type: ignore[type-var]
     if known.broken_plugins:
         known.get_spec(MethodSpec, name)
-    raise make_unknown_error(
-        "method, dataset, metric, task or run", name, names, "method, dataset, metric, task or run"
-    )
+    names = [other for kind in collect_functions for other in known.get_specs(kind)]
+    kinds = "method, dataset, metric, task or run"
+    raise make_unknown_error(kinds, name, names, kinds)
 
 
 def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
     """Return the facts in a method's spec and settings."""
-    from benchbed.api.specs import CAPABILITIES
-    from benchbed.registry.lookup import get_registry, load_object
-
     model = load_object(spec.settings)
     return {
         "method": spec.name,
         "title": spec.title,
         "paper": spec.paper.citation,
-        "address": spec.paper.url,
+        "url": spec.paper.url,
         "plugin": get_registry().find_plugin(spec).distribution,
-        "abilities": [f"{a}: {CAPABILITIES[a]}" for a in sorted(spec.capabilities)],
+        "capabilities": [f"{a}: {CAPABILITIES[a]}" for a in sorted(spec.capabilities)],
         "sizes": [f"{size} px" for size in spec.sizes],
         "dimensions": [f"{d}-D" for d in spec.dimensions],
-        "needs": sorted(spec.required_inputs) or ["images alone"],
+        "needs": sorted(spec.required_inputs) or ["only images"],
         "equations": [{"place": place, "formula": formula} for place, formula in spec.equations],
         "settings": [
             _describe_setting(name, field, spec.presets)
@@ -130,8 +122,6 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
 
 def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:
     """Return the networks of a method for RGB images of `size`, with trainable parameters."""
-    from benchbed.api.specs import MethodSpec
-    from benchbed.registry.lookup import get_registry
     from benchbed.runs.plan import resolve_method_settings
     from benchbed.runs.validate import check_size
 
@@ -146,7 +136,7 @@ def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]
     mask_channels = 1 if "mask" in spec.required_inputs else 0
     shape = DataShape(channels=3, spatial=spatial, mask_channels=mask_channels)
     counts = count_parameters_at_shape(spec, settings, shape)
-    rows = {**counts, "together": sum(counts.values())}
+    rows = {**counts, "total": sum(counts.values())}
     return [
         {"network": network, "parameters": count, "size": f"{size} px", "preset": preset}
         for network, count in rows.items()
@@ -154,12 +144,12 @@ def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]
 
 
 def _describe_setting(name: str, field: Any, presets: Any) -> dict[str, str]:
-    limits = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt"}
-    words = {"Ge": "at least", "Gt": "above", "Le": "at most", "Lt": "below"}
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     bounds = [
-        f"{words[kind]} {getattr(bound, limits[kind]):g}"
+        f"{word} {getattr(bound, limit):g}"
         for bound in field.metadata
-        if (kind := type(bound).__name__) in limits
+        for limit, word in words.items()
+        if hasattr(bound, limit)
     ]
     choices = getattr(field.annotation, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
@@ -178,8 +168,6 @@ def _describe_setting(name: str, field: Any, presets: Any) -> dict[str, str]:
 
 def collect_dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
     """Return the facts in a dataset's spec."""
-    from benchbed.registry.lookup import get_registry
-
     phantom = dict(spec.phantom.case_counts) if spec.phantom else {}
     return {
         "dataset": spec.name,
@@ -212,35 +200,24 @@ def collect_metric_facts(spec: MetricSpec) -> dict[str, Any]:
     low, high = spec.bounds
     cases = "case" if spec.min_samples == 1 else "cases"
     unit = f"{spec.input_kind} per side" if spec.input_kind in ("images", "volumes") else cases
+    tasks = get_registry().get_specs(TaskSpec).values()
+    users = [task.name for task in tasks if spec.input_kind in task.input_kinds]
     return {
         "metric": spec.name,
         "title": spec.title,
         "direction": better[spec.direction],
         "range": f"{'-inf' if low is None else low} to {'inf' if high is None else high}",
         "recipe": spec.recipe,
-        "judges": f"{spec.input_kind} (the tasks {', '.join(_find_tasks(spec)) or 'none'})",
+        "scores": f"{spec.input_kind} (tasks: {', '.join(users) or 'none'})",
         "needs": f"at least {spec.min_samples} {unit}"
         + (", and real images held out of training" if spec.needs_held_out else ""),
-        "instead": spec.fallback_metric or "",
+        "fallback": spec.fallback_metric or "",
         "paper": spec.paper.citation if spec.paper else "",
     }
 
 
-def _find_tasks(spec: MetricSpec) -> list[str]:
-    from benchbed.api.specs import TaskSpec
-    from benchbed.registry.lookup import get_registry
-
-    return [
-        t.name
-        for t in get_registry().get_specs(TaskSpec).values()
-        if spec.input_kind in t.input_kinds
-    ]
-
-
 def collect_task_facts(spec: TaskSpec) -> dict[str, Any]:
     """Return the facts in a task's spec."""
-    from benchbed.api.specs import REGIMES
-
     return {
         "task": spec.name,
         "question": spec.title,
@@ -269,14 +246,18 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     from benchbed.cli.output import build_value_rows, escape_control_characters, format_duration
 
     training, made, protocol = record.training, record.provenance, record.protocol
-    weights = get_checkpoint_path(folder).is_file()
+    origin = record.imported
+    weights = paths.get_checkpoint_path(folder).is_file()
+    changes = " with local changes" if made.has_local_changes else ""
     instructions = f" with {made.instructions}" if made.instructions else ""
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),
-        "imported": _describe_origin(record.imported),
+        "imported": ""
+        if origin is None
+        else f"from {origin.archive_name}, SHA-256 {origin.sha256}, at {origin.imported_at}",
         "method": record.method,
-        "data set": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
+        "dataset": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
         "cases": [f"{count} {split}" for split, count in sorted(record.case_counts.items())],
         "trained on": "; ".join(
             p.label for p in (record.pairs, record.pseudo_labels) if p is not None
@@ -290,23 +271,15 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "training": f"{training.kimg:g} kimg in {training.steps} steps, "
         f"{format_duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
-        "made": (
-            f"{made.created_at} with benchbed {made.benchbed}, commit {made.commit or 'unknown'}"
-        )
-        + (" with local changes" if made.has_local_changes else ""),
+        "created": f"{made.created_at} with benchbed {made.benchbed}, "
+        f"commit {made.commit or 'unknown'}{changes}",
         "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
         "command": made.command,
         **location,
-        "weights": "here" if weights else "not here",
+        "weights": "present" if weights else "missing",
         "metrics": build_value_rows(record.metrics),
     }
     return {
         key: escape_control_characters(value) if isinstance(value, str) else value
         for key, value in facts.items()
     }
-
-
-def _describe_origin(imported: Any) -> str:
-    if imported is None:
-        return ""
-    return f"from {imported.archive}, SHA-256 {imported.sha256}, at {imported.at}"

@@ -63,7 +63,7 @@ def _compute_rank_pattern_p(ranks: tuple[float, ...]) -> float:
         return float(stats.wilcoxon(ranks).pvalue)
     # The permutation test is the same exact test; scipy's own exact method takes seconds.
     found = stats.permutation_test(
-        (np.array(ranks),), _compute_total, permutation_type="samples", vectorized=True,
+        (np.array(ranks),), np.sum, permutation_type="samples", vectorized=True,
         n_resamples=np.inf,
     )  # fmt: skip
     return float(found.pvalue)
@@ -71,11 +71,6 @@ def _compute_rank_pattern_p(ranks: tuple[float, ...]) -> float:
 
 _MAX_EXACT_TIES = 13
 """Up to this size the test with ties is exact, as in scipy."""
-
-
-def _compute_total(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = values.sum(axis=axis)
-    return total
 
 
 def compute_mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

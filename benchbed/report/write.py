@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.registry.lookup import get_registry
@@ -46,7 +45,7 @@ def write_leaderboards(
 ) -> list[Path]:
     """Write every leaderboard and return its files.
 
-    Pictures are slow to draw: one that is up to date is not redrawn, and one that several
+    Figures are slow to draw: one that is up to date is not redrawn, and one that several
     leaderboards share is drawn once.
     """
     files: list[Path] = []
@@ -56,7 +55,7 @@ def write_leaderboards(
             files.append(folder / name)
             write_text(files[-1], content)
         if "md" in formats:
-            files += [_write_picture(shown, folder, drawn) for shown in _iter_pictures(board)]
+            files += _write_figures(board, folder, drawn)
     return files
 
 
@@ -71,35 +70,23 @@ def _render_files(board: Leaderboard, formats: Collection[str]) -> Iterator[tupl
         yield f"{board.name}.tex", latex.render_latex(board)
 
 
-@dataclass(frozen=True)
-class _PictureFile:
-    """A picture of a leaderboard; its file contains `key`, which identifies the drawing."""
-
-    name: str
-    title: str
-    key: str
-    draw: Callable[[], str]
-
-
-def _iter_pictures(board: Leaderboard) -> Iterator[_PictureFile]:
-    for comparison in board.comparisons:
-        if comparison.picture_file:
-            key, draw = (
-                rank_chart.hash_comparison(comparison),
-                partial(rank_chart.draw_critical_differences, comparison),
-            )
-            yield _PictureFile(comparison.picture_file, comparison.title, key, draw)
-    for budgets in board.budgets:
-        key, draw = budget_chart.hash_budgets(budgets), partial(budget_chart.draw_budgets, budgets)
-        yield _PictureFile(budgets.picture_file, budgets.title, key, draw)
-
-
-def _write_picture(shown: _PictureFile, folder: Path, drawn: dict[tuple[str, str], str]) -> Path:
-    path = folder / shown.name
-    content = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if shown.key not in content:
-        cache_key = (shown.key, shown.title)
-        if cache_key not in drawn:
-            drawn[cache_key] = shown.draw()
-        write_text(path, drawn[cache_key])
-    return path
+def _write_figures(
+    board: Leaderboard, folder: Path, drawn: dict[tuple[str, str], str]
+) -> Iterator[Path]:
+    """Write the figures; a file contains a key that identifies what is drawn."""
+    figures: list[tuple[Any, Callable[[Any], str], Callable[[Any], str]]] = [
+        (comparison, rank_chart.hash_comparison, rank_chart.draw_critical_differences)
+        for comparison in board.comparisons
+        if comparison.picture_file
+    ]
+    figures += [
+        (budgets, budget_chart.hash_budgets, budget_chart.draw_budgets) for budgets in board.budgets
+    ]
+    for figure, make_key, draw in figures:
+        path, key = folder / figure.picture_file, make_key(figure)
+        if not path.is_file() or key not in path.read_text(encoding="utf-8"):
+            cache_key = (key, figure.title)
+            if cache_key not in drawn:
+                drawn[cache_key] = draw(figure)
+            write_text(path, drawn[cache_key])
+        yield path

@@ -255,7 +255,7 @@ def test_show_counts_parameters_at_a_size(cli: Run) -> None:
     assert {row["network"]: row["parameters"] for row in rows} == {
         "generator": 3_576_704,
         "discriminator": 2_765_568,
-        "together": 6_342_272,
+        "total": 6_342_272,
     }
     result = cli("show", "dcgan", "--size", "100")
     assert result.returncode == 2

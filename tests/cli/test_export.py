@@ -88,6 +88,6 @@ def test_show_needs_only_the_record_of_a_run(cli: Run, tmp_path: Path) -> None:
     shutil.copy(RECORD, records)
     facts = json.loads(_ok(cli("show", RECORD.stem[:-3], "--json")))
     assert facts["run"] == RECORD.stem
-    assert facts["weights"] == "not here"
+    assert facts["weights"] == "missing"
     assert facts["metrics"][0]["value"] == "0.1127"
     assert "0.1127" in _ok(cli("show", RECORD.stem))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from string import ascii_lowercase
 from typing import Any
 
 import pandas as pd
@@ -35,11 +36,13 @@ from benchbed.report.model.rows import (
     build_labels,
     build_rows,
     format_conditions,
+    iter_groups,
     iter_runs,
-    list_identities,
     list_warnings,
     mark_best,
     mark_ties,
+    name_file,
+    select_usable,
 )
 from benchbed.results.record import MeasuredMetric, Record, is_usable_value
 from benchbed.utils.files import hash_json
@@ -52,10 +55,8 @@ def build_budget_figures(
     board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
 ) -> tuple[BudgetFigure, ...]:
     """Return a figure per source and set of conditions with a method that has two budgets."""
-    usable = table[(table["state"] == "finished") & table["value"].notna() & table["kimg"].notna()]
     found: list[BudgetFigure] = []
-    for values, group in usable.groupby(EQUAL_FIELDS, sort=True):
-        shared = dict(zip(EQUAL_FIELDS, values, strict=True))
+    for shared, group in iter_groups(select_usable(table[table["kimg"].notna()]), EQUAL_FIELDS):
         budgets = group.groupby(["data", "metric", *IDENTITY_FIELDS])["kimg"]
         several = group[budgets.transform("nunique") > 1]
         names = build_labels(several, always)
@@ -67,7 +68,8 @@ def build_budget_figures(
             and (courses := tuple(_iter_curves(mine[mine["metric"] == spec.name], names)))
         )
         if panels:
-            found.append(_build_figure(board, shared, panels))
+            title = f"{shared['source']}, {format_conditions({**shared, 'budget': 'by budget'})}"
+            found.append(BudgetFigure(title, name_file(f"{board}-budgets", shared), panels))
     return tuple(found)
 
 
@@ -79,32 +81,18 @@ def _iter_datasets(values: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield f"{dataset} ({number})" if len(versions) > 1 else str(dataset), same
 
 
-def _build_figure(
-    board: str, shared: dict[str, Any], panels: tuple[BudgetPanel, ...]
-) -> BudgetFigure:
-    same = {name: str(value) for name, value in shared.items()}
-    return BudgetFigure(
-        title=f"{shared['source']}, {format_conditions({**shared, 'budget': 'by budget'})}",
-        name=f"{board}-budgets-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}",
-        panels=panels,
-    )
-
-
 def _iter_curves(values: pd.DataFrame, names: Mapping[RowIdentity, str]) -> Iterator[BudgetCurve]:
     # Of several runs of one seed the last one is used, as in the tables.
-    found: dict[RowIdentity, dict[tuple[float, int], float]] = {}
-    rows = zip(values["kimg"], values["seed"], values["value"], strict=True)
-    for key, (kimg, seed, value) in zip(list_identities(values), rows, strict=True):
-        found.setdefault(key, {})[float(kimg), int(seed)] = float(value)
+    last = values.drop_duplicates([*IDENTITY_FIELDS, "kimg", "seed"], keep="last")
+    curves = dict(iter(last.sort_values(["kimg", "seed"]).groupby(IDENTITY_FIELDS)))
     for key, label in names.items():
-        if key in found:
-            curve = sorted(found[key].items())
-            yield BudgetCurve(label, tuple((kimg, value) for (kimg, _), value in curve))
+        if key in curves:
+            points = curves[key][["kimg", "value"]].astype(float).itertuples(index=False, name=None)
+            yield BudgetCurve(label, tuple(points))
 
 
 SHARED_FIELDS = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
           "reference_split", "protocol", "precision"]  # fmt: skip
-
 
 REFERENCE_FIELDS = ["run", "method", "settings", "regime", "generator", "real_share"]
 """Columns that identify the matching line of a paper's table."""
@@ -115,9 +103,10 @@ def build_overview(
 ) -> Leaderboard:
     """Return the leaderboard of all records of one task, with one table per protocol."""
     subset = table[table["task"] == task]
-    tables = tuple(_build_table(shared, group, metrics) for shared, group in _iter_groups(subset))
-    compared = build_comparisons(task, subset, list(metrics.values()), {})
-    return Leaderboard(task, f"Task {task}: all runs", tables, comparisons=compared)
+    groups = iter_groups(subset, SHARED_FIELDS)
+    tables = tuple(_build_table(shared, group, metrics) for shared, group in groups)
+    comparisons = build_comparisons(task, subset, list(metrics.values()), {})
+    return Leaderboard(task, f"Task {task}: all runs", tables, comparisons=comparisons)
 
 
 def build_paper_leaderboard(
@@ -134,28 +123,23 @@ def build_paper_leaderboard(
     tables: list[Table] = []
     missing: list[str] = []
     for line in reference.rows:
-        groups = list(_iter_groups(subset[subset["dataset"].isin(list(line.datasets))]))
+        groups = list(iter_groups(subset[subset["dataset"].isin(line.datasets)], SHARED_FIELDS))
         tables += [_build_table(s, g, metrics, (paper, reference, line)) for s, g in groups]
         if not groups:
             missing.append(f"{line.label}: no run yet on {', '.join(line.datasets)}.")
     name = f"{paper.paper}-{reference.name}"
-    names = list(dict.fromkeys(metric.metric for metric in reference.metrics.values()))
     selected = subset[subset["dataset"].isin({d for line in reference.rows for d in line.datasets})]
-    columns = [metrics[m] for m in names]
+    names = dict.fromkeys(metric.metric for metric in reference.metrics.values())
+    values = (name, selected, [metrics[m] for m in names], reference.distinguishing_settings)
     return Leaderboard(
         name,
         reference.title,
         tuple(tables),
         (paper.citation, *(paper.notes[key] for key in reference.notes)),
         tuple(missing),
-        build_comparisons(name, selected, columns, reference.distinguishing_settings),
-        build_budget_figures(name, selected, columns, reference.distinguishing_settings),
+        build_comparisons(*values),
+        build_budget_figures(*values),
     )
-
-
-def _iter_groups(table: pd.DataFrame) -> Iterable[tuple[dict[str, Any], pd.DataFrame]]:
-    for values, group in table.groupby(SHARED_FIELDS, sort=True):
-        yield dict(zip(SHARED_FIELDS, values, strict=True)), group
 
 
 _Reference = tuple[ReferencePaper, ReferenceTable, ReferenceRow]
@@ -173,17 +157,16 @@ def _build_table(
         names |= {metric.metric for metric in reference[1].metrics.values()}
     ordered = tuple(metrics[name] for name in metrics if name in names)
     fixed = reference[1].distinguishing_settings if reference is not None else {}
-    parts = build_rows(group, ordered, fixed)
-    lines, warnings = mark_ties(mark_best([row for row, _ in parts], ordered), ordered)
+    unmarked, runs_of_rows = zip(*build_rows(group, ordered, fixed), strict=True)
+    lines, warnings = mark_ties(mark_best(unmarked, ordered), ordered)
     notes: tuple[str, ...] = ()
     marks = _FootnoteMarks()
     if reference is None:
         lines = [marks.mark_row(row) for row in lines]
     else:
-        runs_of_rows = [run for _, run in parts]
-        pairs = zip(lines, runs_of_rows, strict=True)
         lines = [
-            _add_paper_values(marks.mark_row(row), run, reference, marks) for row, run in pairs
+            _add_paper_values(marks.mark_row(row), run, reference, marks)
+            for row, run in zip(lines, runs_of_rows, strict=True)
         ]
         lines += _build_published_rows(ordered, reference, marks)
         paper, _, printed = reference
@@ -210,7 +193,7 @@ class _FootnoteMarks:
 
     def mark_texts(self, texts: Iterable[str]) -> tuple[str, ...]:
         """Return the marks of some texts, adding a footnote for each new one."""
-        return tuple(self._marks.setdefault(t, _format_letter(len(self._marks))) for t in texts)
+        return tuple(self._marks.setdefault(t, _make_mark(len(self._marks))) for t in texts)
 
     def mark_row(self, row: Row) -> Row:
         """Return the row, marked with a footnote on its import if it was imported."""
@@ -219,10 +202,8 @@ class _FootnoteMarks:
     def mark_cell(self, line: str, metric: str, reference: _Reference) -> tuple[str, ...]:
         """Return the marks of a paper's value; `line` and `metric` are keys of its table."""
         paper, table, row = reference
-        notes = (note for note in (*table.cells, *row.cells) if note.is_for_cell(line, metric))
-        return self.mark_texts(
-            paper.notes[key] for key in dict.fromkeys(note.note for note in notes)
-        )
+        notes = [n.note for n in (*table.cells, *row.cells) if n.is_for_cell(line, metric)]
+        return self.mark_texts(paper.notes[key] for key in dict.fromkeys(notes))
 
     @property
     def footnotes(self) -> tuple[Footnote, ...]:
@@ -230,10 +211,9 @@ class _FootnoteMarks:
         return tuple(Footnote(mark, text) for text, mark in self._marks.items())
 
 
-def _format_letter(count: int) -> str:
-    return (_format_letter(count // 26 - 1) if count > 25 else "") + "abcdefghijklmnopqrstuvwxyz"[
-        count % 26
-    ]
+def _make_mark(count: int) -> str:
+    """Return the mark after `count` others: a to z, then aa, ab and so on."""
+    return (_make_mark(count // 26 - 1) if count > 25 else "") + ascii_lowercase[count % 26]
 
 
 def _add_paper_values(
@@ -249,11 +229,13 @@ def _add_paper_values(
         cell = cells.get(metric.metric)
         if printed is None or cell is None:
             continue
-        word = None
-        if cell.mean is not None:
-            word = compare_with_paper(cell.mean, printed, metric.direction, reasons)
         cells[metric.metric] = replace(
-            cell, paper_value=printed, verdict=word, marks=marks.mark_cell(line, key, reference)
+            cell,
+            paper_value=printed,
+            verdict=None
+            if cell.mean is None
+            else compare_with_paper(cell.mean, printed, metric.direction, reasons),
+            marks=marks.mark_cell(line, key, reference),
         )
     return replace(row, cells=cells)
 
@@ -277,32 +259,29 @@ def _build_published_rows(
 
 
 def _compute_baselines(group: pd.DataFrame) -> dict[str, tuple[float, int]]:
-    found: dict[str, list[tuple[float, float]]] = {}
-    columns = (group[name] for name in ("metric", "floor", "n_floor"))
-    for metric, value, count in zip(*columns, strict=True):
-        if pd.notna(value):
-            found.setdefault(metric, []).append((value, count))
+    known = group[group["floor"].notna()].groupby("metric", sort=True)
     return {
-        metric: (fmean(value for value, _ in parts), int(fmean(count for _, count in parts)))
-        for metric, parts in sorted(found.items())
+        str(metric): (fmean(part["floor"]), int(fmean(part["n_floor"]))) for metric, part in known
     }
 
 
-COLUMNS = (
-    "run", "state", "method", "trained_on", "regime", "generator", "pair_count", "real_share",
-    "settings", "settings_hash",
-    "dataset", "source", "fingerprint",
-    "task", "preset", "size", "budget", "kimg", "samples", "reference_split", "protocol",
-    "data", "conditions", "but_budget", "precision",
-    "seed", "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high",
-    "recipe", "note",
-    "images_per_second", "seconds", "peak_memory_bytes", "imported",
+RECORD_FIELDS = (
+    "state", "method", "settings", "dataset", "source", "fingerprint", "task", "precision", "seed",
 )  # fmt: skip
+PROTOCOL_FIELDS = ("preset", "size", "kimg", "samples", "reference_split")
+TRAINING_FIELDS = ("images_per_second", "seconds", "peak_memory_bytes")
+"""Columns of the frame that are copied from a record, its protocol and its training."""
 
+COLUMNS = [
+    "run", *RECORD_FIELDS, *PROTOCOL_FIELDS, *TRAINING_FIELDS,
+    "trained_on", "regime", "generator", "pair_count", "real_share", "settings_hash", "budget",
+    "protocol", "data", "conditions", "but_budget", "imported",
+    "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high", "recipe",
+    "note",
+]  # fmt: skip
 
 DATA_FIELDS = ("dataset", "fingerprint", "channels", "framing")
 """Protocol fields that depend on the dataset; the others can be equal for several."""
-
 
 BUDGET_FIELDS = ("kimg", "seconds")
 """Protocol fields that limit the training."""
@@ -315,51 +294,33 @@ def build_frame(records: Iterable[Record]) -> pd.DataFrame:
     column `lost` as text instead of `value`, so that it enters no mean, rank or test.
     """
     rows = [row for record in records for row in _build_rows(record)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.sort_values(
-        ["protocol", "precision", "method", "trained_on", "settings_hash", "seed", "run", "metric"],
-        kind="stable",
-    )
+    order = ["protocol", "precision", *IDENTITY_FIELDS, "seed", "run", "metric"]
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values(order, kind="stable")
 
 
 def _build_rows(record: Record) -> list[dict[str, object]]:
-    protocol = record.protocol
+    protocol, pairs, origin = record.protocol, record.pairs, record.imported
     kimg, seconds = protocol["kimg"], protocol["seconds"]
     conditions = {name: v for name, v in protocol.items() if name not in DATA_FIELDS}
+    sources = [source.label for source in (pairs, record.pseudo_labels) if source is not None]
     common: dict[str, object] = {
+        **{name: getattr(record, name) for name in RECORD_FIELDS},
+        **{name: protocol[name] for name in PROTOCOL_FIELDS},
+        **{name: getattr(record.training, name) for name in TRAINING_FIELDS},
         "run": record.id,
-        "state": record.state,
-        "method": record.method,
-        "trained_on": ", ".join(
-            p.label for p in (record.pairs, record.pseudo_labels) if p is not None
-        ),
-        "regime": "" if record.pairs is None else record.pairs.regime,
-        "generator": "" if record.pairs is None else record.pairs.generator or "",
-        "pair_count": 0 if record.pairs is None else record.pairs.count,
-        "real_share": 1.0 if record.pairs is None else record.pairs.real_share,
-        "settings": record.settings,
+        "trained_on": ", ".join(sources),
+        "regime": pairs.regime if pairs else "",
+        "generator": (pairs.generator or "") if pairs else "",
+        "pair_count": pairs.count if pairs else 0,
+        "real_share": pairs.real_share if pairs else 1.0,
         "settings_hash": hash_json(record.settings),
-        "dataset": record.dataset,
-        "source": record.source,
-        "fingerprint": record.fingerprint,
-        "task": record.task,
-        "preset": protocol["preset"],
-        "size": protocol["size"],
         "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
-        "kimg": kimg,
-        "samples": protocol["samples"],
-        "reference_split": protocol["reference_split"],
         "protocol": record.protocol_hash,
         "data": hash_json({name: protocol[name] for name in DATA_FIELDS if name in protocol}),
         "conditions": hash_json(conditions),
         "but_budget": hash_json({k: v for k, v in conditions.items() if k not in BUDGET_FIELDS}),
-        "precision": record.precision,
-        "seed": record.seed,
         "lost": "",
-        "images_per_second": record.training.images_per_second,
-        "seconds": record.training.seconds,
-        "peak_memory_bytes": record.training.peak_memory_bytes,
-        "imported": _describe_origin(record),
+        "imported": f"{origin.archive_name} (SHA-256 {origin.sha256[:12]})" if origin else "",
     }
     return [{**common, **_convert_metric(metric)} for metric in record.metrics] or [common]
 
@@ -375,8 +336,3 @@ def _convert_metric(metric: MeasuredMetric) -> dict[str, object]:
     if not is_usable_value(metric.baseline):
         found["floor"] = None
     return found
-
-
-def _describe_origin(record: Record) -> str:
-    origin = record.imported
-    return "" if origin is None else f"{origin.archive_name} (SHA-256 {origin.sha256[:12]})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,10 @@ from benchbed.report.model.rows import (
     SettingNames,
     build_labels,
     format_conditions,
+    iter_groups,
     list_identities,
+    name_file,
+    select_usable,
 )
 from benchbed.report.significance import (
     MIN_BOOTSTRAP_SEEDS,
@@ -34,12 +38,10 @@ from benchbed.report.significance import (
     compute_smallest_p,
     count_required_pairs,
 )
-from benchbed.utils.files import hash_json
 
 CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
               "conditions", "precision"]  # fmt: skip
 """Columns that are equal within a comparison: those of a table except the dataset's own."""
-
 
 MAX_METHODS = 50
 """Above it only ranks are reported: pairs would be unreadable, and none significant after the
@@ -51,15 +53,19 @@ def build_comparisons(
 ) -> tuple[MethodComparison, ...]:
     """Return a comparison per source and set of conditions with two methods on two datasets."""
     found: list[MethodComparison] = []
-    for values, group in table.groupby(CONDITION_FIELDS, sort=True):
-        shared = dict(zip(CONDITION_FIELDS, values, strict=True))
+    for shared, group in iter_groups(table, CONDITION_FIELDS):
         selected = _select_protocols(group)
         if selected["dataset"].nunique() < 2:
             continue
-        usable = selected[(selected["state"] == "finished") & selected["value"].notna()]
-        by_metric = dict(iter(usable.groupby("metric", sort=False)))
+        diverged = selected["state"] == "diverged"
+        by_metric = dict(iter(select_usable(selected).groupby("metric", sort=False)))
         parts = [
-            _compare_metric(by_metric[spec.name], _select_diverged(selected, spec), spec, always)
+            _compare_metric(
+                by_metric[spec.name],
+                selected[diverged | ((selected["metric"] == spec.name) & (selected["lost"] != ""))],
+                spec,
+                always,
+            )
             for spec in metrics
             if spec.direction != "none" and spec.name in by_metric
         ]
@@ -67,12 +73,6 @@ def build_comparisons(
         if compared:
             found.append(_build_comparison(board, shared, compared))
     return tuple(found)
-
-
-def _select_diverged(table: pd.DataFrame, spec: MetricSpec) -> pd.DataFrame:
-    """Return the rows of runs that diverged, or whose value of this metric is unusable."""
-    lost = (table["metric"] == spec.name) & (table["lost"] != "")
-    return table[(table["state"] == "diverged") | lost]
 
 
 def _select_protocols(group: pd.DataFrame) -> pd.DataFrame:
@@ -91,10 +91,9 @@ def _build_comparison(
     # Warnings that apply to every metric are given once.
     common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
     own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
-    same = {name: str(value) for name, value in shared.items()}
     return MethodComparison(
         title=f"{shared['source']}, {format_conditions(shared)}",
-        name=f"{board}-ranks-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}",
+        name=name_file(f"{board}-ranks", shared),
         shared=shared,
         datasets=tuple(sorted({name for m in metrics for name in m.datasets})),
         metrics=tuple(own),
@@ -107,9 +106,16 @@ _Values = dict[RowIdentity, dict[tuple[str, int], float]]
 
 
 def _compare_metric(
-    known: pd.DataFrame, diverged: pd.DataFrame, spec: MetricSpec, always: SettingNames
+    known: pd.DataFrame, lost: pd.DataFrame, spec: MetricSpec, always: SettingNames
 ) -> MetricComparison | None:
-    """Compare the methods by one metric; None if no two share two datasets."""
+    """Compare the methods by one metric; None if no two share two datasets.
+
+    Args:
+        known: The rows with a usable value.
+        lost: The rows of runs that diverged, or whose value of this metric is unusable.
+        spec: The metric.
+        always: By method, settings that its label always includes.
+    """
     values: _Values = {}
     blocks = zip(known["dataset"], map(int, known["seed"]), strict=True)
     for key, block, value in zip(list_identities(known), blocks, known["value"], strict=True):
@@ -125,7 +131,9 @@ def _compare_metric(
     # From here on larger is better.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
-    warnings = [*_describe_divergence(diverged, names), *_describe_omitted(others)]
+    warnings = _describe_divergence(lost, names)
+    if others:
+        warnings.append(f"Excluded because of missing runs: {', '.join(sorted(others))}.")
     return _rank_methods(
         spec, [dataset for dataset, _ in pairs], list(names.values()), scores, warnings
     )
@@ -178,21 +186,21 @@ def _rank_methods(
     friedman = critical = None
     groups: list[tuple[int, ...]] = []
     messages = [*warnings]
-    messages += (
-        _describe_many_methods(len(names))
-        if len(names) > MAX_METHODS
-        else _describe_few_pairs(len(names), len(scores))
-    )
+    count = math.comb(len(names), 2)
+    if len(names) > MAX_METHODS:
+        messages.append(
+            f"{len(names)} methods would need {count} pairwise comparisons, which is too many. "
+            "Only the ranks are reported."
+        )
+    else:
+        messages += _describe_few_pairs(count, len(scores))
     if 2 < len(names) <= MAX_METHODS:
         friedman = statistics.compute_friedman_p(means)
         critical = statistics.compute_critical_difference(len(names), len(datasets))
+        groups = [tuple(range(len(names)))]
         # Nemenyi's test is valid only if Friedman's rejects.
-        all_tied = [tuple(range(len(names)))]
-        groups = (
-            statistics.find_rank_groups(mean_ranks, critical)
-            if friedman <= SIGNIFICANCE_LEVEL
-            else all_tied
-        )
+        if friedman <= SIGNIFICANCE_LEVEL:
+            groups = statistics.find_rank_groups(mean_ranks, critical)
         messages += _describe_few_datasets(len(names), len(datasets))
     return MetricComparison(
         metric=spec,
@@ -218,13 +226,7 @@ def _iter_ranks(
 def _compare_pairs(
     methods: Sequence[str], scores: NDArray[np.float64], spec: MetricSpec
 ) -> tuple[MethodPair, ...]:
-    """Compare every two of the methods.
-
-    Args:
-        methods: Labels of the methods.
-        scores: ((dataset, seed) pairs, methods), larger is better.
-        spec: The metric.
-    """
+    """Compare every two of the methods; `scores` as in `_rank_methods`."""
     index_pairs = list(combinations(range(len(methods)), 2))
     better = np.array([scores[:, a] - scores[:, b] for a, b in index_pairs])
     ps: list[float | None] = [None] * len(index_pairs)
@@ -233,35 +235,23 @@ def _compare_pairs(
 
         ps = [*apply_holm([compute_signed_rank_p(d.tolist()) for d in better])]
     differences = better if spec.direction == "up" else -better
+    intervals: list[tuple[float, float] | None] = [None] * len(index_pairs)
+    if len(scores) >= MIN_BOOTSTRAP_SEEDS:
+        from benchbed.report.statistics import bootstrap_intervals
+
+        intervals = [*bootstrap_intervals(differences)]
     return tuple(
         MethodPair(
             methods[a], methods[b], len(scores), int((d > 0).sum()), int((d < 0).sum()),
             float(signed.mean()), interval, p,
         )
         for (a, b), d, signed, interval, p in zip(
-            index_pairs, better, differences, _compute_intervals(differences), ps, strict=True
+            index_pairs, better, differences, intervals, ps, strict=True
         )
     )  # fmt: skip
 
 
-def _compute_intervals(differences: NDArray[np.float64]) -> list[tuple[float, float] | None]:
-    """Return a 95 % interval of the mean of each row; None if a row is too short."""
-    if differences.shape[1] < MIN_BOOTSTRAP_SEEDS:
-        return [None] * len(differences)
-    from benchbed.report.statistics import bootstrap_intervals
-
-    return [*bootstrap_intervals(differences)]
-
-
-def _describe_many_methods(methods: int) -> list[str]:
-    return [
-        f"{methods} methods would need {methods * (methods - 1) // 2} pairwise comparisons, "
-        "which is too many. Only the ranks are reported."
-    ]
-
-
-def _describe_few_pairs(methods: int, pairs: int) -> list[str]:
-    count = methods * (methods - 1) // 2
+def _describe_few_pairs(count: int, pairs: int) -> list[str]:
     smallest = compute_smallest_p(pairs, count)
     if smallest <= SIGNIFICANCE_LEVEL:
         return []
@@ -269,8 +259,7 @@ def _describe_few_pairs(methods: int, pairs: int) -> list[str]:
         f"{pairs} pairs of dataset and seed are too few for a test: with {count} "
         f"{'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon signed-rank test, "
         f"Holm-corrected, cannot fall below p = {smallest:.2g}. At least "
-        f"{count_required_pairs(count)} "
-        f"pairs are needed for {SIGNIFICANCE_LEVEL}."
+        f"{count_required_pairs(count)} pairs are needed for {SIGNIFICANCE_LEVEL}."
     ]
 
 
@@ -304,9 +293,3 @@ def _describe_divergence(diverged: pd.DataFrame, names: Mapping[RowIdentity, str
         else:
             messages.append(f"{key[0]} diverged in {runs} and is not ranked.")
     return messages
-
-
-def _describe_omitted(methods: list[str]) -> list[str]:
-    if not methods:
-        return []
-    return [f"Excluded because of missing runs: {', '.join(sorted(methods))}."]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from benchbed.api.specs import MetricSpec
@@ -20,11 +19,8 @@ class MethodPair:
     """Two methods over the (dataset, seed) pairs that both have.
 
     Attributes:
-        first: Label of the first method.
-        second: Label of the second.
         count: Number of (dataset, seed) pairs.
         wins: Number of pairs that the first wins; ties do not count.
-        losses: Number of pairs that the second wins.
         difference: Mean over pairs of first minus second, in the metric's units.
         interval: 95 % bootstrap interval of that mean; None for fewer than three pairs.
         p_value: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of
@@ -43,9 +39,9 @@ class MethodPair:
     def flip_order(self) -> MethodPair:
         """Return the pair in the opposite order."""
         ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
-        return MethodPair(
-            self.second, self.first, self.count, self.losses, self.wins, -self.difference, ends,
-            self.p_value,
+        return replace(
+            self, first=self.second, second=self.first, wins=self.losses, losses=self.wins,
+            difference=-self.difference, interval=ends,
         )  # fmt: skip
 
 
@@ -54,7 +50,6 @@ class MethodRank:
     """Rank of a method among the methods.
 
     Attributes:
-        label: Label of the method.
         mean: Its rank averaged over the datasets; 1 is best, ties share the mean rank.
         is_best: Whether no other mean rank is smaller.
         is_tied: Whether it is not the best, but not significantly worse.
@@ -98,10 +93,8 @@ class MethodComparison:
     """Methods compared over all datasets of one source under equal conditions.
 
     Attributes:
-        title: Source, size, budget.
         name: File name without suffix, unique within the leaderboard.
         shared: Values that all datasets share: ``source``, ``preset``, ``size`` and so on.
-        datasets: Names of the datasets.
         metrics: One comparison per metric, in the order of the tables' columns.
         warnings: What applies to all metrics, one sentence each.
     """
@@ -121,21 +114,13 @@ class MethodComparison:
     @property
     def picture_file(self) -> str:
         """File name of the critical-difference picture; empty if there is nothing to draw."""
-        return (
-            f"{self.name}.svg"
-            if any(m.critical_difference is not None for m in self.metrics)
-            else ""
-        )
+        is_drawn = any(part.critical_difference is not None for part in self.metrics)
+        return f"{self.name}.svg" if is_drawn else ""
 
 
 @dataclass(frozen=True)
 class BudgetCurve:
-    """Values of one method over the budget.
-
-    Attributes:
-        label: Label of the method.
-        points: Budget in thousands of images and value of each run, by budget, then by seed.
-    """
+    """Values of one method: budget (kimg) and value of each run, by budget, then by seed."""
 
     label: str
     points: tuple[tuple[float, float], ...]
@@ -143,10 +128,8 @@ class BudgetCurve:
     @property
     def means(self) -> dict[float, float]:
         """Mean over seeds by budget, ascending."""
-        return {
-            kimg: fmean(value for _, value in runs)
-            for kimg, runs in groupby(self.points, key=itemgetter(0))
-        }
+        runs_by_budget = groupby(self.points, key=itemgetter(0))
+        return {kimg: fmean(value for _, value in runs) for kimg, runs in runs_by_budget}
 
 
 @dataclass(frozen=True)
@@ -211,12 +194,12 @@ class Cell:
     @cached_property
     def mean(self) -> float | None:
         """Mean over seeds; fsum-based, so independent of their order."""
-        return statistics.fmean(self.values.values()) if self.values else None
+        return fmean(self.values.values()) if self.values else None
 
     @cached_property
     def sd(self) -> float | None:
         """Sample standard deviation over seeds; None below two seeds."""
-        return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
+        return stdev(self.values.values()) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -228,8 +211,6 @@ class Row:
         method: Name of the method; empty for a published line.
         seeds: Finished seeds.
         diverged: Diverged seeds.
-        runs: Ids of its runs.
-        cells: Its cells by metric.
         import_note: Which runs were imported, as a sentence; empty if none.
         marks: Marks of footnotes on the whole row.
     """
@@ -262,14 +243,10 @@ class Table:
     """Rows of one protocol.
 
     Attributes:
-        title: Dataset, source, size, budget.
         protocol: Values that all rows share: ``dataset``, ``source``, ``size`` and so on.
-        metrics: Its columns.
         rows: Its rows, by label.
-        seeds: All seeds of its rows.
         baselines: Real-vs-real baseline by metric, with the images in each part.
         paper: The heading of the paper's column, or None.
-        notes: Notes under the table.
         footnotes: Footnotes on cells and rows, in the order of their marks.
         warnings: Why the comparison of rows is limited, one sentence each.
     """
@@ -297,9 +274,6 @@ class Leaderboard:
     """Tables on one page.
 
     name: File name without suffix.
-    title: Heading.
-    tables: Its tables.
-    notes: Notes on all tables.
     missing_rows: Rows of the paper without any run.
     comparisons: Methods compared over its datasets, one per source and budget.
     budgets: Metrics over the budget, one per source.

@@ -23,12 +23,11 @@ class StrictModel(BaseModel):
 
 def _check_number(printed: str) -> str:
     try:
-        finite = Decimal(printed).is_finite()
+        if Decimal(printed).is_finite():
+            return printed
     except InvalidOperation:
-        finite = False
-    if not finite:
-        raise ValueError(f"{printed!r} is not a number")
-    return printed
+        pass
+    raise ValueError(f"{printed!r} is not a number")
 
 
 PrintedValue = Annotated[str, AfterValidator(_check_number)]
@@ -36,8 +35,7 @@ PrintedValue = Annotated[str, AfterValidator(_check_number)]
 
 
 def _check_regime(name: str) -> str:
-    if name not in REGIMES:
-        raise ValueError(f"unknown regime {name!r}; expected one of {', '.join(REGIMES)}")
+    _check_known("regime", [name], REGIMES)
     return name
 
 
@@ -45,7 +43,6 @@ class ReferencePairs(StrictModel):
     """Composition of the training set of a line.
 
     Attributes:
-        regime: A key of `REGIMES`.
         generator: Method that made the synthetic pairs; empty under the regime ``"real"``.
         count: Number of synthetic pairs.
         real_share: Share of the real pairs that were used.
@@ -65,7 +62,6 @@ class ReferenceMethod(StrictModel):
     """One line of a printed table, and the runs that it is compared with.
 
     Attributes:
-        label: Its name in the paper.
         method: Name of the method here; None if there is none, so that only the published values
             are shown.
         settings: Settings that a matching run must have.
@@ -106,16 +102,13 @@ class CellNote(StrictModel):
 
     def is_for_cell(self, method: str, metric: str) -> bool:
         """Return whether it applies to the cell of a line and a metric, given by their keys."""
-        return (not self.methods or method in self.methods) and (
-            not self.metrics or metric in self.metrics
-        )
+        return method in (self.methods or [method]) and metric in (self.metrics or [metric])
 
 
 class ReferenceRow(StrictModel):
     """One row (a dataset) of a printed table.
 
     Attributes:
-        label: Label as printed.
         datasets: Names of the corresponding datasets here.
         data: The data that the paper used.
         same_data: Those of the datasets that are exactly the paper's data.
@@ -138,7 +131,6 @@ class ReferenceTable(StrictModel):
 
     Attributes:
         name: Such as ``"table1"``.
-        title: Heading of the leaderboard.
         task: The task that reproduces it.
         methods: Its lines, by the keys that its rows use.
         metrics: Its metrics, by the keys that its rows use.
@@ -194,10 +186,10 @@ class ReferencePaper(StrictModel):
 
     @model_validator(mode="after")
     def _check_notes(self) -> ReferencePaper:
-        for table in self.tables:
-            _check_known("note", (*table.notes, *(n.note for n in table.cells)), self.notes)
-            for row in table.rows:
-                _check_known("note", (*row.notes, *(n.note for n in row.cells)), self.notes)
+        rows = (row for table in self.tables for row in table.rows)
+        parts: list[ReferenceTable | ReferenceRow] = [*self.tables, *rows]
+        for part in parts:
+            _check_known("note", (*part.notes, *(n.note for n in part.cells)), self.notes)
         return self
 
 
@@ -205,9 +197,8 @@ def _check_known(kind: str, used: Iterable[str], declared: Iterable[str]) -> Non
     allowed = list(declared)
     for name in used:
         if name not in allowed:
-            raise ValueError(
-                f"unknown {kind} {name!r}; expected one of {', '.join(allowed) or 'none'}"
-            )
+            expected = ", ".join(allowed) or "none"
+            raise ValueError(f"unknown {kind} {name!r}; expected one of {expected}")
 
 
 def read_papers(folder: Path) -> list[ReferencePaper]:
@@ -224,8 +215,10 @@ def _read_paper(path: Path) -> ReferencePaper:
         return ReferencePaper.model_validate(read_yaml(path, "file of a paper's values"))
     except ValidationError as error:
         place, fault = describe_validation_error(error)
+        # A check of the whole file, such as that of its notes, has no place.
+        where = f" at {place!r}" if place else ""
         reason = fault.removeprefix("Value error, ")
-        raise BenchbedError(f"{path} is invalid at {place!r}: {reason}.") from error
+        raise BenchbedError(f"{path} is invalid{where}: {reason}.") from error
 
 
 VerdictWord = Literal["matches", "better", "worse", "not comparable"]

@@ -18,6 +18,7 @@ from benchbed.report.significance import (
     compute_smallest_p,
     count_required_pairs,
 )
+from benchbed.utils.files import hash_json
 
 FrameRow = Mapping[str, Any]
 """One row of the frame, by column name."""
@@ -39,22 +40,22 @@ def build_labels(group: pd.DataFrame, always: SettingNames) -> dict[RowIdentity,
         Labels by row identity, sorted.
     """
     settings = dict(zip(list_identities(group), group["settings"], strict=True))
-    settings_by_method: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    siblings: dict[tuple[str, str], list[Mapping[str, object]]] = {}
     for (method, trained_on, _), values in settings.items():
-        settings_by_method.setdefault((method, trained_on), []).append(values)
-    differing = {
-        (method, trained_on): _find_differing(values, always.get(method, ()))
-        for (method, trained_on), values in settings_by_method.items()
-    }
-    found = {
-        key: _format_label(key, values, differing[key[:2]]) for key, values in settings.items()
-    }
+        siblings.setdefault((method, trained_on), []).append(values)
+    found: dict[RowIdentity, str] = {}
+    for (method, trained_on, settings_hash), values in settings.items():
+        names = _find_differing(siblings[method, trained_on], always.get(method, ()))
+        parts = [trained_on] if trained_on else []
+        parts += [f"{name}={values.get(name)}" for name in names]
+        label = f"{method} ({', '.join(parts)})" if parts else method
+        found[method, trained_on, settings_hash] = label
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
 
 def list_identities(group: pd.DataFrame) -> list[RowIdentity]:
     """Return the row identity of every row of the frame."""
-    return list(zip(*(group[name] for name in IDENTITY_FIELDS), strict=True))
+    return list(group[IDENTITY_FIELDS].itertuples(index=False, name=None))
 
 
 def format_conditions(shared: Mapping[str, Any]) -> str:
@@ -69,6 +70,12 @@ def format_conditions(shared: Mapping[str, Any]) -> str:
     return f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}"
 
 
+def name_file(prefix: str, shared: Mapping[str, Any]) -> str:
+    """Return a file name without suffix, unique for the conditions that its runs share."""
+    same = {name: str(value) for name, value in shared.items()}
+    return f"{prefix}-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}"
+
+
 def _find_differing(
     candidates: Sequence[Mapping[str, object]], fixed: Collection[str]
 ) -> list[str]:
@@ -79,15 +86,6 @@ def _find_differing(
         for name in names
         if name in fixed or len({repr(values.get(name)) for values in candidates}) > 1
     )
-
-
-def _format_label(
-    key: RowIdentity, settings: Mapping[str, object], differing: Sequence[str]
-) -> str:
-    method, trained_on, _ = key
-    parts = [trained_on] if trained_on else []
-    parts += [f"{name}={settings.get(name)}" for name in differing]
-    return f"{method} ({', '.join(parts)})" if parts else method
 
 
 def build_rows(
@@ -123,11 +121,24 @@ def list_warnings(group: pd.DataFrame, always: SettingNames) -> list[str]:
     return messages
 
 
+def iter_groups(
+    table: pd.DataFrame, fields: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield the values of `fields` that occur together, sorted, with their rows of the frame."""
+    for values, group in table.groupby([*fields], sort=True):
+        yield dict(zip(fields, values, strict=True)), group
+
+
 def iter_runs(table: pd.DataFrame) -> Iterator[FrameRow]:
     """Yield the rows of the frame as dicts."""
     names = [str(name) for name in table.columns]
     for values in zip(*(table[name] for name in names), strict=True):
         yield dict(zip(names, values, strict=True))
+
+
+def select_usable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the frame with a usable value of a finished run."""
+    return table[(table["state"] == "finished") & table["value"].notna()]
 
 
 def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpec]) -> Row:
@@ -170,8 +181,7 @@ def _build_cell(lines: Sequence[_SeedLine], of: int) -> Cell:
     ends = [(float(low), float(high)) for _, _, low, high, *_ in lines if pd.notna(low)]
     notes = dict.fromkeys(note for *_, note, _ in lines if pd.notna(note) and note)
     lost = {seed: text for seed, *_, text in lines if text}
-    is_single = len(by_seed) == 1 and len(ends) == 1
-    interval = ends[0] if is_single else None
+    interval = ends[0] if len(by_seed) == len(ends) == 1 else None
     return Cell(
         by_seed, note="; ".join(notes), interval=interval, seed_count=of, unusable_values=lost
     )
@@ -252,8 +262,8 @@ def mark_ties(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> tuple[list
 
 
 def _compute_differences(cell: Cell, best: Cell) -> list[float]:
-    return [cell.values[seed] - best.values[seed] for seed in sorted(cell.values) if seed in
-            best.values]  # fmt: skip
+    shared = sorted(cell.values.keys() & best.values.keys())
+    return [cell.values[seed] - best.values[seed] for seed in shared]
 
 
 def _find_ties(testable: Mapping[int, list[float]], count: int) -> list[int]:
@@ -273,9 +283,8 @@ def _describe_too_few(others: int, seeds: int) -> str:
     rows = "row" if others == 1 else f"{others} rows"
     return (
         f"{subject} too few to separate the best from the other {rows}: the exact Wilcoxon "
-        f"signed-rank test over seeds, Holm-corrected, needs {count_required_pairs(others)} for p "
-        "= "
-        f"{SIGNIFICANCE_LEVEL}. Bold marks the best mean; the difference is not tested."
+        f"signed-rank test over seeds, Holm-corrected, needs {count_required_pairs(others)} for "
+        f"p = {SIGNIFICANCE_LEVEL}. Bold marks the best mean; the difference is not tested."
     )
 
 

@@ -14,19 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DRAWING_VERSION = 2
-"""Incremented when the drawing changes, so that existing pictures are redrawn."""
+"""Incremented when the drawing changes, so that existing figures are redrawn."""
 
 _PANEL_INCHES = (2.6, 2.0)
-"""Width and height of a panel in inches."""
-
 _LINE_INCHES = 0.2
-"""Height of a line of the legend in inches."""
-
-_LETTER_INCHES = 0.075
-"""Upper estimate of the width of a letter in inches."""
-
 _HANDLE_INCHES = 0.6
-"""Width of a legend handle in inches."""
+_LETTER_INCHES = 0.075
+"""Size of a panel, height of a legend line, widths of its handle and (at most) of a letter."""
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Colour-blind safe (Okabe and Ito); the markers distinguish methods in grey."""
@@ -39,9 +33,9 @@ def draw_budgets(budgets: BudgetFigure) -> str:
     """Return an SVG of one dot per run and lines through the means; equal data give equal bytes."""
     datasets = list(dict.fromkeys(panel.dataset for panel in budgets.panels))
     metrics = list(dict.fromkeys(panel.metric.name for panel in budgets.panels))
-    labels = sorted({course.label for panel in budgets.panels for course in panel.curves})
-    courses = (course for panel in budgets.panels for course in panel.curves)
-    ticks = sorted({kimg for course in courses for kimg in course.means})
+    curves = [curve for panel in budgets.panels for curve in panel.curves]
+    labels = sorted({curve.label for curve in curves})
+    ticks = sorted({kimg for curve in curves for kimg in curve.means})
     entry = _HANDLE_INCHES + _LETTER_INCHES * max(map(len, labels))
     width = max(_PANEL_INCHES[0] * len(datasets), entry)
     columns = int(width / entry)
@@ -68,13 +62,12 @@ def draw_budgets(budgets: BudgetFigure) -> str:
             [handles[label] for label in labels], labels, loc="lower center",
             ncols=min(columns, len(labels)), frameon=False,
         )  # fmt: skip
-        return render_svg(
-            figure, hash_budgets(budgets), f"Metrics over the budget: {budgets.title}"
-        )
+        title = f"Metrics over the budget: {budgets.title}"
+        return render_svg(figure, hash_budgets(budgets), title)
 
 
 def hash_budgets(budgets: BudgetFigure) -> str:
-    """Return a hash of what is drawn, stored in the picture as its identifier."""
+    """Return a hash of what is drawn, stored in the figure as its identifier."""
     parts = [
         (
             panel.dataset,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from benchbed.api.specs import MetricSpec
 from benchbed.report.model.leaderboard import (
     Leaderboard,
     MethodComparison,
@@ -32,83 +33,75 @@ COMPARISON_FIELDS = (
 
 def render_csv(board: Leaderboard) -> str:
     """Return a CSV with one line per cell; equal records give equal bytes."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    for table in board.tables:
-        for row in table.rows:
-            writer.writerows(_build_lines(board, table, row))
-    return text.getvalue()
-
-
-def _build_lines(board: Leaderboard, table: Table, row: Row) -> list[dict[str, object]]:
-    # A published row has no run here, so the details of our protocol do not apply to it.
-    fields = ("dataset", "protocol") if row.is_published_only else FIELDS
-    shared = {name: table.protocol[name] for name in fields if name in table.protocol}
-    common: dict[str, object] = {
-        "leaderboard": board.name,
-        "paper_row": table.paper or "",
-        **shared,
-        "method": row.method,
-        "label": row.label,
-        "runs": " ".join(row.runs),
-        "imported": row.import_note,
-    }
-    texts = {note.mark: note.text for note in table.footnotes}
-    lines: list[dict[str, object]] = []
-    for spec in table.metrics:
-        cell = row.cells[spec.name]
-        floor = table.baselines.get(spec.name)
-        diverged = sorted({*row.diverged, *cell.unusable_values})
-        lines.append(
-            {
-                **common,
-                "seeds": " ".join(
-                    str(seed) for seed in row.seeds if seed not in cell.unusable_values
-                ),
-                "diverged": " ".join(map(str, diverged)),
-                "metric": spec.name,
-                "direction": spec.direction,
-                "mean": "" if cell.mean is None else repr(cell.mean),
-                "sd": "" if cell.sd is None else repr(cell.sd),
-                "low": "" if cell.interval is None else repr(cell.interval[0]),
-                "high": "" if cell.interval is None else repr(cell.interval[1]),
-                "seed_low": ""
-                if cell.seed_interval is None
-                else _round_digits(cell.seed_interval[0]),
-                "seed_high": ""
-                if cell.seed_interval is None
-                else _round_digits(cell.seed_interval[1]),
-                "floor": "" if floor is None else repr(floor[0]),
-                "best": "yes" if cell.is_best else "",
-                "tied": "yes" if cell.is_tied else "",
-                "paper_value": cell.paper_value or "",
-                "footnotes": " ".join(texts[mark] for mark in cell.marks),
-                "verdict": cell.verdict.word if cell.verdict else "",
-                "reasons": "; ".join(cell.verdict.reasons) if cell.verdict else "",
-            }
-        )
-    return lines
+    lines = (
+        _build_line(board, table, row, spec)
+        for table in board.tables
+        for row in table.rows
+        for spec in table.metrics
+    )
+    return _write_lines(FIELDS, lines)
 
 
 def render_comparisons(board: Leaderboard) -> str:
     """Return a CSV with one line per mean rank and pair; equal records give equal bytes."""
+    lines = (
+        line
+        for comparison in board.comparisons
+        for part in comparison.metrics
+        for line in _iter_comparison_lines(board, comparison, part)
+    )
+    return _write_lines(COMPARISON_FIELDS, lines)
+
+
+def _write_lines(fields: Sequence[str], lines: Iterable[Mapping[str, object]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COMPARISON_FIELDS, lineterminator="\n", restval="")
+    writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
-    for comparison in board.comparisons:
-        for part in comparison.metrics:
-            writer.writerows(_iter_comparison_lines(board, comparison, part))
+    writer.writerows(lines)
     return text.getvalue()
+
+
+def _build_line(board: Leaderboard, table: Table, row: Row, spec: MetricSpec) -> dict[str, object]:
+    # A published row has no run here, so the details of our protocol do not apply to it.
+    fields = ("dataset", "protocol") if row.is_published_only else FIELDS
+    cell = row.cells[spec.name]
+    low, high = cell.interval or (None, None)
+    seed_low, seed_high = cell.seed_interval or (None, None)
+    texts = {note.mark: note.text for note in table.footnotes}
+    return {
+        "leaderboard": board.name,
+        "paper_row": table.paper,
+        **{name: table.protocol[name] for name in fields if name in table.protocol},
+        "method": row.method,
+        "label": row.label,
+        "runs": " ".join(row.runs),
+        "imported": row.import_note,
+        "seeds": " ".join(str(seed) for seed in row.seeds if seed not in cell.unusable_values),
+        "diverged": " ".join(map(str, sorted({*row.diverged, *cell.unusable_values}))),
+        "metric": spec.name,
+        "direction": spec.direction,
+        "mean": cell.mean,
+        "sd": cell.sd,
+        "low": low,
+        "high": high,
+        "seed_low": _round_digits(seed_low),
+        "seed_high": _round_digits(seed_high),
+        "floor": table.baselines.get(spec.name, (None,))[0],
+        "best": _format_flag(cell.is_best),
+        "tied": _format_flag(cell.is_tied),
+        "paper_value": cell.paper_value,
+        "footnotes": " ".join(texts[mark] for mark in cell.marks),
+        "verdict": cell.verdict and cell.verdict.word,
+        "reasons": cell.verdict and "; ".join(cell.verdict.reasons),
+    }
 
 
 def _iter_comparison_lines(
     board: Leaderboard, comparison: MethodComparison, part: MetricComparison
 ) -> Iterator[dict[str, object]]:
-    shared = {name: value for name, value in comparison.shared.items() if name in COMPARISON_FIELDS}
     common = {
         "leaderboard": board.name,
-        **shared,
+        **{name: v for name, v in comparison.shared.items() if name in COMPARISON_FIELDS},
         "datasets": " ".join(part.datasets),
         "metric": part.metric.name,
         "direction": part.metric.direction,
@@ -121,10 +114,11 @@ def _iter_comparison_lines(
             "kind": "rank",
             "method": rank.label,
             "rank": _round_digits(rank.mean),
-            "best": "yes" if rank.is_best else "",
-            "tied": "yes" if rank.is_tied else "",
+            "best": _format_flag(rank.is_best),
+            "tied": _format_flag(rank.is_tied),
         }
     for pair in part.pairs:
+        low, high = pair.interval or (None, None)
         yield {
             **common,
             "kind": "pair",
@@ -134,10 +128,14 @@ def _iter_comparison_lines(
             "wins": pair.wins,
             "losses": pair.losses,
             "difference": _round_digits(pair.difference),
-            "low": _round_digits(pair.interval and pair.interval[0]),
-            "high": _round_digits(pair.interval and pair.interval[1]),
+            "low": _round_digits(low),
+            "high": _round_digits(high),
             "p": _round_digits(pair.p_value),
         }
+
+
+def _format_flag(flag: bool) -> str:
+    return "yes" if flag else ""
 
 
 def _round_digits(value: float | None) -> str:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from benchbed.report.model.leaderboard import Footnote, Leaderboard, MethodComparison, Table
 from benchbed.report.render import tables
@@ -48,10 +49,9 @@ def escape_latex(plain: str) -> str:
     """
     shown = unicodedata.normalize("NFC", plain)
     for pair in _LIGATURES:
+        broken = _BREAK.join(pair)
         # Twice, since replacements in a run of three or more overlap.
-        shown = shown.replace(pair, f"{pair[0]}{_BREAK}{pair[1]}").replace(
-            pair, f"{pair[0]}{_BREAK}{pair[1]}"
-        )
+        shown = shown.replace(pair, broken).replace(pair, broken)
     return "".join(map(_escape_letter, _MINUS_PATTERN.sub(_SIGN, shown)))
 
 
@@ -123,10 +123,8 @@ def _render_comparison(comparison: MethodComparison, name: str) -> Iterator[str]
 
 def _render_texts(title: str, lines: Sequence[str]) -> str:
     paragraphs = "\n".join(rf"\par {escape_latex(line)}" for line in lines)
-    return (
-        rf"{{\footnotesize\parindent0pt\textbf{{{escape_latex(title)}.}}"
-        + f"\n{paragraphs}\n\\par}}"
-    )
+    heading = rf"{{\footnotesize\parindent0pt\textbf{{{escape_latex(title)}.}}"
+    return f"{heading}\n{paragraphs}\n\\par}}"
 
 
 def _render_floats(
@@ -139,10 +137,10 @@ def _render_floats(
     parts = list(_split_columns(grid))
     for number, blocks in enumerate(parts, 1):
         suffix = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
+        columns = [*grid.leading_columns, *chain.from_iterable(blocks)]
+        marks = {mark for column in columns for cell in column.cells for mark in cell.marks}
         remarks = [
-            f"{_format_mark(n.mark)} {escape_latex(n.text)}"
-            for n in notes
-            if n.mark in _collect_marks([grid.leading_columns, *blocks])
+            f"{_format_mark(n.mark)} {escape_latex(n.text)}" for n in notes if n.mark in marks
         ]
         if number == len(parts):
             remarks += map(escape_latex, warnings)
@@ -153,17 +151,13 @@ def _render_floats(
             r"\par\smallskip",
             # Shrink a table that is too wide, but never enlarge one.
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            *_render_tabular(grid, blocks),
+            *_render_tabular(columns, grid.trailing_rows),
             "}",
         ]
         if remarks:
             paragraphs = [rf"\par\smallskip {note}" for note in remarks]
             lines += [r"\begin{minipage}{\linewidth}\scriptsize", *paragraphs, r"\end{minipage}"]
         yield "\n".join([*lines, r"\end{table}"])
-
-
-def _collect_marks(blocks: Sequence[Sequence[GridColumn]]) -> set[str]:
-    return {m for block in blocks for column in block for cell in column.cells for m in cell.marks}
 
 
 def _split_columns(grid: Grid) -> Iterator[list[tuple[GridColumn, ...]]]:
@@ -186,8 +180,7 @@ def _measure_width(column: GridColumn) -> int:
     return 2 + max(len(column.heading), *(len(cell.text) + 1 for cell in column.cells))
 
 
-def _render_tabular(grid: Grid, blocks: Sequence[Sequence[GridColumn]]) -> Iterator[str]:
-    columns = [*grid.leading_columns, *(column for block in blocks for column in block)]
+def _render_tabular(columns: Sequence[GridColumn], trailing_rows: int) -> Iterator[str]:
     alignment = "".join("r" if column.is_right_aligned else "l" for column in columns)
     yield rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}"
     yield r"\toprule"
@@ -197,10 +190,11 @@ def _render_tabular(grid: Grid, blocks: Sequence[Sequence[GridColumn]]) -> Itera
         _format_line(list(map(_format_cell, row)))
         for row in zip(*(c.cells for c in columns), strict=True)
     ]
-    yield from rows[: len(rows) - grid.trailing_rows]
-    if grid.trailing_rows:
+    body = len(rows) - trailing_rows
+    yield from rows[:body]
+    if trailing_rows:
         yield r"\midrule"
-        yield from rows[len(rows) - grid.trailing_rows :]
+        yield from rows[body:]
     yield r"\bottomrule"
     yield r"\end{tabular}%"
 

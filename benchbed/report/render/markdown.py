@@ -50,7 +50,7 @@ def _render_table(table: Table) -> str:
     parts = [
         f"## {tables.format_title(table)}",
         _render_grid(tables.build_table_grid(table)),
-        *_render_quotes(table.warnings),
+        *(f"> {warning}" for warning in table.warnings),
     ]
     notes = tables.list_footnotes(table)
     if notes:
@@ -67,7 +67,7 @@ def _render_comparison(comparison: MethodComparison) -> str:
     if comparison.has_pairs:
         parts.append(_render_grid(tables.build_pair_grid(comparison)))
     parts += [
-        *_render_quotes(tables.list_warnings(comparison)),
+        *(f"> {warning}" for warning in tables.list_warnings(comparison)),
         _render_list(tables.list_comparison_notes(comparison)),
     ]
     return "\n\n".join(parts)
@@ -75,10 +75,6 @@ def _render_comparison(comparison: MethodComparison) -> str:
 
 def _render_list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _render_quotes(lines: Sequence[str]) -> list[str]:
-    return [f"> {line}" for line in lines]
 
 
 def _render_grid(grid: Grid) -> str:

@@ -1,4 +1,4 @@
-"""Draw critical-difference pictures (Demsar 2006, figure 1) as SVG."""
+"""Draw critical-difference diagrams (Demsar 2006, figure 1) as SVG."""
 
 from __future__ import annotations
 
@@ -14,29 +14,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DRAWING_VERSION = 1
-"""Incremented when the drawing changes, so that existing pictures are redrawn."""
+"""Incremented when the drawing changes, so that existing figures are redrawn."""
 
 _AXIS_INCHES = 2.8
-"""Length of an axis in inches."""
-
 _LINE_INCHES = 0.24
-"""Height of a line of text in inches."""
-
 _LETTER_INCHES = 0.078
-"""Upper estimate of the width of a letter in inches."""
+"""Length of an axis, height of a line of text, width (at most) of a letter."""
 
 
 def draw_critical_differences(comparison: MethodComparison) -> str:
     """Return an SVG with one panel per metric; equal comparisons give equal bytes.
 
     A line leads from each method's label to its mean rank, best on the left. A bar joins methods
-    without a significant difference; the bracket above shows the critical difference.
-
-    Args:
-        comparison: The comparison; its `picture_file` must not be empty.
-
-    Returns:
-        The SVG file.
+    without a significant difference; the bracket above shows the critical difference. The
+    comparison must have a `picture_file`.
     """
     parts = _select_parts(comparison)
     longest = max(len(rank.label) for part in parts for rank in part.ranks)
@@ -58,7 +49,7 @@ def draw_critical_differences(comparison: MethodComparison) -> str:
 
 
 def hash_comparison(comparison: MethodComparison) -> str:
-    """Return a hash of what is drawn, stored in the picture as its identifier."""
+    """Return a hash of what is drawn, stored in the figure as its identifier."""
     parts = [
         (
             tables.format_heading(part.metric),
@@ -87,13 +78,8 @@ def _draw_panel(axes: Axes, part: MetricComparison) -> None:
     """Draw one metric; x is in units of the axis' length, y in lines of text, downwards."""
     count = len(part.ranks)
     across = [(rank.mean - 1) / (count - 1) for rank in part.ranks]
-    axes.text(
-        axes.get_xlim()[0] + 0.03,
-        1.1,
-        tables.format_heading(part.metric),
-        weight="bold",
-        va="center",
-    )
+    heading = tables.format_heading(part.metric)
+    axes.text(axes.get_xlim()[0] + 0.03, 1.1, heading, weight="bold", va="center")
     _draw_bracket(axes, part, (part.critical_difference or 0.0) / (count - 1))
     axes.plot([0, 1], [_HEADER_LINES, _HEADER_LINES], color="black", linewidth=1)
     for tick in range(count):

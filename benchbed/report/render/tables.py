@@ -16,11 +16,11 @@ from benchbed.report.model.leaderboard import (
     Row,
     Table,
 )
+from benchbed.report.model.paper_values import Verdict
 from benchbed.report.significance import SIGNIFICANCE_LEVEL
 
 TIE_MARK = "≈"
 """Mark of a value without a significant difference from the best."""
-
 
 DIRECTION_ARROWS = {"up": " ↑", "down": " ↓", "none": ""}
 
@@ -51,6 +51,11 @@ def list_reasons(table: Table) -> list[str]:
     return list(dict.fromkeys("; ".join(v.reasons) for v in verdicts if v.reasons))
 
 
+def number_reason(verdict: Verdict, reasons: Sequence[str]) -> str:
+    """Return the number of a verdict's footnote among `list_reasons`."""
+    return str(reasons.index("; ".join(verdict.reasons)) + 1)
+
+
 def format_heading(spec: MetricSpec) -> str:
     """Return a metric's column heading, with an arrow towards better."""
     return spec.title + DIRECTION_ARROWS[spec.direction]
@@ -62,9 +67,7 @@ def format_value(cell: Cell) -> str:
     The interval is that of a single value, or of the mean over three or more seeds. If seeds of
     the row have no usable value, their number and what was measured are added.
     """
-    lost = ", ".join(
-        f"seed {seed}: {lost_value}" for seed, lost_value in cell.unusable_values.items()
-    )
+    lost = ", ".join(f"seed {seed}: {text}" for seed, text in cell.unusable_values.items())
     if cell.mean is None:
         return f"{MISSING_TEXT} ({lost})" if lost else MISSING_TEXT
     words = [format_number(cell.mean)]
@@ -86,8 +89,7 @@ def format_seeds(row: Row, table: Table) -> str:
     """Format how many of the table's seeds a row has, and how many diverged."""
     if row.is_published_only:
         return MISSING_TEXT
-    total = len(table.seeds)
-    text = f"{len(row.seeds)}/{total}"
+    text = f"{len(row.seeds)}/{len(table.seeds)}"
     return f"{text}, {len(row.diverged)} diverged" if row.diverged else text
 
 
@@ -154,8 +156,9 @@ def _build_block(shown: Table, spec: MetricSpec, reasons: Sequence[str]) -> tupl
     value = GridColumn(format_heading(spec), (*ours, floor), is_right_aligned=True)
     if spec.name not in shown.printed_metrics:
         return (value,)
-    paper = [_format_printed(row, spec) for row in shown.rows]
-    verdicts = [_format_verdict(row, spec, reasons) for row in shown.rows]
+    cells = [row.cells[spec.name] for row in shown.rows]
+    paper = [GridCell(cell.paper_value or MISSING_TEXT, marks=cell.marks) for cell in cells]
+    verdicts = [_format_verdict(cell.verdict, reasons) for cell in cells]
     return (
         value,
         GridColumn("paper", (*paper, GridCell("")), is_right_aligned=True),
@@ -169,30 +172,20 @@ def _format_measured(row: Row, spec: MetricSpec) -> GridCell:
     return GridCell(format_value(cell) + note, is_bold=cell.is_best)
 
 
-def _format_printed(row: Row, spec: MetricSpec) -> GridCell:
-    cell = row.cells[spec.name]
-    return (
-        GridCell(MISSING_TEXT)
-        if cell.paper_value is None
-        else GridCell(cell.paper_value, marks=cell.marks)
-    )
-
-
-def _format_verdict(row: Row, spec: MetricSpec, reasons: Sequence[str]) -> GridCell:
-    found = row.cells[spec.name].verdict
-    if found is None:
+def _format_verdict(verdict: Verdict | None, reasons: Sequence[str]) -> GridCell:
+    if verdict is None:
         return GridCell(MISSING_TEXT)
-    mark = (str(reasons.index("; ".join(found.reasons)) + 1),) if found.reasons else ()
-    return GridCell(found.word, marks=mark)
+    marks = (number_reason(verdict, reasons),) if verdict.reasons else ()
+    return GridCell(verdict.word, marks=marks)
 
 
 def list_footnotes(shown: Table) -> list[Footnote]:
     """Return the footnotes of a table: letters on rows and paper values, numbers on verdicts."""
-    reasons = [
-        Footnote(str(number), f"not comparable: {reason}.")
-        for number, reason in enumerate(list_reasons(shown), 1)
+    reasons = enumerate(list_reasons(shown), 1)
+    return [
+        *shown.footnotes,
+        *(Footnote(str(n), f"not comparable: {text}.") for n, text in reasons),
     ]
-    return [*shown.footnotes, *reasons]
 
 
 def list_table_notes(shown: Table) -> list[str]:
@@ -214,7 +207,7 @@ def list_table_notes(shown: Table) -> list[str]:
 
 def build_rank_grid(shown: MethodComparison) -> Grid:
     """Return the grid of mean ranks by metric, with Friedman's p and critical difference."""
-    labels = _list_labels(shown)
+    labels = sorted({rank.label for part in shown.metrics for rank in part.ranks})
     tests = any(part.critical_difference is not None for part in shown.metrics)
     names = [GridCell(label) for label in labels]
     tail = [GridCell("Friedman p", is_italic=True), GridCell("critical difference", is_italic=True)]
@@ -226,27 +219,20 @@ def build_rank_grid(shown: MethodComparison) -> Grid:
 
 
 def _build_rank_column(part: MetricComparison, labels: Sequence[str], tests: bool) -> GridColumn:
-    found = {rank.label: rank for rank in part.ranks}
-    cells: list[GridCell] = []
-    for label in labels:
-        rank = found.get(label)
-        if rank is None:
-            cells.append(GridCell(MISSING_TEXT))
-            continue
+    cells = dict.fromkeys(labels, GridCell(MISSING_TEXT))
+    for rank in part.ranks:
         tied = f" {TIE_MARK}" if rank.is_tied else ""
-        cells.append(GridCell(f"{rank.mean:.2f}{tied}", is_bold=rank.is_best))
-    if tests:
-        cells.append(
-            GridCell(MISSING_TEXT if part.friedman_p is None else format_p_value(part.friedman_p))
-        )
-        cells.append(
-            GridCell(
-                MISSING_TEXT
-                if part.critical_difference is None
-                else f"{part.critical_difference:.2f}"
-            )
-        )
-    return GridColumn(format_heading(part.metric), tuple(cells), is_right_aligned=True)
+        cells[rank.label] = GridCell(f"{rank.mean:.2f}{tied}", is_bold=rank.is_best)
+    p, difference = part.friedman_p, part.critical_difference
+    tail = (
+        GridCell(MISSING_TEXT if p is None else format_p_value(p)),
+        GridCell(MISSING_TEXT if difference is None else f"{difference:.2f}"),
+    )
+    return GridColumn(
+        format_heading(part.metric),
+        (*cells.values(), *(tail if tests else ())),
+        is_right_aligned=True,
+    )
 
 
 def build_pair_grid(shown: MethodComparison) -> Grid:
@@ -269,10 +255,6 @@ def _build_pair_column(part: MetricComparison, names: Sequence[tuple[str, str]])
     return GridColumn(format_heading(part.metric), cells, is_right_aligned=True)
 
 
-def _list_labels(shown: MethodComparison) -> list[str]:
-    return sorted({rank.label for part in shown.metrics for rank in part.ranks})
-
-
 def _format_pair(pair: MethodPair | None, first: str) -> GridCell:
     if pair is None:
         return GridCell(MISSING_TEXT)
@@ -282,9 +264,8 @@ def _format_pair(pair: MethodPair | None, first: str) -> GridCell:
         content += f" {format_interval(*ordered.interval)}"
     if ordered.p_value is not None:
         content += f", p {format_p_value(ordered.p_value)}"
-    return GridCell(
-        content, is_bold=ordered.p_value is not None and ordered.p_value <= SIGNIFICANCE_LEVEL
-    )
+    is_significant = ordered.p_value is not None and ordered.p_value <= SIGNIFICANCE_LEVEL
+    return GridCell(content, is_bold=is_significant)
 
 
 def list_comparison_notes(shown: MethodComparison) -> list[str]:
@@ -295,8 +276,7 @@ def list_comparison_notes(shown: MethodComparison) -> list[str]:
         f"Mean rank: rank of a method's mean over seeds, averaged over {count} datasets; 1 is "
         f"best, bold marks the best. {TIE_MARK}: no significant difference from the best at "
         f"{SIGNIFICANCE_LEVEL} (Friedman's test does not reject, or the mean ranks differ by less "
-        "than "
-        "Nemenyi's critical difference, Demsar 2006).",
+        "than Nemenyi's critical difference, Demsar 2006).",
     ]
     if shown.has_pairs:
         lines.append(
@@ -308,8 +288,7 @@ def list_comparison_notes(shown: MethodComparison) -> list[str]:
         lines.append(
             "p: Wilcoxon signed-rank test over these pairs, Holm-corrected over all methods; "
             f"bold marks p <= {SIGNIFICANCE_LEVEL}. Seeds of one dataset are treated as "
-            "independent, which "
-            "is an approximation."
+            "independent, which is an approximation."
         )
     return lines
 
@@ -320,10 +299,8 @@ def list_warnings(shown: MethodComparison) -> list[str]:
     for part in shown.metrics:
         for warning in part.warnings:
             titles_by_warning.setdefault(warning, []).append(part.metric.title)
-    return [
-        *shown.warnings,
-        *(f"{', '.join(titles)}: {w}" for w, titles in titles_by_warning.items()),
-    ]
+    own = (f"{', '.join(titles)}: {text}" for text, titles in titles_by_warning.items())
+    return [*shown.warnings, *own]
 
 
 NO_COMPARISON_TEXT = "None: no two methods share two datasets of one source under equal conditions."

@@ -15,8 +15,6 @@ from benchbed.api.specs import MetricSpec
 from benchbed.report.model.leaderboard import Cell, Table
 from benchbed.report.render import tables
 
-UNLIMITED_COLUMNS = 10_000
-
 COLUMN_PADDING = 3
 """Width of a column besides its text: a space on each side, and a border."""
 
@@ -53,17 +51,15 @@ class _MetricColumn:
 
 def _build_column(table: Table, spec: MetricSpec) -> _MetricColumn:
     cells = [_format_cell(row.cells[spec.name]) for row in table.rows]
-    return _MetricColumn(
-        tables.format_heading(spec), cells, tables.format_baseline(table, spec.name)
-    )
+    baseline = tables.format_baseline(table, spec.name)
+    return _MetricColumn(tables.format_heading(spec), cells, baseline)
 
 
 def _split_blocks(
     table: Table, columns: Sequence[_MetricColumn], console: Console
 ) -> list[list[_MetricColumn]]:
     """Return the columns in blocks of one or more that fit the terminal's width."""
-    unbounded = console.options.update(max_width=UNLIMITED_COLUMNS)
-    lead = console.measure(_build_table(table, ()), options=unbounded).maximum
+    lead = measure_width(_build_table(table, ()), console)
     blocks: list[list[_MetricColumn]] = []
     available = 0
     for column in columns:
@@ -75,10 +71,14 @@ def _split_blocks(
     return blocks
 
 
+def measure_width(shown: RenderableType, console: Console) -> int:
+    """Return the width that a renderable needs without wrapping."""
+    unbounded = console.options.update(max_width=10_000)
+    return console.measure(shown, options=unbounded).maximum
+
+
 def _build_table(table: Table, columns: Sequence[_MetricColumn]) -> RichTable:
-    shown = RichTable()
-    shown.add_column("Method")
-    shown.add_column("Seeds")
+    shown = RichTable("Method", "Seeds")
     for column in columns:
         shown.add_column(column.heading, justify="right")
     for index, row in enumerate(table.rows):

@@ -1,20 +1,23 @@
-"""Render all leaderboards as one page, with style, scripts, pictures and provenance inside."""
+"""Render all leaderboards as one page, with style, scripts, images and provenance inside."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchbed.report.model.leaderboard import Leaderboard
+from benchbed.report.model.leaderboard import Leaderboard, Row
 from benchbed.report.render import tables
 from benchbed.report.render.html.provenance import render_facts, select_shown_runs
-from benchbed.report.render.html.view import LeaderboardView, TableView, build_leaderboard_views
 from benchbed.results.record import Record
 from benchbed.results.showcase import read_showcase
 from benchbed.utils.files import write_text
@@ -22,25 +25,40 @@ from benchbed.utils.files import write_text
 PAGE_FILE = "index.html"
 
 PROGRAM_PARTS = (
-    "base",
-    "sort",
-    "filter",
-    "charts",
-    "ranks",
-    "showcase",
-    "provenance",
-    "panels",
-    "start",
-)
+    "base", "sort", "filter", "charts", "ranks", "showcase", "provenance", "panels", "start",
+)  # fmt: skip
 """Parts of the page's script, in order."""
 
-FILTERS = (
-    ("task", "Task"),
-    ("dataset", "Dataset"),
-    ("source", "Source"),
-    ("budget", "Budget"),
+FILTERS = ("task", "dataset", "source", "budget")
+"""Protocol fields to filter tables by."""
+
+
+@dataclass(frozen=True)
+class CostColumn:
+    """A column with a training cost, which is the field `key` of a record's ``training``."""
+
+    key: str
+    heading: str
+    initial_order: str
+    format_value: Callable[[float], str]
+
+
+def _format_duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _format_memory(size: float) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+COSTS = (
+    CostColumn("images_per_second", "Images/s", "descending", tables.format_number),
+    CostColumn("seconds", "Training time", "ascending", _format_duration),
+    CostColumn("peak_memory_bytes", "Peak memory", "ascending", _format_memory),
 )
-"""Protocol fields to filter tables by, with their labels."""
 
 
 def write_page(
@@ -56,12 +74,20 @@ def render_page(boards: Sequence[Leaderboard], records: Sequence[Record], root: 
     """Return the page; equal records and showcases give equal bytes.
 
     All content from records is either escaped by the template, or JSON without ``<``. The page's
-    Content-Security-Policy allows only its own style and script, by hash, and embedded pictures.
+    Content-Security-Policy allows only its own style and script, by hash, and embedded images.
     """
     by_run = {record.id: record for record in records}
     showcases = {run: read_showcase(root, run) for run in select_shown_runs(boards, by_run)}
-    style, program = _read_style(), _build_program()
-    shown = build_leaderboard_views(boards, by_run)
+    style, program = _read_asset("page.css"), _build_program()
+    table_index, comparison_index = count(), count()
+    sections = [
+        (
+            board,
+            list(zip(board.tables, table_index, strict=False)),
+            list(zip(board.comparisons, comparison_index, strict=False)),
+        )
+        for board in boards
+    ]
     environment = Environment(
         loader=PackageLoader("benchbed.report.render.html"),
         autoescape=True,
@@ -71,18 +97,18 @@ def render_page(boards: Sequence[Leaderboard], records: Sequence[Record], root: 
         keep_trailing_newline=True,
     )
     environment.globals |= {
-        "heading": tables.format_heading,
-        "short": tables.format_number,
-        "under": tables.list_comparison_notes,
-        "no_comparison": tables.NO_COMPARISON_TEXT,
+        "anchor": _make_anchor,
+        "compute_mean_cost": partial(_compute_mean_cost, by_run),
+        "costs": COSTS,
+        "texts": tables,
     }
     return environment.get_template("page.html").render(
         policy=build_content_policy(style, program),
         style=Markup(style),
         program=Markup(program),
         facts=Markup(render_facts(boards, by_run, showcases)),
-        sections=shown,
-        filters=_build_filters(shown),
+        sections=sections,
+        filters=_build_filters(boards),
         count=len(records),
     )
 
@@ -103,20 +129,26 @@ def _read_asset(name: str) -> str:
     return (files("benchbed.report.render.html") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _read_style() -> str:
-    return _read_asset("page.css")
-
-
 def _build_program() -> str:
     parts = "\n".join(_read_asset(f"{name}.js") for name in PROGRAM_PARTS)
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
-def _build_filters(shown: Sequence[LeaderboardView]) -> list[tuple[str, str, list[str]]]:
-    sheets: list[TableView] = [sheet for section in shown for sheet in section.tables]
-    found = [
-        (name, label, sorted({str(sheet.protocol[name]) for sheet in sheets}))
-        for name, label in FILTERS
-    ]
-    methods = sorted({line.method for sheet in sheets for line in sheet.rows})
-    return [*found, ("method", "Method", methods)]
+def _build_filters(boards: Iterable[Leaderboard]) -> list[tuple[str, str, list[str]]]:
+    """Return name, label and choices of each filter."""
+    sheets = [table for board in boards for table in board.tables]
+    choices = {name: {str(sheet.protocol[name]) for sheet in sheets} for name in FILTERS}
+    choices["method"] = {row.method or row.label for sheet in sheets for row in sheet.rows}
+    return [(name, name.capitalize(), sorted(values)) for name, values in choices.items()]
+
+
+def _make_anchor(board: Leaderboard) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", board.name.lower()).strip("-")
+
+
+def _compute_mean_cost(records: Mapping[str, Record], cost: CostColumn, row: Row) -> float | None:
+    """Return the mean cost over the finished runs of a row; None if unknown."""
+    shown = [records[run] for run in row.runs if run in records]
+    values = [getattr(r.training, cost.key) for r in shown if r.state == "finished"]
+    known = [float(value) for value in values if value]
+    return sum(known) / len(known) if known else None

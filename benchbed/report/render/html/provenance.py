@@ -13,7 +13,7 @@ from benchbed.results.record import MeasuredMetric, Record
 from benchbed.results.showcase import Showcase
 
 MAX_SHOWN_RUNS = 120
-"""Maximum number of runs with pictures and curves in the page, newest first: about 15 MB."""
+"""Maximum number of runs with images and curves in the page, newest first: about 15 MB."""
 
 _ESCAPES = str.maketrans(
     {mark: f"\\u{ord(mark):04x}" for mark in ("<", ">", "&", "\u2028", "\u2029")}
@@ -21,20 +21,13 @@ _ESCAPES = str.maketrans(
 
 
 def select_shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
-    """Return the runs with pictures in the page: the newest of each row, newest first."""
+    """Return the runs with images in the page: the newest of each row, newest first."""
     rows = [row for board in boards for table in board.tables for row in table.rows]
-    newest = {
-        max(available, key=lambda run: _get_sort_key(records[run]))
-        for row in rows
-        if (available := [run for run in row.runs if run in records])
-    }
-    return sorted(newest, key=lambda run: _get_sort_key(records[run]), reverse=True)[
-        :MAX_SHOWN_RUNS
-    ]
-
-
-def _get_sort_key(record: Record) -> tuple[str, str]:
-    return record.provenance.created_at, record.id
+    order = sorted(records, key=lambda run: (records[run].provenance.created_at, run), reverse=True)
+    places = {run: place for place, run in enumerate(order)}
+    known = [[places[run] for run in row.runs if run in places] for row in rows]
+    newest = sorted({min(row) for row in known if row})
+    return [order[place] for place in newest[:MAX_SHOWN_RUNS]]
 
 
 def render_facts(
@@ -119,12 +112,16 @@ def _convert_row(row: Row, table: Table) -> dict[str, Any]:
     texts = {footnote.mark: footnote.text for footnote in table.footnotes}
     cells: dict[str, Any] = {}
     for name, cell in row.cells.items():
-        entry: dict[str, Any] = {"printed": cell.paper_value, "note": cell.note, "mean": cell.mean}
-        if cell.verdict is not None:
-            entry |= {"verdict": cell.verdict.word, "reasons": list(cell.verdict.reasons)}
-        entry["tied"] = cell.is_tied or None
-        entry["interval"] = cell.seed_interval
-        entry["footnotes"] = [texts[mark] for mark in cell.marks if mark in texts] or None
+        entry = {
+            "printed": cell.paper_value,
+            "note": cell.note,
+            "mean": cell.mean,
+            "verdict": cell.verdict and cell.verdict.word,
+            "reasons": cell.verdict and list(cell.verdict.reasons),
+            "tied": cell.is_tied or None,
+            "interval": cell.seed_interval,
+            "footnotes": [texts[mark] for mark in cell.marks if mark in texts] or None,
+        }
         cells[name] = {key: value for key, value in entry.items() if value not in (None, "")}
     return {"label": row.label, "runs": list(row.runs), "cells": cells}
 

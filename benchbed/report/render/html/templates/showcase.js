@@ -1,4 +1,4 @@
-// The pictures and loss curves of a run, embedded for the newest run of each row.
+// The images and loss curves of a run, embedded for the newest run of each row.
 
 const PICTURES = {
   grid: "Samples",
@@ -10,14 +10,14 @@ function showcase(run) {
   const shown = facts.shown[run];
   if (!shown) {
     return [make("p", { class: "quiet" },
-      `This page embeds pictures for the newest run of each row, for at most ${facts.shownAtMost}` +
-      ` runs. Pictures of this run, if any, are in results/showcase/${run}.`)];
+      `This page embeds images for the newest run of each row, for at most ${facts.shownAtMost}` +
+      ` runs. Images of this run, if any, are in results/showcase/${run}.`)];
   }
   const found = Object.entries(PICTURES)
     .filter(([name]) => shown[name])
     .map(([name, title]) => figure(run, shown[name], title));
   if (!found.length) {
-    found.push(make("p", { class: "quiet" }, "No pictures are published for this run."));
+    found.push(make("p", { class: "quiet" }, "No images are published for this run."));
   }
   const course = shown.curves ? lines(shown.curves, `Training losses of ${run}`) : null;
   found.push(course
