@@ -41,7 +41,7 @@ def _list_methods() -> list[dict[str, Any]]:
         {
             "method": spec.name,
             "paper": f"{spec.paper.authors.split(',')[0]} {spec.paper.year}",
-            "capabilities": ", ".join(sorted(spec.capabilities)),
+            "abilities": ", ".join(sorted(spec.capabilities)),
             "sizes": ", ".join(map(str, spec.sizes)),
             "plugin": get_registry().find_plugin(spec).distribution,
         }
@@ -113,7 +113,7 @@ def _list_plugins() -> list[dict[str, Any]]:
         {
             "plugin": plugin.name,
             "distribution": plugin.distribution,
-            "provides": ", ".join(spec.name for spec in plugin.specs),
+            "offers": ", ".join(spec.name for spec in plugin.specs),
             "error": plugin.error or "",
         }
         for plugin in get_registry().plugins

@@ -102,9 +102,9 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
         "method": spec.name,
         "title": spec.title,
         "paper": spec.paper.citation,
-        "url": spec.paper.url,
+        "address": spec.paper.url,
         "plugin": get_registry().find_plugin(spec).distribution,
-        "capabilities": [f"{a}: {CAPABILITIES[a]}" for a in sorted(spec.capabilities)],
+        "abilities": [f"{a}: {CAPABILITIES[a]}" for a in sorted(spec.capabilities)],
         "sizes": [f"{size} px" for size in spec.sizes],
         "dimensions": [f"{d}-D" for d in spec.dimensions],
         "needs": sorted(spec.required_inputs) or ["only images"],
@@ -208,10 +208,10 @@ def collect_metric_facts(spec: MetricSpec) -> dict[str, Any]:
         "direction": better[spec.direction],
         "range": f"{'-inf' if low is None else low} to {'inf' if high is None else high}",
         "recipe": spec.recipe,
-        "scores": f"{spec.input_kind} (tasks: {', '.join(users) or 'none'})",
+        "judges": f"{spec.input_kind} (tasks: {', '.join(users) or 'none'})",
         "needs": f"at least {spec.min_samples} {unit}"
         + (", and real images held out of training" if spec.needs_held_out else ""),
-        "fallback": spec.fallback_metric or "",
+        "instead": spec.fallback_metric or "",
         "paper": spec.paper.citation if spec.paper else "",
     }
 
@@ -257,7 +257,7 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         if origin is None
         else f"from {origin.archive_name}, SHA-256 {origin.sha256}, at {origin.imported_at}",
         "method": record.method,
-        "dataset": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
+        "data set": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
         "cases": [f"{count} {split}" for split, count in sorted(record.case_counts.items())],
         "trained on": "; ".join(
             p.label for p in (record.pairs, record.pseudo_labels) if p is not None
@@ -271,7 +271,7 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "training": f"{training.kimg:g} kimg in {training.steps} steps, "
         f"{format_duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
-        "created": f"{made.created_at} with benchbed {made.benchbed}, "
+        "made": f"{made.created_at} with benchbed {made.benchbed}, "
         f"commit {made.commit or 'unknown'}{changes}",
         "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
         "command": made.command,

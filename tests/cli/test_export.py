@@ -43,7 +43,7 @@ def test_an_exported_run_can_be_imported_and_sampled(
     description = json.loads(_ok(cli("show", run, "--json", **other_user)))
     assert f"{run}.zip" in description["imported"]
     assert exported["sha256"] in description["imported"]
-    assert description["weights"] == "here"
+    assert description["weights"] == "present"
     _ok(cli("sample", run, "-n", "3", "--seed", "4", "--out", "pictures", **other_user))
     assert len(list((tmp_path / "pictures").iterdir())) == 3
 
