@@ -15,9 +15,9 @@ from benchbed.api.task import EvaluationContext, ReferenceCase, Task
 from benchbed.api.types import CropBox
 from benchbed.data.preprocessing.blocks import restore_volume
 from benchbed.data.preprocessing.framing import restore_image
-from benchbed.registry.lookup import load_object
+from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.tasks.pictures import draw_comparison
-from benchbed.tasks.scoring import CONFIDENCE
+from benchbed.tasks.scoring import score_each
 from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
 
 RESAMPLES = 500
@@ -32,41 +32,37 @@ def score_masks(
 ) -> list[MetricValue]:
     """Compute metrics of predicted masks.
 
-    Intervals are percentile intervals (Efron 1979) over 500 resamples of the cases, whose pixels
-    are pooled as in the metric.
+    Intervals are over 500 resamples of the cases, whose pixels are pooled as in the metric.
     """
-    count = len(inputs)
-    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, RESAMPLES)
-    weights = np.concatenate([np.ones((1, count), np.int64), drawn])
-    values: list[MetricValue] = []
-    for position, spec in enumerate(metrics):
-        counted(f"scoring {spec.title}", position, len(metrics))
-        values.append(_score_metric(spec, inputs, weights if count > 1 else weights[:1]))
-    counted("scoring", len(metrics), len(metrics))
-    return values
+
+    def score(spec: MetricSpec, function: MaskFunction) -> MetricValue:
+        return _score_metric(spec, function, inputs, seed)
+
+    return score_each(metrics, score, counted)
 
 
 def _score_metric(
-    spec: MetricSpec, inputs: MaskInputs, weights: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    spec: MetricSpec, function: MaskFunction, inputs: MaskInputs, seed: int
 ) -> MetricValue:
     count = len(inputs)
     if count < spec.min_samples:
         note = f"needs at least {spec.min_samples} cases, got {count}"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
-    function: MaskFunction = load_object(spec.implementation)
-    value, *resampled = function(inputs, weights)
+
+    def measure(cases: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
+        # Resampled cases to weights, which cost less than pooling their pixels again.
+        weights = [np.bincount(row, minlength=count) for row in cases.reshape(-1, count)]
+        return function(inputs, np.stack(weights)).reshape(cases.shape[:-1])
+
+    cases = np.arange(count)
+    value = float(measure(cases))
     if np.isnan(value):
         note = "the masks contain only one class inside the field of view"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
     low = high = None
-    if resampled:
-        tail = 50 * (1 - CONFIDENCE)
-        low, high = (float(end) for end in np.nanpercentile(resampled, [tail, 100 - tail]))
-    return MetricValue(spec.name, float(value), spec.recipe, count, count, ci_low=low, ci_high=high)
-
-
-SHOWN_COUNT = 8
-"""Number of cases shown with their masks."""
+    if count > 1:
+        ((low, high),) = bootstrap_intervals(cases, measure, resamples=RESAMPLES, seed=seed)
+    return MetricValue(spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high)
 
 
 Scores = npt.NDArray[np.float32]
@@ -88,9 +84,7 @@ class SegmentationTask(Task):
             scores = predict_cases(
                 evaluation.method, cases, evaluation.seed, evaluation.report_progress
             )
-        evaluation.save_picture(
-            "segmentation", draw_comparison(cases[:SHOWN_COUNT], scores[:SHOWN_COUNT])
-        )
+        evaluation.save_picture("segmentation", draw_comparison(cases, scores))
         return evaluate_scores(evaluation, cases, scores)
 
 

@@ -248,7 +248,7 @@ def _compute_intervals(differences: NDArray[np.float64]) -> list[tuple[float, fl
     """Return a 95 % interval of the mean of each row; None if a row is too short."""
     if differences.shape[1] < MIN_BOOTSTRAP_SEEDS:
         return [None] * len(differences)
-    from benchbed.report.statistics import bootstrap_intervals
+    from benchbed.metrics.bootstrap import bootstrap_intervals
 
     return [*bootstrap_intervals(differences)]
 
