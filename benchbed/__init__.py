@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchbed.api.task import EvaluationContext as EvaluationContext
     from benchbed.api.task import ReferenceCase as ReferenceCase
     from benchbed.api.task import Task as Task
+    from benchbed.api.types import LUMA_WEIGHTS as LUMA_WEIGHTS
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
     from benchbed.api.types import Figure as Figure
@@ -56,6 +57,7 @@ _HOME = {
     "EvaluationContext": "api.task",
     "Figure": "api.types",
     "ImageSet": "api.metric",
+    "LUMA_WEIGHTS": "api.types",
     "Layout": "api.dataset",
     "LayoutPart": "api.dataset",
     "Losses": "api.types",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -33,11 +34,13 @@ def bootstrap_intervals(
     Returns:
         Lower and upper end for each row.
     """
-    found = stats.bootstrap(
-        (samples,), statistic, axis=-1, vectorized=True, method="percentile",
-        n_resamples=resamples, random_state=np.random.default_rng(seed),
-        batch=max(1, min(resamples, _CHUNK_VALUES // samples.size)),
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of NaN
+        found = stats.bootstrap(
+            (samples,), statistic, axis=-1, vectorized=True, method="percentile",
+            n_resamples=resamples, random_state=np.random.default_rng(seed),
+            batch=max(1, min(resamples, _CHUNK_VALUES // samples.size)),
+        )  # fmt: skip
     ends: Any = found.confidence_interval
     if np.isnan(ends).any():
         ends = np.nanpercentile(found.bootstrap_distribution, [2.5, 97.5], axis=-1)

@@ -73,10 +73,10 @@ class _PluginLoader:
         keys = [(type(spec), spec.name) for spec in specs]
         for position, (kind, name) in enumerate(keys):
             if (kind, name) in keys[:position]:
-                raise ValueError(f"defines the {_format_kind(kind)} {name!r} twice")
+                raise ValueError(f"defines the {format_kind(kind)} {name!r} twice")
             if (kind, name) in self.owners:
                 first = self.owners[kind, name]
-                raise ValueError(f"the {_format_kind(kind)} {name!r} is already defined by {first}")
+                raise ValueError(f"the {format_kind(kind)} {name!r} is already defined by {first}")
         self.owners.update(dict.fromkeys(keys, origin))
 
 
@@ -100,7 +100,8 @@ def _collect_specs(entry: EntryPoint) -> tuple[Spec, ...]:
     return tuple(collected)
 
 
-def _format_kind(kind: type) -> str:
+def format_kind(kind: type) -> str:
+    """Return the name of a kind of spec, such as ``"method"``."""
     return kind.__name__.removesuffix("Spec").lower()
 
 

@@ -49,6 +49,7 @@ def test_rows_are_resampled_alike() -> None:
     assert found[0] == (1.5, 3.5)
 
 
+@pytest.mark.filterwarnings("error")
 def test_resamples_without_a_value_are_ignored() -> None:
     """A ratio of sums, whose denominator is 0 in a few resamples."""
 

@@ -1,4 +1,4 @@
-"""Feature extractors: Inception, and an untrained network that needs no weights."""
+"""The Inception network of FID."""
 
 from __future__ import annotations
 

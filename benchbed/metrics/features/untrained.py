@@ -1,4 +1,4 @@
-"""Feature extractors: Inception, and an untrained network that needs no weights."""
+"""An untrained network, whose features need no weights."""
 
 from __future__ import annotations
 
