@@ -22,10 +22,8 @@ MAX_DEPTH = 16
 _CHUNK_IMAGES = 2048
 """Images per search: the training images are shrunk again for each such chunk."""
 
-
 _CHUNK_ROWS = 256
 """Rows of distances in memory at once."""
-
 
 _CHUNK_VALUES = 2**18
 """Values shrunk or compared per chunk. Memory does not grow with the number of images; larger

@@ -17,6 +17,9 @@ from scipy import stats
 
 from benchbed.report.significance import SIGNIFICANCE_LEVEL
 
+_MAX_EXACT_TIES = 13
+"""Up to this size the test with ties is exact, as in scipy."""
+
 
 def compute_signed_rank_p(differences: Sequence[float]) -> float:
     """Return the two-sided p of Wilcoxon's signed-rank test; exact, except for many tied values.
@@ -39,19 +42,10 @@ def _compute_rank_pattern_p(ranks: tuple[float, ...]) -> float:
         return float(stats.wilcoxon(ranks).pvalue)
     # The permutation test is the same exact test; scipy's own exact method takes seconds.
     found = stats.permutation_test(
-        (np.array(ranks),), _compute_total, permutation_type="samples", vectorized=True,
+        (np.array(ranks),), np.sum, permutation_type="samples", vectorized=True,
         n_resamples=np.inf,
     )  # fmt: skip
     return float(found.pvalue)
-
-
-_MAX_EXACT_TIES = 13
-"""Up to this size the test with ties is exact, as in scipy."""
-
-
-def _compute_total(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = values.sum(axis=axis)
-    return total
 
 
 def compute_mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

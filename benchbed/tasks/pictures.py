@@ -21,7 +21,6 @@ from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 
 Pixels = npt.NDArray[np.uint8]
 
-
 SHOWN_COUNT = 8
 """Number of images of each kind in a picture."""
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.method import Method
 from benchbed.api.metric import MaskFunction, MaskInputs, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, ReferenceCase, Task
@@ -19,6 +17,8 @@ from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.tasks.pictures import draw_comparison
 from benchbed.tasks.scoring import score_each
 from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
+
+Scores = npt.NDArray[np.float32]
 
 RESAMPLES = 500
 
@@ -65,9 +65,6 @@ def _score_metric(
     return MetricValue(spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high)
 
 
-Scores = npt.NDArray[np.float32]
-
-
 class SegmentationTask(Task):
     """Predicts every case of the reference split and scores it at the case's own size."""
 
@@ -81,39 +78,24 @@ class SegmentationTask(Task):
         if "annotate" in evaluation.capabilities:
             scores = [_get_second_mask(case) for case in cases]
         else:
-            scores = predict_cases(
-                evaluation.method, cases, evaluation.seed, evaluation.report_progress
-            )
+            scores = _predict_cases(evaluation, cases)
         evaluation.save_picture("segmentation", draw_comparison(cases, scores))
-        return evaluate_scores(evaluation, cases, scores)
+        inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
+        return score_masks(
+            evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress
+        )
 
 
-def evaluate_scores(
-    evaluation: EvaluationContext, cases: Sequence[ReferenceCase], scores: Sequence[Scores]
-) -> list[MetricValue]:
-    """Compute the task's metrics of scores at the cases' own size."""
-    inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
-    return score_masks(
-        evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress
-    )
-
-
-def predict_cases(
-    method: Method[Any],
-    cases: Sequence[ReferenceCase],
-    seed: int,
-    counted: Callable[[str, int, int], None],
-) -> list[Scores]:
+def _predict_cases(evaluation: EvaluationContext, cases: Sequence[ReferenceCase]) -> list[Scores]:
     """Predict the foreground probability of every case, ``(H, W)`` at its own size."""
-    total = len(cases)
-    images = np.stack([case.image for case in cases])
     predicted = predict_probabilities(
-        method, images, seed, lambda done: counted("segmenting", done, total)
+        evaluation.method,
+        np.stack([case.image for case in cases]),
+        evaluation.seed,
+        lambda done: evaluation.report_progress("segmenting", done, len(cases)),
     )
-    return [
-        _resize_to_native(values, case)
-        for values, case in zip(reduce_to_foreground(predicted), cases, strict=True)
-    ]
+    foreground = reduce_to_foreground(predicted)
+    return [_resize_to_native(*pair) for pair in zip(foreground, cases, strict=True)]
 
 
 def _resize_to_native(values: Scores, case: ReferenceCase) -> Scores:

@@ -22,7 +22,6 @@ INCEPTION_WEIGHTS = PublishedWeights(
 )
 """pytorch-fid's port of the network that defines FID."""
 
-
 INCEPTION_DIMS = 2048
 
 

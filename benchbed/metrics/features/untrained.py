@@ -14,7 +14,6 @@ from benchbed.metrics.features.extractor import FeatureExtractor, InputTransform
 
 RANDOM_DIMS = 64
 
-
 RANDOM_SIZE = 112
 """Image size for the untrained network, in pixels."""
 

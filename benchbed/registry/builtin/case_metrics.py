@@ -70,7 +70,6 @@ WANG = Paper(
     url="https://doi.org/10.1109/TIP.2003.819861",
 )
 
-
 PAIR_MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
     "ssim": (
         "SSIM",
@@ -82,7 +81,6 @@ PAIR_MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
     "mae": ("MAE", "down", (0, 1), "mean absolute error, as a share of the intensity range"),
 }
 """Name, column heading, direction, range, definition."""
-
 
 REGIONS = {
     "image": ("", "", "the whole image"),
