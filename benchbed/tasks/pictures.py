@@ -20,6 +20,7 @@ from benchbed.training.visualization.images import draw_image_rows
 from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 
 Pixels = npt.NDArray[np.uint8]
+Scores = npt.NDArray[np.float32]
 
 SHOWN_COUNT = 8
 """Number of images of each kind in a picture."""
@@ -63,9 +64,6 @@ def _select_pictures(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
     return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())
 
 
-Scores = npt.NDArray[np.float32]
-
-
 def draw_comparison(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:
     """Draw the first images, their reference masks and scores, in rows; ``(H, W, 3)`` uint8.
 
@@ -85,14 +83,11 @@ def draw_comparison(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) ->
 
 def _draw_volumes(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:
     images = np.stack([case.image for case in cases])
-    layers = [
-        np.stack([_resize_mask_volume(mask, case) for mask, case in zip(masks, cases, strict=True)])
-        for masks in (
-            [case.mask for case in cases],
-            [score > DEFAULT_THRESHOLD for score in scores],
-        )
-    ]
-    return draw_montage([MontageLayer(images, codes) for codes in layers])
+    layers = []
+    for masks in ([case.mask for case in cases], [score > DEFAULT_THRESHOLD for score in scores]):
+        codes = [_resize_mask_volume(mask, case) for mask, case in zip(masks, cases, strict=True)]
+        layers.append(MontageLayer(images, np.stack(codes)))
+    return draw_montage(layers)
 
 
 def _resize_mask_volume(mask: npt.NDArray[np.bool_], case: ReferenceCase) -> Pixels:

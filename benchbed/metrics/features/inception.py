@@ -50,8 +50,7 @@ def create_inception_extractor(
     if path is None:
         raise FileNotFoundError(
             f"Inception weights not found on this machine. Put {INCEPTION_WEIGHTS.file_name} into "
-            "a folder "
-            "and set $BENCHBED_WEIGHTS to it."
+            "a folder and set $BENCHBED_WEIGHTS to it."
         )
     digest = compute_sha256(path)
     if not digest.startswith(hash_prefix):
