@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchbed.api.task import EvaluationContext as EvaluationContext
     from benchbed.api.task import ReferenceCase as ReferenceCase
     from benchbed.api.task import Task as Task
+    from benchbed.api.types import LUMA_WEIGHTS as LUMA_WEIGHTS
     from benchbed.api.types import Batch as Batch
     from benchbed.api.types import DataShape as DataShape
     from benchbed.api.types import Losses as Losses
@@ -57,6 +58,7 @@ _HOME = {
     "DownloadSource": "api.dataset",
     "EvaluationContext": "api.task",
     "ImageSet": "api.metric",
+    "LUMA_WEIGHTS": "api.types",
     "Layout": "api.dataset",
     "LayoutPart": "api.dataset",
     "Losses": "api.types",

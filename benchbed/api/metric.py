@@ -19,11 +19,11 @@ class ImageSet:
     """A set of images to score; instances compare by identity.
 
     Attributes:
-        images: Pictures, uint8 ``(N, C, H, W)`` with C of 1 or 3, or volumes
-                ``(N, C, D, H, W)``, uint8 or float in [-1, 1]; may be a read-only memory map.
-            fov: Field of view, uint8 ``(N, H, W)`` in {0, 1}, or None if every pixel counts.
-            parent: The set that this one is a subset of, or None.
-            indices: Positions in the parent.
+        images: Images, uint8 ``(N, C, H, W)`` with C of 1 or 3, or volumes ``(N, C, D, H, W)``,
+            uint8 or float in [-1, 1]; may be a read-only memory map.
+        fov: Field of view, uint8 ``(N, H, W)`` in {0, 1}, or None if every pixel counts.
+        parent: The set that this one is a subset of, or None.
+        indices: Positions in the parent.
     """
 
     images: npt.NDArray[Any]
@@ -47,9 +47,8 @@ class ImageSet:
     @cached_property
     def content_hash(self) -> str:
         """Hash of the pixels and of the field of view."""
-        return (
-            self.pixel_hash if self.fov is None else f"{self.pixel_hash}-{_hash_images(self.fov)}"
-        )
+        fov = "" if self.fov is None else f"-{_hash_images(self.fov)}"
+        return f"{self.pixel_hash}{fov}"
 
 
 def _hash_images(images: npt.NDArray[Any]) -> str:

@@ -223,8 +223,10 @@ class MetricSpec:
         title: Column heading.
         direction: Which way is better.
         implementation: ``"module:function"``, called with `MetricInputs`, `MaskInputs` or
-            `PairedInputs`, depending on ``input_kind``.
+            `PairedInputs`, depending on ``input_kind``, and with `parameters`.
         recipe: The definition in one line; a change to it requires a new name.
+        parameters: Keyword arguments of the function, so that one function serves several metrics;
+            JSON values.
         bounds: Smallest and largest possible value, None if unbounded.
         min_samples: Fewest images per side for a meaningful value.
         input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or
@@ -242,6 +244,7 @@ class MetricSpec:
     direction: Direction
     implementation: str
     recipe: str
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     bounds: tuple[float | None, float | None] = (None, None)
     min_samples: int = 2
     input_kind: InputKind = "images"

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Losses: TypeAlias = "Mapping[str, Tensor]"
 """Return type of a training step: loss name -> scalar tensor, still on the device."""
 
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in a grey value (luma of ITU-R BT.601)."""
+
 
 @dataclass(frozen=True)
 class CropWindow:

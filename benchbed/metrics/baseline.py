@@ -44,7 +44,7 @@ def load_or_compute_baseline(
 
     Args:
         spec: The metric.
-        function: Its function.
+        function: Its function, with the parameters set.
         inputs: The two halves. A `FeatureSpaceTracker` must have seen all spaces of the metric:
             compute the value before the baseline.
     """
@@ -59,6 +59,7 @@ def load_or_compute_baseline(
             spec.name,
             spec.recipe,
             spec.implementation,
+            spec.parameters,
             _hash_source(spec.implementation.partition(":")[0]),
             inputs.seed,
             inputs.real.content_hash,

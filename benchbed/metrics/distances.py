@@ -37,22 +37,16 @@ def disable_reduced_precision(device: torch.device) -> Iterator[None]:
 
 
 Float = npt.NDArray[np.float64]
-
-
 Points = npt.NDArray[np.floating]
-
 
 _ROUNDING_SIGMAS = 4
 """Tolerance for the rounding of a float32 product, in expected standard deviations."""
 
-
 _EXTRA_CANDIDATES = 3
 """Candidates beyond the requested number, so that ties of the last one are seen."""
 
-
 _PAIRS_PER_CHUNK = 2**18
 """Values subtracted at once."""
-
 
 _TILE_SIZE = 1024
 """Rows and columns of a tile of the distance matrix; bounds memory."""

@@ -1,4 +1,4 @@
-"""FID, and the Fréchet distance in an untrained feature space."""
+"""The Fréchet distance between features: FID."""
 
 from __future__ import annotations
 
@@ -41,34 +41,13 @@ def compute_frechet_distance(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> 
             f"The real features have {first.shape[1]} dimensions, the fake features "
             f"{second.shape[1]}. Use the same extractor for both."
         )
-    return _compute_root_distance(
-        first.mean(0), _compute_root(first), second.mean(0), _compute_root(second)
-    )
-
-
-def compute_frechet_from_moments(mean1: Float, cov1: Float, mean2: Float, cov2: Float) -> float:
-    """Compute the squared Fréchet distance of two Gaussians from their moments.
-
-    Args:
-        mean1: Mean ``(d,)`` of the first.
-        cov1: Covariance ``(d, d)`` of the first, symmetric positive semi-definite.
-        mean2: Mean of the second.
-        cov2: Covariance of the second.
-
-    Raises:
-        ValueError: Shapes do not match, or a matrix is no covariance.
-    """
-    first, second = np.asarray(mean1, np.float64), np.asarray(mean2, np.float64)
-    if first.ndim != 1 or first.shape != second.shape:
-        raise ValueError(
-            f"The means have shapes {first.shape} and {second.shape}, expected two of shape (d,)."
-        )
-    return _compute_root_distance(
-        first,
-        _compute_covariance_root(cov1, len(first)),
-        second,
-        _compute_covariance_root(cov2, len(first)),
-    )
+    root1, root2 = _compute_root(first), _compute_root(second)
+    # The eigenvalues of S1 S2 are the squared singular values of AB'.
+    cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()
+    offset = np.square(first.mean(0) - second.mean(0)).sum()
+    spread = np.square(root1).sum() + np.square(root2).sum() - 2 * cross
+    # Rounding can give -1e-13 of the spread instead of 0.
+    return max(0.0, float(offset + spread))
 
 
 def _validate_features(features: npt.NDArray[Any], name: str) -> Float:
@@ -96,36 +75,10 @@ def _compute_root(features: Float) -> Float:
     return triangle
 
 
-def _compute_covariance_root(covariance: Float, dims: int) -> Float:
-    """Return R with R'R equal to a covariance ``(dims, dims)``."""
-    matrix = np.asarray(covariance, np.float64)
-    if matrix.shape != (dims, dims):
-        raise ValueError(f"The covariance has shape {matrix.shape}, expected {(dims, dims)}.")
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    slack = 1e-6 * max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
-    if values.min() < -slack or np.abs(matrix - matrix.T).max() > slack:
-        raise ValueError("The covariance is not symmetric or has negative eigenvalues.")
-    root: Float = (vectors * np.sqrt(values.clip(min=0))).T
-    return root
-
-
-def _compute_root_distance(mean1: Float, root1: Float, mean2: Float, root2: Float) -> float:
-    # The eigenvalues of S1 S2 are the squared singular values of AB'.
-    cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()
-    offset = np.square(mean1 - mean2).sum()
-    spread = np.square(root1).sum() + np.square(root2).sum() - 2 * cross
-    # Rounding can give -1e-13 of the spread instead of 0.
-    return max(0.0, float(offset + spread))
-
-
-def fid(inputs: MetricInputs) -> float:
-    """Compute the Frechet Inception distance (Heusel et al. 2017, eq. 6): pool3 features."""
-    return _compute_distance("inception", inputs)
-
-
-def fid_random(inputs: MetricInputs) -> float:
-    """Compute the Frechet distance in untrained features (after Naeem et al. 2020)."""
-    return _compute_distance("random", inputs)
+def fid(inputs: MetricInputs, *, extractor: str) -> float:
+    """Compute the Frechet distance of features (Heusel et al. 2017, eq. 6; Naeem et al. 2020)."""
+    real, fake = (inputs.features(extractor, side) for side in (inputs.real, inputs.fake))
+    return compute_frechet_distance(real, fake)
 
 
 def has_inception_weights() -> bool:
@@ -139,8 +92,3 @@ def has_inception_weights() -> bool:
     except OSError:
         return False
     return True
-
-
-def _compute_distance(extractor: str, inputs: MetricInputs) -> float:
-    real = inputs.features(extractor, inputs.real)
-    return compute_frechet_distance(real, inputs.features(extractor, inputs.fake))

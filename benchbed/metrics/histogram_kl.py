@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.metric import MetricInputs
+from benchbed.api.types import LUMA_WEIGHTS
+from benchbed.metrics.features.extractor import check_images
 
 Pixels = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
-Float = npt.NDArray[np.float64]
 
 BINS = 256
-LUMA_WEIGHTS = (299, 587, 114)
-"""Weights of red, green and blue in luma, in thousandths (ITU-R BT.601)."""
 
 
 def compute_histogram_kl(
@@ -41,10 +40,9 @@ def compute_histogram_kl(
     Raises:
         ValueError: As in `compute_histogram`.
     """
-    smoothed = [
-        compute_histogram(images, fov) + 1 for images, fov in ((real, real_fov), (fake, fake_fov))
-    ]
-    return compute_kl_divergence(smoothed[0], smoothed[1])
+    return compute_kl_divergence(
+        compute_histogram(real, real_fov) + 1, compute_histogram(fake, fake_fov) + 1
+    )
 
 
 def compute_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> Counts:
@@ -61,11 +59,7 @@ def compute_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> Co
         ValueError: The images have another dtype or shape, the field of view does not match them or
             has other values, or no pixels are left.
     """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f"Images with dtype {images.dtype} and shape {images.shape} are not supported. "
-            "Expected uint8 (N, C, H, W) with C = 1 or 3."
-        )
+    check_images(images)
     pixels_shape = (len(images), *images.shape[2:])
     if fov is not None and fov.shape != pixels_shape:
         raise ValueError(f"The field of view has shape {fov.shape}, expected {pixels_shape}.")
@@ -81,55 +75,29 @@ def compute_histogram(images: Pixels, fov: npt.NDArray[Any] | None = None) -> Co
 
 
 def compute_kl_divergence(p: npt.NDArray[Any], q: npt.NDArray[Any]) -> float:
-    """Compute the divergence of Kullback and Leibler 1951 for discrete distributions.
+    """Compute the divergence of Kullback and Leibler 1951, ``sum p log(p / q)``, in nats.
 
     Args:
-        p: Probabilities or counts ``(K,)``, at least 0; scaled to sum 1.
+        p: Counts ``(K,)``, above 0; scaled to sum 1.
         q: The same for the second distribution.
-
-    Returns:
-        ``sum p log(p / q)`` in nats, at least 0; infinite where `q` is 0 and `p` is not.
-
-    Raises:
-        ValueError: Shapes differ, a value is negative or not finite, or all values are 0.
     """
-    if p.ndim != 1 or p.shape != q.shape:
-        raise ValueError(
-            f"The distributions have shapes {p.shape} and {q.shape}, expected two of shape (K,)."
-        )
-    first, second = _normalize_counts(p), _normalize_counts(q)
-    support = first > 0
-    if (second[support] == 0).any():
-        return float("inf")
-    value = np.sum(first[support] * np.log(first[support] / second[support]))
+    first, second = p / p.sum(), q / q.sum()
     # Rounding can give -1e-17 for equal distributions.
-    return max(0.0, float(value))
+    return max(0.0, float(np.sum(first * np.log(first / second))))
 
 
 def _compute_luma(image: Pixels) -> Pixels:
-    luma: Pixels
     if len(image) == 1:
-        luma = image[0]
-        return luma
+        return np.asarray(image[0])
     # Integers, halves rounded up: in floats, rounding errors would decide the halves.
-    thousandths = np.tensordot(np.array(LUMA_WEIGHTS), image.astype(np.int64), axes=1)
-    luma = ((thousandths + 500) // 1000).astype(np.uint8)
-    return luma
+    weights = np.rint(1000 * np.array(LUMA_WEIGHTS)).astype(np.int64)
+    return ((np.tensordot(weights, image, axes=1) + 500) // 1000).astype(np.uint8)
 
 
 def _to_bool_mask(fov: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if fov.dtype != np.bool_ and not np.isin(fov, (0, 1)).all():
         raise ValueError("The field of view contains values other than 0 and 1.")
     return fov.astype(np.bool_)
-
-
-def _normalize_counts(values: npt.NDArray[Any]) -> Float:
-    weights = np.asarray(values, np.float64)
-    total = weights.sum()
-    if not np.isfinite(total) or weights.min() < 0 or total == 0:
-        raise ValueError("A distribution must be finite, non-negative and not all zero.")
-    scaled: Float = weights / total
-    return scaled
 
 
 def kl(inputs: MetricInputs) -> float:

@@ -1,4 +1,4 @@
-"""KID, and the kernel distance in an untrained feature space."""
+"""The kernel distance between features: KID."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ _CHUNK_ROWS = 1024
 """Rows of the kernel matrix per chunk."""
 
 
-def kid(inputs: MetricInputs) -> float:
-    """Compute the kernel inception distance (Binkowski et al. 2018): pool3 features, 2048-d."""
-    return _compute_distance("inception", inputs)
-
-
-def kid_random(inputs: MetricInputs) -> float:
-    """Compute the kernel distance in features of an untrained network."""
-    return _compute_distance("random", inputs)
+def kid(inputs: MetricInputs, *, extractor: str) -> float:
+    """Compute the kernel distance of features (Binkowski et al. 2018)."""
+    real, fake = (inputs.features(extractor, side) for side in (inputs.real, inputs.fake))
+    return compute_kernel_distance(real, fake)
 
 
 def compute_kernel_distance(
@@ -61,8 +57,3 @@ def _compute_kernel_sum(x: Float, y: Float) -> float:
 
 def _compute_diagonal_sum(x: Float) -> float:
     return float(((np.square(x).sum(1) / x.shape[1] + 1) ** 3).sum())
-
-
-def _compute_distance(extractor: str, inputs: MetricInputs) -> float:
-    real = inputs.features(extractor, inputs.real)
-    return compute_kernel_distance(real, inputs.features(extractor, inputs.fake))

@@ -6,7 +6,7 @@ gives the metric, resampled counts its bootstrap.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,24 +17,15 @@ from skimage.filters import threshold_otsu
 from benchbed.api.metric import MaskInputs
 
 Float = npt.NDArray[np.float64]
-
-
 Weights = npt.NDArray[np.int64]
-
-
 _Measure = Callable[[Float, Float], Float]
 
-
 BINS = 2**16
-
-
 LOGIT_RANGE = 18.0
 """Scores are ranked by their logit in 65,536 steps from -18 to 18, beyond which float32
 probabilities are 0 or 1. This is finer than an 8-bit map, and equal scores stay equal."""
 
-
 DEFAULT_THRESHOLD = 0.5
-
 
 _CHUNK_RESAMPLES = 32
 """Resamples per chunk of curves."""
@@ -55,14 +46,12 @@ class PixelTally(NamedTuple):
     Attributes:
         positive: Foreground pixels of each case by score rank ``(N, 65536)``.
         negative: Background pixels, likewise.
-        counts_at_half: Counts of each case at the threshold 0.5.
-        counts_at_otsu: Counts of each case at its own Otsu threshold.
+        counts: Counts of each case by threshold: ``"half"`` (0.5), ``"otsu"`` (of each case).
     """
 
     positive: npt.NDArray[np.int32]
     negative: npt.NDArray[np.int32]
-    counts_at_half: ConfusionCounts
-    counts_at_otsu: ConfusionCounts
+    counts: Mapping[str, ConfusionCounts]
 
 
 @lru_cache(maxsize=2)
@@ -77,17 +66,20 @@ def count_pixels(inputs: MaskInputs) -> PixelTally:
         half.append(_count_confusion(score > DEFAULT_THRESHOLD, true))
         # The Otsu threshold of a constant map is its value, so nothing exceeds it.
         otsu.append(_count_confusion(score > threshold_otsu(score), true))
-    return PixelTally(np.stack(positive), np.stack(negative), _to_columns(half), _to_columns(otsu))
+    counts = {"half": _to_columns(half), "otsu": _to_columns(otsu)}
+    return PixelTally(np.stack(positive), np.stack(negative), counts)
 
 
-def dice(inputs: MaskInputs, weights: Weights) -> Float:
-    """Compute the Dice coefficient (F1) above 0.5."""
-    return _compute_dice(_merge_counts(count_pixels(inputs).counts_at_half, weights))
+def dice(inputs: MaskInputs, weights: Weights, *, threshold: str = "half") -> Float:
+    """Compute the Dice coefficient (F1).
 
-
-def dice_otsu(inputs: MaskInputs, weights: Weights) -> Float:
-    """Compute the Dice coefficient above each image's Otsu threshold, inside its field of view."""
-    return _compute_dice(_merge_counts(count_pixels(inputs).counts_at_otsu, weights))
+    Args:
+        inputs: The cases.
+        weights: Weights of the cases.
+        threshold: ``"half"`` for above 0.5, ``"otsu"`` for above each image's Otsu threshold,
+            inside its field of view.
+    """
+    return _compute_dice(_pool_counts(inputs, weights, threshold))
 
 
 def dice_best(inputs: MaskInputs, weights: Weights) -> Float:
@@ -97,11 +89,8 @@ def dice_best(inputs: MaskInputs, weights: Weights) -> Float:
 
 def f1_macro(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the mean F1 of foreground and background above 0.5."""
-    tp, fp, fn, tn = _merge_counts(count_pixels(inputs).counts_at_half, weights)
-    return (
-        _compute_dice(ConfusionCounts(tp, fp, fn, tn))
-        + _compute_dice(ConfusionCounts(tn, fn, fp, tp))
-    ) / 2
+    counts = _pool_counts(inputs, weights)
+    return (_compute_dice(counts) + _compute_dice(ConfusionCounts(*counts[::-1]))) / 2
 
 
 def auc_roc(inputs: MaskInputs, weights: Weights) -> Float:
@@ -116,19 +105,19 @@ def auc_pr(inputs: MaskInputs, weights: Weights) -> Float:
 
 def sensitivity(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the share of the foreground above 0.5."""
-    tp, _, fn, _ = _merge_counts(count_pixels(inputs).counts_at_half, weights)
-    return _compute_ratio(tp, tp + fn)
+    counts = _pool_counts(inputs, weights)
+    return _compute_ratio(counts.tp, counts.tp + counts.fn)
 
 
 def specificity(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the share of the background not above 0.5."""
-    _, fp, _, tn = _merge_counts(count_pixels(inputs).counts_at_half, weights)
-    return _compute_ratio(tn, tn + fp)
+    counts = _pool_counts(inputs, weights)
+    return _compute_ratio(counts.tn, counts.tn + counts.fp)
 
 
 def accuracy(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the share of pixels classified correctly at 0.5."""
-    counts = _merge_counts(count_pixels(inputs).counts_at_half, weights)
+    counts = _pool_counts(inputs, weights)
     return _compute_ratio(counts.tp + counts.tn, sum(counts, np.zeros_like(counts.tp)))
 
 
@@ -152,8 +141,8 @@ def _to_columns(rows: list[tuple[int, ...]]) -> ConfusionCounts:
     return ConfusionCounts(*np.asarray(rows, np.float64).T)
 
 
-def _merge_counts(counts: ConfusionCounts, weights: Weights) -> ConfusionCounts:
-    return ConfusionCounts(*(weights @ column for column in counts))
+def _pool_counts(inputs: MaskInputs, weights: Weights, threshold: str = "half") -> ConfusionCounts:
+    return ConfusionCounts(*(weights @ column for column in count_pixels(inputs).counts[threshold]))
 
 
 def _compute_ratio(part: Float, whole: Float) -> Float:
@@ -204,11 +193,8 @@ def compute_case_dice(inputs: MaskInputs) -> Float:
     """Compute the Dice coefficient of each case above 0.5, inside its field of view.
 
     Dice 1945, "Measures of the amount of ecologic association between species": twice the overlap
-    of two masks over the sum of their sizes; 1 where both are empty.
-
-    Args:
-        inputs: Cases of any number of axes; for volumes with several structures, the probability
-            and the mask of any of them, which gives the Dice of the whole tumour.
+    of two masks over the sum of their sizes; 1 where both are empty. Of several structures, any
+    counts: the Dice of the whole tumour.
 
     Returns:
         ``(N,)`` in [0, 1].

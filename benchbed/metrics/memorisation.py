@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,20 +10,20 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from benchbed.api.metric import ImageSet, MemorisationSets, MetricInputs, MetricTerms
+from benchbed.api.metric import ImageSet, MetricInputs, MetricTerms
 from benchbed.data.loader import to_pixels, to_signed
 
 MAX_SIDE = 32
 """Maximum side in pixels at which images are compared."""
 
+MAX_DEPTH = 16
+"""Maximum number of slices at which volumes are compared."""
 
 _CHUNK_IMAGES = 2048
 """Images per search: the training images are shrunk again for each such chunk."""
 
-
 _CHUNK_ROWS = 256
 """Rows of distances in memory at once."""
-
 
 _CHUNK_VALUES = 2**18
 """Values shrunk or compared per chunk. Memory does not grow with the number of images; larger
@@ -52,15 +51,17 @@ def find_nearest(images: ImageSet, train: ImageSet) -> NearestNeighbours:
     Cached: the picture and the metric need the same result.
 
     Pixels are area means at 32 px: tolerates a little noise, and involves no network's notion of
-    similarity.
+    similarity. Volumes are compared in area means of at most 16 x 32 x 32 voxels.
 
     Args:
-        images: ``(N, C, H, W)``.
-        train: ``(M, C, H, W)``.
+        images: uint8 ``(N, C, H, W)``, or volumes ``(N, C, D, H, W)``, uint8 or float in [-1, 1].
+        train: Training images, likewise.
 
     Raises:
         ValueError: There are no training images, or shapes differ.
     """
+    if images.images.ndim == 5:
+        images, train = shrink_volumes(images), shrink_volumes(train)
     if len(train) == 0 or images.images.shape[1:] != train.images.shape[1:]:
         raise ValueError(
             f"Nearest-neighbour search needs images of one shape, got {images.images.shape[1:]} "
@@ -143,42 +144,6 @@ def _compute_side(images: npt.NDArray[np.uint8]) -> tuple[int, int]:
     return min(MAX_SIDE, images.shape[2]), min(MAX_SIDE, images.shape[3])
 
 
-MAX_DEPTH = 16
-"""Maximum number of slices at which volumes are compared, of at most 32 x 32 voxels."""
-
-
-def find_nearest_volumes(volumes: ImageSet, train: ImageSet) -> NearestNeighbours:
-    """Find the nearest training volume of each volume, including those mirrored left to right.
-
-    As `benchbed.metrics.memorisation.find_nearest`, in area means of at most 16 x 32 x 32 voxels.
-
-    Args:
-        volumes: ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
-        train: ``(M, C, D, H, W)``.
-    """
-    return find_nearest(shrink_volumes(volumes), shrink_volumes(train))
-
-
-def memorisation_of_volumes(inputs: MetricInputs) -> MetricTerms:
-    """Compute whether volumes are nearer to training volumes than held-out real ones are.
-
-    As `benchbed.metrics.memorisation.memorisation`, in area means of at most 16 x 32 x 32 voxels.
-
-    Returns:
-        For each generated volume, the share of held-out ones that are further away, ``(N,)``.
-
-    Raises:
-        ValueError: There are no held-out volumes.
-    """
-    if inputs.memorisation_sets is None:
-        raise ValueError("Memorisation needs real volumes excluded from training.")
-    unseen = MemorisationSets(
-        shrink_volumes(inputs.memorisation_sets.train),
-        shrink_volumes(inputs.memorisation_sets.held_out),
-    )
-    return memorisation(replace(inputs, fake=shrink_volumes(inputs.fake), memorisation_sets=unseen))
-
-
 @lru_cache(maxsize=3)
 def shrink_volumes(volumes: ImageSet) -> ImageSet:
     """Shrink volumes to images ``(N, C * d, h, w)`` whose channels are slices.
@@ -188,10 +153,6 @@ def shrink_volumes(volumes: ImageSet) -> ImageSet:
     Args:
         volumes: A set whose images are ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
     """
-    if volumes.images.ndim != 5:
-        raise ValueError(
-            f"The volumes have shape {volumes.images.shape}, expected (N, C, D, H, W)."
-        )
     count, channels, depth, height, width = volumes.images.shape
     smallest = (min(MAX_DEPTH, depth), min(MAX_SIDE, height), min(MAX_SIDE, width))
     small = np.empty((count, channels, *smallest), np.uint8)

@@ -1,4 +1,4 @@
-"""Structural similarity of image pairs, at one scale and at five."""
+"""Multi-scale structural similarity of image pairs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,11 @@ def compute_ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
         ValueError: Shapes differ, are empty or not ``(N, C, H, W)``, or a side is below 16 pixels,
             so that the fifth scale would be empty.
     """
-    _check_pairs(first, second)
+    if first.ndim != 4 or first.shape != second.shape or first.size == 0:
+        raise ValueError(
+            f"The pairs have shapes {first.shape} and {second.shape}, expected two equal shapes "
+            "(N, C, H, W)."
+        )
     if min(first.shape[2:]) < 2 ** (len(SCALE_WEIGHTS) - 1):
         raise ValueError(
             f"Images of {first.shape[2]} x {first.shape[3]} pixels are too small for "
@@ -69,42 +73,12 @@ def compute_ms_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
     return values
 
 
-def compute_ssim(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Float:
-    """Compute the single-scale structural similarity of image pairs.
-
-    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
-    equation 13, with the constants and the window of `compute_ms_ssim`; valid windows only.
-
-    Args:
-        first: ``(N, C, H, W)`` with values in [0, 255], uint8 or float.
-        second: The partners, same shape.
-
-    Returns:
-        Similarities ``(N,)``, float64, in [-1, 1].
-
-    Raises:
-        ValueError: Shapes differ, are empty or not ``(N, C, H, W)``.
-    """
-    _check_pairs(first, second)
-    pieces = [_compute_mean_ssim(sides)[:, None] for sides in _iter_chunks(first, second)]
-    values: Float = _reduce_channels(pieces, first.shape)[:, 0]
-    return values
-
-
 def make_gaussian_window(size: int) -> Tensor:
     """Return a normalised Gaussian of `size` taps; sigma is 1.5 at 11 taps."""
     sigma = SIGMA * size / WINDOW
     offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     taps = torch.exp(-(offsets**2) / (2 * sigma**2))
     return taps / taps.sum()
-
-
-def _check_pairs(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
-    if first.ndim != 4 or first.shape != second.shape or first.size == 0:
-        raise ValueError(
-            f"The pairs have shapes {first.shape} and {second.shape}, expected two equal shapes "
-            "(N, C, H, W)."
-        )
 
 
 class _PlaneSums(NamedTuple):

@@ -10,7 +10,7 @@ mask and take errors inside it (Kofler et al. 2023, arXiv:2305.08992).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,8 +23,6 @@ from benchbed.api.metric import MetricTerms, PairedInputs
 Float = npt.NDArray[np.float64]
 RegionMask = npt.NDArray[np.bool_]
 _Regions = Sequence[RegionMask | None]
-_Measure = Callable[[Float, Float, _Regions], list[float]]
-"""Measure of one channel of one case, in each of several regions."""
 
 WINDOW = 11
 SIGMA = 1.5
@@ -36,116 +34,52 @@ _BLACK_THRESHOLD = 0.5 / 255
 """Values that round to 0 in 8 bits are background."""
 
 
-def compute_ssim(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: RegionMask | None = None
-) -> npt.NDArray[np.float64]:
-    """Compute the structural similarity.
-
-    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
-    equation 13, with their window: Gaussian, 11 pixels on every axis, sigma 1.5; K1 0.01, K2 0.03.
-    Valid windows only. If an axis is shorter than 11, the window shrinks on all axes to the longest
-    odd side s that fits, with sigma ``1.5 s / 11``.
+def paired_metric(inputs: PairedInputs, *, measure: str, region: str) -> MetricTerms:
+    """Compute a measure of each case, averaged over channels.
 
     Args:
+        inputs: The pairs.
+        measure: ``"ssim"``, ``"psnr"`` or ``"mae"``.
+        region: ``"image"``, or ``"foreground"`` of the real image.
+    """
+    return _compute_terms(measure, inputs)[region]
+
+
+@lru_cache(maxsize=3)
+def _compute_terms(measure: str, inputs: PairedInputs) -> dict[str, MetricTerms]:
+    """Measure both regions in one cached pass."""
+    regions = [None, find_foreground(inputs)]
+    whole, inside = measure_channels(measure, inputs.real, inputs.fake, regions)
+    return {"image": whole.mean(axis=1), "foreground": inside.mean(axis=1)}
+
+
+@lru_cache(maxsize=1)
+def find_foreground(inputs: PairedInputs) -> RegionMask:
+    """Find where any real channel is not black (the brain, if skull-stripped), ``(N, ...)``.
+
+    Everywhere if none is.
+    """
+    cases = (np.any(_to_unit_range(image) > _BLACK_THRESHOLD, axis=0) for image in inputs.real)
+    return np.stack([case if case.any() else ~case for case in cases])
+
+
+def measure_channels(
+    measure: str, real: npt.NDArray[Any], fake: npt.NDArray[Any], regions: _Regions
+) -> list[Float]:
+    """Measure every channel of every case.
+
+    Args:
+        measure: ``"ssim"``, ``"psnr"`` or ``"mae"``.
         real: ``(N, C, H, W)`` or ``(N, C, D, H, W)``; float in [-1, 1] or uint8.
         fake: Images generated for the same cases, likewise.
-        inside: Window centres that count, bool ``(N, ...)``; None for all.
+        regions: Pixels (for SSIM, window centres) that count, bool ``(N, ...)``; None for all.
 
     Returns:
-        ``(N, C)`` in [-1, 1]; 1 for equal images.
+        ``(N, C)`` for each region.
 
     Raises:
         ValueError: Shapes differ, or have other axes.
     """
-    return _measure_channels(_measure_ssim, real, fake, [inside])[0]
-
-
-def compute_psnr(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: RegionMask | None = None
-) -> npt.NDArray[np.float64]:
-    """Compute the peak signal-to-noise ratio, ``-10 log10`` of the MSE in the range [0, 1].
-
-    Args:
-        real: As for `compute_ssim`.
-        fake: As for `compute_ssim`.
-        inside: Pixels that count, bool ``(N, ...)``; None for all.
-
-    Returns:
-        ``(N, C)`` in decibels, at most 100.
-    """
-    return _measure_channels(_measure_psnr, real, fake, [inside])[0]
-
-
-def compute_mae(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], inside: RegionMask | None = None
-) -> npt.NDArray[np.float64]:
-    """Compute the mean absolute error as a share of the intensity range.
-
-    Args:
-        real: As for `compute_ssim`.
-        fake: As for `compute_ssim`.
-        inside: Pixels that count, bool ``(N, ...)``; None for all.
-
-    Returns:
-        ``(N, C)`` in [0, 1].
-    """
-    return _measure_channels(_measure_mae, real, fake, [inside])[0]
-
-
-def find_foreground(real: npt.NDArray[Any]) -> RegionMask:
-    """Find where any channel is not black (the brain, if skull-stripped); everywhere if none is."""
-    cases = (np.any(_to_unit_range(image) > _BLACK_THRESHOLD, axis=0) for image in real)
-    return np.stack([case if case.any() else ~case for case in cases])
-
-
-def paired_ssim(inputs: PairedInputs) -> MetricTerms:
-    """Compute `compute_ssim` of each case, averaged over channels."""
-    return _compute_terms(_measure_ssim, inputs)[0]
-
-
-def paired_psnr(inputs: PairedInputs) -> MetricTerms:
-    """Compute `compute_psnr` of each case, averaged over channels."""
-    return _compute_terms(_measure_psnr, inputs)[0]
-
-
-def paired_mae(inputs: PairedInputs) -> MetricTerms:
-    """Compute `compute_mae` of each case, averaged over channels."""
-    return _compute_terms(_measure_mae, inputs)[0]
-
-
-def foreground_ssim(inputs: PairedInputs) -> MetricTerms:
-    """Compute `compute_ssim` inside the foreground of the real image, averaged over channels."""
-    return _compute_terms(_measure_ssim, inputs)[1]
-
-
-def foreground_psnr(inputs: PairedInputs) -> MetricTerms:
-    """Compute `compute_psnr` inside the foreground of the real image, averaged over channels."""
-    return _compute_terms(_measure_psnr, inputs)[1]
-
-
-def foreground_mae(inputs: PairedInputs) -> MetricTerms:
-    """Compute `compute_mae` inside the foreground of the real image, averaged over channels."""
-    return _compute_terms(_measure_mae, inputs)[1]
-
-
-@lru_cache(maxsize=3)
-def _compute_terms(measure: _Measure, inputs: PairedInputs) -> tuple[MetricTerms, MetricTerms]:
-    """Measure whole image and foreground in one cached pass, averaged over channels."""
-    whole, inside = _measure_channels(
-        measure, inputs.real, inputs.fake, [None, _find_cached_foreground(inputs)]
-    )
-    return whole.mean(axis=1), inside.mean(axis=1)
-
-
-@lru_cache(maxsize=1)
-def _find_cached_foreground(inputs: PairedInputs) -> RegionMask:
-    return find_foreground(inputs.real)
-
-
-def _measure_channels(
-    measure: _Measure, real: npt.NDArray[Any], fake: npt.NDArray[Any], regions: _Regions
-) -> list[Float]:
-    """Measure every channel of every case, ``(N, C)``, in each region ``(N, ...)``."""
     if real.ndim not in (4, 5) or real.shape != fake.shape or real.size == 0:
         raise ValueError(
             f"The pairs have shapes {real.shape} and {fake.shape}, expected two equal shapes "
@@ -157,19 +91,12 @@ def _measure_channels(
                 f"The masks have shape {inside.shape}, but the images have shape {real.shape}."
             )
     result = np.empty((len(regions), *real.shape[:2]))
-    for case, (first, second) in enumerate(zip(real, fake, strict=True)):
+    # One channel at a time, since whole volumes in float64 are large.
+    for case, channel in np.ndindex(real.shape[:2]):
         within = [None if inside is None else inside[case] for inside in regions]
-        for channel, (one, other) in enumerate(_iter_channels(first, second)):
-            result[:, case, channel] = measure(one, other, within)
+        one, other = (_to_unit_range(side[case, channel]) for side in (real, fake))
+        result[:, case, channel] = _MEASURES[measure](one, other, within)
     return list(result)
-
-
-def _iter_channels(
-    first: npt.NDArray[Any], second: npt.NDArray[Any]
-) -> Iterator[tuple[Float, Float]]:
-    """Iterate over channels, since whole volumes in float64 are large."""
-    for one, other in zip(first, second, strict=True):
-        yield _to_unit_range(one), _to_unit_range(other)
 
 
 def _to_unit_range(values: npt.NDArray[Any]) -> Float:
@@ -180,6 +107,13 @@ def _to_unit_range(values: npt.NDArray[Any]) -> Float:
 
 
 def _measure_ssim(real: Float, fake: Float, regions: _Regions) -> list[float]:
+    """Average structural similarity, in [-1, 1].
+
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
+    equation 13, with their window: Gaussian, 11 pixels on every axis, sigma 1.5; K1 0.01, K2 0.03.
+    Valid windows only. If an axis is shorter than 11, the window shrinks on all axes to the longest
+    odd side s that fits, with sigma ``1.5 s / 11``.
+    """
     side = min(WINDOW, *real.shape)
     side -= 1 - side % 2
     _, similarity = structural_similarity(
@@ -202,18 +136,18 @@ def _measure_ssim(real: Float, fake: Float, regions: _Regions) -> list[float]:
 
 
 def _measure_psnr(real: Float, fake: Float, regions: _Regions) -> list[float]:
-    return [
-        _compute_decibels(*(side if p is None else side[p] for side in (real, fake)))
-        for p in regions
-    ]
-
-
-def _compute_decibels(real: Float, fake: Float) -> float:
-    with np.errstate(divide="ignore"):
-        value = peak_signal_noise_ratio(real, fake, data_range=1.0)
-    return min(float(value), MAX_PSNR)
+    """Compute ``-10 log10`` of the mean squared error, in decibels, at most 100."""
+    values = []
+    for inside in regions:
+        sides = (real, fake) if inside is None else (real[inside], fake[inside])
+        with np.errstate(divide="ignore"):
+            values.append(min(float(peak_signal_noise_ratio(*sides, data_range=1.0)), MAX_PSNR))
+    return values
 
 
 def _measure_mae(real: Float, fake: Float, regions: _Regions) -> list[float]:
     errors = np.abs(real - fake)
     return [float((errors if inside is None else errors[inside]).mean()) for inside in regions]
+
+
+_MEASURES = {"ssim": _measure_ssim, "psnr": _measure_psnr, "mae": _measure_mae}

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage, in Inception and untrained features."""
+"""Precision, recall, density and coverage of features."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def measure_manifold(
     )
 
 
-def _get_manifold(extractor: str, inputs: MetricInputs) -> ManifoldMeasures:
+def prdc(inputs: MetricInputs, *, measure: str, extractor: str) -> MetricTerms:
+    """Compute one measure of `ManifoldMeasures`; all four are computed at once and cached."""
     real, fake = (inputs.features(extractor, side) for side in (inputs.real, inputs.fake))
     digest = hashlib.sha256(np.ascontiguousarray(real).data)
     digest.update(np.ascontiguousarray(fake).data)
@@ -93,44 +94,5 @@ def _get_manifold(extractor: str, inputs: MetricInputs) -> ManifoldMeasures:
         while len(_cache) >= _CACHE_SIZE:
             del _cache[next(iter(_cache))]
         _cache[key] = measure_manifold(real, fake)
-    return _cache[key]
-
-
-def precision(inputs: MetricInputs) -> MetricTerms:
-    """Compute precision in Inception features."""
-    return _get_manifold("inception", inputs).precision
-
-
-def recall(inputs: MetricInputs) -> MetricTerms:
-    """Compute recall in Inception features."""
-    return _get_manifold("inception", inputs).recall
-
-
-def density(inputs: MetricInputs) -> MetricTerms:
-    """Compute density in Inception features."""
-    return _get_manifold("inception", inputs).density
-
-
-def coverage(inputs: MetricInputs) -> MetricTerms:
-    """Compute coverage in Inception features."""
-    return _get_manifold("inception", inputs).coverage
-
-
-def precision_random(inputs: MetricInputs) -> MetricTerms:
-    """Compute precision in features of an untrained network."""
-    return _get_manifold("random", inputs).precision
-
-
-def recall_random(inputs: MetricInputs) -> MetricTerms:
-    """Compute recall in features of an untrained network."""
-    return _get_manifold("random", inputs).recall
-
-
-def density_random(inputs: MetricInputs) -> MetricTerms:
-    """Compute density in features of an untrained network."""
-    return _get_manifold("random", inputs).density
-
-
-def coverage_random(inputs: MetricInputs) -> MetricTerms:
-    """Compute coverage in features of an untrained network."""
-    return _get_manifold("random", inputs).coverage
+    terms: MetricTerms = getattr(_cache[key], measure)
+    return terms

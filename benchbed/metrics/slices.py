@@ -6,7 +6,6 @@ computed between axial slices, one sequence at a time, under separate names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -17,8 +16,7 @@ import torch
 
 from benchbed.api.metric import ImageSet, MetricInputs
 from benchbed.data.loader import to_pixels
-from benchbed.metrics.fid import fid, fid_random
-from benchbed.metrics.kid import kid, kid_random
+from benchbed.registry.lookup import load_object
 
 Pixels = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -77,40 +75,23 @@ def make_slice_set(volumes: ImageSet, sequence: int) -> ImageSet:
     return make_slice_set(volumes.parent, sequence).subset(rows.ravel())
 
 
-def fid_slices(inputs: MetricInputs) -> float:
-    """Compute the Frechet Inception distance of slices, averaged over sequences."""
-    return _compute_sequence_mean(fid, inputs)
-
-
-def fid_random_slices(inputs: MetricInputs) -> float:
-    """Compute the Frechet distance of slices in untrained features, averaged over sequences."""
-    return _compute_sequence_mean(fid_random, inputs)
-
-
-def kid_slices(inputs: MetricInputs) -> float:
-    """Compute the kernel inception distance of slices, averaged over sequences.
+def average_over_sequences(
+    inputs: MetricInputs, *, implementation: str, **parameters: Any
+) -> float:
+    """Compute a metric of images between the slices of each sequence, and average.
 
     Slices of one volume are similar, so pairs within a set are more similar than independent
-    images: the estimate is biased, and equal distributions do not give 0. The baseline, between
-    disjoint volumes, has the same bias.
+    images: KID is biased, and equal distributions do not give 0. The baseline, between disjoint
+    volumes, has the same bias.
+
+    Args:
+        inputs: Sets of volumes.
+        implementation: ``"module:function"`` of the metric.
+        parameters: Its parameters.
     """
-    return _compute_sequence_mean(kid, inputs)
-
-
-def kid_random_slices(inputs: MetricInputs) -> float:
-    """Compute `kid_slices` in features of an untrained network."""
-    return _compute_sequence_mean(kid_random, inputs)
-
-
-def _compute_sequence_mean(metric: Callable[[MetricInputs], float], inputs: MetricInputs) -> float:
-    values = [
-        metric(
-            replace(
-                inputs,
-                real=make_slice_set(inputs.real, number),
-                fake=make_slice_set(inputs.fake, number),
-            )
-        )
-        for number in range(inputs.real.images.shape[1])
-    ]
+    metric = load_object(implementation)
+    values = []
+    for number in range(inputs.real.images.shape[1]):
+        real, fake = (make_slice_set(side, number) for side in (inputs.real, inputs.fake))
+        values.append(metric(replace(inputs, real=real, fake=fake), **parameters))
     return float(np.mean(values))

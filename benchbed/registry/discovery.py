@@ -73,10 +73,10 @@ class _PluginLoader:
         keys = [(type(spec), spec.name) for spec in specs]
         for position, (kind, name) in enumerate(keys):
             if (kind, name) in keys[:position]:
-                raise ValueError(f"defines the {_format_kind(kind)} {name!r} twice")
+                raise ValueError(f"defines the {format_kind(kind)} {name!r} twice")
             if (kind, name) in self.owners:
                 first = self.owners[kind, name]
-                raise ValueError(f"the {_format_kind(kind)} {name!r} is already defined by {first}")
+                raise ValueError(f"the {format_kind(kind)} {name!r} is already defined by {first}")
         self.owners.update(dict.fromkeys(keys, origin))
 
 
@@ -100,17 +100,16 @@ def _collect_specs(entry: EntryPoint) -> tuple[Spec, ...]:
     return tuple(collected)
 
 
-def _format_kind(kind: type) -> str:
+def format_kind(kind: type) -> str:
+    """Return the name of a kind of spec, such as ``"method"``."""
     return kind.__name__.removesuffix("Spec").lower()
 
 
-def _describe_distribution(entry: EntryPoint) -> str:
-    return "unknown distribution" if entry.dist is None else _read_name_version(entry.dist)
-
-
 @lru_cache
-def _read_name_version(distribution: Distribution) -> str:
+def _describe_distribution(distribution: Distribution | None) -> str:
     # Cached: every access to metadata reads the whole file, README included.
+    if distribution is None:
+        return "unknown distribution"
     metadata = distribution.metadata
     return f"{metadata['Name']} {metadata['Version']}"
 
@@ -128,11 +127,11 @@ def find_plugins() -> tuple[Plugin, ...]:
         allowed = {name.strip() for name in restriction.split(",")}
         entries = [entry for entry in entries if entry.name in allowed]
     plugins = [collector.load(built_in, "benchbed")]
-    plugins += [collector.load(entry, _describe_distribution(entry)) for entry in entries]
+    plugins += [collector.load(entry, _describe_distribution(entry.dist)) for entry in entries]
     return tuple(plugins)
 
 
 def _get_sort_key(entry: EntryPoint) -> tuple[bool, str, str]:
     """Sort our own distribution first, so that a third party cannot take a name from it."""
-    distribution = _describe_distribution(entry)
+    distribution = _describe_distribution(entry.dist)
     return (not distribution.startswith("benchbed "), distribution, entry.name)

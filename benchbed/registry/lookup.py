@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,17 +14,10 @@ from typing import Any, TypeVar
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, Spec, TaskSpec
 from benchbed.errors import BenchbedError, make_unknown_error
-from benchbed.registry.discovery import Plugin, find_plugins
+from benchbed.registry.discovery import Plugin, find_plugins, format_kind
 from benchbed.utils.stdout import redirect_plugin_stdout
 
 SpecT = TypeVar("SpecT", MethodSpec, DatasetSpec, MetricSpec, TaskSpec)
-
-_KINDS: Mapping[type[Any], str] = {
-    MethodSpec: "method",
-    DatasetSpec: "dataset",
-    MetricSpec: "metric",
-    TaskSpec: "task",
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Registry:
         specs = self.get_specs(kind)
         if name in specs:
             return specs[name]
-        kind_name = _KINDS[kind]
+        kind_name = format_kind(kind)
         suspect = self._find_broken_plugin(name)
         if suspect is not None:
             raise BenchbedError(

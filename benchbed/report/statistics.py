@@ -15,31 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchbed.report.significance import MIN_BOOTSTRAP_SEEDS, SIGNIFICANCE_LEVEL
+from benchbed.report.significance import SIGNIFICANCE_LEVEL
 
-_RESAMPLES = 9999
-
-_CHUNK_VALUES = 20_000_000
-"""Values per batch of resamples, which bounds the memory."""
-
-
-def bootstrap_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Return 95 % percentile bootstrap intervals of means over seeds.
-
-    Args:
-        values: (metrics, seeds), three or more seeds.
-
-    Raises:
-        ValueError: There are fewer seeds.
-    """
-    if values.shape[1] < MIN_BOOTSTRAP_SEEDS:
-        raise ValueError(f"a bootstrap interval needs at least {MIN_BOOTSTRAP_SEEDS} seeds")
-    found = stats.bootstrap(
-        (values,), np.mean, axis=-1, vectorized=True, method="percentile",
-        n_resamples=_RESAMPLES, random_state=np.random.default_rng(0),
-        batch=max(1, min(_RESAMPLES, _CHUNK_VALUES // values.size)),
-    ).confidence_interval  # fmt: skip
-    return [(float(low), float(high)) for low, high in zip(found.low, found.high, strict=True)]
+_MAX_EXACT_TIES = 13
+"""Up to this size the test with ties is exact, as in scipy."""
 
 
 def compute_signed_rank_p(differences: Sequence[float]) -> float:
@@ -67,10 +46,6 @@ def _compute_rank_pattern_p(ranks: tuple[float, ...]) -> float:
         n_resamples=np.inf,
     )  # fmt: skip
     return float(found.pvalue)
-
-
-_MAX_EXACT_TIES = 13
-"""Up to this size the test with ties is exact, as in scipy."""
 
 
 def compute_mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,15 +14,16 @@ from benchbed.api.types import CropBox, CropWindow
 from benchbed.data.loader import to_pixels
 from benchbed.data.preprocessing.blocks import crop_box, resize_labels
 from benchbed.data.preprocessing.framing import crop_window, resize_image
-from benchbed.metrics.memorisation import find_nearest, find_nearest_volumes
+from benchbed.metrics.masks import DEFAULT_THRESHOLD
+from benchbed.metrics.memorisation import find_nearest
 from benchbed.training.visualization.images import draw_image_rows
 from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 
 Pixels = npt.NDArray[np.uint8]
-
+Scores = npt.NDArray[np.float32]
 
 SHOWN_COUNT = 8
-"""Number of samples, and of held-out images, shown with their nearest training images."""
+"""Number of images of each kind in a picture."""
 
 
 def draw_nearest_grid(fake: ImageSet, train: ImageSet, unseen: MemorisationSets | None) -> Pixels:
@@ -48,7 +49,7 @@ def draw_nearest_grid(fake: ImageSet, train: ImageSet, unseen: MemorisationSets 
 
 def _find_nearest_pairs(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
     """Return the images nearest to a training image, nearest first, and those training images."""
-    neighbours = (find_nearest_volumes if images.images.ndim == 5 else find_nearest)(images, train)
+    neighbours = find_nearest(images, train)
     closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN_COUNT]
     partners = _select_pictures(train, neighbours.train_index[closest])
     mirrored = neighbours.mirrored[closest, None, None, None]
@@ -63,43 +64,30 @@ def _select_pictures(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
     return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())
 
 
-Scores = npt.NDArray[np.float32]
-
-
-DEFAULT_THRESHOLD = 0.5
-
-
 def draw_comparison(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:
-    """Draw rows of images, reference masks and scores; ``(H, W, 3)`` uint8.
+    """Draw the first images, their reference masks and scores, in rows; ``(H, W, 3)`` uint8.
 
     For volumes, each with its reference foreground, and below with the prediction.
     """
+    cases, scores = cases[:SHOWN_COUNT], scores[:SHOWN_COUNT]
     if cases[0].image.ndim == 4:
         return _draw_volumes(cases, scores)
     size = cases[0].image.shape[-1]
-    truth = [case.mask.astype(np.float32) for case in cases]
-    rows = [
-        np.stack([case.image for case in cases]),
-        np.stack(
-            [_resize_plane(mask, case, size) for mask, case in zip(truth, cases, strict=True)]
-        ),
-        np.stack(
-            [_resize_plane(score, case, size) for score, case in zip(scores, cases, strict=True)]
-        ),
-    ]
+    planes = [[case.mask.astype(np.float32) for case in cases], scores]
+    rows = [np.stack([case.image for case in cases])]
+    for row in planes:
+        resized = [_resize_plane(plane, case, size) for plane, case in zip(row, cases, strict=True)]
+        rows.append(np.stack(resized))
     return draw_image_rows(rows, len(cases))
 
 
 def _draw_volumes(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:
     images = np.stack([case.image for case in cases])
-    layers = [
-        np.stack([_resize_mask_volume(mask, case) for mask, case in zip(masks, cases, strict=True)])
-        for masks in (
-            [case.mask for case in cases],
-            [score > DEFAULT_THRESHOLD for score in scores],
-        )
-    ]
-    return draw_montage([MontageLayer(images, codes) for codes in layers])
+    layers = []
+    for masks in ([case.mask for case in cases], [score > DEFAULT_THRESHOLD for score in scores]):
+        codes = [_resize_mask_volume(mask, case) for mask, case in zip(masks, cases, strict=True)]
+        layers.append(MontageLayer(images, np.stack(codes)))
+    return draw_montage(layers)
 
 
 def _resize_mask_volume(mask: npt.NDArray[np.bool_], case: ReferenceCase) -> Pixels:

@@ -1,11 +1,13 @@
-"""Metrics on two sets of images, each with its real-vs-real baseline."""
+"""Scoring: calls the functions of metrics; sets of images get real-vs-real baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from benchbed.api.metric import (
     FeatureProvider,
@@ -19,6 +21,7 @@ from benchbed.api.metric import (
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext
 from benchbed.metrics.baseline import FeatureSpaceTracker, load_or_compute_baseline
+from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.tasks.pictures import draw_nearest_grid
@@ -47,40 +50,34 @@ def resolve_available_metrics(
     return tuple(dict.fromkeys(chosen))
 
 
-CONFIDENCE = 0.95
+def score_each(
+    metrics: Sequence[MetricSpec],
+    score: Callable[[MetricSpec, Callable[..., Any]], MetricValue],
+    counted: Callable[[str, int, int], None],
+) -> list[MetricValue]:
+    """Call `score` with each metric and its function, whose parameters are set."""
+    values: list[MetricValue] = []
+    for position, spec in enumerate(metrics):
+        counted(f"scoring {spec.title}", position, len(metrics))
+        values.append(score(spec, partial(load_object(spec.implementation), **spec.parameters)))
+    counted("scoring", len(metrics), len(metrics))
+    return values
 
 
-RESAMPLES = 2000
+def summarize_terms(
+    spec: MetricSpec, terms: float | MetricTerms, seed: int, n_real: int, n_fake: int
+) -> MetricValue:
+    """Return the mean of a metric's terms, with its interval from 2000 resamples.
 
-
-_CHUNK_VALUES = 2**22
-"""Resampled values per batch."""
-
-
-def bootstrap_interval(terms: MetricTerms, seed: int) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval of a mean (Efron 1979), from 2000 resamples.
-
-    Only for metrics that are means over images or pairs. Resampled sets have duplicates, which
+    Only means over images or pairs have an interval. Resampled sets have duplicates, which
     increase distances between sets (FID, KID, SWD): the interval would exclude the value. Their
     variation is seen over seeds.
-
-    Returns:
-        Lower and upper end, or None for fewer than two terms.
     """
-    if len(terms) < 2:
-        return None
-    if np.ptp(terms) == 0:
-        return float(terms[0]), float(terms[0])
-    result = bootstrap(
-        (terms,),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        batch=max(1, _CHUNK_VALUES // len(terms)),
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(result.low), float(result.high)
+    low = high = None
+    if isinstance(terms, np.ndarray) and len(terms) > 1:
+        ((low, high),) = bootstrap_intervals(terms, resamples=2000, seed=seed)
+    value = float(np.mean(terms))
+    return MetricValue(spec.name, value, spec.recipe, n_real, n_fake, ci_low=low, ci_high=high)
 
 
 BASELINE_SEED = 7
@@ -110,16 +107,15 @@ def score_sets(
         unseen: Training and held-out images, or None if none were held out.
         counted: Receives progress.
     """
-    parts = _split_halves(real, len(fake))
-    values: list[MetricValue] = []
-    for position, spec in enumerate(metrics):
-        counted(f"scoring {spec.title}", position, len(metrics))
-        function: MetricFunction = load_object(spec.implementation)
+    halves = _split_halves(real, len(fake))
+
+    def score(spec: MetricSpec, function: MetricFunction) -> MetricValue:
         tracked = FeatureSpaceTracker(features) if isinstance(features, FeatureCache) else features
-        inputs = MetricInputs(real, fake, tracked, seed, unseen)
-        values.append(_score_metric(spec, function, inputs, parts))
-    counted("scoring", len(metrics), len(metrics))
-    return values
+        return _score_metric(
+            spec, function, MetricInputs(real, fake, tracked, seed, unseen), halves
+        )
+
+    return score_each(metrics, score, counted)
 
 
 def _score_metric(
@@ -128,29 +124,17 @@ def _score_metric(
     inputs: MetricInputs,
     halves: tuple[ImageSet, ImageSet],
 ) -> MetricValue:
-    n_real, n_fake, n_floor = len(inputs.real), len(inputs.fake), len(halves[0])
+    n_real, n_fake, n_half = len(inputs.real), len(inputs.fake), len(halves[0])
     reason = _find_refusal_reason(spec, inputs)
     if reason:
         return MetricValue(spec.name, None, spec.recipe, n_real, n_fake, note=reason)
-    measured = function(inputs)
-    bounds = bootstrap_interval(measured, inputs.seed) if isinstance(measured, np.ndarray) else None
-    floor = None
+    value = summarize_terms(spec, function(inputs), inputs.seed, n_real, n_fake)
     # Metrics on held-out images compare with real images already.
-    if n_floor >= spec.min_samples and not spec.needs_held_out:
-        floor = load_or_compute_baseline(
-            spec, function, MetricInputs(*halves, inputs.features, inputs.seed)
-        )
-    return MetricValue(
-        metric=spec.name,
-        value=float(np.mean(measured)),
-        recipe=spec.recipe,
-        n_real=n_real,
-        n_fake=n_fake,
-        baseline=floor,
-        n_baseline=n_floor if floor is not None else 0,
-        ci_low=bounds[0] if bounds else None,
-        ci_high=bounds[1] if bounds else None,
-    )
+    if n_half < spec.min_samples or spec.needs_held_out:
+        return value
+    real_inputs = MetricInputs(*halves, inputs.features, inputs.seed)
+    baseline = load_or_compute_baseline(spec, function, real_inputs)
+    return replace(value, baseline=baseline, n_baseline=n_half)
 
 
 def _find_refusal_reason(spec: MetricSpec, inputs: MetricInputs) -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.method import Method
 from benchbed.api.metric import MaskFunction, MaskInputs, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, ReferenceCase, Task
 from benchbed.api.types import CropBox
 from benchbed.data.preprocessing.blocks import restore_volume
 from benchbed.data.preprocessing.framing import restore_image
-from benchbed.registry.lookup import load_object
+from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.tasks.pictures import draw_comparison
-from benchbed.tasks.scoring import CONFIDENCE
+from benchbed.tasks.scoring import score_each
 from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
+
+Scores = npt.NDArray[np.float32]
 
 RESAMPLES = 500
 
@@ -32,44 +32,37 @@ def score_masks(
 ) -> list[MetricValue]:
     """Compute metrics of predicted masks.
 
-    Intervals are percentile intervals (Efron 1979) over 500 resamples of the cases, whose pixels
-    are pooled as in the metric.
+    Intervals are over 500 resamples of the cases, whose pixels are pooled as in the metric.
     """
-    count = len(inputs)
-    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, RESAMPLES)
-    weights = np.concatenate([np.ones((1, count), np.int64), drawn])
-    values: list[MetricValue] = []
-    for position, spec in enumerate(metrics):
-        counted(f"scoring {spec.title}", position, len(metrics))
-        values.append(_score_metric(spec, inputs, weights if count > 1 else weights[:1]))
-    counted("scoring", len(metrics), len(metrics))
-    return values
+
+    def score(spec: MetricSpec, function: MaskFunction) -> MetricValue:
+        return _score_metric(spec, function, inputs, seed)
+
+    return score_each(metrics, score, counted)
 
 
 def _score_metric(
-    spec: MetricSpec, inputs: MaskInputs, weights: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    spec: MetricSpec, function: MaskFunction, inputs: MaskInputs, seed: int
 ) -> MetricValue:
     count = len(inputs)
     if count < spec.min_samples:
         note = f"needs at least {spec.min_samples} cases, got {count}"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
-    function: MaskFunction = load_object(spec.implementation)
-    value, *resampled = function(inputs, weights)
+
+    def measure(cases: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
+        # Resampled cases to weights, which cost less than pooling their pixels again.
+        weights = [np.bincount(row, minlength=count) for row in cases.reshape(-1, count)]
+        return function(inputs, np.stack(weights)).reshape(cases.shape[:-1])
+
+    cases = np.arange(count)
+    value = float(measure(cases))
     if np.isnan(value):
         note = "the masks contain only one class inside the field of view"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
     low = high = None
-    if resampled:
-        tail = 50 * (1 - CONFIDENCE)
-        low, high = (float(end) for end in np.nanpercentile(resampled, [tail, 100 - tail]))
-    return MetricValue(spec.name, float(value), spec.recipe, count, count, ci_low=low, ci_high=high)
-
-
-SHOWN_COUNT = 8
-"""Number of cases shown with their masks."""
-
-
-Scores = npt.NDArray[np.float32]
+    if count > 1:
+        ((low, high),) = bootstrap_intervals(cases, measure, resamples=RESAMPLES, seed=seed)
+    return MetricValue(spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high)
 
 
 class SegmentationTask(Task):
@@ -85,41 +78,24 @@ class SegmentationTask(Task):
         if "annotate" in evaluation.capabilities:
             scores = [_get_second_mask(case) for case in cases]
         else:
-            scores = predict_cases(
-                evaluation.method, cases, evaluation.seed, evaluation.report_progress
-            )
-        evaluation.save_picture(
-            "segmentation", draw_comparison(cases[:SHOWN_COUNT], scores[:SHOWN_COUNT])
+            scores = _predict_cases(evaluation, cases)
+        evaluation.save_picture("segmentation", draw_comparison(cases, scores))
+        inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
+        return score_masks(
+            evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress
         )
-        return evaluate_scores(evaluation, cases, scores)
 
 
-def evaluate_scores(
-    evaluation: EvaluationContext, cases: Sequence[ReferenceCase], scores: Sequence[Scores]
-) -> list[MetricValue]:
-    """Compute the task's metrics of scores at the cases' own size."""
-    inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
-    return score_masks(
-        evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress
-    )
-
-
-def predict_cases(
-    method: Method[Any],
-    cases: Sequence[ReferenceCase],
-    seed: int,
-    counted: Callable[[str, int, int], None],
-) -> list[Scores]:
+def _predict_cases(evaluation: EvaluationContext, cases: Sequence[ReferenceCase]) -> list[Scores]:
     """Predict the foreground probability of every case, ``(H, W)`` at its own size."""
-    total = len(cases)
-    images = np.stack([case.image for case in cases])
     predicted = predict_probabilities(
-        method, images, seed, lambda done: counted("segmenting", done, total)
+        evaluation.method,
+        np.stack([case.image for case in cases]),
+        evaluation.seed,
+        lambda done: evaluation.report_progress("segmenting", done, len(cases)),
     )
-    return [
-        _resize_to_native(values, case)
-        for values, case in zip(reduce_to_foreground(predicted), cases, strict=True)
-    ]
+    foreground = reduce_to_foreground(predicted)
+    return [_resize_to_native(*pair) for pair in zip(foreground, cases, strict=True)]
 
 
 def _resize_to_native(values: Scores, case: ReferenceCase) -> Scores:

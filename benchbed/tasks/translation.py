@@ -12,8 +12,7 @@ from benchbed.api.metric import ImageSet, MetricValue, PairedFunction, PairedInp
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, Task
 from benchbed.data.loader import to_pixels
-from benchbed.registry.lookup import load_object
-from benchbed.tasks.scoring import bootstrap_interval, score_generated_set
+from benchbed.tasks.scoring import score_each, score_generated_set, summarize_terms
 from benchbed.training.sampling import preserve_training_state
 
 Images = npt.NDArray[np.float32]
@@ -66,22 +65,8 @@ def score_pairs(
 ) -> list[MetricValue]:
     """Compute metrics between generated images and the real ones of their cases."""
     count = len(inputs.real)
-    values: list[MetricValue] = []
-    for position, spec in enumerate(metrics):
-        counted(f"scoring {spec.title}", position, len(metrics))
-        function: PairedFunction = load_object(spec.implementation)
-        terms = function(inputs)
-        bounds = bootstrap_interval(terms, seed)
-        values.append(
-            MetricValue(
-                metric=spec.name,
-                value=float(np.mean(terms)),
-                recipe=spec.recipe,
-                n_real=count,
-                n_fake=count,
-                ci_low=bounds[0] if bounds else None,
-                ci_high=bounds[1] if bounds else None,
-            )
-        )
-    counted("scoring", len(metrics), len(metrics))
-    return values
+
+    def score(spec: MetricSpec, function: PairedFunction) -> MetricValue:
+        return summarize_terms(spec, function(inputs), seed, count, count)
+
+    return score_each(metrics, score, counted)

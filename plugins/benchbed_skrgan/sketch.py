@@ -7,10 +7,10 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage import morphology
 
+from benchbed import LUMA_WEIGHTS
+
 Pixels = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float64]
-
-LUMA_WEIGHTS = np.asarray([0.299, 0.587, 0.114])
 
 
 def compute_sketch(
@@ -35,7 +35,7 @@ def compute_sketch(
     Raises:
         ValueError: `morph` is unknown.
     """
-    grey = image[..., 0] if image.shape[2] == 1 else image @ LUMA_WEIGHTS
+    grey = image[..., 0] if image.shape[2] == 1 else image @ np.array(LUMA_WEIGHTS)
     smooth = apply_low_pass(detect_edges(grey / 255.0), sigma)
     cleaned = apply_open_close(normalize_range(smooth, ceiling), area, morph)
     return np.asarray(np.round(normalize_range(cleaned) * 255), dtype=np.uint8)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.report.render import tables
 from benchbed.report.significance import MIN_BOOTSTRAP_SEEDS
-from benchbed.report.statistics import bootstrap_intervals
 from benchbed.results.record import MeasuredMetric, Record, read_record
 
 RESULTS = Path(__file__).parents[2] / "results"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from sklearn import metrics as sklearn
 
 from benchbed.api.metric import MaskInputs
 from benchbed.metrics import masks
+
+dice_otsu = partial(masks.dice, threshold="otsu")
 
 Function = Callable[[MaskInputs, np.ndarray], np.ndarray]
 
@@ -73,7 +76,7 @@ def test_otsu_threshold_is_per_image_inside_its_field_of_view() -> None:
         hit += np.count_nonzero(predicted & truth[fov])
         wrong += np.count_nonzero(predicted & ~truth[fov])
         missed += np.count_nonzero(~predicted & truth[fov])
-    assert value(masks.dice_otsu, given) == pytest.approx(2 * hit / (2 * hit + wrong + missed))
+    assert value(dice_otsu, given) == pytest.approx(2 * hit / (2 * hit + wrong + missed))
 
 
 ROWS = ("1100 0100 0000 0001", "1000 0110 0000 0001")
@@ -133,7 +136,7 @@ def test_weights_are_repeated_cases() -> None:
         [*given.targets, given.targets[1]],
         [*given.fov, given.fov[1]],
     )
-    for function in (masks.dice_otsu, masks.dice_best, masks.auc_roc, masks.auc_pr, masks.accuracy):
+    for function in (dice_otsu, masks.dice_best, masks.auc_roc, masks.auc_pr, masks.accuracy):
         weighted = function(given, np.array([[1, 2, 1], [1, 1, 1]]))
         assert weighted[0] == pytest.approx(value(function, doubled), abs=1e-9)
         assert weighted[1] == pytest.approx(value(function, given), abs=1e-9)
@@ -145,6 +148,6 @@ def test_masks_without_foreground() -> None:
         [np.zeros((4, 4), np.float32)], [np.zeros((4, 4), bool)], [np.ones((4, 4), bool)]
     )
     assert value(masks.dice, nothing) == 1.0
-    assert value(masks.dice_otsu, nothing) == 1.0
+    assert value(dice_otsu, nothing) == 1.0
     assert np.isnan(value(masks.auc_roc, nothing))
     assert np.isnan(value(masks.sensitivity, nothing))

@@ -98,9 +98,10 @@ def test_four_metrics_share_one_computation(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         prdc, "measure_manifold", lambda *a: computed.append(a) or measure_manifold(*a)
     )
-    found = [f(inputs) for f in (prdc.precision, prdc.recall, prdc.density, prdc.coverage)]
+    found = [prdc.prdc(inputs, measure=measure, extractor="random") for measure in Measures._fields]
     assert len(computed) == 1
     for one, other in zip(found, measure_manifold(*drawn), strict=True):
         np.testing.assert_array_equal(one, other)
-    prdc.precision(MetricInputs(*sets[::-1], inputs.features))
+    swapped = MetricInputs(*sets[::-1], inputs.features)
+    prdc.prdc(swapped, measure="precision", extractor="random")
     assert len(computed) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -10,14 +12,16 @@ from benchbed.metrics import slices
 from benchbed.metrics.fid import compute_frechet_distance
 from benchbed.metrics.kid import compute_kernel_distance
 from benchbed.metrics.slices import (
+    average_over_sequences,
     extract_axial_slices,
-    fid_random_slices,
-    fid_slices,
-    kid_random_slices,
-    kid_slices,
     make_slice_set,
     select_slices,
 )
+
+
+def score(inputs: MetricInputs, name: str, extractor: str = "inception") -> float:
+    implementation = f"benchbed.metrics.{name}:{name}"
+    return average_over_sequences(inputs, implementation=implementation, extractor=extractor)
 
 
 def volumes(count: int, seed: int = 0, depth: int = 16) -> np.ndarray:
@@ -86,9 +90,9 @@ def test_metrics_share_the_slices_of_a_set(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(slices, "extract_axial_slices", counted)
     real, fake = ImageSet(volumes(8)), ImageSet(volumes(5, seed=1))
     halves = real.subset(np.arange(4)), real.subset(np.arange(4, 8))
-    for metric in (fid_slices, kid_slices):
+    for metric in ("fid", "kid"):
         for pair in ((real, fake), halves):
-            metric(MetricInputs(*pair, features))
+            score(MetricInputs(*pair, features), metric)
     assert sorted(cut) == [(5, 0), (5, 1), (8, 0), (8, 1)]
 
 
@@ -96,13 +100,8 @@ def test_distances_are_means_over_the_sequences() -> None:
     """With both extractors, against slices extracted here."""
     real, fake = volumes(6), volumes(5, seed=1) ** 3
     inputs = MetricInputs(ImageSet(real), ImageSet(fake), features)
-    functions = {
-        fid_slices: ("inception", compute_frechet_distance),
-        fid_random_slices: ("random", compute_frechet_distance),
-        kid_slices: ("inception", compute_kernel_distance),
-        kid_random_slices: ("random", compute_kernel_distance),
-    }
-    for function, (space, distance) in functions.items():
+    distances = {"fid": compute_frechet_distance, "kid": compute_kernel_distance}
+    for (name, distance), space in product(distances.items(), ("inception", "random")):
         expected = []
         for sequence in range(2):
             cut = [
@@ -110,14 +109,14 @@ def test_distances_are_means_over_the_sequences() -> None:
                 for side in (real, fake)
             ]
             expected.append(distance(*(features(space, side) for side in cut)))
-        assert function(inputs) == pytest.approx(np.mean(expected), rel=1e-6)
+        assert score(inputs, name, space) == pytest.approx(np.mean(expected), rel=1e-6)
 
 
 def test_halves_of_one_set_are_closer_than_a_brighter_set() -> None:
     whole = ImageSet(volumes(12))
     halves = whole.subset(np.arange(6)), whole.subset(np.arange(6, 12))
-    same = fid_slices(MetricInputs(*halves, features))
-    other = fid_slices(MetricInputs(whole, ImageSet(np.abs(volumes(6, seed=2))), features))
+    same = score(MetricInputs(*halves, features), "fid")
+    other = score(MetricInputs(whole, ImageSet(np.abs(volumes(6, seed=2))), features), "fid")
     assert 0 <= same < other / 2
 
 

@@ -89,7 +89,6 @@ def test_cases_of_different_size_weigh_the_same() -> None:
     "name",
     [
         "dice",
-        "dice_otsu",
         "dice_best",
         "f1_macro",
         "auc_roc",

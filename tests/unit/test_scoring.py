@@ -81,10 +81,10 @@ def computed_baselines(
     def counted(implementation: str) -> Any:
         function = load_object(implementation)
 
-        def measured(inputs: MetricInputs) -> Any:
+        def measured(inputs: MetricInputs, **parameters: Any) -> Any:
             if inputs.real.parent is not None:
                 computed.append(implementation.partition(":")[2])
-            return function(inputs)
+            return function(inputs, **parameters)
 
         return measured
 
@@ -128,29 +128,38 @@ def test_a_baseline_is_computed_again_when_its_inputs_change(
         baselines_of(both, changes.pop("real", real), **changes)
         assert computed_baselines == list(names), changes
 
-    check("kl", "fid_random")
+    check("kl", "fid")
     check(real=images(40, 0))
-    check("kl", "fid_random", seed=4)
-    check("kl", "fid_random", real=images(40, 5))
+    check("kl", "fid", seed=4)
+    check("kl", "fid", real=images(40, 5))
     fake = replace(images(12, 1), fov=fov[:12])
-    check("kl", "fid_random", real=replace(real, fov=fov), fake=fake)
-    check("kl", "fid_random", fake=images(13, 1))
+    check("kl", "fid", real=replace(real, fov=fov), fake=fake)
+    check("kl", "fid", fake=images(13, 1))
     with monkeypatch.context() as patch:
         patch.setattr(baseline, "_hash_source", lambda module: "another one")
-        check("kl", "fid_random")
+        check("kl", "fid")
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 99)
-        check("kl", "fid_random")
+        check("kl", "fid")
     other = replace(cache_module.create_extractor("random"), weights_hash="1" * 12)
     with monkeypatch.context() as patch:
         patch.setattr(cache_module, "create_extractor", lambda *_: other)
-        check("fid_random")
+        check("fid")
     check()
     specs = [
         replace(get_registry().get_spec(MetricSpec, name), recipe="another one") for name in both
     ]
     score_sets(specs, real, images(12, 1), FeatureCache(torch.device("cpu")), seed=3)
-    assert computed_baselines == ["kl", "fid_random"]
+    assert computed_baselines == ["kl", "fid"]
+
+
+def test_a_baseline_depends_on_the_parameters(computed_baselines: list[str]) -> None:
+    spec = get_registry().get_spec(MetricSpec, "density-random")
+    other = replace(spec, parameters={**spec.parameters, "measure": "recall"})
+    sets = images(40, 0), images(12, 1), FeatureCache(torch.device("cpu"))
+    first, second = (score_sets([each], *sets)[0].baseline for each in (spec, other))
+    assert first != second
+    assert computed_baselines == ["prdc", "prdc"]
 
 
 def test_damaged_baselines_are_replaced(computed_baselines: list[str], tmp_path: Path) -> None:

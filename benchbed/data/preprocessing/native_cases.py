@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchbed.api.specs import DatasetSpec
 from benchbed.api.task import ReferenceCase
-from benchbed.api.types import CropBox, CropWindow
+from benchbed.api.types import LUMA_WEIGHTS, CropBox, CropWindow
 from benchbed.config.protocol import Framing
 from benchbed.data.io.images import Pixels, read_image, read_mask
 from benchbed.data.preprocessing.framing import Mask, compute_window
@@ -69,7 +69,7 @@ def convert_channels(image: Pixels, channels: int) -> Pixels:
         return image
     if channels == 3:
         return np.repeat(image, 3, axis=2)
-    luma = image.astype(np.float32) @ np.asarray([0.299, 0.587, 0.114], np.float32)
+    luma = image.astype(np.float32) @ np.asarray(LUMA_WEIGHTS, np.float32)
     return np.round(luma).astype(np.uint8)[..., None]
 
 

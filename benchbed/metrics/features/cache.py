@@ -16,7 +16,7 @@ from benchbed.api.metric import ImageSet
 from benchbed.config import paths
 from benchbed.data.cache import read_array
 from benchbed.errors import BenchbedError
-from benchbed.metrics.features.extractor import FeatureExtractor
+from benchbed.metrics.features.extractor import FeatureArray, FeatureExtractor
 from benchbed.metrics.features.inception import create_inception_extractor
 from benchbed.metrics.features.untrained import create_random_extractor
 from benchbed.utils.files import write_atomically
@@ -29,9 +29,6 @@ def create_extractor(kind: str, device: torch.device | str = "cpu") -> FeatureEx
         "random": create_random_extractor,
     }
     return makers[kind](device=device)
-
-
-FeatureArray = npt.NDArray[np.float32]
 
 
 @dataclass
@@ -54,25 +51,19 @@ class FeatureCache:
             return self(extractor, images.parent)[images.indices]
         key = (extractor, images.pixel_hash)
         if key not in self._computed_features:
-            self._computed_features[key] = self._compute_features(extractor, images)
+            network = self._get_extractor(extractor)
+            folder = paths.get_cache_folder() / "features" / self.get_space_name(extractor)
+            self._computed_features[key] = load_or_compute(
+                folder / f"{images.pixel_hash}.npy",
+                lambda: network(images.images, self.report_progress),
+                len(images),
+            )
         return self._computed_features[key]
 
     def get_space_name(self, extractor: str) -> str:
         """Return the name of an extractor's feature space; it depends on the weights."""
         network = self._get_extractor(extractor)
         return f"{network.name}-{network.weights_hash}"
-
-    def _compute_features(self, name: str, images: ImageSet) -> FeatureArray:
-        network = self._get_extractor(name)
-        path = (
-            paths.get_cache_folder()
-            / "features"
-            / self.get_space_name(name)
-            / f"{images.pixel_hash}.npy"
-        )
-        return load_or_compute(
-            path, lambda: network(images.images, self.report_progress), len(images.images)
-        )
 
     def _get_extractor(self, name: str) -> FeatureExtractor:
         if name not in self._extractors:

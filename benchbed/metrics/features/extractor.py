@@ -1,9 +1,10 @@
-"""Feature extractors: Inception, and an untrained network that needs no weights."""
+"""Feature extractors: networks with their input transform."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,7 @@ from torch.nn import functional as F
 from benchbed.metrics.distances import disable_reduced_precision
 
 Pixels = npt.NDArray[np.uint8]
-
-
 FeatureArray = npt.NDArray[np.float32]
-
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with the current step, the number of items done, and the total."""
@@ -56,11 +54,7 @@ class FeatureExtractor:
         Raises:
             ValueError: The images have another dtype or shape.
         """
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"Images with dtype {images.dtype} and shape {images.shape} are not supported. "
-                "Expected uint8 (N, C, H, W) with C = 1 or 3."
-            )
+        check_images(images)
         features = np.empty((len(images), self.dims), np.float32)
         with torch.inference_mode(), disable_reduced_precision(self.device):
             for start in range(0, len(images), self.batch_size):
@@ -70,6 +64,15 @@ class FeatureExtractor:
                 if counted is not None:
                     counted("features", start + len(batch), len(images))
         return features
+
+
+def check_images(images: npt.NDArray[Any]) -> None:
+    """Raise ValueError for images that are not uint8 ``(N, C, H, W)`` with C of 1 or 3."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"Images with dtype {images.dtype} and shape {images.shape} are not supported. "
+            "Expected uint8 (N, C, H, W) with C = 1 or 3."
+        )
 
 
 def prepare_network(network: nn.Module, transform: nn.Module, device: torch.device) -> nn.Module:

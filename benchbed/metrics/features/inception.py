@@ -1,4 +1,4 @@
-"""Feature extractors: Inception, and an untrained network that needs no weights."""
+"""The Inception network of FID."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ INCEPTION_WEIGHTS = PublishedWeights(
     "6726825d",
 )
 """pytorch-fid's port of the network that defines FID."""
-
 
 INCEPTION_DIMS = 2048
 
@@ -52,8 +51,7 @@ def create_inception_extractor(
     if path is None:
         raise FileNotFoundError(
             f"Inception weights not found on this machine. Put {INCEPTION_WEIGHTS.file_name} into "
-            "a folder "
-            "and set $BENCHBED_WEIGHTS to it."
+            "a folder and set $BENCHBED_WEIGHTS to it."
         )
     digest = hash_file(path)
     if not digest.startswith(hash_prefix):

@@ -1,4 +1,4 @@
-"""Feature extractors: Inception, and an untrained network that needs no weights."""
+"""An untrained network, whose features need no weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from benchbed.metrics.features.extractor import FeatureExtractor, InputTransform, prepare_network
 
 RANDOM_DIMS = 64
-
 
 RANDOM_SIZE = 112
 """Image size for the untrained network, in pixels."""
@@ -60,14 +59,6 @@ def create_random_extractor(
     )
 
 
-def _hash_weights(weights: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in weights.items():
-        digest.update(name.encode())
-        digest.update(tensor.numpy().data)
-    return digest.hexdigest()[:12]
-
-
 @lru_cache(maxsize=1)
 def _sample_he_weights(
     shapes: tuple[tuple[str, torch.Size], ...], seed: int
@@ -77,12 +68,13 @@ def _sample_he_weights(
     Cached: drawing takes seconds, and a run may score several sets.
     """
     generator = np.random.default_rng(seed)
-    weights = {}
+    weights, digest = {}, hashlib.sha256()
     for name, shape in shapes:
-        if len(shape) == 1:
-            weights[name] = torch.zeros(shape)
-            continue
-        drawn = generator.standard_normal(tuple(shape), dtype=np.float32)
-        drawn *= np.float32(np.sqrt(2 / np.prod(shape[1:])))
+        drawn = np.zeros(shape, np.float32)
+        if len(shape) > 1:
+            generator.standard_normal(dtype=np.float32, out=drawn)
+            drawn *= np.float32(np.sqrt(2 / np.prod(shape[1:])))
         weights[name] = torch.from_numpy(drawn)
-    return weights, _hash_weights(weights)
+        digest.update(name.encode())
+        digest.update(drawn.data)
+    return weights, digest.hexdigest()[:12]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchbed.api.specs import Direction, MetricSpec, Paper
 
 MASK_METRICS: dict[str, tuple[str, str]] = {
-    "dice-otsu": (
-        "Dice (Otsu)",
-        "Dice coefficient, which is F1, above each image's Otsu threshold",
-    ),
     "dice-best": ("Dice (best)", "Dice coefficient at the one threshold that makes it best"),
     "dice": ("Dice", "Dice coefficient, which is F1, above 0.5"),
     "f1-macro": ("F1 (macro)", "mean of the F1 of foreground and background, above 0.5"),
@@ -20,45 +18,43 @@ MASK_METRICS: dict[str, tuple[str, str]] = {
 }
 """Metrics of pooled masks: name, column heading, definition."""
 
-
-CASE_METRICS: dict[str, tuple[str, Direction, str]] = {
-    "dice-per-case": ("Dice (per case)", "up", "mean over cases of the Dice coefficient above 0.5"),
-    "dice-per-case-sd": (
-        "sd of Dice",
-        "none",
-        "standard deviation over cases (ddof 0) of the Dice coefficient above 0.5",
-    ),
-}
-"""Metrics that weight all cases equally: name, column heading, direction, definition."""
+POOLED = "pixels inside the field of view of all cases pooled, at their own size"
+PER_CASE = "inside the field of view, at the case's own size; any structure counts"
 
 
 def list_mask_metrics() -> list[MetricSpec]:
     """List every metric that compares predicted masks with reference masks."""
-    return [*map(_build_mask_metric, MASK_METRICS), *map(_build_case_metric, CASE_METRICS)]
+    pooled = {
+        name: _build_mask_metric(name, title, f"{text}; {POOLED}")
+        for name, (title, text) in MASK_METRICS.items()
+    }
+    per_case = _build_mask_metric(
+        "dice-per-case",
+        "Dice (per case)",
+        f"mean over cases of the Dice coefficient above 0.5, {PER_CASE}",
+    )
+    deviation = _build_mask_metric(
+        "dice-per-case-sd",
+        "sd of Dice",
+        f"standard deviation over cases (ddof 0) of the Dice coefficient above 0.5, {PER_CASE}",
+    )
+    otsu = replace(
+        pooled["dice"],
+        name="dice-otsu",
+        title="Dice (Otsu)",
+        parameters={"threshold": "otsu"},
+        recipe="Dice coefficient, which is F1, above each image's Otsu threshold; " + POOLED,
+    )
+    return [otsu, *pooled.values(), per_case, replace(deviation, direction="none")]
 
 
-def _build_mask_metric(name: str) -> MetricSpec:
-    title, text = MASK_METRICS[name]
+def _build_mask_metric(name: str, title: str, recipe: str) -> MetricSpec:
     return MetricSpec(
         name=name,
         title=title,
         direction="up",
         implementation=f"benchbed.metrics.masks:{name.replace('-', '_')}",
-        recipe=f"{text}; pixels inside the field of view of all cases pooled, at their own size",
-        bounds=(0, 1),
-        min_samples=1,
-        input_kind="masks",
-    )
-
-
-def _build_case_metric(name: str) -> MetricSpec:
-    title, direction, text = CASE_METRICS[name]
-    return MetricSpec(
-        name=name,
-        title=title,
-        direction=direction,
-        implementation=f"benchbed.metrics.masks:{name.replace('-', '_')}",
-        recipe=f"{text}, inside the field of view, at the case's own size; any structure counts",
+        recipe=recipe,
         bounds=(0, 1),
         min_samples=1,
         input_kind="masks",
@@ -74,7 +70,6 @@ WANG = Paper(
     url="https://doi.org/10.1109/TIP.2003.819861",
 )
 
-
 PAIR_MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
     "ssim": (
         "SSIM",
@@ -87,16 +82,15 @@ PAIR_MEASURES: dict[str, tuple[str, Direction, tuple[float, float], str]] = {
 }
 """Name, column heading, direction, range, definition."""
 
-
 REGIONS = {
-    "paired": ("", "", "the whole image"),
+    "image": ("", "", "the whole image"),
     "foreground": (
         "-foreground",
         " (foreground)",
         "the foreground, where any real channel is not black in 8 bits",
     ),
 }
-"""Function prefix: name suffix, heading suffix, region."""
+"""Parameter: name suffix, heading suffix, region."""
 
 
 def list_pair_metrics() -> list[MetricSpec]:
@@ -111,7 +105,8 @@ def _build_pair_metric(region: str, measure: str) -> MetricSpec:
         name=f"{measure}{suffix}",
         title=f"{title}{heading}",
         direction=direction,
-        implementation=f"benchbed.metrics.paired:{region}_{measure}",
+        implementation="benchbed.metrics.paired:paired_metric",
+        parameters={"measure": measure, "region": region},
         recipe=f"{text}; intensities in [0, 1], over {area}, mean of channels, at the run's size",
         bounds=bounds,
         min_samples=1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from benchbed.api.specs import MetricSpec, Paper
@@ -16,7 +15,6 @@ HEUSEL = Paper(
     url="https://arxiv.org/abs/1706.08500",
 )
 
-
 NAEEM = Paper(
     key="naeem2020-prdc",
     authors="Naeem, Oh, Uh, Choi, Yoo",
@@ -25,7 +23,6 @@ NAEEM = Paper(
     venue="ICML",
     url="https://arxiv.org/abs/2002.09797",
 )
-
 
 KARRAS = Paper(
     key="karras2018-growing",
@@ -36,7 +33,6 @@ KARRAS = Paper(
     url="https://arxiv.org/abs/1710.10196",
 )
 
-
 WANG = Paper(
     key="wang2003-ms-ssim",
     authors="Wang, Simoncelli, Bovik",
@@ -44,7 +40,6 @@ WANG = Paper(
     title="Multiscale structural similarity for image quality assessment",
     venue="Asilomar Conference on Signals, Systems and Computers",
 )
-
 
 BINKOWSKI = Paper(
     key="binkowski2018-kid",
@@ -55,7 +50,6 @@ BINKOWSKI = Paper(
     url="https://arxiv.org/abs/1801.01401",
 )
 
-
 KYNKAANNIEMI = Paper(
     key="kynkaanniemi2019-precision-recall",
     authors="Kynkaanniemi, Karras, Laine, Lehtinen, Aila",
@@ -64,7 +58,6 @@ KYNKAANNIEMI = Paper(
     venue="NeurIPS",
     url="https://arxiv.org/abs/1904.06991",
 )
-
 
 MEEHAN = Paper(
     key="meehan2020-copying",
@@ -75,7 +68,6 @@ MEEHAN = Paper(
     url="https://arxiv.org/abs/2004.05675",
 )
 
-
 ODENA = Paper(
     key="odena2017-conditional",
     authors="Odena, Olah, Shlens",
@@ -85,13 +77,18 @@ ODENA = Paper(
     url="https://arxiv.org/abs/1610.09585",
 )
 
-
 INCEPTION_FEATURES = (
     "Inception pool3 features (2048-d, fp32, weights of 2015-12-05 as in pytorch-fid)"
 )
-
-
 UNTRAINED_FEATURES = "features of a seeded, untrained VGG16 (64-d, at 112 px)"
+
+COVERAGE_METRICS: dict[str, tuple[str, int | None]] = {
+    "precision": ("share of samples inside the 5-nearest-neighbour ball of a real image", 1),
+    "recall": ("share of real images inside the 5-nearest-neighbour ball of a sample", 1),
+    "density": ("mean number of real 5-nearest-neighbour balls around a sample, over 5", None),
+    "coverage": ("share of real 5-nearest-neighbour balls that hold a sample", 1),
+}
+"""Coverage metrics: name, definition, upper bound."""
 
 
 def list_image_metrics() -> list[MetricSpec]:
@@ -154,93 +151,77 @@ def list_image_metrics() -> list[MetricSpec]:
     ]
 
 
-def _list_distance_metrics() -> Iterable[MetricSpec]:
-    kernel = "squared MMD without bias under the kernel (x.y/d + 1)^3, over all images, fp64, of "
+def _list_distance_metrics() -> list[MetricSpec]:
+    fid = MetricSpec(
+        name="fid",
+        title="FID",
+        direction="down",
+        implementation="benchbed.metrics.fid:fid",
+        recipe="Frechet distance in fp64 of ",
+        bounds=(0, None),
+        paper=HEUSEL,
+    )
+    kid = MetricSpec(
+        name="kid",
+        title="KID",
+        direction="down",
+        implementation="benchbed.metrics.kid:kid",
+        recipe="squared MMD without bias under the kernel (x.y/d + 1)^3, over all images, fp64, "
+        "of ",
+        paper=BINKOWSKI,
+    )
     return [
-        MetricSpec(
-            name="fid",
-            title="FID",
-            direction="down",
-            implementation="benchbed.metrics.fid:fid",
-            recipe=f"Frechet distance in fp64 of {INCEPTION_FEATURES}",
-            bounds=(0, None),
-            weights_check="benchbed.metrics.fid:has_inception_weights",
-            fallback_metric="fid-random",
-            paper=HEUSEL,
-        ),
-        MetricSpec(
-            name="fid-random",
-            title="FID-random",
-            direction="down",
-            implementation="benchbed.metrics.fid:fid_random",
-            recipe=(
-                f"Frechet distance in fp64 of {UNTRAINED_FEATURES}; no FID, and never beside one"
-            ),
-            bounds=(0, None),
-            paper=NAEEM,
-        ),
-        MetricSpec(
-            name="kid",
-            title="KID",
-            direction="down",
-            implementation="benchbed.metrics.kid:kid",
-            recipe=kernel + INCEPTION_FEATURES,
-            weights_check="benchbed.metrics.fid:has_inception_weights",
-            fallback_metric="kid-random",
-            paper=BINKOWSKI,
-        ),
-        MetricSpec(
-            name="kid-random",
-            title="KID-random",
-            direction="down",
-            implementation="benchbed.metrics.kid:kid_random",
-            recipe=f"{kernel}{UNTRAINED_FEATURES}; no KID, and never beside one",
-            paper=BINKOWSKI,
-        ),
+        *_build_feature_metrics(fid, "; no FID, and never beside one", random_paper=NAEEM),
+        *_build_feature_metrics(kid, "; no KID, and never beside one"),
     ]
 
 
-COVERAGE_METRICS: dict[str, tuple[str, int | None]] = {
-    "precision": ("share of samples inside the 5-nearest-neighbour ball of a real image", 1),
-    "recall": ("share of real images inside the 5-nearest-neighbour ball of a sample", 1),
-    "density": ("mean number of real 5-nearest-neighbour balls around a sample, over 5", None),
-    "coverage": ("share of real 5-nearest-neighbour balls that hold a sample", 1),
-}
-"""Coverage metrics: name, definition, upper bound."""
-
-
-def _list_coverage_metrics(name: str) -> Iterable[MetricSpec]:
+def _list_coverage_metrics(name: str) -> list[MetricSpec]:
     definition, high = COVERAGE_METRICS[name]
-    paper = KYNKAANNIEMI if name in ("precision", "recall") else NAEEM
-    return [
-        MetricSpec(
-            name=name,
-            title=name.capitalize(),
-            direction="up",
-            implementation=f"benchbed.metrics.prdc:{name}",
-            recipe=f"{definition}, in {INCEPTION_FEATURES}",
-            bounds=(0, high),
-            min_samples=6,
-            weights_check="benchbed.metrics.fid:has_inception_weights",
-            fallback_metric=f"{name}-random",
-            paper=paper,
-        ),
-        MetricSpec(
-            name=f"{name}-random",
-            title=f"{name.capitalize()}-random",
-            direction="up",
-            implementation=f"benchbed.metrics.prdc:{name}_random",
-            recipe=f"{definition}, in {UNTRAINED_FEATURES}",
-            bounds=(0, high),
-            min_samples=6,
-            paper=paper,
-        ),
-    ]
+    spec = MetricSpec(
+        name=name,
+        title=name.capitalize(),
+        direction="up",
+        implementation="benchbed.metrics.prdc:prdc",
+        parameters={"measure": name},
+        recipe=f"{definition}, in ",
+        bounds=(0, high),
+        min_samples=6,
+        paper=KYNKAANNIEMI if name in ("precision", "recall") else NAEEM,
+    )
+    return _build_feature_metrics(spec)
+
+
+def _build_feature_metrics(
+    spec: MetricSpec, note: str = "", random_paper: Paper | None = None
+) -> list[MetricSpec]:
+    """Build a metric in Inception features, and its fallback in features without weights.
+
+    Args:
+        spec: Both; the name of the features completes its recipe.
+        note: End of the fallback's recipe.
+        random_paper: Paper of the fallback, if it is another.
+    """
+    fallback = replace(
+        spec,
+        name=f"{spec.name}-random",
+        title=f"{spec.title}-random",
+        parameters={**spec.parameters, "extractor": "random"},
+        recipe=f"{spec.recipe}{UNTRAINED_FEATURES}{note}",
+        paper=random_paper or spec.paper,
+    )
+    inception = replace(
+        spec,
+        parameters={**spec.parameters, "extractor": "inception"},
+        recipe=f"{spec.recipe}{INCEPTION_FEATURES}",
+        weights_check="benchbed.metrics.fid:has_inception_weights",
+        fallback_metric=fallback.name,
+    )
+    return [inception, fallback]
 
 
 SLICE_METRICS = ("fid", "fid-random", "kid", "kid-random")
 """Image metrics that are computed between slices."""
-
 
 SLICE_RECIPE = (
     "between axial slices, up to 8 evenly spaced in the central half, mean over sequences"
@@ -256,7 +237,6 @@ def list_volume_metrics() -> list[MetricSpec]:
             pictures["memorisation"],
             name="memorisation-volumes",
             title="Memorisation (volumes)",
-            implementation="benchbed.metrics.memorisation:memorisation_of_volumes",
             recipe="probability that a made volume lies nearer to its nearest training volume than "
             "a held-out real one does to its own (root mean square of area means at no more than "
             "16 x 32 x 32 voxels, mirrored volumes included, ties half); 0.5 as new volumes, 1 "
@@ -269,12 +249,12 @@ def list_volume_metrics() -> list[MetricSpec]:
 def _build_slice_metric(spec: MetricSpec) -> MetricSpec:
     """Derive the slice metric from an image metric."""
     stand_in = None if spec.fallback_metric is None else f"{spec.fallback_metric}-slices"
-    _, _, function = spec.implementation.partition(":")
     return replace(
         spec,
         name=f"{spec.name}-slices",
         title=f"{spec.title} (slices)",
-        implementation=f"benchbed.metrics.slices:{function}_slices",
+        implementation="benchbed.metrics.slices:average_over_sequences",
+        parameters={"implementation": spec.implementation, **spec.parameters},
         recipe=f"{spec.recipe}; {SLICE_RECIPE}",
         input_kind="volumes",
         fallback_metric=stand_in,

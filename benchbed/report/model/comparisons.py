@@ -237,7 +237,7 @@ def _compare_pairs(
     differences = better if spec.direction == "up" else -better
     intervals: list[tuple[float, float] | None] = [None] * len(index_pairs)
     if len(scores) >= MIN_BOOTSTRAP_SEEDS:
-        from benchbed.report.statistics import bootstrap_intervals
+        from benchbed.metrics.bootstrap import bootstrap_intervals
 
         intervals = [*bootstrap_intervals(differences)]
     return tuple(

@@ -195,7 +195,7 @@ def _add_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
     for count, names in by_count.items():
         if count < MIN_BOOTSTRAP_SEEDS:
             continue
-        from benchbed.report.statistics import bootstrap_intervals
+        from benchbed.metrics.bootstrap import bootstrap_intervals
 
         values = np.array([list(cells[name].values.values()) for name in names])
         for name, interval in zip(names, bootstrap_intervals(values), strict=True):

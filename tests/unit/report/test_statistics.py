@@ -122,18 +122,3 @@ def test_equal_methods_do_not_differ() -> None:
     assert statistics.compute_friedman_p(scores) == 1.0
     assert list(statistics.compute_mean_ranks(scores)) == [2, 2, 2]
     assert statistics.compute_signed_rank_p([0.0, 0.0]) == 1.0
-
-
-@pytest.mark.filterwarnings("error")
-def test_bootstrap_intervals() -> None:
-    """Inside the range, around the mean, and independent of the other metrics."""
-    values = np.array([[1.0, 2.0, 4.0, 3.0], [5.0, 5.0, 5.0, 5.0], [0.1, -0.2, 0.3, 0.9]])
-    found = statistics.bootstrap_intervals(values)
-    for (low, high), line in zip(found, values, strict=True):
-        assert line.min() <= low <= line.mean() <= high <= line.max()
-    assert found[1] == (5.0, 5.0)
-    assert statistics.bootstrap_intervals(values[2:]) == [found[2]]
-    # Only 5 of 256 equally likely resamples of 1, 2, 3, 4 have a mean below 1.5.
-    assert found[0] == (1.5, 3.5)
-    with pytest.raises(ValueError, match="3 seeds"):
-        statistics.bootstrap_intervals(values[:, :2])
