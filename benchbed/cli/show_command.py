@@ -310,4 +310,4 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
 def _describe_origin(imported: Any) -> str:
     if imported is None:
         return ""
-    return f"from {imported.archive}, SHA-256 {imported.sha256}, at {imported.at}"
+    return f"from {imported.archive_name}, SHA-256 {imported.sha256}, at {imported.imported_at}"
