@@ -7,6 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+GZIP_SUFFIX = ".gz"
+"""Suffix of files compressed with gzip."""
+
+VOLUME_SUFFIXES = (".nii", ".nii.gz")
+"""Suffixes of volumes."""
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
+"""Suffixes of images; each may be followed by that of gzip."""
+
 _URL_PATTERN = re.compile(r"https?://\S+")
 _INSECURE_URL_PATTERN = re.compile(r"http://(?!(localhost|127\.0\.0\.1)[:/])\S+")
 _SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")

@@ -261,6 +261,11 @@ class MetricSpec:
             *([self.weights_check] if self.weights_check else []),
         )
 
+    @property
+    def heading(self) -> str:
+        """Column heading, with an arrow towards better."""
+        return self.title + {"up": " ↑", "down": " ↓", "none": ""}[self.direction]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:

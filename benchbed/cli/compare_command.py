@@ -121,7 +121,6 @@ def _build_metric_table(found: RunComparison) -> Table:
     from rich.table import Table
 
     from benchbed.cli.output import format_measured_baseline, make_plain_text
-    from benchbed.report.render.tables import format_heading
 
     specs = get_registry().get_specs(MetricSpec)
     table = Table(box=None, pad_edge=False)
@@ -129,7 +128,7 @@ def _build_metric_table(found: RunComparison) -> Table:
     for letter in LETTERS[: len(found.runs)]:
         table.add_column(letter)
     for line in found.metric_rows:
-        heading = format_heading(specs[line.metric]) if line.metric in specs else line.metric
+        heading = specs[line.metric].heading if line.metric in specs else line.metric
         cells = (_format_cell(line, index) for index in range(len(found.runs)))
         table.add_row(make_plain_text(heading), *cells)
         baselines = [format_measured_baseline(measured) for measured in line.values]
@@ -141,7 +140,7 @@ def _build_metric_table(found: RunComparison) -> Table:
 
 def _format_cell(line: MetricRow, index: int) -> Text:
     from benchbed.cli.output import format_measured_interval, make_plain_text
-    from benchbed.report.render.tables import format_number
+    from benchbed.utils.text import format_number
 
     measured = line.values[index]
     if measured is None or measured.value is None:

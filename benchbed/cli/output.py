@@ -17,10 +17,8 @@ from rich.text import Text
 
 from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
-from benchbed.report.model.leaderboard import MISSING_TEXT
-from benchbed.report.render.tables import format_heading, format_interval, format_number
-from benchbed.report.render.terminal import measure_width
 from benchbed.utils.stdout import CONTROL_PATTERN
+from benchbed.utils.text import MISSING_TEXT, format_interval, format_number, measure_width
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -206,7 +204,7 @@ def build_value_rows(values: Sequence[MetricValue | MeasuredMetric]) -> list[dic
     specs = get_registry().get_specs(MetricSpec)
     return [
         {
-            "metric": format_heading(specs[m.metric]) if m.metric in specs else m.metric,
+            "metric": specs[m.metric].heading if m.metric in specs else m.metric,
             "value": MISSING_TEXT if m.value is None else format_number(m.value),
             "95 %": format_measured_interval(m),
             "real vs real": format_measured_baseline(m),

@@ -49,7 +49,6 @@ from benchbed.runs.status import LogReporter, track_status
 from benchbed.runs.training_data import TrainingSetBuilder
 from benchbed.runs.workers import check_devices, run_worker_rank, terminate_workers_on_exit
 from benchbed.tasks.scoring import resolve_available_metrics
-from benchbed.training.budget import Budget
 from benchbed.training.device import create_fabric, measure_peak_memory
 from benchbed.training.loop import (
     TrainingDiverged,
@@ -61,7 +60,7 @@ from benchbed.training.process import StopHandler, terminate_if_forked
 from benchbed.training.sampling import NonFiniteError
 from benchbed.training.visualization.images import save_picture
 from benchbed.training.visualization.preview import Preview, draw_method_figure, draw_real_cases
-from benchbed.utils.progress import NullReporter, Reporter
+from benchbed.utils.progress import Budget, NullReporter, Reporter
 from benchbed.utils.stdout import redirect_plugin_stdout
 
 HELD_OUT_SPLIT = "test"

@@ -20,9 +20,8 @@ from benchbed.results.store import ResultStore
 from benchbed.runs.build import build_method
 from benchbed.runs.plan import RunPlan
 from benchbed.runs.training_data import TrainingSetBuilder
-from benchbed.training.budget import Budget
 from benchbed.training.loop import TrainingDiverged, TrainingInterrupted, TrainingLoop
-from benchbed.utils.progress import NullReporter
+from benchbed.utils.progress import Budget, NullReporter
 
 
 def check_devices(plan: RunPlan, devices: int) -> None:

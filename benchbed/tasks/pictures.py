@@ -12,8 +12,8 @@ from benchbed.api.metric import ImageSet, MemorisationSets
 from benchbed.api.task import ReferenceCase
 from benchbed.api.types import CropBox, CropWindow
 from benchbed.data.loader import to_pixels
-from benchbed.data.preprocessing.blocks import crop_box, resize_labels
 from benchbed.data.preprocessing.framing import crop_window, resize_image
+from benchbed.data.preprocessing.volume_cases import crop_box, resize_labels
 from benchbed.metrics.masks import DEFAULT_THRESHOLD
 from benchbed.metrics.memorisation import find_nearest
 from benchbed.training.visualization.images import draw_image_rows

@@ -11,8 +11,8 @@ from benchbed.api.metric import MaskFunction, MaskInputs, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, ReferenceCase, Task
 from benchbed.api.types import CropBox
-from benchbed.data.preprocessing.blocks import restore_volume
 from benchbed.data.preprocessing.framing import restore_image
+from benchbed.data.preprocessing.volume_cases import restore_volume
 from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.tasks.pictures import draw_comparison
 from benchbed.tasks.scoring import score_each

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchbed.errors import BenchbedError
-from benchbed.training.budget import TrainingPosition
 from benchbed.utils.files import write_text
+from benchbed.utils.progress import TrainingPosition
 
 if TYPE_CHECKING:
     import numpy as np

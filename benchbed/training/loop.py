@@ -22,7 +22,6 @@ from benchbed.api.types import Losses
 from benchbed.config.paths import get_checkpoint_path
 from benchbed.data.loader import CaseLoader, StagedLoader
 from benchbed.errors import BenchbedError
-from benchbed.training.budget import Budget, TrainingPosition
 from benchbed.training.checkpoint import (
     get_random_states,
     handle_state_errors,
@@ -34,7 +33,7 @@ from benchbed.training.loggers import EventLogger, History, LoggerName, open_log
 from benchbed.training.process import terminate_if_forked
 from benchbed.training.sampling import NonFiniteError
 from benchbed.training.visualization.images import save_picture
-from benchbed.utils.progress import Reporter, TrainingProgress
+from benchbed.utils.progress import Budget, Reporter, TrainingPosition, TrainingProgress
 
 MAX_LOSS = 1e6
 """Maximum absolute loss: no method has larger ones unless it diverges."""

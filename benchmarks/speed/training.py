@@ -21,11 +21,10 @@ from benchbed.api.method import Method
 from benchbed.api.types import Batch, DataShape, Losses
 from benchbed.data.loader import CaseLoader, to_signed
 from benchbed.data.preprocessing.prepare import DataSplit
-from benchbed.training.budget import Budget, TrainingPosition
 from benchbed.training.checkpoint import seed_everything
 from benchbed.training.device import create_fabric
 from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
-from benchbed.utils.progress import NullReporter
+from benchbed.utils.progress import Budget, NullReporter, TrainingPosition
 
 from .plain.common import Step
 from .results import Comparison, Goal

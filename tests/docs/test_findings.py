@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from benchbed.metrics.bootstrap import bootstrap_intervals
-from benchbed.report.render import tables
 from benchbed.report.significance import MIN_BOOTSTRAP_SEEDS
 from benchbed.results.record import MeasuredMetric, Record, read_record
+from benchbed.utils.text import format_interval, format_number, format_p_value
 
 RESULTS = Path(__file__).parents[2] / "results"
 FINDINGS, PRECISION = (
@@ -87,16 +87,16 @@ def format_value(metric: str, records: list[Record]) -> str:
     and its interval.
     """
     values = _collect_values(metric, records)
-    mean = tables.format_number(fmean(values))
+    mean = format_number(fmean(values))
     if len(values) >= MIN_BOOTSTRAP_SEEDS:
         ((low, high),) = bootstrap_intervals(np.array([values]))
-        return f"{mean} {tables.format_interval(low, high)}"
+        return f"{mean} {format_interval(low, high)}"
     if len(values) > 1:
-        return f"{mean} ({', '.join(map(tables.format_number, values))})"
+        return f"{mean} ({', '.join(map(format_number, values))})"
     only = _find_measured(records[0], metric)
     if only.ci_low is None or only.ci_high is None:
         return mean
-    return f"{mean} {tables.format_interval(only.ci_low, only.ci_high)}"
+    return f"{mean} {format_interval(only.ci_low, only.ci_high)}"
 
 
 def _get_label(record: Record) -> str:
@@ -152,9 +152,9 @@ def test_difference_matches_the_leaderboard(line: Line) -> None:
     wins = (row["wins"], row["losses"])
     assert line["wins"] == ":".join(wins if sign > 0 else wins[::-1])
     low, high = sorted(sign * float(row[end]) for end in ("low", "high"))
-    difference = tables.format_number(sign * float(row["difference"]))
-    assert line["difference"] == f"{difference} {tables.format_interval(low, high)}"
-    assert line.get("p", "") == (tables.format_p_value(float(row["p"])) if row["p"] else "–")
+    difference = format_number(sign * float(row["difference"]))
+    assert line["difference"] == f"{difference} {format_interval(low, high)}"
+    assert line.get("p", "") == (format_p_value(float(row["p"])) if row["p"] else "–")
 
 
 @pytest.mark.parametrize("line", SPREADS, ids=lambda line: " ".join(line.values())[:40])
@@ -179,8 +179,7 @@ def test_ratio_is_the_mean_over_all_pairs(line: Line) -> None:
             logs += [math.log(value / before) for value, before in values]
     ((low, high),) = bootstrap_intervals(np.array([logs]))
     ratio = (
-        f"{tables.format_number(math.exp(fmean(logs)))} "
-        f"{tables.format_interval(math.exp(low), math.exp(high))}"
+        f"{format_number(math.exp(fmean(logs)))} {format_interval(math.exp(low), math.exp(high))}"
     )
     assert (line["pairs"], line["ratio"]) == (str(len(logs)), ratio)
 

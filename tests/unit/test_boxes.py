@@ -7,7 +7,7 @@ import pytest
 
 from benchbed.api.dataset import VolumeSpec
 from benchbed.api.types import CropBox
-from benchbed.data.preprocessing.blocks import (
+from benchbed.data.preprocessing.volume_cases import (
     compute_box,
     crop_box,
     resize_labels,

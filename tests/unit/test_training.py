@@ -23,11 +23,10 @@ from benchbed.runs.execute import RunError, execute_run
 from benchbed.runs.plan import RunPlan
 from benchbed.runs.planner import plan_run
 from benchbed.runs.resume import find_checkpoint
-from benchbed.training.budget import Budget, TrainingPosition
 from benchbed.training.device import create_fabric
 from benchbed.training.loop import TrainingInterrupted, TrainingLoop, TrainingOptions
 from benchbed.training.sampling import draw_samples
-from benchbed.utils.progress import NullReporter, TrainingProgress
+from benchbed.utils.progress import Budget, NullReporter, TrainingPosition, TrainingProgress
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 

@@ -15,7 +15,7 @@ import pytest
 
 from benchbed.api.dataset import VolumeSpec
 from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_volume
-from benchbed.data.preprocessing.blocks import (
+from benchbed.data.preprocessing.volume_cases import (
     compute_box,
     crop_box,
     resize_labels,

@@ -16,8 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from benchbed.data.io.formats import GZIP_SUFFIX, ROBUST_PERCENTILES
+from benchbed.api.dataset import GZIP_SUFFIX
 from benchbed.errors import BenchbedError, describe_error
+
+ROBUST_PERCENTILES = (0.5, 99.5)
+"""Percentiles that become the ends of the range where values have no agreed one: of all pixels of
+an image with more than 8 bits per channel, of the foreground of a volume."""
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -18,7 +18,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import OrientationError, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 
-from benchbed.data.io.formats import GZIP_SUFFIX, ROBUST_PERCENTILES
+from benchbed.api.dataset import GZIP_SUFFIX
+from benchbed.data.io.images import ROBUST_PERCENTILES
 from benchbed.errors import BenchbedError, describe_error
 
 Voxels = npt.NDArray[np.float32]

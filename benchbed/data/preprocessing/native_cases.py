@@ -116,8 +116,7 @@ def iter_references(
 
 def _make_volume_reference(case: Case, image: npt.NDArray[Any], spec: DatasetSpec) -> ReferenceCase:
     # torch and nibabel are slow to import, and images do not need them.
-    from benchbed.data.preprocessing.blocks import make_box_mask
-    from benchbed.data.preprocessing.volume_cases import read_labels
+    from benchbed.data.preprocessing.volume_cases import make_box_mask, read_labels
 
     codes, box = read_labels(case, spec)
     depth, height, width = codes.shape

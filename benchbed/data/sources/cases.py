@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from benchbed.api.dataset import Layout, LayoutPart
+from benchbed.api.dataset import GZIP_SUFFIX, IMAGE_SUFFIXES, VOLUME_SUFFIXES, Layout, LayoutPart
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.io.formats import is_image_path
 from benchbed.data.sources.patterns import PathPattern, list_files
 from benchbed.errors import BenchbedError
 
@@ -144,7 +143,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
         images = {
             n: f
             for n, f in PathPattern(part.image).match_files(files).items()
-            if is_image_path(n, spec)
+            if _is_case_file(n, spec)
         }
         identities = _make_ids(images)
         paired = _CompanionFinder(part.image, images, files, folder)
@@ -269,3 +268,10 @@ def _find_label(spec: DatasetSpec, name: str | None, image: Path) -> int | None:
             f"{', '.join(spec.classes)}. Rename or remove the folder."
         )
     return lowered.index(name.lower())
+
+
+def _is_case_file(name: str, spec: DatasetSpec) -> bool:
+    """Return whether a file name has a suffix that cases of this dataset can have."""
+    if spec.volumes is not None:
+        return name.lower().endswith(VOLUME_SUFFIXES)
+    return name.lower().removesuffix(GZIP_SUFFIX).endswith(IMAGE_SUFFIXES)

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchbed.api.dataset import Phantom
+from benchbed.api.dataset import VOLUME_SUFFIXES, Phantom
 from benchbed.config import paths
-from benchbed.data.io.formats import VOLUME_SUFFIXES
 from benchbed.data.io.images import read_image, read_mask
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchbed.data.io.formats import GZIP_SUFFIX
+from benchbed.api.dataset import GZIP_SUFFIX
 from benchbed.errors import BenchbedError
 
 _TOKEN_PATTERN = re.compile(r"\{(\w+)(?::([^{}/]+))?\}|\*\*/|\*")

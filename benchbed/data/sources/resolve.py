@@ -8,11 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchbed.api.dataset import Layout, LayoutPart, VolumeSpec
+from benchbed.api.dataset import VOLUME_SUFFIXES, Layout, LayoutPart, VolumeSpec
 from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
 from benchbed.config.protocol import Source
-from benchbed.data.io.formats import VOLUME_SUFFIXES
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
 from benchbed.data.sources.patterns import list_files
 from benchbed.errors import BenchbedError

@@ -155,10 +155,6 @@ class BudgetFigure:
         return f"{self.name}.svg"
 
 
-MISSING_TEXT = "–"
-"""Text of a cell without a value."""
-
-
 @dataclass(frozen=True)
 class Cell:
     """Values of one row and metric, with the paper's value.

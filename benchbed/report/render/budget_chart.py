@@ -6,7 +6,6 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from benchbed.report.model.leaderboard import BudgetFigure, BudgetPanel
-from benchbed.report.render import tables
 from benchbed.report.render.svg import create_figure, render_svg
 from benchbed.utils.files import hash_json
 
@@ -71,7 +70,7 @@ def hash_budgets(budgets: BudgetFigure) -> str:
     parts = [
         (
             panel.dataset,
-            tables.format_heading(panel.metric),
+            panel.metric.heading,
             [(c.label, [(kimg, f"{v:.6g}") for kimg, v in c.points]) for c in panel.curves],
         )
         for panel in budgets.panels
@@ -91,5 +90,5 @@ def _draw_panel(axes: Axes, panel: BudgetPanel, labels: list[str]) -> None:
         for kimg, value in course.points:
             axes.scatter(kimg, value, color=colour, marker=marker, s=6, alpha=0.6)
     axes.set_xlabel("kimg")
-    axes.set_title(f"{panel.dataset}: {tables.format_heading(panel.metric)}")
+    axes.set_title(f"{panel.dataset}: {panel.metric.heading}")
     axes.spines[["top", "right"]].set_visible(False)

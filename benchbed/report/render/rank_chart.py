@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchbed.report.model.leaderboard import MethodComparison, MetricComparison
-from benchbed.report.render import tables
 from benchbed.report.render.svg import create_figure, render_svg
 from benchbed.utils.files import hash_json
+from benchbed.utils.text import format_p_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def hash_comparison(comparison: MethodComparison) -> str:
     """Return a hash of what is drawn, stored in the figure as its identifier."""
     parts = [
         (
-            tables.format_heading(part.metric),
+            part.metric.heading,
             [(rank.label, round(rank.mean, 6)) for rank in part.ranks],
             part.groups,
             _format_caption(part),
@@ -78,7 +78,7 @@ def _draw_panel(axes: Axes, part: MetricComparison) -> None:
     """Draw one metric; x is in units of the axis' length, y in lines of text, downwards."""
     count = len(part.ranks)
     across = [(rank.mean - 1) / (count - 1) for rank in part.ranks]
-    heading = tables.format_heading(part.metric)
+    heading = part.metric.heading
     axes.text(axes.get_xlim()[0] + 0.03, 1.1, heading, weight="bold", va="center")
     _draw_bracket(axes, part, (part.critical_difference or 0.0) / (count - 1))
     axes.plot([0, 1], [_HEADER_LINES, _HEADER_LINES], color="black", linewidth=1)
@@ -107,7 +107,7 @@ def _draw_bracket(axes: Axes, part: MetricComparison, length: float) -> None:
 
 
 def _format_caption(part: MetricComparison) -> str:
-    p = tables.format_p_value(part.friedman_p or 0.0)
+    p = format_p_value(part.friedman_p or 0.0)
     return f"critical difference {part.critical_difference:.2f}, Friedman p {p}"
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from benchbed.api.specs import MetricSpec
 from benchbed.report.model.leaderboard import (
-    MISSING_TEXT,
     Cell,
     Footnote,
     MethodComparison,
@@ -18,26 +17,10 @@ from benchbed.report.model.leaderboard import (
 )
 from benchbed.report.model.paper_values import Verdict
 from benchbed.report.significance import SIGNIFICANCE_LEVEL
+from benchbed.utils.text import MISSING_TEXT, format_interval, format_number, format_p_value
 
 TIE_MARK = "≈"
 """Mark of a value without a significant difference from the best."""
-
-DIRECTION_ARROWS = {"up": " ↑", "down": " ↓", "none": ""}
-
-
-def format_number(value: float) -> str:
-    """Format four significant digits, without an exponent for common magnitudes."""
-    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
-
-
-def format_interval(low: float, high: float) -> str:
-    """Format a confidence interval."""
-    return f"[{format_number(low)}, {format_number(high)}]"
-
-
-def format_p_value(p: float) -> str:
-    """Format two significant digits; very small values as a bound."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def format_title(table: Table) -> str:
@@ -54,11 +37,6 @@ def list_reasons(table: Table) -> list[str]:
 def number_reason(verdict: Verdict, reasons: Sequence[str]) -> str:
     """Return the number of a verdict's footnote among `list_reasons`."""
     return str(reasons.index("; ".join(verdict.reasons)) + 1)
-
-
-def format_heading(spec: MetricSpec) -> str:
-    """Return a metric's column heading, with an arrow towards better."""
-    return spec.title + DIRECTION_ARROWS[spec.direction]
 
 
 def format_value(cell: Cell) -> str:
@@ -153,7 +131,7 @@ def build_table_grid(shown: Table) -> Grid:
 def _build_block(shown: Table, spec: MetricSpec, reasons: Sequence[str]) -> tuple[GridColumn, ...]:
     floor = GridCell(format_baseline(shown, spec.name))
     ours = [_format_measured(row, spec) for row in shown.rows]
-    value = GridColumn(format_heading(spec), (*ours, floor), is_right_aligned=True)
+    value = GridColumn(spec.heading, (*ours, floor), is_right_aligned=True)
     if spec.name not in shown.printed_metrics:
         return (value,)
     cells = [row.cells[spec.name] for row in shown.rows]
@@ -229,7 +207,7 @@ def _build_rank_column(part: MetricComparison, labels: Sequence[str], tests: boo
         GridCell(MISSING_TEXT if difference is None else f"{difference:.2f}"),
     )
     return GridColumn(
-        format_heading(part.metric),
+        part.metric.heading,
         (*cells.values(), *(tail if tests else ())),
         is_right_aligned=True,
     )
@@ -252,7 +230,7 @@ def _get_pair_labels(pair: MethodPair) -> tuple[str, str]:
 def _build_pair_column(part: MetricComparison, names: Sequence[tuple[str, str]]) -> GridColumn:
     found = {_get_pair_labels(pair): pair for pair in part.pairs}
     cells = tuple(_format_pair(found.get(labels), labels[0]) for labels in names)
-    return GridColumn(format_heading(part.metric), cells, is_right_aligned=True)
+    return GridColumn(part.metric.heading, cells, is_right_aligned=True)
 
 
 def _format_pair(pair: MethodPair | None, first: str) -> GridCell:

@@ -14,6 +14,7 @@ from rich.text import Text
 from benchbed.api.specs import MetricSpec
 from benchbed.report.model.leaderboard import Cell, Table
 from benchbed.report.render import tables
+from benchbed.utils.text import measure_width
 
 COLUMN_PADDING = 3
 """Width of a column besides its text: a space on each side, and a border."""
@@ -52,7 +53,7 @@ class _MetricColumn:
 def _build_column(table: Table, spec: MetricSpec) -> _MetricColumn:
     cells = [_format_cell(row.cells[spec.name]) for row in table.rows]
     baseline = tables.format_baseline(table, spec.name)
-    return _MetricColumn(tables.format_heading(spec), cells, baseline)
+    return _MetricColumn(spec.heading, cells, baseline)
 
 
 def _split_blocks(
@@ -69,12 +70,6 @@ def _split_blocks(
         blocks[-1].append(column)
         available -= column.width
     return blocks
-
-
-def measure_width(shown: RenderableType, console: Console) -> int:
-    """Return the width that a renderable needs without wrapping."""
-    unbounded = console.options.update(max_width=10_000)
-    return console.measure(shown, options=unbounded).maximum
 
 
 def _build_table(table: Table, columns: Sequence[_MetricColumn]) -> RichTable:

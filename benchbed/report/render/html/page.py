@@ -21,6 +21,7 @@ from benchbed.report.render.html.provenance import render_facts, select_shown_ru
 from benchbed.results.record import Record
 from benchbed.results.showcase import read_showcase
 from benchbed.utils.files import write_text
+from benchbed.utils.text import format_number
 
 PAGE_FILE = "index.html"
 
@@ -55,7 +56,7 @@ def _format_memory(size: float) -> str:
 
 
 COSTS = (
-    CostColumn("images_per_second", "Images/s", "descending", tables.format_number),
+    CostColumn("images_per_second", "Images/s", "descending", format_number),
     CostColumn("seconds", "Training time", "ascending", _format_duration),
     CostColumn("peak_memory_bytes", "Peak memory", "ascending", _format_memory),
 )

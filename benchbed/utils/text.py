@@ -1,0 +1,32 @@
+"""Format numbers for tables, and measure what the terminal shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+MISSING_TEXT = "–"
+"""Shown where there is no value."""
+
+
+def format_number(value: float) -> str:
+    """Format four significant digits, without an exponent for common magnitudes."""
+    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """Format a confidence interval."""
+    return f"[{format_number(low)}, {format_number(high)}]"
+
+
+def format_p_value(p: float) -> str:
+    """Format two significant digits; very small values as a bound."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def measure_width(shown: RenderableType, console: Console) -> int:
+    """Return the width that a renderable needs without wrapping."""
+    unbounded = console.options.update(max_width=10_000)
+    return console.measure(shown, options=unbounded).maximum
