@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
     path for part in ("benchbed", "plugins", "examples") for path in (ROOT / part).rglob("*.py")
 )
-TEMPLATES = sorted((ROOT / "benchbed/report/html/templates").iterdir())
+TEMPLATES = sorted((ROOT / "benchbed/report/render/html/templates").iterdir())
 
 FORBIDDEN = re.compile(
     r"(builtins\.)?(eval|exec|compile)|os\.(system|popen|spawn\w+|exec\w+)|"
