@@ -46,7 +46,7 @@ bench: $(READY)  ## measure our speed against plain references (an hour; ARGS=--
 
 docs: $(READY)   ## generate the reference pages and build the site into site/
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
-	$(BIN)/python -m benchbed.cli.reference docs/reference
+	$(BIN)/python docs/generate_reference.py docs/reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-serve: docs ## show the site at http://127.0.0.1:8000, updated on every change

@@ -14,8 +14,8 @@ import yaml
 from typer.main import get_command
 
 import benchbed
+import generate_reference as reference
 from benchbed.api.specs import DatasetSpec, MethodSpec
-from benchbed.cli import reference
 from benchbed.cli.main import COMMANDS
 from benchbed.registry.lookup import get_registry
 from benchbed.suites.plan import iter_run_configs

@@ -1,4 +1,4 @@
-"""Generates the reference pages: ``python -m benchbed.cli.reference docs/reference``."""
+"""Generate the reference pages: ``python docs/generate_reference.py docs/reference``."""
 
 from __future__ import annotations
 
