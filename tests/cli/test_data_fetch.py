@@ -20,10 +20,10 @@ from PIL import Image
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SPEC = """
-from benchbed import DatasetSpec, Download, Layout, Part, hookimpl
+from benchbed import DatasetSpec, DownloadSource, Layout, LayoutPart, hookimpl
 
 LAYOUT = Layout(
-    folders=("Noise",), parts=(Part(image="{{id}}.png"),), picture="  Noise/NAME.png"
+    folders=("Noise",), parts=(LayoutPart(image="{{id}}.png"),), diagram="  Noise/NAME.png"
 )
 
 
@@ -35,9 +35,9 @@ def benchbed_datasets():
             title="Noise",
             modality="x",
             licence="public domain",
-            access="roll dice at example.org.",
+            access_instructions="roll dice at example.org.",
             layouts=(LAYOUT,),
-            downloads=(Download(url="{url}", target="Noise"),),
+            downloads=(DownloadSource(url="{url}", target_folder="Noise"),),
         )
     ]
 """

@@ -15,26 +15,26 @@ from benchbed.registry.lookup import get_registry
 from benchbed.testing import list_checks, run_check
 
 SPEC = """
-from benchbed import DatasetSpec, Layout, MethodSpec, Paper, Part, Phantom, hookimpl
+from benchbed import DatasetSpec, Layout, LayoutPart, MethodSpec, Paper, Phantom, hookimpl
 
 @hookimpl
 def benchbed_methods():
     paper = Paper(key="k", authors="A", year=2000, title="T", venue="V")
     return [MethodSpec(name="faulty", title="T", paper=paper, implementation="faulty_method:Faulty",
                        settings="faulty_settings:FaultySettings", sizes=(16, 32),
-                       abilities=frozenset({"sample"}),
+                       capabilities=frozenset({"sample"}),
                        equations=(("eq. 1", "E[(D(x) - 1)^2] + E[D(G(z))^2]"),))]
 
 @hookimpl
 def benchbed_datasets():
-    parts = tuple(Part(image=split + "/{patient}_{id}.png", split=split,
+    parts = tuple(LayoutPart(image=split + "/{patient}_{id}.png", split=split,
                        mask="masks/" + split + "-{patient}_{id}.png")
                   for split in ("train", "test"))
-    layout = Layout(folders=("faulty",), parts=parts, picture="faulty/SPLIT/PATIENT_ID.png")
-    return [DatasetSpec(name="faulty-data", title="T", modality="M", licence="none", access="ask",
+    layout = Layout(folders=("faulty",), parts=parts, diagram="faulty/SPLIT/PATIENT_ID.png")
+    return [DatasetSpec(name="faulty-data", title="T", modality="M", licence="none", access_instructions="ask",
                         layouts=(layout,), channels=1,
                         phantom=Phantom(render="faulty_phantom:render",
-                                        counts={"train": 8, "test": 4}))]
+                                        case_counts={"train": 8, "test": 4}))]
 """
 
 SETTINGS = """
@@ -56,7 +56,7 @@ class Faulty(Method):
         self.generator = nn.Sequential(
             nn.Linear(8, numbers), nn.Tanh(), nn.Unflatten(1, (data.channels, *data.spatial)))
         self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(numbers, 1))
-        self.optimize(generator=adam(self.generator, self.settings.rate),
+        self.register_optimizers(generator=adam(self.generator, self.settings.rate),
                       discriminator=adam(self.discriminator, self.settings.rate))
 
     def training_step(self, batch, progress):
@@ -106,67 +106,67 @@ SYNTHESIZE = """    def synthesize(self, mask, rng):
 
 METHOD_FAULTS: dict[str, tuple[str, list[Change]]] = {
     "spec imports torch": (
-        "spec-is-cheap", [("spec", "from benchbed", "import torch\nfrom benchbed")]),
+        "spec-imports", [("spec", "from benchbed", "import torch\nfrom benchbed")]),
     "settings import torch": (
-        "spec-is-cheap", [("settings", "from benchbed", "import torch\nfrom benchbed")]),
+        "spec-imports", [("settings", "from benchbed", "import torch\nfrom benchbed")]),
     "no equations": (
-        "spec-is-complete", [("spec", "equations=((", "deviations=() and ((")]),
+        "spec-fields", [("spec", "equations=((", "deviations=() and ((")]),
     "a setting without its source": (
-        "settings-validate", [("settings", '"section 1"', '""')]),
+        "settings", [("settings", '"section 1"', '""')]),
     "a wrong image size": (
-        "builds-at-every-size", [("method", "rng=rng)))", "rng=rng))[..., 1:])")]),
+        "builds", [("method", "rng=rng)))", "rng=rng))[..., 1:])")]),
     "values outside the range": (
-        "outputs-are-in-range",
+        "output-range",
         [("method", "(image=self.generator(", "(image=3 * self.generator(")]),
     "a sampler that ignores its seed": (
-        "samples-follow-their-seed",
+        "sample-seeds",
         [("method", "rng=rng)", "rng=torch.Generator().manual_seed(0))")]),
     "a condition is ignored": (
-        "conditions-are-followed",
+        "conditioning",
         [("method", "    def sample(", SYNTHESIZE),
          ("spec", 'frozenset({"sample"})', 'frozenset({"sample", "synthesize"})')]),
     "a global seed is set": (
-        "globals-are-left-alone",
+        "global-state",
         [("method", "numbers =", "torch.manual_seed(0)\n        numbers =")]),
     "an unused parameter": (
-        "every-parameter-gets-a-gradient",
+        "gradients",
         [("method", "class Faulty(", IDLE), ("method", "nn.Tanh(),", "nn.Tanh(), Idle(),")]),
     "a missing update": (
-        "updates-change-what-they-name",
+        "updates",
         [("method", '        self.update("generator", g_loss)\n', "")]),
     "a value that is not saved": (
-        "state-round-trips",
+        "state-round-trip",
         [("method", "        numbers =", "        self.generator_scale = torch.rand(1).item() / 2\n"
           "        numbers ="),
          ("method", "image=self.generator(", "image=self.generator_scale * self.generator(")]),
     "state outside the checkpoint": (
-        "resume-equals-uninterrupted",
+        "resume",
         [("method", "        d_loss = d_loss +",
           "        self.warm = getattr(self, 'warm', 1.0) / 2\n"
           "        d_loss = d_loss + self.warm *")]),
     "NaN losses": (
-        "losses-stay-finite",
+        "finite-losses",
         [("method", "        return {",
           "        d_loss = d_loss * float('nan')\n        return {")]),
     "a loss that becomes infinite late": (
-        "losses-stay-finite",
+        "finite-losses",
         [("method", "        return {", "        if self.steps > 30:\n"
           "            g_loss = g_loss / 0\n        return {")]),
 }  # fmt: skip
 
 DATASET_FAULTS: dict[str, tuple[str, list[Change]]] = {
     "spec imports torch": (
-        "spec-is-cheap", [("spec", "from benchbed", "import torch\nfrom benchbed")]),
-    "no licence": ("spec-is-complete", [("spec", 'licence="none"', 'licence=""')]),
+        "spec-imports", [("spec", "from benchbed", "import torch\nfrom benchbed")]),
+    "no licence": ("spec-fields", [("spec", 'licence="none"', 'licence=""')]),
     "a random phantom": (
-        "phantom-is-deterministic", [("phantom", "default_rng((seed, index))", "default_rng()")]),
+        "phantom-determinism", [("phantom", "default_rng((seed, index))", "default_rng()")]),
     "a phantom that ignores its seed": (
-        "phantom-is-deterministic", [("phantom", "(seed, index)", "index")]),
+        "phantom-determinism", [("phantom", "(seed, index)", "index")]),
     "mask values 0 and 255": (
-        "phantom-is-in-range",
+        "phantom-range",
         [("phantom", "mask.astype(np.uint8)", "mask.astype(np.uint8) * 255")]),
     "labels without classes": (
-        "phantom-is-in-range",
+        "phantom-range",
         [("phantom", "return {", 'return {"label": np.zeros(len(masks), np.int64), ')]),
 }  # fmt: skip
 
@@ -227,7 +227,7 @@ def test_every_method_check_finds_a_fault() -> None:
     """Three checks have no fault: they need bf16, an accelerator, or only report memory."""
     names = {check.name for check in list_checks(next(iter(get_registry().get_specs(MethodSpec))))}
     covered = {check for check, _ in METHOD_FAULTS.values()}
-    assert names - covered == {"bf16-trains", "cuda-trains", "memory-is-reported"}
+    assert names - covered == {"bf16-training", "cuda-training", "memory"}
 
 
 def _real_images(root: Path, *names: str) -> None:
@@ -246,9 +246,9 @@ def _real_images(root: Path, *names: str) -> None:
     ("fault", "check"),
     [
         ("none", None),
-        ("a patient in two splits", "real-splits-are-disjoint"),
-        ("a mask without its image", "real-files-pair"),
-        ("an image that does not decode", "real-files-decode"),
+        ("a patient in two splits", "disjoint-splits"),
+        ("a mask without its image", "file-pairing"),
+        ("an image that does not decode", "file-decoding"),
     ],
 )
 def test_broken_real_files_fail_only_the_check_for_their_fault(
