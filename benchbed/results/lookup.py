@@ -95,18 +95,22 @@ def find_config(store: ResultStore, run: str) -> tuple[Path, RunConfig]:
         BenchbedError: As `find_run`, or its plan is invalid.
     """
     from benchbed.config.run_config import RunConfig
+    from benchbed.results.record import ProtocolFields
 
     folder, content = find_run(store, run)
     try:
+        ProtocolFields.model_validate(content["plan"]["protocol"])
         return folder, RunConfig.from_plan(content["plan"])
-    except (BenchbedError, KeyError, TypeError, AttributeError) as error:
+    except BenchbedError as error:
+        raise _make_broken_error(folder, f" ({str(error).rstrip('.')})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _make_broken_error(folder) from error
 
 
-def _make_broken_error(folder: Path) -> BenchbedError:
+def _make_broken_error(folder: Path, reason: str = "") -> BenchbedError:
     return BenchbedError(
-        f"{folder / 'run.json'} is damaged and does not contain a valid plan. Delete the folder "
-        f"{folder} and repeat the run."
+        f"{folder / 'run.json'} is damaged and does not contain a valid plan{reason}. Delete the "
+        f"folder {folder} and repeat the run."
     )
 
 

@@ -196,7 +196,7 @@ class ImportOrigin(_RecordModel):
     imported_at: Annotated[str, _json_key("at")]
 
 
-class _ProtocolFields(_RecordModel):
+class ProtocolFields(_RecordModel):
     """The protocol fields that readers of a record use, as in `Protocol`."""
 
     # Strict, since the protocol hash covers the JSON as it is: "64" must not be read as 64.
@@ -249,7 +249,7 @@ class Record(_RecordModel):
     @classmethod
     def _check_protocol(cls, protocol: dict[str, Any]) -> dict[str, Any]:
         """Check the protocol and return it unchanged: its hash covers every field."""
-        known = _ProtocolFields.model_validate(protocol)
+        known = ProtocolFields.model_validate(protocol)
         if known.kimg is None and known.seconds is None:
             raise ValueError("it has no budget")
         return protocol

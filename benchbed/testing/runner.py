@@ -57,5 +57,8 @@ def run_check(check: PluginCheck) -> CheckOutcome:
 def _make_check(function: Callable[[Any], str | None], name: str, subject: Any) -> PluginCheck:
     purpose = (function.__doc__ or "").strip().splitlines()[0]
     return PluginCheck(
-        function.__name__.removeprefix("check_").replace("_", "-"), name, purpose, lambda: function(subject)
+        function.__name__.removeprefix("check_").replace("_", "-"),
+        name,
+        purpose,
+        lambda: function(subject),
     )

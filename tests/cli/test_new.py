@@ -99,9 +99,7 @@ def test_a_generated_dataset_passes_benchbed_check_with_real_files(
     rows = json.loads(_call(["benchbed", "check", "my-cells-2", "--json"], generated, variables))
     assert {row["state"] for row in rows} == {"passed"}
     texts = {row["check"]: row["text"] for row in rows}
-    assert {"3", "test", "train", "image", "mask"} <= set(
-        re.findall(r"\w+", texts["file-pairing"])
-    )
+    assert {"3", "test", "train", "image", "mask"} <= set(re.findall(r"\w+", texts["file-pairing"]))
     assert "4" in texts["disjoint-splits"].split()
 
 

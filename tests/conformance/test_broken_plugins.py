@@ -31,7 +31,8 @@ def benchbed_datasets():
                        mask="masks/" + split + "-{patient}_{id}.png")
                   for split in ("train", "test"))
     layout = Layout(folders=("faulty",), parts=parts, diagram="faulty/SPLIT/PATIENT_ID.png")
-    return [DatasetSpec(name="faulty-data", title="T", modality="M", licence="none", access_instructions="ask",
+    return [DatasetSpec(name="faulty-data", title="T", modality="M", licence="none",
+                        access_instructions="ask",
                         layouts=(layout,), channels=1,
                         phantom=Phantom(render="faulty_phantom:render",
                                         case_counts={"train": 8, "test": 4}))]

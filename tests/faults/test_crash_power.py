@@ -172,7 +172,7 @@ def test_missing_syncs_are_detected(
     assert any("b was renamed" in line for line in disk.lost_content())
     assert any("new folder" in line for line in disk.lost_content())
     count_attempt("new folder without a sync")
-    monkeypatch.setattr("benchbed.data.cache.sync", lambda path: None)
+    monkeypatch.setattr("benchbed.data.cache.sync_to_disk", lambda path: None)
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
     ensure_cached("c", lambda folder: (folder / "x").write_text("x") and None)
     assert any("x was moved" in line for line in disk.lost_content())

@@ -301,8 +301,8 @@ def _read_with_limits(path: Path, *, seconds: float, memory_bytes: int) -> str:
         "resource.setrlimit(resource.RLIMIT_AS, limits)\n"
         "from pathlib import Path\n"
         "from benchbed.errors import BenchbedError\n"
-        "from benchbed.config.settings import read_file\n"
-        f"try: read_file(Path({str(path)!r}))\n"
+        "from benchbed.config.settings import read_settings_file\n"
+        f"try: read_settings_file(Path({str(path)!r}))\n"
         "except BenchbedError as error: print(error)"
     )
     command = [sys.executable, "-c", code]

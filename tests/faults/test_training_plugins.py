@@ -135,7 +135,7 @@ def test_a_plugin_that_raises_or_exits_is_named(
         for where in ("build", "step", "sample"):
             message = _error_of(tmp_path, fault, where)
             assert error in message
-            assert f"{fault} of benchbed_hostile (deeds.py, line " in message
+            assert f"{fault} of benchbed_hostile (faults.py, line " in message
             count_attempt(f"{fault} in {where}")
 
 
@@ -206,7 +206,7 @@ def test_a_hanging_plugin_is_named_and_stopped(
         assert "hostile" in process.stderr_text().partition("hanging now")[2]
         process.send(signal.SIGINT)
         assert process.wait(60) == 130
-        assert f"{fault} of benchbed_hostile (deeds.py, line " in process.stderr_text()
+        assert f"{fault} of benchbed_hostile (faults.py, line " in process.stderr_text()
         assert "Traceback" not in process.stderr_text()
         (path,) = results.glob("runs/*/run.json")
         assert json.loads(path.read_text())["state"] == "interrupted"
@@ -309,4 +309,4 @@ def test_a_plugin_that_raises_keyboard_interrupt(tmp_path: Path) -> None:
     with pytest.raises(TrainingInterrupted):
         execute_run(planned, store, reporter, options=NO_IMAGES)
     assert _read_state(store, planned.id)["state"] == "interrupted"
-    assert "interrupt of benchbed_hostile (deeds.py, line " in reporter.lines[-1]
+    assert "interrupt of benchbed_hostile (faults.py, line " in reporter.lines[-1]

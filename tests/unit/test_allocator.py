@@ -14,7 +14,7 @@ FAULTS = """
 import resource
 
 import torch
-from benchbed.runs.device import fabric
+from benchbed.training.device import create_fabric
 
 def faults():
     start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -25,7 +25,7 @@ def faults():
 torch.set_num_threads(1)
 faults()
 before = faults()
-fabric("cpu", "fp32")
+create_fabric("cpu", "fp32")
 faults()
 print(before, faults())
 """

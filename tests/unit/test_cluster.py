@@ -398,8 +398,8 @@ def test_an_interrupt_and_the_end_of_the_task_reach_a_run_on_two_devices(
     folder = ResultStore(tmp_path).get_run_folder(slow.run)
     code = f"""
 import pickle
-from benchbed.suites.executors.node import compute
-print(compute(pickle.loads({pickle.dumps(slow)!r})), flush=True)
+from benchbed.suites.executors.job import execute_job
+print(execute_job(pickle.loads({pickle.dumps(slow)!r})), flush=True)
 """
 
     def start() -> subprocess.Popen[str]:

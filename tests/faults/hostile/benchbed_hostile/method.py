@@ -6,7 +6,7 @@ import torch
 from benchbed_example.lsgan import LSGAN
 
 from benchbed import Batch, DataShape, Losses
-from benchbed_hostile import deeds
+from benchbed_hostile import faults
 
 
 class Hostile(LSGAN):
@@ -27,5 +27,5 @@ class Hostile(LSGAN):
 
     def _misbehave_if_in(self, where, value=None):
         if self.settings.where == where and self.settings.fault != "none":
-            return getattr(deeds, self.settings.fault)(self, value)
+            return getattr(faults, self.settings.fault)(self, value)
         return value

@@ -104,7 +104,7 @@ def nan_gradient(method, value):
 def inf_weight(method, value):
     """Set a weight of the averaged generator to infinity."""
     with torch.no_grad():
-        next(method.averaged("generator").parameters())[0] = float("inf")
+        next(method.get_ema("generator").parameters())[0] = float("inf")
     return value
 
 
