@@ -91,8 +91,10 @@ def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
     if known.broken_plugins:
         known.get_spec(MethodSpec, name)
     names = [other for kind in collect_functions for other in known.get_specs(kind)]
-    kinds = "method, dataset, metric, task or run"
-    raise make_unknown_error(kinds, name, names, kinds)
+    kinds = ("methods", "datasets", "metrics", "tasks", "runs")
+    raise make_unknown_error(
+        "method, dataset, metric, task or run", name, names, *(f"benchbed list {k}" for k in kinds)
+    )
 
 
 def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
