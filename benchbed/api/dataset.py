@@ -66,8 +66,8 @@ class VolumeSpec:
     Attributes:
         sequences: Names of the image channels, in order.
         structures: Names of the mask's classes 1, 2, ..., in order.
-        slices_per_pixel: Slices per in-plane pixel: a run of size S has ``round(depth * S)``
-            slices.
+        slices_per_pixel: Slices per in-plane pixel: a run of size S has
+            ``round(slices_per_pixel * S)`` slices.
         central_slices: Number of central axial slices to use; None for all.
         framing: ``"plane"`` keeps the whole plane, ``"cube"`` the smallest cube around everything.
     """

@@ -30,6 +30,7 @@ from benchbed.errors import make_unknown_error
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.results.lookup import describe_state, list_run_names, match_run_name
 from benchbed.results.store import ResultStore
+from benchbed.utils.text import format_count
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -275,7 +276,8 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
         "made": f"{made.created_at} with benchbed {made.benchbed}, "
         f"commit {made.commit or 'unknown'}{changes}",
-        "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
+        "machine": f"{made.processor}{instructions}, {format_count(made.cores, 'core')}, "
+        f"{made.device}",
         "command": made.command,
         **location,
         "weights": "present" if weights else "missing",

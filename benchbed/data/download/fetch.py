@@ -220,7 +220,9 @@ def _unpack(
     reason = _find_mismatch(spec, staged)
     if reason is not None:
         shutil.rmtree(folder)
-        raise FetchError(_format_rejection(report, " and ".join(d.url for d in spec.downloads), reason))
+        raise FetchError(
+            _format_rejection(report, " and ".join(d.url for d in spec.downloads), reason)
+        )
     return staged
 
 

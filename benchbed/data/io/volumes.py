@@ -63,8 +63,8 @@ def read_volume(path: Path) -> Voxels:
         ``(C, D, H, W)``, C = 1 for three axes.
 
     Raises:
-        BenchbedError: The file cannot be read, has other axes or non-finite voxels, or a sequence is
-            constant.
+        BenchbedError: The file cannot be read, has other axes or non-finite voxels, or a
+            sequence is constant.
     """
     values = _load_values(path)
     for number, sequence in enumerate(values, 1):
