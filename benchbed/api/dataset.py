@@ -163,7 +163,7 @@ class DownloadSource:
             )
         if any(part in ("", ".", "..") for part in parts) or "\\" in self.target_folder:
             raise ValueError(
-                f"download target {self.target_folder!r} must be a folder inside the data root"
+                f"download target_folder {self.target_folder!r} must be inside the data root"
             )
         if self.sha256 is not None and not _SHA256_PATTERN.fullmatch(self.sha256):
             raise ValueError(f"download sha256 {self.sha256!r} must be 64 hexadecimal digits")

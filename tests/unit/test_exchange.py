@@ -365,8 +365,8 @@ def test_a_run_used_by_another_process_raises(
 ) -> None:
     run = store.load_records()[0].id
     code = (
-        "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import Store\n"
-        "with Store(Path(sys.argv[1])).locked(sys.argv[2]):\n    print(1, flush=True)\n    input()"
+        "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import ResultStore\n"
+        "with ResultStore(Path(sys.argv[1])).lock_run(sys.argv[2]):\n    print(1, flush=True)\n    input()"
     )
     command = [sys.executable, "-c", code, str(other.root), run]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -534,7 +534,7 @@ def test_the_state_of_every_method_is_exportable(name: str) -> None:
     method = load_object(spec.implementation)(settings)
     method.data = shape
     method.build(shape)
-    tensors = tensors_module.flatten_state(method.state())
+    tensors = tensors_module.flatten_state(method.get_state())
     expected = tensors_module.build_expected_tensors(spec, settings, shape)
     content = tensors_module.to_bytes(tensors)
     assert len(content) <= tensors_module.compute_max_bytes(expected)

@@ -108,8 +108,8 @@ def holder(store: ResultStore) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock of the run ``a``."""
     folder = _run(store, "a", "running")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import Store\n"
-        "with Store(Path(sys.argv[1])).locked('a'):\n    print('held', flush=True)\n    input()"
+        "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import ResultStore\n"
+        "with ResultStore(Path(sys.argv[1])).lock_run('a'):\n    print('held', flush=True)\n    input()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(store.root)],
