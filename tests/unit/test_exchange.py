@@ -366,7 +366,8 @@ def test_a_run_used_by_another_process_raises(
     run = store.load_records()[0].id
     code = (
         "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import ResultStore\n"
-        "with ResultStore(Path(sys.argv[1])).lock_run(sys.argv[2]):\n    print(1, flush=True)\n    input()"
+        "with ResultStore(Path(sys.argv[1])).lock_run(sys.argv[2]):\n"
+        "    print(1, flush=True)\n    input()"
     )
     command = [sys.executable, "-c", code, str(other.root), run]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

@@ -109,7 +109,8 @@ def holder(store: ResultStore) -> Iterator[subprocess.Popen[str]]:
     folder = _run(store, "a", "running")
     code = (
         "import sys\nfrom pathlib import Path\nfrom benchbed.results.store import ResultStore\n"
-        "with ResultStore(Path(sys.argv[1])).lock_run('a'):\n    print('held', flush=True)\n    input()"
+        "with ResultStore(Path(sys.argv[1])).lock_run('a'):\n"
+        "    print('held', flush=True)\n    input()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(store.root)],
