@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchbed.api.metric import MemorisationSets as MemorisationSets
     from benchbed.api.metric import MetricInputs as MetricInputs
     from benchbed.api.metric import MetricValue as MetricValue
+    from benchbed.api.metric import PairedInputs as PairedInputs
     from benchbed.api.settings import MethodSettings as MethodSettings
     from benchbed.api.settings import setting as setting
     from benchbed.api.specs import DatasetSpec as DatasetSpec
@@ -70,6 +71,7 @@ _HOME = {
     "MetricInputs": "api.metric",
     "MetricSpec": "api.specs",
     "MetricValue": "api.metric",
+    "PairedInputs": "api.metric",
     "Paper": "api.specs",
     "Phantom": "api.dataset",
     "PublishedWeights": "data.download.weights",

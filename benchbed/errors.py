@@ -40,13 +40,16 @@ def describe_validation_error(error: ValidationError) -> tuple[str, str]:
     return ".".join(map(str, first["loc"])), first["msg"]
 
 
-def make_unknown_error(kind: str, name: str, allowed: Iterable[str], command: str) -> BenchbedError:
-    """Make the error for a name that does not exist; `command` lists those that do."""
+def make_unknown_error(
+    kind: str, name: str, allowed: Iterable[str], *commands: str
+) -> BenchbedError:
+    """Make the error for a name that does not exist; `commands` list those that do."""
     names = sorted(allowed)
     close = find_nearest(name, names)
     suggestion = f"; did you mean {close!r}?" if close else "."
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    listing = " or ".join(f"`{command}`" for command in commands)
     available = f"Available: {shown}" if names else "None available"
     return BenchbedError(
-        f"No {kind} named {name!r}{suggestion} {available}. Run `{command}` to see all names."
+        f"No {kind} named {name!r}{suggestion} {available}. Run {listing} to see all names."
     )

@@ -66,8 +66,8 @@ class VolumeSpec:
     Attributes:
         sequences: Names of the image channels, in order.
         structures: Names of the mask's classes 1, 2, ..., in order.
-        slices_per_pixel: Slices per in-plane pixel: a run of size S has ``round(depth * S)``
-            slices.
+        slices_per_pixel: Slices per in-plane pixel: a run of size S has
+            ``round(slices_per_pixel * S)`` slices.
         central_slices: Number of central axial slices to use; None for all.
         framing: ``"plane"`` keeps the whole plane, ``"cube"`` the smallest cube around everything.
     """
@@ -163,7 +163,7 @@ class DownloadSource:
             )
         if any(part in ("", ".", "..") for part in parts) or "\\" in self.target_folder:
             raise ValueError(
-                f"download target {self.target_folder!r} must be a folder inside the data root"
+                f"download target_folder {self.target_folder!r} must be inside the data root"
             )
         if self.sha256 is not None and not _SHA256_PATTERN.fullmatch(self.sha256):
             raise ValueError(f"download sha256 {self.sha256!r} must be 64 hexadecimal digits")

@@ -13,6 +13,7 @@ from benchbed.cli.options import DataRootOption, JsonOption, ResultsOption, form
 from benchbed.config import paths
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
+from benchbed.utils.text import format_count
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -53,7 +54,7 @@ def _describe_machine() -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "device": ", ".join(cuda) or "cpu",
-        "cores": f"{os.cpu_count()}, {torch.get_num_threads()} threads",
+        "cores": f"{os.cpu_count()}, {format_count(torch.get_num_threads(), 'thread')}",
         "bf16": _describe_bf16(bool(cuda)),
         "Inception weights": str(weights or "not found; downloaded when a run needs them"),
     }

@@ -12,6 +12,7 @@ import typer
 from benchbed.api.specs import DatasetSpec, MethodSpec
 from benchbed.cli.options import format_examples
 from benchbed.registry.lookup import get_registry
+from benchbed.utils.text import format_count
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -59,7 +60,8 @@ def _print_next_steps(
     if None not in run:
         commands.append(["benchbed", "run", *(word for word in run if word)])
     typer.echo(
-        f"{len(files)} files written to {folder}. README.md describes what to replace. Next:"
+        f"{format_count(len(files), 'file')} written to {folder}. README.md describes what to "
+        "replace. Next:"
     )
     for command in commands:
         typer.echo(f"  {shlex.join(command)}")

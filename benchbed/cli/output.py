@@ -150,8 +150,8 @@ class ConsoleReporter:
             self._bars.stop()
 
     def report_message(self, text: str) -> None:
-        """Print a message."""
-        self.console.print(make_plain_text(text))
+        """Print a message; wrapped only on a terminal, so that paths stay whole elsewhere."""
+        self.console.print(make_plain_text(text), soft_wrap=not self.console.is_terminal)
 
     def report_progress(self, what: str, done: int, total: int) -> None:
         """Show progress of a countable activity."""

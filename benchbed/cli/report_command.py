@@ -11,6 +11,7 @@ from benchbed.cli.options import ResultsOption, format_examples
 from benchbed.config import paths
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.results.store import ResultStore
+from benchbed.utils.text import format_count
 
 if TYPE_CHECKING:
     from benchbed.report.model.leaderboard import Leaderboard
@@ -70,7 +71,8 @@ def report(
     if show and not serve:
         for board in boards:
             _print_tables(board)
-    typer.echo(f"{len(records)} records, {len(files)} files written to {folder}.", err=True)
+    counts = f"{format_count(len(records), 'record')}, {format_count(len(files), 'file')}"
+    typer.echo(f"{counts} written to {folder}.", err=True)
     if serve:
         from benchbed.report.render.html.server import serve as serve_folder
 

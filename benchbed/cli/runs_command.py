@@ -143,7 +143,7 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
             "last written": f"{row['days']:.0f} d ago",
             "checkpoints": _format_size(row["checkpoint_bytes"]),
             "all": _format_size(row["bytes"]),
-            "goes": _describe_removal(row),
+            "to delete": _describe_removal(row),
         }
         for row in rows
     ]

@@ -30,6 +30,7 @@ from benchbed.errors import make_unknown_error
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.results.lookup import describe_state, list_run_names, match_run_name
 from benchbed.results.store import ResultStore
+from benchbed.utils.text import format_count
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -91,8 +92,10 @@ def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
     if known.broken_plugins:
         known.get_spec(MethodSpec, name)
     names = [other for kind in collect_functions for other in known.get_specs(kind)]
-    kinds = "method, dataset, metric, task or run"
-    raise make_unknown_error(kinds, name, names, kinds)
+    kinds = ("methods", "datasets", "metrics", "tasks", "runs")
+    raise make_unknown_error(
+        "method, dataset, metric, task or run", name, names, *(f"benchbed list {k}" for k in kinds)
+    )
 
 
 def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
@@ -273,7 +276,8 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
         "made": f"{made.created_at} with benchbed {made.benchbed}, "
         f"commit {made.commit or 'unknown'}{changes}",
-        "machine": f"{made.processor}{instructions}, {made.cores} cores, {made.device}",
+        "machine": f"{made.processor}{instructions}, {format_count(made.cores, 'core')}, "
+        f"{made.device}",
         "command": made.command,
         **location,
         "weights": "present" if weights else "missing",

@@ -11,6 +11,7 @@ import typer
 
 from benchbed.cli.options import ResultsOption, add_run_options, format_examples, parse_duration
 from benchbed.errors import BenchbedError
+from benchbed.utils.text import format_count
 
 if TYPE_CHECKING:
     from benchbed.results.store import ResultStore
@@ -200,7 +201,10 @@ def _print_plan(
     count, first = len(todo), expected.upstream_count
     rest = f", {count} to run" if todo else ""
     rest += f" after {first} upstream runs" if first else ""
-    typer.echo(f"{title}: {len(planned)} runs, {len(planned) - count} complete{rest}.", err=True)
+    typer.echo(
+        f"{title}: {format_count(len(planned), 'run')}, {len(planned) - count} complete{rest}.",
+        err=True,
+    )
     if todo:
         typer.echo(format_estimate(expected, where.max_parallel_runs), err=True)
     return todo, expected

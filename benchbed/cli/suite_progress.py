@@ -97,7 +97,7 @@ class ProgressTable:
         queued = [member.plan.id for member, status in rows if status is None]
         queued += [member.plan.id for member in waiting]
         footer = (
-            f"{self._over} of {self._total} finished, {len(active)} running, {len(queued)} waiting"
+            f"{self._over} of {self._total} ended, {len(active)} running, {len(queued)} waiting"
         )
         table = Table(box=None, pad_edge=False, caption=footer, caption_justify="left")
         table.add_column("run", no_wrap=True, overflow="ellipsis", ratio=1)

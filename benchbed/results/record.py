@@ -287,7 +287,9 @@ def parse_record(content: Any, place: str) -> Record:
     """
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
-        raise BenchbedError(f"{place} is not a benchbed record: schema_version is missing.")
+        raise BenchbedError(
+            f"Record {place} has no schema_version, so it is not a benchbed record."
+        )
     if version > SCHEMA_VERSION:
         raise BenchbedError(
             f"Record {place} has schema {version}, but this benchbed reads up to {SCHEMA_VERSION}. "

@@ -136,11 +136,10 @@ class Archive:
         """
         with _open_zip(self.path) as archive, archive.open(name) as file:
             content = file.read(self.manifest.members[name].bytes + 1)
+            size = archive.getinfo(name).file_size
         expected = self.manifest.members[name]
-        if len(content) != expected.bytes or hashlib.sha256(content).hexdigest() != expected.sha256:
-            raise make_archive_error(
-                self.path, f"{name} is damaged: it does not match the manifest"
-            )
+        _reject_fault(self.path, _find_size_fault(name, expected, size))
+        _check_hash(self.path, name, expected, hashlib.sha256(content).hexdigest())
         return content
 
     def read_json(self, name: str) -> Any:
@@ -194,8 +193,7 @@ def read_archive(path: Path) -> Archive:
             with archive.open(name) as file:
                 while chunk := file.read(CHUNK_BYTES):
                     hashed.update(chunk)
-            if hashed.hexdigest() != expected.sha256:
-                raise make_archive_error(path, f"the SHA-256 of {name} does not match the manifest")
+            _check_hash(path, name, expected, hashed.hexdigest())
     found = Archive(path, hash_file(path), manifest)
     for name in PICTURE_NAMES:
         if name in manifest.members:
@@ -203,6 +201,14 @@ def read_archive(path: Path) -> Archive:
     if HISTORY_NAME in manifest.members:
         _reject_fault(path, _find_history_fault(found.read_member(HISTORY_NAME)))
     return found
+
+
+def _check_hash(path: Path, name: str, expected: ArchiveMember, found: str) -> None:
+    if found != expected.sha256:
+        raise make_archive_error(
+            path,
+            f"{name} is damaged: its SHA-256 is {found}, but the manifest lists {expected.sha256}",
+        )
 
 
 def parse_json(path: Path, name: str, content: bytes) -> Any:
@@ -286,9 +292,14 @@ def _find_member_fault(entries: Mapping[str, zipfile.ZipInfo], manifest: Manifes
     if missing := sorted((manifest.members.keys() | REQUIRED_MEMBERS) - names):
         return f"{', '.join(map(repr, missing))} is missing"
     for name, expected in manifest.members.items():
-        size = entries[name].file_size
-        if expected.bytes != size:
-            return f"{name} has {size} bytes, but the manifest lists {expected.bytes}"
+        if (fault := _find_size_fault(name, expected, entries[name].file_size)) is not None:
+            return fault
+    return None
+
+
+def _find_size_fault(name: str, expected: ArchiveMember, size: int) -> str | None:
+    if expected.bytes != size:
+        return f"{name} has {size} bytes, but the manifest lists {expected.bytes}"
     return None
 
 
@@ -298,7 +309,10 @@ def _find_picture_fault(name: str, content: bytes) -> str | None:
         return f"{name} is not a PNG file"
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= MAX_PICTURE_SIDE for side in sides):
-        return f"{name} declares {sides[0]} x {sides[1]} pixels, which is too large"
+        return (
+            f"{name} declares {sides[0]} x {sides[1]} pixels; each side must be 1 to "
+            f"{MAX_PICTURE_SIDE}"
+        )
     return None
 
 
@@ -315,11 +329,18 @@ def _find_history_fault(content: bytes) -> str | None:
                 raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
         return f"{HISTORY_NAME} is not a valid history ({error})"
-    is_distinct = len(set(header)) == len(header) <= MAX_COLUMNS
-    if tuple(header[:fixed]) != FIXED_COLUMNS or not is_distinct:
-        return f"{HISTORY_NAME} does not have the columns of a history"
     if (text := find_control_characters(header)) is not None:
         return f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
+    if len(header) > MAX_COLUMNS:
+        return f"{HISTORY_NAME} has {len(header)} columns, more than {MAX_COLUMNS}"
+    if tuple(header[:fixed]) != FIXED_COLUMNS:
+        found = ", ".join(header[:fixed])
+        return (
+            f"the first columns of {HISTORY_NAME} are {found[:100]!r}, not "
+            f"{', '.join(FIXED_COLUMNS)!r}"
+        )
+    if (repeated := next((name for name in header if header.count(name) > 1), None)) is not None:
+        return f"{HISTORY_NAME} contains the column {repeated[:40]!r} twice"
     return None
 
 

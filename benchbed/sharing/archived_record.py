@@ -19,6 +19,8 @@ from benchbed.sharing.archive import (
 )
 from benchbed.utils.files import hash_json
 
+_MISSING = object()
+
 
 def read_archived_record(archive: Archive) -> Record:
     """Return the record of an archive.
@@ -55,12 +57,27 @@ def _find_contradiction(archive: Archive, record: Record) -> str | None:
     }
     for name, (first, second) in facts.items():
         if first != second:
-            return f"{name} is inconsistent: {_clip_text(first)} and {_clip_text(second)}"
+            return _describe_difference(name, first, second)
     if record.imported is not None:
         return "its record is marked as imported, which an exported record never is"
     if record.precision not in (known := get_args(Precision)):
         return f"its precision is {_clip_text(record.precision)}, not {' or '.join(known)}"
     return None
+
+
+def _describe_difference(name: str, first: Any, second: Any) -> str:
+    """Return the two values; in objects those of the first key that differs."""
+    keys: list[str] = []
+    while isinstance(first, dict) and isinstance(second, dict):
+        pairs = ((k, first.get(k, _MISSING), second.get(k, _MISSING)) for k in first | second)
+        key, first, second = next(pair for pair in pairs if pair[1] != pair[2])
+        keys.append(key)
+    place = f"{_clip_text('.'.join(keys))} in {name}" if keys else name
+    return f"conflicting values of {place}: {_clip_value(first)} and {_clip_value(second)}"
+
+
+def _clip_value(value: object) -> str:
+    return "none" if value is _MISSING else _clip_text(value)
 
 
 def derive_run_hash(record: Record) -> str:

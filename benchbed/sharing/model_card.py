@@ -20,6 +20,15 @@ LIMITATIONS = (
 )
 
 
+_PYTHON_USAGE = """\
+from pathlib import Path
+
+from benchbed.results.store import ResultStore
+from benchbed.runs.build import load_trained_method
+
+_, method = load_trained_method"""
+
+
 def render_model_card(
     record: Record,
     method: MethodSpec,
@@ -183,15 +192,13 @@ def _render_usage(record: Record, method: MethodSpec, plugin: str) -> str:
         lines.append(f"benchbed sample {record.id} -n 100 --out pictures --seed 0")
     text = (
         f"With benchbed and {_escape_text(plugin)}:\n\n" + "\n".join([*lines, "```"]) + "\n\n"
-        "The same seed gives the same images. "
+        "The same seed gives the same images.\n\n"
     )
     others = sorted(method.capabilities & {"synthesize", "segment"})
     if others:
         calls = " and ".join(f"`method.{name}`" for name in others)
-        text += (
-            f"In Python, `trained(Store(Path('results')), '{record.id}')` from "
-            f"`benchbed.runs.build` returns the method, with {calls}. "
-        )
+        text += f"In Python, for {calls}:\n\n```python\n{_PYTHON_USAGE}(\n"
+        text += f'    ResultStore(Path("results")), "{record.id}"\n)\n```\n\n'
     return text + (
         "Without benchbed, `safetensors.torch.load_file('weights.safetensors')` returns the "
         "tensors by their `state_dict` names. Names starting with `NETWORK_average.` are the "

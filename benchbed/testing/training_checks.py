@@ -46,7 +46,7 @@ def check_updates(subject: MethodUnderTest) -> str:
     """Each optimiser is used, and a step changes only the parameters of updated optimisers."""
     method = subject.build_trainable()
     if not method.optimizers:
-        raise CheckFailed("no optimizer registered: call optimize() in build()")
+        raise CheckFailed("no optimizer registered: call register_optimizers() in build()")
     used: set[str] = set()
     for step in range(MAX_UPDATE_STEPS):
         before, counts = _get_optimizer_values(method), dict(method.updates)

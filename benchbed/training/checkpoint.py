@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -90,7 +91,7 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
         raise BenchbedError(
-            f"{path} is not a readable checkpoint: {_describe_error(error)}"
+            f"{path} is not a readable checkpoint: {_describe_load_error(error)}"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise BenchbedError(f"{path} is not a benchbed checkpoint.")
@@ -121,6 +122,13 @@ def handle_state_errors(path: Path) -> Iterator[None]:
         raise BenchbedError(
             f"{path} is damaged or from other networks: {_describe_error(error)}"
         ) from error
+
+
+def _describe_load_error(error: Exception) -> str:
+    """Return the reason without torch's advice, which is to trust the file or to save it again."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or contains objects other than tensors and plain values."
+    return _describe_error(error)
 
 
 def _describe_error(error: BaseException) -> str:

@@ -11,6 +11,11 @@ MISSING_TEXT = "–"
 """Shown where there is no value."""
 
 
+def format_count(count: int, noun: str) -> str:
+    """Format a count with its noun, which takes an "s" unless the count is 1."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def format_number(value: float) -> str:
     """Format four significant digits, without an exponent for common magnitudes."""
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3e}"

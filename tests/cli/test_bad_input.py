@@ -85,7 +85,7 @@ WRONG_ARGUMENTS = [
         ["DRIVE/training/images", "drive.grand-challenge.org", "--data-root"],
     ),
     (("run", "--resume", "no-such-run"), ["'no-such-run'", "benchbed list runs"]),
-    (("show", "skrgn"), ["'skrgn'", "'skrgan'"]),
+    (("show", "skrgn"), ["'skrgn'", "'skrgan'", "`benchbed list methods`", "benchbed list runs"]),
     (("lst",), ["'lst'", "'list'"]),
     (("report",), ["benchbed run"]),
     (("report", "--format", "tx"), ["'tx'", "'tex'", "csv"]),
@@ -146,8 +146,16 @@ def test_an_undecodable_image_is_named(cli: Run, tmp_path: Path) -> None:
 def test_an_empty_folder_is_rejected(cli: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     _assert_refused(
-        cli("run", "--method", "dcgan", "--dataset", "folder:empty"), "empty", "FOLDER/images"
+        cli("run", "--method", "dcgan", "--dataset", "folder:empty"), " in empty.", "FOLDER/images"
     )
+
+
+def test_a_long_path_is_printed_whole_without_a_terminal(cli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / ("long folder " * 10).strip()
+    _save_images(folder)
+    (folder / "bad.png").write_bytes(b"no picture")
+    result = cli("run", "--method", "dcgan", "--dataset", f"folder:{folder}", COLUMNS="80")
+    assert f"in {folder}." in result.stderr
 
 
 def test_images_without_masks_are_named(cli: Run, tmp_path: Path) -> None:
@@ -217,7 +225,9 @@ def test_a_damaged_checkpoint_is_rejected(cli: Run, finished_run: str, tmp_path:
     (tmp_path / "results/runs" / finished_run / "checkpoints/last.pt").write_bytes(
         b"not a checkpoint"
     )
-    _assert_refused(cli("sample", finished_run), "last.pt")
+    result = cli("sample", finished_run)
+    _assert_refused(result, "last.pt")
+    assert "weights_only" not in result.stderr
 
 
 def test_a_run_does_not_resume_when_its_data_changed(

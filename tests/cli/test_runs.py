@@ -42,6 +42,7 @@ def test_without_yes_the_plan_is_printed_and_nothing_is_deleted(cli: Run, result
     result = cli("runs", "prune", "--failed", "--weights")
     assert result.returncode == 0, result.stderr
     lines = {line.split()[0]: line for line in result.stdout.splitlines()}
+    assert "to delete" in lines["run"]
     assert "checkpoints" in lines["done"]
     assert "5.0 kB" in lines["done"]
     assert "all" in lines["broken"]

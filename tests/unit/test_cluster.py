@@ -202,7 +202,7 @@ def test_resources_that_no_node_has_are_reported(ray: FakeRay, tmp_path: Path) -
     RayExecutor(ResultStore(tmp_path), device="cuda", say=messages.append)
     assert "16 cores" in messages[1]
     assert "GPU" not in messages[1]
-    assert "1 cores and 1 GPUs" in messages[3]
+    assert "1 core and 1 GPU." in messages[3]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from benchbed.sharing import tensors as tensors_module
 from benchbed.sharing.archive import Manifest, read_archive, write_archive
 from benchbed.sharing.export import ExportResult, export_run, find_exportable_run
 from benchbed.sharing.install import check_archive, import_run
+from benchbed.sharing.model_card import render_model_card
 from benchbed.training.checkpoint import load_checkpoint
 from benchbed.training.sampling import draw_samples
 
@@ -178,6 +179,21 @@ def test_the_model_card_names_data_limits_results_and_usage(exported: ExportResu
         assert fact in card, fact
     assert "phantom" in _lead(card)
     assert str(Path.home()) not in card
+
+
+def test_the_python_usage_of_the_model_card_runs(
+    store: ResultStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (record,) = store.load_records()
+    spec = get_registry().get_spec(MethodSpec, record.method)
+    segmenter = replace(spec, capabilities=frozenset({"sample", "segment"}))
+    card = render_model_card(record, segmenter, None, {}, plugin="p", stored=(), pictures=())
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    (tmp_path / "results").symlink_to(store.root)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["method"].networks
 
 
 def test_an_imported_run_has_the_showcase_of_the_original(
@@ -519,7 +535,7 @@ def test_the_state_of_every_method_is_exportable(name: str) -> None:
     method = load_object(spec.implementation)(settings)
     method.data = shape
     method.build(shape)
-    tensors = tensors_module.flatten_state(method.state())
+    tensors = tensors_module.flatten_state(method.get_state())
     expected = tensors_module.build_expected_tensors(spec, settings, shape)
     content = tensors_module.to_bytes(tensors)
     assert len(content) <= tensors_module.compute_max_bytes(expected)

@@ -184,7 +184,7 @@ def test_colours_and_complex_numbers_are_refused(tmp_path: Path) -> None:
 
 def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nii.gz", VOXELS.astype(np.float64) * 1e300)
-    with pytest.raises(BenchbedError, match=r"a\.nii\.gz "):
+    with pytest.raises(BenchbedError, match=r"a\.nii\.gz .*\binfinite\b"):
         read_volume(path)
 
 

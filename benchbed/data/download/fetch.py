@@ -190,7 +190,7 @@ def _format_download_failure(
 
 def _format_rejection(report: DatasetLocation, source: str, reason: str) -> str:
     return (
-        f"The file from {source} is rejected and deleted: {reason}. Repeat the command to try "
+        f"The download of {source} is rejected and deleted: {reason}. Repeat the command to try "
         f"again.\n{describe_missing_dataset(report)}"
     )
 
@@ -220,22 +220,24 @@ def _unpack(
     reason = _find_mismatch(spec, staged)
     if reason is not None:
         shutil.rmtree(folder)
-        raise FetchError(_format_rejection(report, "the source", reason))
+        raise FetchError(
+            _format_rejection(report, " and ".join(d.url for d in spec.downloads), reason)
+        )
     return staged
 
 
 def _find_mismatch(spec: DatasetSpec, staged: Path) -> str | None:
     """Return why the unpacked files are not the dataset, or None if they are."""
     try:
-        layouts = find_layouts(spec, staged)
-        return (
-            None
-            if collect_cases(spec, layouts, staged).cases
-            else ("it contains none of the expected folders")
-        )
+        if collect_cases(spec, find_layouts(spec, staged), staged).cases:
+            return None
     except BenchbedError as error:
         # The temporary folder is deleted, so its path is of no use; the layout follows the message.
-        return str(error).replace(f"{staged}/", "").partition(";")[0]
+        reason = str(error).replace(f"{staged}/", "").partition(" Expected layout:")[0]
+        return reason.rstrip(".")
+    expected = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
+    unpacked = ", ".join(f"{name}/" for name in sorted({d.target_folder for d in spec.downloads}))
+    return f"unpacked into {unpacked}, it contains none of the expected folders {expected}"
 
 
 def _move_folders(report: DatasetLocation, staged: Path, say: Callable[[str], None]) -> None:

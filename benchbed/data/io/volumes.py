@@ -63,8 +63,8 @@ def read_volume(path: Path) -> Voxels:
         ``(C, D, H, W)``, C = 1 for three axes.
 
     Raises:
-        BenchbedError: The file cannot be read, has other axes or NaN voxels, or a sequence is
-            constant.
+        BenchbedError: The file cannot be read, has other axes or non-finite voxels, or a
+            sequence is constant.
     """
     values = _load_values(path)
     for number, sequence in enumerate(values, 1):
@@ -182,7 +182,7 @@ def _load_values(path: Path) -> Voxels:
         reason = describe_error(error)
         raise BenchbedError(f"{path} cannot be read as a NIfTI volume: {reason}.") from error
     if not np.isfinite(values).all():
-        raise BenchbedError(f"{path} contains NaN voxels.")
+        raise BenchbedError(f"{path} contains NaN or infinite voxels.")
     channels_last = values if values.ndim == 4 else values[..., None]
     return np.ascontiguousarray(channels_last.transpose(3, 2, 1, 0))
 

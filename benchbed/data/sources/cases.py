@@ -128,9 +128,7 @@ def collect_cases(
     for layout, folder in layouts:
         layout_cases = _collect_layout(spec, layout, folder)
         if not layout_cases:
-            raise BenchbedError(
-                f"No images of {spec.name} found in {folder}. Expected layout:\n{layout.diagram}"
-            )
+            raise BenchbedError(f"No images found in {folder}. Expected layout:\n{layout.diagram}")
         cases += layout_cases
     ordered = tuple(sorted(cases, key=lambda case: (case.split, case.id)))
     return Collection(spec, "real", root, ordered)

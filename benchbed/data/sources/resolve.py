@@ -59,7 +59,7 @@ def resolve_dataset_spec(name: str) -> DatasetSpec:
     if path is None:
         return get_registry().get_spec(DatasetSpec, name)
     if not paths.is_folder(path):
-        raise BenchbedError(f"{name.partition(':')[0]}: {path} is not a folder.")
+        raise BenchbedError(f"{path} is not a folder.")
     if name.startswith(FOLDER_PREFIX):
         return _build_folder_spec(path)
     return build_nifti_spec(path)

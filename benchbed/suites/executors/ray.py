@@ -23,6 +23,7 @@ from benchbed.runs.status import remove_status
 from benchbed.suites.executors.base import FinishedRun
 from benchbed.suites.executors.job import RunJob, execute_job, make_unshared_error
 from benchbed.suites.plan import SuiteRun
+from benchbed.utils.text import format_count
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -239,10 +240,14 @@ class RayExecutor:
             int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
         )
         limited = capacity if self._jobs is None else min(capacity, self._jobs)
-        at_once = f", capacity {limited} runs" if limited else ""
-        say(f"Cluster with {len(alive)} nodes, {cores} cores and {gpus} GPUs{at_once}.")
+        at_once = f", capacity {format_count(limited, 'run')}" if limited else ""
+        say(
+            f"Cluster with {format_count(len(alive), 'node')}, {format_count(cores, 'core')} and "
+            f"{format_count(gpus, 'GPU')}{at_once}."
+        )
         if not capacity:
-            missing = [f"{needs['CPU']} cores", *([f"{n} GPUs"] if (n := needs.get("GPU")) else [])]
+            nouns = {"CPU": "core", "GPU": "GPU"}
+            missing = [format_count(count, nouns[kind]) for kind, count in needs.items()]
             say(f"No node has {' and '.join(missing)}. The runs wait until one joins the cluster.")
         return limited
 
