@@ -161,7 +161,7 @@ class RunConfig(BaseModel):
             value: Any = content
             for part in (option.key or field).split("."):
                 value = (value or {}).get(part)
-            if value:  # zero samples are those of a task that needs none
+            if value is not None and (field, value) != ("samples", 0):  # 0: the task needs none
                 values[field] = value
         return cls(**values)
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from benchbed.nn.losses import unwrap as unwrap
     from benchbed.nn.losses import wasserstein_critic as wasserstein_critic
     from benchbed.nn.optim import adam as adam
+    from benchbed.nn.progressive import GrowthState as GrowthState
     from benchbed.nn.progressive import ProgressiveDiscriminator as ProgressiveDiscriminator
     from benchbed.nn.progressive import ProgressiveGenerator as ProgressiveGenerator
     from benchbed.nn.progressive import blend_reals as blend_reals
-    from benchbed.nn.schedule import GrowthState as GrowthState
     from benchbed.nn.schedule import ProgressiveSchedule as ProgressiveSchedule
     from benchbed.nn.segmentation import SegmentationUNet as SegmentationUNet
     from benchbed.nn.segmentation import mask_above_otsu as mask_above_otsu
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from benchbed.nn.translation import normal_init as normal_init
 
 _HOME = {
-    "GrowthState": "schedule",
+    "GrowthState": "progressive",
     "PatchDiscriminator": "translation",
     "ProgressiveDiscriminator": "progressive",
     "ProgressiveGenerator": "progressive",

@@ -7,6 +7,7 @@ from functools import partial
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
 from benchbed.config.protocol import Protocol, resolve_preset
 from benchbed.config.run_config import RunConfig
+from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
 from benchbed.registry.lookup import get_registry
 from benchbed.runs.dependencies import plan_pairs, plan_pseudo_labels
@@ -48,18 +49,7 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
     masks = None
     if pairs is None or pairs.generator is None:
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
-    # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
-    from benchbed.data.preprocessing.prepare import identify_collection
-
-    collection = resolve_collection(
-        config.dataset, config.source, config.data_root, reporter.report_message
-    )
-    collection, fingerprint = identify_collection(
-        collection,
-        skip_bad=config.skip_bad,
-        progress=reporter.report_progress,
-        say=reporter.report_message,
-    )
+    collection, fingerprint = _resolve_data(config, reporter)
     check_required_inputs(method, task, collection, lent=masks is not None)
     if pairs is not None and pairs.generator is not None:
         check_generator(collection, pairs.generator)
@@ -90,4 +80,16 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
         protocol=protocol,
         pair_plan=pairs,
         mask_plan=masks,
+    )
+
+
+def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, str]:
+    """Return the cases of the run and their fingerprint."""
+    # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
+    from benchbed.data.preprocessing.prepare import identify_collection
+
+    say = reporter.report_message
+    found = resolve_collection(config.dataset, config.source, config.data_root, say)
+    return identify_collection(
+        found, skip_bad=config.skip_bad, progress=reporter.report_progress, say=say
     )

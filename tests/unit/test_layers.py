@@ -42,7 +42,7 @@ LAYERS = {
     ),
     "benchbed.report": (("significance",), ("statistics",), ("model",), ("render",), ("write",)),
     "benchbed.metrics": (
-        ("distances",),
+        ("bootstrap", "distances"),
         ("features",),
         (
             "baseline",

@@ -145,7 +145,7 @@ def test_a_generator_may_be_trained_on_pseudo_labels() -> None:
         generator="dual-gan",
         generator_dataset="messidor",
         generator_kimg=0.04,
-        pair_count=4,
+        pairs=4,
     )
     assert planned.mask_plan is None
     assert planned.pair_plan is not None

@@ -64,7 +64,7 @@ def test_levels_never_decrease(weights: list[float], fade: float, progress: list
     ("arguments", "facts"),
     [
         ({"levels": 0}, "levels.*0"),
-        ({"levels": 2, "fade": 1.0}, r"fade.*1\.0"),
+        ({"levels": 2, "fade_share": 1.0}, r"fade.*1\.0"),
         ({"levels": 2, "weights": (1,)}, "1 weights.*2 levels"),
         ({"levels": 2, "weights": (0, 0)}, r"\[0, 0\]"),
         ({"levels": 3, "weights": (1, 0, 1)}, r"\[1, 0, 1\]"),

@@ -66,7 +66,7 @@ def test_an_unwritable_folder_does_not_stop_the_run(tmp_path: Path) -> None:
     received: list[tuple[Any, ...]] = []
 
     class Listener(NullReporter):
-        def counted(self, what: str, done: int, total: int) -> None:
+        def report_progress(self, what: str, done: int, total: int) -> None:
             received.append((what, done, total))
 
     StatusReporter(tmp_path / "gone", Listener()).report_progress("features", 1, 4)
@@ -90,7 +90,7 @@ def test_a_run_has_a_status_until_it_ends(tmp_path: Path) -> None:
     seen: list[str] = []
 
     class Listener(NullReporter):
-        def training(self, progress: TrainingProgress) -> None:
+        def report_training(self, progress: TrainingProgress) -> None:
             if (now := read_status(folder)) is not None:
                 seen.append(now.activity)
 
