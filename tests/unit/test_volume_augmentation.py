@@ -82,7 +82,7 @@ def test_results_depend_on_the_torch_seed_only() -> None:
 
 def _only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable all transforms but one."""
-    neutral = {"ANGLE": 0.0, "SHIFT": 0.0, "SMALLEST_CROP": 1.0, "ELASTIC_AMPLITUDE": 0.0}
+    neutral = {"MAX_ANGLE": 0.0, "MAX_SHIFT": 0.0, "MIN_CROP": 1.0, "ELASTIC_AMPLITUDE": 0.0}
     for name, value in neutral.items():
         if name != kind:
             monkeypatch.setattr(augmentation, name, value)
@@ -95,7 +95,7 @@ def _centres(batch: Batch) -> torch.Tensor:
 
 def test_translations_are_up_to_8_voxels_at_128_px(monkeypatch: pytest.MonkeyPatch) -> None:
     """2 at 32 px on each axis, without rotation or scaling."""
-    _only("SHIFT", monkeypatch)
+    _only("MAX_SHIFT", monkeypatch)
     batch = _batch(40)
     moved = _centres(augment_volumes(batch, 1.0)) - _centres(batch)
     assert float(moved.abs().max()) <= 2.5
@@ -103,7 +103,7 @@ def test_translations_are_up_to_8_voxels_at_128_px(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_crop_enlarges_by_at_most_a_ninth(monkeypatch: pytest.MonkeyPatch) -> None:
-    _only("SMALLEST_CROP", monkeypatch)
+    _only("MIN_CROP", monkeypatch)
     batch = _batch(40)
     before, after = (
         (b.image[:, 0] + 1).flatten(1).sum(1) for b in (batch, augment_volumes(batch, 1.0))
@@ -114,7 +114,7 @@ def test_a_crop_enlarges_by_at_most_a_ninth(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_rotations_are_of_at_most_10_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured on the ends of a bar in x direction, in its slices."""
-    _only("ANGLE", monkeypatch)
+    _only("MAX_ANGLE", monkeypatch)
     mask = -torch.ones(40, 1, 15, 33, 33)
     mask[:, :, 5:10, 14:19, 4:29] = 1
     turned = augment_volumes(Batch(image=mask.clone(), mask=mask), 1.0).mask
