@@ -136,16 +136,17 @@ def _describe_splits(spec: DatasetSpec) -> str:
 
 def render_metrics() -> str:
     """Return the page of metrics: direction, range, definition and source of each."""
+    specs = _select_builtin(MetricSpec)
     rows = [
         (
             f"`{s.name}`",
             DIRECTIONS[s.direction],
-            _escape(s.recipe) + (f" ({_cite(s.paper)})" if s.paper else ""),
+            _define_metric(s, specs) + (f" ({_cite(s.paper)})" if s.paper else ""),
             s.input_kind,
             str(s.min_samples),
             f"`{s.fallback_metric}`" if s.fallback_metric else "–",
         )
-        for s in _select_builtin(MetricSpec)
+        for s in specs
     ]
     head = ("Metric", "Better", "Definition", "Scores", "Minimum", "Without weights")
     return _render_page(
@@ -154,6 +155,14 @@ def render_metrics() -> str:
         "per side. *Without weights* is the metric reported if the weights are unavailable.",
         _render_table(head, rows, escape=False),
     )
+
+
+def _define_metric(spec: MetricSpec, specs: Sequence[MetricSpec]) -> str:
+    """Return a metric's recipe; what repeats another's whole recipe refers to that metric."""
+    for other in specs:
+        if spec.recipe.startswith(f"{other.recipe}; "):
+            return f"as `{other.name}`; {_escape(spec.recipe.removeprefix(f'{other.recipe}; '))}"
+    return _escape(spec.recipe)
 
 
 def render_tasks() -> str:

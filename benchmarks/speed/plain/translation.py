@@ -25,10 +25,7 @@ class SkipGenerator(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """Translate images."""
-        skips = []
-        for down in self.downs:
-            x = down(x)
-            skips.append(x)
+        skips = [x := down(x) for down in self.downs]
         x = skips.pop()
         if z is not None:
             x = torch.cat([self.ends[1](z), x], 1)
