@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from benchbed.training.visualization.volumes import SliceView as SliceView
     from benchbed.training.visualization.volumes import draw_tile_rows as draw_tile_rows
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Batch": "api.types",

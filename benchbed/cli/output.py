@@ -29,9 +29,17 @@ if TYPE_CHECKING:
     from benchbed.utils.progress import TrainingProgress
 
 
+def _create_console() -> Console:
+    """Return a console that wraps nothing unless it is a terminal or its width is set."""
+    console = Console()
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(width=10_000)
+
+
 def print_facts(facts: Mapping[str, Any]) -> None:
     """Print facts: short ones as lines, lists of records as tables."""
-    console = Console()
+    console = _create_console()
     short = Table(box=None, show_header=False, pad_edge=False)
     short.add_column(style="bold", no_wrap=True)
     short.add_column(overflow="fold")
@@ -93,7 +101,7 @@ PROGRESS_INTERVAL_SECONDS = 30.0
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     """Print rows of the same keys as a table."""
-    console = Console()
+    console = _create_console()
     if not rows:
         console.print(empty)
         return
