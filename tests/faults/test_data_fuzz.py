@@ -29,7 +29,7 @@ from safetensors.torch import save
 
 from benchbed.config.settings import read_settings_file
 from benchbed.data.cache import read_array, read_index
-from benchbed.data.download.unpack import UnpackError, unpack_archive
+from benchbed.data.download.unpack import UnpackError, unpack_download
 from benchbed.data.io.images import read_image, read_image_size, read_mask
 from benchbed.data.io.volumes import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
@@ -198,7 +198,7 @@ def _unpack(path: Path) -> None:
     """Unpack into a folder, and check that nothing is written outside it."""
     inside = path.parent / "outer" / "inner"
     with contextlib.suppress(UnpackError):
-        unpack_archive(path, inside, lambda *_: None, lambda _: None)
+        unpack_download(path, inside, lambda *_: None, lambda _: None)
     _read_all(path, read_archive)
     outside = {p for p in path.parent.rglob("*") if not p.is_relative_to(inside)}
     assert outside <= {path, inside.parent, path.parent / "sound"}, outside

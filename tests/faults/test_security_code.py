@@ -98,7 +98,10 @@ def test_yaml_readers_create_only_plain_values() -> None:
         if function.endswith(("add_constructor", "add_multi_constructor"))
     ]
     assert tags == [
-        ("benchbed/config/settings.py", ["'tag:yaml.org,2002:int'", "_Reader.construct_yaml_int"])
+        (
+            "benchbed/config/settings.py",
+            ["'tag:yaml.org,2002:int'", "_PlainYamlLoader.construct_yaml_int"],
+        )
     ]
 
 
@@ -131,7 +134,7 @@ def test_nothing_bypasses_escaping(count_attempt: CountAttempt) -> None:
     elsewhere = {path_name for path_name, function, _ in _calls() if "Markup" in function}
     assert elsewhere == {PAGE}
     # Its own style and script, and JSON that cannot close an element.
-    assert marked == ["style", "program", "facts(boards, by_run, showcases)"]
+    assert marked == ["style", "program", "render_facts(boards, by_run, showcases)"]
     count_attempt("code", len(marked))
 
 

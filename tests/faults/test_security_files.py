@@ -30,7 +30,7 @@ from benchbed.config.settings import parse_assignments, read_settings_file
 from benchbed.data.cache import read_array
 from benchbed.data.download import unpack as unpacking
 from benchbed.data.download.http import Downloader, DownloadError
-from benchbed.data.download.unpack import UnpackError, unpack_archive
+from benchbed.data.download.unpack import UnpackError, unpack_download
 from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import _read_array
 from benchbed.metrics.features.inception import create_inception_extractor
@@ -157,7 +157,7 @@ def test_no_archive_writes_outside_its_folder(tmp_path: Path, count_attempt: Cou
             archive = tmp_path / "archive"
             archive.write_bytes(content)
             with pytest.raises(UnpackError):
-                unpack_archive(archive, tmp_path / "in/side", lambda *_: None, lambda _: None)
+                unpack_download(archive, tmp_path / "in/side", lambda *_: None, lambda _: None)
             with pytest.raises(BenchbedError):
                 read_archive(archive)
             inside = {p.relative_to(tmp_path / "in/side") for p in tmp_path.rglob("in/side/**/*")}
@@ -181,7 +181,7 @@ def test_archives_of_too_many_or_empty_members_are_rejected(
     def assert_rejected(kind: str, content: bytes, limit: int | str) -> None:
         archive.write_bytes(content)
         with pytest.raises(UnpackError, match=rf"(?<!\d){limit}(?!\d)"):
-            unpack_archive(archive, tmp_path / "inside", lambda *_: None, lambda _: None)
+            unpack_download(archive, tmp_path / "inside", lambda *_: None, lambda _: None)
         assert not (tmp_path / "inside").exists()
         count_attempt(kind)
 

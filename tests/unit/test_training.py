@@ -264,9 +264,9 @@ def test_memorisation_is_computed_and_pictured(tmp_path: Path) -> None:
     record, folder = _run(tmp_path, samples=16, metrics=("memorisation",))
     found = record.metrics[0]
     assert found.value is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert 0 <= found.ci_low <= found.value <= found.ci_high <= 1
     with Image.open(folder / "samples" / "nearest.png") as picture:
         assert picture.size == (8 * 130, 4 * 130)
 

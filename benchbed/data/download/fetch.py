@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from benchbed.api.dataset import DownloadSource
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.download.http import Downloader, DownloadError
-from benchbed.data.download.unpack import UnpackError, unpack_archive
+from benchbed.data.download.unpack import UnpackError, unpack_download
 from benchbed.data.sources.cases import collect_cases, find_layouts
 from benchbed.data.sources.resolve import DatasetLocation, describe_missing_dataset, find_dataset
 from benchbed.errors import BenchbedError
@@ -208,7 +208,7 @@ def _unpack(
     say("Unpacking.")
     for download, archive in zip(spec.downloads, archives, strict=True):
         try:
-            unpack_archive(
+            unpack_download(
                 archive,
                 staged / download.target_folder,
                 partial(counted, f"{download.target_folder}, files"),

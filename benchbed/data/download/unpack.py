@@ -58,7 +58,7 @@ class UnpackError(Exception):
     """The archive cannot be read or is unsafe to unpack; the text says why."""
 
 
-def unpack_archive(
+def unpack_download(
     archive: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
 ) -> None:
     """Unpack a zip or tar file, with any usual compression.
