@@ -13,6 +13,7 @@ import numpy.typing as npt
 from benchbed.api.metric import FeatureProvider, ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.types import CropBox, CropWindow
+from benchbed.utils.progress import ProgressCallback
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -86,7 +87,7 @@ class EvaluationContext:
     metrics: Sequence[MetricSpec]
     feature_provider: FeatureProvider
     seed: int
-    report_progress: Callable[[str, int, int], None]
+    report_progress: ProgressCallback
     save_picture: Callable[[str, npt.NDArray[np.uint8]], None]
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.options import add_run_options, format_examples, parse_duration
+from benchbed.cli.options import (
+    DeviceOption,
+    ResultsOption,
+    add_run_options,
+    format_examples,
+    parse_duration,
+)
 
 if TYPE_CHECKING:
     from benchbed.cli.output import ConsoleReporter
@@ -40,17 +46,14 @@ def run(
         Path | None,
         typer.Option("--settings", help="YAML file with settings. --set takes precedence."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     devices: Annotated[
         int,
         typer.Option(
             min=1, help="Number of devices. Each batch is split over them, one process per device."
         ),
     ] = 1,
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder. Default: $BENCHBED_RESULTS, else ./results."),
-    ] = None,
+    results: ResultsOption = None,
     resume: Annotated[str | None, typer.Option(help="Resume this run.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Retrain even if a record or checkpoint exists.")

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from benchbed.cli.options import ResultsOption, add_run_options, format_examples, parse_duration
+from benchbed.cli.options import (
+    DeviceOption,
+    ResultsOption,
+    add_run_options,
+    format_examples,
+    parse_duration,
+)
 from benchbed.errors import BenchbedError
 from benchbed.utils.text import format_count
 
@@ -125,7 +131,7 @@ def suite(
         int | None,
         typer.Option(min=1, help="Cores per run. Default: an even share, or 1 on a cluster."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     devices: Annotated[
         int, typer.Option(min=1, help="Number of devices per run, one process per device.")
     ] = 1,
