@@ -47,9 +47,9 @@ def make_unknown_error(
     names = sorted(allowed)
     close = find_nearest(name, names)
     suggestion = f"; did you mean {close!r}?" if close else "."
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     listing = " or ".join(f"`{command}`" for command in commands)
-    available = f"Available: {shown}" if names else "None available"
+    available = f"Available: {listed}" if names else "None available"
     return BenchbedError(
         f"No {kind} named {name!r}{suggestion} {available}. Run {listing} to see all names."
     )

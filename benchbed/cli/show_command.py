@@ -248,11 +248,11 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     # Imported late: formatting as in the tables needs modules that are slow to load.
     from benchbed.cli.output import build_value_rows, escape_control_characters, format_duration
 
-    training, made, protocol = record.training, record.provenance, record.protocol
+    training, provenance, protocol = record.training, record.provenance, record.protocol
     origin = record.imported
     weights = paths.get_checkpoint_path(folder).is_file()
-    changes = " with local changes" if made.has_local_changes else ""
-    instructions = f" with {made.instructions}" if made.instructions else ""
+    changes = " with local changes" if provenance.has_local_changes else ""
+    instructions = f" with {provenance.instructions}" if provenance.instructions else ""
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),
@@ -274,11 +274,11 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "training": f"{training.kimg:g} kimg in {training.steps} steps, "
         f"{format_duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
-        "made": f"{made.created_at} with benchbed {made.benchbed}, "
-        f"commit {made.commit or 'unknown'}{changes}",
-        "machine": f"{made.processor}{instructions}, {format_count(made.cores, 'core')}, "
-        f"{made.device}",
-        "command": made.command,
+        "made": f"{provenance.created_at} with benchbed {provenance.benchbed}, "
+        f"commit {provenance.commit or 'unknown'}{changes}",
+        "machine": f"{provenance.processor}{instructions}, {format_count(provenance.cores, 'core')}, "
+        f"{provenance.device}",
+        "command": provenance.command,
         **location,
         "weights": "present" if weights else "missing",
         "metrics": build_value_rows(record.metrics),

@@ -77,13 +77,13 @@ class ProgressTable:
                 rest = (f", {speed} images/s" if speed else "") + (f", {left} left" if left else "")
                 self.report_message(f"{member.plan.id}: {activity} {share}{rest}")
 
-    def report_finished(self, ended: FinishedRun) -> None:
+    def report_finished(self, finished: FinishedRun) -> None:
         """Print how a run ended."""
         self._over += 1
-        name = ended.suite_run.plan.id
-        self.report_message(f"[{self._over} of {self._total}] {name}: {ended.outcome}")
-        if ended.outcome == "broken" and ended.message:
-            self.report_message(ended.message)
+        name = finished.suite_run.plan.id
+        self.report_message(f"[{self._over} of {self._total}] {name}: {finished.outcome}")
+        if finished.outcome == "broken" and finished.message:
+            self.report_message(finished.message)
 
     def report_message(self, text: str) -> None:
         """Print lines above the table."""

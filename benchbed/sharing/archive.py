@@ -203,11 +203,11 @@ def read_archive(path: Path) -> Archive:
     return found
 
 
-def _check_hash(path: Path, name: str, expected: ArchiveMember, found: str) -> None:
-    if found != expected.sha256:
+def _check_hash(path: Path, name: str, expected: ArchiveMember, actual: str) -> None:
+    if actual != expected.sha256:
         raise make_archive_error(
             path,
-            f"{name} is damaged: its SHA-256 is {found}, but the manifest lists {expected.sha256}",
+            f"{name} is damaged: its SHA-256 is {actual}, but the manifest lists {expected.sha256}",
         )
 
 

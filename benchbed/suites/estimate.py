@@ -62,7 +62,7 @@ class Estimate:
         """Seconds of training in total, each run counted once."""
         return sum(self.seconds.values())
 
-    def estimate_wall_seconds(self, at_once: int) -> float:
+    def estimate_wall_seconds(self, parallel_runs: int) -> float:
         """Return seconds until the last run ends.
 
         Simulates an executor: whenever a slot is free, the next run of the suite starts. The first
@@ -79,21 +79,21 @@ class Estimate:
                 end_times[plan.id] = now + self.seconds[plan.id]
             return max(now, end_times[plan.id])
 
-        slots = [0.0] * at_once
+        slots = [0.0] * parallel_runs
         for plan in self.pending_plans:
             heapq.heapreplace(slots, finish(plan, slots[0]))
         return max(slots)
 
 
 def estimate_duration(
-    todo: Sequence[SuiteRun], store: ResultStore, share: ResourceShare
+    pending: Sequence[SuiteRun], store: ResultStore, share: ResourceShare
 ) -> Estimate:
     """Estimate how long runs will take.
 
     A method's speed is the median of its records at the same size and precision, preferably with
     equal resources. Of a started run, only the rest of its budget counts.
     """
-    plans = {member.plan.id: member.plan for member in todo}
+    plans = {suite_run.plan.id: suite_run.plan for suite_run in pending}
     missing = {plan.id: plan for plan in _iter_with_upstream(plans.values(), store)}
     speeds = _SpeedTable(store.load_records() if missing else (), share)
     seconds: dict[str, float] = {}

@@ -19,9 +19,9 @@ class StopHandler:
     to save, so the first one stops immediately.
     """
 
-    def __init__(self, say: Callable[[str], None], who: str) -> None:
-        self.report_message = say
-        self.run_label = who
+    def __init__(self, report_message: Callable[[str], None], run_label: str) -> None:
+        self.report_message = report_message
+        self.run_label = run_label
         self._signal_count = False
         self._training = False
 
@@ -65,14 +65,14 @@ class StopHandler:
         )
 
 
-def terminate_if_forked(owner: int, who: str) -> None:
+def terminate_if_forked(owner: int, run_label: str) -> None:
     """Terminate this process if it is not the one in which the run began.
 
     A forked copy would train and write the same run a second time.
     """
     if os.getpid() != owner:
         message = (
-            f"{who} forked a process that continued as a second copy of the run. The copy is "
+            f"{run_label} forked a process that continued as a second copy of the run. The copy is "
             "terminated.\n"
         )
         os.write(2, message.encode())

@@ -199,7 +199,7 @@ def test_a_signal_is_forwarded_to_every_run(
     thread = threading.Thread(target=send)
     thread.start()
     executor = LocalExecutor(ResultStore(tmp_path), jobs=2)
-    ended = [e.outcome for e in scheduler.execute_runs(planned, executor, say=messages.append)]
+    ended = [e.outcome for e in scheduler.execute_runs(planned, executor, log=messages.append)]
     thread.join()
     assert ended == ["stopped", "stopped"]
     assert messages == [scheduler.STOPPING_MESSAGE]
@@ -230,10 +230,10 @@ def unresponsive(
 
 def test_an_unresponsive_run_is_killed_by_a_forced_stop(unresponsive: LocalExecutor) -> None:
     """The first stop waits for the run; the second kills it after the grace period."""
-    unresponsive.stop_runs(at_once=False)
+    unresponsive.stop_runs(immediately=False)
     time.sleep(0.6)
     assert unresponsive.collect_finished() == []
-    unresponsive.stop_runs(at_once=True)
+    unresponsive.stop_runs(immediately=True)
     assert unresponsive.collect_finished() == []
     time.sleep(0.5)
     (ended,) = unresponsive.collect_finished()

@@ -52,7 +52,7 @@ EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_b
 
 
 def build_budget_figures(
-    board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
+    leaderboard: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
 ) -> tuple[BudgetFigure, ...]:
     """Return a figure per source and set of conditions with a method that has two budgets."""
     found: list[BudgetFigure] = []
@@ -69,7 +69,7 @@ def build_budget_figures(
         )
         if panels:
             title = f"{shared['source']}, {format_conditions({**shared, 'budget': 'by budget'})}"
-            found.append(BudgetFigure(title, name_file(f"{board}-budgets", shared), panels))
+            found.append(BudgetFigure(title, name_file(f"{leaderboard}-budgets", shared), panels))
     return tuple(found)
 
 

@@ -49,7 +49,7 @@ correction for their number."""
 
 
 def build_comparisons(
-    board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
+    leaderboard: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
 ) -> tuple[MethodComparison, ...]:
     """Return a comparison per source and set of conditions with two methods on two datasets."""
     found: list[MethodComparison] = []
@@ -71,7 +71,7 @@ def build_comparisons(
         ]
         compared = [part for part in parts if part is not None]
         if compared:
-            found.append(_build_comparison(board, shared, compared))
+            found.append(_build_comparison(leaderboard, shared, compared))
     return tuple(found)
 
 
@@ -86,14 +86,14 @@ def _select_protocols(group: pd.DataFrame) -> pd.DataFrame:
 
 
 def _build_comparison(
-    board: str, shared: dict[str, Any], metrics: Sequence[MetricComparison]
+    leaderboard: str, shared: dict[str, Any], metrics: Sequence[MetricComparison]
 ) -> MethodComparison:
     # Warnings that apply to every metric are given once.
     common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
     own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
     return MethodComparison(
         title=f"{shared['source']}, {format_conditions(shared)}",
-        name=name_file(f"{board}-ranks", shared),
+        name=name_file(f"{leaderboard}-ranks", shared),
         shared=shared,
         datasets=tuple(sorted({name for m in metrics for name in m.datasets})),
         metrics=tuple(own),

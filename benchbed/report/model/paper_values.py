@@ -258,7 +258,7 @@ def list_differences(
 
 
 def compare_with_paper(
-    ours: float, printed: str, direction: str, reasons: Sequence[str]
+    value: float, printed: str, direction: str, reasons: Sequence[str]
 ) -> Verdict:
     """Compare at the printed digits; papers round or truncate, so both count as a match."""
     if reasons:
@@ -267,7 +267,7 @@ def compare_with_paper(
         return Verdict("not comparable", ("the metric has no better direction",))
     paper = Decimal(printed)
     unit = Decimal(1).scaleb(int(paper.as_tuple().exponent))
-    difference = Decimal(repr(ours)) - paper
+    difference = Decimal(repr(value)) - paper
     if abs(difference) < unit:
         return Verdict("matches")
     return Verdict("better" if (difference > 0) == (direction == "up") else "worse")

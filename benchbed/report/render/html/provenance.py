@@ -20,9 +20,13 @@ _ESCAPES = str.maketrans(
 )
 
 
-def select_shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
+def select_shown_runs(
+    leaderboards: Iterable[Leaderboard], records: Mapping[str, Record]
+) -> list[str]:
     """Return the runs with images in the page: the newest of each row, newest first."""
-    rows = [row for board in boards for table in board.tables for row in table.rows]
+    rows = [
+        row for leaderboard in leaderboards for table in leaderboard.tables for row in table.rows
+    ]
     order = sorted(records, key=lambda run: (records[run].provenance.created_at, run), reverse=True)
     places = {run: place for place, run in enumerate(order)}
     known = [[places[run] for run in row.runs if run in places] for row in rows]
@@ -31,16 +35,24 @@ def select_shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Recor
 
 
 def render_facts(
-    boards: Sequence[Leaderboard],
+    leaderboards: Sequence[Leaderboard],
     records: Mapping[str, Record],
     showcases: Mapping[str, Showcase],
 ) -> str:
     """Return the data of the page's scripts as JSON that is safe inside a ``<script>``."""
-    tables = [_convert_table(board, table) for board in boards for table in board.tables]
+    tables = [
+        _convert_table(leaderboard, table)
+        for leaderboard in leaderboards
+        for table in leaderboard.tables
+    ]
     shared = _SharedValues()
     content = {
         "tables": tables,
-        "comparisons": [_convert_ranks(found) for board in boards for found in board.comparisons],
+        "comparisons": [
+            _convert_ranks(found)
+            for leaderboard in leaderboards
+            for found in leaderboard.comparisons
+        ],
         "runs": {run: _convert_run(record, shared) for run, record in sorted(records.items())},
         "shared": shared.values,
         "shown": {run: _convert_showcase(shown) for run, shown in sorted(showcases.items())},
@@ -94,17 +106,17 @@ def _convert_metric(value: MeasuredMetric, shared: _SharedValues) -> dict[str, A
     return {**known, "how": shared.add_value(measurement, tuple(measurement.values()))}
 
 
-def _convert_table(board: Leaderboard, table: Table) -> dict[str, Any]:
+def _convert_table(leaderboard: Leaderboard, table: Table) -> dict[str, Any]:
     return {
         "title": table.title,
-        "board": board.title,
+        "board": leaderboard.title,
         "paper": table.paper,
         "metrics": [
             {"name": spec.name, "title": spec.title, "direction": spec.direction}
             for spec in table.metrics
         ],
         "rows": [_convert_row(row, table) for row in table.rows],
-        "notes": [*board.notes, *table.notes] if table.paper else [],
+        "notes": [*leaderboard.notes, *table.notes] if table.paper else [],
     }
 
 
@@ -138,12 +150,12 @@ def _convert_ranks(comparison: MethodComparison) -> list[dict[str, Any]]:
     ]
 
 
-def _convert_showcase(shown: Showcase) -> dict[str, Any]:
+def _convert_showcase(showcase: Showcase) -> dict[str, Any]:
     content: dict[str, Any] = {
-        name: base64.b64encode(picture).decode() for name, picture in shown.pictures.items()
+        name: base64.b64encode(picture).decode() for name, picture in showcase.pictures.items()
     }
-    if shown.curves is not None:
-        content["curves"] = {"columns": shown.curves.columns, "rows": shown.curves.rows}
+    if showcase.curves is not None:
+        content["curves"] = {"columns": showcase.curves.columns, "rows": showcase.curves.rows}
     return content
 
 
