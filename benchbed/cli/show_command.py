@@ -276,8 +276,8 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
         "made": f"{provenance.created_at} with benchbed {provenance.benchbed}, "
         f"commit {provenance.commit or 'unknown'}{changes}",
-        "machine": f"{provenance.processor}{instructions}, {format_count(provenance.cores, 'core')}, "
-        f"{provenance.device}",
+        "machine": f"{provenance.processor}{instructions}, "
+        f"{format_count(provenance.cores, 'core')}, {provenance.device}",
         "command": provenance.command,
         **location,
         "weights": "present" if weights else "missing",

@@ -27,15 +27,14 @@ def resolve_upstream_method(name: str | None, capability: str, reason: str) -> M
     Raises:
         BenchbedError: It is not given, unknown or without the capability.
     """
+    registry = get_registry()
     requirement = f"{reason}, a method that {CAPABILITIES[capability]}"
     available = [
-        s.name
-        for s in get_registry().get_specs(MethodSpec).values()
-        if capability in s.capabilities
+        s.name for s in registry.get_specs(MethodSpec).values() if capability in s.capabilities
     ]
     if name is None:
         raise BenchbedError(f"{requirement}. Available: {', '.join(available)}.")
-    spec = get_registry().get_spec(MethodSpec, name)
+    spec = registry.get_spec(MethodSpec, name)
     if capability not in spec.capabilities:
         raise BenchbedError(
             f"{requirement}, but {name} does not. Available: {', '.join(available)}."

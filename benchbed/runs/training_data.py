@@ -21,13 +21,10 @@ from benchbed.runs.build import prepare_plan_data
 from benchbed.runs.plan import RunPlan
 from benchbed.training.sampling import draw_samples, predict_probabilities, select_structures
 from benchbed.training.visualization.preview import draw_pairs
-from benchbed.utils.progress import Reporter
+from benchbed.utils.progress import ProgressCallback, Reporter
 
 PAIR_SEED_OFFSET = 200_000
 """Added to the run's seed for training pairs, so that they share no seed with scored samples."""
-
-
-ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def annotate_split(
     split: str,
     annotator: Method[Any],
     seed: int,
-    progress: Callable[[str, int, int], None],
+    progress: ProgressCallback,
 ) -> PreparedDataset:
     """Return the data with pseudo-labels in one split; the splits for evaluation get none.
 

@@ -29,7 +29,7 @@ from benchbed.training.loggers import FIXED_COLUMNS
 from benchbed.utils.files import find_path_fault, hash_file
 
 ARCHIVE_FORMAT = 2
-"""Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
+"""Version of the format; a reader supports all versions up to its own. 2 adds `HISTORY_NAME`."""
 
 MANIFEST_NAME = "manifest.json"
 

@@ -152,8 +152,8 @@ def _check_checkpoint(exportable: ExportableRun, saved: dict[str, Any]) -> None:
     run, steps = str(saved["run"]), saved["state"]["steps"]
     if (run, steps) != (record.id, record.training.steps):
         raise BenchbedError(
-            f"The weights in {exportable.checkpoint} belong to {run[:80]!r} at step {steps}, but the "
-            f"record is of {record.id} at step {record.training.steps}. Retrain the run or "
+            f"The weights in {exportable.checkpoint} belong to {run[:80]!r} at step {steps}, but "
+            f"the record is of {record.id} at step {record.training.steps}. Retrain the run or "
             "restore the matching checkpoint."
         )
 

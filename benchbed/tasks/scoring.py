@@ -25,7 +25,7 @@ from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.tasks.pictures import draw_nearest_grid
-from benchbed.utils.progress import Reporter
+from benchbed.utils.progress import ProgressCallback, Reporter, ignore_progress
 
 
 def resolve_available_metrics(
@@ -53,7 +53,7 @@ def resolve_available_metrics(
 def score_each(
     metrics: Sequence[MetricSpec],
     score: Callable[[MetricSpec, Callable[..., Any]], MetricValue],
-    progress: Callable[[str, int, int], None],
+    progress: ProgressCallback,
 ) -> list[MetricValue]:
     """Call `score` with each metric and its function, whose parameters are set."""
     values: list[MetricValue] = []
@@ -91,7 +91,7 @@ def score_sets(
     *,
     seed: int = 0,
     unseen: MemorisationSets | None = None,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[MetricValue]:
     """Compute metrics between `real` and `fake`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from benchbed.metrics.bootstrap import bootstrap_intervals
 from benchbed.tasks.pictures import draw_comparison
 from benchbed.tasks.scoring import score_each
 from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
+from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 Scores = npt.NDArray[np.float32]
 
@@ -28,7 +29,7 @@ def score_masks(
     inputs: MaskInputs,
     *,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[MetricValue]:
     """Compute metrics of predicted masks.
 

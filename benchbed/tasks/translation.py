@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from benchbed.api.task import EvaluationContext, Task
 from benchbed.data.loader import to_pixels
 from benchbed.tasks.scoring import score_each, score_generated_set, summarize_terms
 from benchbed.training.sampling import preserve_training_state
+from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 Images = npt.NDArray[np.float32]
 
@@ -61,7 +62,7 @@ def score_pairs(
     inputs: PairedInputs,
     *,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[MetricValue]:
     """Compute metrics between generated images and the real ones of their cases."""
     count = len(inputs.real)

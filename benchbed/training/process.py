@@ -22,12 +22,12 @@ class StopHandler:
     def __init__(self, report_message: Callable[[str], None], run_label: str) -> None:
         self.report_message = report_message
         self.run_label = run_label
-        self._signal_count = False
+        self._stop_requested = False
         self._training = False
 
     def __call__(self) -> bool:
         """Return whether a stop was requested."""
-        return self._signal_count
+        return self._stop_requested
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
@@ -56,9 +56,9 @@ class StopHandler:
 
     def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._signal_count or not self._training:
+        if self._stop_requested or not self._training:
             raise KeyboardInterrupt
-        self._signal_count = True
+        self._stop_requested = True
         self.report_message(
             f"Stopping after this step of {self.run_label}; saving a checkpoint. Press Ctrl-C "
             "again to stop immediately."

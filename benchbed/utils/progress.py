@@ -110,7 +110,7 @@ class NullReporter:
 
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Called with the current step, the number of items done, and the total."""
+"""Called with the current activity, the number of items done, and the total."""
 
 
 def ignore_progress(activity: str, done: int, total: int) -> None:

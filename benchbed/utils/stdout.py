@@ -25,7 +25,7 @@ class _LineWriter(io.TextIOBase):
     """Text stream that passes on each complete line."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
-        self._say = log
+        self._log = log
         self._rest = ""
 
     def writable(self) -> bool:
@@ -37,7 +37,7 @@ class _LineWriter(io.TextIOBase):
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
-                self._say(line)
+                self._log(line)
         return len(text)
 
     def flush(self) -> None:

@@ -62,7 +62,7 @@ def unpack_download(
     archive: Path,
     folder: Path,
     progress: Callable[[int, int], None],
-    require_space: Callable[[int], None],
+    reserve: Callable[[int], None],
 ) -> None:
     """Unpack a zip or tar file, with any usual compression.
 
@@ -73,7 +73,7 @@ def unpack_download(
         archive: The file; its type is read from its content, not its name.
         folder: Target folder; created if missing.
         progress: Called with the members unpacked and the total.
-        require_space: Called with the bytes to be written; raises if the disk has too little space.
+        reserve: Called with the bytes to be written; raises if the disk has too little space.
 
     Raises:
         UnpackError: It is no archive, cannot be read, has a link, a device or a path outside
@@ -82,9 +82,9 @@ def unpack_download(
     """
     with _handle_damage():
         if _is_tar(archive):
-            _unpack_tar(archive, folder, progress, require_space)
+            _unpack_tar(archive, folder, progress, reserve)
         elif zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder, progress, require_space)
+            _unpack_zip(archive, folder, progress, reserve)
         else:
             raise UnpackError("it is not a zip or tar file")
 
@@ -135,10 +135,7 @@ def _handle_damage() -> Iterator[None]:
 
 
 def _unpack_zip(
-    path: Path,
-    folder: Path,
-    progress: Callable[[int, int], None],
-    require_space: Callable[[int], None],
+    path: Path, folder: Path, progress: Callable[[int, int], None], reserve: Callable[[int], None]
 ) -> None:
     limit = _compute_byte_limit(path)
     with zipfile.ZipFile(path) as archive:
@@ -149,16 +146,13 @@ def _unpack_zip(
             _require_safe_name(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             total += entry.file_size + MEMBER_BYTES
             _require_byte_limit(total, limit)
-        require_space(total)
+        reserve(total)
         selected = [entry for entry in archive.infolist() if _should_unpack(entry.filename)]
         _extract_members(archive, selected, folder, progress)
 
 
 def _unpack_tar(
-    path: Path,
-    folder: Path,
-    progress: Callable[[int, int], None],
-    require_space: Callable[[int], None],
+    path: Path, folder: Path, progress: Callable[[int, int], None], reserve: Callable[[int], None]
 ) -> None:
     limit = _compute_byte_limit(path)
     with tarfile.open(path, tarinfo=_SafeTarInfo) as archive:
@@ -174,7 +168,7 @@ def _unpack_tar(
             _require_byte_limit(total, limit)
             members.append(member)
             _require_member_limit(len(members))
-        require_space(total)
+        reserve(total)
         selected = [member for member in members if _should_unpack(member.name)]
         _extract_members(archive, selected, folder, progress)
 

@@ -132,7 +132,7 @@ class _FactStore:
         self.known = _load_facts(self.file)
         self.changed = False
         self.writable = True
-        self._say = log
+        self._log = log
 
     def get_facts(self, role: str, path: Path) -> FileFacts:
         try:
@@ -157,7 +157,7 @@ class _FactStore:
             write_json(self.file, dict(self.known))
         except OSError as error:
             self.writable = False
-            self._say(
+            self._log(
                 f"The file index {self.file} is not writable ({error.strerror}), so the files "
                 "are read again next time. Select another cache with $BENCHBED_CACHE."
             )

@@ -20,6 +20,7 @@ from benchbed.metrics.features.extractor import FeatureArray, FeatureExtractor
 from benchbed.metrics.features.inception import create_inception_extractor
 from benchbed.metrics.features.untrained import create_random_extractor
 from benchbed.utils.files import write_atomically
+from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 
 def create_extractor(kind: str, device: torch.device | str = "cpu") -> FeatureExtractor:
@@ -41,7 +42,7 @@ class FeatureCache:
     """
 
     device: torch.device
-    report_progress: Callable[[str, int, int], None] = lambda *_: None
+    report_progress: ProgressCallback = ignore_progress
     _extractors: dict[str, FeatureExtractor] = field(default_factory=dict)
     _computed_features: dict[tuple[str, str], FeatureArray] = field(default_factory=dict)
 

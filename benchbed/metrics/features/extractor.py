@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbed.metrics.distances import disable_reduced_precision
+from benchbed.utils.progress import ProgressCallback
 
 Pixels = npt.NDArray[np.uint8]
 FeatureArray = npt.NDArray[np.float32]
-
-ProgressCallback = Callable[[str, int, int], None]
-"""Called with the current step, the number of items done, and the total."""
 
 
 @dataclass(frozen=True)

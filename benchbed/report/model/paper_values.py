@@ -15,7 +15,7 @@ from benchbed.config.settings import read_yaml
 from benchbed.errors import BenchbedError, describe_validation_error
 
 
-class StrictModel(BaseModel):
+class _PaperModel(BaseModel):
     """A frozen model that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,7 +39,7 @@ def _check_regime(name: str) -> str:
     return name
 
 
-class ReferencePairs(StrictModel):
+class ReferencePairs(_PaperModel):
     """Composition of the training set of a line.
 
     Attributes:
@@ -58,7 +58,7 @@ _NO_PAIRS = ReferencePairs.model_construct(regime="")
 """Value of runs whose task has no regimes."""
 
 
-class ReferenceMethod(StrictModel):
+class ReferenceMethod(_PaperModel):
     """One line of a printed table, and the runs that it is compared with.
 
     Attributes:
@@ -85,7 +85,7 @@ class ReferenceMethod(StrictModel):
         )
 
 
-class ReferenceMetric(StrictModel):
+class ReferenceMetric(_PaperModel):
     """One metric of a printed table, with the equivalent metric here."""
 
     metric: str
@@ -93,7 +93,7 @@ class ReferenceMetric(StrictModel):
     direction: Literal["up", "down", "none"]
 
 
-class CellNote(StrictModel):
+class CellNote(_PaperModel):
     """A note on some cells of a printed table; no methods or no metrics means all of them."""
 
     note: str
@@ -105,7 +105,7 @@ class CellNote(StrictModel):
         return method in (self.methods or [method]) and metric in (self.metrics or [metric])
 
 
-class ReferenceRow(StrictModel):
+class ReferenceRow(_PaperModel):
     """One row (a dataset) of a printed table.
 
     Attributes:
@@ -126,7 +126,7 @@ class ReferenceRow(StrictModel):
     values: dict[str, dict[str, PrintedValue]]
 
 
-class ReferenceTable(StrictModel):
+class ReferenceTable(_PaperModel):
     """One printed table.
 
     Attributes:
@@ -176,7 +176,7 @@ class ReferenceTable(StrictModel):
         return next((key for key, line in self.methods.items() if line.is_match(run)), None)
 
 
-class ReferencePaper(StrictModel):
+class ReferencePaper(_PaperModel):
     """The tables of one paper."""
 
     paper: str

@@ -191,9 +191,7 @@ def build_rank_grid(comparison: MethodComparison) -> Grid:
     tail = [GridCell("Friedman p", is_italic=True), GridCell("critical difference", is_italic=True)]
     return Grid(
         leading_columns=(GridColumn("Mean rank", (*names, *(tail if tests else []))),),
-        column_blocks=tuple(
-            (_build_rank_column(part, labels, tests),) for part in comparison.metrics
-        ),
+        column_blocks=tuple((_build_rank_column(m, labels, tests),) for m in comparison.metrics),
         trailing_rows=2 if tests else 0,
     )
 

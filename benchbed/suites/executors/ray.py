@@ -81,7 +81,7 @@ class RayExecutor:
         jobs: Maximum number of parallel runs; None for the capacity of the cluster.
         threads: Cores of each process of a run.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: cuda if the cluster has any GPU.
-        options: Fields of the loop's `Options`.
+        options: Fields of the loop's `TrainingOptions`.
         devices: Devices of one node per run; on CPUs, processes.
         log: Receives messages about the cluster.
 
@@ -240,10 +240,10 @@ class RayExecutor:
             int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
         )
         limited = capacity if self._jobs is None else min(capacity, self._jobs)
-        immediately = f", capacity {format_count(limited, 'run')}" if limited else ""
+        room = f", capacity {format_count(limited, 'run')}" if limited else ""
         log(
             f"Cluster with {format_count(len(alive), 'node')}, {format_count(cores, 'core')} and "
-            f"{format_count(gpus, 'GPU')}{immediately}."
+            f"{format_count(gpus, 'GPU')}{room}."
         )
         if not capacity:
             nouns = {"CPU": "core", "GPU": "GPU"}

@@ -137,9 +137,9 @@ def _build_program() -> str:
 
 def _build_filters(leaderboards: Iterable[Leaderboard]) -> list[tuple[str, str, list[str]]]:
     """Return name, label and choices of each filter."""
-    tables = [table for leaderboard in leaderboards for table in leaderboard.tables]
-    choices = {name: {str(sheet.protocol[name]) for sheet in tables} for name in FILTERS}
-    choices["method"] = {row.method or row.label for sheet in tables for row in sheet.rows}
+    filtered = [table for leaderboard in leaderboards for table in leaderboard.tables]
+    choices = {name: {str(table.protocol[name]) for table in filtered} for name in FILTERS}
+    choices["method"] = {row.method or row.label for table in filtered for row in table.rows}
     return [(name, name.capitalize(), sorted(values)) for name, values in choices.items()]
 
 

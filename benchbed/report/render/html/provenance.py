@@ -24,12 +24,10 @@ def select_shown_runs(
     leaderboards: Iterable[Leaderboard], records: Mapping[str, Record]
 ) -> list[str]:
     """Return the runs with images in the page: the newest of each row, newest first."""
-    rows = [
-        row for leaderboard in leaderboards for table in leaderboard.tables for row in table.rows
-    ]
+    tables = [table for leaderboard in leaderboards for table in leaderboard.tables]
     order = sorted(records, key=lambda run: (records[run].provenance.created_at, run), reverse=True)
     places = {run: place for place, run in enumerate(order)}
-    known = [[places[run] for run in row.runs if run in places] for row in rows]
+    known = [[places[run] for run in row.runs if run in places] for t in tables for row in t.rows]
     newest = sorted({min(row) for row in known if row})
     return [order[place] for place in newest[:MAX_SHOWN_RUNS]]
 
@@ -40,19 +38,11 @@ def render_facts(
     showcases: Mapping[str, Showcase],
 ) -> str:
     """Return the data of the page's scripts as JSON that is safe inside a ``<script>``."""
-    tables = [
-        _convert_table(leaderboard, table)
-        for leaderboard in leaderboards
-        for table in leaderboard.tables
-    ]
+    tables = [_convert_table(lb, table) for lb in leaderboards for table in lb.tables]
     shared = _SharedValues()
     content = {
         "tables": tables,
-        "comparisons": [
-            _convert_ranks(found)
-            for leaderboard in leaderboards
-            for found in leaderboard.comparisons
-        ],
+        "comparisons": [_convert_ranks(c) for lb in leaderboards for c in lb.comparisons],
         "runs": {run: _convert_run(record, shared) for run, record in sorted(records.items())},
         "shared": shared.values,
         "shown": {run: _convert_showcase(shown) for run, shown in sorted(showcases.items())},
