@@ -17,6 +17,7 @@ from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.results.lookup import find_record
 from benchbed.results.store import ResultStore
+from benchbed.utils.text import MISSING_TEXT
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-MISSING = "–"
 
 
 @app.command(
@@ -132,7 +132,7 @@ def _build_metric_table(comparison: RunComparison) -> Table:
         cells = (_format_cell(line, index) for index in range(len(comparison.runs)))
         table.add_row(make_plain_text(heading), *cells)
         baselines = [format_measured_baseline(measured) for measured in line.values]
-        if any(baseline != MISSING for baseline in baselines):
+        if any(baseline != MISSING_TEXT for baseline in baselines):
             texts = ("  real vs real", *baselines)
             table.add_row(*(make_plain_text(text, style="dim") for text in texts))
     return table
@@ -144,7 +144,7 @@ def _format_cell(line: MetricRow, index: int) -> Text:
 
     measured = line.values[index]
     if measured is None or measured.value is None:
-        return make_plain_text(MISSING)
+        return make_plain_text(MISSING_TEXT)
     text = f"{format_number(measured.value)} {format_measured_interval(measured)}".rstrip()
     if index not in line.best:
         return make_plain_text(text)
@@ -153,5 +153,5 @@ def _format_cell(line: MetricRow, index: int) -> Text:
 
 def _format_value(value: FactValue) -> str:
     if value is None:
-        return MISSING
+        return MISSING_TEXT
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""The plan of a training set with synthetic pairs."""
+"""Plan upstream runs: generators of synthetic pairs, and annotators for pseudo-labels."""
 
 from __future__ import annotations
 

@@ -26,12 +26,7 @@ from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import load_object
 from benchbed.results.provenance import collect_provenance
-from benchbed.results.record import (
-    MeasuredMetric,
-    Record,
-    TrainingSummary,
-    find_missing_metrics,
-)
+from benchbed.results.record import MeasuredMetric, Record, TrainingSummary, find_missing_metrics
 from benchbed.results.showcase import write_showcase
 from benchbed.results.store import ResultStore, RunState
 from benchbed.runs.build import build_method, count_parameters, restore_method

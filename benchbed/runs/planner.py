@@ -1,4 +1,4 @@
-"""The plan of a run, fully checked before anything is computed or written."""
+"""Turn a run configuration into a plan, checked before anything is computed or written."""
 
 from __future__ import annotations
 

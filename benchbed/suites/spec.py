@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Required, TypeAlias, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    with_config,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, with_config
 
 from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, PresetName, TaskSpec
 from benchbed.config import paths

@@ -1,4 +1,4 @@
-"""Scoring: calls the functions of metrics; sets of images get real-vs-real baselines."""
+"""Compute metrics, with a real-vs-real baseline for sets of images."""
 
 from __future__ import annotations
 

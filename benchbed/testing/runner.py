@@ -1,4 +1,4 @@
-"""Definition and execution of conformance checks."""
+"""List and run the conformance checks of a plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C: the first one saves and stops, the second stops immediately."""
+"""Handling of signals and forks: Ctrl-C stops a run, and a forked copy of it ends."""
 
 from __future__ import annotations
 

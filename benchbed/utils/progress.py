@@ -1,4 +1,4 @@
-"""Budget, position and progress of a training, and who receives them."""
+"""Budget, position and progress of training, and the interface of reporters."""
 
 from __future__ import annotations
 

@@ -128,11 +128,7 @@ def _render_texts(title: str, lines: Sequence[str]) -> str:
 
 
 def _render_floats(
-    grid: Grid,
-    title: str,
-    name: str,
-    warnings: Sequence[str],
-    notes: Sequence[Footnote] = (),
+    grid: Grid, title: str, name: str, warnings: Sequence[str], notes: Sequence[Footnote] = ()
 ) -> Iterator[str]:
     parts = list(_split_columns(grid))
     for number, blocks in enumerate(parts, 1):

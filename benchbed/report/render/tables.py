@@ -1,4 +1,4 @@
-"""Format numbers and cells."""
+"""Grids, cells and notes of a leaderboard, shared by all output formats."""
 
 from __future__ import annotations
 
@@ -207,9 +207,7 @@ def _build_rank_column(part: MetricComparison, labels: Sequence[str], tests: boo
         GridCell(MISSING_TEXT if difference is None else f"{difference:.2f}"),
     )
     return GridColumn(
-        part.metric.heading,
-        (*cells.values(), *(tail if tests else ())),
-        is_right_aligned=True,
+        part.metric.heading, (*cells.values(), *(tail if tests else ())), is_right_aligned=True
     )
 
 
