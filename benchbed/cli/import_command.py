@@ -35,16 +35,16 @@ def import_(
     candidate = check_archive(file)
     for note in candidate.notes:
         typer.echo(escape_control_characters(note), err=True)
-    fresh = import_run(
+    installed = import_run(
         candidate, store, lambda text: typer.echo(escape_control_characters(text), err=True)
     )
     run = candidate.record.id
     if as_json:
-        facts = {"run": run, "installed": fresh, "sha256": candidate.archive.sha256}
+        facts = {"run": run, "installed": installed, "sha256": candidate.archive.sha256}
         typer.echo(json.dumps({**facts, "notes": list(candidate.notes)}, indent=2))
-    elif fresh:
+    elif installed:
         typer.echo(f"{run}, SHA-256 {candidate.archive.sha256}")
-    if not fresh:
+    if not installed:
         typer.echo(
             f"Run {run} already exists with the same record and weights. Nothing changed.", err=True
         )

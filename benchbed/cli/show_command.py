@@ -76,7 +76,7 @@ def show(
 
 
 def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
-    known = get_registry()
+    registry = get_registry()
     collect_functions: dict[Any, Any] = {
         MethodSpec: collect_method_facts,
         DatasetSpec: collect_dataset_facts,
@@ -84,14 +84,14 @@ def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
         TaskSpec: collect_task_facts,
     }
     for kind, collect in collect_functions.items():
-        if name in known.get_specs(kind):
-            return collect(known.get_specs(kind)[name])  # type: ignore[no-any-return]
+        if name in registry.get_specs(kind):
+            return collect(registry.get_specs(kind)[name])  # type: ignore[no-any-return]
     store = ResultStore(paths.resolve_results_folder(results))
     if (found := collect_run_facts(store, name)) is not None:
         return found
-    if known.broken_plugins:
-        known.get_spec(MethodSpec, name)
-    names = [other for kind in collect_functions for other in known.get_specs(kind)]
+    if registry.broken_plugins:
+        registry.get_spec(MethodSpec, name)
+    names = [other for kind in collect_functions for other in registry.get_specs(kind)]
     kinds = ("methods", "datasets", "metrics", "tasks", "runs")
     raise make_unknown_error(
         "method, dataset, metric, task or run", name, names, *(f"benchbed list {k}" for k in kinds)

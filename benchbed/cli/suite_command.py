@@ -304,7 +304,7 @@ def _create_executor(
         device=options.device,
         accelerators=select_accelerators(options.device, jobs, options.devices),
         devices=options.devices,
-        more=("--checkpoint-every", f"{options.checkpoint_seconds:g}s", *logger_options),
+        arguments=("--checkpoint-every", f"{options.checkpoint_seconds:g}s", *logger_options),
     )
 
 

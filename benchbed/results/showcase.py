@@ -96,13 +96,13 @@ def write_showcase(store: ResultStore, run: str, log: Callable[[str], None]) -> 
 
 
 def _write_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> None:
-    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))[-1:]]
-    if not found:
+    paths = [path for pattern in patterns for path in sorted(folder.glob(pattern))[-1:]]
+    if not paths:
         target.unlink(missing_ok=True)
         return
     from PIL import Image
 
-    with Image.open(found[0]) as picture:
+    with Image.open(paths[0]) as picture:
         content = _encode_small_jpeg(picture.convert("RGB"))
     with write_atomically(target) as temporary:
         temporary.write_bytes(content)

@@ -140,8 +140,8 @@ def is_locked(folder: Path) -> bool:
     if not (folder / LOCK_FILE).exists():
         return False
     try:
-        with lock_if_free(folder) as held:
-            return not held
+        with lock_if_free(folder) as locked:
+            return not locked
     except OSError:
         return True
 

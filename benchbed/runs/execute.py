@@ -115,15 +115,15 @@ def execute_run(
     """
     reporter = reporter or NullReporter()
     folder = store.get_run_folder(plan.id)
-    if (found := find_completed_run(plan, store, force=force, weights=weights)) is not None:
-        finish_killed_run(plan, store, found)
-        if not weights and (missing := find_missing_metrics(plan.metrics, found)):
+    if (record := find_completed_run(plan, store, force=force, weights=weights)) is not None:
+        finish_killed_run(plan, store, record)
+        if not weights and (missing := find_missing_metrics(plan.metrics, record)):
             names = ", ".join(spec.name for spec in missing)
             reporter.report_message(
                 f"The record of {plan.id} does not contain {names}, and its weights are "
                 "missing. Use --force to retrain."
             )
-        return RunOutcome(found, folder, is_new=False)
+        return RunOutcome(record, folder, is_new=False)
     check_devices(plan, devices)
     lightning = create_fabric(device, plan.config.precision, devices)
     if not lightning.is_global_zero:
@@ -135,8 +135,8 @@ def execute_run(
         track_status(folder, reporter) as listener,
     ):
         # The process that was waited for may have completed the run.
-        if (found := find_completed_run(plan, store, force=force, weights=weights)) is not None:
-            return RunOutcome(found, folder, is_new=False)
+        if (record := find_completed_run(plan, store, force=force, weights=weights)) is not None:
+            return RunOutcome(record, folder, is_new=False)
         earlier = None if force or weights else find_unmeasured_record(plan, store)
         clean_run_folder(store, plan.id, everything=force)
         logbook = LogReporter(folder / "log.txt", listener)

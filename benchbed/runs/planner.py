@@ -89,7 +89,7 @@ def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, st
     from benchbed.data.preprocessing.prepare import identify_collection
 
     log = reporter.report_message
-    found = resolve_collection(config.dataset, config.source, config.data_root, log)
+    collection = resolve_collection(config.dataset, config.source, config.data_root, log)
     return identify_collection(
-        found, skip_bad=config.skip_bad, progress=reporter.report_progress, log=log
+        collection, skip_bad=config.skip_bad, progress=reporter.report_progress, log=log
     )

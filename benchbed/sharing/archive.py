@@ -227,10 +227,10 @@ def parse_json(path: Path, name: str, content: bytes) -> Any:
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         raise ValueError("duplicate key")
-    return found
+    return content
 
 
 @contextmanager

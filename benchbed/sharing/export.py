@@ -85,21 +85,21 @@ def find_exportable_run(store: ResultStore, run: str) -> ExportableRun:
             "export."
         )
     method = get_registry().get_spec(MethodSpec, record.method)
-    found = ExportableRun(record, store.get_run_folder(record.id), method)
+    exportable = ExportableRun(record, store.get_run_folder(record.id), method)
     if not method.is_trainable:
         raise BenchbedError(f"{method.name} is not trained, so there are no weights to export.")
-    state = read_state(store, record.id) if found.folder.exists() else "finished"
+    state = read_state(store, record.id) if exportable.folder.exists() else "finished"
     if state != "finished":
         raise BenchbedError(
             f"Run {record.id} is {state}; its record is from an earlier execution. Finish it "
             f"with: benchbed run --resume {record.id}"
         )
-    if not found.checkpoint.is_file():
+    if not exportable.checkpoint.is_file():
         raise BenchbedError(
-            f"The weights of run {record.id} are missing ({found.checkpoint}): they were pruned "
-            f"or are on another machine. Retrain with: {record.provenance.command}"
+            f"The weights of run {record.id} are missing ({exportable.checkpoint}): they were "
+            f"pruned or are on another machine. Retrain with: {record.provenance.command}"
         )
-    return found
+    return exportable
 
 
 def export_run(exportable: ExportableRun, out: Path, *, pictures: bool = True) -> ExportResult:

@@ -160,11 +160,11 @@ class _SpeedTable:
 
     def __init__(self, records: Iterable[Record], share: ResourceShare) -> None:
         self.has_same_resources = True
-        self._known: dict[tuple[str, object, str], list[tuple[bool, float]]] = {}
+        self._measured: dict[tuple[str, object, str], list[tuple[bool, float]]] = {}
         for record in records:
             if (speed := record.training.images_per_second) > 0:
                 key = (record.method, record.protocol["size"], record.precision)
-                self._known.setdefault(key, []).append((share.is_same_as(record), speed))
+                self._measured.setdefault(key, []).append((share.is_same_as(record), speed))
 
     def estimate_seconds(self, plan: RunPlan) -> float | None:
         """Return seconds of training of a whole run; None if its speed is unknown."""
@@ -173,7 +173,7 @@ class _SpeedTable:
             return 0.0
         if protocol.seconds is not None:
             return protocol.seconds
-        known = self._known.get((plan.method.name, protocol.size, plan.config.precision), [])
+        known = self._measured.get((plan.method.name, protocol.size, plan.config.precision), [])
         if not known or protocol.kimg is None:
             return None
         equal = [speed for same, speed in known if same]

@@ -93,9 +93,9 @@ def plan_suite_runs(configs: Sequence[RunConfig], reporter: Reporter) -> list[Su
     Raises:
         BenchbedError: A configuration is invalid.
     """
-    found: list[SuiteRun] = []
+    suite_runs: list[SuiteRun] = []
     for number, config in enumerate(configs):
         reporter.report_progress("planning", number, len(configs))
-        found.append(SuiteRun(plan_run(config)))
+        suite_runs.append(SuiteRun(plan_run(config)))
     reporter.report_progress("planning", len(configs), len(configs))
-    return found
+    return suite_runs

@@ -239,22 +239,24 @@ def list_differences(
     table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return how a run, given as a row of the frame, differs from what the paper states."""
-    found: list[str] = []
+    differences: list[str] = []
     if run["source"] == "phantom":
-        found.append("phantom")
+        differences.append("phantom")
     elif run["dataset"] not in row.same_data:
-        found.append("other data")
+        differences.append("other data")
     # Methods without training, such as a human annotator, have no networks to reduce.
     if run["preset"] == "quick" and run["seconds"] > 0:
-        found.append("reduced networks of preset quick")
-    for name, stated in table.conditions.items():
+        differences.append("reduced networks of preset quick")
+    for name, paper_value in table.conditions.items():
         value = run[name]
-        if value != stated:
-            found.append(f"{_format_setting(name, value)}, paper {_format_setting(name, stated)}")
+        if value != paper_value:
+            differences.append(
+                f"{_format_setting(name, value)}, paper {_format_setting(name, paper_value)}"
+            )
     line = table.methods.get(table.find_key(run) or "")
     if line is not None and line.pairs is not None and run["pair_count"] != line.pairs.count:
-        found.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
-    return tuple(found)
+        differences.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
+    return tuple(differences)
 
 
 def compare_with_paper(
@@ -265,9 +267,9 @@ def compare_with_paper(
         return Verdict("not comparable", tuple(reasons))
     if direction == "none":
         return Verdict("not comparable", ("the metric has no better direction",))
-    paper = Decimal(printed)
-    unit = Decimal(1).scaleb(int(paper.as_tuple().exponent))
-    difference = Decimal(repr(value)) - paper
+    paper_value = Decimal(printed)
+    unit = Decimal(1).scaleb(int(paper_value.as_tuple().exponent))
+    difference = Decimal(repr(value)) - paper_value
     if abs(difference) < unit:
         return Verdict("matches")
     return Verdict("better" if (difference > 0) == (direction == "up") else "worse")

@@ -110,7 +110,7 @@ def _render_table(table: Table, name: str) -> Iterator[str]:
 
 def _render_comparison(comparison: MethodComparison, name: str) -> Iterator[str]:
     title = f"Comparison: {comparison.title}"
-    warnings = tables.list_warnings(comparison)
+    warnings = tables.list_comparison_warnings(comparison)
     yield from _render_floats(
         tables.build_rank_grid(comparison), f"{title}: mean ranks", f"{name}-ranks", warnings
     )

@@ -67,7 +67,7 @@ def _render_comparison(comparison: MethodComparison) -> str:
     if comparison.has_pairs:
         parts.append(_render_grid(tables.build_pair_grid(comparison)))
     parts += [
-        *(f"> {warning}" for warning in tables.list_warnings(comparison)),
+        *(f"> {warning}" for warning in tables.list_comparison_warnings(comparison)),
         _render_list(tables.list_comparison_notes(comparison)),
     ]
     return "\n\n".join(parts)

@@ -269,7 +269,7 @@ def list_comparison_notes(comparison: MethodComparison) -> list[str]:
     return lines
 
 
-def list_warnings(comparison: MethodComparison) -> list[str]:
+def list_comparison_warnings(comparison: MethodComparison) -> list[str]:
     """Return the warnings of a comparison; those of one metric start with its name."""
     titles_by_warning: dict[str, list[str]] = {}
     for part in comparison.metrics:

@@ -67,7 +67,7 @@ class LocalExecutor:
         device: Device option of each run.
         accelerators: Accelerators to assign, as ``CUDA_VISIBLE_DEVICES`` names them.
         devices: Devices per run.
-        more: Further arguments of each run's command line.
+        arguments: Further arguments of each run's command line.
 
     Attributes:
         capacity: Number of parallel runs.
@@ -82,7 +82,7 @@ class LocalExecutor:
         device: str = "auto",
         accelerators: Sequence[str] = (),
         devices: int = 1,
-        more: Sequence[str] = (),
+        arguments: Sequence[str] = (),
     ) -> None:
         self._store = store
         self.capacity = jobs
@@ -90,7 +90,7 @@ class LocalExecutor:
         self._device = device
         self._accelerators = accelerators
         self._devices = devices
-        self._more = more
+        self._arguments = arguments
         self._running: list[_RunningProcess] = []
         self._deadline = math.inf
 
@@ -113,7 +113,7 @@ class LocalExecutor:
             process = subprocess.Popen(
                 [
                     *build_command(suite_run.plan.config, self._store.root, self._device, devices),
-                    *self._more,
+                    *self._arguments,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,

@@ -38,9 +38,9 @@ class NodeInfo:
     has_shared_folder: bool
 
 
-def describe_node(mark: Path) -> NodeInfo:
+def describe_node(marker: Path) -> NodeInfo:
     """Return the state of this node."""
-    return NodeInfo(socket.gethostname(), __version__, mark.exists())
+    return NodeInfo(socket.gethostname(), __version__, marker.exists())
 
 
 MAX_RETRIES = 10
@@ -118,10 +118,10 @@ class RayExecutor:
         self._options = dict(options or {})
         self._running: dict[ObjectRef[Any], SuiteRun] = {}
         self._stopping = False
-        self._mark = self._root / f".cluster-{uuid.uuid4().hex}"
+        self._marker = self._root / f".cluster-{uuid.uuid4().hex}"
         self._ray = _connect(address)
         try:
-            self._mark.touch()
+            self._marker.touch()
             self._check_nodes()
             gpus = self._ray.cluster_resources().get("GPU", 0)
             self._device = "cuda" if device == "cuda" or (device == "auto" and gpus) else "cpu"
@@ -148,7 +148,7 @@ class RayExecutor:
             config,
             run,
             self._root,
-            self._mark,
+            self._marker,
             self._device,
             self._options,
             devices=devices,
@@ -173,7 +173,7 @@ class RayExecutor:
     def close(self) -> None:
         """Disconnect from the cluster, which ends the remaining tasks."""
         self._ray.shutdown()
-        self._mark.unlink(missing_ok=True)
+        self._marker.unlink(missing_ok=True)
 
     def _read_outcome(self, task: ObjectRef[Any]) -> FinishedRun:
         suite_run = self._running.pop(task)
@@ -201,7 +201,7 @@ class RayExecutor:
         tasks = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(self._mark)
+            ).remote(self._marker)
             for node in self._ray.nodes()
             if node["Alive"] and node["Resources"].get("CPU")
         ]

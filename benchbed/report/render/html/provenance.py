@@ -64,15 +64,15 @@ class _SharedValues:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[Hashable, int] = {}
+        self._indices: dict[Hashable, int] = {}
 
     def add_value(self, value: Any, key: Hashable = None) -> int:
         """Return the index of `value`, adding a new one; `key` replaces its JSON as identity."""
         key = json.dumps(value) if key is None else key
-        if key not in self._places:
-            self._places[key] = len(self.values)
+        if key not in self._indices:
+            self._indices[key] = len(self.values)
             self.values.append(value)
-        return self._places[key]
+        return self._indices[key]
 
 
 def _convert_run(record: Record, shared: _SharedValues) -> dict[str, Any]:
