@@ -71,11 +71,11 @@ class ProgressTable:
         if self._live is not None:
             self._live.update(self._build_table(rows, waiting), refresh=True)
             return
-        for member, status in rows:
+        for suite_run, status in rows:
             if status is not None:
                 activity, share, speed, left = _format_status(status)
                 rest = (f", {speed} images/s" if speed else "") + (f", {left} left" if left else "")
-                self.report_message(f"{member.plan.id}: {activity} {share}{rest}")
+                self.report_message(f"{suite_run.plan.id}: {activity} {share}{rest}")
 
     def report_finished(self, finished: FinishedRun) -> None:
         """Print how a run ended."""

@@ -402,9 +402,9 @@ class FakeExecutor:
     def can_start(self) -> bool:
         return True
 
-    def start_run(self, member: SuiteRun) -> None:
-        self._running.append(member)
-        self.log.append(f"start {member.plan.id}")
+    def start_run(self, suite_run: SuiteRun) -> None:
+        self._running.append(suite_run)
+        self.log.append(f"start {suite_run.plan.id}")
 
     def collect_finished(self) -> list[FinishedRun]:
         end = self._ends.pop(0)
@@ -413,8 +413,8 @@ class FakeExecutor:
             return []
         return [FinishedRun(self._running.pop(0), end)]
 
-    def stop_runs(self, *, at_once: bool) -> None:
-        self.log.append(f"stop {at_once}")
+    def stop_runs(self, *, immediately: bool) -> None:
+        self.log.append(f"stop {immediately}")
 
     def close(self) -> None:
         self.log.append("close")
