@@ -22,7 +22,7 @@ class BenchbedWarning(UserWarning):
     """Something the user should know that does not stop the run."""
 
 
-def find_nearest(name: str, allowed: Iterable[str]) -> str | None:
+def find_similar_name(name: str, allowed: Iterable[str]) -> str | None:
     """Return the entry of `allowed` most similar to `name`, or None if none is close."""
     lowered = {candidate.lower(): candidate for candidate in allowed}
     matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
@@ -45,11 +45,11 @@ def make_unknown_error(
 ) -> BenchbedError:
     """Make the error for a name that does not exist; `commands` list those that do."""
     names = sorted(allowed)
-    close = find_nearest(name, names)
+    close = find_similar_name(name, names)
     suggestion = f"; did you mean {close!r}?" if close else "."
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     listing = " or ".join(f"`{command}`" for command in commands)
-    available = f"Available: {shown}" if names else "None available"
+    available = f"Available: {listed}" if names else "None available"
     return BenchbedError(
         f"No {kind} named {name!r}{suggestion} {available}. Run {listing} to see all names."
     )

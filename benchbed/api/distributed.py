@@ -55,9 +55,9 @@ class DistributedContext:
         """Whether this process writes the run's files."""
         return self.rank == 0
 
-    def split_tensor(self, whole: Tensor) -> Tensor:
-        """Return this process's part of a tensor; `whole` has the whole batch on its first axis."""
-        return whole if self.world_size == 1 else whole.chunk(self.world_size)[self.rank]
+    def split_tensor(self, tensor: Tensor) -> Tensor:
+        """Return this process's part of a tensor with the whole batch on its first axis."""
+        return tensor if self.world_size == 1 else tensor.chunk(self.world_size)[self.rank]
 
     def split_batch(self, batch: Batch) -> Batch:
         """Return this process's part of a batch."""

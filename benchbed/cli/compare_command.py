@@ -17,6 +17,7 @@ from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.results.lookup import find_record
 from benchbed.results.store import ResultStore
+from benchbed.utils.text import MISSING_TEXT
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-MISSING = "–"
 
 
 @app.command(
@@ -61,41 +61,41 @@ def compare(
             f"compare takes at most {len(LETTERS)} runs, but got {len(names)}. Use `benchbed "
             "report` for larger tables."
         )
-    found = compare_runs(records, get_registry().get_specs(MetricSpec))
+    comparison = compare_runs(records, get_registry().get_specs(MetricSpec))
     if as_json:
-        typer.echo(json.dumps(found.as_dict(everything=everything), indent=2))
+        typer.echo(json.dumps(comparison.as_dict(everything=everything), indent=2))
         return
-    _print_comparison(found, everything=everything)
+    _print_comparison(comparison, everything=everything)
 
 
-def _print_comparison(found: RunComparison, *, everything: bool) -> None:
+def _print_comparison(comparison: RunComparison, *, everything: bool) -> None:
     from rich.console import Console
 
     from benchbed.cli.output import make_plain_text
 
     console = Console()
-    if found.reasons:
+    if comparison.reasons:
         # One line per reason: this is what a reader must not miss.
         console.print(make_plain_text("These runs are not comparable:", style="bold red"))
-        for reason in found.reasons:
+        for reason in comparison.reasons:
             console.print(make_plain_text(f"  {reason}", style="red"))
-    for letter, run in zip(LETTERS, found.runs, strict=False):
+    for letter, run in zip(LETTERS, comparison.runs, strict=False):
         console.print(make_plain_text(f"{letter}  {run}"), soft_wrap=True)
-    facts = [fact for fact in found.facts if everything or fact.differs]
+    facts = [fact for fact in comparison.facts if everything or fact.differs]
     if facts:
         heading = "all facts" if everything else "differs in"
-        console.print("", _build_fact_table(facts, heading, len(found.runs)), sep="\n")
+        console.print("", _build_fact_table(facts, heading, len(comparison.runs)), sep="\n")
     else:
         console.print("\nThe runs differ only in their metrics.")
     console.print()
-    if not found.metric_rows:
+    if not comparison.metric_rows:
         console.print("No metrics recorded.")
         return
-    console.print(_build_metric_table(found))
-    if any(line.best for line in found.metric_rows):
+    console.print(_build_metric_table(comparison))
+    if any(line.best for line in comparison.metric_rows):
         console.print("✓ better; ≈ better, but the 95 % intervals overlap.")
         console.print("One seed per run. Use `benchbed report` to see the variation over seeds.")
-    for line in found.metric_rows:
+    for line in comparison.metric_rows:
         if line.note:
             console.print(make_plain_text(f"{line.metric}: {line.note}.", style="dim"))
 
@@ -117,7 +117,7 @@ def _build_fact_table(facts: Sequence[RunFact], heading: str, runs: int) -> Tabl
     return table
 
 
-def _build_metric_table(found: RunComparison) -> Table:
+def _build_metric_table(comparison: RunComparison) -> Table:
     from rich.table import Table
 
     from benchbed.cli.output import format_measured_baseline, make_plain_text
@@ -125,14 +125,14 @@ def _build_metric_table(found: RunComparison) -> Table:
     specs = get_registry().get_specs(MetricSpec)
     table = Table(box=None, pad_edge=False)
     table.add_column("metric", overflow="fold")
-    for letter in LETTERS[: len(found.runs)]:
+    for letter in LETTERS[: len(comparison.runs)]:
         table.add_column(letter)
-    for line in found.metric_rows:
+    for line in comparison.metric_rows:
         heading = specs[line.metric].heading if line.metric in specs else line.metric
-        cells = (_format_cell(line, index) for index in range(len(found.runs)))
+        cells = (_format_cell(line, index) for index in range(len(comparison.runs)))
         table.add_row(make_plain_text(heading), *cells)
         baselines = [format_measured_baseline(measured) for measured in line.values]
-        if any(baseline != MISSING for baseline in baselines):
+        if any(baseline != MISSING_TEXT for baseline in baselines):
             texts = ("  real vs real", *baselines)
             table.add_row(*(make_plain_text(text, style="dim") for text in texts))
     return table
@@ -144,7 +144,7 @@ def _format_cell(line: MetricRow, index: int) -> Text:
 
     measured = line.values[index]
     if measured is None or measured.value is None:
-        return make_plain_text(MISSING)
+        return make_plain_text(MISSING_TEXT)
     text = f"{format_number(measured.value)} {format_measured_interval(measured)}".rstrip()
     if index not in line.best:
         return make_plain_text(text)
@@ -153,5 +153,5 @@ def _format_cell(line: MetricRow, index: int) -> Text:
 
 def _format_value(value: FactValue) -> str:
     if value is None:
-        return MISSING
+        return MISSING_TEXT
     return f"{value:g}" if isinstance(value, float) else str(value)

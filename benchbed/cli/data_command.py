@@ -120,8 +120,8 @@ def fetch(
     try:
         with ConsoleReporter() as reporter:
             # Wrapped addresses and paths could not be copied.
-            say = partial(reporter.console.print, soft_wrap=True, markup=False, highlight=False)
-            fetch_dataset(spec, root, force=force, say=say, counted=reporter.report_progress)
+            log = partial(reporter.console.print, soft_wrap=True, markup=False, highlight=False)
+            fetch_dataset(spec, root, force=force, log=log, progress=reporter.report_progress)
     except FetchError as error:
         typer.echo(f"benchbed: {error}", err=True)
         raise typer.Exit(1) from error

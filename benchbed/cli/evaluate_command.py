@@ -70,7 +70,7 @@ def evaluate(
         features = FeatureCache(create_fabric(device, "fp32").device, reporter.report_progress)
         values = score_sets(
             specs, photographs, generated, features,
-            seed=seed, unseen=unseen, counted=reporter.report_progress,
+            seed=seed, unseen=unseen, progress=reporter.report_progress,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))

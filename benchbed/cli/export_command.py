@@ -37,19 +37,19 @@ def export(
     from benchbed.sharing.export import export_run as pack
     from benchbed.sharing.export import find_exportable_run
 
-    found = find_exportable_run(ResultStore(paths.resolve_results_folder(results)), run)
-    name = f"{found.record.id}.zip"
+    exportable = find_exportable_run(ResultStore(paths.resolve_results_folder(results)), run)
+    name = f"{exportable.record.id}.zip"
     file = Path(name) if out is None else out / name if out.is_dir() else out
     paths.ensure_writable(file.parent)
-    exported = pack(found, file, pictures=pictures)
+    exported = pack(exportable, file, pictures=pictures)
     if as_json:
-        facts = {"run": found.record.id, "file": str(file), "sha256": exported.sha256}
+        facts = {"run": exportable.record.id, "file": str(file), "sha256": exported.sha256}
         typer.echo(json.dumps({**facts, "members": exported.members}, indent=2))
     else:
         from rich.filesize import decimal
 
         typer.echo(f"{file} ({decimal(file.stat().st_size)}), SHA-256 {exported.sha256}")
-    if found.record.source != "real":
+    if exportable.record.source != "real":
         return
     if any(name.endswith(".png") for name in exported.members):
         typer.echo(

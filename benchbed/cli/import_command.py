@@ -32,22 +32,22 @@ def import_(
     from benchbed.sharing.install import check_archive, import_run
 
     store = ResultStore(paths.resolve_results_folder(results))
-    offer = check_archive(file)
-    for note in offer.notes:
+    candidate = check_archive(file)
+    for note in candidate.notes:
         typer.echo(escape_control_characters(note), err=True)
-    fresh = import_run(
-        offer, store, lambda text: typer.echo(escape_control_characters(text), err=True)
+    installed = import_run(
+        candidate, store, lambda text: typer.echo(escape_control_characters(text), err=True)
     )
-    run = offer.record.id
+    run = candidate.record.id
     if as_json:
-        facts = {"run": run, "installed": fresh, "sha256": offer.archive.sha256}
-        typer.echo(json.dumps({**facts, "notes": list(offer.notes)}, indent=2))
-    elif fresh:
-        typer.echo(f"{run}, SHA-256 {offer.archive.sha256}")
-    if not fresh:
+        facts = {"run": run, "installed": installed, "sha256": candidate.archive.sha256}
+        typer.echo(json.dumps({**facts, "notes": list(candidate.notes)}, indent=2))
+    elif installed:
+        typer.echo(f"{run}, SHA-256 {candidate.archive.sha256}")
+    if not installed:
         typer.echo(
             f"Run {run} already exists with the same record and weights. Nothing changed.", err=True
         )
     else:
-        command = "sample" if "sample" in offer.spec.capabilities else "show"
+        command = "sample" if "sample" in candidate.spec.capabilities else "show"
         typer.echo(f"Next: benchbed {command} {run}", err=True)

@@ -31,8 +31,8 @@ def method(name: NameArgument, into: IntoOption = Path()) -> None:
     from benchbed.scaffold.package import create_package
 
     files = create_package("method", name, into)
-    known = get_registry().get_specs(DatasetSpec).values()
-    partner = next((spec.name for spec in known if spec.phantom), None)
+    specs = get_registry().get_specs(DatasetSpec).values()
+    partner = next((spec.name for spec in specs if spec.phantom), None)
     _print_next_steps(name, into, files, ["--method", name, "--dataset", partner])
 
 
@@ -44,9 +44,9 @@ def dataset(name: NameArgument, into: IntoOption = Path()) -> None:
     from benchbed.scaffold.package import create_package
 
     files = create_package("dataset", name, into)
-    known = get_registry().get_specs(MethodSpec).values()
+    specs = get_registry().get_specs(MethodSpec).values()
     partner = next(
-        (m.name for m in known if "sample" in m.capabilities and not m.required_inputs), None
+        (m.name for m in specs if "sample" in m.capabilities and not m.required_inputs), None
     )
     _print_next_steps(name, into, files, ["--method", partner, "--dataset", name])
 

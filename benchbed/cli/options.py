@@ -82,7 +82,7 @@ def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[...
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         _, *rest = signature(command, eval_str=True).parameters.values()
-        own = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in rest]
+        keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in rest]
 
         @wraps(command)
         def run_with_fields(**values: Any) -> None:
@@ -97,7 +97,7 @@ def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[...
             command(given, **values)
 
         generated = [_make_parameter(field) for field in fields]
-        run_with_fields.__signature__ = Signature([*generated, *own])  # type: ignore[attr-defined]
+        run_with_fields.__signature__ = Signature([*generated, *keywords])  # type: ignore[attr-defined]
         return run_with_fields
 
     return decorate

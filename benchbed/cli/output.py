@@ -161,9 +161,9 @@ class ConsoleReporter:
         """Print a message; wrapped only on a terminal, so that paths stay whole elsewhere."""
         self.console.print(make_plain_text(text), soft_wrap=not self.console.is_terminal)
 
-    def report_progress(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, activity: str, done: int, total: int) -> None:
         """Show progress of a countable activity."""
-        self._show_progress(what, done / total if total else 1.0, f"{done}/{total}")
+        self._show_progress(activity, done / total if total else 1.0, f"{done}/{total}")
 
     def report_training(self, progress: TrainingProgress) -> None:
         """Show training progress."""
@@ -179,18 +179,18 @@ class ConsoleReporter:
         if path.stem == "final":
             self.report_message(f"Samples: {path}")
 
-    def _show_progress(self, what: str, share: float, detail: str) -> None:
+    def _show_progress(self, activity: str, share: float, detail: str) -> None:
         if self._bars is not None:
-            if what not in self._tasks:
-                self._tasks[what] = self._bars.add_task(what, total=1.0, detail="")
-            self._bars.update(self._tasks[what], completed=share, detail=detail)
+            if activity not in self._tasks:
+                self._tasks[activity] = self._bars.add_task(activity, total=1.0, detail="")
+            self._bars.update(self._tasks[activity], completed=share, detail=detail)
             return
         now = time.monotonic()
-        is_end = what == "training" and share >= 1.0
+        is_end = activity == "training" and share >= 1.0
         is_due = now - self._last_line >= PROGRESS_INTERVAL_SECONDS
         if (is_end or is_due) and not self.console.quiet:
             self._last_line = now
-            print(f"{what}: {share:.0%}, {detail}", file=sys.stderr, flush=True)
+            print(f"{activity}: {share:.0%}, {detail}", file=sys.stderr, flush=True)
 
 
 def format_measured_interval(measured: MetricValue | MeasuredMetric) -> str:

@@ -62,15 +62,15 @@ def report(
             f"No records found in {store.records_folder}. Run `benchbed run` first."
         )
     folder = paths.ensure_writable(out or store.root / "leaderboards")
-    boards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
-    files = write_leaderboards(boards, folder, kinds)
+    leaderboards = build_leaderboards(records, paths.find_benchmarks_folder() / "papers")
+    files = write_leaderboards(leaderboards, folder, kinds)
     if serve or "html" in kinds:
         from benchbed.report.render.html.page import write_page
 
-        files.append(write_page(boards, records, store.root, folder))
+        files.append(write_page(leaderboards, records, store.root, folder))
     if show and not serve:
-        for board in boards:
-            _print_tables(board)
+        for leaderboard in leaderboards:
+            _print_tables(leaderboard)
     counts = f"{format_count(len(records), 'record')}, {format_count(len(files), 'file')}"
     typer.echo(f"{counts} written to {folder}.", err=True)
     if serve:
@@ -79,14 +79,14 @@ def report(
         serve_folder(folder, port, typer.echo, browse=browse)
 
 
-def _print_tables(board: Leaderboard) -> None:
+def _print_tables(leaderboard: Leaderboard) -> None:
     from rich.console import Console
 
     from benchbed.report.render import terminal
 
     console = Console()
-    console.rule(board.title)
-    if not board.tables:
+    console.rule(leaderboard.title)
+    if not leaderboard.tables:
         console.print("No runs yet.")
-    for table in board.tables:
+    for table in leaderboard.tables:
         console.print(*terminal.render_terminal(table, console), "", sep="\n")

@@ -102,8 +102,8 @@ def run(
         if settings_file:
             fields["settings"] = read_settings_file(settings_file) | fields.get("settings", {})
         config = RunConfig(**fields)
-    patience = math.inf if wait else 0.0
-    execution = {"device": device, "devices": devices, "force": force, "patience": patience}
+    timeout = math.inf if wait else 0.0
+    execution = {"device": device, "devices": devices, "force": force, "timeout": timeout}
     _execute_plan(config, store, options, execution, resume=resume, as_json=as_json)
 
 

@@ -67,16 +67,16 @@ def prune(
     """
     from benchbed.results.prune import PruneOptions, measure_folders
 
-    wanted = PruneOptions(weights, failed, 0.0 if older_than is None else _parse_age(older_than))
+    options = PruneOptions(weights, failed, 0.0 if older_than is None else _parse_age(older_than))
     store = ResultStore(paths.resolve_results_folder(results))
-    holdings = measure_folders(store)
-    freed, refused = _prune_runs(store, holdings, wanted) if yes else ({}, [])
-    rows = [_build_row(holding, wanted, freed if yes else None) for holding in holdings]
+    usages = measure_folders(store)
+    freed, refused = _prune_runs(store, usages, options) if yes else ({}, [])
+    rows = [_build_row(usage, options, freed if yes else None) for usage in usages]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
         _print_rows(rows)
-        _print_summary(holdings, wanted, freed if yes else None)
+        _print_summary(usages, options, freed if yes else None)
     for sentence in refused:
         typer.echo(f"benchbed: {sentence}", err=True)
     if refused:
@@ -93,42 +93,42 @@ def _parse_age(text: str) -> float:
 
 
 def _prune_runs(
-    store: ResultStore, holdings: list[FolderUsage], wanted: PruneOptions
+    store: ResultStore, usages: list[FolderUsage], options: PruneOptions
 ) -> tuple[dict[str, int], list[str]]:
     """Return bytes freed by run, and a message for each run that could not be deleted."""
     from benchbed.results.prune import prune_run
 
     freed: dict[str, int] = {}
     refused: list[str] = []
-    for holding in holdings:
-        if holding.plan_removal(wanted)[0] == "nothing":
+    for usage in usages:
+        if usage.plan_removal(options)[0] == "nothing":
             continue
         try:
-            freed[holding.run] = prune_run(store, holding, wanted)
-            if not freed[holding.run]:
-                typer.echo(f"{holding.run} is active again and is skipped.", err=True)
+            freed[usage.run] = prune_run(store, usage, options)
+            if not freed[usage.run]:
+                typer.echo(f"{usage.run} is active again and is skipped.", err=True)
         except OSError as error:
             refused.append(
-                f"{holding.run} could not be deleted ({error.strerror}: {error.filename})."
+                f"{usage.run} could not be deleted ({error.strerror}: {error.filename})."
             )
     return freed, refused
 
 
 def _build_row(
-    holding: FolderUsage, wanted: PruneOptions, freed: dict[str, int] | None
+    usage: FolderUsage, options: PruneOptions, freed: dict[str, int] | None
 ) -> dict[str, Any]:
-    removal, size, reason = holding.plan_removal(wanted)
+    removal, size, reason = usage.plan_removal(options)
     return {
-        "run": holding.run,
-        "state": holding.state,
-        "record": holding.has_record,
-        "days": round(holding.age_seconds / SECONDS_PER_DAY, 2),
-        "checkpoint_bytes": holding.checkpoint_bytes,
-        "bytes": holding.total_bytes,
+        "run": usage.run,
+        "state": usage.state,
+        "record": usage.has_record,
+        "days": round(usage.age_seconds / SECONDS_PER_DAY, 2),
+        "checkpoint_bytes": usage.checkpoint_bytes,
+        "bytes": usage.total_bytes,
         "goes": removal,
         "goes_bytes": size,
         "reason": reason,
-        **({} if freed is None else {"freed_bytes": freed.get(holding.run, 0)}),
+        **({} if freed is None else {"freed_bytes": freed.get(usage.run, 0)}),
     }
 
 
@@ -159,10 +159,10 @@ def _describe_removal(row: dict[str, Any]) -> str:
 
 
 def _print_summary(
-    holdings: list[FolderUsage], wanted: PruneOptions, freed: dict[str, int] | None
+    usages: list[FolderUsage], options: PruneOptions, freed: dict[str, int] | None
 ) -> None:
     """Print how much is freed, and how much other options would free."""
-    planned = sum(holding.plan_removal(wanted)[1] for holding in holdings)
+    planned = sum(usage.plan_removal(options)[1] for usage in usages)
     if freed is None:
         typer.echo(f"{_format_size(planned)} can be freed. Nothing was deleted.", err=True)
         if planned:
@@ -170,11 +170,11 @@ def _print_summary(
     else:
         typer.echo(f"{_format_size(sum(freed.values()))} freed.", err=True)
     alternatives = {
-        "--weights": replace(wanted, includes_weights=True),
-        "--failed": replace(wanted, includes_failed=True),
+        "--weights": replace(options, includes_weights=True),
+        "--failed": replace(options, includes_failed=True),
     }
     for option, alternative in alternatives.items():
-        extra = sum(holding.plan_removal(alternative)[1] for holding in holdings) - planned
+        extra = sum(usage.plan_removal(alternative)[1] for usage in usages) - planned
         if extra > 0:
             typer.echo(f"{option} frees {_format_size(extra)} more.", err=True)
 

@@ -76,7 +76,7 @@ def show(
 
 
 def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
-    known = get_registry()
+    registry = get_registry()
     collect_functions: dict[Any, Any] = {
         MethodSpec: collect_method_facts,
         DatasetSpec: collect_dataset_facts,
@@ -84,14 +84,14 @@ def _collect_facts(name: str, results: Path | None) -> dict[str, Any]:
         TaskSpec: collect_task_facts,
     }
     for kind, collect in collect_functions.items():
-        if name in known.get_specs(kind):
-            return collect(known.get_specs(kind)[name])  # type: ignore[no-any-return]
+        if name in registry.get_specs(kind):
+            return collect(registry.get_specs(kind)[name])  # type: ignore[no-any-return]
     store = ResultStore(paths.resolve_results_folder(results))
     if (found := collect_run_facts(store, name)) is not None:
         return found
-    if known.broken_plugins:
-        known.get_spec(MethodSpec, name)
-    names = [other for kind in collect_functions for other in known.get_specs(kind)]
+    if registry.broken_plugins:
+        registry.get_spec(MethodSpec, name)
+    names = [other for kind in collect_functions for other in registry.get_specs(kind)]
     kinds = ("methods", "datasets", "metrics", "tasks", "runs")
     raise make_unknown_error(
         "method, dataset, metric, task or run", name, names, *(f"benchbed list {k}" for k in kinds)
@@ -248,11 +248,11 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     # Imported late: formatting as in the tables needs modules that are slow to load.
     from benchbed.cli.output import build_value_rows, escape_control_characters, format_duration
 
-    training, made, protocol = record.training, record.provenance, record.protocol
+    training, provenance, protocol = record.training, record.provenance, record.protocol
     origin = record.imported
     weights = paths.get_checkpoint_path(folder).is_file()
-    changes = " with local changes" if made.has_local_changes else ""
-    instructions = f" with {made.instructions}" if made.instructions else ""
+    changes = " with local changes" if provenance.has_local_changes else ""
+    instructions = f" with {provenance.instructions}" if provenance.instructions else ""
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),
@@ -274,11 +274,11 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "training": f"{training.kimg:g} kimg in {training.steps} steps, "
         f"{format_duration(training.seconds)} ({training.images_per_second:.0f} images/s)",
         "parameters": [f"{key}: {count}" for key, count in training.parameters.items()],
-        "made": f"{made.created_at} with benchbed {made.benchbed}, "
-        f"commit {made.commit or 'unknown'}{changes}",
-        "machine": f"{made.processor}{instructions}, {format_count(made.cores, 'core')}, "
-        f"{made.device}",
-        "command": made.command,
+        "made": f"{provenance.created_at} with benchbed {provenance.benchbed}, "
+        f"commit {provenance.commit or 'unknown'}{changes}",
+        "machine": f"{provenance.processor}{instructions}, "
+        f"{format_count(provenance.cores, 'core')}, {provenance.device}",
+        "command": provenance.command,
         **location,
         "weights": "present" if weights else "missing",
         "metrics": build_value_rows(record.metrics),

@@ -160,7 +160,7 @@ def suite(
 
     check_logger(logger)
     _check_executor(executor, address)
-    where = ExecutionOptions(
+    options = ExecutionOptions(
         executor,
         address=address,
         jobs=jobs,
@@ -172,24 +172,24 @@ def suite(
     )
     chosen = find_suite(name).select_entries(method or (), dataset or ())
     check_names(chosen)
-    asked = iter_run_configs(chosen, fields.pop("preset"), seeds=seed, **fields)
+    configs = iter_run_configs(chosen, fields.pop("preset"), seeds=seed, **fields)
     store = ResultStore(paths.resolve_results_folder(results))
     with ConsoleReporter() as reporter:
-        planned = plan_suite_runs(list(asked), reporter)
+        planned = plan_suite_runs(list(configs), reporter)
     if as_json:
         rows = [{"run": m.plan.id, "state": m.get_state(store)} for m in planned]
         typer.echo(json.dumps(rows, indent=2))
         return
-    todo, expected = _print_plan(chosen.title, planned, store, where)
-    if not dry_run and todo:
+    pending, expected = _print_plan(chosen.title, planned, store, options)
+    if not dry_run and pending:
         paths.ensure_writable(store.root)
-        _execute_suite(todo, expected, store, where)
-    elif not todo:
+        _execute_suite(pending, expected, store, options)
+    elif not pending:
         typer.echo("Next: benchbed report", err=True)
 
 
 def _print_plan(
-    title: str, planned: list[SuiteRun], store: ResultStore, where: ExecutionOptions
+    title: str, planned: list[SuiteRun], store: ResultStore, options: ExecutionOptions
 ) -> tuple[list[SuiteRun], Estimate]:
     """Print the state of the suite.
 
@@ -199,21 +199,21 @@ def _print_plan(
     from benchbed.cli.output import print_rows
     from benchbed.suites.estimate import estimate_duration
 
-    states = {member.plan.id: member.get_state(store) for member in planned}
-    todo = [m for m in planned if states[m.plan.id] in ("begun", "missing")]
-    _check_devices(todo, where.devices)
+    states = {suite_run.plan.id: suite_run.get_state(store) for suite_run in planned}
+    pending = [m for m in planned if states[m.plan.id] in ("begun", "missing")]
+    _check_devices(pending, options.devices)
     print_rows(_build_grid(planned, states), empty="No run.")
-    expected = estimate_duration(todo, store, where.resource_share)
-    count, first = len(todo), expected.upstream_count
-    rest = f", {count} to run" if todo else ""
+    expected = estimate_duration(pending, store, options.resource_share)
+    count, first = len(pending), expected.upstream_count
+    rest = f", {count} to run" if pending else ""
     rest += f" after {first} upstream runs" if first else ""
     typer.echo(
         f"{title}: {format_count(len(planned), 'run')}, {len(planned) - count} complete{rest}.",
         err=True,
     )
-    if todo:
-        typer.echo(format_estimate(expected, where.max_parallel_runs), err=True)
-    return todo, expected
+    if pending:
+        typer.echo(format_estimate(expected, options.max_parallel_runs), err=True)
+    return pending, expected
 
 
 def format_estimate(expected: Estimate, room: int | None) -> str:
@@ -249,13 +249,13 @@ def format_estimate(expected: Estimate, room: int | None) -> str:
 def _build_grid(planned: list[SuiteRun], states: Mapping[str, str]) -> list[dict[str, str]]:
     """Return a row per dataset and method, with the state of each seed."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for member in planned:
-        protocol = member.plan.protocol
+    for suite_run in planned:
+        protocol = suite_run.plan.protocol
         data = f"{protocol.dataset} ({protocol.source})"
         row = rows.setdefault(
-            (data, member.row_label), {"dataset": data, "method": member.row_label}
+            (data, suite_run.row_label), {"dataset": data, "method": suite_run.row_label}
         )
-        row[f"seed {member.plan.seed}"] = states[member.plan.id]
+        row[f"seed {suite_run.plan.seed}"] = states[suite_run.plan.id]
     return list(rows.values())
 
 
@@ -268,70 +268,70 @@ def _check_executor(executor: str, address: str | None) -> None:
         raise BenchbedError("--address requires --executor ray.")
 
 
-def _check_devices(todo: Sequence[SuiteRun], devices: int) -> None:
+def _check_devices(pending: Sequence[SuiteRun], devices: int) -> None:
     """Refuse a suite with a run that does not support this number of devices."""
     if devices == 1:
         return
     from benchbed.runs.workers import check_devices
 
-    for member in todo:
+    for suite_run in pending:
         try:
-            check_devices(member.plan, member.count_devices(devices))
+            check_devices(suite_run.plan, suite_run.count_devices(devices))
         except BenchbedError as error:
             raise BenchbedError(
-                f"No run started because {member.plan.id} cannot run: {error}"
+                f"No run started because {suite_run.plan.id} cannot run: {error}"
             ) from (error)
 
 
 def _create_executor(
-    where: ExecutionOptions, store: ResultStore, say: Callable[[str], None]
+    options: ExecutionOptions, store: ResultStore, log: Callable[[str], None]
 ) -> Executor:
-    if where.executor == "ray":
+    if options.executor == "ray":
         from benchbed.suites.executors.ray import RayExecutor
 
         return RayExecutor(
             store,
-            address=where.address,
-            jobs=where.jobs,
-            threads=where.threads or 1,
-            device=where.device,
-            options={"checkpoint_seconds": where.checkpoint_seconds, "logger": where.logger},
-            devices=where.devices,
-            say=say,
+            address=options.address,
+            jobs=options.jobs,
+            threads=options.threads or 1,
+            device=options.device,
+            options={"checkpoint_seconds": options.checkpoint_seconds, "logger": options.logger},
+            devices=options.devices,
+            log=log,
         )
     from benchbed.suites.executors.local import LocalExecutor, select_accelerators
 
-    jobs = where.max_parallel_runs or 1
-    logger_options = () if where.logger is None else ("--logger", where.logger)
+    jobs = options.max_parallel_runs or 1
+    logger_options = () if options.logger is None else ("--logger", options.logger)
     return LocalExecutor(
         store,
         jobs=jobs,
-        threads=where.threads,
-        device=where.device,
-        accelerators=select_accelerators(where.device, jobs, where.devices),
-        devices=where.devices,
-        more=("--checkpoint-every", f"{where.checkpoint_seconds:g}s", *logger_options),
+        threads=options.threads,
+        device=options.device,
+        accelerators=select_accelerators(options.device, jobs, options.devices),
+        devices=options.devices,
+        arguments=("--checkpoint-every", f"{options.checkpoint_seconds:g}s", *logger_options),
     )
 
 
 def _execute_suite(
-    todo: list[SuiteRun], expected: Estimate, store: ResultStore, where: ExecutionOptions
+    pending: list[SuiteRun], expected: Estimate, store: ResultStore, options: ExecutionOptions
 ) -> None:
     from benchbed.cli.suite_progress import ProgressTable
     from benchbed.suites.scheduler import STOPPED_EXIT_CODE, execute_runs
 
     outcomes: list[str] = []
-    with ProgressTable(store, len(todo)) as watch:
-        executor = _create_executor(where, store, watch.report_message)
-        if where.max_parallel_runs is None and executor.capacity and not expected.unknown_speeds:
+    with ProgressTable(store, len(pending)) as watch:
+        executor = _create_executor(options, store, watch.report_message)
+        if options.max_parallel_runs is None and executor.capacity and not expected.unknown_speeds:
             watch.report_message(format_estimate(expected, executor.capacity))
         for ended in execute_runs(
-            todo, executor, watch=watch.show_progress, say=watch.report_message
+            pending, executor, watch=watch.show_progress, log=watch.report_message
         ):
             outcomes.append(ended.outcome)
             watch.report_finished(ended)
     counts = ", ".join(f"{outcomes.count(word)} {word}" for word in dict.fromkeys(outcomes))
-    left = len(todo) - len(outcomes) + outcomes.count("stopped")
+    left = len(pending) - len(outcomes) + outcomes.count("stopped")
     typer.echo(f"{counts}{f', {left} left' if left else ''}. Next: benchbed report", err=True)
     if left:
         typer.echo("Repeat the command to resume.", err=True)

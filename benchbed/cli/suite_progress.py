@@ -41,8 +41,8 @@ class ProgressTable:
         self.console = console or Console(stderr=True)
         self._store = store
         self._total = total
-        self._over = 0
-        self._looked = time.monotonic() if not self.console.is_terminal else -math.inf
+        self._ended_count = 0
+        self._last_poll = time.monotonic() if not self.console.is_terminal else -math.inf
         self._live: Live | None = None
         if self.console.is_terminal:
             self._live = Live(console=self.console, auto_refresh=False, transient=True)
@@ -64,26 +64,26 @@ class ProgressTable:
     def show_progress(self, active: Sequence[SuiteRun], waiting: Sequence[SuiteRun]) -> None:
         """Show the progress of each run."""
         now = time.monotonic()
-        if now - self._looked < (POLL_SECONDS if self._live else LOG_INTERVAL_SECONDS):
+        if now - self._last_poll < (POLL_SECONDS if self._live else LOG_INTERVAL_SECONDS):
             return
-        self._looked = now
+        self._last_poll = now
         rows = [(m, read_status(self._store.get_run_folder(m.plan.id))) for m in active]
         if self._live is not None:
             self._live.update(self._build_table(rows, waiting), refresh=True)
             return
-        for member, status in rows:
+        for suite_run, status in rows:
             if status is not None:
                 activity, share, speed, left = _format_status(status)
                 rest = (f", {speed} images/s" if speed else "") + (f", {left} left" if left else "")
-                self.report_message(f"{member.plan.id}: {activity} {share}{rest}")
+                self.report_message(f"{suite_run.plan.id}: {activity} {share}{rest}")
 
-    def report_finished(self, ended: FinishedRun) -> None:
+    def report_finished(self, finished: FinishedRun) -> None:
         """Print how a run ended."""
-        self._over += 1
-        name = ended.suite_run.plan.id
-        self.report_message(f"[{self._over} of {self._total}] {name}: {ended.outcome}")
-        if ended.outcome == "broken" and ended.message:
-            self.report_message(ended.message)
+        self._ended_count += 1
+        name = finished.suite_run.plan.id
+        self.report_message(f"[{self._ended_count} of {self._total}] {name}: {finished.outcome}")
+        if finished.outcome == "broken" and finished.message:
+            self.report_message(finished.message)
 
     def report_message(self, text: str) -> None:
         """Print lines above the table."""
@@ -93,11 +93,14 @@ class ProgressTable:
         self, rows: Sequence[tuple[SuiteRun, RunStatus | None]], waiting: Sequence[SuiteRun]
     ) -> Table:
         """Return the table of active and then waiting runs, as many as fit the terminal."""
-        active = [(member.plan.id, *_format_status(status)) for member, status in rows if status]
-        queued = [member.plan.id for member, status in rows if status is None]
-        queued += [member.plan.id for member in waiting]
+        active = [
+            (suite_run.plan.id, *_format_status(status)) for suite_run, status in rows if status
+        ]
+        queued = [suite_run.plan.id for suite_run, status in rows if status is None]
+        queued += [suite_run.plan.id for suite_run in waiting]
         footer = (
-            f"{self._over} of {self._total} ended, {len(active)} running, {len(queued)} waiting"
+            f"{self._ended_count} of {self._total} ended, {len(active)} running, "
+            f"{len(queued)} waiting"
         )
         table = Table(box=None, pad_edge=False, caption=footer, caption_justify="left")
         table.add_column("run", no_wrap=True, overflow="ellipsis", ratio=1)

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from benchbed.api.specs import PresetName, Regime
 from benchbed.config.protocol import Augment, Precision, Source, normalize_number
-from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
+from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
 from benchbed.utils.files import hash_json
 
 _PositiveFloat = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
@@ -202,7 +202,7 @@ def get_flag(field: str) -> str:
 def _make_value_error(error: ErrorDetails) -> BenchbedError:
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        close = find_nearest(name, OPTIONS)
+        close = find_similar_name(name, OPTIONS)
         guess = f"; did you mean {close!r}?" if close else "."
         return BenchbedError(f"A run has no option {name!r}{guess}")
     if error["type"] == "missing":
@@ -216,11 +216,11 @@ def _make_value_error(error: ErrorDetails) -> BenchbedError:
 
 def compute_run_hash(plan: Mapping[str, Any]) -> str:
     """Return eight hexadecimal digits that identify the run of a ``run.json``."""
-    found = {name: plan[name] for name in ("method", "settings", "seed", "precision")}
-    found["protocol"] = hash_json(plan["protocol"])
+    identity = {name: plan[name] for name in ("method", "settings", "seed", "precision")}
+    identity["protocol"] = hash_json(plan["protocol"])
     # Keys that did not exist in the first version are left out if unused: old hashes stay valid.
     if plan["pairs"] is not None:
-        found["pairs"] = plan["pairs"]
+        identity["pairs"] = plan["pairs"]
     if plan["masks"] is not None and not (plan["pairs"] or {}).get("generator"):
-        found["masks"] = plan["masks"]  # those of a generator are part of the pairs
-    return hash_json(found, 8)
+        identity["masks"] = plan["masks"]  # those of a generator are part of the pairs
+    return hash_json(identity, 8)

@@ -1,8 +1,4 @@
-"""Settings of a method: validated models, with the source of every default.
-
-pydantic validates; this module attaches the source in the paper and formats errors for the command
-line.
-"""
+"""Read settings from YAML files and the command line, and validate them by their model."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
-from benchbed.errors import BenchbedError, find_nearest
+from benchbed.errors import BenchbedError, find_similar_name
 
 MAX_YAML_BYTES = 2**20
 """Maximum size of a YAML file in bytes."""
@@ -52,7 +48,7 @@ def _format_validation_error(model: type[BaseModel], error: ValidationError, own
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":
-        close = find_nearest(name, model.model_fields)
+        close = find_similar_name(name, model.model_fields)
         guess = f"; did you mean {close!r}?" if close else "."
         return (
             f"{owner} has no setting {name!r}{guess} Available settings: "

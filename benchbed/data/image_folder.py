@@ -1,4 +1,4 @@
-"""Score any folder of images."""
+"""A folder of images as a set to evaluate."""
 
 from __future__ import annotations
 

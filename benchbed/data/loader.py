@@ -89,12 +89,12 @@ class CaseLoader:
             tensor = torch.from_numpy(np.array(array)).to(self.device) if resident else array
             self._arrays[name] = tensor
 
-    def get_batch(self, shown: int, count: int) -> Batch:
-        """Return the next `count` cases after `shown` cases."""
+    def get_batch(self, cases_drawn: int, count: int) -> Batch:
+        """Return the next `count` cases after `cases_drawn` cases."""
         total = len(self.split)
         pieces = [
             (_make_epoch_order(self.seed, epoch, total, self.device), part)
-            for epoch, part in _split_by_epoch(shown, count, total)
+            for epoch, part in _split_by_epoch(cases_drawn, count, total)
         ]
         positions = np.concatenate([order.positions[part] for order, part in pieces])
         indices = torch.cat([order.indices[part] for order, part in pieces])
@@ -130,11 +130,11 @@ class StagedLoader:
         """Device of the batches."""
         return self.first_loader.device
 
-    def get_batch(self, shown: int, count: int) -> Batch:
-        """Return the next `count` cases after `shown` cases."""
-        if shown < self.switch_at:
-            return self.first_loader.get_batch(shown, count)
-        return self.second_loader.get_batch(shown - self.switch_at, count)
+    def get_batch(self, cases_drawn: int, count: int) -> Batch:
+        """Return the next `count` cases after `cases_drawn` cases."""
+        if cases_drawn < self.switch_at:
+            return self.first_loader.get_batch(cases_drawn, count)
+        return self.second_loader.get_batch(cases_drawn - self.switch_at, count)
 
 
 def iter_batches(split: DataSplit, count: int = 4) -> Iterator[tuple[Batch, int]]:
@@ -171,14 +171,14 @@ def _copy_to_device(values: npt.NDArray[Any], device: torch.device) -> Tensor:
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
-def _split_by_epoch(shown: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
+def _split_by_epoch(cases_drawn: int, count: int, total: int) -> Iterator[tuple[int, slice]]:
     """Split the next `count` cases into (epoch, slice) pairs."""
-    end = shown + count
-    while shown < end:
-        epoch, first = divmod(shown, total)
-        part = slice(first, min(total, first + end - shown))
+    end = cases_drawn + count
+    while cases_drawn < end:
+        epoch, first = divmod(cases_drawn, total)
+        part = slice(first, min(total, first + end - cases_drawn))
         yield epoch, part
-        shown += part.stop - part.start
+        cases_drawn += part.stop - part.start
 
 
 def as_batch(tensors: dict[str, Tensor], structures: int = 1) -> Batch:

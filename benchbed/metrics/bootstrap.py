@@ -36,12 +36,12 @@ def bootstrap_intervals(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of NaN
-        found = stats.bootstrap(
+        result = stats.bootstrap(
             (samples,), statistic, axis=-1, vectorized=True, method="percentile",
             n_resamples=resamples, random_state=np.random.default_rng(seed),
             batch=max(1, min(resamples, _CHUNK_VALUES // samples.size)),
         )  # fmt: skip
-    ends: Any = found.confidence_interval
+    ends: Any = result.confidence_interval
     if np.isnan(ends).any():
-        ends = np.nanpercentile(found.bootstrap_distribution, [2.5, 97.5], axis=-1)
+        ends = np.nanpercentile(result.bootstrap_distribution, [2.5, 97.5], axis=-1)
     return [(float(low), float(high)) for low, high in zip(*map(np.atleast_1d, ends), strict=True)]

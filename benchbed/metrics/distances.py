@@ -70,8 +70,8 @@ class SquaredDistances:
         # Centring makes lengths, and so rounding errors, smallest.
         centre: Float = np.asarray(self.second.mean(axis=0, dtype=np.float64))
         self._y = _PackedPoints(self.second, centre)
-        self._alone = second is None
-        self._x = self._y if self._alone else _PackedPoints(self.first, centre)
+        self._has_one_set = second is None
+        self._x = self._y if self._has_one_set else _PackedPoints(self.first, centre)
         sigma = math.sqrt(self.first.shape[1] + 1) * torch.finfo(torch.float32).eps
         longest = max(float(part.max()) for part in self._y.squares)
         self.errors = _ROUNDING_SIGMAS * sigma * (torch.cat(self._x.squares)[:, None] + longest)
@@ -80,7 +80,7 @@ class SquaredDistances:
     def iter_tiles(self) -> Iterator[DistanceTile]:
         """Iterate over tiles of the matrix; for a set with itself, only the upper triangle."""
         for row, x in enumerate(self._x.parts):
-            for column in range(row if self._alone else 0, len(self._y.parts)):
+            for column in range(row if self._has_one_set else 0, len(self._y.parts)):
                 with disable_reduced_precision(torch.device("cpu")):
                     products = F.linear(x, self._y.parts[column]).to_dense()
                 lengths = self._x.squares[row][:, None], self._y.squares[column]
@@ -93,7 +93,7 @@ class SquaredDistances:
         nearest = _NearestTracker.create_empty(len(self.first), candidates)
         for tile in self.iter_tiles():
             nearest.add(tile.rows, tile.columns, tile.rounded)
-            if self._alone and tile.rows != tile.columns:
+            if self._has_one_set and tile.rows != tile.columns:
                 nearest.add(tile.columns, tile.rows, tile.rounded.T.contiguous())
         # The true neighbour, and its ties, are within twice the error of the rounded one.
         gaps = nearest.values - nearest.values[:, count - 1 : count]

@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as T
 from benchbed.api.types import Batch
 
 COLOUR_JITTER = 0.2
-"""Brightness, contrast and saturation are multiplied by a factor in [1 - JITTER, 1 + JITTER]."""
+"""Factors of brightness, contrast and saturation are in [1 - COLOUR_JITTER, 1 + COLOUR_JITTER]."""
 
 FILL_VALUES = {"fov": 0.0}
 """Fill value beyond the border of a moved tensor; -1 (black, background) for all others."""

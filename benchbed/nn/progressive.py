@@ -161,10 +161,10 @@ class _InitialBlock(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv0 = EqualizedConv2d(before, after, 3)
-        self.conv1 = EqualizedConv2d(after, after, 3)
+        self.conv0 = EqualizedConv2d(in_channels, out_channels, 3)
+        self.conv1 = EqualizedConv2d(out_channels, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = pixel_norm(F.leaky_relu(self.conv0.forward_upsampled(x), 0.2))
@@ -172,10 +172,10 @@ class _UpBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv0 = EqualizedConv2d(before, before, 3)
-        self.conv1 = EqualizedConv2d(before, after, 3)
+        self.conv0 = EqualizedConv2d(in_channels, in_channels, 3)
+        self.conv1 = EqualizedConv2d(in_channels, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(self.conv0(x), 0.2)

@@ -16,14 +16,14 @@ BlockFactory = Callable[[int, int], nn.Module]
 """Builds the layers of one resolution from its input and output channels."""
 
 
-def build_double_convolution(before: int, after: int) -> nn.Sequential:
+def build_double_convolution(in_channels: int, out_channels: int) -> nn.Sequential:
     """Build two convolutions of kernel 3, each with batch normalisation and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, padding=1, bias=False),
-        nn.BatchNorm2d(after),
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
-        nn.Conv2d(after, after, 3, padding=1, bias=False),
-        nn.BatchNorm2d(after),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
 

@@ -41,11 +41,11 @@ def _compute_rank_pattern_p(ranks: tuple[float, ...]) -> float:
     if not has_ties or len(ranks) > _MAX_EXACT_TIES:
         return float(stats.wilcoxon(ranks).pvalue)
     # The permutation test is the same exact test; scipy's own exact method takes seconds.
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         (np.array(ranks),), np.sum, permutation_type="samples", vectorized=True,
         n_resamples=np.inf,
     )  # fmt: skip
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def compute_mean_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,9 +103,9 @@ def find_rank_groups(ranks: Sequence[float], critical: float) -> list[tuple[int,
     Returns:
         Sets of two or more indices into `ranks`.
     """
-    found: list[tuple[int, ...]] = []
+    groups: list[tuple[int, ...]] = []
     for first, lowest in enumerate(ranks):
         close = [i for i in range(first, len(ranks)) if ranks[i] - lowest < critical]
-        if len(close) > 1 and (not found or close[-1] > found[-1][-1]):
-            found.append(tuple(close))
-    return found
+        if len(close) > 1 and (not groups or close[-1] > groups[-1][-1]):
+            groups.append(tuple(close))
+    return groups

@@ -41,7 +41,7 @@ def _sort_metrics(metrics: dict[str, MetricSpec], task: str) -> dict[str, Metric
 
 
 def write_leaderboards(
-    boards: list[Leaderboard], folder: Path, formats: Collection[str] = FORMATS
+    leaderboards: list[Leaderboard], folder: Path, formats: Collection[str] = FORMATS
 ) -> list[Path]:
     """Write every leaderboard and return its files.
 
@@ -49,44 +49,45 @@ def write_leaderboards(
     leaderboards share is drawn once.
     """
     files: list[Path] = []
-    drawn: dict[tuple[str, str], str] = {}
-    for board in boards:
-        for name, content in _render_files(board, formats):
+    svg_by_key: dict[tuple[str, str], str] = {}
+    for leaderboard in leaderboards:
+        for name, content in _render_files(leaderboard, formats):
             files.append(folder / name)
             write_text(files[-1], content)
         if "md" in formats:
-            files += _write_figures(board, folder, drawn)
+            files += _write_figures(leaderboard, folder, svg_by_key)
     return files
 
 
-def _render_files(board: Leaderboard, formats: Collection[str]) -> Iterator[tuple[str, str]]:
+def _render_files(leaderboard: Leaderboard, formats: Collection[str]) -> Iterator[tuple[str, str]]:
     if "md" in formats:
-        yield f"{board.name}.md", markdown.render_markdown(board)
+        yield f"{leaderboard.name}.md", markdown.render_markdown(leaderboard)
     if "csv" in formats:
-        yield f"{board.name}.csv", csv.render_csv(board)
-        if board.comparisons:
-            yield f"{board.name}-comparison.csv", csv.render_comparisons(board)
+        yield f"{leaderboard.name}.csv", csv.render_csv(leaderboard)
+        if leaderboard.comparisons:
+            yield f"{leaderboard.name}-comparison.csv", csv.render_comparisons(leaderboard)
     if "tex" in formats:
-        yield f"{board.name}.tex", latex.render_latex(board)
+        yield f"{leaderboard.name}.tex", latex.render_latex(leaderboard)
 
 
 def _write_figures(
-    board: Leaderboard, folder: Path, drawn: dict[tuple[str, str], str]
+    leaderboard: Leaderboard, folder: Path, svg_by_key: dict[tuple[str, str], str]
 ) -> Iterator[Path]:
     """Write the figures; a file contains a key that identifies what is drawn."""
     figures: list[tuple[Any, Callable[[Any], str], Callable[[Any], str]]] = [
         (comparison, rank_chart.hash_comparison, rank_chart.draw_critical_differences)
-        for comparison in board.comparisons
+        for comparison in leaderboard.comparisons
         if comparison.picture_file
     ]
     figures += [
-        (budgets, budget_chart.hash_budgets, budget_chart.draw_budgets) for budgets in board.budgets
+        (budgets, budget_chart.hash_budgets, budget_chart.draw_budgets)
+        for budgets in leaderboard.budgets
     ]
     for figure, make_key, draw in figures:
         path, key = folder / figure.picture_file, make_key(figure)
         if not path.is_file() or key not in path.read_text(encoding="utf-8"):
             cache_key = (key, figure.title)
-            if cache_key not in drawn:
-                drawn[cache_key] = draw(figure)
-            write_text(path, drawn[cache_key])
+            if cache_key not in svg_by_key:
+                svg_by_key[cache_key] = draw(figure)
+            write_text(path, svg_by_key[cache_key])
         yield path

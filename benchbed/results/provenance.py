@@ -61,10 +61,10 @@ def _find_commit() -> tuple[str | None, bool | None]:
     return commit, bool(changes)
 
 
-def _run_git(folder: Path, *words: str) -> str | None:
+def _run_git(folder: Path, *arguments: str) -> str | None:
     try:
         answer = subprocess.run(
-            ["git", "-C", str(folder), *words],
+            ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             check=True,

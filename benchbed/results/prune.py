@@ -65,18 +65,18 @@ class FolderUsage:
     leftover_bytes: int
     skip_reason: str = ""
 
-    def plan_removal(self, wanted: PruneOptions) -> tuple[RemovalKind, int, str]:
+    def plan_removal(self, options: PruneOptions) -> tuple[RemovalKind, int, str]:
         """Return what to delete, its size in bytes, and why not more."""
-        if self.skip_reason or self.age_seconds < wanted.min_age_seconds:
+        if self.skip_reason or self.age_seconds < options.min_age_seconds:
             return "nothing", 0, self.skip_reason or "too young"
         if self.state not in DONE_STATES:
-            if wanted.includes_failed:
+            if options.includes_failed:
                 return "folder", self.total_bytes, ""
             return "nothing", 0, "skipped without --failed"
-        if wanted.includes_weights and self.weight_bytes and self.has_record:
+        if options.includes_weights and self.weight_bytes and self.has_record:
             return "checkpoints", self.leftover_bytes + self.weight_bytes, ""
         reason = "weights skipped without --weights" if self.weight_bytes else ""
-        if wanted.includes_weights and not self.has_record:
+        if options.includes_weights and not self.has_record:
             reason = "no record, so the weights are the only result"
         return ("leftovers" if self.leftover_bytes else "nothing"), self.leftover_bytes, reason
 
@@ -84,11 +84,11 @@ class FolderUsage:
 def measure_folders(store: ResultStore) -> list[FolderUsage]:
     """Return the disk use of every run, largest first."""
     folders = [path for path in (store.root / "runs").glob("*") if path.is_dir()]
-    found = [_measure_folder(store, path) for path in folders]
-    return sorted(found, key=lambda holding: (-holding.total_bytes, holding.run))
+    usages = [_measure_folder(store, path) for path in folders]
+    return sorted(usages, key=lambda usage: (-usage.total_bytes, usage.run))
 
 
-def prune_run(store: ResultStore, holding: FolderUsage, wanted: PruneOptions) -> int:
+def prune_run(store: ResultStore, usage: FolderUsage, options: PruneOptions) -> int:
     """Delete files of one run, under its lock and by a new measurement; its record stays.
 
     Returns:
@@ -97,23 +97,23 @@ def prune_run(store: ResultStore, holding: FolderUsage, wanted: PruneOptions) ->
     Raises:
         OSError: A file cannot be deleted; those before it are deleted.
     """
-    folder = store.get_run_folder(holding.run)
-    with lock_if_free(folder) as held:
-        if not held:
+    folder = store.get_run_folder(usage.run)
+    with lock_if_free(folder) as locked:
+        if not locked:
             return 0
-        current = _measure_folder(store, folder, held=True)
-        what, size, _ = current.plan_removal(wanted)
-        if what == "folder":
+        current = _measure_folder(store, folder, locked=True)
+        kind, size, _ = current.plan_removal(options)
+        if kind == "folder":
             _remove_folder(folder)
-        elif what != "nothing":
+        elif kind != "nothing":
             for path in _find_leftovers(folder, _list_files(folder), current.state):
                 path.unlink(missing_ok=True)
-        if what == "checkpoints":
+        if kind == "checkpoints":
             get_checkpoint_path(folder).unlink()
     return size
 
 
-def _measure_folder(store: ResultStore, folder: Path, *, held: bool = False) -> FolderUsage:
+def _measure_folder(store: ResultStore, folder: Path, *, locked: bool = False) -> FolderUsage:
     files = _list_files(folder)
     leftovers = _find_leftovers(folder, files, state := read_state(store, folder.name))
     why_not = ""
@@ -121,7 +121,7 @@ def _measure_folder(store: ResultStore, folder: Path, *, held: bool = False) -> 
         why_not = "a link"
     elif state not in (*DONE_STATES, *UNFINISHED_STATES):
         why_not = "run.json is missing or unreadable"
-    elif not held and is_locked(folder):
+    elif not locked and is_locked(folder):
         why_not = "at work"
     newest = max((status.st_mtime for status in files.values()), default=0.0)
     return FolderUsage(

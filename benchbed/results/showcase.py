@@ -77,7 +77,7 @@ def get_showcase_folder(root: Path, run: str) -> Path:
     return root / "showcase" / run
 
 
-def write_showcase(store: ResultStore, run: str, say: Callable[[str], None]) -> None:
+def write_showcase(store: ResultStore, run: str, log: Callable[[str], None]) -> None:
     """Write the showcase of a run from its folder: ``grid.jpg``, ``nearest.jpg``, ``curves.csv``.
 
     Errors are only reported: a picture is not part of the result.
@@ -92,17 +92,17 @@ def write_showcase(store: ResultStore, run: str, say: Callable[[str], None]) -> 
             _write_picture(source / "samples", patterns, target / f"{name}.jpg")
         _write_curves(source / "history.csv", target / "curves.csv")
     except damaged as error:
-        say(f"The pictures and curves of this run could not be written: {error}.")
+        log(f"The pictures and curves of this run could not be written: {error}.")
 
 
 def _write_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> None:
-    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))[-1:]]
-    if not found:
+    paths = [path for pattern in patterns for path in sorted(folder.glob(pattern))[-1:]]
+    if not paths:
         target.unlink(missing_ok=True)
         return
     from PIL import Image
 
-    with Image.open(found[0]) as picture:
+    with Image.open(paths[0]) as picture:
         content = _encode_small_jpeg(picture.convert("RGB"))
     with write_atomically(target) as temporary:
         temporary.write_bytes(content)

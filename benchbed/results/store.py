@@ -77,14 +77,14 @@ class ResultStore:
 
     @contextmanager
     def lock_run(
-        self, run: str, *, patience: float = 0.0, say: Callable[[str], None] = lambda _: None
+        self, run: str, *, timeout: float = 0.0, log: Callable[[str], None] = lambda _: None
     ) -> Iterator[Path]:
         """Lock a run for this process.
 
         Args:
             run: Run id.
-            patience: Seconds to wait for another process that holds it; may be infinite.
-            say: Receives a message before waiting.
+            timeout: Seconds to wait for another process that holds it; may be infinite.
+            log: Receives a message before waiting.
 
         Yields:
             The run's folder.
@@ -100,13 +100,13 @@ class ResultStore:
         try:
             lock.acquire()
         except Timeout as error:
-            if patience <= 0:
+            if timeout <= 0:
                 raise _make_busy_error(run, "wait for it, or stop it") from error
-            say(f"Another process uses run {run}; waiting.")
+            log(f"Another process uses run {run}; waiting.")
             try:
-                lock.acquire(timeout=-1 if math.isinf(patience) else patience)
+                lock.acquire(timeout=-1 if math.isinf(timeout) else timeout)
             except Timeout:
-                raise _make_busy_error(run, f"still in use after {patience:g} s") from error
+                raise _make_busy_error(run, f"still in use after {timeout:g} s") from error
         try:
             yield folder
         finally:
@@ -140,8 +140,8 @@ def is_locked(folder: Path) -> bool:
     if not (folder / LOCK_FILE).exists():
         return False
     try:
-        with lock_if_free(folder) as held:
-            return not held
+        with lock_if_free(folder) as locked:
+            return not locked
     except OSError:
         return True
 

@@ -1,1 +1,1 @@
-"""Runs: planning, execution, records and storage."""
+"""Runs: plan, validate, execute, resume."""

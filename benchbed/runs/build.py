@@ -1,4 +1,4 @@
-"""Build the method and the data of a plan."""
+"""Build, restore and load the method of a plan, and prepare its data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a training set with synthetic pairs."""
+"""Plan upstream runs: generators of synthetic pairs, and annotators for pseudo-labels."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ DEFAULT_PAIR_COUNT = 200
 """Default number of synthetic pairs."""
 
 
-def resolve_upstream_method(name: str | None, ability: str, asked: str) -> MethodSpec:
+def resolve_upstream_method(name: str | None, capability: str, reason: str) -> MethodSpec:
     """Return the method of an upstream run, such as a generator.
 
     Args:
         name: Its name from the user; None if not given.
-        ability: The capability that it must have.
-        asked: What requires it, and by which option, for the message.
+        capability: The capability that it must have.
+        reason: What requires it, and by which option, for the message.
 
     Raises:
         BenchbedError: It is not given, unknown or without the capability.
     """
-    requirement = f"{asked}, a method that {CAPABILITIES[ability]}"
+    registry = get_registry()
+    requirement = f"{reason}, a method that {CAPABILITIES[capability]}"
     available = [
-        s.name for s in get_registry().get_specs(MethodSpec).values() if ability in s.capabilities
+        s.name for s in registry.get_specs(MethodSpec).values() if capability in s.capabilities
     ]
     if name is None:
         raise BenchbedError(f"{requirement}. Available: {', '.join(available)}.")
-    spec = get_registry().get_spec(MethodSpec, name)
-    if ability not in spec.capabilities:
+    spec = registry.get_spec(MethodSpec, name)
+    if capability not in spec.capabilities:
         raise BenchbedError(
             f"{requirement}, but {name} does not. Available: {', '.join(available)}."
         )

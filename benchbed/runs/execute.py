@@ -26,12 +26,7 @@ from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import load_object
 from benchbed.results.provenance import collect_provenance
-from benchbed.results.record import (
-    MeasuredMetric,
-    Record,
-    TrainingSummary,
-    find_missing_metrics,
-)
+from benchbed.results.record import MeasuredMetric, Record, TrainingSummary, find_missing_metrics
 from benchbed.results.showcase import write_showcase
 from benchbed.results.store import ResultStore, RunState
 from benchbed.runs.build import build_method, count_parameters, restore_method
@@ -92,7 +87,7 @@ def execute_run(
     force: bool = False,
     weights: bool = False,
     options: TrainingOptions | None = None,
-    patience: float = 0.0,
+    timeout: float = 0.0,
     devices: int = 1,
 ) -> RunOutcome:
     """Execute or resume a run, unless it is completed.
@@ -108,7 +103,7 @@ def execute_run(
         weights: Whether the caller needs the weights: a record without them, such as a committed
             one, is not enough, and a process that holds the run is waited for without limit.
         options: Options that do not change the result.
-        patience: Seconds to wait for another process that holds the run.
+        timeout: Seconds to wait for another process that holds the run.
         devices: Number of devices, each with its own process; this function does not return in
             worker ranks.
 
@@ -120,28 +115,28 @@ def execute_run(
     """
     reporter = reporter or NullReporter()
     folder = store.get_run_folder(plan.id)
-    if (found := find_completed_run(plan, store, force=force, weights=weights)) is not None:
-        finish_killed_run(plan, store, found)
-        if not weights and (missing := find_missing_metrics(plan.metrics, found)):
+    if (record := find_completed_run(plan, store, force=force, weights=weights)) is not None:
+        finish_killed_run(plan, store, record)
+        if not weights and (missing := find_missing_metrics(plan.metrics, record)):
             names = ", ".join(spec.name for spec in missing)
             reporter.report_message(
                 f"The record of {plan.id} does not contain {names}, and its weights are "
                 "missing. Use --force to retrain."
             )
-        return RunOutcome(found, folder, is_new=False)
+        return RunOutcome(record, folder, is_new=False)
     check_devices(plan, devices)
     lightning = create_fabric(device, plan.config.precision, devices)
     if not lightning.is_global_zero:
         run_worker_rank(plan, store, lightning)
-    patience = math.inf if weights else patience
+    timeout = math.inf if weights else timeout
     with (
         terminate_workers_on_exit(lightning),
-        store.lock_run(plan.id, patience=patience, say=reporter.report_message) as folder,
+        store.lock_run(plan.id, timeout=timeout, log=reporter.report_message) as folder,
         track_status(folder, reporter) as listener,
     ):
         # The process that was waited for may have completed the run.
-        if (found := find_completed_run(plan, store, force=force, weights=weights)) is not None:
-            return RunOutcome(found, folder, is_new=False)
+        if (record := find_completed_run(plan, store, force=force, weights=weights)) is not None:
+            return RunOutcome(record, folder, is_new=False)
         earlier = None if force or weights else find_unmeasured_record(plan, store)
         clean_run_folder(store, plan.id, everything=force)
         logbook = LogReporter(folder / "log.txt", listener)
@@ -225,10 +220,10 @@ class _RunExecution:
             self._load_upstream_method,
         )
         prepared = training_set.prepare_data()
-        feed = training_set.build_loader(prepared)
+        loader = training_set.build_loader(prepared)
         method = build_method(self.plan, prepared, self.fabric)
         preview = self._build_preview(method, prepared)
-        loop = self._build_loop(method, feed, preview)
+        loop = self._build_loop(method, loader, preview)
         self._save_real_picture(prepared, preview.grid_shape)
         try:
             if self.plan.method.is_trainable:
@@ -249,10 +244,10 @@ class _RunExecution:
         cases = prepared.get_split(self.plan.protocol.reference_split)
         return Preview(method, self.plan.method.capabilities, cases)
 
-    def _load_upstream_method(self, other: RunPlan, what: str) -> Method[Any]:
+    def _load_upstream_method(self, other: RunPlan, product: str) -> Method[Any]:
         """Return the method of an upstream run, trained first if necessary."""
         self.reporter.report_message(
-            f"{what} come from upstream run {other.id}, which starts first."
+            f"{product} come from upstream run {other.id}, which starts first."
         )
         outcome = execute_run(
             other,
@@ -265,19 +260,19 @@ class _RunExecution:
         if outcome.record.state == "diverged":
             raise BenchbedError(
                 f"Upstream run {other.id} diverged ({outcome.record.message}), so it provides "
-                f"no {what.lower()}."
+                f"no {product.lower()}."
             )
         return restore_method(other, find_checkpoint(other, self.store), self.fabric)
 
     def _build_loop(
-        self, method: Method[Any], feed: CaseLoader | StagedLoader, preview: Preview
+        self, method: Method[Any], loader: CaseLoader | StagedLoader, preview: Preview
     ) -> TrainingLoop:
         protocol = self.plan.protocol
         return TrainingLoop(
             method=method,
             name=self.plan.method.name,
             run=self.plan.id,
-            loader=feed,
+            loader=loader,
             budget=Budget(protocol.kimg, protocol.seconds),
             folder=self.folder,
             reporter=self.reporter,

@@ -61,8 +61,8 @@ def describe_plugin_location(error: BaseException) -> str:
 
 
 def _format_location(error: BaseException) -> str:
-    found = describe_plugin_location(error)
-    return f", in {found}" if found else ""
+    location = describe_plugin_location(error)
+    return f", in {location}" if location else ""
 
 
 def _describe_memory_use(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""The plan of a run, fully checked before anything is computed or written."""
+"""Data classes of a plan: a run with its method, data, protocol and upstream runs."""
 
 from __future__ import annotations
 

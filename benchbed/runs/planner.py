@@ -1,4 +1,4 @@
-"""The plan of a run, fully checked before anything is computed or written."""
+"""Turn a run configuration into a plan, checked before anything is computed or written."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
     if pairs is None or pairs.generator is None:
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
     collection, fingerprint = _resolve_data(config, reporter)
-    check_required_inputs(method, task, collection, lent=masks is not None)
+    check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
     if pairs is not None and pairs.generator is not None:
         check_generator(collection, pairs.generator)
     if masks is not None:
@@ -88,8 +88,8 @@ def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, st
     # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
     from benchbed.data.preprocessing.prepare import identify_collection
 
-    say = reporter.report_message
-    found = resolve_collection(config.dataset, config.source, config.data_root, say)
+    log = reporter.report_message
+    collection = resolve_collection(config.dataset, config.source, config.data_root, log)
     return identify_collection(
-        found, skip_bad=config.skip_bad, progress=reporter.report_progress, say=say
+        collection, skip_bad=config.skip_bad, progress=reporter.report_progress, log=log
     )

@@ -68,8 +68,8 @@ def finish_killed_run(plan: RunPlan, store: ResultStore, record: Record) -> None
     folder = store.get_run_folder(plan.id)
     if read_state(store, plan.id) in ("unreadable", record.state) and read_status(folder) is None:
         return
-    with contextlib.suppress(OSError), lock_if_free(folder) as held:
-        if held:
+    with contextlib.suppress(OSError), lock_if_free(folder) as locked:
+        if locked:
             clean_run_folder(store, plan.id, everything=False)
             remove_status(folder)
             content = {"plan": plan.as_dict(), "message": record.message}

@@ -92,10 +92,10 @@ class StatusReporter:
         """Forward a message."""
         self.listener.report_message(text)
 
-    def report_progress(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, activity: str, done: int, total: int) -> None:
         """Write and forward progress of a countable activity."""
-        self.write_status(RunStatus(what, done / total if total else 1.0))
-        self.listener.report_progress(what, done, total)
+        self.write_status(RunStatus(activity, done / total if total else 1.0))
+        self.listener.report_progress(activity, done, total)
 
     def report_training(self, progress: TrainingProgress) -> None:
         """Write and forward training progress."""
@@ -141,9 +141,9 @@ class LogReporter:
         self.write_line(text)
         self.listener.report_message(text)
 
-    def report_progress(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, activity: str, done: int, total: int) -> None:
         """Forward progress of a countable activity."""
-        self.listener.report_progress(what, done, total)
+        self.listener.report_progress(activity, done, total)
 
     def report_training(self, progress: TrainingProgress) -> None:
         """Forward training progress."""

@@ -21,13 +21,10 @@ from benchbed.runs.build import prepare_plan_data
 from benchbed.runs.plan import RunPlan
 from benchbed.training.sampling import draw_samples, predict_probabilities, select_structures
 from benchbed.training.visualization.preview import draw_pairs
-from benchbed.utils.progress import Reporter
+from benchbed.utils.progress import ProgressCallback, Reporter
 
 PAIR_SEED_OFFSET = 200_000
 """Added to the run's seed for training pairs, so that they share no seed with scored samples."""
-
-
-ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -51,14 +48,14 @@ class TrainingMixture:
                 join_splits(self.real, self.synthetic), seed, device, protocol.augment
             )
         assert protocol.kimg is not None
-        first, then = (
+        first, second = (
             CaseLoader(s, seed, device, protocol.augment) for s in (self.synthetic, self.real)
         )
-        return StagedLoader(first, then, round(protocol.kimg * 1000 / 2))
+        return StagedLoader(first, second, round(protocol.kimg * 1000 / 2))
 
 
 def sample_synthetic_pairs(
-    method: Method[Any], count: int, seed: int, real: DataSplit, counted: ProgressCallback
+    method: Method[Any], count: int, seed: int, real: DataSplit, progress: ProgressCallback
 ) -> DataSplit:
     """Return pairs sampled from a trained generator.
 
@@ -71,7 +68,7 @@ def sample_synthetic_pairs(
         method,
         count,
         PAIR_SEED_OFFSET + seed,
-        lambda done: counted("generating pairs", done, count),
+        lambda done: progress("generating pairs", done, count),
         pairs=True,
     )
     if samples.mask is None:
@@ -119,7 +116,7 @@ def annotate_split(
     split: str,
     annotator: Method[Any],
     seed: int,
-    counted: Callable[[str, int, int], None],
+    progress: ProgressCallback,
 ) -> PreparedDataset:
     """Return the data with pseudo-labels in one split; the splits for evaluation get none.
 
@@ -133,7 +130,7 @@ def annotate_split(
         annotator,
         image[:, : annotator.data.channels],
         ANNOTATION_SEED_OFFSET + seed,
-        lambda done: counted("predicting masks", done, len(cases)),
+        lambda done: progress("predicting masks", done, len(cases)),
     )
     mask = select_structures(scores)
     predicted_count, own_mask = scores.shape[1], cases.arrays.get("mask")
@@ -148,11 +145,11 @@ def annotate_split(
 
 
 def build_staged_loader(
-    masks: CaseLoader, then: CaseLoader, share: float, kimg: float
+    masks: CaseLoader, second: CaseLoader, share: float, kimg: float
 ) -> StagedLoader:
-    """Return a loader of the dataset with masks for a share of the budget, then of `then`."""
+    """Return a loader of the dataset with masks for a share of the budget, then of `second`."""
     # Rounded first: in floating point 0.65 * 40 is slightly above 26, which ceil would make 27.
-    return StagedLoader(masks, then, math.ceil(round(share * kimg * 1000, 6)))
+    return StagedLoader(masks, second, math.ceil(round(share * kimg * 1000, 6)))
 
 
 @dataclass(frozen=True)
@@ -196,17 +193,17 @@ class TrainingSetBuilder:
         A method that learns masks first starts with the cases of the dataset that has masks.
         """
         plan = self.plan
-        feed = self._build_mixture(prepared).build_loader(plan.seed, self.device, plan.protocol)
+        loader = self._build_mixture(prepared).build_loader(plan.seed, self.device, plan.protocol)
         if plan.mask_plan is None or plan.settings.real_mask_share == 0:
-            return feed
-        assert isinstance(feed, CaseLoader)
+            return loader
+        assert isinstance(loader, CaseLoader)
         assert plan.protocol.kimg is not None
         cases = prepare_plan_data(plan.mask_plan.annotator, self.reporter).get_split(
             plan.protocol.train_split
         )
         share = plan.settings.real_mask_share
         first = CaseLoader(cases, plan.seed, self.device, plan.protocol.augment)
-        return build_staged_loader(first, feed, share, plan.protocol.kimg)
+        return build_staged_loader(first, loader, share, plan.protocol.kimg)
 
     def _build_mixture(self, prepared: PreparedDataset) -> TrainingMixture:
         real = prepared.get_split(self.plan.protocol.train_split)

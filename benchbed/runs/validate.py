@@ -105,27 +105,27 @@ def check_metrics(
         )
 
 
-def check_input_kind(metrics: Sequence[MetricSpec], judged: Set[InputKind], who: str) -> None:
+def check_input_kind(metrics: Sequence[MetricSpec], kinds: Set[InputKind], caller: str) -> None:
     """Refuse a metric whose kind of input is not evaluated here.
 
     Raises:
         BenchbedError: A metric has another kind of input.
     """
     for spec in metrics:
-        if spec.input_kind not in judged:
+        if spec.input_kind not in kinds:
             suitable = [
                 m.name
                 for m in get_registry().get_specs(MetricSpec).values()
-                if m.input_kind in judged
+                if m.input_kind in kinds
             ]
             raise BenchbedError(
-                f"Metric {spec.name} evaluates {spec.input_kind}, but {who} evaluates "
-                f"{' and '.join(sorted(judged))}. Suitable metrics: {', '.join(suitable)}."
+                f"Metric {spec.name} evaluates {spec.input_kind}, but {caller} evaluates "
+                f"{' and '.join(sorted(kinds))}. Suitable metrics: {', '.join(suitable)}."
             )
 
 
 def check_required_inputs(
-    method: MethodSpec, task: TaskSpec, collection: Collection, *, lent: bool
+    method: MethodSpec, task: TaskSpec, collection: Collection, *, pseudo_labels: bool
 ) -> None:
     """Refuse data without what the method trains on or the task evaluates with.
 
@@ -134,7 +134,7 @@ def check_required_inputs(
     """
     split = task.reference_split
     if "mask" not in _collect_roles(collection, split) and (
-        "masks" in task.input_kinds or ("pairs" in task.input_kinds and not lent)
+        "masks" in task.input_kinds or ("pairs" in task.input_kinds and not pseudo_labels)
     ):
         raise BenchbedError(
             f"Task {task.name} needs masks, but no image in split {split} of "
@@ -142,9 +142,9 @@ def check_required_inputs(
         )
     if "annotate" in method.capabilities & task.capabilities:
         _require_second_masks(method, collection, split)
-    if lent and "mask" in _collect_roles(collection) and collection.spec.volumes is None:
+    if pseudo_labels and "mask" in _collect_roles(collection) and collection.spec.volumes is None:
         raise BenchbedError(f"{collection.spec.name} has its own masks. Remove --masks-from.")
-    available = {"mask"} if lent else set()
+    available = {"mask"} if pseudo_labels else set()
     available |= {"label"} if collection.spec.classes else set()
     missing = method.required_inputs - available - _collect_roles(collection)
     if missing == {"mask"}:

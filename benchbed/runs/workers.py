@@ -88,7 +88,7 @@ def _ignore_picture(name: str, pixels: npt.NDArray[np.uint8]) -> None:
     """Do nothing: rank 0 saves the pictures."""
 
 
-def _reject_upstream_run(plan: RunPlan, what: str) -> Method[Any]:
+def _reject_upstream_run(plan: RunPlan, product: str) -> Method[Any]:
     raise AssertionError("check_devices refuses a run that builds on another")
 
 

@@ -29,7 +29,7 @@ from benchbed.training.loggers import FIXED_COLUMNS
 from benchbed.utils.files import find_path_fault, hash_file
 
 ARCHIVE_FORMAT = 2
-"""Version of the archive format; a reader supports all versions up to its own. 2 adds `HISTORY`."""
+"""Version of the format; a reader supports all versions up to its own. 2 adds `HISTORY_NAME`."""
 
 MANIFEST_NAME = "manifest.json"
 
@@ -203,11 +203,11 @@ def read_archive(path: Path) -> Archive:
     return found
 
 
-def _check_hash(path: Path, name: str, expected: ArchiveMember, found: str) -> None:
-    if found != expected.sha256:
+def _check_hash(path: Path, name: str, expected: ArchiveMember, actual: str) -> None:
+    if actual != expected.sha256:
         raise make_archive_error(
             path,
-            f"{name} is damaged: its SHA-256 is {found}, but the manifest lists {expected.sha256}",
+            f"{name} is damaged: its SHA-256 is {actual}, but the manifest lists {expected.sha256}",
         )
 
 
@@ -227,10 +227,10 @@ def parse_json(path: Path, name: str, content: bytes) -> Any:
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         raise ValueError("duplicate key")
-    return found
+    return content
 
 
 @contextmanager

@@ -85,24 +85,24 @@ def find_exportable_run(store: ResultStore, run: str) -> ExportableRun:
             "export."
         )
     method = get_registry().get_spec(MethodSpec, record.method)
-    found = ExportableRun(record, store.get_run_folder(record.id), method)
+    exportable = ExportableRun(record, store.get_run_folder(record.id), method)
     if not method.is_trainable:
         raise BenchbedError(f"{method.name} is not trained, so there are no weights to export.")
-    state = read_state(store, record.id) if found.folder.exists() else "finished"
+    state = read_state(store, record.id) if exportable.folder.exists() else "finished"
     if state != "finished":
         raise BenchbedError(
             f"Run {record.id} is {state}; its record is from an earlier execution. Finish it "
             f"with: benchbed run --resume {record.id}"
         )
-    if not found.checkpoint.is_file():
+    if not exportable.checkpoint.is_file():
         raise BenchbedError(
-            f"The weights of run {record.id} are missing ({found.checkpoint}): they were pruned "
-            f"or are on another machine. Retrain with: {record.provenance.command}"
+            f"The weights of run {record.id} are missing ({exportable.checkpoint}): they were "
+            f"pruned or are on another machine. Retrain with: {record.provenance.command}"
         )
-    return found
+    return exportable
 
 
-def export_run(found: ExportableRun, out: Path, *, pictures: bool = True) -> ExportResult:
+def export_run(exportable: ExportableRun, out: Path, *, pictures: bool = True) -> ExportResult:
     """Write the archive of a run; equal runs give equal bytes.
 
     Raises:
@@ -112,23 +112,23 @@ def export_run(found: ExportableRun, out: Path, *, pictures: bool = True) -> Exp
     from benchbed.sharing.tensors import find_stored_tensors, flatten_state, to_bytes
     from benchbed.training.checkpoint import handle_state_errors, load_checkpoint
 
-    record = found.record
-    saved = load_checkpoint(found.checkpoint, record.method)
-    with handle_state_errors(found.checkpoint):
-        _check_checkpoint(found, saved)
+    record = exportable.record
+    saved = load_checkpoint(exportable.checkpoint, record.method)
+    with handle_state_errors(exportable.checkpoint):
+        _check_checkpoint(exportable, saved)
         data = ShapeModel.model_validate(json.loads(json.dumps(saved["data"])))
         tensors = flatten_state(saved["state"])
         stored_names, weights = find_stored_tensors(tensors), to_bytes(tensors)
     names = [HISTORY_NAME, *(PICTURE_NAMES if pictures else ())]
-    files = {name: found.folder / name for name in names}
+    files = {name: exportable.folder / name for name in names}
     files_content = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
     members = {
         CARD_NAME: render_model_card(
             record,
-            found.method,
+            exportable.method,
             get_registry().get_specs(DatasetSpec).get(record.dataset),
             get_registry().get_specs(MetricSpec),
-            plugin=found.plugin,
+            plugin=exportable.plugin,
             stored=stored_names,
             pictures=sorted(files_content.keys() - {HISTORY_NAME}),
             history=HISTORY_NAME if HISTORY_NAME in files_content else None,
@@ -140,20 +140,20 @@ def export_run(found: ExportableRun, out: Path, *, pictures: bool = True) -> Exp
         **files_content,
     }
     manifest = Manifest(
-        run=record.id, method=record.method, plugin=found.plugin, data=data, members={}
+        run=record.id, method=record.method, plugin=exportable.plugin, data=data, members={}
     )
     sha256 = _write_new_archive(out, manifest, members)
     sizes = {name: len(content) for name, content in sorted(members.items())}
     return ExportResult(out, sha256, sizes, tuple(stored_names))
 
 
-def _check_checkpoint(found: ExportableRun, saved: dict[str, Any]) -> None:
-    record = found.record
+def _check_checkpoint(exportable: ExportableRun, saved: dict[str, Any]) -> None:
+    record = exportable.record
     run, steps = str(saved["run"]), saved["state"]["steps"]
     if (run, steps) != (record.id, record.training.steps):
         raise BenchbedError(
-            f"The weights in {found.checkpoint} belong to {run[:80]!r} at step {steps}, but the "
-            f"record is of {record.id} at step {record.training.steps}. Retrain the run or "
+            f"The weights in {exportable.checkpoint} belong to {run[:80]!r} at step {steps}, but "
+            f"the record is of {record.id} at step {record.training.steps}. Retrain the run or "
             "restore the matching checkpoint."
         )
 

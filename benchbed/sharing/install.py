@@ -86,7 +86,7 @@ def check_archive(path: Path) -> ImportCandidate:
 
 
 def import_run(
-    offer: ImportCandidate, store: ResultStore, say: Callable[[str], None] = lambda text: None
+    candidate: ImportCandidate, store: ResultStore, log: Callable[[str], None] = lambda text: None
 ) -> bool:
     """Write the run of an archive: its folder, its showcase, and its record marked as imported.
 
@@ -99,42 +99,42 @@ def import_run(
         ArchiveError: The weights do not fit the method.
         BenchbedError: Another run with this id exists, or the folder is not writable.
     """
-    recorded = _has_equal_record(offer, store)
-    has_weights = _has_weights(offer, store, recorded=recorded)
-    tensors, method = _load_matching_method(offer)
+    recorded = _has_equal_record(candidate, store)
+    has_weights = _has_weights(candidate, store, recorded=recorded)
+    tensors, method = _load_matching_method(candidate)
     if has_weights:
-        _require_same_weights(offer, store, tensors)
+        _require_same_weights(candidate, store, tensors)
         return False
-    folder = store.get_run_folder(offer.record.id)
-    showcase = get_showcase_folder(store.root, offer.record.id)
+    folder = store.get_run_folder(candidate.record.id)
+    showcase = get_showcase_folder(store.root, candidate.record.id)
     created = [path for path in (folder, showcase) if not path.exists()]
-    with store.lock_run(offer.record.id):
+    with store.lock_run(candidate.record.id):
         try:
-            _write_folder(offer, store, tensors, method)
+            _write_folder(candidate, store, tensors, method)
             if showcase in created:
-                write_showcase(store, offer.record.id, say)
-            _write_record(offer, store, recorded=recorded)
+                write_showcase(store, candidate.record.id, log)
+            _write_record(candidate, store, recorded=recorded)
         except BaseException as error:
             # Roll back a partial import, so that it can be repeated.
             for path in created:
                 shutil.rmtree(path, ignore_errors=True)
             if not recorded:
-                store.get_record_path(offer.record.id).unlink(missing_ok=True)
+                store.get_record_path(candidate.record.id).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise BenchbedError(
-                    f"Run {offer.record.id} cannot be written: {error.strerror}. All of its "
+                    f"Run {candidate.record.id} cannot be written: {error.strerror}. All of its "
                     "files are deleted."
                 ) from error
             raise
     return True
 
 
-def _has_equal_record(offer: ImportCandidate, store: ResultStore) -> bool:
+def _has_equal_record(candidate: ImportCandidate, store: ResultStore) -> bool:
     """Return whether an equal record exists; raise an error if a different one does."""
-    existing = store.load_record(offer.record.id)
+    existing = store.load_record(candidate.record.id)
     if existing is None:
         return False
-    first, second = (json.loads(dump_record(record)) for record in (existing, offer.record))
+    first, second = (json.loads(dump_record(record)) for record in (existing, candidate.record))
     fields = [name for name in first if json.dumps(first[name]) != json.dumps(second[name])]
     if fields:
         raise BenchbedError(
@@ -144,8 +144,8 @@ def _has_equal_record(offer: ImportCandidate, store: ResultStore) -> bool:
     return True
 
 
-def _has_weights(offer: ImportCandidate, store: ResultStore, *, recorded: bool) -> bool:
-    run = offer.record.id
+def _has_weights(candidate: ImportCandidate, store: ResultStore, *, recorded: bool) -> bool:
+    run = candidate.record.id
     folder = store.get_run_folder(run)
     if not (folder / "run.json").exists():
         return False
@@ -159,7 +159,7 @@ def _has_weights(offer: ImportCandidate, store: ResultStore, *, recorded: bool) 
     return get_checkpoint_path(folder).is_file()
 
 
-def _load_matching_method(offer: ImportCandidate) -> tuple[dict[str, Tensor], Method[Any]]:
+def _load_matching_method(candidate: ImportCandidate) -> tuple[dict[str, Tensor], Method[Any]]:
     """Return the tensors of the archive and the method that they fit.
 
     Raises:
@@ -168,39 +168,39 @@ def _load_matching_method(offer: ImportCandidate) -> tuple[dict[str, Tensor], Me
     from benchbed.api.types import DataShape
     from benchbed.sharing import tensors as tensors_module
 
-    path, data = offer.archive.path, offer.archive.manifest.data
+    path, data = candidate.archive.path, candidate.archive.manifest.data
     shape = DataShape(data.channels, tuple(data.spatial), data.mask_channels, data.classes)
     try:
-        expected = tensors_module.build_expected_tensors(offer.spec, offer.settings, shape)
+        expected = tensors_module.build_expected_tensors(candidate.spec, candidate.settings, shape)
     except Exception as error:  # a plugin may raise anything for a shape it does not support
         reason = f"its method cannot be built ({type(error).__name__}: {error})"
         raise make_archive_error(path, reason) from error
-    size = offer.archive.manifest.members[WEIGHTS_NAME].bytes
+    size = candidate.archive.manifest.members[WEIGHTS_NAME].bytes
     if size > tensors_module.compute_max_bytes(expected):
         raise make_archive_error(
             path, f"{WEIGHTS_NAME} has {size} bytes, more than the networks of the method need"
         )
     try:
-        tensors = tensors_module.from_bytes(offer.archive.read_member(WEIGHTS_NAME))
+        tensors = tensors_module.from_bytes(candidate.archive.read_member(WEIGHTS_NAME))
     except BenchbedError as error:
         raise make_archive_error(path, str(error)) from error
     if (mismatch := tensors_module.find_mismatch(expected, tensors)) is not None:
         raise make_archive_error(path, mismatch)
-    method: Method[Any] = load_object(offer.spec.implementation)(offer.settings)
+    method: Method[Any] = load_object(candidate.spec.implementation)(candidate.settings)
     method.data = shape
     method.build(shape)
     return tensors, method
 
 
 def _require_same_weights(
-    offer: ImportCandidate, store: ResultStore, tensors: dict[str, Tensor]
+    candidate: ImportCandidate, store: ResultStore, tensors: dict[str, Tensor]
 ) -> None:
     from benchbed.sharing import tensors as tensors_module
     from benchbed.training.checkpoint import handle_state_errors, load_checkpoint
 
-    run = offer.record.id
+    run = candidate.record.id
     path = get_checkpoint_path(store.get_run_folder(run))
-    saved = load_checkpoint(path, offer.spec.name)
+    saved = load_checkpoint(path, candidate.spec.name)
     with handle_state_errors(path):
         existing = tensors_module.to_bytes(tensors_module.flatten_state(saved["state"]))
     if existing != tensors_module.to_bytes(tensors):
@@ -211,13 +211,13 @@ def _require_same_weights(
 
 
 def _write_folder(
-    offer: ImportCandidate, store: ResultStore, tensors: dict[str, Tensor], method: Method[Any]
+    candidate: ImportCandidate, store: ResultStore, tensors: dict[str, Tensor], method: Method[Any]
 ) -> None:
     """Write the run's folder except ``run.json``, which marks the folder as a run."""
     from benchbed.sharing import tensors as tensors_module
     from benchbed.training.checkpoint import get_random_states, save_checkpoint
 
-    record, archive = offer.record, offer.archive
+    record, archive = candidate.record, candidate.archive
     folder = store.get_run_folder(record.id)
     for name in (HISTORY_NAME, *PICTURE_NAMES):
         if name in archive.manifest.members:
@@ -242,9 +242,9 @@ def _write_folder(
     save_checkpoint(get_checkpoint_path(folder), record.method, record.id, content)
 
 
-def _write_record(offer: ImportCandidate, store: ResultStore, *, recorded: bool) -> None:
+def _write_record(candidate: ImportCandidate, store: ResultStore, *, recorded: bool) -> None:
     """Write the record and then ``run.json``, last because it marks the run as complete."""
-    record, archive = offer.record, offer.archive
+    record, archive = candidate.record, candidate.archive
     origin = ImportOrigin(
         archive_name=archive.path.name,
         sha256=archive.sha256,

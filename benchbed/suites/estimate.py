@@ -62,7 +62,7 @@ class Estimate:
         """Seconds of training in total, each run counted once."""
         return sum(self.seconds.values())
 
-    def estimate_wall_seconds(self, at_once: int) -> float:
+    def estimate_wall_seconds(self, parallel_runs: int) -> float:
         """Return seconds until the last run ends.
 
         Simulates an executor: whenever a slot is free, the next run of the suite starts. The first
@@ -79,21 +79,21 @@ class Estimate:
                 end_times[plan.id] = now + self.seconds[plan.id]
             return max(now, end_times[plan.id])
 
-        slots = [0.0] * at_once
+        slots = [0.0] * parallel_runs
         for plan in self.pending_plans:
             heapq.heapreplace(slots, finish(plan, slots[0]))
         return max(slots)
 
 
 def estimate_duration(
-    todo: Sequence[SuiteRun], store: ResultStore, share: ResourceShare
+    pending: Sequence[SuiteRun], store: ResultStore, share: ResourceShare
 ) -> Estimate:
     """Estimate how long runs will take.
 
     A method's speed is the median of its records at the same size and precision, preferably with
     equal resources. Of a started run, only the rest of its budget counts.
     """
-    plans = {member.plan.id: member.plan for member in todo}
+    plans = {suite_run.plan.id: suite_run.plan for suite_run in pending}
     missing = {plan.id: plan for plan in _iter_with_upstream(plans.values(), store)}
     speeds = _SpeedTable(store.load_records() if missing else (), share)
     seconds: dict[str, float] = {}
@@ -160,11 +160,11 @@ class _SpeedTable:
 
     def __init__(self, records: Iterable[Record], share: ResourceShare) -> None:
         self.has_same_resources = True
-        self._known: dict[tuple[str, object, str], list[tuple[bool, float]]] = {}
+        self._measured: dict[tuple[str, object, str], list[tuple[bool, float]]] = {}
         for record in records:
             if (speed := record.training.images_per_second) > 0:
                 key = (record.method, record.protocol["size"], record.precision)
-                self._known.setdefault(key, []).append((share.is_same_as(record), speed))
+                self._measured.setdefault(key, []).append((share.is_same_as(record), speed))
 
     def estimate_seconds(self, plan: RunPlan) -> float | None:
         """Return seconds of training of a whole run; None if its speed is unknown."""
@@ -173,7 +173,7 @@ class _SpeedTable:
             return 0.0
         if protocol.seconds is not None:
             return protocol.seconds
-        known = self._known.get((plan.method.name, protocol.size, plan.config.precision), [])
+        known = self._measured.get((plan.method.name, protocol.size, plan.config.precision), [])
         if not known or protocol.kimg is None:
             return None
         equal = [speed for same, speed in known if same]

@@ -38,9 +38,9 @@ class SuiteRun:
         parts += [f"masks of {config.masks_from}"] if config.masks_from else []
         return f"{config.method} ({', '.join(parts)})" if parts else config.method
 
-    def count_devices(self, asked: int) -> int:
-        """Return the devices to use of `asked`; 1 if nothing is trained."""
-        return asked if asked > 1 and self.plan.method.is_trainable else 1
+    def count_devices(self, devices: int) -> int:
+        """Return the devices to use of `devices`; 1 if nothing is trained."""
+        return devices if devices > 1 and self.plan.method.is_trainable else 1
 
     def get_state(self, store: ResultStore) -> SuiteRunState:
         """Return the state: recorded, started or missing.
@@ -87,15 +87,15 @@ def iter_run_configs(
         yield RunConfig(seed=seed, dataset=dataset, **fields)
 
 
-def plan_suite_runs(asked: Sequence[RunConfig], reporter: Reporter) -> list[SuiteRun]:
+def plan_suite_runs(configs: Sequence[RunConfig], reporter: Reporter) -> list[SuiteRun]:
     """Plan all configurations before any run starts, so that a mistake starts nothing.
 
     Raises:
         BenchbedError: A configuration is invalid.
     """
-    found: list[SuiteRun] = []
-    for number, config in enumerate(asked):
-        reporter.report_progress("planning", number, len(asked))
-        found.append(SuiteRun(plan_run(config)))
-    reporter.report_progress("planning", len(asked), len(asked))
-    return found
+    suite_runs: list[SuiteRun] = []
+    for number, config in enumerate(configs):
+        reporter.report_progress("planning", number, len(configs))
+        suite_runs.append(SuiteRun(plan_run(config)))
+    reporter.report_progress("planning", len(configs), len(configs))
+    return suite_runs

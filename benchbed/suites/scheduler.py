@@ -54,11 +54,11 @@ class StopSignal:
 
 
 def execute_runs(
-    todo: Sequence[SuiteRun],
+    pending: Sequence[SuiteRun],
     executor: Executor,
     *,
-    watch: WatchCallback = lambda going, waiting: None,
-    say: Callable[[str], None] = lambda text: None,
+    watch: WatchCallback = lambda running, waiting: None,
+    log: Callable[[str], None] = lambda text: None,
 ) -> Iterator[FinishedRun]:
     """Execute runs; one that fails or diverges does not stop the others.
 
@@ -66,15 +66,15 @@ def execute_runs(
     waited for.
 
     Args:
-        todo: The runs; started ones are resumed.
+        pending: The runs; started ones are resumed.
         executor: The executor; it is closed at the end.
         watch: Called repeatedly with the runs that were started, and those that wait.
-        say: Receives a message after a stop signal.
+        log: Receives a message after a stop signal.
 
     Yields:
         Each run when it has ended.
     """
-    waiting, active = deque(todo), list[SuiteRun]()
+    waiting, active = deque(pending), list[SuiteRun]()
     signals, handled, stopping = StopSignal(), 0, False
     with closing(executor), signals.handle_signals():
         while active or (waiting and not stopping):
@@ -82,12 +82,12 @@ def execute_runs(
                 active.append(waiting.popleft())
                 executor.start_run(active[-1])
             watch(active, waiting)
-            for ended in executor.collect_finished():
-                active = [member for member in active if member is not ended.suite_run]
-                stopping = stopping or ended.outcome == "stopped"
-                yield ended
+            for finished in executor.collect_finished():
+                active = [suite_run for suite_run in active if suite_run is not finished.suite_run]
+                stopping = stopping or finished.outcome == "stopped"
+                yield finished
             if signals.count > handled:
-                at_once = handled > 0
+                immediately = handled > 0
                 handled, stopping = signals.count, True
-                say("Stopping immediately." if at_once else STOPPING_MESSAGE)
-                executor.stop_runs(at_once=at_once)
+                log("Stopping immediately." if immediately else STOPPING_MESSAGE)
+                executor.stop_runs(immediately=immediately)

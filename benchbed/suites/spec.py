@@ -6,21 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Required, TypeAlias, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    with_config,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, with_config
 
 from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, PresetName, TaskSpec
 from benchbed.config import paths
 from benchbed.config.run_config import RunConfig
 from benchbed.config.settings import read_yaml
 from benchbed.data.sources.resolve import parse_folder_path
-from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
+from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
 from benchbed.registry.lookup import get_registry
 
 SUITE_FIELDS = (
@@ -164,7 +157,7 @@ def _format_validation_error(path: Path, error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [*Suite.model_fields, "method", *_ROW_TYPES, *PRESETS]
-        suggestion = find_nearest(str(first["loc"][-1]), known)
+        suggestion = find_similar_name(str(first["loc"][-1]), known)
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
     reason = first["msg"][0].lower() + first["msg"][1:]
@@ -177,12 +170,12 @@ def check_names(suite: Suite) -> None:
     Raises:
         BenchbedError: The suite names an unknown task, method or dataset.
     """
-    known = get_registry()
-    known.get_spec(TaskSpec, suite.task)
+    registry = get_registry()
+    registry.get_spec(TaskSpec, suite.task)
     for entry in suite.methods:
         for role in ("method", "generator", "annotator"):
             if entry.get(role) is not None:
-                known.get_spec(MethodSpec, entry[role])
+                registry.get_spec(MethodSpec, entry[role])
     for dataset in suite.datasets:
         if parse_folder_path(dataset) is None:
-            known.get_spec(DatasetSpec, dataset)
+            registry.get_spec(DatasetSpec, dataset)

@@ -1,4 +1,4 @@
-"""Scoring: calls the functions of metrics; sets of images get real-vs-real baselines."""
+"""Compute metrics, with a real-vs-real baseline for sets of images."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def resolve_available_metrics(
 def score_each(
     metrics: Sequence[MetricSpec],
     score: Callable[[MetricSpec, Callable[..., Any]], MetricValue],
-    counted: ProgressCallback,
+    progress: ProgressCallback,
 ) -> list[MetricValue]:
     """Call `score` with each metric and its function, whose parameters are set."""
     values: list[MetricValue] = []
     for position, spec in enumerate(metrics):
-        counted(f"scoring {spec.title}", position, len(metrics))
+        progress(f"scoring {spec.title}", position, len(metrics))
         values.append(score(spec, partial(load_object(spec.implementation), **spec.parameters)))
-    counted("scoring", len(metrics), len(metrics))
+    progress("scoring", len(metrics), len(metrics))
     return values
 
 
@@ -91,7 +91,7 @@ def score_sets(
     *,
     seed: int = 0,
     unseen: MemorisationSets | None = None,
-    counted: ProgressCallback = ignore_progress,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[MetricValue]:
     """Compute metrics between `real` and `fake`.
 
@@ -105,7 +105,7 @@ def score_sets(
         features: Source of features.
         seed: Seed of the metrics.
         unseen: Training and held-out images, or None if none were held out.
-        counted: Receives progress.
+        progress: Receives progress.
     """
     halves = _split_halves(real, len(fake))
 
@@ -115,7 +115,7 @@ def score_sets(
             spec, function, MetricInputs(real, fake, tracked, seed, unseen), halves
         )
 
-    return score_each(metrics, score, counted)
+    return score_each(metrics, score, progress)
 
 
 def _score_metric(
@@ -172,5 +172,5 @@ def score_generated_set(
         evaluation.feature_provider,
         seed=evaluation.seed,
         unseen=unseen,
-        counted=evaluation.report_progress,
+        progress=evaluation.report_progress,
     )

@@ -29,7 +29,7 @@ def score_masks(
     inputs: MaskInputs,
     *,
     seed: int = 0,
-    counted: ProgressCallback = ignore_progress,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[MetricValue]:
     """Compute metrics of predicted masks.
 
@@ -39,7 +39,7 @@ def score_masks(
     def score(spec: MetricSpec, function: MaskFunction) -> MetricValue:
         return _score_metric(spec, function, inputs, seed)
 
-    return score_each(metrics, score, counted)
+    return score_each(metrics, score, progress)
 
 
 def _score_metric(
@@ -83,7 +83,7 @@ class SegmentationTask(Task):
         evaluation.save_picture("segmentation", draw_comparison(cases, scores))
         inputs = MaskInputs(scores, [case.mask for case in cases], [case.fov for case in cases])
         return score_masks(
-            evaluation.metrics, inputs, seed=evaluation.seed, counted=evaluation.report_progress
+            evaluation.metrics, inputs, seed=evaluation.seed, progress=evaluation.report_progress
         )
 
 

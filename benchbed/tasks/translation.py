@@ -34,7 +34,7 @@ class TranslationTask(Task):
             pairs,
             PairedInputs(real, fake),
             seed=evaluation.seed,
-            counted=evaluation.report_progress,
+            progress=evaluation.report_progress,
         )
         generated = ImageSet(fake if fake.ndim == 5 else to_pixels(torch.from_numpy(fake)))
         sets = [spec for spec in evaluation.metrics if spec.input_kind != "pairs"]
@@ -62,7 +62,7 @@ def score_pairs(
     inputs: PairedInputs,
     *,
     seed: int = 0,
-    counted: ProgressCallback = ignore_progress,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[MetricValue]:
     """Compute metrics between generated images and the real ones of their cases."""
     count = len(inputs.real)
@@ -70,4 +70,4 @@ def score_pairs(
     def score(spec: MetricSpec, function: PairedFunction) -> MetricValue:
         return summarize_terms(spec, function(inputs), seed, count, count)
 
-    return score_each(metrics, score, counted)
+    return score_each(metrics, score, progress)

@@ -1,4 +1,4 @@
-"""Definition and execution of conformance checks."""
+"""Definition and outcome of a conformance check."""
 
 from __future__ import annotations
 

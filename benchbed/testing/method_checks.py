@@ -158,28 +158,28 @@ def _collect_outputs(
 ) -> list[tuple[str, torch.Tensor, int]]:
     """Return each output for two cases, with its expected number of channels."""
     data = method.data
-    found: list[tuple[str, torch.Tensor, int]] = []
+    outputs: list[tuple[str, torch.Tensor, int]] = []
     image = torch.zeros(2, data.channels, *data.spatial)
     mask = torch.ones(2, data.mask_channels, *data.spatial)
     with preserve_training_state(method, 0) as rng:
         if "sample" in subject.spec.capabilities:
             samples = method.sample(2, rng)
-            found.append(("sample", samples.image, data.channels))
+            outputs.append(("sample", samples.image, data.channels))
             if samples.mask is not None:
-                found.append(("sample's mask", samples.mask, data.mask_channels))
+                outputs.append(("sample's mask", samples.mask, data.mask_channels))
         if "pairs" in subject.spec.capabilities:
             pairs = method.sample_pairs(2, rng)
             if pairs.mask is None:
                 raise CheckFailed(
                     "sample_pairs() returns no mask, although the spec declares pairs"
                 )
-            found.append(("pair", pairs.image, data.channels))
-            found.append(("pair's mask", pairs.mask, max(data.mask_channels, 1)))
+            outputs.append(("pair", pairs.image, data.channels))
+            outputs.append(("pair's mask", pairs.mask, max(data.mask_channels, 1)))
         if "synthesize" in subject.spec.capabilities:
-            found.append(("synthesize", method.synthesize(mask, rng), data.channels))
+            outputs.append(("synthesize", method.synthesize(mask, rng), data.channels))
         if "segment" in subject.spec.capabilities:
-            found.append(("segment", method.segment(image), data.mask_channels))
-    return found
+            outputs.append(("segment", method.segment(image), data.mask_channels))
+    return outputs
 
 
 CHECKS = (

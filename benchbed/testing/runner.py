@@ -1,4 +1,4 @@
-"""Definition and execution of conformance checks."""
+"""List and run the conformance checks of a plugin."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def list_checks(name: str) -> list[PluginCheck]:
     Raises:
         BenchbedError: No method or dataset has this name.
     """
-    known = get_registry()
-    methods, datasets = known.get_specs(MethodSpec), known.get_specs(DatasetSpec)
+    registry = get_registry()
+    methods, datasets = registry.get_specs(MethodSpec), registry.get_specs(DatasetSpec)
     if name in methods:
         from benchbed.testing import method_checks, training_checks
         from benchbed.testing.subject import MethodUnderTest
@@ -33,8 +33,8 @@ def list_checks(name: str) -> list[PluginCheck]:
         from benchbed.testing import dataset_checks
 
         return [_make_check(f, name, datasets[name]) for f in dataset_checks.CHECKS]
-    if known.broken_plugins:
-        known.get_spec(MethodSpec, name)
+    if registry.broken_plugins:
+        registry.get_spec(MethodSpec, name)
     raise make_unknown_error(
         "method or dataset", name, [*methods, *datasets], "benchbed list methods"
     )

@@ -103,10 +103,10 @@ class MethodUnderTest:
 
     def get_shape(self, size: int, channels: int) -> DataShape:
         """Return the shape of the phantom's cases at this size."""
-        known = get_data_shape(self.prepared.get_split("train"), len(self.phantom.classes))
+        shape = get_data_shape(self.prepared.get_split("train"), len(self.phantom.classes))
         volumes = self.phantom.volumes
         spatial = (size, size) if volumes is None else volumes.compute_shape(size)
-        return replace(known, channels=channels, spatial=spatial)
+        return replace(shape, channels=channels, spatial=spatial)
 
     def build(self, size: int, channels: int | None = None, *, seed: int = 0) -> Method[Any]:
         """Return the method with its networks on the CPU, without Fabric."""

@@ -1,4 +1,4 @@
-"""Training history of a run, as a CSV file."""
+"""Training history of a run as CSV, and loggers such as TensorBoard."""
 
 from __future__ import annotations
 

@@ -95,8 +95,8 @@ class TrainingLoop:
         self.history = History(self.folder / "history.csv")
         self._sums: dict[str, Tensor] = {}
         self._summed: Counter[str] = Counter()
-        self._pictured = 0
-        self._board: EventLogger | None = None
+        self._picture_count = 0
+        self._event_logger: EventLogger | None = None
         self._process = os.getpid()
         self._reseeded = False
         self._log_steps = self.budget.compute_log_interval(self.batch_size)
@@ -126,7 +126,7 @@ class TrainingLoop:
         self.distributed.wait_for_all()  # until the first rank has cleared the folder
         if self.checkpoint.exists():
             self._load_checkpoint()
-        with open_logger(self.options.logger, self.folder, self.method.steps) as self._board:
+        with open_logger(self.options.logger, self.folder, self.method.steps) as self._event_logger:
             return self._run_steps()
 
     def _run_steps(self) -> TrainingPosition:
@@ -189,8 +189,8 @@ class TrainingLoop:
         means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
         self._sums, self._summed = {}, Counter()
         self.history.add_row(self.method.steps, self.position, means)
-        if self._board is not None:
-            self._board.log_losses(self.method.steps, means)
+        if self._event_logger is not None:
+            self._event_logger.log_losses(self.method.steps, means)
         for name, mean in means.items():
             if not math.isfinite(mean) or abs(mean) > MAX_LOSS:
                 if self.distributed.is_first_rank:
@@ -225,9 +225,9 @@ class TrainingLoop:
 
     def _draw_due_picture(self) -> None:
         due = int(self.budget.compute_share(self.position) * self.options.picture_count)
-        if due <= self._pictured or due >= self.options.picture_count:
+        if due <= self._picture_count or due >= self.options.picture_count:
             return
-        self._pictured = due
+        self._picture_count = due
         if not self.distributed.is_first_rank:
             return
         path = self.folder / "samples" / f"{self.position.images_shown / 1000:09.3f}-kimg.png"
@@ -239,8 +239,8 @@ class TrainingLoop:
             return
         save_picture(path, pixels)
         self.reporter.report_picture(path)
-        if self._board is not None:
-            self._board.log_picture(self.method.steps, pixels)
+        if self._event_logger is not None:
+            self._event_logger.log_picture(self.method.steps, pixels)
 
     def _save_checkpoint(self) -> None:
         own_state, *other_states = self.distributed.gather_values(get_random_states())
@@ -248,8 +248,8 @@ class TrainingLoop:
         if not self.distributed.is_first_rank:
             return
         self.history.write()
-        if self._board is not None:
-            self._board.flush()
+        if self._event_logger is not None:
+            self._event_logger.flush()
         content = {
             "data": asdict(self.method.data),
             "state": self.method.get_state(),
@@ -262,7 +262,7 @@ class TrainingLoop:
             "seconds": self.position.seconds,
             "sums": self._sums,
             "summed": dict(self._summed),
-            "pictured": self._pictured,
+            "pictured": self._picture_count,
         }
         save_checkpoint(self.checkpoint, self.name, self.run, content)
 
@@ -290,4 +290,4 @@ class TrainingLoop:
         self.position = TrainingPosition(content["shown"], content["seconds"])
         device = self.loader.device
         self._sums = {name: total.to(device) for name, total in content["sums"].items()}
-        self._summed, self._pictured = Counter(content["summed"]), content["pictured"]
+        self._summed, self._picture_count = Counter(content["summed"]), content["pictured"]

@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C: the first one saves and stops, the second stops immediately."""
+"""Handling of signals and forks: Ctrl-C stops a run, and a forked copy of it ends."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class StopHandler:
     to save, so the first one stops immediately.
     """
 
-    def __init__(self, say: Callable[[str], None], who: str) -> None:
-        self.report_message = say
-        self.run_label = who
-        self._signal_count = False
+    def __init__(self, report_message: Callable[[str], None], run_label: str) -> None:
+        self.report_message = report_message
+        self.run_label = run_label
+        self._stop_requested = False
         self._training = False
 
     def __call__(self) -> bool:
         """Return whether a stop was requested."""
-        return self._signal_count
+        return self._stop_requested
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
@@ -56,23 +56,23 @@ class StopHandler:
 
     def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._signal_count or not self._training:
+        if self._stop_requested or not self._training:
             raise KeyboardInterrupt
-        self._signal_count = True
+        self._stop_requested = True
         self.report_message(
             f"Stopping after this step of {self.run_label}; saving a checkpoint. Press Ctrl-C "
             "again to stop immediately."
         )
 
 
-def terminate_if_forked(owner: int, who: str) -> None:
+def terminate_if_forked(owner: int, run_label: str) -> None:
     """Terminate this process if it is not the one in which the run began.
 
     A forked copy would train and write the same run a second time.
     """
     if os.getpid() != owner:
         message = (
-            f"{who} forked a process that continued as a second copy of the run. The copy is "
+            f"{run_label} forked a process that continued as a second copy of the run. The copy is "
             "terminated.\n"
         )
         os.write(2, message.encode())

@@ -92,9 +92,9 @@ def draw_samples(
         for start in range(0, count, chunk):
             parts.append(make(min(chunk, count - start), rng).to("cpu"))
             advance(min(start + chunk, count))
-    drawn = concat_batches(parts)
-    check_finite(method, dict(drawn.iter_tensors()))
-    return drawn
+    samples = concat_batches(parts)
+    check_finite(method, dict(samples.iter_tensors()))
+    return samples
 
 
 def predict_probabilities(
@@ -144,10 +144,10 @@ def select_structures(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.where(is_foreground, scores.argmax(axis=1) + 1, 0).astype(np.uint8)
 
 
-def concat_batches(parts: list[Batch]) -> Batch:
+def concat_batches(batches: list[Batch]) -> Batch:
     """Concatenate batches."""
-    tensors = [dict(part.iter_tensors()) for part in parts]
-    return parts[0].map_tensors(lambda name, _: torch.cat([part[name] for part in tensors]))
+    tensors = [dict(part.iter_tensors()) for part in batches]
+    return batches[0].map_tensors(lambda name, _: torch.cat([part[name] for part in tensors]))
 
 
 def _get_chunk_size(method: Method[Any], count: int) -> int:

@@ -1,4 +1,4 @@
-"""Budget, position and progress of a training, and who receives them."""
+"""Budget, position and progress of training, and the interface of reporters."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Reporter(Protocol):
     def report_message(self, text: str) -> None:
         """Report one line of text."""
 
-    def report_progress(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, activity: str, done: int, total: int) -> None:
         """Report progress of countable work."""
 
     def report_training(self, progress: TrainingProgress) -> None:
@@ -99,7 +99,7 @@ class NullReporter:
     def report_message(self, text: str) -> None:
         """Do nothing."""
 
-    def report_progress(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, activity: str, done: int, total: int) -> None:
         """Do nothing."""
 
     def report_training(self, progress: TrainingProgress) -> None:
@@ -110,9 +110,9 @@ class NullReporter:
 
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Called with the current step, the number of items done, and the total."""
+"""Called with the current activity, the number of items done, and the total."""
 
 
-def ignore_progress(what: str, done: int, total: int) -> None:
+def ignore_progress(activity: str, done: int, total: int) -> None:
     """Ignore progress."""
-    del what, done, total
+    del activity, done, total

@@ -24,8 +24,8 @@ def write_to_stderr(text: str) -> None:
 class _LineWriter(io.TextIOBase):
     """Text stream that passes on each complete line."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
         self._rest = ""
 
     def writable(self) -> bool:
@@ -37,7 +37,7 @@ class _LineWriter(io.TextIOBase):
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
-                self._say(line)
+                self._log(line)
         return len(text)
 
     def flush(self) -> None:
@@ -51,9 +51,9 @@ class _LineWriter(io.TextIOBase):
 
 @contextlib.contextmanager
 def redirect_plugin_stdout(
-    who: str, say: Callable[[str], None] = write_to_stderr
+    name: str, log: Callable[[str], None] = write_to_stderr
 ) -> Iterator[None]:
-    """Redirect printed lines to `say`, prefixed with the name of the plugin.
+    """Redirect printed lines to `log`, prefixed with the name of the plugin.
 
     Output that bypasses ``sys.stdout``, as from C libraries or subprocesses, goes to stderr
     unchanged.
@@ -69,7 +69,7 @@ def redirect_plugin_stdout(
             os.dup2(STDERR, STDOUT)
             stack.callback(os.dup2, saved, STDOUT)
         lines = stack.enter_context(
-            contextlib.closing(_LineWriter(lambda text: say(f"{who}: {text}")))
+            contextlib.closing(_LineWriter(lambda text: log(f"{name}: {text}")))
         )
         stack.enter_context(contextlib.redirect_stdout(lines))
         yield

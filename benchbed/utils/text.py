@@ -31,7 +31,7 @@ def format_p_value(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
-def measure_width(shown: RenderableType, console: Console) -> int:
+def measure_width(renderable: RenderableType, console: Console) -> int:
     """Return the width that a renderable needs without wrapping."""
     unbounded = console.options.update(max_width=10_000)
-    return console.measure(shown, options=unbounded).maximum
+    return console.measure(renderable, options=unbounded).maximum

@@ -73,10 +73,10 @@ def shift_tumour(case: LabelMap, offset: Sequence[int]) -> Codes:
         case: Label map.
         offset: Offset in voxels on each axis.
     """
-    where = [
+    coordinates = [
         np.arange(length) - step for length, step in zip(case.codes.shape, offset, strict=True)
     ]
-    return case.replace_tumour(_gather_tumour(case.tumour, where))
+    return case.replace_tumour(_gather_tumour(case.tumour, coordinates))
 
 
 def scale_tumour(case: LabelMap, factor: float) -> Codes:
@@ -87,11 +87,11 @@ def scale_tumour(case: LabelMap, factor: float) -> Codes:
         factor: Scale factor of each axis, > 0.
     """
     centre = np.argwhere(case.tumour > 0).mean(0)
-    where = [
+    coordinates = [
         np.floor(middle + (np.arange(length) - middle) / factor + 0.5).astype(np.intp)
         for length, middle in zip(case.codes.shape, centre, strict=True)
     ]
-    return case.replace_tumour(_gather_tumour(case.tumour, where))
+    return case.replace_tumour(_gather_tumour(case.tumour, coordinates))
 
 
 def transplant_tumour(donor: LabelMap, host: LabelMap) -> Codes:
@@ -101,7 +101,7 @@ def transplant_tumour(donor: LabelMap, host: LabelMap) -> Codes:
 
 def alter_tumour(
     case: LabelMap,
-    how: Alteration,
+    alteration: Alteration,
     rng: np.random.Generator,
     *,
     largest_shift: float,
@@ -111,7 +111,7 @@ def alter_tumour(
 
     Args:
         case: Label map.
-        how: One of `SINGLE_CASE_ALTERATIONS`.
+        alteration: One of `SINGLE_CASE_ALTERATIONS`.
         rng: Random generator.
         largest_shift: Maximum shift per axis, in voxels of a volume of 128 px.
         largest_scaling: Maximum relative change of the extent.
@@ -121,19 +121,19 @@ def alter_tumour(
     """
     if not case.tumour.any():
         return case.codes
-    if how == "shift":
+    if alteration == "shift":
         reach = largest_shift * case.codes.shape[-1] / REFERENCE_SIZE
         altered = shift_tumour(case, [int(step) for step in np.rint(rng.uniform(-reach, reach, 3))])
     else:
-        sign = 1 if how == "enlarge" else -1
+        sign = 1 if alteration == "enlarge" else -1
         altered = scale_tumour(case, 1 + sign * rng.uniform(0, largest_scaling))
     return altered if (altered >= case.first).any() else case.codes
 
 
-def _gather_tumour(tumour: Codes, where: Sequence[npt.NDArray[np.intp]]) -> Codes:
-    """Gather the tumour at the rows, columns and slices `where`; 0 outside the volume."""
-    inside = [(w >= 0) & (w < n) for w, n in zip(where, tumour.shape, strict=True)]
-    source = [w[there] for w, there in zip(where, inside, strict=True)]
+def _gather_tumour(tumour: Codes, coordinates: Sequence[npt.NDArray[np.intp]]) -> Codes:
+    """Gather the tumour at the rows, columns and slices `coordinates`; 0 outside the volume."""
+    inside = [(w >= 0) & (w < n) for w, n in zip(coordinates, tumour.shape, strict=True)]
+    source = [w[there] for w, there in zip(coordinates, inside, strict=True)]
     moved = np.zeros_like(tumour)
     moved[np.ix_(*inside)] = tumour[np.ix_(*source)]
     return moved

@@ -80,11 +80,13 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
             return transplant_tumour(case, store[int(rng.choice(hosts))])
         return self.alter_label_map(case, SINGLE_CASE_ALTERATIONS[how], rng)
 
-    def alter_label_map(self, case: LabelMap, how: Alteration, rng: np.random.Generator) -> Codes:
+    def alter_label_map(
+        self, case: LabelMap, alteration: Alteration, rng: np.random.Generator
+    ) -> Codes:
         """Shift, enlarge or shrink the tumour of a label map at random."""
         s = self.settings
         return alter_tumour(
-            case, how, rng, largest_shift=s.largest_shift, largest_scaling=s.largest_scaling
+            case, alteration, rng, largest_shift=s.largest_shift, largest_scaling=s.largest_scaling
         )
 
     def find_hosts(self) -> npt.NDArray[np.int64]:
@@ -104,13 +106,13 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
             return None
         numbers = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
         case = self.labels[int(numbers.choice(with_tumour))]
-        shown = [
+        maps = [
             case.codes,
             *(self.alter_label_map(case, how, numbers) for how in SINGLE_CASE_ALTERATIONS),
         ]
         if len(hosts := self.find_hosts()):
-            shown.append(transplant_tumour(case, self.labels[int(numbers.choice(hosts))]))
+            maps.append(transplant_tumour(case, self.labels[int(numbers.choice(hosts))]))
         classes = self.data.mask_channels
-        mask = to_mask(torch.from_numpy(np.stack(shown)).to(self.device), classes)
+        mask = to_mask(torch.from_numpy(np.stack(maps)).to(self.device), classes)
         image = torch.cat([self.synthesize(one, rng) for one in mask.split(1)])
-        return draw_alterations(shown, image, range(self.labels.first, classes + 1))
+        return draw_alterations(maps, image, range(self.labels.first, classes + 1))

@@ -144,7 +144,7 @@ def test_cached_features_are_synced(
     images = ImageSet(np.zeros((3, 1, 8, 8), np.uint8))
 
     class Network(SimpleNamespace):
-        def __call__(self, given: Any, counted: Any) -> Any:
+        def __call__(self, given: Any, progress: Any) -> Any:
             return np.zeros((len(given), 4), np.float32)
 
     monkeypatch.setattr(

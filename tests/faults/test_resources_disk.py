@@ -81,7 +81,7 @@ class Network:
     def __init__(self, features: Any) -> None:
         self.features = features
 
-    def __call__(self, images: Any, counted: Any) -> Any:
+    def __call__(self, images: Any, progress: Any) -> Any:
         return self.features
 
 

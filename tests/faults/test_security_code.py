@@ -134,7 +134,7 @@ def test_nothing_bypasses_escaping(count_attempt: CountAttempt) -> None:
     elsewhere = {path_name for path_name, function, _ in _calls() if "Markup" in function}
     assert elsewhere == {PAGE}
     # Its own style and script, and JSON that cannot close an element.
-    assert marked == ["style", "program", "render_facts(boards, by_run, showcases)"]
+    assert marked == ["style", "program", "render_facts(leaderboards, by_run, showcases)"]
     count_attempt("code", len(marked))
 
 

@@ -274,9 +274,9 @@ def test_seeds_of_a_plugin_affect_only_its_noise(
         recorded = batches.setdefault(fault, [])
 
         def recording_batch(
-            self: CaseLoader, shown: int, count: int, recorded: list[bytes] = recorded
+            self: CaseLoader, cases_drawn: int, count: int, recorded: list[bytes] = recorded
         ) -> Any:
-            batch = original_batch(self, shown, count)
+            batch = original_batch(self, cases_drawn, count)
             recorded.append(batch.image.numpy().tobytes())
             return batch
 

@@ -97,7 +97,7 @@ def test_duplicate_files_are_used_once(tmp_path: Path) -> None:
         (folder / copy).write_bytes((folder / original).read_bytes())
     messages: list[str] = []
     usable, _ = identify_collection(
-        resolve_collection("brain-mri", "real", tmp_path), say=messages.append
+        resolve_collection("brain-mri", "real", tmp_path), log=messages.append
     )
     assert len(usable.cases) == 16
     assert "2 of 18" in messages[0]
@@ -121,7 +121,7 @@ def test_real_data_has_the_published_counts(real_data: Path) -> None:
     assert ["Y15", "Y181", "Y34"] in findings.duplicates
     assert (findings.class_conflicts, findings.split_leaks, findings.undecodable) == ([], [], {})
     messages: list[str] = []
-    usable, fingerprint = identify_collection(collection, say=messages.append)
+    usable, fingerprint = identify_collection(collection, log=messages.append)
     assert (len(usable.cases), len(usable.duplicates)) == (228, 25)
     assert fingerprint == findings.fingerprint
     assert "25 of 253" in messages[0]

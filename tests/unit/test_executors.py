@@ -199,7 +199,7 @@ def test_a_signal_is_forwarded_to_every_run(
     thread = threading.Thread(target=send)
     thread.start()
     executor = LocalExecutor(ResultStore(tmp_path), jobs=2)
-    ended = [e.outcome for e in scheduler.execute_runs(planned, executor, say=messages.append)]
+    ended = [e.outcome for e in scheduler.execute_runs(planned, executor, log=messages.append)]
     thread.join()
     assert ended == ["stopped", "stopped"]
     assert messages == [scheduler.STOPPING_MESSAGE]
@@ -230,10 +230,10 @@ def unresponsive(
 
 def test_an_unresponsive_run_is_killed_by_a_forced_stop(unresponsive: LocalExecutor) -> None:
     """The first stop waits for the run; the second kills it after the grace period."""
-    unresponsive.stop_runs(at_once=False)
+    unresponsive.stop_runs(immediately=False)
     time.sleep(0.6)
     assert unresponsive.collect_finished() == []
-    unresponsive.stop_runs(at_once=True)
+    unresponsive.stop_runs(immediately=True)
     assert unresponsive.collect_finished() == []
     time.sleep(0.5)
     (ended,) = unresponsive.collect_finished()
@@ -402,9 +402,9 @@ class FakeExecutor:
     def can_start(self) -> bool:
         return True
 
-    def start_run(self, member: SuiteRun) -> None:
-        self._running.append(member)
-        self.log.append(f"start {member.plan.id}")
+    def start_run(self, suite_run: SuiteRun) -> None:
+        self._running.append(suite_run)
+        self.log.append(f"start {suite_run.plan.id}")
 
     def collect_finished(self) -> list[FinishedRun]:
         end = self._ends.pop(0)
@@ -413,8 +413,8 @@ class FakeExecutor:
             return []
         return [FinishedRun(self._running.pop(0), end)]
 
-    def stop_runs(self, *, at_once: bool) -> None:
-        self.log.append(f"stop {at_once}")
+    def stop_runs(self, *, immediately: bool) -> None:
+        self.log.append(f"stop {immediately}")
 
     def close(self) -> None:
         self.log.append("close")

@@ -183,8 +183,8 @@ class Fetcher:
         self.messages.clear()
         self.counts.clear()
         fetch_dataset(
-            spec, self.root, force=force, say=self.messages.append,
-            counted=lambda *count: self.counts.append(count),
+            spec, self.root, force=force, log=self.messages.append,
+            progress=lambda *count: self.counts.append(count),
         )  # fmt: skip
         return "\n".join(self.messages)
 

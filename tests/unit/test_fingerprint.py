@@ -57,7 +57,7 @@ def test_an_unwritable_cache_gives_one_message(
     monkeypatch.setattr(prints, "_SAVE_EVERY", 500)
     (tmp_path / "cache").touch()
     messages: list[str] = []
-    assert len(prints.collect_file_facts(many_files, say=messages.append)) == FILES
+    assert len(prints.collect_file_facts(many_files, log=messages.append)) == FILES
     assert len(messages) == 1
     assert "cache/index/folder.json" in messages[0]
     assert "$BENCHBED_CACHE" in messages[0]

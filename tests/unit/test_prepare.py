@@ -149,7 +149,7 @@ def test_duplicates_are_skipped_with_a_message(tmp_path: Path) -> None:
     split = {case.id: case.split for case in collection.cases}
     assert any(split[f"{k:02d}"] != split[f"{k + 1:02d}"] for k in range(0, 40, 2))
     messages: list[str] = []
-    usable, fingerprint = identify_collection(collection, say=messages.append)
+    usable, fingerprint = identify_collection(collection, log=messages.append)
     assert sorted(case.id for case in usable.cases) == [f"{k:02d}" for k in range(0, 40, 2)]
     assert usable.duplicates == tuple(f"{k:02d}" for k in range(1, 40, 2))
     (message,) = messages
@@ -163,7 +163,7 @@ def test_duplicates_are_skipped_with_a_message(tmp_path: Path) -> None:
 def test_no_message_without_duplicates(tmp_path: Path) -> None:
     _pictures(tmp_path / "x", {f"{k}.png": k for k in range(8)})
     messages: list[str] = []
-    collection, _ = identify_collection(_folders(tmp_path, "{id}.png"), say=messages.append)
+    collection, _ = identify_collection(_folders(tmp_path, "{id}.png"), log=messages.append)
     assert (len(collection.cases), collection.duplicates, messages) == (8, (), [])
 
 
@@ -171,7 +171,7 @@ def test_duplicates_in_different_classes_are_named(tmp_path: Path) -> None:
     _pictures(tmp_path / "x", {"no/1.png": 1, "yes/2.png": 1, "yes/3.png": 3, "no/4.png": 4})
     collection = _folders(tmp_path, "{label}/{id}.png", classes=("no", "yes"))
     messages: list[str] = []
-    usable, _ = identify_collection(collection, say=messages.append)
+    usable, _ = identify_collection(collection, log=messages.append)
     assert {case.id: case.label for case in usable.cases} == {"1": 0, "3": 1, "4": 0}
     (message,) = messages
     assert "1 of 4 images" in message

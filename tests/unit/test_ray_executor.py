@@ -138,7 +138,7 @@ def test_every_run_is_one_task_with_resources_and_retries(ray: FakeRay, tmp_path
     ray.results = [("finished", ""), ("diverged", "loss"), ("broken", "why"), RayError("crashed")]
     messages: list[str] = []
     executor = RayExecutor(
-        ResultStore(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, say=messages.append
+        ResultStore(tmp_path), threads=4, options={"checkpoint_seconds": 5.0}, log=messages.append
     )
     runs = [member(name) for name in "abcd"]
     ended = list(scheduler.execute_runs(runs, executor))
@@ -178,7 +178,7 @@ def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path
     ray.resources = ({"CPU": 4, "GPU": 3}, {"CPU": 2, "GPU": 4}, {"CPU": 8})
     ray.results = [("finished", "")] * 2
     messages: list[str] = []
-    executor = RayExecutor(ResultStore(tmp_path), threads=1, devices=2, say=messages.append)
+    executor = RayExecutor(ResultStore(tmp_path), threads=1, devices=2, log=messages.append)
     assert ray.remote_options[-1]["num_cpus"] == 2
     assert ray.remote_options[-1]["num_gpus"] == 2
     assert executor.capacity == 2, (
@@ -189,7 +189,7 @@ def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path
         {"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 1, "num_gpus": 1},
     ]  # fmt: skip
     assert [job.devices for job in ray.jobs] == [2, 1]
-    RayExecutor(ResultStore(tmp_path), threads=2, devices=5, say=messages.append).close()
+    RayExecutor(ResultStore(tmp_path), threads=2, devices=5, log=messages.append).close()
     assert "10 cores and 5 GPUs" in messages[-1]
     RayExecutor(ResultStore(tmp_path), threads=2, devices=2, device="cpu").close()
     assert ray.remote_options[-1]["num_cpus"] == 4
@@ -198,8 +198,8 @@ def test_every_run_gets_its_devices_and_cores_on_one_node(ray: FakeRay, tmp_path
 
 def test_resources_that_no_node_has_are_reported(ray: FakeRay, tmp_path: Path) -> None:
     messages: list[str] = []
-    RayExecutor(ResultStore(tmp_path), threads=16, say=messages.append)
-    RayExecutor(ResultStore(tmp_path), device="cuda", say=messages.append)
+    RayExecutor(ResultStore(tmp_path), threads=16, log=messages.append)
+    RayExecutor(ResultStore(tmp_path), device="cuda", log=messages.append)
     assert "16 cores" in messages[1]
     assert "GPU" not in messages[1]
     assert "1 core and 1 GPU." in messages[3]
@@ -242,8 +242,8 @@ def test_a_stop_cancels_every_task_and_a_second_one_forces_it(ray: FakeRay, tmp_
     executor = RayExecutor(ResultStore(tmp_path))
     for name in "abc":
         executor.start_run(member(name))
-    executor.stop_runs(at_once=False)
-    executor.stop_runs(at_once=True)
+    executor.stop_runs(immediately=False)
+    executor.stop_runs(immediately=True)
     assert ray.cancelled == [(f"run {n}", force) for force in (False, True) for n in range(3)]
     assert [executor.collect_finished()[0].outcome for _ in "abc"] == ["stopped"] * 3
 

@@ -173,7 +173,7 @@ def test_an_image_in_two_bases_is_used_once(tmp_path: Path) -> None:
     (folder / "Base34/20051299_00000_0400_PP.tif").write_bytes(picture.read_bytes())
     messages: list[str] = []
     usable, _ = identify_collection(
-        resolve_collection("messidor", "real", tmp_path), say=messages.append
+        resolve_collection("messidor", "real", tmp_path), log=messages.append
     )
     assert len(usable.cases) == 36
     assert "1 of 37 images" in messages[0]

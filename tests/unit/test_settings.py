@@ -9,7 +9,7 @@ import pytest
 
 from benchbed import MethodSettings, setting
 from benchbed.config.settings import parse_assignments, parse_settings, read_settings_file
-from benchbed.errors import BenchbedError, find_nearest, make_unknown_error
+from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
 
 
 class Example(MethodSettings):
@@ -64,7 +64,7 @@ def test_a_settings_file_must_be_a_mapping(tmp_path: Path) -> None:
 
 
 def test_nearest_returns_only_similar_names() -> None:
-    assert find_nearest("Alpah", ["alpha", "beta"]) == "alpha"
-    assert find_nearest("zzz", ["alpha", "beta"]) is None
+    assert find_similar_name("Alpah", ["alpha", "beta"]) == "alpha"
+    assert find_similar_name("zzz", ["alpha", "beta"]) is None
     message = str(make_unknown_error("thing", "x", [], "list"))
     assert all(fact in message for fact in ("thing", "'x'", "`list`"))

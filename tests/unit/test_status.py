@@ -66,8 +66,8 @@ def test_an_unwritable_folder_does_not_stop_the_run(tmp_path: Path) -> None:
     received: list[tuple[Any, ...]] = []
 
     class Listener(NullReporter):
-        def report_progress(self, what: str, done: int, total: int) -> None:
-            received.append((what, done, total))
+        def report_progress(self, activity: str, done: int, total: int) -> None:
+            received.append((activity, done, total))
 
     StatusReporter(tmp_path / "gone", Listener()).report_progress("features", 1, 4)
     assert received == [("features", 1, 4)]

@@ -38,8 +38,8 @@ def fetch_dataset(
     root: Path,
     *,
     force: bool,
-    say: Callable[[str], None],
-    counted: ProgressCallback,
+    log: Callable[[str], None],
+    progress: ProgressCallback,
 ) -> None:
     """Download a dataset into the data root.
 
@@ -50,49 +50,49 @@ def fetch_dataset(
         spec: The dataset.
         root: The data root; created if missing.
         force: Download even if it is present; the existing folder is renamed.
-        say: Receives status messages, one line each.
-        counted: Receives progress.
+        log: Receives status messages, one line each.
+        progress: Receives progress.
 
     Raises:
         BenchbedError: There is no open download; the dataset is present but cannot be read; the
             disk is full or not writable; or another process downloads the same.
         FetchError: There is no connection, or the file is not the expected one.
     """
-    report = find_dataset(spec, root)
-    if report.layouts and not (force and spec.downloads):
-        _report_existing(report, say)
+    location = find_dataset(spec, root)
+    if location.layouts and not (force and spec.downloads):
+        _report_existing(location, log)
         return
     if not spec.downloads:
         raise BenchbedError(
-            f"{spec.title} has no open download. {describe_missing_dataset(report)}"
+            f"{spec.title} has no open download. {describe_missing_dataset(location)}"
         )
-    say(f"{spec.title}. Licence: {spec.licence}.")
+    log(f"{spec.title}. Licence: {spec.licence}.")
     if spec.paper is not None:
-        say(f"Citation: {spec.paper.citation}")
+        log(f"Citation: {spec.paper.citation}")
     with _handle_write_errors(root), _lock_download(spec, root) as folder:
         archives = [
-            _download(report, download, folder, say, counted) for download in spec.downloads
+            _download(location, download, folder, log, progress) for download in spec.downloads
         ]
-        staged = _unpack(report, archives, folder, say, counted)
-        _move_folders(report, staged, say)
+        staged = _unpack(location, archives, folder, log, progress)
+        _move_folders(location, staged, log)
         shutil.rmtree(folder)
 
 
-def _report_existing(report: DatasetLocation, say: Callable[[str], None]) -> None:
-    spec = report.spec
+def _report_existing(location: DatasetLocation, log: Callable[[str], None]) -> None:
+    spec = location.spec
     hint = (
         "Use --force to download again; the existing folder is renamed."
         if spec.downloads
         else "It has no open download, so it cannot be downloaded again."
     )
     try:
-        collect_cases(spec, report.layouts, report.root)
+        collect_cases(spec, location.layouts, location.root)
     except BenchbedError as error:
         raise BenchbedError(
             f"{spec.title} is present but cannot be read: {error}\n{hint}"
         ) from error
-    folders = ", ".join(str(folder) for _, folder in report.layouts)
-    say(f"{spec.title} is already present in {folders}. {hint}")
+    folders = ", ".join(str(folder) for _, folder in location.layouts)
+    log(f"{spec.title} is already present in {folders}. {hint}")
 
 
 @contextmanager
@@ -130,11 +130,11 @@ def _lock_download(spec: DatasetSpec, root: Path) -> Iterator[Path]:
 
 
 def _download(
-    report: DatasetLocation,
+    location: DatasetLocation,
     download: DownloadSource,
     folder: Path,
-    say: Callable[[str], None],
-    counted: ProgressCallback,
+    log: Callable[[str], None],
+    progress: ProgressCallback,
 ) -> Path:
     """Return the archive in `folder`, downloaded if it is missing."""
     import logging
@@ -147,28 +147,28 @@ def _download(
     name = f"{hash_json(download.url)}-{Path(urlsplit(download.url).path).name}"
     downloader = Downloader(
         folder / f"{name}.part",
-        lambda done, total: counted(
+        lambda done, total: progress(
             f"{download.target_folder} (MB)", _to_megabytes(done), _to_megabytes(total)
         ),
         # The archive, and at least as much again for its content.
-        lambda left, total: _require_disk_space(report.root, left + total),
+        lambda left, total: _require_disk_space(location.root, left + total),
     )
     downloaded = downloader.downloaded_bytes
     suffix = f", resuming after {_to_megabytes(downloaded)} MB" if downloaded else ""
     if not (folder / name).exists():
-        say(f"{download.target_folder}: {download.url}{suffix}")
+        log(f"{download.target_folder}: {download.url}{suffix}")
     checksum = f"sha256:{download.sha256}" if download.sha256 else None
     try:
         pooch.retrieve(download.url, checksum, name, folder, downloader=downloader)
     except DownloadError as error:
         raise FetchError(
-            _format_download_failure(report, download, str(error), downloader.downloaded_bytes)
+            _format_download_failure(location, download, str(error), downloader.downloaded_bytes)
         ) from error
     except ValueError as error:
         reason = f"SHA-256 mismatch, expected {download.sha256}"
-        raise FetchError(_format_rejection(report, download.url, reason)) from error
+        raise FetchError(_format_rejection(location, download.url, reason)) from error
     if checksum is None:
-        say(
+        log(
             f"SHA-256 of {download.target_folder}: {pooch.file_hash(str(folder / name))}. The "
             "source publishes no checksum; note this one to detect changes later."
         )
@@ -176,7 +176,7 @@ def _download(
 
 
 def _format_download_failure(
-    report: DatasetLocation, download: DownloadSource, reason: str, downloaded: int
+    location: DatasetLocation, download: DownloadSource, reason: str, downloaded: int
 ) -> str:
     hint = (
         f"{_to_megabytes(downloaded)} MB are saved. Repeat the command to resume."
@@ -184,44 +184,44 @@ def _format_download_failure(
         else "Repeat the command to try again."
     )
     return (
-        f"Download of {download.url} failed: {reason}. {hint}\n{describe_missing_dataset(report)}"
+        f"Download of {download.url} failed: {reason}. {hint}\n{describe_missing_dataset(location)}"
     )
 
 
-def _format_rejection(report: DatasetLocation, source: str, reason: str) -> str:
+def _format_rejection(location: DatasetLocation, source: str, reason: str) -> str:
     return (
         f"The download of {source} is rejected and deleted: {reason}. Repeat the command to try "
-        f"again.\n{describe_missing_dataset(report)}"
+        f"again.\n{describe_missing_dataset(location)}"
     )
 
 
 def _unpack(
-    report: DatasetLocation,
+    location: DatasetLocation,
     archives: list[Path],
     folder: Path,
-    say: Callable[[str], None],
-    counted: ProgressCallback,
+    log: Callable[[str], None],
+    progress: ProgressCallback,
 ) -> Path:
-    spec = report.spec
+    spec = location.spec
     staged = folder / "unpacked"
     shutil.rmtree(staged, ignore_errors=True)
-    say("Unpacking.")
+    log("Unpacking.")
     for download, archive in zip(spec.downloads, archives, strict=True):
         try:
             unpack_download(
                 archive,
                 staged / download.target_folder,
-                partial(counted, f"{download.target_folder}, files"),
-                partial(_require_disk_space, report.root),
+                partial(progress, f"{download.target_folder}, files"),
+                partial(_require_disk_space, location.root),
             )
         except UnpackError as error:
             archive.unlink()
-            raise FetchError(_format_rejection(report, download.url, str(error))) from error
+            raise FetchError(_format_rejection(location, download.url, str(error))) from error
     reason = _find_mismatch(spec, staged)
     if reason is not None:
         shutil.rmtree(folder)
         raise FetchError(
-            _format_rejection(report, " and ".join(d.url for d in spec.downloads), reason)
+            _format_rejection(location, " and ".join(d.url for d in spec.downloads), reason)
         )
     return staged
 
@@ -240,17 +240,17 @@ def _find_mismatch(spec: DatasetSpec, staged: Path) -> str | None:
     return f"unpacked into {unpacked}, it contains none of the expected folders {expected}"
 
 
-def _move_folders(report: DatasetLocation, staged: Path, say: Callable[[str], None]) -> None:
+def _move_folders(location: DatasetLocation, staged: Path, log: Callable[[str], None]) -> None:
     """Move the unpacked folders into the data root; rename what is in the way."""
-    root = report.root
+    root = location.root
     new = sorted(staged.iterdir())
     names = {folder.name.lower() for folder in new}
     existing = [entry for entry in sorted(root.iterdir()) if entry.name.lower() in names]
-    for old in (*existing, *(folder for _, folder in report.layouts if folder != root)):
+    for old in (*existing, *(folder for _, folder in location.layouts if folder != root)):
         if old.exists():
             backup = _find_free_name(old)
             old.rename(backup)
-            say(
+            log(
                 f"The previous content of {old} is now in {backup}. Delete it when you no longer "
                 "need it."
             )

@@ -90,9 +90,9 @@ class Downloader:
         try:
             with requests.get(
                 url, headers=self._build_headers(), stream=True, timeout=self.timeout
-            ) as answer:
-                _require_https(url, answer)
-                self._receive_response(answer)
+            ) as response:
+                _require_https(url, response)
+                self._receive_response(response)
         except (requests.Timeout, TimeoutError) as error:
             raise _RetryableError(f"no response within {self.timeout:g} seconds") from error
         except requests.exceptions.SSLError as error:
@@ -114,60 +114,60 @@ class Downloader:
                 headers["If-Range"] = self._etag_file.read_text(encoding="utf-8")
         return headers
 
-    def _receive_response(self, answer: Response) -> None:
-        start, total = self._parse_range(answer)
+    def _receive_response(self, response: Response) -> None:
+        start, total = self._parse_range(response)
         if start and start == total:
             return
         if total is not None:
             self.check_space(total - start, total)
         if start == 0:
-            self._save_etag(answer)
+            self._save_etag(response)
         with self.partial_file.open("ab" if start else "wb") as file:
-            done = self._write(answer, file, start, total)
+            done = self._write(response, file, start, total)
         if total is not None and done != total:
             raise _RetryableError(f"the connection was interrupted after {done} of {total} bytes")
 
-    def _write(self, answer: Response, file: BinaryIO, done: int, total: int | None) -> int:
+    def _write(self, response: Response, file: BinaryIO, done: int, total: int | None) -> int:
         # The length is checked by the caller; here a short response must not lose its bytes.
-        answer.raw.enforce_content_length = False
-        for block in answer.raw.stream(BLOCK_BYTES, decode_content=False):
+        response.raw.enforce_content_length = False
+        for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
             file.write(block)
             done += len(block)
             if total:
                 self.report_progress(done, total)
         return done
 
-    def _parse_range(self, answer: Response) -> tuple[int, int | None]:
+    def _parse_range(self, response: Response) -> tuple[int, int | None]:
         """Return the offset of the response in the file, and the size of the file."""
-        hit = _RANGE_PATTERN.fullmatch(answer.headers.get("Content-Range", ""))
+        hit = _RANGE_PATTERN.fullmatch(response.headers.get("Content-Range", ""))
         total = int(hit[2]) if hit and hit[2] != "*" else None
-        if answer.status_code == 200:
-            length = answer.headers.get("Content-Length", "")
+        if response.status_code == 200:
+            length = response.headers.get("Content-Length", "")
             return 0, int(length) if length.isdigit() else None
-        if answer.status_code == 206 and hit and hit[1] == str(self.downloaded_bytes):
+        if response.status_code == 206 and hit and hit[1] == str(self.downloaded_bytes):
             return self.downloaded_bytes, total
-        if answer.status_code == 416 and total is not None and total == self.downloaded_bytes:
+        if response.status_code == 416 and total is not None and total == self.downloaded_bytes:
             return total, total
-        if answer.status_code in (206, 416):
+        if response.status_code in (206, 416):
             # The partial file does not match the file on the server.
             self.partial_file.unlink(missing_ok=True)
             raise _RetryableError("the file on the server has changed")
-        message = f"the server responded {answer.status_code} {answer.reason}".rstrip()
-        is_temporary = answer.status_code >= 500 or answer.status_code in (408, 429)
+        message = f"the server responded {response.status_code} {response.reason}".rstrip()
+        is_temporary = response.status_code >= 500 or response.status_code in (408, 429)
         raise _RetryableError(message) if is_temporary else DownloadError(message)
 
-    def _save_etag(self, answer: Response) -> None:
-        tag = answer.headers.get("ETag", "")
+    def _save_etag(self, response: Response) -> None:
+        tag = response.headers.get("ETag", "")
         if not tag or tag.startswith("W/"):  # weak: does not guarantee equal bytes
-            tag = answer.headers.get("Last-Modified", "")
+            tag = response.headers.get("Last-Modified", "")
         if tag:
             self._etag_file.write_text(tag, encoding="utf-8")
         else:
             self._etag_file.unlink(missing_ok=True)
 
 
-def _require_https(url: str, answer: Response) -> None:
+def _require_https(url: str, response: Response) -> None:
     """Raise if the server redirects from https to an insecure address."""
-    urls = [answer.url, *(redirect.url for redirect in answer.history)]
+    urls = [response.url, *(redirect.url for redirect in response.history)]
     if url.startswith("https://") and not all(address.startswith("https://") for address in urls):
         raise DownloadError("the server redirects to an address without https")

@@ -59,7 +59,10 @@ class UnpackError(Exception):
 
 
 def unpack_download(
-    archive: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
+    archive: Path,
+    folder: Path,
+    progress: Callable[[int, int], None],
+    reserve: Callable[[int], None],
 ) -> None:
     """Unpack a zip or tar file, with any usual compression.
 
@@ -69,8 +72,8 @@ def unpack_download(
     Args:
         archive: The file; its type is read from its content, not its name.
         folder: Target folder; created if missing.
-        counted: Called with the members unpacked and the total.
-        room: Called with the bytes to be written; raises if the disk has too little space.
+        progress: Called with the members unpacked and the total.
+        reserve: Called with the bytes to be written; raises if the disk has too little space.
 
     Raises:
         UnpackError: It is no archive, cannot be read, has a link, a device or a path outside
@@ -79,9 +82,9 @@ def unpack_download(
     """
     with _handle_damage():
         if _is_tar(archive):
-            _unpack_tar(archive, folder, counted, room)
+            _unpack_tar(archive, folder, progress, reserve)
         elif zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder, counted, room)
+            _unpack_zip(archive, folder, progress, reserve)
         else:
             raise UnpackError("it is not a zip or tar file")
 
@@ -132,7 +135,7 @@ def _handle_damage() -> Iterator[None]:
 
 
 def _unpack_zip(
-    path: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
+    path: Path, folder: Path, progress: Callable[[int, int], None], reserve: Callable[[int], None]
 ) -> None:
     limit = _compute_byte_limit(path)
     with zipfile.ZipFile(path) as archive:
@@ -143,13 +146,13 @@ def _unpack_zip(
             _require_safe_name(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             total += entry.file_size + MEMBER_BYTES
             _require_byte_limit(total, limit)
-        room(total)
+        reserve(total)
         selected = [entry for entry in archive.infolist() if _should_unpack(entry.filename)]
-        _extract_members(archive, selected, folder, counted)
+        _extract_members(archive, selected, folder, progress)
 
 
 def _unpack_tar(
-    path: Path, folder: Path, counted: Callable[[int, int], None], room: Callable[[int], None]
+    path: Path, folder: Path, progress: Callable[[int, int], None], reserve: Callable[[int], None]
 ) -> None:
     limit = _compute_byte_limit(path)
     with tarfile.open(path, tarinfo=_SafeTarInfo) as archive:
@@ -165,18 +168,18 @@ def _unpack_tar(
             _require_byte_limit(total, limit)
             members.append(member)
             _require_member_limit(len(members))
-        room(total)
+        reserve(total)
         selected = [member for member in members if _should_unpack(member.name)]
-        _extract_members(archive, selected, folder, counted)
+        _extract_members(archive, selected, folder, progress)
 
 
 def _extract_members(
-    archive: Any, selected: list[Any], folder: Path, counted: Callable[[int, int], None]
+    archive: Any, selected: list[Any], folder: Path, progress: Callable[[int, int], None]
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, member in enumerate(selected, 1):
         archive.extract(member, folder)
-        counted(number, len(selected))
+        progress(number, len(selected))
 
 
 def _get_size(member: tarfile.TarInfo) -> int:

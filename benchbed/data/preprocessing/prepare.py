@@ -100,7 +100,7 @@ def identify_collection(
     *,
     skip_bad: bool = False,
     progress: ProgressCallback = ignore_progress,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> tuple[Collection, str]:
     """Examine real files and compute their fingerprint; for a phantom, that of its recipe.
 
@@ -110,7 +110,7 @@ def identify_collection(
         collection: The cases.
         skip_bad: Skip files that cannot be decoded, instead of raising.
         progress: Receives progress.
-        say: Receives one message on skipped duplicates, if any, and one if the cache of file facts
+        log: Receives one message on skipped duplicates, if any, and one if the cache of file facts
             is not writable.
 
     Returns:
@@ -123,7 +123,7 @@ def identify_collection(
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
         return collection, prints.compute_phantom_fingerprint(collection.spec.phantom)
-    facts = prints.collect_file_facts(collection, progress, say)
+    facts = prints.collect_file_facts(collection, progress, log)
     bad = prints.find_undecodable(facts)
     if bad and not skip_bad:
         more = f" {len(bad) - 1} more cannot be decoded." if len(bad) > 1 else ""
@@ -133,7 +133,7 @@ def identify_collection(
     collection = collection.remove_files(bad) if bad else collection
     equal = find_duplicates(collection, facts)
     if line := describe_duplicates(collection, equal):
-        say(line)
+        log(line)
     collection = remove_duplicates(collection, equal)
     if not any(case.split == "train" for case in collection.cases):
         raise BenchbedError(f"No training images found in {collection.root}.")
@@ -232,11 +232,11 @@ class _ArrayBuilder:
         folder = ensure_cached(f"{source.name}-{name}-{hash_json(recipe)}", build)
         return read_array(folder / f"{name}.npy", len(self._list_cases()))
 
-    def _track_progress(self, what: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
+    def _track_progress(self, activity: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
         total = len(self._list_cases())
         for position, case in enumerate(cases):
             yield case
-            self.progress(what, position + 1, total)
+            self.progress(activity, position + 1, total)
 
     def _iter_images(self, source: Path, size: int) -> Iterator[Pixels]:
         images = read_array(source / "image.npy")

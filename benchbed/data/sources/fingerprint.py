@@ -41,24 +41,24 @@ _SHAPE_PATTERN = re.compile(r"[0-9]+(x[0-9]+)*")
 def collect_file_facts(
     collection: Collection,
     progress: ProgressCallback = ignore_progress,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode every file of a collection; results are cached until a file changes."""
     files = [(role, path) for case in collection.cases for role, path in case.files.items()]
-    return compute_file_facts(collection.spec.name, files, progress, say)
+    return compute_file_facts(collection.spec.name, files, progress, log)
 
 
 def compute_file_facts(
     name: str,
     files: Sequence[tuple[str, Path]],
     progress: ProgressCallback = ignore_progress,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode files; results are cached until a file changes.
 
-    `say` receives one message if the cache is not writable.
+    `log` receives one message if the cache is not writable.
     """
-    memory = _FactStore(name, say)
+    memory = _FactStore(name, log)
     facts: dict[Path, FileFacts] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         results = pool.map(lambda file: memory.get_facts(*file), files)
@@ -127,12 +127,12 @@ def _render_cases(render: str, seed: int) -> Mapping[str, npt.NDArray[Any]]:
 
 
 class _FactStore:
-    def __init__(self, name: str, say: Callable[[str], None]) -> None:
+    def __init__(self, name: str, log: Callable[[str], None]) -> None:
         self.file = paths.get_cache_folder() / "index" / f"{name}.json"
         self.known = _load_facts(self.file)
         self.changed = False
         self.writable = True
-        self._say = say
+        self._log = log
 
     def get_facts(self, role: str, path: Path) -> FileFacts:
         try:
@@ -157,7 +157,7 @@ class _FactStore:
             write_json(self.file, dict(self.known))
         except OSError as error:
             self.writable = False
-            self._say(
+            self._log(
                 f"The file index {self.file} is not writable ({error.strerror}), so the files "
                 "are read again next time. Select another cache with $BENCHBED_CACHE."
             )

@@ -137,10 +137,10 @@ def _join_groups(groups: list[list[str]]) -> list[str] | str:
 def verify_files(
     collection: Collection,
     progress: ProgressCallback = ignore_progress,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> VerificationReport:
-    """Examine every file of real cases; `say` is called if the facts cannot be cached."""
-    facts = collect_file_facts(collection, progress, say)
+    """Examine every file of real cases; `log` is called if the facts cannot be cached."""
+    facts = collect_file_facts(collection, progress, log)
     bad = find_undecodable(facts)
     usable = collection.remove_files(bad)
     equal = find_duplicates(usable, facts)

@@ -82,7 +82,7 @@ def resolve_collection(
     name: str,
     source: Source = "auto",
     data_root: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Collection:
     """Resolve a dataset to cases of the requested source.
 
@@ -90,7 +90,7 @@ def resolve_collection(
         name: Name of the dataset, ``folder:PATH`` or ``nifti:PATH``.
         source: ``"auto"`` uses real data if found, else the phantom.
         data_root: Folder to search; None for the default.
-        say: Receives one message on the source in use.
+        log: Receives one message on the source in use.
 
     Raises:
         BenchbedError: Real data were requested but are missing or do not match; or there is no
@@ -99,31 +99,31 @@ def resolve_collection(
     spec = resolve_dataset_spec(name)
     folder = parse_folder_path(name)
     if folder is not None:
-        say(f"Data: {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
+        log(f"Data: {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
         return collect_cases(spec, [(spec.layouts[0], folder)], folder)
     root = paths.resolve_data_root(data_root)
-    report = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root, ())
-    if report.layouts:
-        folders = ", ".join(str(folder) for _, folder in report.layouts)
-        say(f"Data: {spec.title}, real images in {folders}.")
-        return collect_cases(spec, report.layouts, root)
+    location = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root, ())
+    if location.layouts:
+        folders = ", ".join(str(folder) for _, folder in location.layouts)
+        log(f"Data: {spec.title}, real images in {folders}.")
+        return collect_cases(spec, location.layouts, root)
     if source == "real":
-        raise BenchbedError(describe_missing_dataset(report))
+        raise BenchbedError(describe_missing_dataset(location))
     if spec.phantom is None:
-        raise BenchbedError(f"{spec.name} has no phantom. {describe_missing_dataset(report)}")
+        raise BenchbedError(f"{spec.name} has no phantom. {describe_missing_dataset(location)}")
     reason = "" if source == "phantom" else f" (no real images found in {root})"
-    say(f"Data: phantom of {spec.title}{reason}. Its metrics do not apply to real images.")
+    log(f"Data: phantom of {spec.title}{reason}. Its metrics do not apply to real images.")
     return Collection(spec, "phantom")
 
 
-def describe_missing_dataset(report: DatasetLocation) -> str:
+def describe_missing_dataset(location: DatasetLocation) -> str:
     """Describe where a dataset was searched for, what is expected, and how to get it."""
-    spec = report.spec
+    spec = location.spec
     folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
     pictures = "\n".join(layout.diagram for layout in spec.layouts)
     command = f"`benchbed data fetch {spec.name}`, or manually: " if spec.downloads else ""
     return (
-        f"{spec.title} not found in {report.root} (searched: {folders}). Select another folder "
+        f"{spec.title} not found in {location.root} (searched: {folders}). Select another folder "
         f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{pictures}\nHow to get it: "
         f"{command}{spec.access_instructions}"
     )

@@ -38,12 +38,12 @@ class FeatureExtractor:
     device: torch.device
     batch_size: int = 16
 
-    def __call__(self, images: Pixels, counted: ProgressCallback | None = None) -> FeatureArray:
+    def __call__(self, images: Pixels, progress: ProgressCallback | None = None) -> FeatureArray:
         """Compute features of images, in full float32 regardless of the caller's settings.
 
         Args:
             images: uint8 ``(N, C, H, W)``, C of 1 (replicated) or 3; may be a memory map.
-            counted: Receives progress after each batch.
+            progress: Receives progress after each batch.
 
         Returns:
             ``(N, d)`` float32.
@@ -58,8 +58,8 @@ class FeatureExtractor:
                 batch = torch.from_numpy(images[start : start + self.batch_size].copy())
                 pixels = batch.to(self.device).expand(-1, 3, -1, -1).float() / 255
                 features[start : start + len(batch)] = self.network(pixels).cpu().numpy()
-                if counted is not None:
-                    counted("features", start + len(batch), len(images))
+                if progress is not None:
+                    progress("features", start + len(batch), len(images))
         return features
 
 

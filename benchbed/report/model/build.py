@@ -52,10 +52,10 @@ EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_b
 
 
 def build_budget_figures(
-    board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
+    leaderboard: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
 ) -> tuple[BudgetFigure, ...]:
     """Return a figure per source and set of conditions with a method that has two budgets."""
-    found: list[BudgetFigure] = []
+    figures: list[BudgetFigure] = []
     for shared, group in iter_groups(select_usable(table[table["kimg"].notna()]), EQUAL_FIELDS):
         budgets = group.groupby(["data", "metric", *IDENTITY_FIELDS])["kimg"]
         several = group[budgets.transform("nunique") > 1]
@@ -69,8 +69,8 @@ def build_budget_figures(
         )
         if panels:
             title = f"{shared['source']}, {format_conditions({**shared, 'budget': 'by budget'})}"
-            found.append(BudgetFigure(title, name_file(f"{board}-budgets", shared), panels))
-    return tuple(found)
+            figures.append(BudgetFigure(title, name_file(f"{leaderboard}-budgets", shared), panels))
+    return tuple(figures)
 
 
 def _iter_datasets(values: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -326,13 +326,13 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
 
 
 def _convert_metric(metric: MeasuredMetric) -> dict[str, object]:
-    found: dict[str, object] = metric.model_dump()
+    line: dict[str, object] = metric.model_dump()
     if metric.value is not None and not metric.is_usable:
-        found |= {"value": None, "lost": f"{metric.value:g}"}
+        line |= {"value": None, "lost": f"{metric.value:g}"}
     if not (
         metric.is_usable and is_usable_value(metric.ci_low) and is_usable_value(metric.ci_high)
     ):
-        found |= {"low": None, "high": None}
+        line |= {"low": None, "high": None}
     if not is_usable_value(metric.baseline):
-        found["floor"] = None
-    return found
+        line["floor"] = None
+    return line

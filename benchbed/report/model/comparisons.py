@@ -49,10 +49,10 @@ correction for their number."""
 
 
 def build_comparisons(
-    board: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
+    leaderboard: str, table: pd.DataFrame, metrics: Sequence[MetricSpec], always: SettingNames
 ) -> tuple[MethodComparison, ...]:
     """Return a comparison per source and set of conditions with two methods on two datasets."""
-    found: list[MethodComparison] = []
+    comparisons: list[MethodComparison] = []
     for shared, group in iter_groups(table, CONDITION_FIELDS):
         selected = _select_protocols(group)
         if selected["dataset"].nunique() < 2:
@@ -71,8 +71,8 @@ def build_comparisons(
         ]
         compared = [part for part in parts if part is not None]
         if compared:
-            found.append(_build_comparison(board, shared, compared))
-    return tuple(found)
+            comparisons.append(_build_comparison(leaderboard, shared, compared))
+    return tuple(comparisons)
 
 
 def _select_protocols(group: pd.DataFrame) -> pd.DataFrame:
@@ -86,14 +86,14 @@ def _select_protocols(group: pd.DataFrame) -> pd.DataFrame:
 
 
 def _build_comparison(
-    board: str, shared: dict[str, Any], metrics: Sequence[MetricComparison]
+    leaderboard: str, shared: dict[str, Any], metrics: Sequence[MetricComparison]
 ) -> MethodComparison:
     # Warnings that apply to every metric are given once.
     common = [w for w in metrics[0].warnings if all(w in m.warnings for m in metrics)]
     own = [replace(m, warnings=tuple(w for w in m.warnings if w not in common)) for m in metrics]
     return MethodComparison(
         title=f"{shared['source']}, {format_conditions(shared)}",
-        name=name_file(f"{board}-ranks", shared),
+        name=name_file(f"{leaderboard}-ranks", shared),
         shared=shared,
         datasets=tuple(sorted({name for m in metrics for name in m.datasets})),
         metrics=tuple(own),
@@ -106,28 +106,28 @@ _Values = dict[RowIdentity, dict[tuple[str, int], float]]
 
 
 def _compare_metric(
-    known: pd.DataFrame, lost: pd.DataFrame, spec: MetricSpec, always: SettingNames
+    usable: pd.DataFrame, lost: pd.DataFrame, spec: MetricSpec, always: SettingNames
 ) -> MetricComparison | None:
     """Compare the methods by one metric; None if no two share two datasets.
 
     Args:
-        known: The rows with a usable value.
+        usable: The rows with a usable value.
         lost: The rows of runs that diverged, or whose value of this metric is unusable.
         spec: The metric.
         always: By method, settings that its label always includes.
     """
     values: _Values = {}
-    blocks = zip(known["dataset"], map(int, known["seed"]), strict=True)
-    for key, block, value in zip(list_identities(known), blocks, known["value"], strict=True):
+    blocks = zip(usable["dataset"], map(int, usable["seed"]), strict=True)
+    for key, block, value in zip(list_identities(usable), blocks, usable["value"], strict=True):
         values.setdefault(key, {})[block] = float(value)
     selected, pairs = _find_largest_block(values)
     datasets = tuple(sorted({dataset for dataset, _ in pairs}))
     if len(selected) < 2 or len(datasets) < 2:
         return None
-    names = build_labels(known, always)
+    names = build_labels(usable, always)
     others = [label for key, label in names.items() if key not in selected]
     if others:
-        names = build_labels(known[[key in selected for key in list_identities(known)]], always)
+        names = build_labels(usable[[key in selected for key in list_identities(usable)]], always)
     # From here on larger is better.
     sign = 1.0 if spec.direction == "up" else -1.0
     scores = np.array([[sign * values[key][place] for key in names] for place in pairs])

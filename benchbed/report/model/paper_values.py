@@ -15,7 +15,7 @@ from benchbed.config.settings import read_yaml
 from benchbed.errors import BenchbedError, describe_validation_error
 
 
-class StrictModel(BaseModel):
+class _PaperModel(BaseModel):
     """A frozen model that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,7 +39,7 @@ def _check_regime(name: str) -> str:
     return name
 
 
-class ReferencePairs(StrictModel):
+class ReferencePairs(_PaperModel):
     """Composition of the training set of a line.
 
     Attributes:
@@ -58,7 +58,7 @@ _NO_PAIRS = ReferencePairs.model_construct(regime="")
 """Value of runs whose task has no regimes."""
 
 
-class ReferenceMethod(StrictModel):
+class ReferenceMethod(_PaperModel):
     """One line of a printed table, and the runs that it is compared with.
 
     Attributes:
@@ -85,7 +85,7 @@ class ReferenceMethod(StrictModel):
         )
 
 
-class ReferenceMetric(StrictModel):
+class ReferenceMetric(_PaperModel):
     """One metric of a printed table, with the equivalent metric here."""
 
     metric: str
@@ -93,7 +93,7 @@ class ReferenceMetric(StrictModel):
     direction: Literal["up", "down", "none"]
 
 
-class CellNote(StrictModel):
+class CellNote(_PaperModel):
     """A note on some cells of a printed table; no methods or no metrics means all of them."""
 
     note: str
@@ -105,7 +105,7 @@ class CellNote(StrictModel):
         return method in (self.methods or [method]) and metric in (self.metrics or [metric])
 
 
-class ReferenceRow(StrictModel):
+class ReferenceRow(_PaperModel):
     """One row (a dataset) of a printed table.
 
     Attributes:
@@ -126,7 +126,7 @@ class ReferenceRow(StrictModel):
     values: dict[str, dict[str, PrintedValue]]
 
 
-class ReferenceTable(StrictModel):
+class ReferenceTable(_PaperModel):
     """One printed table.
 
     Attributes:
@@ -176,7 +176,7 @@ class ReferenceTable(StrictModel):
         return next((key for key, line in self.methods.items() if line.is_match(run)), None)
 
 
-class ReferencePaper(StrictModel):
+class ReferencePaper(_PaperModel):
     """The tables of one paper."""
 
     paper: str
@@ -239,35 +239,37 @@ def list_differences(
     table: ReferenceTable, row: ReferenceRow, run: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return how a run, given as a row of the frame, differs from what the paper states."""
-    found: list[str] = []
+    differences: list[str] = []
     if run["source"] == "phantom":
-        found.append("phantom")
+        differences.append("phantom")
     elif run["dataset"] not in row.same_data:
-        found.append("other data")
+        differences.append("other data")
     # Methods without training, such as a human annotator, have no networks to reduce.
     if run["preset"] == "quick" and run["seconds"] > 0:
-        found.append("reduced networks of preset quick")
-    for name, stated in table.conditions.items():
+        differences.append("reduced networks of preset quick")
+    for name, paper_value in table.conditions.items():
         value = run[name]
-        if value != stated:
-            found.append(f"{_format_setting(name, value)}, paper {_format_setting(name, stated)}")
+        if value != paper_value:
+            differences.append(
+                f"{_format_setting(name, value)}, paper {_format_setting(name, paper_value)}"
+            )
     line = table.methods.get(table.find_key(run) or "")
     if line is not None and line.pairs is not None and run["pair_count"] != line.pairs.count:
-        found.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
-    return tuple(found)
+        differences.append(f"{run['pair_count']} pairs, paper {line.pairs.count} pairs")
+    return tuple(differences)
 
 
 def compare_with_paper(
-    ours: float, printed: str, direction: str, reasons: Sequence[str]
+    value: float, printed: str, direction: str, reasons: Sequence[str]
 ) -> Verdict:
     """Compare at the printed digits; papers round or truncate, so both count as a match."""
     if reasons:
         return Verdict("not comparable", tuple(reasons))
     if direction == "none":
         return Verdict("not comparable", ("the metric has no better direction",))
-    paper = Decimal(printed)
-    unit = Decimal(1).scaleb(int(paper.as_tuple().exponent))
-    difference = Decimal(repr(ours)) - paper
+    paper_value = Decimal(printed)
+    unit = Decimal(1).scaleb(int(paper_value.as_tuple().exponent))
+    difference = Decimal(repr(value)) - paper_value
     if abs(difference) < unit:
         return Verdict("matches")
     return Verdict("better" if (difference > 0) == (direction == "up") else "worse")

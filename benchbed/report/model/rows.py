@@ -43,14 +43,14 @@ def build_labels(group: pd.DataFrame, always: SettingNames) -> dict[RowIdentity,
     siblings: dict[tuple[str, str], list[Mapping[str, object]]] = {}
     for (method, trained_on, _), values in settings.items():
         siblings.setdefault((method, trained_on), []).append(values)
-    found: dict[RowIdentity, str] = {}
+    labels: dict[RowIdentity, str] = {}
     for (method, trained_on, settings_hash), values in settings.items():
         names = _find_differing(siblings[method, trained_on], always.get(method, ()))
         parts = [trained_on] if trained_on else []
         parts += [f"{name}={values.get(name)}" for name in names]
         label = f"{method} ({', '.join(parts)})" if parts else method
-        found[method, trained_on, settings_hash] = label
-    return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
+        labels[method, trained_on, settings_hash] = label
+    return dict(sorted(labels.items(), key=lambda item: (item[1], item[0])))
 
 
 def list_identities(group: pd.DataFrame) -> list[RowIdentity]:

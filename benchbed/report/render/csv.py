@@ -31,24 +31,24 @@ COMPARISON_FIELDS = (
 )  # fmt: skip
 
 
-def render_csv(board: Leaderboard) -> str:
+def render_csv(leaderboard: Leaderboard) -> str:
     """Return a CSV with one line per cell; equal records give equal bytes."""
     lines = (
-        _build_line(board, table, row, spec)
-        for table in board.tables
+        _build_line(leaderboard, table, row, spec)
+        for table in leaderboard.tables
         for row in table.rows
         for spec in table.metrics
     )
     return _write_lines(FIELDS, lines)
 
 
-def render_comparisons(board: Leaderboard) -> str:
+def render_comparisons(leaderboard: Leaderboard) -> str:
     """Return a CSV with one line per mean rank and pair; equal records give equal bytes."""
     lines = (
         line
-        for comparison in board.comparisons
+        for comparison in leaderboard.comparisons
         for part in comparison.metrics
-        for line in _iter_comparison_lines(board, comparison, part)
+        for line in _iter_comparison_lines(leaderboard, comparison, part)
     )
     return _write_lines(COMPARISON_FIELDS, lines)
 
@@ -61,7 +61,9 @@ def _write_lines(fields: Sequence[str], lines: Iterable[Mapping[str, object]]) -
     return text.getvalue()
 
 
-def _build_line(board: Leaderboard, table: Table, row: Row, spec: MetricSpec) -> dict[str, object]:
+def _build_line(
+    leaderboard: Leaderboard, table: Table, row: Row, spec: MetricSpec
+) -> dict[str, object]:
     # A published row has no run here, so the details of our protocol do not apply to it.
     fields = ("dataset", "protocol") if row.is_published_only else FIELDS
     cell = row.cells[spec.name]
@@ -69,7 +71,7 @@ def _build_line(board: Leaderboard, table: Table, row: Row, spec: MetricSpec) ->
     seed_low, seed_high = cell.seed_interval or (None, None)
     texts = {note.mark: note.text for note in table.footnotes}
     return {
-        "leaderboard": board.name,
+        "leaderboard": leaderboard.name,
         "paper_row": table.paper,
         **{name: table.protocol[name] for name in fields if name in table.protocol},
         "method": row.method,
@@ -97,10 +99,10 @@ def _build_line(board: Leaderboard, table: Table, row: Row, spec: MetricSpec) ->
 
 
 def _iter_comparison_lines(
-    board: Leaderboard, comparison: MethodComparison, part: MetricComparison
+    leaderboard: Leaderboard, comparison: MethodComparison, part: MetricComparison
 ) -> Iterator[dict[str, object]]:
     common = {
-        "leaderboard": board.name,
+        "leaderboard": leaderboard.name,
         **{name: v for name, v in comparison.shared.items() if name in COMPARISON_FIELDS},
         "datasets": " ".join(part.datasets),
         "metric": part.metric.name,

@@ -47,12 +47,12 @@ def escape_latex(plain: str) -> str:
     Characters other than ASCII and Latin letters become their Unicode number; line breaks and
     other control characters become spaces.
     """
-    shown = unicodedata.normalize("NFC", plain)
+    normalized = unicodedata.normalize("NFC", plain)
     for pair in _LIGATURES:
         broken = _BREAK.join(pair)
         # Twice, since replacements in a run of three or more overlap.
-        shown = shown.replace(pair, broken).replace(pair, broken)
-    return "".join(map(_escape_letter, _MINUS_PATTERN.sub(_SIGN, shown)))
+        normalized = normalized.replace(pair, broken).replace(pair, broken)
+    return "".join(map(_escape_letter, _MINUS_PATTERN.sub(_SIGN, normalized)))
 
 
 def _escape_letter(letter: str) -> str:
@@ -74,23 +74,23 @@ _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308"
             "\u030a": "r", "\u030c": "v", "\u0327": "c", "\u0304": "=", "\u0306": "u"}  # fmt: skip
 
 
-def render_latex(board: Leaderboard) -> str:
+def render_latex(leaderboard: Leaderboard) -> str:
     """Return the LaTeX file; equal records give equal bytes.
 
     Each table is a float with its footnotes, followed by notes on its columns. A table that is
     wider than the line is split by columns.
     """
-    parts = [_PREAMBLE + f"% {_format_comment(board.title)}"]
-    for number, table in enumerate(board.tables, 1):
-        parts += _render_table(table, f"{board.name}-{number}")
-    for number, comparison in enumerate(board.comparisons, 1):
-        parts += _render_comparison(comparison, f"{board.name}-comparison-{number}")
-    if board.tables and not board.comparisons:
+    parts = [_PREAMBLE + f"% {_format_comment(leaderboard.title)}"]
+    for number, table in enumerate(leaderboard.tables, 1):
+        parts += _render_table(table, f"{leaderboard.name}-{number}")
+    for number, comparison in enumerate(leaderboard.comparisons, 1):
+        parts += _render_comparison(comparison, f"{leaderboard.name}-comparison-{number}")
+    if leaderboard.tables and not leaderboard.comparisons:
         parts.append(_render_texts("Comparison", [tables.NO_COMPARISON_TEXT]))
-    if board.missing_rows:
-        parts.append(_render_texts("Not run yet", board.missing_rows))
-    if board.notes:
-        parts.append(_render_texts("Notes", board.notes))
+    if leaderboard.missing_rows:
+        parts.append(_render_texts("Not run yet", leaderboard.missing_rows))
+    if leaderboard.notes:
+        parts.append(_render_texts("Notes", leaderboard.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -110,7 +110,7 @@ def _render_table(table: Table, name: str) -> Iterator[str]:
 
 def _render_comparison(comparison: MethodComparison, name: str) -> Iterator[str]:
     title = f"Comparison: {comparison.title}"
-    warnings = tables.list_warnings(comparison)
+    warnings = tables.list_comparison_warnings(comparison)
     yield from _render_floats(
         tables.build_rank_grid(comparison), f"{title}: mean ranks", f"{name}-ranks", warnings
     )
@@ -128,11 +128,7 @@ def _render_texts(title: str, lines: Sequence[str]) -> str:
 
 
 def _render_floats(
-    grid: Grid,
-    title: str,
-    name: str,
-    warnings: Sequence[str],
-    notes: Sequence[Footnote] = (),
+    grid: Grid, title: str, name: str, warnings: Sequence[str], notes: Sequence[Footnote] = ()
 ) -> Iterator[str]:
     parts = list(_split_columns(grid))
     for number, blocks in enumerate(parts, 1):
@@ -203,14 +199,14 @@ def _format_line(cells: Sequence[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _format_cell(shown: GridCell) -> str:
-    plain = escape_latex(shown.text)
-    if shown.is_bold:
+def _format_cell(cell: GridCell) -> str:
+    plain = escape_latex(cell.text)
+    if cell.is_bold:
         # \textbf does not affect math; \boldmath does.
         plain = rf"\textbf{{\boldmath {plain}}}"
-    elif shown.is_italic:
+    elif cell.is_italic:
         plain = rf"\emph{{{plain}}}"
-    return plain + (_format_mark(",".join(shown.marks)) if shown.marks else "")
+    return plain + (_format_mark(",".join(cell.marks)) if cell.marks else "")
 
 
 def _format_mark(marks: str) -> str:

@@ -98,10 +98,10 @@ def _draw_panel(axes: Axes, part: MetricComparison) -> None:
 
 def _draw_bracket(axes: Axes, part: MetricComparison, length: float) -> None:
     """Draw the critical difference, clipped at the right edge."""
-    shown = min(length, 1.2)
-    axes.plot([0, shown], [2.6, 2.6], color="black", linewidth=1)
+    visible = min(length, 1.2)
+    axes.plot([0, visible], [2.6, 2.6], color="black", linewidth=1)
     for end in (0, length):
-        if end <= shown:
+        if end <= visible:
             axes.plot([end, end], [2.4, 2.8], color="black", linewidth=1)
     axes.text(0, 1.9, _format_caption(part), va="center", size=8)
 

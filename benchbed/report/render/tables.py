@@ -1,4 +1,4 @@
-"""Format numbers and cells."""
+"""Grids, cells and notes of a leaderboard, shared by all output formats."""
 
 from __future__ import annotations
 
@@ -113,28 +113,28 @@ class Grid:
     trailing_rows: int = 0
 
 
-def build_table_grid(shown: Table) -> Grid:
+def build_table_grid(table: Table) -> Grid:
     """Return the grid of a table; its last row is the real-vs-real baseline."""
-    names = [GridCell(row.label, marks=row.marks) for row in shown.rows]
-    seeds = [GridCell(format_seeds(row, shown)) for row in shown.rows]
-    reasons = list_reasons(shown)
+    names = [GridCell(row.label, marks=row.marks) for row in table.rows]
+    seeds = [GridCell(format_seeds(row, table)) for row in table.rows]
+    reasons = list_reasons(table)
     return Grid(
         leading_columns=(
             GridColumn("Method", (*names, GridCell("real", is_italic=True))),
             GridColumn("Seeds", (*seeds, GridCell(""))),
         ),
-        column_blocks=tuple(_build_block(shown, spec, reasons) for spec in shown.metrics),
+        column_blocks=tuple(_build_block(table, spec, reasons) for spec in table.metrics),
         trailing_rows=1,
     )
 
 
-def _build_block(shown: Table, spec: MetricSpec, reasons: Sequence[str]) -> tuple[GridColumn, ...]:
-    floor = GridCell(format_baseline(shown, spec.name))
-    ours = [_format_measured(row, spec) for row in shown.rows]
-    value = GridColumn(spec.heading, (*ours, floor), is_right_aligned=True)
-    if spec.name not in shown.printed_metrics:
+def _build_block(table: Table, spec: MetricSpec, reasons: Sequence[str]) -> tuple[GridColumn, ...]:
+    baseline = GridCell(format_baseline(table, spec.name))
+    measured = [_format_measured(row, spec) for row in table.rows]
+    value = GridColumn(spec.heading, (*measured, baseline), is_right_aligned=True)
+    if spec.name not in table.printed_metrics:
         return (value,)
-    cells = [row.cells[spec.name] for row in shown.rows]
+    cells = [row.cells[spec.name] for row in table.rows]
     paper = [GridCell(cell.paper_value or MISSING_TEXT, marks=cell.marks) for cell in cells]
     verdicts = [_format_verdict(cell.verdict, reasons) for cell in cells]
     return (
@@ -157,41 +157,41 @@ def _format_verdict(verdict: Verdict | None, reasons: Sequence[str]) -> GridCell
     return GridCell(verdict.word, marks=marks)
 
 
-def list_footnotes(shown: Table) -> list[Footnote]:
+def list_footnotes(table: Table) -> list[Footnote]:
     """Return the footnotes of a table: letters on rows and paper values, numbers on verdicts."""
-    reasons = enumerate(list_reasons(shown), 1)
+    reasons = enumerate(list_reasons(table), 1)
     return [
-        *shown.footnotes,
+        *table.footnotes,
         *(Footnote(str(n), f"not comparable: {text}.") for n, text in reasons),
     ]
 
 
-def list_table_notes(shown: Table) -> list[str]:
+def list_table_notes(table: Table) -> list[str]:
     """Return notes on the marks and columns of a table, without footnotes and warnings."""
-    shared = shown.protocol
+    shared = table.protocol
     lines = [
         f"Data fingerprint {shared['fingerprint']}, protocol {shared['protocol']}, "
         f"preset {shared['preset']}."
     ]
-    if any(cell.is_tied for row in shown.rows for cell in row.cells.values()):
+    if any(cell.is_tied for row in table.rows for cell in row.cells.values()):
         lines.append(
             f"{TIE_MARK}: no significant difference from the best of its column (Wilcoxon "
             "signed-rank test over seeds, Holm-corrected for the rows of the column, p > "
             f"{SIGNIFICANCE_LEVEL})."
         )
-    lines += [f"{spec.title}: {spec.recipe}." for spec in shown.metrics]
-    return [*lines, *shown.notes]
+    lines += [f"{spec.title}: {spec.recipe}." for spec in table.metrics]
+    return [*lines, *table.notes]
 
 
-def build_rank_grid(shown: MethodComparison) -> Grid:
+def build_rank_grid(comparison: MethodComparison) -> Grid:
     """Return the grid of mean ranks by metric, with Friedman's p and critical difference."""
-    labels = sorted({rank.label for part in shown.metrics for rank in part.ranks})
-    tests = any(part.critical_difference is not None for part in shown.metrics)
+    labels = sorted({rank.label for part in comparison.metrics for rank in part.ranks})
+    tests = any(part.critical_difference is not None for part in comparison.metrics)
     names = [GridCell(label) for label in labels]
     tail = [GridCell("Friedman p", is_italic=True), GridCell("critical difference", is_italic=True)]
     return Grid(
         leading_columns=(GridColumn("Mean rank", (*names, *(tail if tests else []))),),
-        column_blocks=tuple((_build_rank_column(part, labels, tests),) for part in shown.metrics),
+        column_blocks=tuple((_build_rank_column(m, labels, tests),) for m in comparison.metrics),
         trailing_rows=2 if tests else 0,
     )
 
@@ -207,18 +207,16 @@ def _build_rank_column(part: MetricComparison, labels: Sequence[str], tests: boo
         GridCell(MISSING_TEXT if difference is None else f"{difference:.2f}"),
     )
     return GridColumn(
-        part.metric.heading,
-        (*cells.values(), *(tail if tests else ())),
-        is_right_aligned=True,
+        part.metric.heading, (*cells.values(), *(tail if tests else ())), is_right_aligned=True
     )
 
 
-def build_pair_grid(shown: MethodComparison) -> Grid:
+def build_pair_grid(comparison: MethodComparison) -> Grid:
     """Return the grid of method pairs by metric: wins, losses, mean difference, corrected p."""
-    names = sorted({_get_pair_labels(pair) for part in shown.metrics for pair in part.pairs})
+    names = sorted({_get_pair_labels(pair) for part in comparison.metrics for pair in part.pairs})
     return Grid(
         leading_columns=(GridColumn("Methods", tuple(GridCell(f"{a} : {b}") for a, b in names)),),
-        column_blocks=tuple((_build_pair_column(part, names),) for part in shown.metrics),
+        column_blocks=tuple((_build_pair_column(part, names),) for part in comparison.metrics),
     )
 
 
@@ -246,23 +244,23 @@ def _format_pair(pair: MethodPair | None, first: str) -> GridCell:
     return GridCell(content, is_bold=is_significant)
 
 
-def list_comparison_notes(shown: MethodComparison) -> list[str]:
+def list_comparison_notes(comparison: MethodComparison) -> list[str]:
     """Return notes on the two tables of a comparison."""
-    count = len(shown.datasets)
+    count = len(comparison.datasets)
     lines = [
-        f"Datasets: {', '.join(shown.datasets)}.",
+        f"Datasets: {', '.join(comparison.datasets)}.",
         f"Mean rank: rank of a method's mean over seeds, averaged over {count} datasets; 1 is "
         f"best, bold marks the best. {TIE_MARK}: no significant difference from the best at "
         f"{SIGNIFICANCE_LEVEL} (Friedman's test does not reject, or the mean ranks differ by less "
         "than Nemenyi's critical difference, Demsar 2006).",
     ]
-    if shown.has_pairs:
+    if comparison.has_pairs:
         lines.append(
             "Methods: pairs of dataset and seed won by the first : by the second; mean "
             "difference (first minus second) with a 95 % bootstrap interval for three or more "
             "pairs."
         )
-    if any(pair.p_value is not None for part in shown.metrics for pair in part.pairs):
+    if any(pair.p_value is not None for part in comparison.metrics for pair in part.pairs):
         lines.append(
             "p: Wilcoxon signed-rank test over these pairs, Holm-corrected over all methods; "
             f"bold marks p <= {SIGNIFICANCE_LEVEL}. Seeds of one dataset are treated as "
@@ -271,14 +269,14 @@ def list_comparison_notes(shown: MethodComparison) -> list[str]:
     return lines
 
 
-def list_warnings(shown: MethodComparison) -> list[str]:
+def list_comparison_warnings(comparison: MethodComparison) -> list[str]:
     """Return the warnings of a comparison; those of one metric start with its name."""
     titles_by_warning: dict[str, list[str]] = {}
-    for part in shown.metrics:
+    for part in comparison.metrics:
         for warning in part.warnings:
             titles_by_warning.setdefault(warning, []).append(part.metric.title)
     own = (f"{', '.join(titles)}: {text}" for text, titles in titles_by_warning.items())
-    return [*shown.warnings, *own]
+    return [*comparison.warnings, *own]
 
 
 NO_COMPARISON_TEXT = "None: no two methods share two datasets of one source under equal conditions."

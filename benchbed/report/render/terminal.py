@@ -73,21 +73,21 @@ def _split_blocks(
 
 
 def _build_table(table: Table, columns: Sequence[_MetricColumn]) -> RichTable:
-    shown = RichTable("Method", "Seeds")
+    rich_table = RichTable("Method", "Seeds")
     for column in columns:
-        shown.add_column(column.heading, justify="right")
+        rich_table.add_column(column.heading, justify="right")
     for index, row in enumerate(table.rows):
         cells = [column.cells[index] for column in columns]
-        shown.add_row(Text(row.label), tables.format_seeds(row, table), *cells)
-    shown.add_row("real", "", *(column.baseline for column in columns), style="dim")
-    return shown
+        rich_table.add_row(Text(row.label), tables.format_seeds(row, table), *cells)
+    rich_table.add_row("real", "", *(column.baseline for column in columns), style="dim")
+    return rich_table
 
 
 def _format_cell(cell: Cell) -> Text:
     """Return our value, with the paper's value and its verdict below."""
-    shown = Text(tables.format_value(cell), style="bold" if cell.is_best else "")
+    text = Text(tables.format_value(cell), style="bold" if cell.is_best else "")
     if cell.paper_value is not None:
         word = "" if cell.verdict is None else cell.verdict.word
         mark = "*" if word == "not comparable" else f" {word}" if word else ""
-        shown.append(f"\npaper {cell.paper_value}{mark}", style="not bold dim")
-    return shown
+        text.append(f"\npaper {cell.paper_value}{mark}", style="not bold dim")
+    return text

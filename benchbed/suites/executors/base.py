@@ -31,17 +31,17 @@ class Executor(Protocol):
     def can_start(self) -> bool:
         """Return whether one more run can be started now."""
 
-    def start_run(self, member: SuiteRun) -> None:
+    def start_run(self, suite_run: SuiteRun) -> None:
         """Start or resume a run without waiting for it."""
 
     def collect_finished(self) -> list[FinishedRun]:
         """Wait briefly, and return the runs that have ended since the last call."""
 
-    def stop_runs(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, immediately: bool) -> None:
         """Stop every run.
 
         Args:
-            at_once: Stop immediately and keep the last checkpoint; otherwise after the current
+            immediately: Stop immediately and keep the last checkpoint; otherwise after the current
                 step, with a new checkpoint.
         """
 

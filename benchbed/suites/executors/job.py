@@ -75,7 +75,7 @@ class _LineReporter:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"{self._run}: {text}", file=sys.stderr, flush=True)
 
-    def report_progress(self, what: str, done: int, total: int) -> None:
+    def report_progress(self, activity: str, done: int, total: int) -> None:
         """Do nothing."""
 
     def report_training(self, progress: object) -> None:
@@ -135,7 +135,7 @@ def _execute_planned(job: RunJob) -> tuple[RunOutcomeName, str]:
             reporter,
             device=job.device,
             options=TrainingOptions(**job.options),
-            patience=LOCK_SECONDS,
+            timeout=LOCK_SECONDS,
             devices=job.devices,
         )
     except TrainingInterrupted:

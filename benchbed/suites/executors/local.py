@@ -67,7 +67,7 @@ class LocalExecutor:
         device: Device option of each run.
         accelerators: Accelerators to assign, as ``CUDA_VISIBLE_DEVICES`` names them.
         devices: Devices per run.
-        more: Further arguments of each run's command line.
+        arguments: Further arguments of each run's command line.
 
     Attributes:
         capacity: Number of parallel runs.
@@ -82,7 +82,7 @@ class LocalExecutor:
         device: str = "auto",
         accelerators: Sequence[str] = (),
         devices: int = 1,
-        more: Sequence[str] = (),
+        arguments: Sequence[str] = (),
     ) -> None:
         self._store = store
         self.capacity = jobs
@@ -90,20 +90,20 @@ class LocalExecutor:
         self._device = device
         self._accelerators = accelerators
         self._devices = devices
-        self._more = more
+        self._arguments = arguments
         self._running: list[_RunningProcess] = []
-        self._patience_ends = math.inf
+        self._deadline = math.inf
 
     def can_start(self) -> bool:
         """Return whether fewer runs than the capacity are active."""
         return len(self._running) < self.capacity
 
-    def start_run(self, member: SuiteRun) -> None:
+    def start_run(self, suite_run: SuiteRun) -> None:
         """Start a run in a new process."""
-        folder = self._store.get_run_folder(member.plan.id)
+        folder = self._store.get_run_folder(suite_run.plan.id)
         folder.mkdir(parents=True, exist_ok=True)
         remove_status(folder)
-        devices = member.count_devices(self._devices)
+        devices = suite_run.count_devices(self._devices)
         accelerators = self._select_least_used(devices)
         environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
         if accelerators:
@@ -112,8 +112,8 @@ class LocalExecutor:
             # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
                 [
-                    *build_command(member.plan.config, self._store.root, self._device, devices),
-                    *self._more,
+                    *build_command(suite_run.plan.config, self._store.root, self._device, devices),
+                    *self._arguments,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -121,7 +121,7 @@ class LocalExecutor:
                 env=environment,
                 process_group=0,
             )
-        self._running.append(_RunningProcess(member, process, accelerators))
+        self._running.append(_RunningProcess(suite_run, process, accelerators))
 
     def collect_finished(self) -> list[FinishedRun]:
         """Wait briefly, and return the runs that have ended since the last call."""
@@ -132,10 +132,10 @@ class LocalExecutor:
         self._running = [running for running in self._running if running not in finished]
         return [self._read_outcome(running) for running in finished]
 
-    def stop_runs(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, immediately: bool) -> None:
         """Interrupt every run; an immediate stop interrupts again, then kills after a while."""
-        if at_once:
-            self._patience_ends = time.monotonic() + GRACE_SECONDS
+        if immediately:
+            self._deadline = time.monotonic() + GRACE_SECONDS
         for running in self._running:
             running.process.send_signal(signal.SIGINT)
 
@@ -150,7 +150,7 @@ class LocalExecutor:
         self._running = []
 
     def _is_grace_over(self) -> bool:
-        return time.monotonic() > self._patience_ends
+        return time.monotonic() > self._deadline
 
     def _kill_processes(self) -> None:
         for running in self._running:
@@ -174,8 +174,8 @@ class LocalExecutor:
         )
         return FinishedRun(running.suite_run, outcome, message)
 
-    def _read_last_lines(self, member: SuiteRun) -> str:
-        path = self._store.get_run_folder(member.plan.id) / OUTPUT_FILE
+    def _read_last_lines(self, suite_run: SuiteRun) -> str:
+        path = self._store.get_run_folder(suite_run.plan.id) / OUTPUT_FILE
         try:
             with path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))

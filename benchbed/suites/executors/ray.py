@@ -38,9 +38,9 @@ class NodeInfo:
     has_shared_folder: bool
 
 
-def describe_node(mark: Path) -> NodeInfo:
+def describe_node(marker: Path) -> NodeInfo:
     """Return the state of this node."""
-    return NodeInfo(socket.gethostname(), __version__, mark.exists())
+    return NodeInfo(socket.gethostname(), __version__, marker.exists())
 
 
 MAX_RETRIES = 10
@@ -81,9 +81,9 @@ class RayExecutor:
         jobs: Maximum number of parallel runs; None for the capacity of the cluster.
         threads: Cores of each process of a run.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: cuda if the cluster has any GPU.
-        options: Fields of the loop's `Options`.
+        options: Fields of the loop's `TrainingOptions`.
         devices: Devices of one node per run; on CPUs, processes.
-        say: Receives messages about the cluster.
+        log: Receives messages about the cluster.
 
     Attributes:
         capacity: Number of runs that the cluster had capacity for at the start, at most `jobs`.
@@ -102,7 +102,7 @@ class RayExecutor:
         device: str = "auto",
         options: Mapping[str, Any] | None = None,
         devices: int = 1,
-        say: Callable[[str], None] = lambda text: None,
+        log: Callable[[str], None] = lambda text: None,
     ) -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise BenchbedError(
@@ -118,10 +118,10 @@ class RayExecutor:
         self._options = dict(options or {})
         self._running: dict[ObjectRef[Any], SuiteRun] = {}
         self._stopping = False
-        self._mark = self._root / f".cluster-{uuid.uuid4().hex}"
+        self._marker = self._root / f".cluster-{uuid.uuid4().hex}"
         self._ray = _connect(address)
         try:
-            self._mark.touch()
+            self._marker.touch()
             self._check_nodes()
             gpus = self._ray.cluster_resources().get("GPU", 0)
             self._device = "cuda" if device == "cuda" or (device == "auto" and gpus) else "cpu"
@@ -130,7 +130,7 @@ class RayExecutor:
                 max_retries=MAX_RETRIES,
                 max_calls=1,  # a new process for every run
             )(execute_job)
-            self.capacity = self._report_cluster(say)
+            self.capacity = self._report_cluster(log)
         except BaseException:
             self.close()
             raise
@@ -139,23 +139,23 @@ class RayExecutor:
         """Return whether fewer than `jobs` runs are active; Ray queues excess runs itself."""
         return self._jobs is None or len(self._running) < self._jobs
 
-    def start_run(self, member: SuiteRun) -> None:
+    def start_run(self, suite_run: SuiteRun) -> None:
         """Submit a run to Ray."""
-        remove_status(self._store.get_run_folder(member.plan.id))
-        config, run = resolve_config_paths(member.plan.config), member.plan.id
-        devices = member.count_devices(self._devices)
+        remove_status(self._store.get_run_folder(suite_run.plan.id))
+        config, run = resolve_config_paths(suite_run.plan.config), suite_run.plan.id
+        devices = suite_run.count_devices(self._devices)
         job = RunJob(
             config,
             run,
             self._root,
-            self._mark,
+            self._marker,
             self._device,
             self._options,
             devices=devices,
             threads=self._threads,
         )
         task = self._task.options(**self._get_requirements(devices))
-        self._running[task.remote(job)] = member
+        self._running[task.remote(job)] = suite_run
 
     def collect_finished(self) -> list[FinishedRun]:
         """Wait briefly, and return the runs that have ended since the last call."""
@@ -164,29 +164,29 @@ class RayExecutor:
         )
         return [self._read_outcome(task) for task in finished]
 
-    def stop_runs(self, *, at_once: bool) -> None:
+    def stop_runs(self, *, immediately: bool) -> None:
         """Cancel every task: a waiting one is dropped, an active one receives an interrupt."""
         self._stopping = True
         for task in self._running:
-            self._ray.cancel(task, force=at_once)
+            self._ray.cancel(task, force=immediately)
 
     def close(self) -> None:
         """Disconnect from the cluster, which ends the remaining tasks."""
         self._ray.shutdown()
-        self._mark.unlink(missing_ok=True)
+        self._marker.unlink(missing_ok=True)
 
     def _read_outcome(self, task: ObjectRef[Any]) -> FinishedRun:
-        member = self._running.pop(task)
+        suite_run = self._running.pop(task)
         errors = self._ray.exceptions
         try:
             outcome, message = self._ray.get(task)
         except errors.TaskCancelledError:
-            return FinishedRun(member, "stopped")
+            return FinishedRun(suite_run, "stopped")
         except errors.RayError as error:
             if self._stopping:
-                return FinishedRun(member, "stopped")
-            return FinishedRun(member, "broken", str(error))
-        return FinishedRun(member, outcome, message)
+                return FinishedRun(suite_run, "stopped")
+            return FinishedRun(suite_run, "broken", str(error))
+        return FinishedRun(suite_run, outcome, message)
 
     def _check_nodes(self) -> None:
         """Check every node.
@@ -201,7 +201,7 @@ class RayExecutor:
         tasks = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(self._mark)
+            ).remote(self._marker)
             for node in self._ray.nodes()
             if node["Alive"] and node["Resources"].get("CPU")
         ]
@@ -225,7 +225,7 @@ class RayExecutor:
         gpus = devices if self._device == "cuda" else 0
         return {"num_cpus": self._threads * devices, "num_gpus": gpus}
 
-    def _report_cluster(self, say: Callable[[str], None]) -> int:
+    def _report_cluster(self, log: Callable[[str], None]) -> int:
         """Report the resources of the cluster.
 
         Returns:
@@ -240,15 +240,15 @@ class RayExecutor:
             int(min(node.get(kind, 0) // count for kind, count in needs.items())) for node in alive
         )
         limited = capacity if self._jobs is None else min(capacity, self._jobs)
-        at_once = f", capacity {format_count(limited, 'run')}" if limited else ""
-        say(
+        room = f", capacity {format_count(limited, 'run')}" if limited else ""
+        log(
             f"Cluster with {format_count(len(alive), 'node')}, {format_count(cores, 'core')} and "
-            f"{format_count(gpus, 'GPU')}{at_once}."
+            f"{format_count(gpus, 'GPU')}{room}."
         )
         if not capacity:
             nouns = {"CPU": "core", "GPU": "GPU"}
             missing = [format_count(count, nouns[kind]) for kind, count in needs.items()]
-            say(f"No node has {' and '.join(missing)}. The runs wait until one joins the cluster.")
+            log(f"No node has {' and '.join(missing)}. The runs wait until one joins the cluster.")
         return limited
 
 

@@ -1,4 +1,4 @@
-"""Pictures of samples."""
+"""Pictures of samples: grids, rows and files."""
 
 from __future__ import annotations
 

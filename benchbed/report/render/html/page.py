@@ -63,31 +63,31 @@ COSTS = (
 
 
 def write_page(
-    boards: Sequence[Leaderboard], records: Sequence[Record], root: Path, folder: Path
+    leaderboards: Sequence[Leaderboard], records: Sequence[Record], root: Path, folder: Path
 ) -> Path:
     """Write the page as ``index.html`` and return its path."""
     path = folder / PAGE_FILE
-    write_text(path, render_page(boards, records, root))
+    write_text(path, render_page(leaderboards, records, root))
     return path
 
 
-def render_page(boards: Sequence[Leaderboard], records: Sequence[Record], root: Path) -> str:
+def render_page(leaderboards: Sequence[Leaderboard], records: Sequence[Record], root: Path) -> str:
     """Return the page; equal records and showcases give equal bytes.
 
     All content from records is either escaped by the template, or JSON without ``<``. The page's
     Content-Security-Policy allows only its own style and script, by hash, and embedded images.
     """
     by_run = {record.id: record for record in records}
-    showcases = {run: read_showcase(root, run) for run in select_shown_runs(boards, by_run)}
+    showcases = {run: read_showcase(root, run) for run in select_shown_runs(leaderboards, by_run)}
     style, program = _read_asset("page.css"), _build_program()
     table_index, comparison_index = count(), count()
     sections = [
         (
-            board,
-            list(zip(board.tables, table_index, strict=False)),
-            list(zip(board.comparisons, comparison_index, strict=False)),
+            leaderboard,
+            list(zip(leaderboard.tables, table_index, strict=False)),
+            list(zip(leaderboard.comparisons, comparison_index, strict=False)),
         )
-        for board in boards
+        for leaderboard in leaderboards
     ]
     environment = Environment(
         loader=PackageLoader("benchbed.report.render.html"),
@@ -107,9 +107,9 @@ def render_page(boards: Sequence[Leaderboard], records: Sequence[Record], root: 
         policy=build_content_policy(style, program),
         style=Markup(style),
         program=Markup(program),
-        facts=Markup(render_facts(boards, by_run, showcases)),
+        facts=Markup(render_facts(leaderboards, by_run, showcases)),
         sections=sections,
-        filters=_build_filters(boards),
+        filters=_build_filters(leaderboards),
         count=len(records),
     )
 
@@ -135,21 +135,21 @@ def _build_program() -> str:
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
-def _build_filters(boards: Iterable[Leaderboard]) -> list[tuple[str, str, list[str]]]:
+def _build_filters(leaderboards: Iterable[Leaderboard]) -> list[tuple[str, str, list[str]]]:
     """Return name, label and choices of each filter."""
-    sheets = [table for board in boards for table in board.tables]
-    choices = {name: {str(sheet.protocol[name]) for sheet in sheets} for name in FILTERS}
-    choices["method"] = {row.method or row.label for sheet in sheets for row in sheet.rows}
+    filtered = [table for leaderboard in leaderboards for table in leaderboard.tables]
+    choices = {name: {str(table.protocol[name]) for table in filtered} for name in FILTERS}
+    choices["method"] = {row.method or row.label for table in filtered for row in table.rows}
     return [(name, name.capitalize(), sorted(values)) for name, values in choices.items()]
 
 
-def _make_anchor(board: Leaderboard) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", board.name.lower()).strip("-")
+def _make_anchor(leaderboard: Leaderboard) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", leaderboard.name.lower()).strip("-")
 
 
 def _compute_mean_cost(records: Mapping[str, Record], cost: CostColumn, row: Row) -> float | None:
     """Return the mean cost over the finished runs of a row; None if unknown."""
-    shown = [records[run] for run in row.runs if run in records]
-    values = [getattr(r.training, cost.key) for r in shown if r.state == "finished"]
+    row_records = [records[run] for run in row.runs if run in records]
+    values = [getattr(r.training, cost.key) for r in row_records if r.state == "finished"]
     known = [float(value) for value in values if value]
     return sum(known) / len(known) if known else None

@@ -20,27 +20,29 @@ _ESCAPES = str.maketrans(
 )
 
 
-def select_shown_runs(boards: Iterable[Leaderboard], records: Mapping[str, Record]) -> list[str]:
+def select_shown_runs(
+    leaderboards: Iterable[Leaderboard], records: Mapping[str, Record]
+) -> list[str]:
     """Return the runs with images in the page: the newest of each row, newest first."""
-    rows = [row for board in boards for table in board.tables for row in table.rows]
+    tables = [table for leaderboard in leaderboards for table in leaderboard.tables]
     order = sorted(records, key=lambda run: (records[run].provenance.created_at, run), reverse=True)
     places = {run: place for place, run in enumerate(order)}
-    known = [[places[run] for run in row.runs if run in places] for row in rows]
+    known = [[places[run] for run in row.runs if run in places] for t in tables for row in t.rows]
     newest = sorted({min(row) for row in known if row})
     return [order[place] for place in newest[:MAX_SHOWN_RUNS]]
 
 
 def render_facts(
-    boards: Sequence[Leaderboard],
+    leaderboards: Sequence[Leaderboard],
     records: Mapping[str, Record],
     showcases: Mapping[str, Showcase],
 ) -> str:
     """Return the data of the page's scripts as JSON that is safe inside a ``<script>``."""
-    tables = [_convert_table(board, table) for board in boards for table in board.tables]
+    tables = [_convert_table(lb, table) for lb in leaderboards for table in lb.tables]
     shared = _SharedValues()
     content = {
         "tables": tables,
-        "comparisons": [_convert_ranks(found) for board in boards for found in board.comparisons],
+        "comparisons": [_convert_ranks(c) for lb in leaderboards for c in lb.comparisons],
         "runs": {run: _convert_run(record, shared) for run, record in sorted(records.items())},
         "shared": shared.values,
         "shown": {run: _convert_showcase(shown) for run, shown in sorted(showcases.items())},
@@ -62,15 +64,15 @@ class _SharedValues:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[Hashable, int] = {}
+        self._indices: dict[Hashable, int] = {}
 
     def add_value(self, value: Any, key: Hashable = None) -> int:
         """Return the index of `value`, adding a new one; `key` replaces its JSON as identity."""
         key = json.dumps(value) if key is None else key
-        if key not in self._places:
-            self._places[key] = len(self.values)
+        if key not in self._indices:
+            self._indices[key] = len(self.values)
             self.values.append(value)
-        return self._places[key]
+        return self._indices[key]
 
 
 def _convert_run(record: Record, shared: _SharedValues) -> dict[str, Any]:
@@ -94,17 +96,17 @@ def _convert_metric(value: MeasuredMetric, shared: _SharedValues) -> dict[str, A
     return {**known, "how": shared.add_value(measurement, tuple(measurement.values()))}
 
 
-def _convert_table(board: Leaderboard, table: Table) -> dict[str, Any]:
+def _convert_table(leaderboard: Leaderboard, table: Table) -> dict[str, Any]:
     return {
         "title": table.title,
-        "board": board.title,
+        "board": leaderboard.title,
         "paper": table.paper,
         "metrics": [
             {"name": spec.name, "title": spec.title, "direction": spec.direction}
             for spec in table.metrics
         ],
         "rows": [_convert_row(row, table) for row in table.rows],
-        "notes": [*board.notes, *table.notes] if table.paper else [],
+        "notes": [*leaderboard.notes, *table.notes] if table.paper else [],
     }
 
 
@@ -138,12 +140,12 @@ def _convert_ranks(comparison: MethodComparison) -> list[dict[str, Any]]:
     ]
 
 
-def _convert_showcase(shown: Showcase) -> dict[str, Any]:
+def _convert_showcase(showcase: Showcase) -> dict[str, Any]:
     content: dict[str, Any] = {
-        name: base64.b64encode(picture).decode() for name, picture in shown.pictures.items()
+        name: base64.b64encode(picture).decode() for name, picture in showcase.pictures.items()
     }
-    if shown.curves is not None:
-        content["curves"] = {"columns": shown.curves.columns, "rows": shown.curves.rows}
+    if showcase.curves is not None:
+        content["curves"] = {"columns": showcase.curves.columns, "rows": showcase.curves.rows}
     return content
 
 

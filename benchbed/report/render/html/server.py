@@ -80,13 +80,13 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def serve(folder: Path, port: int, say: Callable[[str], None], *, browse: bool) -> None:
+def serve(folder: Path, port: int, log: Callable[[str], None], *, browse: bool) -> None:
     """Serve a folder of leaderboards until Ctrl-C.
 
     Args:
         folder: The only folder that is served.
         port: The port; 0 selects a free one.
-        say: Receives the address once the server is ready.
+        log: Receives the address once the server is ready.
         browse: Whether to open the browser.
 
     Raises:
@@ -101,10 +101,10 @@ def serve(folder: Path, port: int, say: Callable[[str], None], *, browse: bool) 
         ) from error
     with server:
         address = f"http://{HOST}:{server.server_port}/"
-        say(f"Serving the leaderboards at {address}. Press Ctrl-C to stop.")
+        log(f"Serving the leaderboards at {address}. Press Ctrl-C to stop.")
         try:
             if browse:
                 webbrowser.open(address)
             server.serve_forever()
         except KeyboardInterrupt:
-            say("Stopped.")
+            log("Stopped.")
