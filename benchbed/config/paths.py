@@ -15,7 +15,21 @@ from benchbed.utils.files import make_folder
 def get_cache_folder() -> Path:
     """Return the folder of prepared data and weights: ``$BENCHBED_CACHE``, else the default."""
     chosen = os.environ.get("BENCHBED_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("benchbed"))
+    return expand_home(Path(chosen)) if chosen else Path(platformdirs.user_cache_dir("benchbed"))
+
+
+def expand_home(path: Path) -> Path:
+    """Return the path with ``~`` replaced by the home directory.
+
+    Raises:
+        BenchbedError: The home directory is unknown.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise BenchbedError(
+            f"The home directory in {path} is unknown. Set $HOME, or use a path without ~."
+        ) from error
 
 
 def resolve_data_root(option: Path | None = None) -> Path:
@@ -26,9 +40,9 @@ def resolve_data_root(option: Path | None = None) -> Path:
     """
     variable = os.environ.get("BENCHBED_DATA")
     if option is not None:
-        chosen, source = option.expanduser(), "--data-root"
+        chosen, source = expand_home(option), "--data-root"
     elif variable:
-        chosen, source = Path(variable).expanduser(), "$BENCHBED_DATA"
+        chosen, source = expand_home(Path(variable)), "$BENCHBED_DATA"
     else:
         return get_cache_folder() / "data"
     if not is_folder(chosen):
@@ -39,8 +53,8 @@ def resolve_data_root(option: Path | None = None) -> Path:
 def resolve_results_folder(option: Path | None = None) -> Path:
     """Return the results folder: the option, else ``$BENCHBED_RESULTS``, else ``./results``."""
     if option is not None:
-        return option.expanduser()
-    return Path(os.environ.get("BENCHBED_RESULTS", "results")).expanduser()
+        return expand_home(option)
+    return expand_home(Path(os.environ.get("BENCHBED_RESULTS", "results")))
 
 
 def find_benchmarks_folder() -> Path:
