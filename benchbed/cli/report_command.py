@@ -80,12 +80,14 @@ def report(
 
 
 def _print_tables(board: Leaderboard) -> None:
-    from rich.console import Console
-
+    from benchbed.cli.output import create_console
     from benchbed.report.render import terminal
 
-    console = Console()
-    console.rule(board.title)
+    console = create_console()
+    if console.is_terminal:
+        console.rule(board.title)
+    else:
+        console.print(f"── {board.title} ──", markup=False)
     if not board.tables:
         console.print("No runs yet.")
     for table in board.tables:
