@@ -31,11 +31,10 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check that a method or dataset matches its spec. Exit code 1 if it does not."""
-    from rich.console import Console
-
+    from benchbed.cli.output import create_console
     from benchbed.testing import list_checks, run_check
 
-    console = Console(stderr=as_json)
+    console = create_console(stderr=as_json)
     outcomes: list[CheckOutcome] = []
     for each in list_checks(name):
         with console.status(each.name):

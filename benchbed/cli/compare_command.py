@@ -69,11 +69,9 @@ def compare(
 
 
 def _print_comparison(comparison: RunComparison, *, everything: bool) -> None:
-    from rich.console import Console
+    from benchbed.cli.output import create_console, make_plain_text
 
-    from benchbed.cli.output import make_plain_text
-
-    console = Console()
+    console = create_console()
     if comparison.reasons:
         # One line per reason: this is what a reader must not miss.
         console.print(make_plain_text("These runs are not comparable:", style="bold red"))

@@ -48,15 +48,27 @@ def evaluate(
     """Score a folder of images against a folder of real images."""
     from benchbed.api.metric import MemorisationSets
     from benchbed.cli.output import ConsoleReporter
-    from benchbed.data.image_folder import find_common_size, open_folder
+    from benchbed.data.image_folder import (
+        check_separate_folders,
+        check_separate_images,
+        find_common_size,
+        open_folder,
+    )
     from benchbed.runs.validate import check_input_kind
 
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
     specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
     check_input_kind(specs, {"images"}, "benchbed evaluate")
     with ConsoleReporter() as reporter:
-        paths = [path for path in (real, fake, held_out) if path is not None]
-        folders = [open_folder(path, skip_bad, reporter.report_progress) for path in paths]
+        options = {"--real": real, "--fake": fake, "--held-out": held_out}
+        paths = {option: path for option, path in options.items() if path is not None}
+        check_separate_folders(paths)
+        opened = {
+            option: open_folder(path, skip_bad, reporter.report_progress)
+            for option, path in paths.items()
+        }
+        check_separate_images(opened)
+        folders = list(opened.values())
         chosen = size or find_common_size(folders)
         photographs, generated, *rest = (
             folder.load_images(chosen, reporter.report_progress) for folder in folders

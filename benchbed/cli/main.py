@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -94,6 +95,15 @@ def _print_error(text: str) -> None:
     typer.echo(f"benchbed: {escape_control_characters(text)}", err=True)
 
 
+def _accept_all_characters() -> None:
+    """Escape characters that the encoding of stdout lacks, as stderr does, instead of failing."""
+    stdout = sys.stdout
+    if isinstance(stdout, io.TextIOWrapper) and (
+        stdout.errors == "strict" or stdout.encoding.lower() != "utf-8"
+    ):
+        stdout.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line.
 
@@ -104,6 +114,7 @@ def main() -> None:
     # process on two cores, training was seven times slower. Without any spinning, a small network
     # alone is a third slower. This value is the measured compromise (GNU OpenMP).
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    _accept_all_characters()
     try:
         app(prog_name="benchbed")
     except BenchbedError as error:

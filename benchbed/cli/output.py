@@ -29,17 +29,31 @@ if TYPE_CHECKING:
     from benchbed.utils.progress import TrainingProgress
 
 
-def _create_console() -> Console:
-    """Return a console that wraps nothing unless it is a terminal or its width is set."""
-    console = Console()
-    if console.is_terminal or "COLUMNS" in os.environ:
-        return console
-    return Console(width=10_000)
+UNLIMITED_WIDTH = 10_000
+"""Width of output that does not go to a terminal."""
+
+
+def create_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Create a console that wraps and cuts nothing unless it is a terminal.
+
+    Only the stream decides: CI services set ``FORCE_COLOR``, and schedulers export ``COLUMNS``.
+    Colours are written if ``FORCE_COLOR`` is set.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    if stream is not None and not stream.closed and stream.isatty():
+        return Console(stderr=stderr, quiet=quiet)
+    return Console(
+        stderr=stderr,
+        quiet=quiet,
+        width=UNLIMITED_WIDTH,
+        force_terminal=False,
+        color_system="standard" if os.environ.get("FORCE_COLOR") else None,
+    )
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
     """Print facts: short ones as lines, lists of records as tables."""
-    console = _create_console()
+    console = create_console()
     short = Table(box=None, show_header=False, pad_edge=False)
     short.add_column(style="bold", no_wrap=True)
     short.add_column(overflow="fold")
@@ -101,7 +115,7 @@ PROGRESS_INTERVAL_SECONDS = 30.0
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     """Print rows of the same keys as a table."""
-    console = _create_console()
+    console = create_console()
     if not rows:
         console.print(empty)
         return
@@ -134,7 +148,7 @@ class ConsoleReporter:
 
     def __init__(self) -> None:
         is_first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
-        self.console = Console(stderr=True, quiet=not is_first_rank)
+        self.console = create_console(stderr=True, quiet=not is_first_rank)
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
@@ -158,7 +172,7 @@ class ConsoleReporter:
             self._bars.stop()
 
     def report_message(self, text: str) -> None:
-        """Print a message; wrapped only on a terminal, so that paths stay whole elsewhere."""
+        """Print a message."""
         self.console.print(make_plain_text(text), soft_wrap=not self.console.is_terminal)
 
     def report_progress(self, activity: str, done: int, total: int) -> None:

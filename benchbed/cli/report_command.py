@@ -80,12 +80,14 @@ def report(
 
 
 def _print_tables(leaderboard: Leaderboard) -> None:
-    from rich.console import Console
-
+    from benchbed.cli.output import create_console
     from benchbed.report.render import terminal
 
-    console = Console()
-    console.rule(leaderboard.title)
+    console = create_console()
+    if console.is_terminal:
+        console.rule(leaderboard.title)
+    else:
+        console.print(f"── {leaderboard.title} ──", markup=False)
     if not leaderboard.tables:
         console.print("No runs yet.")
     for table in leaderboard.tables:

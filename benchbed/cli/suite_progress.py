@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from benchbed.cli.output import format_duration
+from benchbed.cli.output import create_console, format_duration
 from benchbed.runs.status import RunStatus, read_status
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ProgressTable:
     """
 
     def __init__(self, store: ResultStore, total: int, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or create_console(stderr=True)
         self._store = store
         self._total = total
         self._ended_count = 0

@@ -131,15 +131,20 @@ def read_yaml(path: Path, kind: str) -> Any:
         raise BenchbedError(f"The {kind} {path} is not valid YAML: {text}.") from error
 
 
-class _PlainYamlLoader(yaml.SafeLoader):
-    """YAML loader of plain values that rejects input of exponential cost.
+class _RepeatedKeyError(ValueError):
+    """A mapping contains a key twice."""
 
-    Merge keys copy all pairs they refer to, and copies of copies multiply, although few of them
-    remain in the result. Base-60 integers take unbounded time.
+
+class _PlainYamlLoader(yaml.SafeLoader):
+    """YAML loader of plain values that rejects repeated keys and input of exponential cost.
+
+    Other loaders silently use the last value of a repeated key. Merge keys copy all pairs they
+    refer to, and copies of copies multiply, although few of them remain in the result. Base-60
+    integers take unbounded time.
     """
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Reject merge keys."""
+        """Reject merge keys and repeated keys."""
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise ConstructorError(
@@ -148,7 +153,23 @@ class _PlainYamlLoader(yaml.SafeLoader):
                     "merge keys (<<) are not supported; write the values out",
                     key.start_mark,
                 )
+        self._check_unique_keys(node)
         super().flatten_mapping(node)
+
+    def _check_unique_keys(self, node: yaml.MappingNode) -> None:
+        lines: dict[object, int] = {}
+        for key, _ in node.value:
+            # Other keys are not hashable, which is rejected later.
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            # Values, not texts: `a` and "a" are one key.
+            value, line = self.construct_object(key), key.start_mark.line + 1
+            if value in lines:
+                raise _RepeatedKeyError(
+                    f"key {_clip_text(value)} in line {lines[value]} is repeated in line {line}; "
+                    "keep one of them"
+                )
+            lines[value] = line
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Reject integers with too many digits."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 
 from benchbed.api.metric import ImageSet
+from benchbed.config import paths
 from benchbed.data.io.images import read_image_size
 from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
 from benchbed.data.sources.cases import Collection
@@ -60,6 +62,55 @@ def open_folder(
     cases = tuple(replace(case, split="train", is_official_split=True) for case in collection.cases)
     collection = replace(collection, cases=tuple(sorted(cases, key=lambda case: case.id)))
     return ImageFolder(*identify_collection(collection, skip_bad=skip_bad, progress=progress))
+
+
+def check_separate_folders(folders: Mapping[str, Path]) -> None:
+    """Check that no folder is, or is inside, another one; links are resolved.
+
+    Args:
+        folders: Folders of images by the option that names them; missing folders are ignored.
+
+    Raises:
+        BenchbedError: Two folders overlap; the text names both.
+    """
+    existing = {
+        option: path for option, path in folders.items() if paths.is_folder(paths.expand_home(path))
+    }
+    for (outer, folder), (inner, other) in permutations(existing.items(), 2):
+        place, top = (paths.expand_home(path).resolve() for path in (other, folder))
+        # samefile also knows names that differ only in case, and bind mounts.
+        if any(parent.samefile(top) for parent in (place, *place.parents)):
+            relation = "are the same folder" if place.samefile(top) else "overlap"
+            raise _make_overlap_error(f"{outer} {folder} and {inner} {other} {relation}")
+
+
+def check_separate_images(folders: Mapping[str, ImageFolder]) -> None:
+    """Check that no image is in two folders, such as through a link inside one of them.
+
+    Args:
+        folders: Folders of images by the option that names them.
+
+    Raises:
+        BenchbedError: Two folders share a file; the text names both and the file.
+    """
+    owners: dict[Path, tuple[str, ImageFolder]] = {}
+    for option, folder in folders.items():
+        files = {case.image.resolve() for case in folder.collection.cases}
+        for file in sorted(files):
+            if file in owners:
+                other, holder = owners[file]
+                raise _make_overlap_error(
+                    f"{other} {holder.collection.root} and {option} {folder.collection.root} "
+                    f"both contain {file}"
+                )
+        owners |= dict.fromkeys(files, (option, folder))
+
+
+def _make_overlap_error(fact: str) -> BenchbedError:
+    return BenchbedError(
+        f"{fact}, so images would be compared with themselves. Move the images into separate "
+        "folders and repeat `benchbed evaluate`."
+    )
 
 
 def find_common_size(folders: Sequence[ImageFolder]) -> int:

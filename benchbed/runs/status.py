@@ -133,7 +133,7 @@ class LogReporter:
         stamp = datetime.now().astimezone().isoformat(timespec="seconds")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
+            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{stamp} {text.rstrip()}\n")
 
     def report_message(self, text: str) -> None:
@@ -151,5 +151,5 @@ class LogReporter:
 
     def report_picture(self, path: Path) -> None:
         """Log and forward the path of a new picture."""
-        self.write_line(f"picture {path.name}")
+        self.write_line(f"picture {path}")
         self.listener.report_picture(path)

@@ -150,6 +150,44 @@ def test_an_empty_folder_is_rejected(cli: Run, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("real", "fake"),
+    [
+        ("reals", "reals"),
+        ("reals", "reals/samples"),
+        ("reals/samples", "reals"),
+        ("reals", "link"),
+        ("reals", "reals/../reals/samples"),
+        ("fakes", "mixed"),
+        ("fakes", "inner"),
+    ],
+)
+def test_evaluate_rejects_folders_that_overlap(
+    real: str, fake: str, cli: Run, tmp_path: Path
+) -> None:
+    """The folders are equal, nested, or share images through links; both are named."""
+    _save_images(tmp_path / "reals")
+    _save_images(tmp_path / "reals/samples")
+    _save_images(tmp_path / "fakes")
+    _save_images(tmp_path / "mixed")
+    _save_images(tmp_path / "inner")
+    (tmp_path / "link").symlink_to(tmp_path / "reals/samples")
+    (tmp_path / "mixed/4.png").symlink_to(tmp_path / "fakes/0.png")
+    (tmp_path / "inner/folder").symlink_to(tmp_path / "fakes")
+    result = cli("evaluate", "--real", real, "--fake", fake, "--metric", "kl")
+    _assert_refused(result, f"--real {real}", f"--fake {fake}", "separate folders")
+
+
+def test_evaluate_rejects_held_out_images_that_are_real_images(cli: Run, tmp_path: Path) -> None:
+    real = _save_images(tmp_path / "real")
+    _save_images(tmp_path / "fake")
+    folders = ("--real", "real", "--fake", "fake", "--held-out")
+    _assert_refused(cli("evaluate", *folders, "./real"), "--real real", "--held-out")
+    real.rename(tmp_path / "fake/real")
+    (tmp_path / "real").symlink_to(tmp_path / "fake/real")
+    _assert_refused(cli("evaluate", *folders, "missing"), "--real real", "--fake fake")
+
+
 def test_a_long_path_is_printed_whole_without_a_terminal(cli: Run, tmp_path: Path) -> None:
     folder = tmp_path / ("long folder " * 10).strip()
     _save_images(folder)

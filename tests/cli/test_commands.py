@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from benchbed.cli.output import ConsoleReporter, create_console
+from benchbed.runs.status import LogReporter
+from benchbed.utils.progress import NullReporter
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -113,13 +119,14 @@ def test_evaluate_compares_any_two_folders(cli: Run, tmp_path: Path) -> None:
         for number in range(10):
             pixels = rng.integers(low, 256, (40, 70, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    shutil.copytree(tmp_path / "real", tmp_path / "copy")
     arguments = ("evaluate", "--metric", "swd", "--metric", "kl", "--json")
     different = json.loads(_ok(cli(*arguments, "--real", "real", "--fake", "fake")))
-    identical = json.loads(_ok(cli(*arguments, "--real", "real", "--fake", "real")))
+    identical = json.loads(_ok(cli(*arguments, "--real", "real", "--fake", "copy")))
     assert [value["metric"] for value in different] == ["swd", "kl"]
     assert all(value["n_real"] == value["n_fake"] == 10 for value in different)
     assert different[1]["value"] > 0.1 > identical[1]["value"] == 0
-    assert "32 px" in cli(*arguments[:-1], "--real", "real", "--fake", "real").stderr
+    assert "32 px" in cli(*arguments[:-1], "--real", "real", "--fake", "copy").stderr
 
 
 def test_lists_are_printed_as_text_and_as_json(cli: Run, finished_run: str) -> None:
@@ -280,3 +287,54 @@ def test_show_does_not_break_words(columns: str, cli: Run) -> None:
     }
     assert len(words) > 100
     assert words - set(output) == set()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"COLUMNS": "30"}, {"FORCE_COLOR": "1", "COLUMNS": "30"}, {"TTY_COMPATIBLE": "1"}],
+)
+def test_paths_and_ids_are_whole_without_a_terminal(
+    environment: dict[str, str], cli: Run, finished_run: str, tmp_path: Path
+) -> None:
+    """Only a terminal wraps and cuts, whatever the environment says of width and colour."""
+    assert finished_run in _ok(cli("list", "runs", **environment))
+    assert finished_run in _ok(cli("show", finished_run, **environment))
+    root = tmp_path / "a folder with a long name of several words"
+    root.mkdir()
+    status = cli("data", "status", "--data-root", str(root), **environment)
+    assert str(root) in status.stderr
+    report = cli("report", "--results", str(tmp_path / "results"), **environment)
+    assert str(tmp_path / "results/leaderboards") in report.stderr
+    assert max(map(len, _ok(report).splitlines())) < 1000
+    log = next((tmp_path / "results/runs").glob("*/log.txt"))
+    assert str(log.parent / "samples/final.png") in log.read_text()
+
+
+@pytest.mark.parametrize("stderr", [False, True])
+def test_messages_to_a_file_have_no_line_breaks(
+    stderr: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    path = f"/{'a folder/' * 30}record.json"
+    create_console(stderr=stderr).print(path)
+    with ConsoleReporter() as reporter:
+        reporter.report_message(path)
+        reporter.report_progress("reading", 1, 2)
+    written = capsys.readouterr()
+    assert path in (written.err if stderr else written.out).splitlines()
+    assert path in written.err.splitlines()
+    assert "\x1b" not in written.err
+
+
+def test_an_encoding_without_the_characters_is_no_error(cli: Run, finished_run: str) -> None:
+    command = [sys.executable, "-m", "benchbed", "show", finished_run]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, check=False, capture_output=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert b"\\u2193" in result.stdout
+
+
+def test_the_log_escapes_names_that_are_not_unicode(tmp_path: Path) -> None:
+    LogReporter(tmp_path / "log.txt", NullReporter()).report_message("read caf\udce9.png")
+    assert "read caf\\udce9.png" in (tmp_path / "log.txt").read_text()

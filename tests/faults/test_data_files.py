@@ -450,6 +450,7 @@ def test_the_command_line_reports_broken_files_in_one_message(
 ) -> None:
     run = ("run", "--method", "dcgan", "--size", "32", "--kimg", "0.1")
     _save_images(tmp_path / "mine", "a.png", "b.png")
+    _save_images(tmp_path / "fakes", "a.png")
     (tmp_path / "mine/bomb.png").write_bytes(BROKEN["bomb of 900 million pixels"])
     (tmp_path / "mine/link.png").symlink_to("nowhere")
     _save_volume(tmp_path / "vols/images/a.nii.gz", np.zeros((4, 4, 4), np.float32))
@@ -457,7 +458,7 @@ def test_the_command_line_reports_broken_files_in_one_message(
     (tmp_path / "tag.yaml").write_text("batch_size: !!python/object/apply:os.system ['touch hit']")
     for arguments, facts in (
         ((*run, "--dataset", "folder:mine"), ("bomb.png", "1 more", "--skip-bad")),
-        (("evaluate", "--real", "mine", "--fake", "mine"), ("bomb.png",)),
+        (("evaluate", "--real", "mine", "--fake", "fakes"), ("bomb.png",)),
         (("run", "--method", "pix2pix-3d", "--dataset", "nifti:vols"), ("a.nii.gz", " 0")),
         (("suite", "deep.yaml"), ("deep.yaml",)),
         (("suite", "tag.yaml"), ("tag.yaml", "python/object/apply:os.system")),

@@ -241,9 +241,10 @@ def test_a_read_only_cache(
     for number in range(6):
         pixels = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"images/{number}.png")
-    images = str(tmp_path / "images")
+    shutil.copytree(tmp_path / "images", tmp_path / "copy")
+    images, copy = str(tmp_path / "images"), str(tmp_path / "copy")
     verify = ("data", "verify", f"folder:{images}")
-    evaluate = ("evaluate", "--real", images, "--fake", images, "--metric", "kl")
+    evaluate = ("evaluate", "--real", images, "--fake", copy, "--metric", "kl")
 
     def start(*arguments: str) -> Any:
         cache, results = str(disk.path / "cache"), str(tmp_path / "results")

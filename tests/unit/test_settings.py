@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchbed import MethodSettings, setting
-from benchbed.config.settings import parse_assignments, parse_settings, read_settings_file
+from benchbed.config.settings import (
+    parse_assignments,
+    parse_settings,
+    read_settings_file,
+    read_yaml,
+)
 from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
+from benchbed.report.model.paper_values import read_papers
+from benchbed.suites.spec import read_suite
 
 
 class Example(MethodSettings):
@@ -68,3 +75,36 @@ def test_nearest_returns_only_similar_names() -> None:
     assert find_similar_name("zzz", ["alpha", "beta"]) is None
     message = str(make_unknown_error("thing", "x", [], "list"))
     assert all(fact in message for fact in ("thing", "'x'", "`list`"))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("layers: 3\nrate: 1\nlayers: 4\n", "'layers'", (1, 3)),
+        ("layers: 3\n'layers': 3\n", "'layers'", (1, 2)),
+        ("a:\n  - b: {c: 1}\n  - d: {e: 1,\n        e: 2}\n", "'e'", (3, 4)),
+        ("0x10: a\n16: b\n", "16", (1, 2)),
+        ("a: !!set {b, b}\n", "'b'", (1, 1)),
+    ],
+)
+def test_a_repeated_key_is_rejected_with_its_lines(
+    text: str, key: str, lines: tuple[int, int], tmp_path: Path
+) -> None:
+    """In settings, suites and paper values, at any depth and however the key is written."""
+    path = tmp_path / "twice.yaml"
+    path.write_text(text)
+    readers = (read_settings_file, read_suite, lambda path: read_papers(path.parent))
+    for read in readers:
+        with pytest.raises(BenchbedError) as caught:
+            read(path)
+        first, second = lines
+        fact = f"key {key} in line {first} is repeated in line {second}"
+        assert fact in str(caught.value)
+        assert str(path) in str(caught.value)
+
+
+def test_equal_keys_of_different_mappings_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "once.yaml"
+    path.write_text("a: &a {x: 1, X: 1}\nb: *a\nc: [{x: 1}, {x: 2}]\n")
+    expected = {"a": {"x": 1, "X": 1}, "b": {"x": 1, "X": 1}, "c": [{"x": 1}, {"x": 2}]}
+    assert read_yaml(path, "file") == expected

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchbed.config.paths import get_cache_folder
+from benchbed.config.paths import expand_home, get_cache_folder
 from benchbed.data.download.http import Downloader
 from benchbed.errors import BenchbedError
 from benchbed.utils.files import hash_file, write_atomically
@@ -41,7 +41,7 @@ class PublishedWeights:
         """
         variable = os.environ.get("BENCHBED_WEIGHTS")
         folders = [
-            *([Path(variable).expanduser()] if variable else []),
+            *([expand_home(Path(variable))] if variable else []),
             get_cache_folder() / "weights",
             Path(torch.hub.get_dir()) / "checkpoints",
         ]

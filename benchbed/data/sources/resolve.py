@@ -69,7 +69,7 @@ def parse_folder_path(name: str) -> Path | None:
     """Return the folder of ``folder:PATH`` or ``nifti:PATH``, or None for a named dataset."""
     for prefix in (FOLDER_PREFIX, NIFTI_PREFIX):
         if name.startswith(prefix):
-            return Path(name.removeprefix(prefix)).expanduser()
+            return paths.expand_home(Path(name.removeprefix(prefix)))
     return None
 
 
