@@ -32,7 +32,7 @@ def method(name: NameArgument, into: IntoOption = Path()) -> None:
 
     files = create_package("method", name, into)
     specs = get_registry().get_specs(DatasetSpec).values()
-    partner = next((spec.name for spec in specs if spec.phantom), None)
+    partner = next((spec.name for spec in specs if spec.phantom and spec.dimensions == 2), None)
     _print_next_steps(name, into, files, ["--method", name, "--dataset", partner])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -72,7 +73,7 @@ def run(
 ) -> None:
     """Train a method on a dataset, score it, and write a record."""
     from benchbed.config import paths
-    from benchbed.config.run_config import RunConfig
+    from benchbed.config.run_config import RunConfig, get_flag
     from benchbed.config.settings import read_settings_file
     from benchbed.errors import BenchbedError
     from benchbed.results.lookup import find_config
@@ -86,9 +87,17 @@ def run(
     }
     store = ResultStore(paths.resolve_results_folder(results))
     if resume is not None:
-        if settings_file or fields.keys() & {"method", "dataset", "settings"}:
+        defaults = {name: field.default for name, field in RunConfig.model_fields.items()}
+        given = [
+            get_flag(name)
+            for name, value in fields.items()
+            if value and value != defaults[name] and name != "data_root"
+        ]
+        if settings_file:
+            given.append("--settings")
+        if given:
             raise BenchbedError(
-                "--resume takes all options from the existing run. Remove the other run options."
+                f"--resume takes all options from the existing run. Remove {', '.join(given)}."
             )
         _, config = find_config(store, resume)
         if "data_root" in fields:
@@ -140,6 +149,8 @@ def _execute_with_messages(
     options: Mapping[str, Any],
     execution: Mapping[str, Any],
 ) -> RunOutcome:
+    from benchbed.config import paths
+
     # Imported late: torch is slow to import, and all user errors were found before.
     from benchbed.runs.execute import RunError, execute_run
     from benchbed.training.loop import TrainingInterrupted, TrainingOptions
@@ -153,7 +164,10 @@ def _execute_with_messages(
             planned, store, reporter, options=TrainingOptions(**options), **execution
         )
     except TrainingInterrupted as error:
-        reporter.report_message(f"Stopped. Resume with: benchbed run --resume {planned.id}")
+        command = ["benchbed", "run", "--resume", planned.id]
+        if store.root != paths.resolve_results_folder(None):
+            command += ["--results", str(store.root)]
+        reporter.report_message(f"Stopped. Resume with: {shlex.join(command)}")
         raise typer.Exit(130) from error
     except RunError as error:
         reporter.report_message(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchbed.api.settings import MethodSettings
 from benchbed.api.specs import CAPABILITIES, DatasetSpec, MethodSpec, TaskSpec
-from benchbed.config.run_config import RunConfig
+from benchbed.config.run_config import RunConfig, get_flag
 from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.registry.lookup import get_registry
@@ -53,10 +53,12 @@ def plan_pairs(
     """
     regime = config.regime
     if not task.regimes:
-        if any(o is not None for o in (regime, config.generator, config.real_share)):
+        names = ("regime", "generator", "generator_dataset", "generator_kimg", "pairs")
+        given = [get_flag(n) for n in (*names, "real_share") if getattr(config, n) is not None]
+        if given:
             raise BenchbedError(
-                f"Task {task.name} always trains on all real pairs. --regime, --generator and "
-                f"--real-share are supported by: {', '.join(_list_regime_tasks())}."
+                f"Task {task.name} always trains on all real pairs, so it takes no "
+                f"{', '.join(given)}. Tasks that do: {', '.join(_list_regime_tasks())}."
             )
         return None
     if regime is None:
@@ -123,8 +125,10 @@ def plan_pseudo_labels(
             segment, or its own configuration is invalid.
     """
     if config.masks_from is None:
-        if config.annotator is not None:
-            raise BenchbedError("--annotator requires --masks-from, a dataset with masks.")
+        if config.annotator is not None or config.annotator_kimg is not None:
+            raise BenchbedError(
+                "--annotator and --annotator-kimg require --masks-from, a dataset with masks."
+            )
         return None
     if "mask" not in method.required_inputs:
         raise BenchbedError(f"{method.name} does not learn from masks. Remove --masks-from.")

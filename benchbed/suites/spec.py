@@ -157,7 +157,9 @@ def _format_validation_error(path: Path, error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [*Suite.model_fields, "method", *_ROW_TYPES, *PRESETS]
-        suggestion = find_similar_name(str(first["loc"][-1]), known)
+        # "method" is an entry of a row; at the top level it is a misspelt "methods".
+        unknown = str(first["loc"][-1])
+        suggestion = find_similar_name(unknown, [name for name in known if name != unknown])
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
     reason = first["msg"][0].lower() + first["msg"][1:]

@@ -85,6 +85,7 @@ WRONG_ARGUMENTS = [
         ["DRIVE/training/images", "drive.grand-challenge.org", "--data-root"],
     ),
     (("run", "--resume", "no-such-run"), ["'no-such-run'", "benchbed list runs"]),
+    (("run", "--resume", "some-run", "--kimg", "3", "--seed", "1"), ["--kimg", "--seed"]),
     (("show", "skrgn"), ["'skrgn'", "'skrgan'", "`benchbed list methods`", "benchbed list runs"]),
     (("lst",), ["'lst'", "'list'"]),
     (("report",), ["benchbed run"]),

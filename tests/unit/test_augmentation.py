@@ -69,7 +69,7 @@ def _plan(**changes: Any) -> RunPlan:
         ({"pairs": 0}, r"--pairs\b.*\b0\b.*greater"),
         (
             {"task": "segmentation"},
-            r"segmentation\b.*--generator\b.*--real-share\b.*: augmentation",
+            r"segmentation\b.*--regime\b.*--generator\b.*: augmentation",
         ),
         ({"real_share": 0.5}, r"\bsynthetic\b.*--real-share"),
         ({"regime": "mixed", "real_share": 1.5}, r"--real-share\b.*\b1\.5\b.*\b1\b"),

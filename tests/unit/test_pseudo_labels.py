@@ -55,7 +55,11 @@ def _plan(**changes: Any) -> RunPlan:
         ({"masks_from": "chest-xray"}, r"masks\b.*\bchest-xray\b"),
         ({"dataset": "drive"}, r"drive\b.*masks\b.*--masks-from"),
         ({"kimg": None, "seconds": 5.0}, r"dual-gan\b.*--kimg"),
-        ({"masks_from": None, "annotator": None}, r"dual-gan\b.*mask\b.*messidor\b.*--masks-from"),
+        ({"masks_from": None, "annotator": None}, r"--annotator-kimg\b.*--masks-from"),
+        (
+            {"masks_from": None, "annotator": None, "annotator_kimg": None},
+            r"dual-gan\b.*mask\b.*messidor\b.*--masks-from",
+        ),
     ],
 )
 def test_inconsistent_options_raise(changes: dict[str, Any], facts: str) -> None:

@@ -90,3 +90,13 @@ def test_an_invalid_value_is_refused(changes: dict[str, Any], facts: list[str]) 
         RunConfig(**{"method": "dcgan", "dataset": "drive", **changes})
     for fact in facts:
         assert fact in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{"generator_kimg": 3.0}, {"pairs": 20}, {"generator_dataset": "drive"}]
+)
+def test_options_of_a_generator_are_rejected_without_a_regime(options: dict[str, Any]) -> None:
+    (name,) = options
+    config = RunConfig(method="dcgan", dataset="drive", source="phantom", **options)
+    with pytest.raises(BenchbedError, match=f"{get_flag(name)}.*augmentation"):
+        plan_run(config)
