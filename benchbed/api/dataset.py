@@ -10,10 +10,16 @@ from typing import Any, Literal
 GZIP_SUFFIX = ".gz"
 """Suffix of files compressed with gzip."""
 
-VOLUME_SUFFIXES = (".nii", ".nii.gz")
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Suffixes of volumes."""
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+"""Suffixes of DICOM files, which are images, several images, or slices of volumes."""
+
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".sgi"),
+)
 """Suffixes of images; each may be followed by that of gzip."""
 
 _URL_PATTERN = re.compile(r"https?://\S+")

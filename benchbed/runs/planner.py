@@ -86,7 +86,7 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
 def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, str]:
     """Return the cases of the run and their fingerprint."""
     # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
-    from benchbed.data.preprocessing.prepare import identify_collection
+    from benchbed.data.sources.identify import identify_collection
 
     log = reporter.report_message
     collection = resolve_collection(config.dataset, config.source, config.data_root, log)

@@ -11,11 +11,11 @@ from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
 from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
-    identify_collection,
     prepare_dataset,
 )
 from benchbed.data.sources.cases import Collection, collect_cases
 from benchbed.data.sources.fingerprint import collect_file_facts, find_undecodable
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import find_dataset
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry, load_object

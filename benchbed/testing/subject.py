@@ -18,11 +18,11 @@ from benchbed.api.types import Batch, DataShape
 from benchbed.data.loader import CaseLoader, get_data_shape
 from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
-    identify_collection,
     prepare_dataset,
 )
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.fingerprint import list_phantom_roles
+from benchbed.data.sources.identify import identify_collection
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.runs.plan import resolve_method_settings
 from benchbed.testing.check import CheckSkipped

@@ -18,7 +18,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchbed.data.loader import CaseLoader
-from benchbed.data.preprocessing.prepare import DataSplit, identify_collection, prepare_dataset
+from benchbed.data.preprocessing.prepare import DataSplit, prepare_dataset
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import resolve_collection
 
 from .timing import CPU, ReferencePair, Work

@@ -34,9 +34,10 @@ from benchbed.data.preprocessing.framing import (
     resize_mask,
 )
 from benchbed.data.preprocessing.native_cases import read_native_case
-from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 from benchbed.data.sources.cases import Case
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
 

@@ -11,10 +11,10 @@ from torch import nn
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
-    identify_collection,
     prepare_dataset,
 )
 from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.identify import identify_collection
 from benchbed.metrics.features import cache
 from benchbed.metrics.features.extractor import FeatureExtractor
 from benchbed.registry.lookup import get_registry

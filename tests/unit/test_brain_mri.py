@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.integrity import verify_files
 from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from benchbed import DatasetSpec, Layout, LayoutPart
-from benchbed.data.preprocessing.prepare import identify_collection
 from benchbed.data.sources.cases import collect_cases, derive_split, find_layouts
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.patterns import PathPattern, list_files
 from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError

@@ -10,8 +10,9 @@ from PIL import Image
 from scipy import ndimage
 
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import describe_missing_dataset, find_dataset, resolve_collection
 from benchbed.registry.lookup import get_registry
 from benchbed_chest.phantom import render

@@ -13,8 +13,9 @@ from tifffile import imwrite
 
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.io.images import read_image
-from benchbed.data.preprocessing.prepare import identify_collection, prepare_dataset
+from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry

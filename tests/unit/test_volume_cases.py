@@ -18,9 +18,9 @@ from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_v
 from benchbed.data.preprocessing.native_cases import iter_references
 from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
-    identify_collection,
     prepare_dataset,
 )
+from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import build_nifti_spec, resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry

@@ -6,7 +6,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,7 @@ from benchbed.data.cache import ensure_cached, read_array, read_index, write_arr
 from benchbed.data.io.images import Pixels
 from benchbed.data.preprocessing.framing import crop_window, resize_image, resize_mask
 from benchbed.data.preprocessing.native_cases import NativeCase, convert_channels, read_native_case
-from benchbed.data.sources import fingerprint as prints
 from benchbed.data.sources.cases import Case, Collection
-from benchbed.data.sources.integrity import describe_duplicates, find_duplicates, remove_duplicates
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 from benchbed.utils.files import hash_json
@@ -93,51 +91,6 @@ class PreparedDataset:
                 f"{', '.join(self.splits)}."
             )
         return self.splits[name]
-
-
-def identify_collection(
-    collection: Collection,
-    *,
-    skip_bad: bool = False,
-    progress: ProgressCallback = ignore_progress,
-    log: Callable[[str], None] = lambda _: None,
-) -> tuple[Collection, str]:
-    """Examine real files and compute their fingerprint; for a phantom, that of its recipe.
-
-    Of images equal byte for byte, one is used, unless their splits are official.
-
-    Args:
-        collection: The cases.
-        skip_bad: Skip files that cannot be decoded, instead of raising.
-        progress: Receives progress.
-        log: Receives one message on skipped duplicates, if any, and one if the cache of file facts
-            is not writable.
-
-    Returns:
-        The usable cases, and the fingerprint.
-
-    Raises:
-        BenchbedError: Files cannot be decoded (the first is named, all are counted), or no training
-            images are left.
-    """
-    if collection.source == "phantom":
-        assert collection.spec.phantom is not None
-        return collection, prints.compute_phantom_fingerprint(collection.spec.phantom)
-    facts = prints.collect_file_facts(collection, progress, log)
-    bad = prints.find_undecodable(facts)
-    if bad and not skip_bad:
-        more = f" {len(bad) - 1} more cannot be decoded." if len(bad) > 1 else ""
-        raise BenchbedError(
-            f"{next(iter(bad.values()))}{more} Fix the files, or skip them with --skip-bad."
-        )
-    collection = collection.remove_files(bad) if bad else collection
-    equal = find_duplicates(collection, facts)
-    if line := describe_duplicates(collection, equal):
-        log(line)
-    collection = remove_duplicates(collection, equal)
-    if not any(case.split == "train" for case in collection.cases):
-        raise BenchbedError(f"No training images found in {collection.root}.")
-    return collection, prints.compute_fingerprint(collection, facts)
 
 
 def prepare_dataset(

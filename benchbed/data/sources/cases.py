@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from benchbed.api.dataset import GZIP_SUFFIX, IMAGE_SUFFIXES, VOLUME_SUFFIXES, Layout, LayoutPart
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.sources.patterns import PathPattern, list_files
+from benchbed.data.sources.rules import ReadingRules
 from benchbed.errors import BenchbedError
 
 TEST_PERCENT = 20
@@ -36,6 +37,10 @@ class Case:
         channel_indices: Indices of the volumes of a 4-D image that become channels; empty for all.
         label_mapping: Label in the mask file to index of the structure; empty if they are equal.
         is_official_split: Whether the split is official, not derived from the patient's hash.
+        page: Index of the page, frame or row that is the case, in each of its files that has
+            several; None if the whole files are the case.
+        slices: Files of the slices of a volume in order, the first of which is `image`; empty if
+            `image` holds all.
     """
 
     id: str
@@ -50,6 +55,8 @@ class Case:
     channel_indices: tuple[int, ...] = ()
     label_mapping: Mapping[int, int] = field(default_factory=dict, hash=False)
     is_official_split: bool = True
+    page: int | None = None
+    slices: tuple[Path, ...] = ()
 
     @property
     def files(self) -> dict[str, Path]:
@@ -57,7 +64,8 @@ class Case:
         roles = ("image", "mask", "second_mask", "fov")
         files = {role: path for role in roles if (path := getattr(self, role)) is not None}
         others = [path for path in self.sequences if path != self.image]
-        return files | {f"sequence{number}": path for number, path in enumerate(others)}
+        files |= {f"sequence{number}": path for number, path in enumerate(others)}
+        return files | {f"slice{number}": path for number, path in enumerate(self.slices) if number}
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class Collection:
         skipped: Files that were skipped because they cannot be decoded.
         duplicates: Ids of cases that were removed because their image duplicates another byte for
             byte.
+        rules: How stored values are read; decided when all files were examined.
     """
 
     spec: DatasetSpec
@@ -79,6 +88,7 @@ class Collection:
     cases: tuple[Case, ...] = ()
     skipped: tuple[str, ...] = field(default=())
     duplicates: tuple[str, ...] = field(default=())
+    rules: ReadingRules = field(default_factory=ReadingRules)
 
     def count_cases(self) -> dict[str, int]:
         """Return the number of cases by split."""
@@ -158,7 +168,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
             patient = part.id_prefix + _extract_patient(layout, identities[name], fields)
             official = _find_official_split(layout, part, fields)
             label = _find_label(spec, fields.get("label"), folder / name)
-            others = {role: paths[name] for role, paths in companions.items() if paths}
+            others: dict[str, Any] = {r: paths[name] for r, paths in companions.items() if paths}
             identity = part.id_prefix + identities[name]
             cases.append(
                 Case(

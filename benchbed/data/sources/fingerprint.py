@@ -27,7 +27,7 @@ from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 FileFacts = dict[str, str]
 """``sha256`` of a file, with ``shape``, or ``error`` if it cannot be decoded; for a mask that is a
-volume also ``largest``, its largest label."""
+volume also ``largest``, its largest label. All values are text."""
 
 _SAVE_EVERY = 4000
 
