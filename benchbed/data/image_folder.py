@@ -13,7 +13,8 @@ from benchbed.data.io.images import read_image_size
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import identify_collection
-from benchbed.data.sources.resolve import FOLDER_PREFIX, resolve_collection
+from benchbed.data.sources.own_data import FOLDER_PREFIX
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 
