@@ -84,6 +84,12 @@ def group_channels(
     return ChannelGroups.single(images)
 
 
+def strip_channel(stem: str) -> str:
+    """Return a stem without a sequence at its end, such as ``CASE`` of ``CASE_flair``."""
+    hit = _SEQUENCE_PATTERN.fullmatch(stem)
+    return hit["case"] if hit else stem
+
+
 def _split_names(
     images: Sequence[NamedFile], pattern: re.Pattern[str]
 ) -> dict[str, tuple[str, str]]:

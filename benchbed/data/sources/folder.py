@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchbed.data.sources.channels import ChannelGroups, group_channels
+from benchbed.data.sources.channels import ChannelGroups, group_channels, strip_channel
 from benchbed.data.sources.file_kinds import FileKind, explain_unused, find_kind
 from benchbed.data.sources.folder_words import NamedFile, looks_like_patient, parse_path
 from benchbed.data.sources.manifest import Manifest, ManifestRow
 from benchbed.data.sources.pages import expand_pages, group_series
 from benchbed.data.sources.pairing import list_some, pair_masks, separate_masks
 from benchbed.data.sources.patterns import list_files
-from benchbed.data.sources.task_json import TASK_FILE, TaskDescription, read_task_json
+from benchbed.data.sources.task_json import TaskDescription, find_task_json, read_task_json
 from benchbed.errors import BenchbedError
 
 MAX_CLASSES = 50
@@ -48,9 +48,11 @@ def infer_manifest(root: Path, *, volumes: bool = False) -> Manifest:
     unused = {n: explain_unused(root / n) for n, kind in kinds.items() if kind == "other"}
     unused |= {n: f"not {wanted[0]}s" for n, k in kinds.items() if k not in (*wanted, "other")}
     files = [parse_path(name) for name, kind in kinds.items() if kind in wanted]
-    task = read_task_json(root)
-    if task is not None:
-        unused.pop(TASK_FILE, None)
+    task_file = find_task_json(root, [file.folder for file in files])
+    task = None
+    if task_file is not None:
+        task = read_task_json(root / task_file)
+        unused.pop(task_file)
     reading = _read_layout(root, files, dimensions, task)
     return Manifest(
         name=root.resolve().name,
@@ -58,7 +60,7 @@ def infer_manifest(root: Path, *, volumes: bool = False) -> Manifest:
         rows=reading.rows,
         layout=reading.layout,
         unused={**unused, **reading.unused},
-        sequence_names=reading.sequence_names,
+        sequence_names=reading.sequence_names or (task.channel_names if task else ()),
         mask_classes={} if task is None else task.mask_classes,
     )
 
@@ -164,7 +166,7 @@ def _separate_roles(
         unused = {file.name: "neither in a folder of images nor of masks" for file in plain}
     else:
         images = plain
-    images, beside = separate_masks(root, images)
+    images, beside = separate_masks(root, images, strip_channel)
     if beside and masks:
         raise _make_ambiguity_error(
             root,

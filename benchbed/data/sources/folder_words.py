@@ -27,7 +27,7 @@ _ROLE_WORDS: Mapping[str, Role] = {
         ),
         "mask",
     ),
-    **dict.fromkeys(("fov", "fovs", "fieldofview"), "fov"),
+    **dict.fromkeys(("fov", "fovs"), "fov"),
 }
 
 SPLIT_WORDS: Mapping[str, str] = {
@@ -39,6 +39,7 @@ SPLIT_WORDS: Mapping[str, str] = {
 
 _JOINED_PATTERN = re.compile(r"(images|labels|masks)(tr|ts|val)")
 _MANUAL_PATTERN = re.compile(r"(1st|first)_?manual|manual_?1")
+_TWO_WORDS_PATTERN = re.compile(r"(ground)[\s_\-](truth)")
 _WORD_SEPARATOR = re.compile(r"[\s_\-.]+")
 
 _MASK_SUFFIX_PATTERN = re.compile(
@@ -111,7 +112,7 @@ def parse_folder(part: str) -> tuple[Role | None, str | None]:
         return "mask", None
     role: Role | None = None
     split: str | None = None
-    for word in _WORD_SEPARATOR.split(lowered.replace("ground_truth", "groundtruth")):
+    for word in _WORD_SEPARATOR.split(_TWO_WORDS_PATTERN.sub(r"\1\2", lowered)):
         if word in _ROLE_WORDS and role is None:
             role = _ROLE_WORDS[word]
         elif word in SPLIT_WORDS and split is None:

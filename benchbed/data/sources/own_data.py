@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -107,8 +108,10 @@ def build_own_spec(name: str, manifest: Manifest) -> DatasetSpec:
     )
 
 
-def _natural(text: str) -> tuple[float, str]:
-    return (float(text), "") if text.isdigit() else (float("inf"), text)
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    """Return a key that sorts ``2`` before ``10``, and numbers before words."""
+    pieces = re.findall(r"\d+|\D+", text)
+    return [(False, int(p), "") if p.isdecimal() else (True, 0, p) for p in pieces]
 
 
 def _describe_volumes(manifest: Manifest) -> dict[str, Any]:

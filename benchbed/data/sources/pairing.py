@@ -19,14 +19,19 @@ def list_some(names: Sequence[str], shown: int = 3) -> str:
 
 
 def separate_masks(
-    root: Path, images: Sequence[NamedFile]
+    root: Path, images: Sequence[NamedFile], find_case: Callable[[str], str]
 ) -> tuple[list[NamedFile], list[NamedFile]]:
     """Separate files such as ``NAME_mask`` from the images ``NAME`` next to them.
+
+    Args:
+        root: The folder, for messages.
+        images: Images and masks.
+        find_case: Returns the name of the case of a stem, such as ``NAME`` of ``NAME_flair``.
 
     Raises:
         BenchbedError: Only some of the files named like masks have their image.
     """
-    stems = {(file.folder, file.stem.lower()) for file in images}
+    stems = {(f.folder, stem.lower()) for f in images for stem in (f.stem, find_case(f.stem))}
     bases = {file.name: split_mask_suffix(file.stem) for file in images}
     named = [file for file in images if bases[file.name] is not None]
     found = [f for f in named if (f.folder, str(bases[f.name]).lower()) in stems]

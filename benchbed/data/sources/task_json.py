@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchbed.errors import BenchbedError
@@ -27,15 +28,19 @@ class TaskDescription:
     mask_classes: Mapping[int, str]
 
 
-def read_task_json(root: Path) -> TaskDescription | None:
-    """Return what the folder's ``dataset.json`` declares, or None without such a file.
+def find_task_json(root: Path, folders: Sequence[str]) -> str | None:
+    """Return the path of ``dataset.json`` in the common folder of the data or above, or None."""
+    common = PurePosixPath(os.path.commonpath(folders))
+    candidates = [str(folder / TASK_FILE) for folder in (common, *common.parents)]
+    return next((name for name in candidates if (root / name).is_file()), None)
+
+
+def read_task_json(path: Path) -> TaskDescription:
+    """Return what a ``dataset.json`` declares.
 
     Raises:
         BenchbedError: The file is not JSON, or has other types than the two layouts define.
     """
-    path = root / TASK_FILE
-    if not path.is_file():
-        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         channels = content.get("channel_names") or content.get("modality") or {}
