@@ -121,13 +121,14 @@ def _make_pairing_error(
     bare = [image for image in images if not matches.get(image.name)]
     if orphans:
         fact = f"{len(orphans)} of {len(masks)} {role} files in {root} match no image"
-        named, others = orphans, bare or images
+        named, suggestion = orphans, _suggest(orphans[0], bare or images)
     else:
         fact = f"{len(bare)} of {len(images)} images in {root} have no {role} file"
-        named, others = bare, masks
+        named = bare
+        suggestion = f" (expected for the first: {masks[0].folder}/{bare[0].stem}.*)"
     return BenchbedError(
-        f"{fact}: {list_some([file.name for file in named])}{_suggest(named[0], others)}. Rename "
-        "or remove them, or list the cases in a CSV file and use --dataset manifest:FILE.csv."
+        f"{fact}: {list_some([file.name for file in named])}{suggestion}. Rename or remove them, or "
+        " list the cases in a CSV file and use --dataset manifest:FILE.csv."
     )
 
 
