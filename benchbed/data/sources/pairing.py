@@ -127,8 +127,8 @@ def _make_pairing_error(
         named = bare
         suggestion = f" (expected for the first: {masks[0].folder}/{bare[0].stem}.*)"
     return BenchbedError(
-        f"{fact}: {list_some([file.name for file in named])}{suggestion}. Rename or remove them, or "
-        " list the cases in a CSV file and use --dataset manifest:FILE.csv."
+        f"{fact}: {list_some([file.name for file in named])}{suggestion}. Rename or remove them, "
+        "or list the cases in a CSV file and use --dataset manifest:FILE.csv."
     )
 
 
