@@ -286,3 +286,14 @@ def test_sequences_next_to_their_segmentation_are_one_case(tmp_path: Path) -> No
     (tmp_path / "A/A_t1.nii.gz").unlink()
     with pytest.raises(BenchbedError, match=r"\bA\b.*\bt1\b"):
         infer_manifest(tmp_path)
+
+
+def test_a_path_without_prefix_is_refused_with_the_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "cases.csv").write_text("image\n")
+    monkeypatch.chdir(tmp_path)
+    for name, suggestion in (("mine", "folder:mine"), ("cases.csv", "manifest:cases.csv")):
+        with pytest.raises(BenchbedError, match=suggestion):
+            resolve_dataset_spec(name)

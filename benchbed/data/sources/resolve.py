@@ -12,6 +12,8 @@ from benchbed.config import paths
 from benchbed.config.protocol import Source
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
 from benchbed.data.sources.own_data import (
+    FOLDER_PREFIX,
+    MANIFEST_PREFIX,
     build_own_spec,
     collect_manifest,
     load_manifest,
@@ -43,9 +45,15 @@ def resolve_dataset_spec(name: str) -> DatasetSpec:
     Raises:
         BenchbedError: There is no such dataset, or the user's own data cannot be used.
     """
-    if parse_own_path(name) is None:
-        return get_registry().get_spec(DatasetSpec, name)
-    return build_own_spec(name, load_manifest(name))
+    if parse_own_path(name) is not None:
+        return build_own_spec(name, load_manifest(name))
+    registry = get_registry()
+    if name not in registry.get_specs(DatasetSpec) and Path(name).exists():
+        prefix = FOLDER_PREFIX if Path(name).is_dir() else MANIFEST_PREFIX
+        raise BenchbedError(
+            f"{name} is a path, not the name of a dataset. Use {prefix}{name} for your own data."
+        )
+    return registry.get_spec(DatasetSpec, name)
 
 
 def find_dataset(spec: DatasetSpec, root: Path) -> DatasetLocation:
