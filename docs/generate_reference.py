@@ -90,8 +90,23 @@ def render_datasets() -> str:
         for s in specs
     ]
     rows += [
-        ("`folder:PATH`", "your images", "2-D", "optional", "hashed", "–"),
-        ("`nifti:PATH`", "your volumes", "3-D", "optional", "hashed", "–"),
+        ("`folder:PATH`", "your images or volumes", "any", "optional", "folders or hashed", "–"),
+        (
+            "`volumes:PATH`",
+            "your volumes, DICOM series",
+            "3-D",
+            "optional",
+            "folders or hashed",
+            "–",
+        ),
+        (
+            "`manifest:FILE.csv`",
+            "your cases in a table",
+            "any",
+            "optional",
+            "column or hashed",
+            "–",
+        ),
     ]
     head = ("Dataset", "Modality", "Cases", "Masks", "Splits", "Real data")
     return _render_page(

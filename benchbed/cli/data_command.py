@@ -64,7 +64,8 @@ def verify(
     name: Annotated[
         str,
         typer.Argument(
-            help="Dataset name, folder:PATH or nifti:PATH.", autocompletion=complete_datasets
+            help="Dataset name, folder:PATH, volumes:PATH or manifest:FILE.csv.",
+            autocompletion=complete_datasets,
         ),
     ],
     data_root: DataRootOption = None,

@@ -60,10 +60,12 @@ def _list_datasets() -> list[dict[str, Any]]:
         )
         for spec in get_registry().get_specs(DatasetSpec).values()
     ]
-    folders = [
-        (name, f"your own folder of {content}", "any", "no", "benchbed")
-        for name, content in (("folder:PATH", "images"), ("nifti:PATH", "volumes"))
-    ]
+    own = {
+        "folder:PATH": "your own folder of images or volumes",
+        "volumes:PATH": "your own folder of volumes or DICOM series",
+        "manifest:FILE.csv": "your own cases, listed in a CSV file",
+    }
+    folders = [(name, title, "any", "no", "benchbed") for name, title in own.items()]
     names = ("dataset", "title", "modality", "phantom", "plugin")
     return [dict(zip(names, row, strict=True)) for row in (*registered, *folders)]
 

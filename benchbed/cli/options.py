@@ -56,7 +56,7 @@ def _make_completion(kind: type[Any], *more: str) -> Callable[[str], list[str]]:
 
 
 complete_methods = _make_completion(MethodSpec)
-complete_datasets = _make_completion(DatasetSpec, "folder:")
+complete_datasets = _make_completion(DatasetSpec, "folder:", "volumes:", "manifest:")
 complete_metrics = _make_completion(MetricSpec)
 
 _COMPLETIONS = {
