@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from benchbed.data.sources.cases import Collection
@@ -110,3 +112,29 @@ def test_other_encodings_and_kinds_of_files_are_refused(tmp_path: Path) -> None:
     file.write_text("image\ncases.csv\n")
     with pytest.raises(BenchbedError, match=r"cases\.csv"):
         _collect(file)
+
+
+_CELLS = st.sampled_from(["x/0.png", "x/1.png", "y/0.png", "", "train", "p1", '"', "\0", "é", "#"])
+_HEADERS = st.sampled_from(["image", "mask", "label", "patient", "split", "fov", "page", "age"])
+
+
+@given(
+    header=st.lists(_HEADERS, max_size=4),
+    lines=st.lists(st.lists(_CELLS, max_size=5), max_size=4),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+)
+@example(header=["image"], lines=[["x" * 5000]], delimiter=",")
+def test_any_table_is_read_or_refused_with_the_name_of_the_file(
+    header: list[str],
+    lines: list[list[str]],
+    delimiter: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("own")
+    file = _write(folder, "\n".join(delimiter.join(line) for line in [header, *lines]))
+    try:
+        manifest = read_manifest(file)
+    except BenchbedError as error:
+        assert str(file) in str(error)
+    else:
+        assert all(row.image.is_file() for row in manifest.rows)

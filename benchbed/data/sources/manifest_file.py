@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path, PureWindowsPath
 
 from benchbed.api.dataset import VOLUME_SUFFIXES
+from benchbed.config import paths
 from benchbed.data.sources.folder_words import SPLIT_WORDS
 from benchbed.data.sources.manifest import Manifest, ManifestRow
-from benchbed.errors import BenchbedError, find_similar_name
+from benchbed.errors import BenchbedError, describe_error, find_similar_name
 
 COLUMNS = ("image", "mask", "label", "patient", "split", "fov", "page")
 """Columns with a meaning; others are sequences of volumes, or not used."""
@@ -99,8 +100,8 @@ def _read_table(path: Path) -> _Table:
         raise BenchbedError(
             f"{path} is not UTF-8 (byte {error.start}). Save it as CSV in UTF-8."
         ) from error
-    except OSError as error:
-        raise BenchbedError(f"{path} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise BenchbedError(f"{path} cannot be read: {describe_error(error)}.") from error
     classes: dict[int, str] = {}
     rows = _iter_rows(path, text)
     header: list[str] | None = None
@@ -222,12 +223,12 @@ def _find_file(table: _Table, line: int, column: str, text: str) -> Path:
     folder = table.path.parent
     candidates = [folder / text, folder / PureWindowsPath(text).as_posix()]
     for path in candidates:
-        if path.is_file():
+        if paths.is_file(path):
             return path
     parent = candidates[-1].parent
-    siblings = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    siblings = [entry.name for entry in parent.iterdir()] if paths.is_folder(parent) else []
     close = find_similar_name(candidates[-1].name, siblings)
-    fault = "is not a file" if candidates[0].exists() else "does not exist"
+    fault = "is not a file" if paths.is_folder(candidates[0]) else "does not exist"
     guess = f"; did you mean {close!r}?" if close else f" (looked for {candidates[0]})."
     raise table.make_error(line, column, f"{text!r} {fault}{guess}")
 

@@ -48,11 +48,13 @@ def resolve_dataset_spec(name: str) -> DatasetSpec:
     if parse_own_path(name) is not None:
         return build_own_spec(name, load_manifest(name))
     registry = get_registry()
-    if name not in registry.get_specs(DatasetSpec) and Path(name).exists():
-        prefix = FOLDER_PREFIX if Path(name).is_dir() else MANIFEST_PREFIX
-        raise BenchbedError(
-            f"{name} is a path, not the name of a dataset. Use {prefix}{name} for your own data."
-        )
+    if name not in registry.get_specs(DatasetSpec):
+        for prefix, exists in ((FOLDER_PREFIX, paths.is_folder), (MANIFEST_PREFIX, paths.is_file)):
+            if exists(Path(name)):
+                raise BenchbedError(
+                    f"{name} is a path, not the name of a dataset. Use {prefix}{name} for your "
+                    "own data."
+                )
     return registry.get_spec(DatasetSpec, name)
 
 
