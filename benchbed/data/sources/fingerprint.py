@@ -56,15 +56,17 @@ def compute_file_facts(
 ) -> dict[Path, FileFacts]:
     """Hash and decode files; results are cached until a file changes.
 
-    `log` receives one message if the cache is not writable.
+    A file that several cases share is examined once. `log` receives one message if the cache is not
+    writable.
     """
     memory = _FactStore(name, log)
     facts: dict[Path, FileFacts] = {}
+    unique = list(dict.fromkeys(files))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda file: memory.get_facts(*file), files)
-        for number, ((_, path), entry) in enumerate(zip(files, results, strict=True), 1):
+        results = pool.map(lambda file: memory.get_facts(*file), unique)
+        for number, ((_, path), entry) in enumerate(zip(unique, results, strict=True), 1):
             facts[path] = entry
-            progress("checking files", number, len(files))
+            progress("checking files", number, len(unique))
             if number % _SAVE_EVERY == 0:
                 memory.save()
     memory.save()
