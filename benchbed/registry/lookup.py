@@ -55,6 +55,20 @@ class Registry:
             )
         raise make_unknown_error(kind_name, name, specs, f"benchbed list {kind_name}s")
 
+    def group_datasets(self) -> list[tuple[DatasetSpec, ...]]:
+        """Return every dataset with its variants after it, in alphabetical order.
+
+        Variants of a dataset that is not installed are in groups of their own.
+        """
+        specs = self.get_specs(DatasetSpec)
+        # In the order of the plugin, which may be that of sizes.
+        variants = [s for p in self.plugins for s in p.specs if isinstance(s, DatasetSpec)]
+        return [
+            (spec, *(other for other in variants if other.variant_of == spec.name))
+            for spec in specs.values()
+            if spec.variant_of not in specs
+        ]
+
     def find_plugin(self, spec: Spec) -> Plugin:
         """Return the plugin that defines `spec`."""
         return next(plugin for plugin in self.plugins if spec in plugin.specs)

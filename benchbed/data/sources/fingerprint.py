@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from benchbed.api.dataset import VOLUME_SUFFIXES, Phantom
 from benchbed.config import paths
+from benchbed.data.io.arrays import examine_arrays, is_array_file
 from benchbed.data.io.images import read_image, read_mask
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError
@@ -210,8 +211,11 @@ def _read_facts(role: str, path: Path) -> FileFacts:
 def _read_content(role: str, path: Path) -> FileFacts:
     """Decode a file and return its facts.
 
-    The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask.
+    The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask; of an
+    array file, that of one row.
     """
+    if is_array_file(path):
+        return examine_arrays(path)
     if not _is_volume(path):
         pixels = read_image(path, 3) if role == "image" else read_mask(path)
         return {"shape": _format_shape(pixels.shape[:2])}

@@ -48,11 +48,14 @@ def find_duplicates(
 
     Cases of official splits stay, so that results compare with those of others. A derived split
     could put copies into both training and test; so only the first case by id stays, and none if
-    there is an official one. Pages or rows of one file are different images.
+    there is an official one. Pages of one file are different images, and so are the rows of an
+    archive, which are not compared.
 
     Returns:
         Groups of two or more, in the order of the cases.
     """
+    if collection.spec.archive is not None:
+        return []
     groups: dict[tuple[str, int | None], list[Case]] = defaultdict(list)
     for case in collection.cases:
         groups[facts[case.image]["sha256"], case.page].append(case)
