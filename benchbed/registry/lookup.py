@@ -39,7 +39,7 @@ class Registry:
         """Return the spec called `name`.
 
         Raises:
-            BenchbedError: There is none; the text names the nearest match, or the broken plugin
+            BenchbedError: There is none; the text names the nearest match, or the broken plugins
                 that may define it.
         """
         specs = self.get_specs(kind)
@@ -53,7 +53,9 @@ class Registry:
                 f"({suspect.distribution}) is broken: {suspect.error}. Run `benchbed doctor` "
                 "for details."
             )
-        raise make_unknown_error(kind_name, name, specs, f"benchbed list {kind_name}s")
+        unknown = make_unknown_error(kind_name, name, specs, f"benchbed list {kind_name}s")
+        broken = "; ".join(f"{plugin.name!r} ({plugin.error})" for plugin in self.broken_plugins)
+        raise BenchbedError(f"{unknown} Broken plugins: {broken}.") if broken else unknown
 
     def group_datasets(self) -> list[tuple[DatasetSpec, ...]]:
         """Return every dataset with its variants after it, in alphabetical order.

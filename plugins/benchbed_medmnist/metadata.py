@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "medmnist"
+
+_COMMA_PATTERN = re.compile(r", (?![^(]*\))")
+"""Comma between the parts of a class, outside parentheses."""
 
 NATIVE_SIZE = 28
 """Size in pixels of the files whose name has no size."""
@@ -138,7 +142,8 @@ def _parse_set(name: str, entry: Mapping[str, Any]) -> SetMetadata:
         name=name,
         title=entry["python_class"],
         task=entry["task"],
-        classes=tuple(labels[number] for number in range(len(labels))),
+        # Lists of classes are joined with commas, so a name with one would look like two.
+        classes=tuple(_COMMA_PATTERN.sub(" or ", labels[n]) for n in range(len(labels))),
         channels=entry["n_channels"],
         case_counts=dict(entry["n_samples"]),
         licence=entry["license"],

@@ -170,7 +170,8 @@ def _download(
             _format_download_failure(location, download, str(error), downloader.downloaded_bytes)
         ) from error
     except ValueError as error:
-        reason = f"checksum mismatch, expected {download.checksum}"
+        kind = "SHA-256" if download.sha256 is not None else "MD5"
+        reason = f"{kind} mismatch, expected {download.sha256 or download.md5}"
         raise FetchError(_format_rejection(location, download.url, reason)) from error
     if download.checksum is None:
         log(
