@@ -130,7 +130,7 @@ class ArrayArchive:
     """An npz file whose arrays hold the cases as rows, in place of folders of files.
 
     Images are uint8, ``(N, H, W)`` or ``(N, H, W, C)`` with 1 or 3 channels; volumes are uint8,
-    ``(N, D, H, W)``, whose values 0 to 255 become -1 to 1. Each row is a patient of its own.
+    ``(N, D, H, W)``, whose values 0 to 255 become -1 to 1. Each row counts as one patient.
 
     Attributes:
         files: Paths of the file in the data root, such as ``"name.npz"`` and

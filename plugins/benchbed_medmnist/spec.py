@@ -53,7 +53,7 @@ def build_spec(metadata: SetMetadata, source: SetSource, homepage: str) -> Datas
     """
     is_native = source.size == NATIVE_SIZE
     file = f"{metadata.name}{'' if is_native else f'_{source.size}'}.npz"
-    splits = tuple(metadata.case_counts)
+    volumes = VolumeSpec(sequences=("intensity",), structures=())
     return DatasetSpec(
         name=metadata.name if is_native else f"{metadata.name}-{source.size}",
         variant_of=None if is_native else metadata.name,
@@ -65,23 +65,25 @@ def build_spec(metadata: SetMetadata, source: SetSource, homepage: str) -> Datas
             f"download {source.url} and put it into the data root, or into its folder {FOLDER}, as "
             f"{file}. Homepage: {homepage}"
         ),
-        archive=ArrayArchive(
-            files=(file, f"{FOLDER}/{file}"),
-            images={split: f"{split}_images" for split in splits},
-            labels={}
-            if metadata.is_multi_label
-            else {split: f"{split}_labels" for split in splits},
-            case_counts=metadata.case_counts,
-        ),
+        archive=_build_archive(metadata, file),
         notes=_describe(metadata),
         downloads=(
             DownloadSource(url=source.url, md5=source.md5, target_folder=FOLDER, target_file=file),
         ),
         channels=metadata.channels,
         classes=() if metadata.is_multi_label else metadata.classes,
-        volumes=VolumeSpec(sequences=("intensity",), structures=())
-        if metadata.is_three_dimensional
-        else None,
+        volumes=volumes if metadata.is_three_dimensional else None,
+    )
+
+
+def _build_archive(metadata: SetMetadata, file: str) -> ArrayArchive:
+    splits = metadata.case_counts
+    labels = {} if metadata.is_multi_label else {split: f"{split}_labels" for split in splits}
+    return ArrayArchive(
+        files=(file, f"{FOLDER}/{file}"),
+        images={split: f"{split}_images" for split in splits},
+        labels=labels,
+        case_counts=metadata.case_counts,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from functools import partialmethod
@@ -104,6 +105,15 @@ def test_an_array_larger_than_a_chunk_is_unpacked_once(
     monkeypatch.setattr(arrays, "_unpack_array", lambda *_: pytest.fail("unpacked again"))
     arrays._map_version.cache_clear()
     assert np.array_equal(map_array(file, "train_images"), first)
+
+
+def test_a_full_disk_is_no_damaged_file(tmp_path: Path) -> None:
+    """The device is always full."""
+    file = _write(tmp_path, _make_arrays((40, 40)))
+    (tmp_path / "rows.npy").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="space") as caught:
+        arrays._unpack_array(file, "train_images", tmp_path)
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_another_version_of_the_file_is_unpacked_again(tmp_path: Path) -> None:

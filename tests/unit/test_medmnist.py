@@ -77,7 +77,7 @@ def test_every_set_is_there_at_every_size() -> None:
 
 
 def test_specs_agree_with_the_package() -> None:
-    """The package itself is asked, in another process, because it imports torch."""
+    """The package is imported in another process, because it imports torch."""
     code = "import json, medmnist; print(json.dumps([medmnist.INFO, medmnist.HOMEPAGE]))"
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

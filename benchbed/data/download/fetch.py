@@ -149,16 +149,7 @@ def _download(
     pooch.get_logger().setLevel(logging.WARNING)
     # Two archives of one dataset may share a name, and a URL may end without one.
     name = f"{hash_json(download.url)}-{Path(urlsplit(download.url).path).name}"
-    downloader = Downloader(
-        folder / f"{name}.part",
-        lambda done, total: progress(
-            f"{download.target} (MB)", _to_megabytes(done), _to_megabytes(total)
-        ),
-        # An archive needs at least as much again for its content.
-        lambda left, total: _require_disk_space(
-            location.root, left if download.target_file else left + total
-        ),
-    )
+    downloader = _make_downloader(location, download, folder / f"{name}.part", progress)
     downloaded = downloader.downloaded_bytes
     suffix = f", resuming after {_to_megabytes(downloaded)} MB" if downloaded else ""
     if not (folder / name).exists():
@@ -179,6 +170,24 @@ def _download(
             "source publishes no checksum; note this one to detect changes later."
         )
     return folder / name
+
+
+def _make_downloader(
+    location: DatasetLocation,
+    download: DownloadSource,
+    partial_file: Path,
+    progress: ProgressCallback,
+) -> Downloader:
+    return Downloader(
+        partial_file,
+        lambda done, total: progress(
+            f"{download.target} (MB)", _to_megabytes(done), _to_megabytes(total)
+        ),
+        # An archive needs at least as much again for its content.
+        lambda left, total: _require_disk_space(
+            location.root, left if download.target_file else left + total
+        ),
+    )
 
 
 def _format_download_failure(
