@@ -132,14 +132,17 @@ def format_examples(*commands: str) -> str:
 
     Args:
         *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` are
-            replaced by the first installed ones that work together and need only images.
+            replaced by the first installed ones that work together without real data or masks.
     """
     registry = get_registry()
     names = (
         (m.name, d.name)
         for m in registry.get_specs(MethodSpec).values()
         for d in registry.get_specs(DatasetSpec).values()
-        if "sample" in m.capabilities and not m.required_inputs and d.dimensions in m.dimensions
+        if "sample" in m.capabilities
+        and not m.required_inputs
+        and d.phantom is not None
+        and d.dimensions in m.dimensions
     )
     method, dataset = next(names, ("METHOD", "DATASET"))
     lines = [f"  benchbed {command}" for command in commands]

@@ -10,6 +10,7 @@ from benchbed.api.dataset import Layout
 from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
 from benchbed.config.protocol import Source
+from benchbed.data.sources.archives import collect_rows, describe_missing_rows, find_archive
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
 from benchbed.data.sources.own_data import (
     FOLDER_PREFIX,
@@ -32,11 +33,29 @@ class DatasetLocation:
         spec: The dataset.
         root: The data root that was searched.
         layouts: Layouts found, with their folders.
+        archive: The file found whose arrays hold the cases, or None.
     """
 
     spec: DatasetSpec
     root: Path
-    layouts: tuple[tuple[Layout, Path], ...]
+    layouts: tuple[tuple[Layout, Path], ...] = ()
+    archive: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The folders or the file found; empty if the dataset is not on this machine."""
+        folders = tuple(folder for _, folder in self.layouts)
+        return folders if self.archive is None else (self.archive,)
+
+    def collect_cases(self) -> Collection:
+        """Collect the cases of a dataset that was found.
+
+        Raises:
+            BenchbedError: A folder or file has no images, or its parts do not match.
+        """
+        if self.archive is not None:
+            return collect_rows(self.spec, self.archive, self.root)
+        return collect_cases(self.spec, self.layouts, self.root)
 
 
 def resolve_dataset_spec(name: str) -> DatasetSpec:
@@ -60,7 +79,9 @@ def resolve_dataset_spec(name: str) -> DatasetSpec:
 
 def find_dataset(spec: DatasetSpec, root: Path) -> DatasetLocation:
     """Search for a dataset under the data root."""
-    return DatasetLocation(spec, root, tuple(find_layouts(spec, root)))
+    return DatasetLocation(
+        spec, root, tuple(find_layouts(spec, root)), find_archive(spec.archive, root)
+    )
 
 
 def resolve_collection(
@@ -87,11 +108,13 @@ def resolve_collection(
         return collect_manifest(manifest, build_own_spec(name, manifest))
     spec = resolve_dataset_spec(name)
     root = paths.resolve_data_root(data_root)
-    location = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root, ())
-    if location.layouts:
-        folders = ", ".join(str(folder) for _, folder in location.layouts)
-        log(f"Data: {spec.title}, real images in {folders}.")
-        return collect_cases(spec, location.layouts, root)
+    location = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root)
+    if location.paths:
+        log(f"Data: {spec.title}, real images in {', '.join(map(str, location.paths))}.")
+        collection = location.collect_cases()
+        if line := describe_missing_rows(collection):
+            log(line)
+        return collection
     if source == "real":
         raise BenchbedError(describe_missing_dataset(location))
     if spec.phantom is None:
@@ -104,11 +127,10 @@ def resolve_collection(
 def describe_missing_dataset(location: DatasetLocation) -> str:
     """Describe where a dataset was searched for, what is expected, and how to get it."""
     spec = location.spec
-    folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
-    pictures = "\n".join(layout.diagram for layout in spec.layouts)
+    searched = " or ".join(spec.expected_paths)
     command = f"`benchbed data fetch {spec.name}`, or manually: " if spec.downloads else ""
     return (
-        f"{spec.title} not found in {location.root} (searched: {folders}). Select another folder "
-        f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{pictures}\nHow to get it: "
+        f"{spec.title} not found in {location.root} (searched: {searched}). Select another folder "
+        f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{spec.diagram}\nHow to get it: "
         f"{command}{spec.access_instructions}"
     )
