@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.api.dataset import VolumeSpec
 from benchbed.api.types import CropBox
+from benchbed.data.io.geometry import Geometry
 from benchbed.data.preprocessing.volume_cases import (
     compute_box,
     crop_box,
@@ -15,27 +15,38 @@ from benchbed.data.preprocessing.volume_cases import (
     restore_volume,
 )
 
-BRAIN = VolumeSpec(
-    sequences=("T1",), structures=("tumour",), slices_per_pixel=54 / 128, central_slices=108
-)
-CUBE = VolumeSpec(sequences=("T1",), structures=("a", "b"), framing="cube")
+Triple = tuple[float, float, float]
 
 
-def test_a_box_takes_the_central_slices_of_the_whole_plane() -> None:
+def _geometry(shape: tuple[int, int, int], spacing: Triple = (1, 1, 1)) -> Geometry:
+    return Geometry(shape, np.diag([*spacing[::-1], 1.0]))
+
+
+def test_a_box_is_central_and_of_the_extent() -> None:
     """Section 4.1 of Shin et al. 2018: slices 23 to 130 of 155."""
-    assert compute_box((155, 240, 240), BRAIN) == CropBox((23, 0, 0), (108, 240, 240))
-    assert BRAIN.compute_shape(128) == (54, 128, 128)
+    box = compute_box(_geometry((155, 240, 240)), (108, 240, 240))
+    assert box == CropBox((23, 0, 0), (108, 240, 240))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "shape"),
+    [((4, 1, 1), (27, 240, 240)), ((1.2, 0.9, 0.9), (90, 267, 267)), ((500, 1, 1), (1, 240, 240))],
+)
+def test_a_box_is_rounded_to_voxels_of_the_case(
+    spacing: Triple, shape: tuple[int, int, int]
+) -> None:
+    assert compute_box(_geometry((155, 240, 240), spacing), (108, 240, 240)).shape == shape
 
 
 def test_missing_slices_are_padded() -> None:
-    box = compute_box((3, 4, 4), VolumeSpec(sequences=("T1",), structures=("t",), central_slices=6))
+    box = compute_box(_geometry((3, 4, 4)), (6, 4, 4))
     block = crop_box(np.ones((2, 3, 4, 4), np.float32), box, fill=-1.0)
     assert block.shape == (2, 6, 4, 4)
     assert [float(block[0, z].mean()) for z in range(6)] == [-1, -1, 1, 1, 1, -1]
 
 
 def test_a_cube_contains_the_whole_volume() -> None:
-    box = compute_box((4, 8, 6), CUBE)
+    box = compute_box(_geometry((4, 8, 6)), (8, 8, 8))
     assert box.shape == (8, 8, 8)
     volume = np.arange(4 * 8 * 6, dtype=np.float32).reshape(4, 8, 6)
     block = crop_box(volume, box)
@@ -66,7 +77,7 @@ def test_a_prediction_is_put_back_in_place() -> None:
     """A ball that is downsampled and put back has a Dice score above 0.85."""
     z, y, x = np.mgrid[:12, :20, :20]
     ball = ((z - 5) ** 2 + (y - 11) ** 2 + (x - 9) ** 2 < 30).astype(np.float32)
-    box = compute_box(ball.shape, CUBE)
+    box = compute_box(_geometry((12, 20, 20)), (20, 20, 20))
     block = resize_volume(crop_box(ball, box)[None], (10, 10, 10))[0]
     back = restore_volume(block, box, (12, 20, 20)) > 0.5
     assert back.shape == ball.shape

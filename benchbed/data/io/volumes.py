@@ -1,145 +1,212 @@
-"""Read NIfTI files as arrays with fixed orientation and range."""
+"""Read volumes as arrays with fixed orientation, from NIfTI, NRRD, MetaImage and DICOM files."""
 
 from __future__ import annotations
 
-import gzip
-import itertools
-import math
-import zlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
-from nibabel import as_closest_canonical
-from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import OrientationError, inv_ornt_aff, io_orientation
-from nibabel.spatialimages import HeaderDataError
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
-from benchbed.api.dataset import GZIP_SUFFIX
+from benchbed.data.io.geometry import Affine, Geometry, check_affine
 from benchbed.data.io.images import ROBUST_PERCENTILES
-from benchbed.errors import BenchbedError, describe_error
+from benchbed.data.io.volume_header import VolumeHeader
+from benchbed.errors import BenchbedError
 
 Voxels = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
+LabelValues = npt.NDArray[np.int32]
 
-MAX_VOXELS = 2**30
-"""Maximum number of voxels: a larger header is damaged; a whole-body CT has a quarter of this."""
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+"""Suffixes of files that ITK reads; nibabel reads the others."""
 
-_CHUNK_BYTES = 2**20
-"""Bytes per read when only the checksum is verified."""
+LABEL_TOLERANCE = 1e-3
+"""Maximum distance of a label from an integer, as in masks that were resampled or scaled."""
 
-# What nibabel raises for damaged headers and for files of other kinds.
-_READ_ERRORS = (
-    OSError,
-    EOFError,
-    OverflowError,
-    TypeError,
-    ValueError,
-    zlib.error,
-    np.linalg.LinAlgError,
-    ImageFileError,
-    HeaderDataError,
-    OrientationError,
-)
+MAX_LISTED_VALUES = 4096
+"""Maximum number of different labels that are counted in the facts of a mask."""
+
+_MAX_COUNTED_RANGE = 2**16
+"""Maximum range of labels that are counted without sorting."""
 
 BACKGROUND_SHARE = 0.05
 """Share of voxels with one value from which that value is the background."""
 
 
-def read_volume(path: Path) -> Voxels:
+@dataclass(frozen=True)
+class Volume:
+    """Voxels and their position.
+
+    Attributes:
+        values: ``(C, D, H, W)``, as stored.
+        geometry: Shape, spacing and position.
+    """
+
+    values: npt.NDArray[Any]
+    geometry: Geometry
+
+
+def read_volume(path: Path, slices: Sequence[Path] = ()) -> Voxels:
+    """Read the voxels of `load_volume`, ``(C, D, H, W)``."""
+    return load_volume(path, slices).values
+
+
+def load_volume(path: Path, slices: Sequence[Path] = ()) -> Volume:
     """Read a volume with its axes in standard order and direction.
 
     The file's axes are permuted and flipped to the nearest of right, anterior, superior; oblique
     volumes are not resampled.
 
     Args:
-        path: A NIfTI file of three axes, or of four with the sequences last. A file of two axes is
-            an axial slice, first row on top, and becomes a volume of one slice.
+        path: A file of three axes, or of four with the sequences last. A file of two axes is an
+            axial slice, first row on top, and becomes a volume of one slice with voxels of 1 mm.
+        slices: Files of a DICOM series in order, the first of which is `path`; empty if `path`
+            holds all.
 
     Returns:
-        ``(C, D, H, W)``, C = 1 for three axes.
+        Values float32 ``(C, D, H, W)``, C = 1 for three axes, and their geometry.
 
     Raises:
         BenchbedError: The file cannot be read, has other axes or non-finite voxels, or a
-            sequence is constant.
+            sequence is constant; or its spacing is impossible.
     """
-    values = _load_values(path)
+    stored = _load_stored(path, slices)
+    with np.errstate(over="ignore"):  # refused below
+        values = np.ascontiguousarray(stored.values, np.float32)
+    if not np.isfinite(values).all():
+        raise BenchbedError(f"{path} contains NaN or infinite voxels.")
     for number, sequence in enumerate(values, 1):
         if sequence.min() == sequence.max():
             suffix = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
             raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{suffix}.")
-    return values
+    return Volume(values, stored.geometry)
+
+
+def read_label_values(path: Path) -> LabelValues:
+    """Read the labels of a mask as stored, ``(D, H, W)``; 0.9999999 is 1.
+
+    Raises:
+        BenchbedError: The file cannot be read, contains several volumes, or values that are no
+            integers.
+    """
+    return _load_labels(path)[0]
+
+
+def _load_labels(path: Path) -> tuple[LabelValues, Geometry]:
+    stored = _load_stored(path)
+    if len(stored.values) != 1:
+        raise BenchbedError(
+            f"{path} contains {len(stored.values)} volumes, but a mask must be a single volume."
+        )
+    values = stored.values[0]
+    if not np.isfinite(values).all():
+        raise BenchbedError(f"{path} contains NaN or infinite voxels.")
+    if values.dtype.kind == "f":
+        rounded = np.rint(values)
+        if (distant := np.abs(values - rounded) > LABEL_TOLERANCE).any():
+            found = np.unique(values[distant])
+            raise BenchbedError(
+                f"{path} contains {_list_examples(found.tolist())}. The labels of a mask must be "
+                "integers."
+            )
+        values = rounded
+    limits = np.iinfo(np.int32)
+    if values.min() < limits.min or values.max() > limits.max:
+        raise BenchbedError(f"{path} contains labels beyond 32 bits.")
+    return np.ascontiguousarray(values, np.int32), stored.geometry
 
 
 def read_label_volume(path: Path, codes: Mapping[int, int]) -> Codes:
-    """Read a label volume.
+    """Read a label volume as classes.
 
     Args:
-        path: A NIfTI file of three axes.
-        codes: Label in the file to index of the structure; 0 is always background. Empty if they
-            are equal.
+        path: A file of three axes.
+        codes: Stored value to class; 0 is always background. Empty if they are equal.
 
     Returns:
-        ``(D, H, W)``; all 0 if the file has none of the structures.
+        ``(D, H, W)``; all 0 if the file has none of the classes.
 
     Raises:
         BenchbedError: The file cannot be read, or has an unknown label.
     """
-    values = _load_values(path)
-    if len(values) != 1:
-        raise BenchbedError(
-            f"{path} contains {len(values)} volumes, but a mask must be a single volume."
-        )
-    labels, indices = _find_unique_values(values[0])
+    values = read_label_values(path)
     known = {0: 0, **codes} if codes else {n: n for n in range(256)}
-    unknown = [f"{value:g}" for value in labels if value not in known]
-    if unknown:
+    if unknown := [value for value in count_labels(values) if value not in known]:
         raise BenchbedError(
             f"{path} contains the unknown label{'s' if len(unknown) > 1 else ''} "
-            f"{', '.join(unknown[:5])}. Known labels: "
+            f"{_list_examples(unknown)}. Known labels: "
             f"{', '.join(str(number) for number in known) if codes else '0 to 255'}."
         )
-    table = np.zeros(max(known) + 1, np.uint8)
-    table[list(known)] = list(known.values())
-    return np.asarray(table[indices.astype(np.intp, copy=False)])
+    stored = np.asarray(sorted(known))
+    classes = np.asarray([known[int(value)] for value in stored], np.uint8)
+    # Plane by plane, since positions take eight bytes per voxel.
+    return np.stack([classes[np.searchsorted(stored, plane)] for plane in values])
 
 
-def _find_unique_values(values: Voxels) -> tuple[list[float], npt.NDArray[Any]]:
-    """Return the unique values of a volume, ascending, and the volume, as uint8 if possible."""
-    if values.min() >= 0 and values.max() <= 255:
-        small = values.astype(np.uint8)
-        if np.array_equal(small, values):
-            # Counting bytes is faster than sorting; plane by plane, since bincount widens them.
-            counts = sum(np.bincount(plane.ravel(), minlength=256) for plane in small)
-            return [float(number) for number in np.flatnonzero(counts)], small
-    return [float(value) for value in np.unique(values)], values
+def count_labels(values: LabelValues) -> dict[int, int]:
+    """Return the number of voxels of each label that occurs, in ascending order."""
+    lowest, highest = int(values.min()), int(values.max())
+    if highest - lowest >= _MAX_COUNTED_RANGE:
+        labels, totals = np.unique(values, return_counts=True)
+        return dict(zip(labels.tolist(), totals.tolist(), strict=True))
+    counts = np.zeros(highest - lowest + 1, np.int64)
+    # Counting is faster than sorting; plane by plane, since bincount widens them.
+    for plane in values:
+        counts += np.bincount((plane - lowest).ravel(), minlength=len(counts))
+    return {int(n) + lowest: int(counts[n]) for n in np.flatnonzero(counts)}
 
 
-def measure_offset(one: Path, other: Path) -> float:
-    """Measure the offset of two equally large volumes, reoriented, from their header affines.
+def read_geometry(path: Path) -> Geometry:
+    """Read shape, spacing and position of a volume in one file, without its voxels.
+
+    Raises:
+        BenchbedError: The file cannot be read, or its spacing is impossible.
+    """
+    if not path.is_file():
+        raise BenchbedError(f"{path} does not exist.")
+    header = _read_header(path)
+    if header.affine is None:
+        rows, columns = header.shape
+        return Geometry((1, rows, columns), np.eye(4))
+    check_affine(path, header.affine)
+    return _orient_geometry(header.shape, header.affine)
+
+
+def examine_volume(path: Path, role: str, slices: Sequence[Path] = ()) -> dict[str, str]:
+    """Decode a volume and return its facts.
+
+    Args:
+        path: The file.
+        role: ``"mask"``, or that of an image.
+        slices: Files of a DICOM series in order; empty if `path` holds all.
 
     Returns:
-        The largest distance of corresponding corners, in voxels along an axis.
+        ``shape`` (``CxDxHxW``, of a mask ``DxHxW``), ``spacing`` (``D,H,W`` in millimetres) and
+        ``affine`` (JSON); of a mask also ``values`` (JSON, stored value to number of voxels, or
+        ``"many"``) and ``largest``.
+
+    Raises:
+        BenchbedError: The file cannot be read.
     """
-    (affine, shape), (other_affine, _) = _read_affine(one), _read_affine(other)
-    ends = [(0, length - 1) for length in shape]
-    corners = np.asarray([(*corner, 1) for corner in itertools.product(*ends)], float).T
-    return float(np.abs(np.linalg.solve(affine, other_affine @ corners) - corners).max())
-
-
-def _read_affine(path: Path) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
-    """Return affine and shape of a volume, reoriented as in `read_volume`."""
-    image: Any = nibabel.load(path)
-    if len(image.shape) == 2:
-        return np.eye(4), (*image.shape, 1)  # 2-D headers carry no position
-    turned = io_orientation(image.affine)  # type: ignore[no-untyped-call]
-    shape = (*image.shape, 1)[:3]
-    affine = image.affine @ inv_ornt_aff(turned, shape)  # type: ignore[no-untyped-call]
-    order = np.argsort(turned[:, 0])
-    return affine, tuple(shape[axis] for axis in order)
+    if role == "mask":
+        labels, geometry = _load_labels(path)
+        counts = count_labels(labels)
+        listed = json.dumps(counts) if len(counts) <= MAX_LISTED_VALUES else "many"
+        facts = {"values": listed, "largest": str(max(counts))}
+        shape: tuple[int, ...] = labels.shape
+    else:
+        volume = load_volume(path, slices)
+        shape, geometry, facts = volume.values.shape, volume.geometry, {}
+    return {
+        "shape": "x".join(map(str, shape)),
+        "spacing": ",".join(f"{distance:.6g}" for distance in geometry.spacing),
+        "affine": json.dumps(geometry.affine.round(6).tolist()),
+        **facts,
+    }
 
 
 def normalize_robust(volume: Voxels) -> Voxels:
@@ -161,55 +228,56 @@ def normalize_robust(volume: Voxels) -> Voxels:
     return np.where(inside, scaled, -1).astype(np.float32)
 
 
-def _load_values(path: Path) -> Voxels:
+def _load_stored(path: Path, slices: Sequence[Path] = ()) -> Volume:
+    """Read stored values ``(C, D, H, W)`` in standard orientation."""
+    values, affine = _read_series(slices) if slices else _read_file(path)
+    if affine is None:
+        # Headers of slices carry no position.
+        return Volume(values[None, None, ::-1], Geometry((1, *values.shape), np.eye(4)))
+    check_affine(path, affine)
+    turn = io_orientation(affine)  # type: ignore[no-untyped-call]
+    channels_last = values if values.ndim == 4 else values[..., None]
+    turned = apply_orientation(channels_last, turn)  # type: ignore[no-untyped-call]
+    return Volume(turned.transpose(3, 2, 1, 0), _orient_geometry(values.shape, affine))
+
+
+def _orient_geometry(shape: Sequence[int], affine: Affine) -> Geometry:
+    turn = io_orientation(affine)  # type: ignore[no-untyped-call]
+    column, row, depth = np.argsort(turn[:, 0])
+    turned = affine @ inv_ornt_aff(turn, shape[:3])  # type: ignore[no-untyped-call]
+    return Geometry((shape[depth], shape[row], shape[column]), turned)
+
+
+def _read_series(slices: Sequence[Path]) -> tuple[npt.NDArray[Any], Affine]:
+    # pydicom is slow to import, and other volumes do not need it.
+    from benchbed.data.io.dicom import read_dicom_volume
+
+    values, affine = read_dicom_volume(slices)
+    return values, affine
+
+
+def _read_file(path: Path) -> tuple[npt.NDArray[Any], Affine | None]:
     if not path.is_file():
         raise BenchbedError(f"{path} does not exist.")
-    try:
-        with np.errstate(all="ignore"):  # float32 overflow is refused below
-            image: Any = nibabel.load(path)
-            _check_header(path, image.shape, image.get_data_dtype())
-            if path.suffix.lower() == GZIP_SUFFIX:
-                stored: Any = image.dataobj
-                _verify_gzip(path, stored.offset + stored.dtype.itemsize * math.prod(image.shape))
-            if len(image.shape) == 2:
-                # Such files hold images with the first row on top, and their headers carry no
-                # position.
-                upright = np.asarray(image.dataobj)[::-1].T[..., None]
-                image = nibabel.Nifti1Image(upright, np.eye(4))  # type: ignore[no-untyped-call]
-            image = as_closest_canonical(image)  # type: ignore[no-untyped-call]
-            values = np.asarray(image.dataobj, dtype=np.float32)
-    except _READ_ERRORS as error:
-        reason = describe_error(error)
-        raise BenchbedError(f"{path} cannot be read as a NIfTI volume: {reason}.") from error
-    if not np.isfinite(values).all():
-        raise BenchbedError(f"{path} contains NaN or infinite voxels.")
-    channels_last = values if values.ndim == 4 else values[..., None]
-    return np.ascontiguousarray(channels_last.transpose(3, 2, 1, 0))
+    # Each library is slow to import, and few users need both.
+    if path.name.lower().endswith(ITK_SUFFIXES):
+        from benchbed.data.io.itk import read_itk
+
+        return read_itk(path)
+    from benchbed.data.io.nifti import read_nifti
+
+    return read_nifti(path)
 
 
-def _verify_gzip(path: Path, expected: int) -> None:
-    """Read a gzip file to its end, where the checksum is: nibabel stops before it."""
-    remaining = expected + _CHUNK_BYTES
-    with gzip.open(path) as packed:
-        while block := packed.read(_CHUNK_BYTES):
-            remaining -= len(block)
-            if remaining < 0:
-                raise BenchbedError(
-                    f"{path} decompresses to more than the {expected} bytes declared in its header."
-                )
+def _read_header(path: Path) -> VolumeHeader:
+    if path.name.lower().endswith(ITK_SUFFIXES):
+        from benchbed.data.io.itk import read_itk_header
+
+        return read_itk_header(path)
+    from benchbed.data.io.nifti import read_nifti_header
+
+    return read_nifti_header(path)
 
 
-def _check_header(path: Path, shape: tuple[int, ...], kind: np.dtype[np.generic]) -> None:
-    """Raise if the header alone shows that this is no volume."""
-    size = "x".join(map(str, shape))
-    if len(shape) not in (2, 3, 4) or min(shape) < 1:
-        raise BenchbedError(
-            f"{path} has shape {size}. A volume needs three axes, or four with several "
-            "sequences; a slice needs two."
-        )
-    if np.prod(shape, dtype=float) > MAX_VOXELS:
-        raise BenchbedError(f"{path} declares the shape {size}, which is too large for a volume.")
-    if kind.kind not in "iuf":
-        raise BenchbedError(
-            f"{path} contains RGB or complex values. A volume must contain real numbers."
-        )
+def _list_examples(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values[:5])

@@ -16,7 +16,7 @@ from benchbed.config.protocol import Framing
 from benchbed.data.io.arrays import read_image_row
 from benchbed.data.io.images import Pixels, read_image, read_mask
 from benchbed.data.preprocessing.framing import Mask, compute_window
-from benchbed.data.sources.cases import Case
+from benchbed.data.sources.cases import Case, Collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 
@@ -106,7 +106,7 @@ def iter_references(
         if case.mask is None:
             continue
         if prepared.collection.spec.volumes is not None:
-            yield _make_volume_reference(case, image, prepared.collection.spec)
+            yield _make_volume_reference(case, image, prepared.collection)
             continue
         native = read_native_case(
             case, prepared.collection.spec, channels=image.shape[0], framing=framing
@@ -122,11 +122,13 @@ def iter_references(
         )
 
 
-def _make_volume_reference(case: Case, image: npt.NDArray[Any], spec: DatasetSpec) -> ReferenceCase:
+def _make_volume_reference(
+    case: Case, image: npt.NDArray[Any], collection: Collection
+) -> ReferenceCase:
     # torch and nibabel are slow to import, and images do not need them.
     from benchbed.data.preprocessing.volume_cases import make_box_mask, read_labels
 
-    codes, box = read_labels(case, spec)
+    codes, box = read_labels(case, collection.spec, collection.rules)
     depth, height, width = codes.shape
     # Slices outside the box are not scored: no method has seen them.
     visible = make_box_mask(box, (depth, height, width))

@@ -124,6 +124,7 @@ def prepare_dataset(
     }
     if collection.spec.volumes is not None:
         recipe["volumes"] = collection.spec.volumes.as_dict()
+        recipe["extent"] = collection.rules.extent
     builder = _ArrayBuilder(collection, channels, framing, progress)
     folder = ensure_cached(
         f"{collection.spec.name}-{hash_json(recipe)}", lambda p: builder.build(p, size)
@@ -240,7 +241,7 @@ class _ArrayBuilder:
             if spec.volumes is not None:
                 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 
-                return build_volume_arrays(case, spec, size)
+                return build_volume_arrays(case, spec, self.collection.rules, size)
             native = read_native_case(case, spec, channels=self.channels, framing=self.framing)
             arrays = _crop_case(native, size)
             for role in roles - arrays.keys():

@@ -10,41 +10,49 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from benchbed.api.dataset import VolumeSpec
 from benchbed.api.specs import DatasetSpec
 from benchbed.api.types import CropBox
 from benchbed.data.io.arrays import read_volume_row
+from benchbed.data.io.geometry import Geometry, measure_offset
 from benchbed.data.io.volumes import (
     Codes,
+    Volume,
     Voxels,
-    measure_offset,
+    load_volume,
     normalize_robust,
+    read_geometry,
     read_label_volume,
-    read_volume,
 )
 from benchbed.data.sources.cases import Case
+from benchbed.data.sources.extent import Extent
+from benchbed.data.sources.rules import ReadingRules
 from benchbed.errors import BenchbedError
 
 Shape = tuple[int, int, int]
 
 
-def compute_box(shape: Shape, volumes: VolumeSpec) -> CropBox:
+def compute_box(geometry: Geometry, extent: Extent) -> CropBox:
     """Return the box of a volume that becomes the block.
 
+    The box is rounded to whole voxels of the volume, so its sides differ from `extent` by up to
+    half a voxel.
+
     Args:
-        shape: ``(D, H, W)`` of the volume.
-        volumes: Number of central slices to use, and whether the block is a cube.
+        geometry: Shape and spacing of the volume.
+        extent: ``(D, H, W)`` of the box in millimetres, the same for all cases of a dataset.
 
     Returns:
         A box around the centre; it extends beyond a smaller volume.
     """
-    if volumes.framing == "cube":
-        side = max(shape)
-        size = (side, side, side)
-    else:
-        size = (volumes.central_slices or shape[0], shape[1], shape[2])
-    start = tuple((length - target) // 2 for length, target in zip(shape, size, strict=True))
-    return CropBox((start[0], start[1], start[2]), size)
+    depth, height, width = (
+        max(1, round(length / distance))
+        for length, distance in zip(extent, geometry.spacing, strict=True)
+    )
+    first, top, left = (
+        (length - side) // 2
+        for length, side in zip(geometry.shape, (depth, height, width), strict=True)
+    )
+    return CropBox((first, top, left), (depth, height, width))
 
 
 def crop_box(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
@@ -99,11 +107,9 @@ def restore_volume(values: Voxels, box: CropBox, shape: Shape) -> Voxels:
         shape: ``(D, H, W)`` of the volume.
 
     Returns:
-        ``(D, H, W)`` float32, trilinear; 0 outside the box.
+        ``(D, H, W)`` float32, by `resize_volume`; 0 outside the box.
     """
-    tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
-    resized = np.asarray(_resize_tensor(tensor, box.shape, "trilinear")[0, 0].numpy())
-    return crop_box(resized, invert_box(box, shape))
+    return crop_box(resize_volume(values[None], box.shape)[0], invert_box(box, shape))
 
 
 def make_box_mask(box: CropBox, shape: Shape) -> npt.NDArray[np.bool_]:
@@ -129,23 +135,26 @@ MAX_OFFSET_VOXELS = 1.0
 """Maximum offset between the files of one case in voxels, since headers are rounded."""
 
 
-def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
-    """Read the sequences of a case ``(C, D, H, W)``, each in [-1, 1].
+def read_sequences(case: Case, spec: DatasetSpec) -> Volume:
+    """Read the sequences of a case ``(C, D, H, W)``, each in [-1, 1], and their geometry.
 
     Raises:
         BenchbedError: A file cannot be read, or the number of sequences is wrong.
     """
     assert spec.volumes is not None
     if spec.archive is not None and case.page is not None:
-        return read_volume_row(case.image, spec.archive.images[case.split], case.page)
-    raw = [read_volume(path) for path in case.sequences or (case.image,)]
-    shapes = {volume.shape[1:] for volume in raw}
+        values = read_volume_row(case.image, spec.archive.images[case.split], case.page)
+        depth, height, width = values.shape[1:]
+        return Volume(values, Geometry((depth, height, width), np.eye(4)))
+    raw = [load_volume(path, _get_slices(case, path)) for path in case.sequences or (case.image,)]
+    geometry = raw[0].geometry
+    shapes = {volume.geometry.shape for volume in raw}
     if len(shapes) > 1:
         sizes = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes))
         raise BenchbedError(f"The sequences of {case.id} have different sizes: {sizes}.")
-    for path in case.sequences[1:]:
-        _require_aligned(path, case.sequences[0])
-    volumes = np.concatenate(raw)
+    for path, volume in zip(case.sequences[1:], raw[1:], strict=True):
+        _require_aligned(path, volume.geometry, case.sequences[0], geometry)
+    volumes = np.concatenate([volume.values for volume in raw])
     expected = len(spec.volumes.sequences)
     if len(volumes) != expected:
         raise BenchbedError(
@@ -153,11 +162,13 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
             f"{', '.join(spec.volumes.sequences)}."
         )
     ordered = volumes[list(case.channel_indices)] if case.channel_indices else volumes
-    return np.stack([normalize_robust(volume) for volume in ordered])
+    return Volume(np.stack([normalize_robust(volume) for volume in ordered]), geometry)
 
 
-def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, CropBox]:
+def read_labels(case: Case, spec: DatasetSpec, rules: ReadingRules) -> tuple[Codes, CropBox]:
     """Read the labels of a case, and compute the box that becomes the block.
+
+    A mapping that the layout declares takes precedence over the rule of the dataset.
 
     Returns:
         Labels ``(D, H, W)``, and the box.
@@ -165,47 +176,50 @@ def read_labels(case: Case, spec: DatasetSpec) -> tuple[Codes, CropBox]:
     Raises:
         BenchbedError: The labels cannot be read or are unknown.
     """
-    assert spec.volumes is not None
     assert case.mask is not None
-    codes = read_label_volume(case.mask, case.label_mapping)
+    assert rules.extent is not None
+    codes = read_label_volume(case.mask, case.label_mapping or rules.mask_levels.get("mask", {}))
     if int(codes.max()) > spec.structure_count:
         raise BenchbedError(
             f"{case.mask} contains structure {codes.max()}, but {spec.name} has only "
             f"{spec.structure_count}."
         )
-    depth, height, width = codes.shape
-    return codes, compute_box((depth, height, width), spec.volumes)
+    return codes, compute_box(read_geometry(case.mask), rules.extent)
 
 
-def build_volume_arrays(case: Case, spec: DatasetSpec, size: int) -> dict[str, npt.NDArray[Any]]:
+def build_volume_arrays(
+    case: Case, spec: DatasetSpec, rules: ReadingRules, size: int
+) -> dict[str, npt.NDArray[Any]]:
     """Prepare a case: ``image`` float16 and, if it has a mask, ``mask`` uint8.
 
     Raises:
         BenchbedError: Its files cannot be read, or do not match each other.
     """
     assert spec.volumes is not None
+    assert rules.extent is not None
     image = read_sequences(case, spec)
-    _, depth, height, width = image.shape
-    box, spatial = (
-        compute_box((depth, height, width), spec.volumes),
-        spec.volumes.compute_shape(size),
-    )
-    block = resize_volume(_crop_box(image, box, fill=-1.0), spatial)
+    spatial = spec.volumes.compute_shape(size)
+    box = compute_box(image.geometry, rules.extent)
+    block = resize_volume(_crop_block(image.values, box, fill=-1.0), spatial)
     arrays: dict[str, npt.NDArray[Any]] = {"image": block.astype(np.float16)}
     if case.mask is not None:
-        codes, _ = read_labels(case, spec)
-        if codes.shape != image.shape[1:]:
+        codes, _ = read_labels(case, spec, rules)
+        if codes.shape != image.geometry.shape:
             raise BenchbedError(
                 f"{case.mask} has {'x'.join(map(str, codes.shape))} voxels, but its image "
-                f"{case.image} has {'x'.join(map(str, image.shape[1:]))}. A mask must have the "
-                "size of its image."
+                f"{case.image} has {'x'.join(map(str, image.geometry.shape))}. A mask must have "
+                "the size of its image."
             )
-        _require_aligned(case.mask, case.image)
-        arrays["mask"] = resize_labels(_crop_box(codes, box), spatial)
+        _require_aligned(case.mask, read_geometry(case.mask), case.image, image.geometry)
+        arrays["mask"] = resize_labels(_crop_block(codes, box), spatial)
     return arrays
 
 
-def _crop_box(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
+def _get_slices(case: Case, path: Path) -> tuple[Path, ...]:
+    return case.slices if path == case.image else ()
+
+
+def _crop_block(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
     """Crop a box; repeat a single slice over the depth, since means with padding would dim it."""
     if volume.shape[-3] > 1:
         return crop_box(volume, box, fill)
@@ -214,9 +228,9 @@ def _crop_box(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.
     return np.repeat(slice_alone, depth, axis=-3)
 
 
-def _require_aligned(path: Path, image: Path) -> None:
+def _require_aligned(path: Path, place: Geometry, image: Path, image_place: Geometry) -> None:
     """Raise if the headers place a file elsewhere than its image."""
-    if (distance := measure_offset(path, image)) > MAX_OFFSET_VOXELS:
+    if (distance := measure_offset(place, image_place)) > MAX_OFFSET_VOXELS:
         raise BenchbedError(
             f"{path} is offset by {distance:.3g} voxels from {image} according to the header "
             "affines. Files of one case must be aligned."

@@ -188,7 +188,11 @@ def _is_fact_entry(entry: object) -> bool:
 
 def _is_complete(role: str, path: Path, facts: FileFacts) -> bool:
     """Return whether all facts are present; caches of older versions lack some."""
-    required = ("shape", "largest") if _is_label_file(role, path) else ("shape",)
+    required = ["shape"]
+    if _is_volume(path):
+        required += ["spacing", "affine"]
+    if _is_label_file(role, path):
+        required += ["values", "largest"]
     return "error" in facts or all(name in facts for name in required)
 
 
@@ -220,12 +224,9 @@ def _read_content(role: str, path: Path) -> FileFacts:
         pixels = read_image(path, 3) if role == "image" else read_mask(path)
         return {"shape": _format_shape(pixels.shape[:2])}
     # nibabel is slow to import, and images do not need it.
-    from benchbed.data.io.volumes import read_label_volume, read_volume
+    from benchbed.data.io.volumes import examine_volume
 
-    if _is_label_file(role, path):
-        codes = read_label_volume(path, {})
-        return {"shape": _format_shape(codes.shape), "largest": str(codes.max())}
-    return {"shape": _format_shape(read_volume(path).shape)}
+    return examine_volume(path, role)
 
 
 def _format_shape(shape: tuple[int, ...]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.extent import compute_extent
 from benchbed.data.sources.fingerprint import (
     collect_file_facts,
     compute_fingerprint,
@@ -58,4 +60,7 @@ def identify_collection(
     collection = remove_duplicates(collection, equal)
     if not any(case.split == "train" for case in collection.cases):
         raise BenchbedError(f"No training images found in {collection.root}.")
+    if (volumes := collection.spec.volumes) is not None:
+        extent = compute_extent([facts[case.image] for case in collection.cases], volumes)
+        collection = replace(collection, rules=replace(collection.rules, extent=extent))
     return collection, compute_fingerprint(collection, facts)
