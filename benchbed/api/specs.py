@@ -168,6 +168,7 @@ class DatasetSpec:
         phantom: Its phantom, or None.
         channels: 1 (grey) or 3 (RGB); images are converted. For volumes, the number of sequences.
         classes: Names of the image-level labels, in the order of their numbers.
+        structures: Names of the mask classes 1, 2, ... of images; empty for one.
         volumes: Properties of volumes; None if cases are images.
         framing: How an image becomes square: ``"fov"`` (the bounding square of the field of view),
             ``"center"`` (the central square), ``"pad"`` (black borders) or ``"stretch"``.
@@ -176,7 +177,7 @@ class DatasetSpec:
             ``(H, W)``, for images without a field-of-view file; None if every pixel counts.
         intensity_window: Values shown as black and white in images of more than 8 bits per
             channel, in their own units, such as ``(-1000, 400)`` Hounsfield units; None if they
-            have no agreed range, which stretches each image between its own percentiles.
+            have no agreed range: then percentiles over all images of the dataset.
     """
 
     name: str
@@ -193,6 +194,7 @@ class DatasetSpec:
     phantom: Phantom | None = None
     channels: int = 3
     classes: tuple[str, ...] = ()
+    structures: tuple[str, ...] = ()
     volumes: VolumeSpec | None = None
     framing: Literal["fov", "center", "pad", "stretch"] = "center"
     fov_detector: str | None = None
@@ -218,7 +220,9 @@ class DatasetSpec:
     @property
     def structure_count(self) -> int:
         """Number of mask classes without the background."""
-        return 1 if self.volumes is None else len(self.volumes.structures)
+        return (
+            max(1, len(self.structures)) if self.volumes is None else len(self.volumes.structures)
+        )
 
     def __post_init__(self) -> None:
         low, high = self.intensity_window or (0, 1)

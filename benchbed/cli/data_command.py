@@ -80,10 +80,13 @@ def verify(
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decode and hash every file. List undecodable files and duplicates."""
+    """Make every check that a run makes, without training: decode and compare all files.
+
+    Exit code: 0 a run is accepted, 1 a run is refused.
+    """
     from benchbed.cli.output import ConsoleReporter, print_facts
-    from benchbed.data.sources.integrity import verify_files
     from benchbed.data.sources.resolve import resolve_collection
+    from benchbed.data.sources.verification import verify_files
 
     with ConsoleReporter() as reporter:
         collection = resolve_collection(name, "real", data_root, reporter.report_message)
@@ -92,7 +95,7 @@ def verify(
         typer.echo(json.dumps(findings.as_dict(), indent=2))
     else:
         print_facts(findings.as_dict())
-    if findings.undecodable:
+    if findings.examination.problems:
         raise typer.Exit(1)
 
 

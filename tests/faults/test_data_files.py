@@ -25,7 +25,7 @@ from PIL import Image
 
 from benchbed.api.dataset import VolumeSpec
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.io.images import read_image, read_image_size, read_mask
+from benchbed.data.io.images import read_image, read_image_size, read_mask_values
 from benchbed.data.io.volumes import read_label_volume, read_volume
 from benchbed.data.preprocessing.framing import (
     compute_window,
@@ -38,7 +38,7 @@ from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 from benchbed.data.sources.cases import Case
 from benchbed.data.sources.identify import identify_collection
-from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -103,7 +103,7 @@ def test_broken_images(tmp_path: Path, count_attempt: CountAttempt) -> None:
         gzipped.write_bytes(gzip.compress(content))
         for broken in (path, gzipped):
             _error_message(read_image, broken, 3)
-            _error_message(read_mask, broken)
+            _error_message(read_mask_values, broken)
         count_attempt(kind, 4)
     (tmp_path / "cut.ppm.gz").write_bytes(gzip.compress(PNG)[:-9])
     _error_message(read_image_size, tmp_path / "cut.ppm.gz")
@@ -177,26 +177,29 @@ def test_unusual_masks(tmp_path: Path, count_attempt: CountAttempt) -> None:
         picture.save(tmp_path / name)
         return tmp_path / name
 
-    assert resize_mask(read_mask(save("1.png", Image.new("L", (1, 1), 255))), 16).all()
+    pixel = read_mask_values(save("1.png", Image.new("L", (1, 1), 255)))
+    assert resize_mask(pixel > 0, 16).all()
     count_attempt("one pixel")
-    assert not resize_mask(read_mask(save("0.png", Image.new("L", (30, 20)))), 16).any()
+    empty = read_mask_values(save("0.png", Image.new("L", (30, 20))))
+    assert not resize_mask(empty > 0, 16).any()
     count_attempt("empty")
     deep = Image.fromarray(np.where(RGB[..., 0] > 99, 60_000, 0).astype(np.uint16))
-    assert np.array_equal(read_mask(save("16.png", deep)), RGB[..., 0] > 99)
+    values = read_mask_values(save("16.png", deep))
+    assert np.array_equal(values, np.where(RGB[..., 0] > 99, 60_000, 0))
     count_attempt("16 bits")
     with_nan = np.ones((4, 4), np.float32)
     for value in (np.nan, np.inf):
         with_nan[0, 0] = value
         path = save("with_nan.tif", Image.fromarray(with_nan))
-        assert "NaN" in _error_message(read_mask, path)
+        assert "NaN" in _error_message(read_mask_values, path)
         count_attempt("NaN and infinity")
     image = save("image.png", Image.fromarray(RGB))
     mask = save("mask.png", Image.new("L", (30, 21)))
     case = Case("a", "train", "a", image, mask)
+    spec = next(iter(get_registry().get_specs(DatasetSpec).values()))
+    rules = ReadingRules(mask_levels={"mask": {0: 0}})
     with pytest.raises(BenchbedError, match=r"mask\.png\b.*30 x 21.*image\.png\b.*30 x 20"):
-        read_native_case(
-            case, resolve_dataset_spec(f"folder:{tmp_path}"), channels=3, framing="center"
-        )
+        read_native_case(case, spec, rules, channels=3, framing="center")
     count_attempt("another size")
 
 

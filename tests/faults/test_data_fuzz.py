@@ -30,7 +30,7 @@ from safetensors.torch import save
 from benchbed.config.settings import read_settings_file
 from benchbed.data.cache import read_array, read_index
 from benchbed.data.download.unpack import UnpackError, unpack_download
-from benchbed.data.io.images import read_image, read_image_size, read_mask
+from benchbed.data.io.images import read_image, read_image_size, read_mask_values
 from benchbed.data.io.volumes import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
 from benchbed.report.model.paper_values import read_papers
@@ -186,8 +186,8 @@ def _read_all(path: Path, *reads: Read) -> None:
 
 
 def _read_as_image(path: Path) -> None:
-    _read_all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)), read_mask,
-         read_image_size)  # fmt: skip
+    _read_all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)),
+         read_mask_values, read_image_size)  # fmt: skip
 
 
 def _read_as_volume(path: Path) -> None:

@@ -28,8 +28,9 @@ from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources import fingerprint as prints
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import identify_collection
-from benchbed.data.sources.integrity import find_duplicates, verify_files
+from benchbed.data.sources.integrity import find_duplicates
 from benchbed.data.sources.resolve import find_dataset
+from benchbed.data.sources.verification import verify_files
 from benchbed.errors import BenchbedError
 
 SPLITS = ("train", "test")

@@ -12,8 +12,8 @@ from scipy import ndimage
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import identify_collection
-from benchbed.data.sources.integrity import verify_files
 from benchbed.data.sources.resolve import resolve_collection
+from benchbed.data.sources.verification import verify_files
 from benchbed.errors import BenchbedError
 from benchbed_brain.anatomy import sample_brain
 from benchbed_brain.phantom import render

@@ -16,8 +16,8 @@ from benchbed.data.image_folder import open_folder
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
 from benchbed.data.sources.identify import identify_collection
-from benchbed.data.sources.integrity import verify_files
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
+from benchbed.data.sources.verification import verify_files
 from benchbed.errors import BenchbedError
 
 CALLS: list[int] = []

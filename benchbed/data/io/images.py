@@ -112,31 +112,6 @@ def read_mask_values(path: Path, page: int | None = None) -> npt.NDArray[np.int6
     return values
 
 
-def read_mask(path: Path) -> npt.NDArray[np.bool_]:
-    """Read a mask: pixels brighter than the middle of the file's own range.
-
-    Masks come as {0, 255}, {0, 1}, palettes and 1-bit files. A constant image is all background if
-    its value is 0, else all foreground.
-
-    Returns:
-        ``(H, W)`` bool.
-
-    Raises:
-        BenchbedError: The file cannot be decoded, or has NaN pixels.
-    """
-    decoded = decode_page(path)
-    if decoded.values is not None:
-        grey: npt.NDArray[Any] = _convert_to_grey(decoded.values)
-    else:
-        assert decoded.picture is not None
-        with name_decode_errors(path):
-            grey = np.asarray(_convert_mode(decoded.picture, "L", path))
-    low, high = float(grey.min()), float(grey.max())
-    if not np.isfinite((low, high)).all():
-        raise BenchbedError(f"{path} is a mask with NaN pixels.")
-    return np.asarray(grey > (low + high) / 2 if high > low else grey > 0)
-
-
 def read_image_size(path: Path) -> tuple[int, int]:
     """Return width and height of an image in pixels, as stored; of several pages, the first.
 

@@ -105,6 +105,27 @@ def resize_mask(mask: Mask, size: int) -> Mask:
     return np.asarray((coverage >= threshold) & (coverage > 0))
 
 
+def resize_classes(classes: Pixels, size: int) -> Pixels:
+    """Resize classes ``(H, W)``, 0 for the background, to ``(size, size)``.
+
+    The foreground keeps its share, and each of its pixels gets the class with the largest
+    coverage.
+    """
+    foreground = resize_mask(classes > 0, size)
+    numbers = np.unique(classes[classes > 0])
+    if len(numbers) < 2:
+        return np.asarray(foreground * (numbers[0] if len(numbers) else np.uint8(0)), np.uint8)
+    coverage = [
+        np.asarray(
+            Image.fromarray((classes == number).astype(np.float32)).resize(
+                (size, size), Image.Resampling.BOX
+            )
+        )
+        for number in numbers
+    ]
+    return np.where(foreground, numbers[np.argmax(coverage, axis=0)], 0).astype(np.uint8)
+
+
 def compute_common_fov(fovs: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
     """Repeat the pixels inside most real fields of view for `count` generated images.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +15,17 @@ from benchbed.api.task import ReferenceCase
 from benchbed.api.types import LUMA_WEIGHTS, CropBox, CropWindow
 from benchbed.config.protocol import Framing
 from benchbed.data.io.arrays import read_image_row
-from benchbed.data.io.images import Pixels, read_image, read_mask
+from benchbed.data.io.images import Pixels, read_image, read_mask_values
 from benchbed.data.preprocessing.framing import Mask, compute_window
-from benchbed.data.sources.cases import Case, Collection
+from benchbed.data.sources.cases import MASK_ROLES, Case, Collection
+from benchbed.data.sources.rules import ReadingRules
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 
 if TYPE_CHECKING:
     from benchbed.data.preprocessing.prepare import PreparedDataset
+
+Codes = npt.NDArray[np.uint8]
 
 FovDetector = Callable[[Pixels], Mask]
 
@@ -32,25 +36,31 @@ class NativeCase:
 
     Attributes:
         image: ``(H, W, C)`` uint8.
-        masks: ``mask``, ``second_mask`` and ``fov`` where present, each bool ``(H, W)``.
+        masks: ``mask``, ``second_mask`` and ``fov`` where present, each ``(H, W)``, classes with 0
+            for the background.
         window: Window that becomes the square.
     """
 
     image: Pixels
-    masks: Mapping[str, Mask]
+    masks: Mapping[str, Codes]
     window: CropWindow
 
 
 def read_native_case(
-    case: Case, spec: DatasetSpec, *, channels: int, framing: Framing
+    case: Case, spec: DatasetSpec, rules: ReadingRules, *, channels: int, framing: Framing
 ) -> NativeCase:
     """Read the files of a case; a missing field of view is detected if its dataset can.
 
     Raises:
-        BenchbedError: A file cannot be decoded, or a mask differs from its image in size.
+        BenchbedError: A file cannot be decoded, has a value without a class, or a mask differs
+            from its image in size.
     """
-    image = _read_case_image(case, spec, channels)
-    masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
+    image = _read_case_image(case, spec, rules, channels)
+    masks: dict[str, Codes] = {}
+    for role in MASK_ROLES:
+        if (path := case.files.get(role)) is not None:
+            values = read_mask_values(path, case.page)
+            masks[role] = _apply_levels(values, rules.mask_levels[role], path)
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
             raise BenchbedError(
@@ -59,14 +69,27 @@ def read_native_case(
             )
     if "fov" not in masks and spec.fov_detector is not None:
         detect: FovDetector = load_object(spec.fov_detector)
-        masks["fov"] = detect(convert_channels(image, 3))
-    part = compute_window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
+        masks["fov"] = detect(convert_channels(image, 3)).astype(np.uint8)
+    fov = masks["fov"] > 0 if "fov" in masks else None
+    part = compute_window((image.shape[0], image.shape[1]), framing, fov)
     return NativeCase(image, masks, part)
 
 
-def _read_case_image(case: Case, spec: DatasetSpec, channels: int) -> Pixels:
+def _apply_levels(values: npt.NDArray[np.int64], levels: Mapping[int, int], path: Path) -> Codes:
+    """Return the class of each value."""
+    stored, indices = np.unique(values, return_inverse=True)
+    if unknown := [int(value) for value in stored if int(value) not in levels]:
+        raise BenchbedError(
+            f"{path} has the value {unknown[0]}, which the masks of its dataset did not have when "
+            "they were examined. Run the command again."
+        )
+    classes = np.array([levels[int(value)] for value in stored], np.uint8)
+    return np.asarray(classes[indices].reshape(values.shape))
+
+
+def _read_case_image(case: Case, spec: DatasetSpec, rules: ReadingRules, channels: int) -> Pixels:
     if spec.archive is None or case.page is None:
-        return read_image(case.image, channels, window=spec.intensity_window)
+        return read_image(case.image, channels, window=rules.shared_window, page=case.page)
     image = read_image_row(case.image, spec.archive.images[case.split], case.page)
     return convert_channels(image, channels)
 
@@ -109,17 +132,16 @@ def iter_references(
             yield _make_volume_reference(case, image, prepared.collection)
             continue
         native = read_native_case(
-            case, prepared.collection.spec, channels=image.shape[0], framing=framing
+            case,
+            prepared.collection.spec,
+            prepared.collection.rules,
+            channels=image.shape[0],
+            framing=framing,
         )
-        mask = native.masks["mask"]
-        yield ReferenceCase(
-            case.id,
-            image,
-            mask,
-            native.masks.get("second_mask"),
-            native.masks.get("fov", np.ones_like(mask)),
-            native.window,
-        )
+        masks = {role: codes > 0 for role, codes in native.masks.items()}
+        fov = masks.get("fov", np.ones_like(masks["mask"]))
+        second = masks.get("second_mask")
+        yield ReferenceCase(case.id, image, masks["mask"], second, fov, native.window)
 
 
 def _make_volume_reference(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from benchbed.config.protocol import Framing
 from benchbed.data.cache import ensure_cached, read_array, read_index, write_arrays
 from benchbed.data.io.images import Pixels
-from benchbed.data.preprocessing.framing import crop_window, resize_image, resize_mask
+from benchbed.data.preprocessing.framing import crop_window, resize_classes, resize_image
 from benchbed.data.preprocessing.native_cases import NativeCase, convert_channels, read_native_case
 from benchbed.data.sources.cases import Case, Collection
 from benchbed.errors import BenchbedError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from benchbed.api.method import DerivedArray
 
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Version of preprocessing: increase it when the same files give other arrays."""
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -119,12 +119,11 @@ def prepare_dataset(
         "size": size,
         "channels": channels,
         "framing": framing,
-        "intensity_window": collection.spec.intensity_window,
+        "rules": collection.rules.as_dict(),
         "version": PREPROCESSING_VERSION,
     }
     if collection.spec.volumes is not None:
         recipe["volumes"] = collection.spec.volumes.as_dict()
-        recipe["extent"] = collection.rules.extent
     builder = _ArrayBuilder(collection, channels, framing, progress)
     folder = ensure_cached(
         f"{collection.spec.name}-{hash_json(recipe)}", lambda p: builder.build(p, size)
@@ -242,7 +241,13 @@ class _ArrayBuilder:
                 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 
                 return build_volume_arrays(case, spec, self.collection.rules, size)
-            native = read_native_case(case, spec, channels=self.channels, framing=self.framing)
+            native = read_native_case(
+                case,
+                spec,
+                self.collection.rules,
+                channels=self.channels,
+                framing=self.framing,
+            )
             arrays = _crop_case(native, size)
             for role in roles - arrays.keys():
                 arrays[role] = np.zeros((size, size), np.uint8)
@@ -259,7 +264,7 @@ def _crop_case(native: NativeCase, size: int) -> Arrays:
         "image": _move_channels_first(resize_image(crop_window(native.image, native.window), size))
     }
     for role, mask in native.masks.items():
-        arrays[role] = resize_mask(crop_window(mask, native.window), size).astype(np.uint8)
+        arrays[role] = resize_classes(crop_window(mask, native.window), size)
     return arrays
 
 

@@ -20,6 +20,10 @@ TEST_PERCENT = 20
 """Percentage of patients in the test split where there is no official split."""
 
 
+MASK_ROLES = ("mask", "second_mask", "fov")
+"""Roles of files whose values are classes, not intensities."""
+
+
 @dataclass(frozen=True)
 class Case:
     """Files and labels of one case.
@@ -61,7 +65,7 @@ class Case:
     @property
     def files(self) -> dict[str, Path]:
         """Files of the case by role."""
-        roles = ("image", "mask", "second_mask", "fov")
+        roles = ("image", *MASK_ROLES)
         files = {role: path for role in roles if (path := getattr(self, role)) is not None}
         others = [path for path in self.sequences if path != self.image]
         files |= {f"sequence{number}": path for number, path in enumerate(others)}
@@ -157,7 +161,7 @@ def _collect_layout(spec: DatasetSpec, layout: Layout, folder: Path) -> list[Cas
         paired = _CompanionFinder(part.image, images, files, folder)
         companions = {
             role: paired.find_companions(pattern, role)
-            for role in ("mask", "second_mask", "fov")
+            for role in MASK_ROLES
             if (pattern := getattr(part, role)) is not None
         }
         sequences = [

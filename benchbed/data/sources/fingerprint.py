@@ -19,16 +19,17 @@ import numpy.typing as npt
 from benchbed.api.dataset import VOLUME_SUFFIXES, Phantom
 from benchbed.config import paths
 from benchbed.data.io.arrays import examine_arrays, is_array_file
-from benchbed.data.io.images import read_image, read_mask
-from benchbed.data.sources.cases import Collection
+from benchbed.data.io.images import examine_image, examine_mask
+from benchbed.data.sources.cases import MASK_ROLES, Collection
+from benchbed.data.sources.stamps import make_stamp
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object, wrap_plugin_call
 from benchbed.utils.files import hash_file, hash_json, write_json
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 
 FileFacts = dict[str, str]
-"""``sha256`` of a file, with ``shape``, or ``error`` if it cannot be decoded; for a mask that is a
-volume also ``largest``, its largest label. All values are text."""
+"""``sha256`` of a file, with ``shape`` and the other facts of `examine_image`, `examine_mask` or
+`examine_volume`, or ``error`` if it cannot be decoded. All values are text."""
 
 _SAVE_EVERY = 4000
 
@@ -45,27 +46,36 @@ def collect_file_facts(
     log: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode every file of a collection; results are cached until a file changes."""
-    files = [(role, path) for case in collection.cases for role, path in case.files.items()]
+    files: list[tuple[str, Path, tuple[Path, ...]]] = []
+    for case in collection.cases:
+        for role, path in case.files.items():
+            is_slice = bool(case.slices) and path in case.slices
+            files.append(("slice" if is_slice and role != "image" else role, path, case.slices))
     return compute_file_facts(collection.spec.name, files, progress, log)
 
 
 def compute_file_facts(
     name: str,
-    files: Sequence[tuple[str, Path]],
+    files: Sequence[tuple[str, Path, tuple[Path, ...]]],
     progress: ProgressCallback = ignore_progress,
     log: Callable[[str], None] = lambda _: None,
 ) -> dict[Path, FileFacts]:
     """Hash and decode files; results are cached until a file changes.
 
-    A file that several cases share is examined once. `log` receives one message if the cache is not
-    writable.
+    A file that several cases share is examined once.
+
+    Args:
+        name: Name of the cache.
+        files: Role, file, and, for the image of a volume in several files, its slices.
+        progress: Receives progress.
+        log: Receives one message if the cache is not writable.
     """
     memory = _FactStore(name, log)
     facts: dict[Path, FileFacts] = {}
     unique = list(dict.fromkeys(files))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         results = pool.map(lambda file: memory.get_facts(*file), unique)
-        for number, ((_, path), entry) in enumerate(zip(unique, results, strict=True), 1):
+        for number, ((_, path, _), entry) in enumerate(zip(unique, results, strict=True), 1):
             facts[path] = entry
             progress("checking files", number, len(unique))
             if number % _SAVE_EVERY == 0:
@@ -137,14 +147,17 @@ class _FactStore:
         self.writable = True
         self._log = log
 
-    def get_facts(self, role: str, path: Path) -> FileFacts:
+    def get_facts(self, role: str, path: Path, slices: tuple[Path, ...]) -> FileFacts:
+        others = slices if role == "image" else ()
         try:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(path.stat().st_mode):
                 return {"error": f"{path} cannot be decoded: not a file."}
-            key = f"{role}:{path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
-            if not _is_complete(role, path, self.known.get(key, {})):
-                self.known[key] = _read_facts(role, path)
+            stamps = [make_stamp(file) for file in (path, *others)]
+            key = f"{role}:{path.resolve()}:{stamps[0]}"
+            if others:
+                key += f":{hash_json(stamps)}"
+            if not _is_complete(role, path, others, self.known.get(key, {})):
+                self.known[key] = _read_facts(role, path, others)
                 self.changed = True
         except OSError as error:
             return {"error": f"{path} cannot be read: {error.strerror}."}
@@ -186,33 +199,33 @@ def _is_fact_entry(entry: object) -> bool:
     )
 
 
-def _is_complete(role: str, path: Path, facts: FileFacts) -> bool:
+def _is_complete(role: str, path: Path, slices: Sequence[Path], facts: FileFacts) -> bool:
     """Return whether all facts are present; caches of older versions lack some."""
-    required = ["shape"]
-    if _is_volume(path):
-        required += ["spacing", "affine"]
-    if _is_label_file(role, path):
-        required += ["values", "largest"]
-    return "error" in facts or all(name in facts for name in required)
-
-
-def _is_label_file(role: str, path: Path) -> bool:
-    return role == "mask" and _is_volume(path)
+    required = {"shape"}
+    if is_array_file(path):
+        pass
+    elif slices or _is_volume(path):
+        required |= {"spacing", "affine"} | ({"values", "largest"} if role == "mask" else set())
+    elif role in MASK_ROLES:
+        required |= {"pages", "kind", "values"}
+    elif role != "slice":
+        required |= {"bits", "channels", "pages", "low", "high"}
+    return "error" in facts or required <= facts.keys()
 
 
 def _is_volume(path: Path) -> bool:
     return path.name.lower().endswith(VOLUME_SUFFIXES)
 
 
-def _read_facts(role: str, path: Path) -> FileFacts:
+def _read_facts(role: str, path: Path, slices: Sequence[Path]) -> FileFacts:
     facts = {"sha256": hash_file(path)}
     try:
-        return facts | _read_content(role, path)
+        return facts | _read_content(role, path, slices)
     except BenchbedError as error:
         return {**facts, "error": str(error)}
 
 
-def _read_content(role: str, path: Path) -> FileFacts:
+def _read_content(role: str, path: Path, slices: Sequence[Path]) -> FileFacts:
     """Decode a file and return its facts.
 
     The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask; of an
@@ -220,14 +233,12 @@ def _read_content(role: str, path: Path) -> FileFacts:
     """
     if is_array_file(path):
         return examine_arrays(path)
-    if not _is_volume(path):
-        pixels = read_image(path, 3) if role == "image" else read_mask(path)
-        return {"shape": _format_shape(pixels.shape[:2])}
-    # nibabel is slow to import, and images do not need it.
-    from benchbed.data.io.volumes import examine_volume
+    if slices or _is_volume(path):
+        # nibabel is slow to import, and images do not need it.
+        from benchbed.data.io.volumes import examine_volume
 
-    return examine_volume(path, role)
-
-
-def _format_shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+        return examine_volume(path, role, slices)
+    if role == "slice":
+        # The whole series is decoded with its first slice.
+        return {"shape": "1x1"}
+    return examine_mask(path) if role in MASK_ROLES else examine_image(path)

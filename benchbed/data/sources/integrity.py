@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from benchbed.data.sources.cases import Case, Collection
-from benchbed.data.sources.fingerprint import (
-    FileFacts,
-    collect_file_facts,
-    compute_fingerprint,
-    find_undecodable,
-)
-from benchbed.utils.progress import ProgressCallback, ignore_progress
+from benchbed.data.sources.fingerprint import FileFacts
 
 
 @dataclass(frozen=True)
@@ -96,66 +89,3 @@ def describe_duplicates(collection: Collection, groups: list[DuplicateGroup]) ->
             f"used: {examples}{', ...' if len(mixed) > 3 else ''}."
         )
     return line
-
-
-@dataclass(frozen=True)
-class VerificationReport:
-    """What `verify_files` found.
-
-    Attributes:
-        cases: Number of cases by split.
-        fingerprint: Hash of the usable cases.
-        undecodable: Files that cannot be decoded, with the reason.
-        duplicates: Groups of cases whose images are equal byte for byte.
-        class_conflicts: Those groups that span several classes.
-        removed_duplicates: Cases that a run skips as duplicates.
-        split_leaks: Those groups that still span several splits after that.
-    """
-
-    cases: dict[str, int]
-    fingerprint: str
-    undecodable: dict[str, str]
-    duplicates: list[list[str]]
-    class_conflicts: list[list[str]]
-    removed_duplicates: tuple[str, ...]
-    split_leaks: list[list[str]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "cases": [f"{count} {split}" for split, count in self.cases.items()],
-            "fingerprint": self.fingerprint,
-            "do not decode": list(self.undecodable.values()) or "none",
-            "equal images": _join_groups(self.duplicates),
-            "equal images in two classes": _join_groups(self.class_conflicts),
-            "left out as copies": list(self.removed_duplicates) or "none",
-            "equal images in two splits": _join_groups(self.split_leaks),
-        }
-
-
-def _join_groups(groups: list[list[str]]) -> list[str] | str:
-    return [" = ".join(group) for group in groups] or "none"
-
-
-def verify_files(
-    collection: Collection,
-    progress: ProgressCallback = ignore_progress,
-    log: Callable[[str], None] = lambda _: None,
-) -> VerificationReport:
-    """Examine every file of real cases; `log` is called if the facts cannot be cached."""
-    facts = collect_file_facts(collection, progress, log)
-    bad = find_undecodable(facts)
-    usable = collection.remove_files(bad)
-    equal = find_duplicates(usable, facts)
-    usable = remove_duplicates(usable, equal)
-    return VerificationReport(
-        cases=usable.count_cases(),
-        fingerprint=compute_fingerprint(usable, facts),
-        undecodable={Path(path).name: reason for path, reason in bad.items()},
-        duplicates=[group.ids for group in equal],
-        class_conflicts=[group.ids for group in equal if len(group.labels) > 1],
-        removed_duplicates=usable.duplicates,
-        split_leaks=[
-            group.ids for group in equal if len({case.split for case in group.unique_cases}) > 1
-        ],
-    )

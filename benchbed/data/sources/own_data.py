@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -94,7 +95,8 @@ def build_own_spec(name: str, manifest: Manifest) -> DatasetSpec:
     labels = sorted({row.label for row in manifest.rows if row.label is not None}, key=_natural)
     first = manifest.rows[0]
     are_volumes = bool(first.slices) or find_kind(first.image) == "volume"
-    volumes = _describe_volumes(manifest) if are_volumes else {}
+    structures = tuple(n for value, n in manifest.mask_classes.items() if value > 0)
+    kind = _describe_volumes(manifest) if are_volumes else {"structures": structures}
     part = LayoutPart(image="**/{id}.*")
     return DatasetSpec(
         name=name.partition(":")[0],
@@ -104,7 +106,7 @@ def build_own_spec(name: str, manifest: Manifest) -> DatasetSpec:
         access_instructions="provided by the user.",
         layouts=(Layout(folders=(manifest.name,), parts=(part,), diagram=LAYOUTS),),
         classes=tuple(labels),
-        **volumes,
+        **kind,
     )
 
 
@@ -125,12 +127,18 @@ def _describe_volumes(manifest: Manifest) -> dict[str, Any]:
         names = tuple(f"sequence {number}" for number in range(1, count + 1))
     structures = [name for value, name in manifest.mask_classes.items() if value > 0]
     if not structures:
-        masks = [("mask", row.mask) for row in manifest.rows if row.mask is not None]
-        facts = compute_file_facts("nifti", masks).values()
-        largest = max((int(f["largest"]) for f in facts if "error" not in f), default=0)
-        structures = [f"structure {number}" for number in range(1, max(largest, 1) + 1)]
+        masks = [("mask", row.mask, ()) for row in manifest.rows if row.mask is not None]
+        facts = compute_file_facts("own", masks).values()
+        values = {int(v) for f in facts if "error" not in f for v in _list_values(f)} - {0}
+        # One value is a binary mask, whatever it is; else the largest is the number of structures.
+        total = 1 if len(values) < 2 else max(values)
+        structures = [f"structure {number}" for number in range(1, total + 1)]
     volumes = VolumeSpec(sequences=names, structures=tuple(structures), framing="cube")
     return {"channels": count, "volumes": volumes}
+
+
+def _list_values(facts: Mapping[str, str]) -> list[str]:
+    return [] if facts["values"] == "many" else list(json.loads(facts["values"]))
 
 
 def _count_channels(manifest: Manifest) -> int:
@@ -141,9 +149,10 @@ def _count_channels(manifest: Manifest) -> int:
         if row.slices:
             return 1
         # Unreadable files are reported or skipped later, when all files are examined.
-        (facts,) = compute_file_facts("nifti", [("image", row.image)]).values()
+        (facts,) = compute_file_facts("own", [("image", row.image, ())]).values()
         if "error" not in facts:
-            return int(facts["shape"].partition("x")[0])
+            lengths = facts["shape"].split("x")
+            return int(lengths[0])
         error = error or facts["error"]
     raise BenchbedError(error)
 

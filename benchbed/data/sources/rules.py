@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+Window = tuple[float, float] | Literal["per-file"]
+"""Values that become black and white; ``"per-file"`` takes them from each image."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,24 @@ class ReadingRules:
             ``{"mask": {0: 0, 255: 1}}``; empty if there are no masks.
         extent: Size in millimetres, ``(D, H, W)``, of the box that becomes a block of voxels; None
             if cases are images.
+        sentences: The rules in words, for the user and for records.
     """
 
-    window: tuple[float, float] | Literal["per-file"] | None = None
+    window: Window | None = None
     mask_levels: Mapping[str, Mapping[int, int]] = field(default_factory=dict, hash=False)
     extent: tuple[float, float, float] | None = None
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def shared_window(self) -> tuple[float, float] | None:
+        """The window of all images; None if each has its own, or none is needed."""
+        return None if self.window == "per-file" else self.window
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what prepared data depend on, in JSON types."""
+        levels = {
+            role: sorted([value, number] for value, number in rule.items())
+            for role, rule in sorted(self.mask_levels.items())
+        }
+        window = list(self.window) if isinstance(self.window, tuple) else self.window
+        return {"window": window, "mask_levels": levels, "extent": self.extent}
