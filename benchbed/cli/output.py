@@ -59,13 +59,18 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     short.add_column(overflow="fold")
     for name, value in facts.items():
         if value and not _is_record_list(value):
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            short.add_row(name, Text(shown))
+            short.add_row(name, Text(_join(value) if isinstance(value, list) else str(value)))
     console.print(short)
     for name, value in facts.items():
         if value and _is_record_list(value):
             console.print()
             _print_records(console, name, value)
+
+
+def _join(values: Sequence[object]) -> str:
+    """Join values in one line, or sentences line by line."""
+    texts = [str(value) for value in values]
+    return ("\n" if all(text.endswith(".") for text in texts) else ", ").join(texts)
 
 
 def _is_record_list(value: object) -> bool:

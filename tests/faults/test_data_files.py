@@ -39,7 +39,9 @@ from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 from benchbed.data.sources.cases import Case
 from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import resolve_collection
+from benchbed.data.sources.rules import ReadingRules
 from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 CountAttempt = Callable[..., None]

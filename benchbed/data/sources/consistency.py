@@ -31,7 +31,8 @@ def find_partial_roles(collection: Collection) -> list[str]:
     problems: list[str] = []
     for split in sorted({case.split for case in collection.cases}):
         cases = [case for case in collection.cases if case.split == split]
-        for role in ("mask", "fov"):
+        # A missing field of view is detected where the dataset can.
+        for role in ("mask",) if collection.spec.fov_detector else ("mask", "fov"):
             missing = [case.id for case in cases if role not in case.files]
             if missing and len(missing) < len(cases):
                 problems.append(

@@ -17,6 +17,8 @@ MAX_LONE_SPECK_SHARE = 0.001
 
 _TOLERANT_KINDS = ("grey", "alpha")
 
+_NAMES = {"mask": "Masks", "second_mask": "Second masks", "fov": "Fields of view"}
+
 Levels = dict[int, int]
 
 
@@ -79,14 +81,14 @@ def _read_counts(entry: Mapping[str, str]) -> Counter[int]:
 
 
 def _name(role: str) -> str:
-    return f"{role.replace('_', ' ').capitalize()} values"
+    return _NAMES.get(role, role)
 
 
 def _refuse(role: str, fact: str) -> MaskRule:
     return MaskRule(
         {},
-        problem=f"{_name(role)} are not a mask: {fact}. Save masks with two values, or declare the "
-        "classes in a manifest with a first line such as `# classes: 1=NAME, 2=NAME`.",
+        problem=f"{_name(role)} do not show one structure: {fact}. Save them with two values, or "
+        "declare the classes in a manifest with a first line such as `# classes: 1=NAME, 2=NAME`.",
     )
 
 
@@ -95,7 +97,9 @@ def _refuse_values(role: str, counts: Mapping[Path, Counter[int]]) -> MaskRule:
     found: set[int] = set().union(*counts.values())
     path = max(counts, key=lambda path: len(counts[path]))
     listed = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
-    return _refuse(role, f"{len(found)} different values ({listed}; first in {path.name})")
+    return _refuse(
+        role, f"they have {len(found)} different values ({listed}, such as in {path.name})"
+    )
 
 
 def _decide_constant(role: str, value: int, files: int) -> MaskRule:
@@ -153,7 +157,7 @@ def _apply_declaration(
         path = next(path for path, found in counts.items() if unknown[0] in found)
         return MaskRule(
             {},
-            problem=f"{_name(role)} are not the declared classes: {path.name} has the value "
+            problem=f"{_name(role)} are not of the declared classes: {path.name} has the value "
             f"{unknown[0]}, but declared are {', '.join(map(str, sorted(declared)))}. Declare it, "
             "or correct the mask.",
         )
