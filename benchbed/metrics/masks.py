@@ -1,7 +1,8 @@
 """Metrics of predicted masks: pixels of all cases pooled, inside the field of view.
 
 Each function takes weights of the cases, ``(R, N)``, and returns a value per row: a row of ones
-gives the metric, resampled counts its bootstrap.
+gives the metric, resampled counts its bootstrap. A row without foreground in its true masks has no
+value (NaN): an empty prediction would be perfect there.
 """
 
 from __future__ import annotations
@@ -112,13 +113,14 @@ def sensitivity(inputs: MaskInputs, weights: Weights) -> Float:
 def specificity(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the share of the background not above 0.5."""
     counts = _pool_counts(inputs, weights)
-    return _compute_ratio(counts.tn, counts.tn + counts.fp)
+    return _drop_empty(_compute_ratio(counts.tn, counts.tn + counts.fp), counts)
 
 
 def accuracy(inputs: MaskInputs, weights: Weights) -> Float:
     """Compute the share of pixels classified correctly at 0.5."""
     counts = _pool_counts(inputs, weights)
-    return _compute_ratio(counts.tp + counts.tn, sum(counts, np.zeros_like(counts.tp)))
+    share = _compute_ratio(counts.tp + counts.tn, sum(counts, np.zeros_like(counts.tp)))
+    return _drop_empty(share, counts)
 
 
 def _rank_scores(score: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
@@ -150,11 +152,15 @@ def _compute_ratio(part: Float, whole: Float) -> Float:
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
 
 
+def _drop_empty(values: Float, counts: ConfusionCounts) -> Float:
+    """Replace values by NaN where the true masks have no foreground."""
+    return np.where(counts.tp + counts.fn > 0, values, np.nan)
+
+
 def _compute_dice(counts: ConfusionCounts) -> Float:
-    """Compute 2 TP / (2 TP + FP + FN); 1 where both masks are empty."""
+    """Compute 2 TP / (2 TP + FP + FN); NaN where the true mask is empty."""
     tp, fp, fn, _ = counts
-    whole = 2 * tp + fp + fn
-    return np.divide(2 * tp, whole, out=np.ones_like(tp), where=whole > 0)
+    return _drop_empty(_compute_ratio(2 * tp, 2 * tp + fp + fn), counts)
 
 
 def _map_curves(inputs: MaskInputs, weights: Weights, measure: _Measure) -> Float:
@@ -193,23 +199,26 @@ def compute_case_dice(inputs: MaskInputs) -> Float:
     """Compute the Dice coefficient of each case above 0.5, inside its field of view.
 
     Dice 1945, "Measures of the amount of ecologic association between species": twice the overlap
-    of two masks over the sum of their sizes; 1 where both are empty. Of several structures, any
-    counts: the Dice of the whole tumour.
+    of two masks over the sum of their sizes. Of several structures, any counts: the Dice of the
+    whole tumour.
 
     Returns:
-        ``(N,)`` in [0, 1].
+        ``(N,)`` in [0, 1], NaN where the true mask is empty.
     """
     values: list[float] = []
     for scores, truth, fov in zip(inputs.probabilities, inputs.targets, inputs.fov, strict=True):
         predicted, true = (scores > DEFAULT_THRESHOLD) & fov, truth & fov
-        total = int(np.count_nonzero(predicted)) + int(np.count_nonzero(true))
-        values.append(2 * int(np.count_nonzero(predicted & true)) / total if total else 1.0)
+        size = int(np.count_nonzero(true))
+        overlap = int(np.count_nonzero(predicted & true))
+        total = size + int(np.count_nonzero(predicted))
+        values.append(2 * overlap / total if size else np.nan)
     return np.array(values, np.float64)
 
 
 def dice_per_case(inputs: MaskInputs, weights: Weights) -> Float:
-    """Average the Dice of each case, with weights ``(R, N)``; returns ``(R,)``."""
-    return np.asarray(weights @ compute_case_dice(inputs) / weights.sum(axis=1), np.float64)
+    """Average the Dice of the cases that have one, with weights ``(R, N)``; returns ``(R,)``."""
+    values, used = _select_defined(inputs, weights)
+    return _compute_ratio(used @ values, used.sum(axis=1))
 
 
 def dice_per_case_sd(inputs: MaskInputs, weights: Weights) -> Float:
@@ -218,6 +227,14 @@ def dice_per_case_sd(inputs: MaskInputs, weights: Weights) -> Float:
     Returns:
         ``(R,)``.
     """
-    deviations = compute_case_dice(inputs) - dice_per_case(inputs, weights)[:, None]
-    squares = (weights * np.square(deviations)).sum(axis=1)
-    return np.asarray(np.sqrt(squares / weights.sum(axis=1)), np.float64)
+    values, used = _select_defined(inputs, weights)
+    deviations = values - dice_per_case(inputs, weights)[:, None]
+    squares = (used * np.square(deviations)).sum(axis=1)
+    return np.sqrt(_compute_ratio(squares, used.sum(axis=1)))
+
+
+def _select_defined(inputs: MaskInputs, weights: Weights) -> tuple[Float, Float]:
+    """Return the Dice of each case, and weights that are 0 where it is undefined."""
+    values = compute_case_dice(inputs)
+    is_defined = ~np.isnan(values)
+    return np.where(is_defined, values, 0.0), np.asarray(weights * is_defined, np.float64)

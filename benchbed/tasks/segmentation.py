@@ -63,7 +63,17 @@ def _score_metric(
     low = high = None
     if count > 1:
         ((low, high),) = bootstrap_intervals(cases, measure, resamples=RESAMPLES, seed=seed)
-    return MetricValue(spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high)
+    empty = _count_empty(inputs)
+    note = f"{empty} of {count} masks are empty inside the field of view" if empty else ""
+    return MetricValue(
+        spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high, note=note
+    )
+
+
+def _count_empty(inputs: MaskInputs) -> int:
+    return sum(
+        not (truth & fov).any() for truth, fov in zip(inputs.targets, inputs.fov, strict=True)
+    )
 
 
 class SegmentationTask(Task):

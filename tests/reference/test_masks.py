@@ -13,6 +13,11 @@ from sklearn import metrics as sklearn
 from benchbed.api.metric import MaskInputs
 from benchbed.metrics import masks
 
+METRICS = (
+    *("dice", "dice_best", "f1_macro", "auc_roc", "auc_pr"),
+    *("sensitivity", "specificity", "accuracy"),
+)
+
 dice_otsu = partial(masks.dice, threshold="otsu")
 
 Function = Callable[[MaskInputs, np.ndarray], np.ndarray]
@@ -143,11 +148,24 @@ def test_weights_are_repeated_cases() -> None:
 
 
 def test_masks_without_foreground() -> None:
-    """Nothing to find and nothing found is a Dice of 1; a curve needs both classes."""
-    nothing = MaskInputs(
-        [np.zeros((4, 4), np.float32)], [np.zeros((4, 4), bool)], [np.ones((4, 4), bool)]
-    )
-    assert value(masks.dice, nothing) == 1.0
-    assert value(dice_otsu, nothing) == 1.0
-    assert np.isnan(value(masks.auc_roc, nothing))
-    assert np.isnan(value(masks.sensitivity, nothing))
+    """Nothing to find gives no value, whatever is predicted: it would be perfect or 0 by luck."""
+    for predicted in (0.0, 1.0):
+        given = MaskInputs(
+            [np.full((4, 4), predicted, np.float32)] * 2,
+            [np.zeros((4, 4), bool)] * 2,
+            [np.ones((4, 4), bool)] * 2,
+        )
+        for name in METRICS:
+            assert np.isnan(value(getattr(masks, name), given)), name
+        assert np.isnan(value(dice_otsu, given))
+
+
+def test_one_empty_mask_among_others_counts_its_false_positives() -> None:
+    """Pooled metrics use its pixels; a resample that has only this mask has no value."""
+    truth = np.zeros((4, 4), bool)
+    truth[0] = True
+    found = truth.astype(np.float32)
+    given = MaskInputs([found, found], [truth, np.zeros((4, 4), bool)], [np.ones((4, 4), bool)] * 2)
+    values = masks.dice(given, np.array([[1, 1], [0, 2]]))
+    assert values[0] == pytest.approx(2 * 4 / (2 * 4 + 4))
+    assert np.isnan(values[1])

@@ -44,14 +44,27 @@ def test_worked_cases() -> None:
     assert dice_per_case_sd(WORKED, ONCE) == pytest.approx([0.122474], abs=5e-7)
 
 
-def test_two_empty_masks_have_a_dice_of_1() -> None:
-    given = inputs(case(0, 0, 0), case(0, 0, 10), case(0, 10, 0))
-    assert compute_case_dice(given).tolist() == [1.0, 0.0, 0.0]
+def test_an_empty_mask_has_no_dice_and_is_left_out() -> None:
+    """An empty prediction would be perfect there; other cases keep their mean and deviation."""
+    given = inputs(case(0, 0, 0), case(0, 10, 0), case(5, 10, 10), case(10, 10, 10))
+    np.testing.assert_equal(compute_case_dice(given), [np.nan, np.nan, 0.5, 1.0])
+    weights = np.ones((1, 4), int)
+    assert dice_per_case(given, weights) == pytest.approx([0.75])
+    assert dice_per_case_sd(given, weights) == pytest.approx([0.25])
+
+
+def test_only_empty_masks_have_no_value() -> None:
+    given = inputs(case(0, 0, 0), case(0, 0, 0))
+    assert np.isnan(dice_per_case(given, ONCE[:, :2])).all()
+    assert np.isnan(dice_per_case_sd(given, ONCE[:, :2])).all()
 
 
 def test_dice_matches_the_published_formula() -> None:
-    """(2 |A and B| + 1e-10) / (|A| + |B| + 1e-10), as in the authors' code, to 1e-9."""
-    given = inputs(case(90, 100, 100), case(0, 0, 0), case(3, 700, 3))
+    """(2 |A and B| + 1e-10) / (|A| + |B| + 1e-10), as in the authors' code, to 1e-9.
+
+    It is 1 for two empty masks, which have no value here.
+    """
+    given = inputs(case(90, 100, 100), case(0, 0, 1), case(3, 700, 3))
     expected = [
         (2 * np.sum((s > 0.5) & t) + 1e-10) / (np.sum(s > 0.5) + np.sum(t) + 1e-10)
         for s, t in zip(given.probabilities, given.targets, strict=True)

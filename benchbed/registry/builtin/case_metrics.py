@@ -19,7 +19,10 @@ MASK_METRICS: dict[str, tuple[str, str]] = {
 """Metrics of pooled masks: name, column heading, definition."""
 
 POOLED = "pixels inside the field of view of all cases pooled, at their own size"
-PER_CASE = "inside the field of view, at the case's own size; any structure counts"
+PER_CASE = (
+    "inside the field of view, at the case's own size; any structure counts, and cases with an "
+    "empty mask are left out"
+)
 
 
 def list_mask_metrics() -> list[MetricSpec]:
