@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -263,21 +264,27 @@ class _DicomFile:
     def _decode_pixels(self, frame: int) -> Values:
         from pydicom.pixels.utils import pixel_array
 
-        syntax = self._dataset.file_meta.TransferSyntaxUID
         try:
             with np.errstate(all="ignore"):
                 pixels = pixel_array(self._dataset, index=frame)
         except Exception as error:  # the plugins of pydicom raise nearly every type
-            reason = describe_error(error).rstrip(":")
-            if not syntax.is_compressed:
-                raise BenchbedError(f"{self.path} cannot be decoded as DICOM: {reason}.") from error
-            raise BenchbedError(
-                f"{self.path} cannot be decoded: its transfer syntax is {syntax.name} ({syntax}). "
-                "Convert it to an uncompressed one, such as Explicit VR Little Endian."
-            ) from error
+            raise self._explain_undecodable(error) from error
         if pixels.ndim not in (2, 3) or pixels.shape[:2] != self.shape:
             raise BenchbedError(f"{self.path} has pixels of another shape than its header.")
         return pixels
+
+    def _explain_undecodable(self, error: Exception) -> BenchbedError:
+        """Name the transfer syntax if it is compressed or unknown."""
+        syntax = self._dataset.file_meta.TransferSyntaxUID
+        if syntax.is_transfer_syntax and not syntax.is_compressed:
+            reason = describe_error(error).rstrip(":")
+            return BenchbedError(f"{self.path} cannot be decoded as DICOM: {reason}.")
+        uid = re.sub(r"[^0-9.]", "?", syntax)
+        name = f"{syntax.name} ({uid})" if syntax.is_transfer_syntax else f"unknown ({uid})"
+        return BenchbedError(
+            f"{self.path} cannot be decoded: its transfer syntax is {name}. Convert it to an "
+            "uncompressed one, such as Explicit VR Little Endian."
+        )
 
     def _apply_palette(self, pixels: Values) -> Values:
         from pydicom.pixels.processing import apply_color_lut
