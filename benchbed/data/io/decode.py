@@ -158,10 +158,16 @@ def _decode_frames(path: Path, frames: tuple[int, ...]) -> Iterator[Page]:
             yield _wrap_dicom_values(values, bits)
         return
     source = open_source(path)
-    for frame in frames:
-        with name_decode_errors(path):
-            page = _decode_frame(source, frame)
-        yield page
+    with name_decode_errors(path):
+        try:
+            with open_picture(source) as picture:
+                for frame in frames:
+                    yield _decode_frame(picture, source, frame)
+        except UnidentifiedImageError:
+            if not is_tiff(source):
+                raise
+            for frame in frames:
+                yield _decode_with_tifffile(source, frame)
 
 
 def _wrap_dicom_values(values: Values, bits: str) -> Page:
@@ -172,17 +178,20 @@ def _wrap_dicom_values(values: Values, bits: str) -> Page:
     return Page(bits, values=values)
 
 
-def _decode_frame(source: Source, frame: int) -> Page:
+def _decode_frame(picture: Image.Image, source: Source, frame: int) -> Page:
     try:
-        with open_picture(source) as picture:
-            if frame:
-                picture.seek(frame)
-                check_size(picture)
-            if not _needs_tifffile(picture):
-                return _decode_picture(picture, source, frame)
-    except (UnidentifiedImageError, SyntaxError):
+        picture.seek(frame)
+    except SyntaxError:  # a page of a kind that Pillow does not know
         if not is_tiff(source):
             raise
+        return _decode_with_tifffile(source, frame)
+    check_size(picture)
+    if _needs_tifffile(picture):
+        return _decode_with_tifffile(source, frame)
+    return _decode_picture(picture, source, frame)
+
+
+def _decode_with_tifffile(source: Source, frame: int) -> Page:
     from benchbed.data.io.tiff import decode_tiff_page
 
     values, alpha, bits = decode_tiff_page(source, frame, MAX_PIXELS)
