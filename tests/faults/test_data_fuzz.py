@@ -23,14 +23,24 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
+from pydicom.data import get_testdata_file
 from safetensors.torch import save
 
 from benchbed.config.settings import read_settings_file
 from benchbed.data.cache import read_array, read_index
 from benchbed.data.download.unpack import UnpackError, unpack_download
-from benchbed.data.io.images import read_image, read_image_size, read_mask_values
+from benchbed.data.io.dicom import read_dicom_header, read_dicom_volume
+from benchbed.data.io.images import (
+    count_pages,
+    examine_image,
+    examine_mask,
+    read_image,
+    read_image_size,
+    read_mask_values,
+)
 from benchbed.data.io.volumes import read_label_volume, read_volume
 from benchbed.errors import BenchbedError
 from benchbed.report.model.paper_values import read_papers
@@ -93,6 +103,24 @@ def _image_files() -> dict[str, bytes]:
         "plain.ppm": _encode("PPM"),
         "web.png": _encode("WEBP"),
         "packed.ppm.gz": gzip.compress(_encode("PPM")),
+        "plain.tga": _encode("TGA"),
+        "plain.jp2": _encode("JPEG2000"),
+        **_deep_files(),
+    }
+
+
+def _deep_files() -> dict[str, bytes]:
+    """Return TIFF pages that Pillow cannot decode, and DICOM files."""
+    colours, doubles = io.BytesIO(), io.BytesIO()
+    deep = np.asarray(DEEP)
+    tifffile.imwrite(colours, np.dstack([deep] * 3), photometric="rgb", compression="zlib")
+    tifffile.imwrite(doubles, deep.astype(np.float64), photometric="miniswhite")
+    shipped = {"a": "MR_small_RLE", "b": "SC_rgb_small_odd_jpeg", "c": "rtdose_1frame"}
+    dicom = {f"{name}.dcm": get_testdata_file(f"{file}.dcm") for name, file in shipped.items()}
+    return {
+        "colours.tif": colours.getvalue(),
+        "doubles.tif": doubles.getvalue(),
+        **{name: Path(str(path)).read_bytes() for name, path in dicom.items()},
     }
 
 
@@ -187,7 +215,9 @@ def _read_all(path: Path, *reads: Read) -> None:
 
 def _read_as_image(path: Path) -> None:
     _read_all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)),
-         read_mask_values, read_image_size)  # fmt: skip
+         read_image_size, read_mask_values, examine_image, examine_mask, count_pages)  # fmt: skip
+    if path.suffix == ".dcm":
+        _read_all(path, read_dicom_header, lambda p: read_dicom_volume([p]))
 
 
 def _read_as_volume(path: Path) -> None:

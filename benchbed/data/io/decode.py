@@ -1,16 +1,10 @@
-"""Decode pages of image files to stored values, safely."""
+"""Decode pages of image files to stored values."""
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import struct
-import sys
-import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,51 +14,23 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from benchbed.api.dataset import GZIP_SUFFIX
+from benchbed.data.io.deep_colours import decode_deep_colours, holds_deep_colours
 from benchbed.data.io.dicom import decode_dicom_frames, is_dicom, read_dicom_header
+from benchbed.data.io.image_files import (
+    MAX_PIXELS,
+    Source,
+    check_size,
+    is_tiff,
+    name_decode_errors,
+    open_picture,
+    open_source,
+)
 from benchbed.errors import BenchbedError, describe_error
 
 Values = npt.NDArray[Any]
 
-DECODED_FORMATS = (
-    *("BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TIFF", "WEBP"),
-)
-"""Decoded formats, by content. Pillow's other readers may start programs (EPS)."""
-
-_TGA_SUFFIX = ".tga"
-"""Suffix of the format that has no signature, and is decoded only by its name."""
-
-MAX_PIXELS = 2**28 // 3
-"""Maximum number of pixels of an image: about 9,450 squared."""
-
-MAX_UNPACKED_BYTES = 2**28
-"""Maximum size of an unpacked image: `MAX_PIXELS` in 8-bit RGB."""
-
 _SKIPPED_PAGES = 1 | 4
 """Bits of TIFF's NewSubfileType: a smaller copy of another page, or its transparency mask."""
-
-# What the decoders raise for damaged files and for files of other kinds.
-_DECODE_ERRORS = (
-    OSError,
-    EOFError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    ZeroDivisionError,
-    struct.error,
-    zlib.error,
-)
-
-# Filters hold for all threads, and images are decoded in several: set them once, here. Images with
-# too many pixels are refused below; other decoder warnings are of no use to the user.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True)
@@ -137,15 +103,15 @@ def _list_frames(path: Path, size: int, time: int) -> tuple[int, ...]:
     if is_dicom(path):
         return tuple(range(read_dicom_header(path).frames))
     with name_decode_errors(path):
-        source = _open_source(path)
+        source = open_source(path)
         try:
-            with _open_picture(source) as picture:
+            with open_picture(source) as picture:
                 if picture.format != "TIFF":
                     return (0,)
                 _check_declared_pages(path, picture)
                 return _list_tiff_pages(picture)
         except (UnidentifiedImageError, SyntaxError):
-            if not _is_tiff(source):
+            if not is_tiff(source):
                 raise
             from benchbed.data.io.tiff import list_tiff_pages
 
@@ -159,7 +125,7 @@ def count_frames(path: Path) -> int:
     with (
         name_decode_errors(path),
         suppress(UnidentifiedImageError),
-        _open_picture(_open_source(path)) as picture,
+        open_picture(open_source(path)) as picture,
     ):
         if picture.format in ("GIF", "PNG", "WEBP"):
             return int(getattr(picture, "n_frames", 1))
@@ -191,11 +157,17 @@ def _decode_frames(path: Path, frames: tuple[int, ...]) -> Iterator[Page]:
         for values, bits in decode_dicom_frames(path, frames):
             yield _wrap_dicom_values(values, bits)
         return
-    source = _open_source(path)
-    for frame in frames:
-        with name_decode_errors(path):
-            page = _decode_frame(source, frame)
-        yield page
+    source = open_source(path)
+    with name_decode_errors(path):
+        try:
+            with open_picture(source) as picture:
+                for frame in frames:
+                    yield _decode_frame(picture, source, frame)
+        except UnidentifiedImageError:
+            if not is_tiff(source):
+                raise
+            for frame in frames:
+                yield _decode_with_tifffile(source, frame)
 
 
 def _wrap_dicom_values(values: Values, bits: str) -> Page:
@@ -206,17 +178,20 @@ def _wrap_dicom_values(values: Values, bits: str) -> Page:
     return Page(bits, values=values)
 
 
-def _decode_frame(source: Path | io.BytesIO, frame: int) -> Page:
+def _decode_frame(picture: Image.Image, source: Source, frame: int) -> Page:
     try:
-        with _open_picture(source) as picture:
-            if frame:
-                picture.seek(frame)
-                _check_size(picture)
-            if not _needs_tifffile(picture):
-                return _decode_picture(picture, source, frame)
-    except (UnidentifiedImageError, SyntaxError):
-        if not _is_tiff(source):
+        picture.seek(frame)
+    except SyntaxError:  # a page of a kind that Pillow does not know
+        if not is_tiff(source):
             raise
+        return _decode_with_tifffile(source, frame)
+    check_size(picture)
+    if _needs_tifffile(picture):
+        return _decode_with_tifffile(source, frame)
+    return _decode_picture(picture, source, frame)
+
+
+def _decode_with_tifffile(source: Source, frame: int) -> Page:
     from benchbed.data.io.tiff import decode_tiff_page
 
     values, alpha, bits = decode_tiff_page(source, frame, MAX_PIXELS)
@@ -240,11 +215,12 @@ def _needs_tifffile(picture: Any) -> bool:
     )
 
 
-def _decode_picture(picture: Any, source: Path | io.BytesIO, frame: int) -> Page:
+def _decode_picture(picture: Any, source: Source, frame: int) -> Page:
     tags = getattr(picture, "tag_v2", {})
     full_grey = _find_full_grey(picture)
-    if _holds_deep_colours(picture):
-        return _decode_deep_colours(source, frame)
+    if holds_deep_colours(picture):
+        values, alpha = decode_deep_colours(source, frame)
+        return Page("16", values=values, alpha=alpha)
     picture.load()
     upright = ImageOps.exif_transpose(picture)
     if not upright.mode.startswith(("I", "F")):
@@ -252,6 +228,8 @@ def _decode_picture(picture: Any, source: Path | io.BytesIO, frame: int) -> Page
     values = np.asarray(upright)
     bits = "32f" if upright.mode == "F" else "16" if picture.format != "TIFF" else ""
     bits = bits or str(max(tags.get(258, (1,))))
+    if bits == "32" and tags.get(339, (1,))[0] == 1:
+        values = values.view(np.uint32)  # Pillow has no mode for unsigned integers of 32 bits
     # Pillow inverts WhiteIsZero only up to 8 bits.
     return Page(bits, values=_invert_deep(values) if tags.get(262) == 0 else values)
 
@@ -272,80 +250,6 @@ def _find_full_grey(picture: Any) -> int:
     return {"L;2": 3, "L;2I": 3, "L;4": 15, "L;4I": 15}.get(str(raw), 255)
 
 
-_DEEP_COLOURS = re.compile(r"(RGB|RGBA|LA);16([BLN])")
-
-
-def _get_raw_mode(tile: Any) -> str:
-    return str(tile[3] if isinstance(tile[3], str) else (tile[3] or [""])[0])
-
-
-def _holds_deep_colours(picture: Any) -> bool:
-    return bool(picture.tile) and bool(_DEEP_COLOURS.fullmatch(_get_raw_mode(picture.tile[0])))
-
-
-def _decode_deep_colours(source: Path | io.BytesIO, frame: int) -> Page:
-    """Decode colours of 16 bits, of which Pillow reads either the high or the low bytes."""
-    high = np.asarray(_load_bytes(source, frame, low=False), np.uint16)
-    low = np.asarray(_load_bytes(source, frame, low=True), np.uint16)
-    stored = high * 256 + low
-    if stored.shape[2] == 4:
-        return Page("16", values=stored[..., :3], alpha=stored[..., 3])
-    return Page("16", values=stored)
-
-
-def _load_bytes(source: Path | io.BytesIO, frame: int, *, low: bool) -> Image.Image:
-    with _open_picture(source) as opened:
-        picture: Any = opened
-        picture.seek(frame)
-        match = _DEEP_COLOURS.fullmatch(_get_raw_mode(picture.tile[0]))
-        assert match is not None
-        bands, order = match[1], match[2].replace("N", "L" if sys.byteorder == "little" else "B")
-        if bands == "LA":  # read as four bytes: grey high and low, alpha high and low
-            picture.tile = [_replace_raw_mode(tile, "RGBA") for tile in picture.tile]
-        else:
-            order = {"L": "B", "B": "L"}[order] if low else order
-            raw = f"{bands};16{order}"
-            picture.tile = [_replace_raw_mode(tile, raw) for tile in picture.tile]
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        if bands != "LA":
-            return upright
-        channels = upright.split()
-        grey, alpha = channels[int(low)], channels[2 + int(low)]
-        return Image.merge("RGBA", (grey, grey, grey, alpha))
-
-
-def _replace_raw_mode(tile: Any, raw: str) -> Any:
-    args = raw if isinstance(tile[3], str) else (raw, *tile[3][1:])
-    return tile._replace(args=args)
-
-
-def _open_source(path: Path) -> Path | io.BytesIO:
-    if path.suffix.lower() != GZIP_SUFFIX:
-        return path
-    try:
-        with gzip.open(path) as packed:
-            content = packed.read(MAX_UNPACKED_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise BenchbedError(
-            f"{path} cannot be decompressed with gzip: {_describe_reason(error)}."
-        ) from error
-    if len(content) > MAX_UNPACKED_BYTES:
-        raise BenchbedError(
-            f"{path} decompresses to more than {MAX_UNPACKED_BYTES} bytes, the limit for one image."
-        )
-    return io.BytesIO(content)
-
-
-def _is_tiff(source: Path | io.BytesIO) -> bool:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            start = file.read(4)
-    else:
-        start = source.getvalue()[:4]
-    return start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-
 def read_stored_size(path: Path) -> tuple[int, int]:
     """Return width and height of the first page in pixels, before rotation.
 
@@ -356,50 +260,13 @@ def read_stored_size(path: Path) -> tuple[int, int]:
         rows, columns = read_dicom_header(path).shape
         return columns, rows
     with name_decode_errors(path):
-        source = _open_source(path)
+        source = open_source(path)
         try:
-            with _open_picture(source) as picture:
+            with open_picture(source) as picture:
                 return picture.size
         except UnidentifiedImageError:
-            if not _is_tiff(source):
+            if not is_tiff(source):
                 raise
             from benchbed.data.io.tiff import read_tiff_size
 
             return read_tiff_size(source)
-
-
-@contextmanager
-def name_decode_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of decoders into a `BenchbedError` that names the file."""
-    try:
-        yield
-    except Image.DecompressionBombError as error:
-        raise BenchbedError(f"{path} has too many pixels: {_describe_reason(error)}.") from error
-    except _DECODE_ERRORS as error:
-        raise BenchbedError(
-            f"{path} cannot be decoded as an image: {_describe_reason(error)}."
-        ) from error
-
-
-@contextmanager
-def _open_picture(source: Path | io.BytesIO) -> Iterator[Image.Image]:
-    """Open an image without decoding it."""
-    formats: tuple[str, ...] = DECODED_FORMATS
-    if isinstance(source, io.BytesIO):
-        source.seek(0)
-    elif source.suffix.lower() == _TGA_SUFFIX:
-        formats = (*DECODED_FORMATS, "TGA")
-    with Image.open(source, formats=formats) as picture:
-        _check_size(picture)
-        yield picture
-
-
-def _check_size(picture: Image.Image) -> None:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError(f"{width} x {height}")
-
-
-def _describe_reason(error: BaseException) -> str:
-    """Return the reason, without the file object or its name that Pillow appends."""
-    return re.split(" ['<]", describe_error(error))[0].rstrip(".") or type(error).__name__

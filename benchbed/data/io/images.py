@@ -19,9 +19,9 @@ from benchbed.data.io.decode import (
     decode_page,
     iter_pages,
     list_frames,
-    name_decode_errors,
     read_stored_size,
 )
+from benchbed.data.io.image_files import name_decode_errors
 from benchbed.errors import BenchbedError
 
 FileFacts = dict[str, str]
@@ -47,6 +47,10 @@ _SAMPLE_SIZE = 2**24
 
 _INTEGER_TOLERANCE = 1e-3
 """Distance from an integer up to which a float in a mask is that integer."""
+
+
+_MAX_FLOAT_VALUE = 2**53
+"""Largest float in a mask: beyond it, floats do not hold every integer."""
 
 
 def read_image(
@@ -230,7 +234,8 @@ def _scale_to_unit(
         low, high = finite.min(), finite.max()
     if high <= low:
         return np.zeros(numbers.shape)
-    scaled = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
+    with np.errstate(all="ignore"):  # the range of damaged floats may overflow
+        scaled = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
     return np.asarray(scaled.clip(0, 1))
 
 
@@ -309,15 +314,17 @@ def _extract_mask(page: Page, path: Path) -> tuple[npt.NDArray[np.int64], str]:
 
 def _round_to_integers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
     if values.dtype.kind != "f":
+        if values.max() > np.iinfo(np.int64).max:
+            raise BenchbedError(f"{path} is a mask with values of more than 63 bits.")
         return values.astype(np.int64)
     if not np.isfinite(values).all():
         raise BenchbedError(f"{path} is a mask with NaN pixels.")
     rounded = np.round(values)
-    wrong = np.abs(values - rounded) > _INTEGER_TOLERANCE
+    wrong = (np.abs(values - rounded) > _INTEGER_TOLERANCE) | (np.abs(rounded) > _MAX_FLOAT_VALUE)
     if wrong.any():
         raise BenchbedError(
-            f"{path} is a mask with fractional values, such as {values[wrong][0]:g}. A mask must "
-            "hold one integer per class; threshold it first."
+            f"{path} is a mask with values that are no classes, such as {values[wrong][0]:g}. A "
+            "mask must hold one integer per class; threshold it first."
         )
     return rounded.astype(np.int64)
 
@@ -377,7 +384,7 @@ def _iter_counts(values: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _format(value: Any) -> str:
-    return f"{value:.9g}"
+    return str(int(value)) if float(value).is_integer() else f"{value:.9g}"
 
 
 def _format_shape(shape: tuple[int, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 from PIL import Image
+
+from benchbed.data.io.image_files import Source
 
 Values = npt.NDArray[Any]
 
@@ -23,14 +24,14 @@ _ALPHA = (1, 2)
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
-def list_tiff_pages(source: Path | io.BytesIO, skipped: int) -> tuple[int, ...]:
+def list_tiff_pages(source: Source, skipped: int) -> tuple[int, ...]:
     """Return the indices of pages whose NewSubfileType has none of the bits `skipped`."""
     with _open_tiff(source) as file:
-        pages = list(file.pages)
-        return tuple(n for n, page in enumerate(pages) if not page.subfiletype & skipped)
+        pages = enumerate(file.pages)
+        return tuple(n for n, page in pages if not page.subfiletype & skipped) or (0,)
 
 
-def read_tiff_size(source: Path | io.BytesIO) -> tuple[int, int]:
+def read_tiff_size(source: Source) -> tuple[int, int]:
     """Return width and height of the first page."""
     with _open_tiff(source) as file:
         page = file.pages[0]
@@ -38,7 +39,7 @@ def read_tiff_size(source: Path | io.BytesIO) -> tuple[int, int]:
 
 
 def decode_tiff_page(
-    source: Path | io.BytesIO, frame: int, max_pixels: int
+    source: Source, frame: int, max_pixels: int
 ) -> tuple[Values, Values | None, str]:
     """Decode a page.
 
@@ -70,8 +71,8 @@ def decode_tiff_page(
     return colour, alpha, "16" if bits == "8" and colour.dtype.kind == "i" else bits
 
 
-def _open_tiff(source: Path | io.BytesIO) -> Any:
-    if isinstance(source, io.BytesIO):
+def _open_tiff(source: Source) -> Any:
+    if not isinstance(source, Path):
         source.seek(0)
     return tifffile.TiffFile(source)
 
