@@ -161,6 +161,73 @@ def test_a_single_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
         resolve_collection("brats", "real", _brats(tmp_path, 1, without="t1"))
 
 
+UNTIL_2021 = ("_t1", "_t1ce", "_t2", "_flair", "_seg")
+SINCE_2023 = ("-t1n", "-t1c", "-t2w", "-t2f", "-seg")
+
+
+@pytest.mark.parametrize(
+    ("folder", "case", "names", "labels"),
+    [
+        (
+            "BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData",
+            "BraTS20_Training_001",
+            UNTIL_2021,
+            (1, 2, 4),
+        ),
+        ("BraTS2021_Training_Data", "BraTS2021_00000", UNTIL_2021, (1, 2, 4)),
+        (
+            "ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData",
+            "BraTS-GLI-00000-000",
+            SINCE_2023,
+            (1, 2, 3),
+        ),
+        ("brats", "BraTS-GLI-00000-000", SINCE_2023, (1, 2, 3)),
+    ],
+)
+def test_file_names_of_the_challenges(
+    folder: str, case: str, names: tuple[str, ...], labels: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Under the archive's name or in brats/; the enhancing tumour is always structure 3."""
+    values = np.zeros((4, 4, 4), np.uint8)
+    values.flat[: len(labels)] = labels
+    for number, name in enumerate(names):
+        image = _marked() + number
+        path = tmp_path / folder / case / f"{case}{name}.nii.gz"
+        _write(path, values if "seg" in name else image)
+    (found,) = resolve_collection("brats", "real", tmp_path).cases
+    assert found.patient == case.removesuffix("-000")
+    assert found.id == case
+    assert [path.name for path in found.sequences] == [f"{case}{name}.nii.gz" for name in names[:4]]
+    assert found.mask is not None
+    codes = read_label_volume(found.mask, found.label_mapping)
+    assert sorted(set(codes.flat)) == [0, 1, 2, 3]
+
+
+def test_scans_of_one_patient_stay_in_one_split(tmp_path: Path) -> None:
+    """BraTS 2023 has several time points of some patients."""
+    for scan in range(4):
+        case = f"BraTS-GLI-00007-{scan:03d}"
+        for name in ("t1n", "t1c", "t2w", "t2f", "seg"):
+            _write(tmp_path / f"brats/{case}/{case}-{name}.nii.gz", _marked())
+    cases = resolve_collection("brats", "real", tmp_path).cases
+    assert len(cases) == 4
+    assert {case.patient for case in cases} == {"BraTS-GLI-00007"}
+    assert len({case.split for case in cases}) == 1
+
+
+def test_the_misnamed_mask_of_2020_is_found(tmp_path: Path) -> None:
+    for case in ("BraTS20_Training_354", "BraTS20_Training_355"):
+        for name in ("t1", "t1ce", "t2", "flair"):
+            _write(tmp_path / f"brats/{case}/{case}_{name}.nii", _marked())
+    _write(tmp_path / "brats/BraTS20_Training_354/BraTS20_Training_354_seg.nii", _marked())
+    _write(tmp_path / "brats/BraTS20_Training_355/W39_1998.09.19_Segm.nii", _marked())
+    masks = [case.mask for case in resolve_collection("brats", "real", tmp_path).cases]
+    assert sorted(mask.name for mask in masks if mask is not None) == [
+        "BraTS20_Training_354_seg.nii",
+        "W39_1998.09.19_Segm.nii",
+    ]
+
+
 def _prepared(name: str, root: Path, size: int = 32) -> PreparedDataset:
     spec = get_registry().get_spec(DatasetSpec, name)
     collection, fingerprint = identify_collection(resolve_collection(name, "real", root))
