@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from benchbed.api.specs import DatasetSpec
+from benchbed.api.types import CropBox
 from benchbed.data.io import volumes
 from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_volume
 from benchbed.data.preprocessing.native_cases import iter_references
@@ -20,6 +21,7 @@ from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
     prepare_dataset,
 )
+from benchbed.data.preprocessing.volume_cases import restore_volume
 from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import build_nifti_spec, resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
@@ -332,6 +334,43 @@ def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
     assert sum(len(split) for split in prepared.splits.values()) == 8
     for split in prepared.splits.values():
         assert split.images.shape[1:] == (2, 16, 16, 16)
+
+
+def _ball_folder(root: Path, step: int) -> str:
+    """Write a ball of 24 mm in cubes of 32 mm, with every `step`-th slice."""
+    grid = np.stack(np.mgrid[:32, :32, :32]) - 15.5
+    ball = ((grid**2).sum(axis=0) < 12**2).astype(np.uint8)[..., ::step]
+    noise = np.random.default_rng(0)
+    for number in range(5):
+        image = (100 * ball + noise.normal(50, 3, ball.shape)).astype(np.float32)
+        affine = np.diag([1.0, 1.0, step, 1.0])
+        _write(root / f"images/case{number}.nii.gz", image, affine)
+        _write(root / f"masks/case{number}.nii.gz", ball, affine)
+    return f"nifti:{root}"
+
+
+def test_thick_slices_give_blocks_in_the_same_proportions(tmp_path: Path) -> None:
+    """With 1 x 1 x 4 mm the ball has as many slices in the block as with 1 mm."""
+    heights: dict[int, int] = {}
+    for step in (1, 4):
+        name = _ball_folder(tmp_path / str(step), step)
+        spec = resolve_dataset_spec(name)
+        collection, fingerprint = identify_collection(resolve_collection(name))
+        assert collection.rules.extent == (32, 32, 32)
+        prepared = prepare_dataset(
+            collection, fingerprint, size=32, channels=1, framing=spec.framing
+        )
+        split = prepared.get_split("train")
+        assert split.images.shape[1:] == (1, 32, 32, 32)
+        heights[step] = int(split.arrays["mask"][0].any(axis=(1, 2)).sum())
+        reference = next(iter_references(prepared, "train", "center"))
+        assert reference.mask.shape == (32 // step, 32, 32)
+        assert isinstance(reference.region, CropBox)
+        block = split.arrays["mask"][0].astype(np.float32)
+        restored = restore_volume(block, reference.region, reference.mask.shape) > 0.5
+        assert 2 * (restored & reference.mask).sum() / (restored.sum() + reference.mask.sum()) > 0.9
+    assert heights[1] == 24
+    assert abs(heights[4] - heights[1]) <= 4
 
 
 def _own_folder(root: Path) -> str:

@@ -138,10 +138,8 @@ def _verify_data(path: Path, fields: dict[str, str], start: int, expected: int) 
     if any(name in fields for name in ("line skip", "lineskip", "byte skip", "byteskip")):
         return  # ITK finds the data, and the end of the file
     stored = path.stat().st_size - start
-    if (
-        is_true(fields.get("CompressedData", ""))
-        or fields.get("encoding", "").lower() in _GZIP_NAMES
-    ):
+    encoding = fields.get("encoding", "raw").lower()
+    if is_true(fields.get("CompressedData", "")) or encoding in _GZIP_NAMES:
         (declared,) = parse_numbers(fields, "CompressedDataSize", 1, str(stored))
         if declared > stored:
             raise ValueError(f"it has {stored} of {declared:.0f} compressed bytes")
