@@ -13,7 +13,7 @@ from benchbed.api.task import ReferenceCase
 from benchbed.api.types import CropBox, CropWindow
 from benchbed.data.loader import to_pixels
 from benchbed.data.preprocessing.framing import crop_window, resize_image
-from benchbed.data.preprocessing.volume_cases import crop_box, resize_labels
+from benchbed.data.preprocessing.volume_cases import resample_labels
 from benchbed.metrics.masks import DEFAULT_THRESHOLD
 from benchbed.metrics.memorisation import find_nearest
 from benchbed.training.visualization.images import draw_image_rows
@@ -94,7 +94,7 @@ def _resize_mask_volume(mask: npt.NDArray[np.bool_], case: ReferenceCase) -> Pix
     """Resize a mask from the case's size to the method's block, ``(D, size, size)``."""
     assert isinstance(case.region, CropBox)
     depth, height, width = case.image.shape[1:]
-    return resize_labels(crop_box(mask.astype(np.uint8), case.region), (depth, height, width))
+    return resample_labels(mask.astype(np.uint8), case.region, (depth, height, width))
 
 
 def _resize_plane(plane: Scores, case: ReferenceCase, size: int) -> Pixels:

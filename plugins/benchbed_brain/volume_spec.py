@@ -18,20 +18,32 @@ _NIFTI = "**/{patient}/{id}"
 
 _SLICE = "training/{id}/{patient}"
 
-# One folder per case; file names of all challenges since 2017.
-_LAYOUT_SINCE_2017 = LayoutPart(
+# One folder per case; file names of the challenges from 2017 to 2021.
+_LAYOUT_2017_TO_2021 = LayoutPart(
     image=f"{_NIFTI}_flair.nii*",
     sequences=tuple(f"{_NIFTI}_{name}.nii*" for name in ("t1", "t1ce", "t2", "flair")),
-    mask=f"{_NIFTI}_seg.nii*",
+    # Not by {id}: one mask of 2020, of BraTS20_Training_355, is called W39_1998.09.19_Segm.nii.
+    mask="**/{patient}/*_seg*.nii*",
     label_mapping={1: 1, 2: 2, 4: 3},
+)
+
+# The challenge of 2023: patient and time point in the name, and 3 for the enhancing tumour.
+_LAYOUT_2023 = LayoutPart(
+    image="**/{patient:BraTS-*-?????}-*/{id}-t2f.nii*",
+    sequences=tuple(
+        f"**/{{patient:BraTS-*-?????}}-*/{{id}}-{name}.nii*"
+        for name in ("t1n", "t1c", "t2w", "t2f")
+    ),
+    mask="**/{patient:BraTS-*-?????}-*/{id}-seg.nii*",
+    label_mapping={1: 1, 2: 2, 3: 3},
 )
 
 # The challenge of 2015 in NIfTI, with the codes of 2013: 1 necrosis and 3 non-enhancing tumour,
 # which are one structure since 2017.
 _LAYOUT_2015 = LayoutPart(
     image=f"{_NIFTI}_flair.nii*",
-    sequences=_LAYOUT_SINCE_2017.sequences,
-    mask=_LAYOUT_SINCE_2017.mask,
+    sequences=_LAYOUT_2017_TO_2021.sequences,
+    mask=f"{_NIFTI}_seg.nii*",
     label_mapping={1: 1, 2: 2, 3: 1, 4: 3},
 )
 
@@ -54,10 +66,19 @@ BRATS = DatasetSpec(
     ),
     layouts=(
         Layout(
-            folders=("brats", "MICCAI_BraTS_2018_Data_Training", "BraTS2020_TrainingData"),
-            parts=(_LAYOUT_SINCE_2017,),
+            folders=(
+                "brats",
+                "MICCAI_BraTS_2018_Data_Training",
+                "MICCAI_BraTS_2019_Data_Training",
+                "BraTS2020_TrainingData",
+                "MICCAI_BraTS2020_TrainingData",
+                "BraTS2021_Training_Data",
+                "ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData",
+            ),
+            parts=(_LAYOUT_2017_TO_2021, _LAYOUT_2023),
             diagram="""\
-  brats/CASE/CASE_t1.nii.gz   also _t1ce, _t2, _flair and _seg; HGG/ and LGG/ may be in between""",
+  brats/CASE/CASE_t1.nii.gz    also _t1ce, _t2, _flair and _seg; HGG/ and LGG/ may be in between
+  brats/CASE/CASE-t1n.nii.gz   also -t1c, -t2w, -t2f and -seg; CASE as in BraTS-GLI-00000-000""",
         ),
         Layout(
             folders=("brats2015", "BRATS2015_Training"),
@@ -89,7 +110,7 @@ BRATS = DatasetSpec(
                         f"{_SLICE}_{name}_*.nii*" for name in ("t1", "t1ce", "t2", "flair")
                     ),
                     mask=f"{_SLICE}_seg_*.nii*",
-                    label_mapping=_LAYOUT_SINCE_2017.label_mapping,
+                    label_mapping=_LAYOUT_2017_TO_2021.label_mapping,
                     id_prefix="slice-",
                 ),
             ),

@@ -249,6 +249,9 @@ def test_broken_volumes(tmp_path: Path, count_attempt: CountAttempt) -> None:
     count_attempt("one axis")
 
 
+RULES = ReadingRules(extent=(7.0, 7.0, 7.0))
+
+
 def _spec() -> DatasetSpec:
     return DatasetSpec(
         name="mine", title="Mine", modality="MRI", licence="none", access_instructions="none",
@@ -287,7 +290,7 @@ def test_invalid_affines(tmp_path: Path, count_attempt: CountAttempt) -> None:
     }.items():
         mask = _save_volume(tmp_path / "mask.nii.gz", codes, affine)
         with pytest.raises(BenchbedError, match=r"mask\.nii\.gz\b.*\d voxels.*image\.nii\.gz"):
-            build_volume_arrays(Case("a", "train", "a", image, mask), _spec(), 16)
+            build_volume_arrays(Case("a", "train", "a", image, mask), _spec(), RULES, 16)
         count_attempt(kind)
     flipped = np.diag([1.0, -1, 1, 1])
     flipped[0, 3] = 1 - len(VOXELS)
@@ -296,7 +299,7 @@ def test_invalid_affines(tmp_path: Path, count_attempt: CountAttempt) -> None:
         _save_volume(tmp_path / "as-image.nii.gz", codes, LEFT_BACK),
     )
     one, other = (
-        build_volume_arrays(Case("a", "train", "a", image, m), _spec(), 16) for m in masks
+        build_volume_arrays(Case("a", "train", "a", image, m), _spec(), RULES, 16) for m in masks
     )
     assert np.array_equal(one["mask"], other["mask"])
     count_attempt("mask in reversed voxel order, accepted")
@@ -308,7 +311,7 @@ def test_invalid_affines(tmp_path: Path, count_attempt: CountAttempt) -> None:
         header[252:256] = struct.pack("<2h", 0, 1)
         header[280:328] = struct.pack("<12f", *[np.nan] * 12)
         path.write_bytes(gzip.compress(bytes(header)))
-    assert build_volume_arrays(Case("a", "train", "a", *slices), _spec(), 16)["image"].any()
+    assert build_volume_arrays(Case("a", "train", "a", *slices), _spec(), RULES, 16)["image"].any()
     count_attempt("2-D slices with NaN headers, accepted")
 
 

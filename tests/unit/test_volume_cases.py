@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from benchbed.api.specs import DatasetSpec
+from benchbed.api.types import CropBox
 from benchbed.data.io import volumes
 from benchbed.data.io.volumes import normalize_robust, read_label_volume, read_volume
 from benchbed.data.preprocessing.native_cases import iter_references
@@ -20,6 +21,7 @@ from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
     prepare_dataset,
 )
+from benchbed.data.preprocessing.volume_cases import restore_volume
 from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
 from benchbed.errors import BenchbedError
@@ -161,6 +163,73 @@ def test_a_single_case_without_a_sequence_is_refused(tmp_path: Path) -> None:
         resolve_collection("brats", "real", _brats(tmp_path, 1, without="t1"))
 
 
+UNTIL_2021 = ("_t1", "_t1ce", "_t2", "_flair", "_seg")
+SINCE_2023 = ("-t1n", "-t1c", "-t2w", "-t2f", "-seg")
+
+
+@pytest.mark.parametrize(
+    ("folder", "case", "names", "labels"),
+    [
+        (
+            "BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData",
+            "BraTS20_Training_001",
+            UNTIL_2021,
+            (1, 2, 4),
+        ),
+        ("BraTS2021_Training_Data", "BraTS2021_00000", UNTIL_2021, (1, 2, 4)),
+        (
+            "ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData",
+            "BraTS-GLI-00000-000",
+            SINCE_2023,
+            (1, 2, 3),
+        ),
+        ("brats", "BraTS-GLI-00000-000", SINCE_2023, (1, 2, 3)),
+    ],
+)
+def test_file_names_of_the_challenges(
+    folder: str, case: str, names: tuple[str, ...], labels: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Under the archive's name or in brats/; the enhancing tumour is always structure 3."""
+    values = np.zeros((4, 4, 4), np.uint8)
+    values.flat[: len(labels)] = labels
+    for number, name in enumerate(names):
+        image = _marked() + number
+        path = tmp_path / folder / case / f"{case}{name}.nii.gz"
+        _write(path, values if "seg" in name else image)
+    (found,) = resolve_collection("brats", "real", tmp_path).cases
+    assert found.patient == case.removesuffix("-000")
+    assert found.id == case
+    assert [path.name for path in found.sequences] == [f"{case}{name}.nii.gz" for name in names[:4]]
+    assert found.mask is not None
+    codes = read_label_volume(found.mask, found.label_mapping)
+    assert sorted(set(codes.flat)) == [0, 1, 2, 3]
+
+
+def test_scans_of_one_patient_stay_in_one_split(tmp_path: Path) -> None:
+    """BraTS 2023 has several time points of some patients."""
+    for scan in range(4):
+        case = f"BraTS-GLI-00007-{scan:03d}"
+        for name in ("t1n", "t1c", "t2w", "t2f", "seg"):
+            _write(tmp_path / f"brats/{case}/{case}-{name}.nii.gz", _marked())
+    cases = resolve_collection("brats", "real", tmp_path).cases
+    assert len(cases) == 4
+    assert {case.patient for case in cases} == {"BraTS-GLI-00007"}
+    assert len({case.split for case in cases}) == 1
+
+
+def test_the_misnamed_mask_of_2020_is_found(tmp_path: Path) -> None:
+    for case in ("BraTS20_Training_354", "BraTS20_Training_355"):
+        for name in ("t1", "t1ce", "t2", "flair"):
+            _write(tmp_path / f"brats/{case}/{case}_{name}.nii", _marked())
+    _write(tmp_path / "brats/BraTS20_Training_354/BraTS20_Training_354_seg.nii", _marked())
+    _write(tmp_path / "brats/BraTS20_Training_355/W39_1998.09.19_Segm.nii", _marked())
+    masks = [case.mask for case in resolve_collection("brats", "real", tmp_path).cases]
+    assert sorted(mask.name for mask in masks if mask is not None) == [
+        "BraTS20_Training_354_seg.nii",
+        "W39_1998.09.19_Segm.nii",
+    ]
+
+
 def _prepared(name: str, root: Path, size: int = 32) -> PreparedDataset:
     spec = get_registry().get_spec(DatasetSpec, name)
     collection, fingerprint = identify_collection(resolve_collection(name, "real", root))
@@ -265,6 +334,43 @@ def test_a_folder_of_volumes_needs_no_plugin(tmp_path: Path) -> None:
     assert sum(len(split) for split in prepared.splits.values()) == 8
     for split in prepared.splits.values():
         assert split.images.shape[1:] == (2, 16, 16, 16)
+
+
+def _ball_folder(root: Path, step: int) -> str:
+    """Write a ball of 24 mm in cubes of 32 mm, with every `step`-th slice."""
+    grid = np.stack(np.mgrid[:32, :32, :32]) - 15.5
+    ball = ((grid**2).sum(axis=0) < 12**2).astype(np.uint8)[..., ::step]
+    noise = np.random.default_rng(0)
+    for number in range(5):
+        image = (100 * ball + noise.normal(50, 3, ball.shape)).astype(np.float32)
+        affine = np.diag([1.0, 1.0, step, 1.0])
+        _write(root / f"images/case{number}.nii.gz", image, affine)
+        _write(root / f"masks/case{number}.nii.gz", ball, affine)
+    return f"nifti:{root}"
+
+
+def test_thick_slices_give_blocks_in_the_same_proportions(tmp_path: Path) -> None:
+    """With 1 x 1 x 4 mm the ball has as many slices in the block as with 1 mm."""
+    heights: dict[int, int] = {}
+    for step in (1, 4):
+        name = _ball_folder(tmp_path / str(step), step)
+        spec = resolve_dataset_spec(name)
+        collection, fingerprint = identify_collection(resolve_collection(name))
+        assert collection.rules.extent == (32, 32, 32)
+        prepared = prepare_dataset(
+            collection, fingerprint, size=32, channels=1, framing=spec.framing
+        )
+        split = prepared.get_split("train")
+        assert split.images.shape[1:] == (1, 32, 32, 32)
+        heights[step] = int(split.arrays["mask"][0].any(axis=(1, 2)).sum())
+        reference = next(iter_references(prepared, "train", "center"))
+        assert reference.mask.shape == (32 // step, 32, 32)
+        assert isinstance(reference.region, CropBox)
+        block = split.arrays["mask"][0].astype(np.float32)
+        restored = restore_volume(block, reference.region, reference.mask.shape) > 0.5
+        assert 2 * (restored & reference.mask).sum() / (restored.sum() + reference.mask.sum()) > 0.9
+    assert heights[1] == 24
+    assert abs(heights[4] - heights[1]) <= 4
 
 
 def _own_folder(root: Path) -> str:

@@ -1,25 +1,41 @@
-"""NIfTI files in any orientation, damaged files, false headers, and ranges of real files."""
+"""Volumes in any orientation, damaged files, false headers, and ranges of real files."""
 
 from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import re
 import struct
+import sys
+import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import nibabel
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from benchbed.api.dataset import VolumeSpec
-from benchbed.data.io.volumes import normalize_robust, read_geometry, read_label_volume, read_volume
+from benchbed.api.types import CropBox
+from benchbed.data.io.geometry import measure_offset, parse_geometry
+from benchbed.data.io.volumes import (
+    examine_volume,
+    load_volume,
+    normalize_robust,
+    read_geometry,
+    read_label_values,
+    read_label_volume,
+    read_volume,
+)
 from benchbed.data.preprocessing.volume_cases import (
     compute_box,
-    crop_box,
-    resize_labels,
-    resize_volume,
+    resample_box,
+    resample_labels,
     restore_volume,
 )
 from benchbed.errors import BenchbedError
@@ -107,6 +123,112 @@ def test_unknown_labels_are_refused(
     values = np.resize(np.asarray(labels, np.float32), (4, 4, 4))
     with pytest.raises(BenchbedError, match=rf"seg\.nii\.gz .*{facts}"):
         read_label_volume(write(tmp_path / "seg.nii.gz", values), codes)
+
+
+@pytest.mark.parametrize("value", [0.9999999, 1.0001, 0.9991])
+def test_labels_close_to_an_integer_are_that_integer(value: float, tmp_path: Path) -> None:
+    """Masks that were resampled, or stored as scaled integers."""
+    path = write(tmp_path / "seg.nii.gz", np.full((3, 3, 3), value))
+    assert (read_label_values(path) == 1).all()
+    assert json.loads(examine_volume(path, "mask")["values"]) == {"1": 27}
+
+
+def test_0_and_255_are_binary_by_the_rule_of_the_dataset(tmp_path: Path) -> None:
+    values = np.resize(np.asarray([0, 255], np.uint8), (3, 4, 5))
+    path = write(tmp_path / "seg.nii.gz", values)
+    assert json.loads(examine_volume(path, "mask")["values"]) == {"0": 30, "255": 30}
+    assert np.array_equal(read_label_volume(path, {0: 0, 255: 1}), values.T > 0)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.int8, np.uint8, np.int16, np.int32, np.float32]),
+        hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=5),
+        elements=st.integers(0, 100),
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_labels_are_read_and_counted_as_stored(values: npt.NDArray[np.generic]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / "a.nii", values)
+        facts = examine_volume(path, "mask")
+        assert np.array_equal(read_label_values(path), values.T)
+    labels, counts = np.unique(values, return_counts=True)
+    assert json.loads(facts["values"]) == {
+        str(int(label)): int(count) for label, count in zip(labels, counts, strict=True)
+    }
+    assert facts["largest"] == str(int(values.max()))
+
+
+def test_negative_labels_are_read_as_stored(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii", np.resize(np.asarray([-1, 3], np.int16), (3, 4, 5)))
+    assert json.loads(examine_volume(path, "mask")["values"]) == {"-1": 30, "3": 30}
+    assert sorted(set(read_label_volume(path, {-1: 0, 3: 1}).flat)) == [0, 1]
+
+
+def test_facts_of_a_mask_with_too_many_labels(tmp_path: Path) -> None:
+    labels = np.arange(17**3, dtype=np.int32).reshape(17, 17, 17) * 1000
+    facts = examine_volume(write(tmp_path / "a.nii", labels), "mask")
+    assert facts["values"] == "many"
+    assert facts["largest"] == str(labels.max())
+
+
+def test_facts_of_an_image_are_those_of_the_turned_volume(tmp_path: Path) -> None:
+    """The file's axes are superior, right and posterior."""
+    affine = [[0, 2, 0, -10], [0, 0, -3, 20], [4, 0, 0, 0], [0, 0, 0, 1]]
+    facts = examine_volume(write(tmp_path / "a.nii.gz", VOXELS, affine), "image")
+    assert facts["shape"] == "1x6x8x7"
+    assert facts["spacing"] == "4,3,2"
+    geometry = parse_geometry(facts)
+    assert geometry.shape == (6, 8, 7)
+    assert geometry.spacing == (4, 3, 2)
+    expected = [[2, 0, 0, -10], [0, 3, 0, -1], [0, 0, 4, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(geometry.affine, expected)
+    assert measure_offset(geometry, read_geometry(tmp_path / "a.nii.gz")) == 0
+
+
+@pytest.mark.parametrize(("unit", "length"), [("mm", 2), ("micron", 0.002), ("unknown", 2)])
+def test_the_spacing_is_in_millimetres(unit: str, length: float, tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VOXELS, np.diag([2.0, 2.0, 2.0, 1.0]))
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "a.nii")
+    assert load_volume(tmp_path / "a.nii").geometry.spacing == pytest.approx((length,) * 3)
+    assert read_geometry(tmp_path / "a.nii").spacing == pytest.approx((length,) * 3)
+
+
+@pytest.mark.parametrize("spacing", [0.0, np.nan, 1001.0, np.inf])
+def test_impossible_spacings_are_refused(spacing: float, tmp_path: Path) -> None:
+    rows = (1, 0, 0, 0, 0, 1, 0, 0, 0, 0, spacing, 0)
+    path = with_field(tmp_path / "a.nii", AFFINE, "<12f", *rows)
+    content = bytearray(path.read_bytes())
+    content[AFFINE_CODES : AFFINE_CODES + 4] = struct.pack("<2h", 0, 1)
+    path.write_bytes(bytes(content))
+    for function in (read_volume, read_geometry, read_label_values):
+        with pytest.raises(BenchbedError, match=r"a\.nii .* mm\."):
+            function(path)
+
+
+def test_a_dicom_series_is_turned_as_other_volumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices from the feet upwards, rows towards posterior, columns towards left."""
+    paths = (tmp_path / "1.dcm", tmp_path / "2.dcm")
+    affine = [[0, 0, -0.5, 9], [0, -0.7, 0, 8], [3, 0, 0, -40], [0, 0, 0, 1]]
+    requests: list[object] = []
+
+    def read(paths: object) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        requests.append(paths)
+        return VOXELS, np.asarray(affine, float)
+
+    fake = ModuleType("benchbed.data.io.dicom")
+    fake.read_dicom_volume = read
+    monkeypatch.setitem(sys.modules, "benchbed.data.io.dicom", fake)
+    volume = load_volume(paths[0], paths)
+    assert requests == [paths]
+    np.testing.assert_array_equal(volume.values, VOXELS[None, :, ::-1, ::-1])
+    assert volume.geometry.spacing == pytest.approx((3, 0.7, 0.5))
+    assert volume.geometry.affine[:3, 3] == pytest.approx((9 - 0.5 * 7, 8 - 0.7 * 6, -40))
+    assert examine_volume(paths[0], "image", paths)["shape"] == "1x6x7x8"
 
 
 @pytest.mark.parametrize("codes", [{}, {1: 2, 3: 1, 255: 3}, {1: 1, 3: 2, 255: 4, 1000: 5}])
@@ -217,7 +339,8 @@ def test_resampling_does_not_shift(size: int, target: int) -> None:
     """
     ramp = np.broadcast_to(np.arange(size, dtype=np.float32), (1, 2, 2, size))
     centres = (np.arange(target) + 0.5) * size / target - 0.5
-    found = resize_volume(ramp, (2, 2, target))[0, 0, 0]
+    box = CropBox((0, 0, 0), (2, 2, size))
+    found = resample_box(ramp, box, (2, 2, target))[0, 0, 0]
     np.testing.assert_allclose(found, centres.clip(0, size - 1), atol=0.05)
 
 
@@ -225,7 +348,8 @@ def test_fine_stripes_become_grey() -> None:
     """Detail finer than a new voxel is averaged, without aliasing."""
     stripes = np.zeros((1, 12, 12, 12), np.float32)
     stripes[..., ::2] = 1
-    np.testing.assert_allclose(resize_volume(stripes, (4, 4, 3)), 0.5, atol=1e-6)
+    block = resample_box(stripes, CropBox((0, 0, 0), (12, 12, 12)), (4, 4, 3))
+    np.testing.assert_allclose(block, 0.5, atol=1e-6)
 
 
 def brains(root: Path) -> list[Path]:
@@ -243,7 +367,7 @@ def test_real_tumours_keep_their_position_after_resampling_twice(real_data: Path
         seg = flair.with_name(flair.name.replace("flair", "seg"))
         truth = read_label_volume(seg, {1: 1, 2: 2, 4: 3}) > 0
         box = compute_box(read_geometry(seg), (108, 240, 240))
-        small = resize_labels(crop_box(truth.astype(np.uint8), box), BRAIN.compute_shape(128))
+        small = resample_labels(truth.astype(np.uint8), box, BRAIN.compute_shape(128))
         assert small.shape == (54, 128, 128)
         restored = restore_volume(small.astype(np.float32), box, truth.shape) > 0.5
         inside = np.zeros_like(truth)
@@ -298,8 +422,9 @@ def test_real_hippocampi_in_any_unit_have_one_range(real_data: Path) -> None:
         assert ranged.max() == 1
         side = float(max(ranged.shape))
         box = compute_box(read_geometry(path), (side, side, side))
-        cube = crop_box(ranged, box, fill=-1.0)
+        cube = resample_box(ranged[None], box, box.shape, fill=-1.0)[0]
         assert cube.shape == (max(ranged.shape),) * 3
-        np.testing.assert_array_equal(restore_volume(cube, box, ranged.shape), ranged)
+        restored = restore_volume(cube, box, ranged.shape)
+        np.testing.assert_allclose(restored, ranged, atol=1e-6)
     assert max(maxima) > 1000 * min(maxima)
     assert np.ptp(medians) < 1.0

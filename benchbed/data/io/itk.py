@@ -13,31 +13,31 @@ import numpy.typing as npt
 import SimpleITK
 
 from benchbed.data.io.geometry import Affine, check_affine
+from benchbed.data.io.text_header import (
+    is_true,
+    parse_numbers,
+    read_metaimage_fields,
+    read_nrrd_fields,
+)
 from benchbed.data.io.volume_header import VolumeHeader, check_header
 from benchbed.errors import BenchbedError
 
 METAIMAGE_SUFFIXES = (".mha", ".mhd")
 """Suffixes of MetaImage files; the others are NRRD."""
 
-_MAX_HEADER_BYTES = 2**20
-"""Maximum length of a text header: a longer one is that of another kind of file."""
-
 _CHUNK_BYTES = 2**20
 """Bytes that are decompressed at a time to verify them."""
 
-_MAX_CHANNELS = 1000
-"""Maximum number of values per voxel."""
+_GZIP_NAMES = ("gzip", "gz")
+"""Names of compression in NRRD headers."""
 
 _ANY_FORMAT = 32
 """Added to the window bits, lets zlib detect its own and gzip's headers."""
 
-_ELEMENT_TYPE = re.compile(r"MET_(U?(CHAR|SHORT|INT|LONG|LONG_LONG)|FLOAT|DOUBLE)(_ARRAY)?")
-"""Types of voxels that MetaIO can read."""
+_MESSAGE_PREFIX = re.compile(r"^(\[nrrd\] \w+|([\w: ]+)?ERROR(: \w+\(0x\w+\): \w+)?|Reason): ?")
+"""Names of classes and functions before the reason in ITK's messages."""
 
-_MESSAGE_PREFIX = re.compile(r"^(\[nrrd\] \w+|[\w:]+ERROR|Reason): ?")
-
-# MetaIO writes to the standard streams where ITK's warnings are off, and crashes on some headers.
-# So headers and data are checked before it opens a file.
+# All that ITK would report is an error here.
 SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
 
 _DTYPES = {
@@ -92,10 +92,8 @@ def _open_file(path: Path) -> tuple[SimpleITK.ImageFileReader, VolumeHeader]:
     """Return a reader of a file whose header and data have been checked, and the header."""
     is_metaimage = path.name.lower().endswith(METAIMAGE_SUFFIXES)
     try:
-        fields, start = (_read_metaimage_fields if is_metaimage else _read_nrrd_fields)(path)
+        fields, start = (read_metaimage_fields if is_metaimage else read_nrrd_fields)(path)
         _require_attached(path, fields, ".mha" if is_metaimage else ".nrrd")
-        if is_metaimage:
-            _check_metaimage(fields)
         reader = SimpleITK.ImageFileReader()
         reader.SetFileName(str(path))
         reader.SetImageIO("MetaImageIO" if is_metaimage else "NrrdImageIO")
@@ -107,36 +105,6 @@ def _open_file(path: Path) -> tuple[SimpleITK.ImageFileReader, VolumeHeader]:
     return reader, header
 
 
-def _read_nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Return the header of an NRRD file, names in lower case, and the position of the data."""
-    fields: dict[str, str] = {}
-    with path.open("rb") as file:
-        if not file.readline(_MAX_HEADER_BYTES).startswith(b"NRRD0"):
-            raise ValueError("it does not begin with NRRD")
-        while (line := file.readline(_MAX_HEADER_BYTES)).strip():
-            # Lines with ":=" are free text.
-            name, _, value = line.decode("latin-1").partition(": ")
-            fields[name.strip().lower()] = value.strip()
-            if file.tell() > _MAX_HEADER_BYTES:
-                raise ValueError("its header has no end")
-        return fields, file.tell()
-
-
-def _read_metaimage_fields(path: Path) -> tuple[dict[str, str], int]:
-    """Return the header of a MetaImage file, and the position of the data."""
-    fields: dict[str, str] = {}
-    with path.open("rb") as file:
-        while "ElementDataFile" not in fields:
-            line = file.readline(_MAX_HEADER_BYTES)
-            if not line or file.tell() > _MAX_HEADER_BYTES:
-                raise ValueError("its header has no field ElementDataFile")
-            name, _, value = line.decode("latin-1").partition("=")
-            if name.strip() in fields:
-                raise ValueError(f"its header has the field {name.strip()!r} twice")
-            fields[name.strip()] = value.strip()
-        return fields, file.tell()
-
-
 def _require_attached(path: Path, fields: dict[str, str], suffix: str) -> None:
     """Raise if the voxels are in another file: only the named file is hashed and watched."""
     names = [fields[key] for key in ("ElementDataFile", "data file", "datafile") if key in fields]
@@ -145,24 +113,6 @@ def _require_attached(path: Path, fields: dict[str, str], suffix: str) -> None:
             f"{path} has its voxels in another file ({names[0]}), which is not supported. Convert "
             f"both to one {suffix} file, for example by SimpleITK.WriteImage."
         )
-
-
-def _check_metaimage(fields: dict[str, str]) -> None:
-    """Raise ValueError for headers that MetaIO misreads, reports on the streams, or crashes on."""
-    if fields.get("ObjectType", "Image") != "Image":
-        raise ValueError(f"it contains an object of type {fields['ObjectType']}, not an image")
-    axes = int(fields.get("NDims", "0"))
-    if not 2 <= axes <= 4:
-        raise ValueError(f"its header declares {axes} axes")
-    lengths = [int(length) for length in fields.get("DimSize", "").split()]
-    if len(lengths) != axes or min(lengths) < 1:
-        raise ValueError(f"its header declares the size {fields.get('DimSize', '')!r}")
-    if not 1 <= int(fields.get("ElementNumberOfChannels", "1")) <= _MAX_CHANNELS:
-        raise ValueError(f"its header declares {fields['ElementNumberOfChannels']} channels")
-    if not _ELEMENT_TYPE.fullmatch(fields.get("ElementType", "")):
-        raise ValueError(f"its header declares the type {fields.get('ElementType', '')!r}")
-    if not _is_true(fields.get("BinaryData", "True")):
-        raise ValueError("its voxels are text, not binary data")
 
 
 def _convert_header(path: Path, reader: SimpleITK.ImageFileReader) -> tuple[VolumeHeader, int]:
@@ -188,40 +138,45 @@ def _verify_data(path: Path, fields: dict[str, str], start: int, expected: int) 
     if any(name in fields for name in ("line skip", "lineskip", "byte skip", "byteskip")):
         return  # ITK finds the data, and the end of the file
     stored = path.stat().st_size - start
-    if _is_true(fields.get("CompressedData", "")) or fields.get("encoding") in ("gzip", "gz"):
-        declared = int(fields.get("CompressedDataSize", "0"))
-        if not 0 <= declared <= stored:
-            raise ValueError(f"it has {stored} of {declared} compressed bytes")
+    encoding = fields.get("encoding", "raw").lower()
+    if is_true(fields.get("CompressedData", "")) or encoding in _GZIP_NAMES:
+        (declared,) = parse_numbers(fields, "CompressedDataSize", 1, str(stored))
+        if declared > stored:
+            raise ValueError(f"it has {stored} of {declared:.0f} compressed bytes")
         with path.open("rb") as file:
             file.seek(start)
-            stored = _count_decompressed(file, expected)
-    elif fields.get("encoding", "raw") != "raw":
+            stored = _count_decompressed(file, int(declared), expected)
+    elif encoding != "raw":
         return  # text, which ITK counts
     if stored < expected:
         raise ValueError(f"it has {stored} of {expected} bytes of voxels")
 
 
-def _count_decompressed(file: BinaryIO, limit: int) -> int:
+def _count_decompressed(file: BinaryIO, length: int, limit: int) -> int:
     """Decompress zlib or gzip data, whose checksum is at their end, and count the bytes.
 
+    Args:
+        file: File at the first compressed byte.
+        length: Number of compressed bytes.
+        limit: Maximum number of decompressed bytes.
+
     Raises:
-        ValueError: The data are incomplete, or more than `limit` bytes.
+        ValueError: The data are incomplete, or too long.
         zlib.error: The data are damaged.
     """
     total = 0
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | _ANY_FORMAT)
     while not unpacker.eof:
-        block = unpacker.unconsumed_tail or file.read(_CHUNK_BYTES)
+        block = unpacker.unconsumed_tail
+        if not block:
+            block = file.read(min(_CHUNK_BYTES, max(length, 0)))
+            length -= len(block)
         if not block:
             raise ValueError("its compressed data have no end")
         total += len(unpacker.decompress(block, _CHUNK_BYTES))
         if total > limit:
             raise ValueError(f"it decompresses to more than the {limit} bytes of its header")
     return total
-
-
-def _is_true(text: str) -> bool:
-    return text[:1].lower() in ("t", "1")
 
 
 def _make_error(path: Path, error: BaseException) -> BenchbedError:

@@ -22,8 +22,11 @@ from benchbed.errors import BenchbedError, describe_error
 _CHUNK_BYTES = 2**20
 """Bytes per read when only the checksum is verified."""
 
-_MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
-"""Length of the other units that a header can name."""
+_MILLIMETRES = {1: 1000.0, 3: 0.001}
+"""Length of a metre and a micrometre by their codes in headers; others are taken as millimetres."""
+
+_UNIT_BITS = 7
+"""Bits of the field that are the unit of length; others are that of time."""
 
 # What nibabel raises for damaged headers and for files of other kinds.
 _READ_ERRORS = (
@@ -79,9 +82,10 @@ def _make_header(path: Path, image: Any) -> VolumeHeader:
     check_header(path, image.shape, image.get_data_dtype())
     affine = None
     if len(image.shape) > 2:
-        unit = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "mm"
         affine = np.asarray(image.affine, np.float64).copy()
-        affine[:3] *= _MILLIMETRES.get(unit, 1.0)
+        if isinstance(image, nibabel.Nifti1Pair):
+            unit = int(image.header["xyzt_units"]) & _UNIT_BITS
+            affine[:3] *= _MILLIMETRES.get(unit, 1.0)
     return VolumeHeader(tuple(image.shape), affine)
 
 

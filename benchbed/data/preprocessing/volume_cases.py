@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.nn import functional as F
 
 from benchbed.api.specs import DatasetSpec
 from benchbed.api.types import CropBox
@@ -55,51 +53,51 @@ def compute_box(geometry: Geometry, extent: Extent) -> CropBox:
     return CropBox((first, top, left), (depth, height, width))
 
 
-def crop_box(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
-    """Crop a box from a volume ``(..., D, H, W)``, filled with `fill` beyond the edge."""
-    result = np.full((*volume.shape[:-3], *box.shape), fill, volume.dtype)
-    inside: list[slice] = []
-    target: list[slice] = []
-    for start, length, size in zip(box.start, box.shape, volume.shape[-3:], strict=True):
-        first, last = max(start, 0), min(start + length, size)
-        inside.append(slice(first, max(first, last)))
-        target.append(slice(first - start, max(first, last) - start))
-    (slices, rows, columns), (planes, lines, pixels) = inside, target
-    result[..., planes, lines, pixels] = volume[..., slices, rows, columns]
-    return result
-
-
-def resize_volume(volume: Voxels, spatial: Shape) -> Voxels:
-    """Resize ``(C, D, H, W)`` to ``(C, *spatial)``: area mean to shrink, trilinear to enlarge.
+def resample_box(volume: Voxels, box: CropBox, spatial: Shape, fill: float = 0.0) -> Voxels:
+    """Resample a box of a volume: area mean to shrink, linear to enlarge, along each axis.
 
     Area means count cut voxels in part: rounding to whole voxels would shift every second one of
     240 that become 128 by up to a third of its size.
+
+    Args:
+        volume: ``(C, D, H, W)``. A single slice is repeated over the depth, since means with the
+            space beside it would dim it.
+        box: Part of the volume; it may extend beyond.
+        spatial: ``(D, H, W)`` of the block.
+        fill: Value beyond the volume.
+
+    Returns:
+        ``(C, *spatial)``.
     """
-    shrunk = volume
-    for axis, (old, new) in enumerate(zip(volume.shape[-3:], spatial, strict=True), start=1):
-        if new < old:
-            means = np.tensordot(_compute_overlaps(old, new), shrunk, axes=(1, axis))
-            shrunk = np.moveaxis(means, 0, axis)
-    tensor = torch.from_numpy(np.ascontiguousarray(shrunk, np.float32))[None]
-    return np.asarray(_resize_tensor(tensor, spatial, "trilinear")[0].numpy())
+    block = volume - np.float32(fill)
+    for axis, (start, length, size) in enumerate(zip(box.start, box.shape, spatial, strict=True)):
+        if axis == 0 and volume.shape[1] == 1:
+            weights = np.ones((size, 1), np.float32)
+        else:
+            # Only the voxels of the volume: the box can be much larger than it.
+            weights = _compute_weights(length, size, start, volume.shape[1 + axis])
+        block = _apply_weights(block, weights, 1 + axis)
+    return np.asarray(block + np.float32(fill), np.float32)
 
 
-def _compute_overlaps(old: int, new: int) -> Voxels:
-    """Return how much of each of `new` equal parts of an axis each voxel covers."""
-    edges = np.arange(new + 1) * old / new
-    voxel = np.arange(old)
-    inside = np.minimum(edges[1:, None], voxel + 1) - np.maximum(edges[:-1, None], voxel)
-    return np.asarray(inside.clip(min=0) * new / old, np.float32)
+def resample_labels(codes: npt.NDArray[np.uint8], box: CropBox, spatial: Shape) -> Codes:
+    """Resample a box of labels ``(D, H, W)`` by nearest neighbour; 0 beyond the volume.
 
-
-def resize_labels(codes: npt.NDArray[np.uint8], spatial: Shape) -> npt.NDArray[np.uint8]:
-    """Resize labels ``(D, H, W)`` to `spatial` by nearest neighbour."""
-    tensor = torch.from_numpy(np.ascontiguousarray(codes, np.float32))[None, None]
-    return _resize_tensor(tensor, spatial, "nearest-exact")[0, 0].to(torch.uint8).numpy()
+    A single slice is repeated over the depth.
+    """
+    block = codes
+    for axis, (start, length, size) in enumerate(zip(box.start, box.shape, spatial, strict=True)):
+        nearest = start + ((2 * np.arange(size) + 1) * length) // (2 * size)
+        if axis == 0 and codes.shape[0] == 1:
+            nearest = np.zeros(size, np.intp)
+        inside = (nearest >= 0) & (nearest < codes.shape[axis])
+        taken = np.take(block, nearest.clip(0, codes.shape[axis] - 1), axis)
+        block = taken * np.expand_dims(inside, tuple(n for n in range(3) if n != axis))
+    return np.ascontiguousarray(block, np.uint8)
 
 
 def restore_volume(values: Voxels, box: CropBox, shape: Shape) -> Voxels:
-    """Resize a block to its box and place it in the volume: the inverse of `crop_box`.
+    """Resample a block to its box and place it in the volume: the inverse of `resample_box`.
 
     Args:
         values: ``(d, h, w)`` float32.
@@ -107,28 +105,57 @@ def restore_volume(values: Voxels, box: CropBox, shape: Shape) -> Voxels:
         shape: ``(D, H, W)`` of the volume.
 
     Returns:
-        ``(D, H, W)`` float32, by `resize_volume`; 0 outside the box.
+        ``(D, H, W)`` float32; 0 outside the box.
     """
-    return crop_box(resize_volume(values[None], box.shape)[0], invert_box(box, shape))
+    result = np.zeros(shape, np.float32)
+    inside = _find_inside(box, shape)
+    for axis, (start, length) in enumerate(zip(box.start, box.shape, strict=True)):
+        weights = _compute_weights(values.shape[axis], length)
+        part = inside[axis]
+        values = _apply_weights(values, weights[part.start - start : part.stop - start], axis)
+    result[inside] = values
+    return result
 
 
 def make_box_mask(box: CropBox, shape: Shape) -> npt.NDArray[np.bool_]:
     """Return a mask of the voxels of a volume ``(D, H, W)`` that are inside the box."""
-    return crop_box(np.ones(box.shape, bool), invert_box(box, shape))
+    mask = np.zeros(shape, bool)
+    mask[_find_inside(box, shape)] = True
+    return mask
 
 
-def invert_box(box: CropBox, shape: Shape) -> CropBox:
-    """Return the box that crops the whole volume out of `box`."""
-    return CropBox((-box.start[0], -box.start[1], -box.start[2]), shape)
+def _find_inside(box: CropBox, shape: Shape) -> tuple[slice, slice, slice]:
+    """Return the part of a volume that is inside a box around its centre."""
+    depth, height, width = (
+        slice(max(start, 0), min(start + length, size))
+        for start, length, size in zip(box.start, box.shape, shape, strict=True)
+    )
+    return depth, height, width
 
 
-def _resize_tensor(
-    tensor: torch.Tensor, spatial: Shape, mode: Literal["trilinear", "nearest-exact"]
-) -> torch.Tensor:
-    if tensor.shape[2:] == spatial:
-        return tensor
-    corners = False if mode == "trilinear" else None
-    return F.interpolate(tensor, size=spatial, mode=mode, align_corners=corners)
+def _apply_weights(values: Voxels, weights: Voxels, axis: int) -> Voxels:
+    return np.moveaxis(np.tensordot(weights, values, axes=(1, axis)), 0, axis)
+
+
+def _compute_weights(old: int, new: int, start: int = 0, available: int | None = None) -> Voxels:
+    """Return the weights of voxels in the resampled voxels of an axis.
+
+    Args:
+        old: Number of voxels that are resampled.
+        new: Number of voxels that they become.
+        start: Position of the first of the `old` voxels on the axis.
+        available: Number of voxels on the axis; `old` if None.
+
+    Returns:
+        ``(new, available)``; a row has the sum 1 unless it reaches beyond the axis.
+    """
+    voxel = np.arange(available if available is not None else old) - start
+    if new < old:
+        edges = np.arange(new + 1) * old / new
+        ends = np.minimum(edges[1:, None], voxel + 1) - np.maximum(edges[:-1, None], voxel)
+        return np.asarray(ends.clip(min=0) * new / old, np.float32)
+    centres = ((np.arange(new) + 0.5) * old / new - 0.5).clip(0, old - 1)
+    return np.asarray((1 - np.abs(centres[:, None] - voxel)).clip(min=0), np.float32)
 
 
 MAX_OFFSET_VOXELS = 1.0
@@ -200,7 +227,7 @@ def build_volume_arrays(
     image = read_sequences(case, spec)
     spatial = spec.volumes.compute_shape(size)
     box = compute_box(image.geometry, rules.extent)
-    block = resize_volume(_crop_block(image.values, box, fill=-1.0), spatial)
+    block = resample_box(image.values, box, spatial, fill=-1.0)
     arrays: dict[str, npt.NDArray[Any]] = {"image": block.astype(np.float16)}
     if case.mask is not None:
         codes, _ = read_labels(case, spec, rules)
@@ -211,21 +238,12 @@ def build_volume_arrays(
                 "the size of its image."
             )
         _require_aligned(case.mask, read_geometry(case.mask), case.image, image.geometry)
-        arrays["mask"] = resize_labels(_crop_block(codes, box), spatial)
+        arrays["mask"] = resample_labels(codes, box, spatial)
     return arrays
 
 
 def _get_slices(case: Case, path: Path) -> tuple[Path, ...]:
     return case.slices if path == case.image else ()
-
-
-def _crop_block(volume: npt.NDArray[Any], box: CropBox, fill: float = 0.0) -> npt.NDArray[Any]:
-    """Crop a box; repeat a single slice over the depth, since means with padding would dim it."""
-    if volume.shape[-3] > 1:
-        return crop_box(volume, box, fill)
-    (_, row, column), (depth, *plane) = box.start, box.shape
-    slice_alone = crop_box(volume, CropBox((0, row, column), (1, plane[0], plane[1])), fill)
-    return np.repeat(slice_alone, depth, axis=-3)
 
 
 def _require_aligned(path: Path, place: Geometry, image: Path, image_place: Geometry) -> None:
