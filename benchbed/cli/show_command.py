@@ -270,6 +270,7 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         "method": record.method,
         "data set": f"{record.dataset} ({record.source}), fingerprint {record.fingerprint}",
         "cases": [f"{count} {split}" for split, count in sorted(record.case_counts.items())],
+        "read as": record.reading,
         "trained on": "; ".join(
             p.label for p in (record.pairs, record.pseudo_labels) if p is not None
         ),

@@ -218,6 +218,8 @@ class Record(_RecordModel):
     """The record of one run.
 
     Attributes:
+        reading: How stored values were read, in words: masks, intensities, size of voxels. Empty
+            for phantoms and in older records.
         imported: Origin of an imported record, None for a run of this results folder.
     """
 
@@ -233,6 +235,7 @@ class Record(_RecordModel):
     case_counts: Annotated[dict[str, NonNegativeInt], _json_key("cases")]
     skipped_files: Annotated[list[str], _json_key("skipped")] = Field(default_factory=list)
     duplicates: Annotated[list[str], _json_key("copies")] = Field(default_factory=list)
+    reading: list[str] = Field(default_factory=list)
     task: str = Field(pattern=FILE_NAME_PATTERN)
     pairs: TrainingPairs | None = None
     pseudo_labels: Annotated[PseudoLabels | None, _json_key("masks")] = None
@@ -255,13 +258,18 @@ class Record(_RecordModel):
         return protocol
 
 
+def to_json_object(record: Record) -> dict[str, Any]:
+    """Return the JSON object of a record, without the later fields that it does not use."""
+    content = record.model_dump(mode="json")
+    for name in ("imported", "reading"):
+        if not content[name]:
+            del content[name]
+    return content
+
+
 def write_record(path: Path, record: Record) -> None:
     """Write a record atomically."""
-    content = record.model_dump(mode="json")
-    if record.imported is None:
-        # Written only for imported records.
-        del content["imported"]
-    write_json(path, content)
+    write_json(path, to_json_object(record))
 
 
 def read_record(path: Path) -> Record:

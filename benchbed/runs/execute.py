@@ -341,6 +341,7 @@ class _RunExecution:
             case_counts={name: len(split) for name, split in prepared.splits.items()},
             skipped_files=[Path(name).name for name in plan.collection.skipped],
             duplicates=list(plan.collection.duplicates),
+            reading=list(plan.collection.rules.sentences),
             task=plan.task.name,
             pairs=plan.pairs,
             pseudo_labels=plan.pseudo_labels,

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from benchbed.config.protocol import Precision
 from benchbed.config.run_config import compute_run_hash
 from benchbed.errors import BenchbedError
-from benchbed.results.record import Record, parse_record
+from benchbed.results.record import Record, parse_record, to_json_object
 from benchbed.sharing.archive import (
     PROTOCOL_NAME,
     RECORD_NAME,
@@ -102,9 +102,7 @@ def derive_plan(record: Record) -> dict[str, Any]:
 
 def dump_record(record: Record) -> bytes:
     """Return a record as JSON bytes, without the origin of an import."""
-    content = record.model_dump(mode="json")
-    del content["imported"]
-    return to_json_bytes(content)
+    return to_json_bytes(to_json_object(record.model_copy(update={"imported": None})))
 
 
 def _clip_text(value: object) -> str:

@@ -25,6 +25,12 @@ def _write_image(path: Path, value: int = 100, size: int = 24) -> None:
     Image.fromarray(noise + np.uint8(value)).save(path)
 
 
+def _write_mask(path: Path, size: int = 24) -> None:
+    mask = np.zeros((size, size), np.uint8)
+    mask[5:9, 5:9] = 255
+    Image.fromarray(mask).save(path)
+
+
 def _spec(layout: Layout, **more: object) -> DatasetSpec:
     return DatasetSpec(
         name="example", title="Example", modality="x", licence="x", access_instructions="ask",
@@ -47,7 +53,7 @@ def _paired(root: Path, folder: str = "Example") -> Path:
     for split in ("train", "test"):
         for number in range(3):
             _write_image(root / folder / split / f"{number}{split[0]}_img.png")
-            _write_image(root / folder / split / f"{number}{split[0]}_mask.png")
+            _write_mask(root / folder / split / f"{number}{split[0]}_mask.png")
     return root
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,10 @@ def many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
         path.touch()
         cases.append(Case(f"{number}", "train", f"{number}", path))
 
-    def slowly(role: str, path: Path) -> prints.FileFacts:
+    def slowly(role: str, path: Path, slices: Sequence[Path]) -> prints.FileFacts:
         time.sleep(1e-4)
-        return {"sha256": path.name, "shape": "1x1"}
+        depth = {"bits": "8", "channels": "1", "pages": "1", "low": "0", "high": "0"}
+        return {"sha256": path.name, "shape": "1x1", **depth}
 
     monkeypatch.setattr(prints, "_read_facts", slowly)
     return Collection(resolve_dataset_spec(f"folder:{folder}"), "real", folder, tuple(cases))

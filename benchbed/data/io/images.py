@@ -178,7 +178,8 @@ def examine_mask(path: Path) -> FileFacts:
         ``shape`` of the first page; ``pages``, the number of all; ``kind`` of the first, where the
         values come from: ``"grey"``, ``"palette"``, ``"colour"`` or ``"alpha"``; and ``values``,
         a JSON object of stored value and number of pixels, or ``"many"`` for more than
-        `MAX_MASK_VALUES`.
+        `MAX_MASK_VALUES`. For a palette also ``palette``, a JSON object of stored value and colour
+        such as ``"#ff0000"``, of those in the first page.
 
     Raises:
         BenchbedError: As in `read_mask_values`.
@@ -187,7 +188,9 @@ def examine_mask(path: Path) -> FileFacts:
     counts: Counter[int] = Counter()
     for number, page in enumerate(iter_pages(path), 1):
         values, kind = _extract_mask(page, path)
-        facts = facts or {"shape": _format_shape(values.shape), "kind": kind}
+        facts = facts or {
+            "shape": _format_shape(values.shape), "kind": kind, **_describe_palette(page, values)
+        }  # fmt: skip
         facts["pages"] = str(number)
         if len(counts) <= MAX_MASK_VALUES:
             for value, count in _iter_counts(values):
@@ -310,6 +313,16 @@ def _extract_mask(page: Page, path: Path) -> tuple[npt.NDArray[np.int64], str]:
                 colours = np.round(colours * page.full_grey / 255).astype(np.int64)
     values, kind = _pack_colours(colours, path)
     return (values, kind) if alpha is None else _apply_alpha(values, alpha, kind, path)
+
+
+def _describe_palette(page: Page, indices: npt.NDArray[np.int64]) -> FileFacts:
+    """Return the colours of the used indices of a palette."""
+    if page.picture is None or page.picture.mode != "P":
+        return {}
+    colours = np.reshape(page.picture.getpalette("RGB") or [], (-1, 3)).tolist()
+    used = [number for number in np.unique(indices).tolist() if number < len(colours)]
+    listed = {str(number): "#{:02x}{:02x}{:02x}".format(*colours[number]) for number in used}
+    return {"palette": json.dumps(listed)}
 
 
 def _round_to_integers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:

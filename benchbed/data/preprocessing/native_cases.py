@@ -60,7 +60,7 @@ def read_native_case(
     for role in MASK_ROLES:
         if (path := case.files.get(role)) is not None:
             values = read_mask_values(path, case.page)
-            masks[role] = _apply_levels(values, rules.mask_levels[role], path)
+            masks[role] = _apply_levels(values, _get_levels(case, role, rules), path)
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
             raise BenchbedError(
@@ -73,6 +73,13 @@ def read_native_case(
     fov = masks["fov"] > 0 if "fov" in masks else None
     part = compute_window((image.shape[0], image.shape[1]), framing, fov)
     return NativeCase(image, masks, part)
+
+
+def _get_levels(case: Case, role: str, rules: ReadingRules) -> Mapping[int, int]:
+    """Return the class of each value: what the layout declares, else the rule of the dataset."""
+    if role == "mask" and case.label_mapping:
+        return {0: 0, **case.label_mapping}
+    return rules.mask_levels[role]
 
 
 def _apply_levels(values: npt.NDArray[np.int64], levels: Mapping[int, int], path: Path) -> Codes:

@@ -208,6 +208,7 @@ def _is_complete(role: str, path: Path, slices: Sequence[Path], facts: FileFacts
         required |= {"spacing", "affine"} | ({"values", "largest"} if role == "mask" else set())
     elif role in MASK_ROLES:
         required |= {"pages", "kind", "values"}
+        required |= {"palette"} if facts.get("kind") == "palette" else set()
     elif role != "slice":
         required |= {"bits", "channels", "pages", "low", "high"}
     return "error" in facts or required <= facts.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,8 @@ from benchbed.data.sources.integrity import (
     find_duplicates,
     remove_duplicates,
 )
-from benchbed.data.sources.mask_rule import decide_mask_rule
+from benchbed.data.sources.mask_rule import MaskRule, decide_mask_rule
+from benchbed.data.sources.own_data import PREFIXES
 from benchbed.data.sources.pages import read_header
 from benchbed.data.sources.rules import ReadingRules, Window
 from benchbed.data.sources.window_rule import decide_window, find_mixed_depths, is_deep
@@ -149,23 +151,10 @@ def _decide_rules(
 ) -> tuple[ReadingRules, list[str]]:
     """Return the rules of the usable cases, and the problems that prevent one."""
     spec = collection.spec
-    problems: list[str] = []
-    sentences: list[str] = []
-    levels: dict[str, Mapping[int, int]] = {}
-    for role in MASK_ROLES:
-        files = [c.files[role] for c in collection.cases if role in c.files]
-        # Layouts may declare the labels of their files; then each case has its own mapping.
-        if not files or (spec.volumes is not None and len(_list_mappings(collection)) > 1):
-            continue
-        rule = decide_mask_rule(
-            role,
-            {path: facts[path] for path in files},
-            next(iter(_list_mappings(collection)), {}) if role == "mask" else {},
-            are_volumes=spec.volumes is not None,
-        )
-        problems += [rule.problem] if rule.problem else []
-        sentences += [rule.sentence] if rule.sentence else []
-        levels[role] = rule.levels
+    rules = _decide_mask_rules(collection, facts)
+    levels = {role: rule.levels for role, rule in rules}
+    problems = [rule.problem for _, rule in rules if rule.problem]
+    sentences = [rule.sentence for _, rule in rules if rule.sentence]
     images = {case.image: facts[case.image] for case in collection.cases}
     if spec.volumes is not None:
         extent = compute_extent(list(images.values()), spec.volumes)
@@ -181,13 +170,38 @@ def _decide_rules(
     return ReadingRules(chosen, levels, None, tuple(sentences)), problems
 
 
-def _list_mappings(collection: Collection) -> list[Mapping[int, int]]:
-    """Return the different declared mappings of mask values, without empty ones."""
-    unique: list[Mapping[int, int]] = []
+def _decide_mask_rules(
+    collection: Collection, facts: Mapping[Path, FileFacts]
+) -> list[tuple[str, MaskRule]]:
+    """Return the rules of each role; that of the dataset is the last of its role."""
+    are_volumes = collection.spec.volumes is not None
+    return [
+        (
+            role,
+            decide_mask_rule(role, {f: facts[f] for f in files}, declared, are_volumes=are_volumes),
+        )
+        for role in MASK_ROLES
+        for declared, files in _group_masks(collection, role)
+    ]
+
+
+def _group_masks(
+    collection: Collection, role: str
+) -> list[tuple[Mapping[int, int], dict[Path, None]]]:
+    """Group the masks of a role by the declared class of their values.
+
+    Layouts can declare different ones; those without, whose rule is that of the dataset, are last.
+    A dataset of several structures that declares none has their numbers as values.
+    """
+    count = collection.spec.structure_count
+    is_own = f"{collection.spec.name}:" in PREFIXES
+    default = {} if is_own or count == 1 else {n: n for n in range(1, count + 1)}
+    groups: dict[tuple[tuple[int, int], ...], dict[Path, None]] = defaultdict(dict)
     for case in collection.cases:
-        if case.label_mapping and case.label_mapping not in unique:
-            unique.append(case.label_mapping)
-    return unique
+        if role in case.files:
+            declared = (case.label_mapping or default) if role == "mask" else {}
+            groups[tuple(sorted(declared.items()))][case.files[role]] = None
+    return [(dict(key), groups[key]) for key in sorted(groups, reverse=True)]
 
 
 def _get_window(path: Path) -> Window | None:

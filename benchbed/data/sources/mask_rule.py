@@ -6,14 +6,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from benchbed.api.types import LUMA_WEIGHTS
 
 SPECK_TOLERANCE = 0.02
 """Distance from a level, as a share of the range, up to which a value is a speck of lossy
 compression."""
 
-MAX_LONE_SPECK_SHARE = 0.001
-"""Share of specks in a file without the opposite level from which they are another coding."""
+MAX_ONE_SIDED_SHARE = 0.05
+"""Number of specks, as a share of the pixels of the rarer level, up to which all may be near one
+level. Compression changes both levels; labels such as 0, 1 and 255 are near one."""
 
 _TOLERANT_KINDS = ("grey", "alpha")
 
@@ -46,12 +50,13 @@ def decide_mask_rule(
 ) -> MaskRule:
     """Decide how the masks of one role are read.
 
-    Two values are background and foreground, the smaller is the background. More values need a
-    declaration, or, in volumes, to be 0, 1, 2, ... Values near one of two levels are specks.
+    Two values are background and foreground: the smaller, or the darker colour, is the background.
+    More values need a declaration, or, in volumes, to be 0, 1, 2, ... Values near one of two levels
+    are specks.
 
     Args:
         role: Such as ``"mask"``, for messages.
-        facts: Facts of each mask, with ``values`` and, for images, ``kind``.
+        facts: Facts of each mask, with ``values`` and, for images, ``kind`` and ``palette``.
         declared: Declared class by value; empty if none are declared.
         are_volumes: Whether the masks are volumes.
     """
@@ -61,11 +66,11 @@ def decide_mask_rule(
     total: Counter[int] = sum(counts.values(), Counter())
     if declared:
         return _apply_declaration(role, counts, total, {0: 0, **declared})
+    if opaque := _find_opaque_black(facts, counts):
+        return _refuse(role, f"{opaque.name} is black and opaque, but others have clear pixels")
     values = sorted(total)
-    if len(values) == 1:
-        return _decide_constant(role, values[0], len(facts))
-    if len(values) == 2:
-        return _make_binary(role, {values[0]: 0, values[1]: 1}, len(facts))
+    if len(values) <= 2:
+        return _decide_binary(role, facts, counts)
     if are_volumes and values == list(range(len(values))):
         listed = ", ".join(map(str, values[1:]))
         return MaskRule(
@@ -78,6 +83,16 @@ def decide_mask_rule(
 
 def _read_counts(entry: Mapping[str, str]) -> Counter[int]:
     return Counter({int(value): n for value, n in json.loads(entry["values"]).items()})
+
+
+def _find_opaque_black(
+    facts: Mapping[Path, Mapping[str, str]], counts: Mapping[Path, Counter[int]]
+) -> Path | None:
+    """Return a file that is black everywhere, if the shapes of others are in their opacity."""
+    if not any(entry.get("kind") == "alpha" for entry in facts.values()):
+        return None
+    opaque = (path for path, entry in facts.items() if entry.get("kind") != "alpha")
+    return next((path for path in opaque if set(counts[path]) == {0}), None)
 
 
 def _name(role: str) -> str:
@@ -109,44 +124,88 @@ def _decide_constant(role: str, value: int, files: int) -> MaskRule:
     return _refuse(role, f"all pixels of all {files} files are {value}")
 
 
-def _make_binary(role: str, levels: Levels, files: int, note: str = "") -> MaskRule:
-    background = next(value for value, number in levels.items() if number == 0)
-    foreground = next(value for value, number in levels.items() if number == 1)
-    sentence = (
-        f"{_name(role)}: {background} is background, {foreground} is foreground ({files} files)."
+def _decide_binary(
+    role: str, facts: Mapping[Path, Mapping[str, str]], counts: Mapping[Path, Counter[int]]
+) -> MaskRule:
+    """Decide which of two values is the background: the darker one in every file with both."""
+    values: set[int] = set().union(*counts.values())
+    if len(values) == 1:
+        return _decide_constant(role, values.pop(), len(facts))
+    first, second = sorted(values)
+    darker: dict[int, Path] = {}
+    for path, entry in facts.items():
+        if len(counts[path]) == 2:
+            darker.setdefault(min((first, second), key=partial(_measure_brightness, entry)), path)
+    if len(darker) > 1:
+        return _refuse(
+            role,
+            f"{first} is darker than {second} in {darker[first].name}, but lighter in "
+            f"{darker[second].name}",
+        )
+    background = next(iter(darker), first)
+    foreground = second if background == first else first
+    are_colours = any(entry.get("kind") == "colour" for entry in facts.values())
+    dark, bright = (
+        f"#{value:06x}" if are_colours else str(value) for value in (background, foreground)
     )
-    return MaskRule(levels, sentence + note)
+    return MaskRule(
+        {background: 0, foreground: 1}, _describe_binary(role, dark, bright, len(facts))
+    )
+
+
+def _measure_brightness(entry: Mapping[str, str], value: int) -> float:
+    """Return the luma of a value that is a colour, else the value itself."""
+    palette = json.loads(entry.get("palette", "{}"))
+    if str(value) in palette:
+        colour = int(palette[str(value)].removeprefix("#"), 16)
+    elif entry.get("kind") == "colour":
+        colour = value
+    else:
+        return value
+    return sum(
+        weight * channel
+        for weight, channel in zip(LUMA_WEIGHTS, colour.to_bytes(3, "big"), strict=True)
+    )
+
+
+def _describe_binary(role: str, background: str, foreground: str, files: int) -> str:
+    return f"{_name(role)}: {background} is background, {foreground} is foreground ({files} files)."
 
 
 def _decide_with_specks(
     role: str, counts: Mapping[Path, Counter[int]], total: Counter[int]
 ) -> MaskRule:
-    """Assign values near one of the two most frequent levels to it, and count them."""
-    low, high = sorted(value for value, _ in total.most_common(2))
+    """Assign values near one of two levels to it, and count them."""
+    low, high = _find_levels(total)
     reach = SPECK_TOLERANCE * (high - low)
-    levels = {low: 0, high: 1}
-    for value in total:
-        if value in levels:
-            continue
-        if abs(value - low) <= reach:
-            levels[value] = 0
-        elif abs(value - high) <= reach:
-            levels[value] = 1
-        else:
-            return _refuse_values(role, counts)
+    if any(min(abs(value - low), abs(value - high)) > reach for value in total):
+        return _refuse_values(role, counts)
+    levels = {value: int(abs(value - high) <= reach) for value in sorted(total)}
+    specks = [0, 0]
+    for value, pixels in total.items():
+        if value not in (low, high):
+            specks[levels[value]] += pixels
+    if not all(specks) and sum(specks) > MAX_ONE_SIDED_SHARE * min(total[low], total[high]):
+        return _refuse_values(role, counts)
     for path, found in counts.items():
-        specks = sum(n for value, n in found.items() if value not in (low, high))
-        if len({levels[v] for v in found}) == 1 and specks > MAX_LONE_SPECK_SHARE * found.total():
+        if len({levels[value] for value in found}) == 1 and not found.keys() <= {low, high}:
             # Files coded 0 and 1 among files coded 0 and 255: their foreground would vanish.
             listed = ", ".join(map(str, sorted(found)[:5]))
             return _refuse(role, f"{path.name} has the values {listed}, others {low} and {high}")
-    pixels = total.total() - total[low] - total[high]
-    share = 100 * pixels / total.total()
     note = (
-        f" {pixels} pixels ({share:.2g} %) with values within {100 * SPECK_TOLERANCE:.0f} % of "
-        "these, as from lossy compression, count as the nearer one."
+        f" {sum(specks)} pixels ({100 * sum(specks) / total.total():.2g} %) with values within "
+        f"{100 * SPECK_TOLERANCE:.0f} % of these, as from lossy compression, count as the nearer "
+        "one."
     )
-    return _make_binary(role, dict(sorted(levels.items(), key=lambda i: i[1])), len(counts), note)
+    return MaskRule(levels, _describe_binary(role, str(low), str(high), len(counts)) + note)
+
+
+def _find_levels(total: Counter[int]) -> tuple[int, int]:
+    """Return the most frequent value and the most frequent one that is no speck of it, sorted."""
+    first = max(total, key=lambda value: total[value])
+    reach = SPECK_TOLERANCE * (max(total) - min(total))
+    second = max((v for v in total if abs(v - first) > reach), key=lambda value: total[value])
+    return min(first, second), max(first, second)
 
 
 def _apply_declaration(

@@ -96,10 +96,11 @@ def build_own_spec(name: str, manifest: Manifest) -> DatasetSpec:
     first = manifest.rows[0]
     are_volumes = bool(first.slices) or find_kind(first.image) == "volume"
     structures = tuple(n for value, n in manifest.mask_classes.items() if value > 0)
-    kind = _describe_volumes(manifest) if are_volumes else {"structures": structures}
+    prefix = name.partition(":")[0]
+    kind = _describe_volumes(prefix, manifest) if are_volumes else {"structures": structures}
     part = LayoutPart(image="**/{id}.*")
     return DatasetSpec(
-        name=name.partition(":")[0],
+        name=prefix,
         title=f"the folder {manifest.name}",
         modality="volumes" if are_volumes else "images",
         licence="owned by the user",
@@ -116,23 +117,26 @@ def _natural(text: str) -> list[tuple[bool, int, str]]:
     return [(False, int(p), "") if p.isdecimal() else (True, 0, p) for p in pieces]
 
 
-def _describe_volumes(manifest: Manifest) -> dict[str, Any]:
-    """Return channels and `VolumeSpec`, counted in the files, whose facts are cached."""
+def _describe_volumes(prefix: str, manifest: Manifest) -> dict[str, Any]:
+    """Return channels and `VolumeSpec`, counted in the files, whose facts are cached.
+
+    The cache is that of the examination, so that no file is decoded twice.
+    """
     # Slow to import, and images do not need it.
     from benchbed.data.sources.fingerprint import compute_file_facts
 
     names = manifest.sequence_names
-    count = len(manifest.rows[0].sequences) or _count_channels(manifest)
+    count = len(manifest.rows[0].sequences) or _count_channels(prefix, manifest)
     if len(names) != count:
         names = tuple(f"sequence {number}" for number in range(1, count + 1))
     structures = [name for value, name in manifest.mask_classes.items() if value > 0]
     if not structures:
         masks = [("mask", row.mask, ()) for row in manifest.rows if row.mask is not None]
-        facts = compute_file_facts("own", masks).values()
+        facts = compute_file_facts(prefix, masks).values()
         values = {int(v) for f in facts if "error" not in f for v in _list_values(f)} - {0}
-        # One value is a binary mask, whatever it is; else the largest is the number of structures.
-        total = 1 if len(values) < 2 else max(values)
-        structures = [f"structure {number}" for number in range(1, total + 1)]
+        # Other values than 1, 2, ... are one structure, or refused when all files are examined.
+        total = len(values) if values == set(range(1, len(values) + 1)) else 1
+        structures = [f"structure {number}" for number in range(1, max(1, total) + 1)]
     volumes = VolumeSpec(sequences=names, structures=tuple(structures), framing="cube")
     return {"channels": count, "volumes": volumes}
 
@@ -141,7 +145,7 @@ def _list_values(facts: Mapping[str, str]) -> list[str]:
     return [] if facts["values"] == "many" else list(json.loads(facts["values"]))
 
 
-def _count_channels(manifest: Manifest) -> int:
+def _count_channels(prefix: str, manifest: Manifest) -> int:
     from benchbed.data.sources.fingerprint import compute_file_facts
 
     error = ""
@@ -149,7 +153,7 @@ def _count_channels(manifest: Manifest) -> int:
         if row.slices:
             return 1
         # Unreadable files are reported or skipped later, when all files are examined.
-        (facts,) = compute_file_facts("own", [("image", row.image, ())]).values()
+        (facts,) = compute_file_facts(prefix, [("image", row.image, ())]).values()
         if "error" not in facts:
             lengths = facts["shape"].split("x")
             return int(lengths[0])

@@ -81,7 +81,7 @@ def _convert_run(record: Record, shared: _SharedValues) -> dict[str, Any]:
     own = {name: provenance.pop(name) for name in ("created", "command", "commit", "dirty")}
     for name in ("id", "schema_version", "metrics", "provenance"):
         content.pop(name)
-    for name in ("settings", "protocol", "cases", "pairs", "masks", "skipped", "copies"):
+    for name in ("settings", "protocol", "cases", "pairs", "masks", "skipped", "copies", "reading"):
         if name in content:
             content[name] = shared.add_value(content[name])
     measured = {value.metric: _convert_metric(value, shared) for value in record.metrics}

@@ -141,6 +141,7 @@ function record(name, run) {
     "Cases": words(shared(run.cases)),
     "Skipped (unreadable)": words(shared(run.skipped)),
     "Duplicates (used once)": words(shared(run.copies)),
+    "Read as": words(shared(run.reading)),
     "Trained on": words(shared(run.pairs)),
     "Masks": masks === null ? MISSING : words(masks),
     "Seed": run.seed,
