@@ -159,7 +159,11 @@ def test_data_status_and_verify(cli: Run, with_plugin: Path, tmp_path: Path) -> 
         (tmp_path / "discs" / part).mkdir(parents=True)
         for number in range(6):
             value = 10 if number < 2 else number * 30
-            Image.new("L", (20, 20), value).save(tmp_path / "discs" / part / f"{number}.png")
+            picture = Image.new("L", (20, 20), value)
+            if part == "masks":
+                picture = picture.point(lambda _: 0)
+                picture.paste(255, (4, 4, 9, 9))
+            picture.save(tmp_path / "discs" / part / f"{number}.png")
     status = json.loads(_ok(cli("data", "status", "--json", "--data-root", ".")))
     assert next(r for r in status if r["dataset"] == "discs")["state"] == "real"
     findings = json.loads(_ok(cli("data", "verify", "discs", "--json", "--data-root", ".")))
