@@ -16,6 +16,7 @@ from benchbed.config.protocol import Framing
 from benchbed.data.io.images import Pixels, read_image, read_mask
 from benchbed.data.preprocessing.framing import Mask, compute_window
 from benchbed.data.sources.cases import Case
+from benchbed.data.sources.stamps import check_stamps
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 
@@ -97,6 +98,7 @@ def iter_references(
     for case, image in zip(cases, arrays["image"], strict=True):
         if case.mask is None:
             continue
+        check_stamps(case.files.values(), prepared.collection.stamps)
         if prepared.collection.spec.volumes is not None:
             yield _make_volume_reference(case, image, prepared.collection.spec)
             continue

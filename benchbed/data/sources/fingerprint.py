@@ -20,6 +20,7 @@ from benchbed.api.dataset import VOLUME_SUFFIXES, Phantom
 from benchbed.config import paths
 from benchbed.data.io.images import read_image, read_mask
 from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.stamps import make_stamp
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object, wrap_plugin_call
 from benchbed.utils.files import hash_file, hash_json, write_json
@@ -139,7 +140,7 @@ class _FactStore:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
                 return {"error": f"{path} cannot be decoded: not a file."}
-            key = f"{role}:{path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+            key = f"{role}:{path.resolve()}:{make_stamp(path)}"
             if not _is_complete(role, path, self.known.get(key, {})):
                 self.known[key] = _read_facts(role, path)
                 self.changed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.fingerprint import (
@@ -12,6 +13,7 @@ from benchbed.data.sources.fingerprint import (
     find_undecodable,
 )
 from benchbed.data.sources.integrity import describe_duplicates, find_duplicates, remove_duplicates
+from benchbed.data.sources.stamps import make_stamps
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 
@@ -44,6 +46,9 @@ def identify_collection(
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
         return collection, compute_phantom_fingerprint(collection.spec.phantom)
+    # Before the files are hashed: one that changes meanwhile must not pass as the hashed one.
+    files = {path for case in collection.cases for path in case.files.values()}
+    collection = replace(collection, stamps=make_stamps(files))
     facts = collect_file_facts(collection, progress, log)
     bad = find_undecodable(facts)
     if bad and not skip_bad:
