@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
-from benchbed.config.protocol import Protocol, resolve_preset
+from benchbed.config.protocol import Protocol, parse_window, resolve_preset
 from benchbed.config.run_config import RunConfig
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
@@ -13,6 +13,7 @@ from benchbed.registry.lookup import get_registry
 from benchbed.runs.dependencies import plan_pairs, plan_pseudo_labels
 from benchbed.runs.plan import RunPlan, get_public_name, resolve_method_settings
 from benchbed.runs.validate import (
+    check_case_counts,
     check_dimensions,
     check_generator,
     check_method,
@@ -51,6 +52,7 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
     collection, fingerprint = _resolve_data(config, reporter)
     check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
+    check_case_counts(task, metrics, collection)
     if pairs is not None and pairs.generator is not None:
         check_generator(collection, pairs.generator)
     if masks is not None:
@@ -69,6 +71,7 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
         seconds=base.seconds,
         reference_split=task.reference_split,
         samples=base.samples if task.needs_samples else 0,
+        window=config.window,
     )
     return RunPlan(
         config=config,
@@ -90,6 +93,11 @@ def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, st
 
     log = reporter.report_message
     collection = resolve_collection(config.dataset, config.source, config.data_root, log)
+    window = None if config.window is None else parse_window(config.window, "--window")
     return identify_collection(
-        collection, skip_bad=config.skip_bad, progress=reporter.report_progress, log=log
+        collection,
+        skip_bad=config.skip_bad,
+        progress=reporter.report_progress,
+        log=log,
+        window=window,
     )

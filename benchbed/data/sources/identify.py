@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from benchbed.config.protocol import IntensityWindow
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.fingerprint import (
     collect_file_facts,
@@ -24,6 +25,7 @@ def identify_collection(
     skip_bad: bool = False,
     progress: ProgressCallback = ignore_progress,
     log: Callable[[str], None] = lambda _: None,
+    window: IntensityWindow | None = None,
 ) -> tuple[Collection, str]:
     """Examine real files and compute their fingerprint; for a phantom, that of its recipe.
 
@@ -35,6 +37,7 @@ def identify_collection(
         progress: Receives progress.
         log: Receives one message on skipped duplicates, if any, and one if the cache of file facts
             is not writable.
+        window: How values of more than 8 bits are read; None for the rule of the dataset.
 
     Returns:
         The usable cases, and the fingerprint.
@@ -49,6 +52,7 @@ def identify_collection(
     # Before the files are hashed: one that changes meanwhile must not pass as the hashed one.
     files = {path for case in collection.cases for path in case.files.values()}
     collection = replace(collection, stamps=make_stamps(files))
+    collection = replace(collection, rules=replace(collection.rules, window=window))
     facts = collect_file_facts(collection, progress, log)
     bad = find_undecodable(facts)
     if bad and not skip_bad:
