@@ -101,10 +101,9 @@ def _build_folder(folder: Path, build: Callable[[Path], None]) -> None:
     damaged = parent / f".{folder.name}.damaged"
     try:
         build(temporary)
-        for file in temporary.iterdir():
-            sync_to_disk(file)
         write_file_index(temporary)
-        sync_to_disk(temporary)
+        for file in (*temporary.iterdir(), temporary):
+            sync_to_disk(file)
         if folder.is_dir():
             # A folder that is not empty cannot be replaced. Others may have it mapped.
             folder.replace(damaged)

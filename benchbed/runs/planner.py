@@ -18,14 +18,22 @@ from benchbed.runs.validate import (
     check_generator,
     check_method,
     check_metrics,
+    check_reference_split,
     check_required_inputs,
     check_same_source,
 )
 from benchbed.utils.progress import NullReporter, Reporter
 
 
-def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
+def plan_run(
+    config: RunConfig, reporter: Reporter | None = None, *, is_upstream: bool = False
+) -> RunPlan:
     """Check a run configuration in full, cheap checks first, and return its plan.
+
+    Args:
+        config: The configuration.
+        reporter: Receives progress events.
+        is_upstream: Whether another run needs only the weights, so that values may be missing.
 
     Raises:
         BenchbedError: An option is unknown, out of range or inconsistent with another.
@@ -45,14 +53,16 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_method(method, task, base.size)
     settings = resolve_method_settings(method, config.preset, config.settings)
-    plan_upstream = partial(plan_run, reporter=reporter)
+    plan_upstream = partial(plan_run, reporter=reporter, is_upstream=True)
     pairs = plan_pairs(config, task, plan_upstream)
     masks = None
     if pairs is None or pairs.generator is None:
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
     collection, fingerprint = _resolve_data(config, reporter)
     check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
-    check_case_counts(task, metrics, collection)
+    check_reference_split(task, collection)
+    if not is_upstream:
+        check_case_counts(task, metrics, collection)
     if pairs is not None and pairs.generator is not None:
         check_generator(collection, pairs.generator)
     if masks is not None:

@@ -160,22 +160,29 @@ def check_required_inputs(
         )
 
 
+def check_reference_split(task: TaskSpec, collection: Collection) -> None:
+    """Refuse data without cases to evaluate on.
+
+    Raises:
+        BenchbedError: The reference split is empty.
+    """
+    split = task.reference_split
+    if not collection.count_cases().get(split):
+        raise BenchbedError(
+            f"No case of {collection.spec.name} is in split {split}, on which task {task.name} "
+            f"evaluates. Use --dataset manifest:FILE.csv with a column split that contains {split}."
+        )
+
+
 def check_case_counts(
     task: TaskSpec, metrics: Sequence[MetricSpec], collection: Collection
 ) -> None:
-    """Refuse a run that could not be scored because a split has too few cases.
+    """Refuse metrics that need more real cases than there are.
 
     Raises:
-        BenchbedError: The reference split is empty, or a metric needs more cases; the text names a
-            metric that works.
+        BenchbedError: A metric needs more cases; the text names metrics that work.
     """
-    counts, split = collection.count_cases(), task.reference_split
-    if not counts.get(split):
-        raise BenchbedError(
-            f"No case of {collection.spec.name} is in split {split}, on which task {task.name} "
-            "evaluates. Use --dataset manifest:FILE.csv with a column split that has this value, "
-            f"or a folder {split}/."
-        )
+    counts = collection.count_cases()
     too_demanding = [s for s in metrics if _count_scored(s, task, counts) < s.min_samples]
     if not too_demanding:
         return

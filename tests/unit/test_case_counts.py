@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from benchbed.api.specs import MetricSpec, TaskSpec
+from benchbed.config.run_config import RunConfig
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
-from benchbed.runs.validate import check_case_counts
+from benchbed.runs.planner import plan_run
+from benchbed.runs.validate import check_case_counts, check_reference_split
 
 
 def _make_phantom(**counts: int) -> Collection:
@@ -64,7 +66,9 @@ def test_a_metric_that_is_named_works() -> None:
 
 def test_an_empty_reference_split_is_refused() -> None:
     with pytest.raises(BenchbedError, match=r"split test.*manifest:"):
-        _check(_make_phantom(train=40), "segmentation", "dice-otsu")
+        check_reference_split(
+            get_registry().get_spec(TaskSpec, "segmentation"), _make_phantom(train=40)
+        )
 
 
 def test_own_images_are_counted(
@@ -72,3 +76,12 @@ def test_own_images_are_counted(
 ) -> None:
     with pytest.raises(BenchbedError):
         _check(make_image_folder(3), "synthesis", "swd")
+
+
+def test_a_run_is_refused_before_training(make_image_folder: Callable[[int], Collection]) -> None:
+    config = RunConfig(method="dcgan", dataset=f"folder:{make_image_folder(6).root}", size=32)
+    with pytest.raises(BenchbedError, match=r"swd.*--metric"):
+        plan_run(config)
+    assert plan_run(config.model_copy(update={"metrics": ("fid",)})).metrics[0].name == "fid"
+    # Of an upstream run only the weights are needed.
+    assert plan_run(config, is_upstream=True).id
