@@ -134,8 +134,9 @@ def _execute_plan(
         planned = plan_run(config, reporter)
         if resume is not None and not planned.id.startswith(resume):
             raise BenchbedError(
-                f"Run {resume} cannot be resumed: its data or method settings changed, and its "
-                f"id is now {planned.id}. Start a new run with `benchbed run`."
+                f"Run {resume} cannot be resumed: its data, its method's settings or the version "
+                f"of the protocol changed, and its id is now {planned.id}. Start a new run with "
+                "`benchbed run`."
             )
         paths.ensure_writable(store.root)
         outcome = _execute_with_messages(planned, store, reporter, options, execution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -9,13 +10,21 @@ from typing import Any, Literal
 from benchbed.errors import BenchbedError
 from benchbed.utils.files import hash_json
 
-PROTOCOL_VERSION = 1
-"""Increased when the meaning of a protocol's fields changes, so that no old result is misread."""
+PROTOCOL_VERSION = 2
+"""Increased when the meaning of a protocol's fields changes, so that no old result is misread.
+
+Version 2: one intensity window and one mask rule per dataset; volumes are resampled in millimetres.
+"""
+
+HELD_OUT_SPLIT = "test"
+"""The split that is held out of training, if the dataset has it."""
 
 Framing = Literal["fov", "center", "pad", "stretch"]
 Augment = Literal["none", "flip"]
 Source = Literal["auto", "real", "phantom"]
 Precision = Literal["fp32", "bf16"]
+IntensityWindow = tuple[float, float] | Literal["per-file"]
+"""Values that become black and white; ``"per-file"`` stretches each image separately."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,8 @@ class Protocol:
         reference_split: Split that samples are compared with.
         samples: Number of generated images to score.
         selection: Checkpoint to score: ``"last"``.
+        window: Chosen intensity window, ``"per-file"`` or ``"LOW,HIGH"``; None for the rule of the
+            dataset.
         version: Version of this list of fields.
     """
 
@@ -56,6 +67,7 @@ class Protocol:
     reference_split: str = "train"
     samples: int
     selection: Literal["last"] = "last"
+    window: str | None = None
     version: int = PROTOCOL_VERSION
 
     def __post_init__(self) -> None:
@@ -65,7 +77,7 @@ class Protocol:
     @property
     def hash(self) -> str:
         """Hash of all fields, twelve hexadecimal digits."""
-        return hash_json(asdict(self))
+        return hash_json(self.as_dict())
 
     @property
     def budget_text(self) -> str:
@@ -75,8 +87,9 @@ class Protocol:
         return f"{self.seconds:g} s"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return asdict(self)
+        """Return the JSON form, which the hash covers."""
+        # Fields that did not exist at first are left out if unused: old hashes stay valid.
+        return {k: v for k, v in asdict(self).items() if k != "window" or v is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +147,33 @@ PRESETS: Mapping[str, Preset] = {
         volume_kimg=42.2,
     ),
 }
+
+
+def parse_window(text: str, option: str) -> IntensityWindow:
+    """Return an intensity window from ``LOW,HIGH`` or ``per-file``.
+
+    Raises:
+        BenchbedError: It is neither, or LOW is not below HIGH.
+    """
+    if text == "per-file":
+        return "per-file"
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise BenchbedError(
+            f"{option} must be LOW,HIGH with LOW below HIGH, such as 0,4095, or per-file, not "
+            f"{text!r}."
+        )
+    return low, high
+
+
+def format_window(window: IntensityWindow) -> str:
+    """Return an intensity window as text; equal windows have equal texts."""
+    return (
+        window if isinstance(window, str) else ",".join(repr(normalize_number(v)) for v in window)
+    )
 
 
 def normalize_number(value: float) -> float:

@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails
 
 from benchbed.api.specs import PresetName, Regime
-from benchbed.config.protocol import Augment, Precision, Source, normalize_number
+from benchbed.config.protocol import (
+    Augment,
+    Precision,
+    Source,
+    format_window,
+    normalize_number,
+    parse_window,
+)
 from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
 from benchbed.utils.files import hash_json
 
@@ -143,8 +150,20 @@ class RunConfig(BaseModel):
             requires="annotator",
         ),
     ] = None
+    window: Annotated[
+        str | None,
+        RunOption(
+            "Intensities that become black and white in images of more than 8 bits: LOW,HIGH or "
+            "per-file. Default: percentiles over the dataset."
+        ),
+    ] = None
     precision: Annotated[Precision, RunOption("Precision.")] = "fp32"
     skip_bad: Annotated[bool, RunOption("Skip images that do not decode.")] = False
+
+    @field_validator("window")
+    @classmethod
+    def _normalize_window(cls, window: str | None) -> str | None:
+        return None if window is None else format_window(parse_window(window, "--window"))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -186,7 +205,10 @@ class RunConfig(BaseModel):
 
     def derive_upstream(self, **changes: Any) -> RunConfig:
         """Return the configuration of an upstream run: the same preset, source, size and seed."""
-        shared = ("preset", "source", "data_root", "size", "seed", "skip_bad")
+        shared = ["preset", "source", "data_root", "size", "seed", "skip_bad"]
+        if changes["dataset"] == self.dataset:
+            # Other data can have other intensities.
+            shared.append("window")
         return RunConfig(**{**{name: getattr(self, name) for name in shared}, **changes})
 
 

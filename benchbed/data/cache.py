@@ -1,4 +1,4 @@
-"""Arrays on disk: written atomically, read as memory maps."""
+"""Folders of prepared arrays: built once, verified, and built again if they are damaged."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from tokenize import TokenError
-from typing import Annotated, Any, BinaryIO, Self
+from typing import Annotated, Any, BinaryIO, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +15,17 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchbed.config import paths
-from benchbed.errors import BenchbedError, describe_error, describe_validation_error
+from benchbed.data.stored_files import (
+    DamagedDataError,
+    make_damage_error,
+    read_array,
+    verify_files,
+    write_file_index,
+)
+from benchbed.errors import describe_validation_error
 from benchbed.utils.files import sync_to_disk
 
-# What numpy's reader raises for damaged headers and for files of other kinds.
-_READ_ERRORS = (
-    OSError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    RecursionError,
-    SyntaxError,
-    TokenError,
-    TypeError,
-    ValueError,
-)
+Loaded = TypeVar("Loaded")
 
 
 class ArrayIndex(BaseModel):
@@ -58,70 +52,78 @@ class ArrayIndex(BaseModel):
         return self
 
 
-def ensure_cached(name: str, build: Callable[[Path], None]) -> Path:
-    """Return the cache folder called `name`, and build it first if it is missing.
+def load_cached(
+    name: str,
+    build: Callable[[Path], None],
+    load: Callable[[Path], Loaded],
+    log: Callable[[str], None] = lambda _: None,
+) -> Loaded:
+    """Load the cache folder called `name`; if it is missing or damaged, build it first.
 
     Args:
         name: Name of the folder; must include everything that its content depends on.
         build: Fills a temporary folder, which is then renamed. Processes that need the same folder
             wait for each other.
+        load: Loads the content of a folder whose files are verified.
+        log: Receives one message if the folder is damaged.
 
     Raises:
-        BenchbedError: The cache is not writable.
+        BenchbedError: The cache is not writable, or the folder is damaged again after it was built.
     """
     parent = paths.get_cache_folder() / "prepared"
     folder = parent / name
-    if folder.is_dir():
-        return folder
+    with contextlib.suppress(DamagedDataError):
+        if folder.is_dir():
+            return _load_verified(folder, load)
     paths.ensure_writable(parent, "$BENCHBED_CACHE")
     with FileLock(parent / f"{name}.lock"):
+        # The process that was waited for may have built the folder.
         if folder.is_dir():
-            return folder
-        for leftover in parent.glob(f".{name}.*"):
-            shutil.rmtree(leftover)
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}."))
-        try:
-            build(temporary)
-            for file in (*temporary.iterdir(), temporary):
-                sync_to_disk(file)
-            temporary.replace(folder)
-            sync_to_disk(parent)
-        except OSError as error:
-            # The error for a full disk has no file name.
-            if error.errno is not None:
-                error.filename = error.filename or str(folder)
-            raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+            try:
+                return _load_verified(folder, load)
+            except DamagedDataError as error:
+                log(f"{str(error).rstrip('.')}, and are prepared again.")
+        _build_folder(folder, build)
+        return _load_verified(folder, load)
 
 
-def read_array(path: Path, count: int | None = None) -> npt.NDArray[Any]:
-    """Return a stored array as a read-only memory map; pickled objects are not loaded.
+def _load_verified(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
+    verify_files(folder)
+    return load(folder)
 
-    Args:
-        path: The file.
-        count: Expected number of cases, or None for any.
 
-    Raises:
-        BenchbedError: The file is damaged, or has another number of cases.
-    """
+def _build_folder(folder: Path, build: Callable[[Path], None]) -> None:
+    """Build a folder that this process has locked; a damaged one is replaced."""
+    parent = folder.parent
+    for leftover in parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(leftover)
+    temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{folder.name}."))
+    damaged = parent / f".{folder.name}.damaged"
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except _READ_ERRORS as error:
-        raise make_damage_error(path.parent, error) from error
-    if count is not None and array.shape[:1] != (count,):
-        raise make_damage_error(
-            path.parent, ValueError(f"{path.name} does not contain {count} cases")
-        )
-    return array
+        build(temporary)
+        write_file_index(temporary)
+        for file in (*temporary.iterdir(), temporary):
+            sync_to_disk(file)
+        if folder.is_dir():
+            # A folder that is not empty cannot be replaced. Others may have it mapped.
+            folder.replace(damaged)
+        temporary.replace(folder)
+        sync_to_disk(parent)
+    except OSError as error:
+        # The error for a full disk has no file name.
+        if error.errno is not None:
+            error.filename = error.filename or str(folder)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(damaged, ignore_errors=True)
 
 
 def read_index(path: Path) -> ArrayIndex:
     """Read the index of stored arrays.
 
     Raises:
-        BenchbedError: The file is damaged.
+        DamagedDataError: The file is damaged.
     """
     try:
         return ArrayIndex.model_validate_json(path.read_bytes())
@@ -133,12 +135,15 @@ def read_index(path: Path) -> ArrayIndex:
         raise make_damage_error(path.parent, error) from error
 
 
-def make_damage_error(folder: Path, error: BaseException) -> BenchbedError:
-    """Make the error for a damaged folder of the cache."""
-    return BenchbedError(
-        f"The prepared data in {folder} is damaged ({describe_error(error)}). Delete this "
-        "folder to prepare the data again."
-    )
+def load_indexed_arrays(folder: Path) -> tuple[ArrayIndex, dict[str, npt.NDArray[Any]]]:
+    """Return the index of a folder and its arrays by name, as read-only memory maps.
+
+    Raises:
+        DamagedDataError: A file is damaged.
+    """
+    index = read_index(folder / "index.json")
+    count = len(index.ids)
+    return index, {name: read_array(folder / f"{name}.npy", count) for name in index.arrays}
 
 
 def write_arrays(folder: Path, cases: Iterable[dict[str, npt.NDArray[Any]]], total: int) -> None:

@@ -43,6 +43,7 @@ def prepare_plan_data(plan: RunPlan, reporter: Reporter) -> PreparedDataset:
         framing=protocol.framing,
         derived=derived,
         progress=reporter.report_progress,
+        log=reporter.report_message,
     )
 
 

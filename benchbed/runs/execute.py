@@ -18,7 +18,7 @@ from benchbed.api.method import Method
 from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext, Task
-from benchbed.config.protocol import Protocol
+from benchbed.config.protocol import HELD_OUT_SPLIT, Protocol
 from benchbed.data.loader import CaseLoader, StagedLoader, iter_batches
 from benchbed.data.preprocessing.native_cases import iter_references
 from benchbed.data.preprocessing.prepare import PreparedDataset
@@ -57,9 +57,6 @@ from benchbed.training.visualization.images import save_picture
 from benchbed.training.visualization.preview import Preview, draw_method_figure, draw_real_cases
 from benchbed.utils.progress import Budget, NullReporter, Reporter
 from benchbed.utils.stdout import redirect_plugin_stdout
-
-HELD_OUT_SPLIT = "test"
-"""The split that is held out of training, if the dataset has it."""
 
 SAMPLE_SEED_OFFSET = 100_000
 """Added to the run's seed for scored samples, so that they share no seed with training draws."""

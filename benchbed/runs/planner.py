@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchbed.api.specs import MethodSpec, MetricSpec, TaskSpec
-from benchbed.config.protocol import Protocol, resolve_preset
+from benchbed.config.protocol import Protocol, parse_window, resolve_preset
 from benchbed.config.run_config import RunConfig
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
@@ -13,18 +13,27 @@ from benchbed.registry.lookup import get_registry
 from benchbed.runs.dependencies import plan_pairs, plan_pseudo_labels
 from benchbed.runs.plan import RunPlan, get_public_name, resolve_method_settings
 from benchbed.runs.validate import (
+    check_case_counts,
     check_dimensions,
     check_generator,
     check_method,
     check_metrics,
+    check_reference_split,
     check_required_inputs,
     check_same_source,
 )
 from benchbed.utils.progress import NullReporter, Reporter
 
 
-def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
+def plan_run(
+    config: RunConfig, reporter: Reporter | None = None, *, is_upstream: bool = False
+) -> RunPlan:
     """Check a run configuration in full, cheap checks first, and return its plan.
+
+    Args:
+        config: The configuration.
+        reporter: Receives progress events.
+        is_upstream: Whether another run needs only the weights, so that values may be missing.
 
     Raises:
         BenchbedError: An option is unknown, out of range or inconsistent with another.
@@ -44,13 +53,16 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_method(method, task, base.size)
     settings = resolve_method_settings(method, config.preset, config.settings)
-    plan_upstream = partial(plan_run, reporter=reporter)
+    plan_upstream = partial(plan_run, reporter=reporter, is_upstream=True)
     pairs = plan_pairs(config, task, plan_upstream)
     masks = None
     if pairs is None or pairs.generator is None:
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
     collection, fingerprint = _resolve_data(config, reporter)
     check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
+    check_reference_split(task, collection)
+    if not is_upstream:
+        check_case_counts(task, metrics, collection)
     if pairs is not None and pairs.generator is not None:
         check_generator(collection, pairs.generator)
     if masks is not None:
@@ -69,6 +81,7 @@ def plan_run(config: RunConfig, reporter: Reporter | None = None) -> RunPlan:
         seconds=base.seconds,
         reference_split=task.reference_split,
         samples=base.samples if task.needs_samples else 0,
+        window=config.window,
     )
     return RunPlan(
         config=config,
@@ -90,6 +103,11 @@ def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, st
 
     log = reporter.report_message
     collection = resolve_collection(config.dataset, config.source, config.data_root, log)
+    window = None if config.window is None else parse_window(config.window, "--window")
     return identify_collection(
-        collection, skip_bad=config.skip_bad, progress=reporter.report_progress, log=log
+        collection,
+        skip_bad=config.skip_bad,
+        progress=reporter.report_progress,
+        log=log,
+        window=window,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 from benchbed.api.specs import (
@@ -13,6 +13,7 @@ from benchbed.api.specs import (
     MetricSpec,
     TaskSpec,
 )
+from benchbed.config.protocol import HELD_OUT_SPLIT
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
@@ -157,6 +158,73 @@ def check_required_inputs(
             f"{method.name} needs a {' and a '.join(sorted(missing))} for every image, but "
             f"{collection.spec.name} has none here."
         )
+
+
+def check_reference_split(task: TaskSpec, collection: Collection) -> None:
+    """Refuse data without cases to evaluate on.
+
+    Raises:
+        BenchbedError: The reference split is empty.
+    """
+    split = task.reference_split
+    if not collection.count_cases().get(split):
+        raise BenchbedError(
+            f"No case of {collection.spec.name} is in split {split}, on which task {task.name} "
+            f"evaluates. Use --dataset manifest:FILE.csv with a column split that contains {split}."
+        )
+
+
+def check_case_counts(
+    task: TaskSpec, metrics: Sequence[MetricSpec], collection: Collection
+) -> None:
+    """Refuse metrics that need more real cases than there are.
+
+    Raises:
+        BenchbedError: A metric needs more cases; the text names metrics that work.
+    """
+    counts = collection.count_cases()
+    too_demanding = [s for s in metrics if _count_scored(s, task, counts) < s.min_samples]
+    if not too_demanding:
+        return
+    missing = ", ".join(
+        f"{spec.name} needs at least {spec.min_samples} {_name_split(spec, task)}, and there "
+        f"{'is' if count == 1 else 'are'} {count}"
+        for spec in too_demanding
+        for count in [_count_scored(spec, task, counts)]
+    )
+    raise BenchbedError(
+        f"{collection.spec.name} has too few cases: {missing}. "
+        f"{_suggest_metrics(task, metrics, collection)}"
+    )
+
+
+def _count_scored(spec: MetricSpec, task: TaskSpec, counts: Mapping[str, int]) -> int:
+    """Return the number of real cases that limits a metric."""
+    reference = counts.get(task.reference_split, 0)
+    return min(reference, counts.get(HELD_OUT_SPLIT, 0)) if spec.needs_held_out else reference
+
+
+def _name_split(spec: MetricSpec, task: TaskSpec) -> str:
+    split = task.reference_split
+    if spec.needs_held_out and split != HELD_OUT_SPLIT:
+        return f"cases in each of the splits {split} and {HELD_OUT_SPLIT}"
+    return f"cases in split {split}"
+
+
+def _suggest_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], collection: Collection) -> str:
+    counts = collection.count_cases()
+    kinds = task.input_kinds - {"images" if collection.spec.dimensions == 3 else "volumes"}
+    # Those that were asked for come first.
+    candidates = dict.fromkeys((*metrics, *get_registry().get_specs(MetricSpec).values()))
+    suitable = [
+        spec
+        for spec in candidates
+        if spec.input_kind in kinds and _count_scored(spec, task, counts) >= spec.min_samples
+    ]
+    chosen = [spec for spec in suitable if spec in metrics] or suitable[:1]
+    if not chosen:
+        return "Add cases."
+    return f"Add cases, or use {' '.join(f'--metric {spec.name}' for spec in chosen)}."
 
 
 def check_generator(collection: Collection, generator: RunPlan) -> None:

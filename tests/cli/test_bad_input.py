@@ -208,7 +208,8 @@ def test_a_mask_of_a_different_size_is_named(cli: Run, tmp_path: Path) -> None:
     _save_images(tmp_path / "mine/images")
     _save_images(tmp_path / "mine/masks")
     Image.new("L", (20, 20)).save(tmp_path / "mine/masks/2.png")
-    result = cli("run", "--method", "dcgan", "--dataset", "folder:mine", "--size", "32")
+    words = ("--dataset", "folder:mine", "--size", "32", "--metric", "fid")
+    result = cli("run", "--method", "dcgan", *words)
     _assert_refused(result, "masks/2.png", "20 x 20", "images/2.png", "40 x 40")
 
 

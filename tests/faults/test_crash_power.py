@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchbed.config.run_config import RunConfig
-from benchbed.data.cache import ensure_cached
+from benchbed.data.cache import load_cached
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.results.store import ResultStore
 from benchbed.runs.execute import execute_run
@@ -174,6 +174,6 @@ def test_missing_syncs_are_detected(
     count_attempt("new folder without a sync")
     monkeypatch.setattr("benchbed.data.cache.sync_to_disk", lambda path: None)
     monkeypatch.setenv("BENCHBED_CACHE", str(tmp_path / "cache"))
-    ensure_cached("c", lambda folder: (folder / "x").write_text("x") and None)
+    load_cached("c", lambda folder: (folder / "x").write_text("x") and None, lambda folder: folder)
     assert any("x was moved" in line for line in disk.lost_content())
     count_attempt("cache folder without a sync")

@@ -30,7 +30,7 @@ from pydicom.data import get_testdata_file
 from safetensors.torch import save
 
 from benchbed.config.settings import read_settings_file
-from benchbed.data.cache import read_array, read_index
+from benchbed.data.cache import read_index
 from benchbed.data.download.unpack import UnpackError, unpack_download
 from benchbed.data.io.dicom import read_dicom_header, read_dicom_volume
 from benchbed.data.io.images import (
@@ -42,6 +42,7 @@ from benchbed.data.io.images import (
     read_mask_values,
 )
 from benchbed.data.io.volumes import read_label_volume, read_volume
+from benchbed.data.stored_files import read_array
 from benchbed.errors import BenchbedError
 from benchbed.report.model.paper_values import read_papers
 from benchbed.results.record import read_record

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from benchbed.api.metric import ImageSet
-from benchbed.data.cache import ensure_cached
+from benchbed.data.cache import load_cached
 from benchbed.metrics.features import cache as cache_module
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.training.checkpoint import load_checkpoint, save_checkpoint
@@ -181,7 +181,7 @@ def test_old_files_stay_intact_on_a_full_disk(disk: Disk, tmp_path: Path) -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCHBED_CACHE", str(disk.path / "cache"))
         with pytest.raises(OSError, match="No space left on device"):
-            ensure_cached("discs-0", build)
+            load_cached("discs-0", build, lambda folder: folder)
         assert not [p for p in (disk.path / "cache/prepared").iterdir() if p.suffix != ".lock"]
         features = Network(np.zeros((40_000, 4), np.float32))
         patch.setattr(cache_module, "create_extractor", lambda *_: features)

@@ -27,10 +27,10 @@ import torch
 from benchbed import DownloadSource
 from benchbed.api.specs import DatasetSpec
 from benchbed.config.settings import parse_assignments, read_settings_file
-from benchbed.data.cache import read_array
 from benchbed.data.download import unpack as unpacking
 from benchbed.data.download.http import Downloader, DownloadError
 from benchbed.data.download.unpack import UnpackError, unpack_download
+from benchbed.data.stored_files import read_array
 from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import _read_array
 from benchbed.metrics.features.inception import create_inception_extractor

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from benchbed.api.specs import DatasetSpec
@@ -15,6 +19,7 @@ from benchbed.data.preprocessing.prepare import (
 )
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import identify_collection
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.metrics.features import cache
 from benchbed.metrics.features.extractor import FeatureExtractor
 from benchbed.registry.lookup import get_registry
@@ -38,3 +43,18 @@ def mean_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
     extractor = FeatureExtractor("mean-colours", 48, "0" * 12, network, torch.device("cpu"))
     monkeypatch.setattr(cache, "create_extractor", lambda *_: extractor)
+
+
+@pytest.fixture
+def make_image_folder(tmp_path: Path) -> Callable[[int], Collection]:
+    """Return a function that writes a folder of different images, and returns their cases."""
+
+    def make(count: int) -> Collection:
+        folder = tmp_path / "mine"
+        folder.mkdir()
+        for number in range(count):
+            pixels = np.full((8, 8, 3), 10 * number, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+        return resolve_collection(f"folder:{folder}")
+
+    return make

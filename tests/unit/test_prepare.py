@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchbed import DatasetSpec, DerivedArray, Layout, LayoutPart
-from benchbed.data.cache import ensure_cached
+from benchbed.data.cache import load_cached
 from benchbed.data.image_folder import open_folder
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
@@ -89,7 +89,7 @@ def test_a_failed_preparation_writes_nothing(shared_cache: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        ensure_cached("failed", build)
+        load_cached("failed", build, lambda folder: folder)
     assert not list((shared_cache / "prepared").glob("*failed[!.]*"))
     assert not (shared_cache / "prepared/failed").exists()
 

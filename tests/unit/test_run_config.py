@@ -21,7 +21,7 @@ FULL = {
     "augment": "flip", "metrics": ("dice", "accuracy"), "regime": "mixed",
     "generator": "dual-gan", "generator_dataset": "stare", "generator_kimg": 1234567.0,
     "pairs": 20, "real_share": 0.5, "masks_from": "chasedb1", "annotator": "unet",
-    "annotator_kimg": 1e-5, "precision": "bf16", "skip_bad": True,
+    "annotator_kimg": 1e-5, "window": "-1000,400", "precision": "bf16", "skip_bad": True,
 }  # fmt: skip
 
 

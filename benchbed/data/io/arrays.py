@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.api.dataset import ARRAY_SUFFIX
-from benchbed.data.cache import ensure_cached, read_array
+from benchbed.data.cache import load_cached
+from benchbed.data.stored_files import read_array
 from benchbed.errors import BenchbedError, describe_error
 from benchbed.utils.files import hash_json
 
@@ -116,10 +117,11 @@ def map_array(path: Path, name: str) -> npt.NDArray[Any]:
 def _map_version(path: Path, name: str, version: tuple[int, ...]) -> npt.NDArray[Any]:
     """Map one version of an array; cached, since a dataset reads it once for each of its cases."""
     key = hash_json([str(path.resolve()), name, version])
-    folder = ensure_cached(
-        f"{path.stem}-array-{key}", lambda target: _unpack_array(path, name, target)
+    return load_cached(
+        f"{path.stem}-array-{key}",
+        lambda target: _unpack_array(path, name, target),
+        lambda folder: read_array(folder / "rows.npy"),
     )
-    return read_array(folder / "rows.npy")
 
 
 def _unpack_array(path: Path, name: str, folder: Path) -> None:

@@ -19,6 +19,7 @@ from benchbed.data.io.images import Pixels, read_image, read_mask_values
 from benchbed.data.preprocessing.framing import Mask, compute_window
 from benchbed.data.sources.cases import MASK_ROLES, Case, Collection
 from benchbed.data.sources.rules import ReadingRules
+from benchbed.data.sources.stamps import check_stamps
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 
@@ -135,6 +136,7 @@ def iter_references(
     for case, image in zip(cases, arrays["image"], strict=True):
         if case.mask is None:
             continue
+        check_stamps(case.files.values(), prepared.collection.stamps)
         if prepared.collection.spec.volumes is not None:
             yield _make_volume_reference(case, image, prepared.collection)
             continue

@@ -6,7 +6,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbed.config.protocol import Framing
-from benchbed.data.cache import ensure_cached, read_array, read_index, write_arrays
+from benchbed.data.cache import load_cached, load_indexed_arrays, write_arrays
 from benchbed.data.io.images import Pixels
 from benchbed.data.preprocessing.framing import crop_window, resize_classes, resize_image
 from benchbed.data.preprocessing.native_cases import NativeCase, convert_channels, read_native_case
 from benchbed.data.sources.cases import Case, Collection
+from benchbed.data.sources.stamps import check_stamps
+from benchbed.data.stored_files import read_array
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 from benchbed.utils.files import hash_json
@@ -102,6 +104,7 @@ def prepare_dataset(
     framing: Framing,
     derived: Mapping[str, DerivedArray] | None = None,
     progress: ProgressCallback = ignore_progress,
+    log: Callable[[str], None] = lambda _: None,
 ) -> PreparedDataset:
     """Load the arrays of a dataset from the cache, computing them first if missing.
 
@@ -113,6 +116,10 @@ def prepare_dataset(
         framing: How an image becomes square.
         derived: Further arrays computed from each image, by name.
         progress: Receives progress.
+        log: Receives a message if prepared data are damaged and are prepared again.
+
+    Raises:
+        BenchbedError: A file cannot be used, or was changed after it was hashed.
     """
     recipe: dict[str, Any] = {
         "fingerprint": fingerprint,
@@ -124,15 +131,14 @@ def prepare_dataset(
     }
     if collection.spec.volumes is not None:
         recipe["volumes"] = collection.spec.volumes.as_dict()
-    builder = _ArrayBuilder(collection, channels, framing, progress)
-    folder = ensure_cached(
-        f"{collection.spec.name}-{hash_json(recipe)}", lambda p: builder.build(p, size)
+    builder = _ArrayBuilder(collection, channels, framing, progress, log)
+    folder = f"{collection.spec.name}-{hash_json(recipe)}"
+    index, arrays = load_cached(
+        folder, lambda path: builder.build(path, size), load_indexed_arrays, log
     )
-    index = read_index(folder / "index.json")
-    count = len(index.ids)
-    arrays: Arrays = {name: read_array(folder / f"{name}.npy", count) for name in index.arrays}
+    images = arrays["image"]
     for name, rule in (derived or {}).items():
-        arrays[name] = builder.derive_array(folder, name, rule, size)
+        arrays[name] = builder.derive_array(folder, images, name, rule, size)
     splits = {
         split: DataSplit(
             index.ids[start:stop],
@@ -152,6 +158,7 @@ class _ArrayBuilder:
     channels: int
     framing: Framing
     progress: ProgressCallback
+    log: Callable[[str], None]
 
     def build(self, folder: Path, size: int) -> None:
         ids = [identity for _, identity in self._list_cases()]
@@ -162,7 +169,7 @@ class _ArrayBuilder:
         (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
     def derive_array(
-        self, source: Path, name: str, rule: DerivedArray, size: int
+        self, source: str, images: Pixels, name: str, rule: DerivedArray, size: int
     ) -> npt.NDArray[Any]:
         """Load or compute one derived array, from the prepared images or at its own size."""
         recipe = {
@@ -177,13 +184,17 @@ class _ArrayBuilder:
 
         def build(folder: Path) -> None:
             with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-                cases = pool.map(derive_one, self._iter_images(source, rule.size or size))
+                cases = pool.map(derive_one, self._iter_images(images, rule.size or size))
                 write_arrays(
                     folder, self._track_progress(f"deriving {name}", cases), len(self._list_cases())
                 )
 
-        folder = ensure_cached(f"{source.name}-{name}-{hash_json(recipe)}", build)
-        return read_array(folder / f"{name}.npy", len(self._list_cases()))
+        return load_cached(
+            f"{source}-{name}-{hash_json(recipe)}",
+            build,
+            lambda folder: read_array(folder / f"{name}.npy", len(self._list_cases())),
+            self.log,
+        )
 
     def _track_progress(self, activity: str, cases: Iterable[Arrays]) -> Iterator[Arrays]:
         total = len(self._list_cases())
@@ -191,8 +202,7 @@ class _ArrayBuilder:
             yield case
             self.progress(activity, position + 1, total)
 
-    def _iter_images(self, source: Path, size: int) -> Iterator[Pixels]:
-        images = read_array(source / "image.npy")
+    def _iter_images(self, images: Pixels, size: int) -> Iterator[Pixels]:
         if images.shape[-1] == size:
             return (np.moveaxis(np.asarray(image), 0, -1) for image in images)
         return (np.moveaxis(case["image"], 0, -1) for case in self._iter_cases(size))
@@ -237,6 +247,13 @@ class _ArrayBuilder:
         spec = self.collection.spec
 
         def read(case: Case) -> Arrays:
+            # Before, so that a changed file is named instead of failing in its decoder.
+            check_stamps(case.files.values(), self.collection.stamps)
+            arrays = decode(case)
+            check_stamps(case.files.values(), self.collection.stamps)
+            return arrays
+
+        def decode(case: Case) -> Arrays:
             if spec.volumes is not None:
                 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 

@@ -84,6 +84,7 @@ class Collection:
         duplicates: Ids of cases that were removed because their image duplicates another byte for
             byte.
         rules: How stored values are read; decided when all files were examined.
+        stamps: State of each file when it was hashed, from `make_stamp`; empty before that.
     """
 
     spec: DatasetSpec
@@ -93,6 +94,7 @@ class Collection:
     skipped: tuple[str, ...] = field(default=())
     duplicates: tuple[str, ...] = field(default=())
     rules: ReadingRules = field(default_factory=ReadingRules)
+    stamps: Mapping[Path, str] = field(default_factory=dict, compare=False, repr=False)
 
     def count_cases(self) -> dict[str, int]:
         """Return the number of cases by split."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchbed.config.protocol import IntensityWindow
 from benchbed.data.sources.cases import MASK_ROLES, Collection
 from benchbed.data.sources.consistency import find_mismatches, find_partial_roles
 from benchbed.data.sources.extent import compute_extent
@@ -27,7 +28,8 @@ from benchbed.data.sources.integrity import (
 from benchbed.data.sources.mask_rule import MaskRule, decide_mask_rule
 from benchbed.data.sources.own_data import PREFIXES
 from benchbed.data.sources.pages import read_header
-from benchbed.data.sources.rules import ReadingRules, Window
+from benchbed.data.sources.rules import ReadingRules
+from benchbed.data.sources.stamps import make_stamps
 from benchbed.data.sources.window_rule import decide_window, find_mixed_depths, is_deep
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
@@ -60,7 +62,7 @@ def examine_collection(
     collection: Collection,
     *,
     skip_bad: bool = False,
-    window: Window | None = None,
+    window: IntensityWindow | None = None,
     progress: ProgressCallback = ignore_progress,
     log: Callable[[str], None] = lambda _: None,
 ) -> Examination:
@@ -82,6 +84,9 @@ def examine_collection(
     if collection.source == "phantom":
         assert collection.spec.phantom is not None
         return Examination(collection, {}, compute_phantom_fingerprint(collection.spec.phantom))
+    # Before the files are hashed: one that changes meanwhile must not pass as the hashed one.
+    files = {path for case in collection.cases for path in case.files.values()}
+    collection = replace(collection, stamps=make_stamps(files))
     facts = collect_file_facts(collection, progress, log)
     undecodable = find_undecodable(facts)
     problems = [] if skip_bad or not undecodable else [_describe_undecodable(undecodable)]
@@ -109,7 +114,7 @@ def identify_collection(
     collection: Collection,
     *,
     skip_bad: bool = False,
-    window: Window | None = None,
+    window: IntensityWindow | None = None,
     progress: ProgressCallback = ignore_progress,
     log: Callable[[str], None] = lambda _: None,
 ) -> tuple[Collection, str]:
@@ -147,7 +152,7 @@ def _describe_undecodable(undecodable: Mapping[Path, str]) -> str:
 
 
 def _decide_rules(
-    collection: Collection, facts: Mapping[Path, FileFacts], window: Window | None
+    collection: Collection, facts: Mapping[Path, FileFacts], window: IntensityWindow | None
 ) -> tuple[ReadingRules, list[str]]:
     """Return the rules of the usable cases, and the problems that prevent one."""
     spec = collection.spec
@@ -204,7 +209,7 @@ def _group_masks(
     return [(dict(key), groups[key]) for key in sorted(groups, reverse=True)]
 
 
-def _get_window(path: Path) -> Window | None:
+def _get_window(path: Path) -> IntensityWindow | None:
     header = read_header(path) if find_kind(path) == "dicom" else None
     return None if header is None else header.window
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-Window = tuple[float, float] | Literal["per-file"]
-"""Values that become black and white; ``"per-file"`` takes them from each image."""
+from benchbed.config.protocol import IntensityWindow
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class ReadingRules:
         sentences: The rules in words, for the user and for records.
     """
 
-    window: Window | None = None
+    window: IntensityWindow | None = None
     mask_levels: Mapping[str, Mapping[int, int]] = field(default_factory=dict, hash=False)
     extent: tuple[float, float, float] | None = None
     sentences: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchbed.config.protocol import IntensityWindow
 from benchbed.data.io.images import QUANTILE_POINTS, ROBUST_PERCENTILES
-from benchbed.data.sources.rules import Window
 
 Facts = Mapping[str, str]
 
@@ -37,8 +37,10 @@ def find_mixed_depths(facts: Mapping[Path, Facts]) -> str:
 
 
 def decide_window(
-    facts: Sequence[Facts], declared: Window | None, file_windows: Sequence[Window | None]
-) -> tuple[Window | None, str]:
+    facts: Sequence[Facts],
+    declared: IntensityWindow | None,
+    file_windows: Sequence[IntensityWindow | None],
+) -> tuple[IntensityWindow | None, str]:
     """Decide the window of all images of a dataset.
 
     Args:
@@ -67,7 +69,7 @@ def decide_window(
     )
 
 
-def _format(window: Window) -> str:
+def _format(window: IntensityWindow) -> str:
     return " to ".join(f"{value:g}" for value in window)
 
 

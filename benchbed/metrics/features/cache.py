@@ -14,7 +14,7 @@ import torch
 
 from benchbed.api.metric import ImageSet
 from benchbed.config import paths
-from benchbed.data.cache import read_array
+from benchbed.data.stored_files import read_array
 from benchbed.errors import BenchbedError
 from benchbed.metrics.features.extractor import FeatureArray, FeatureExtractor
 from benchbed.metrics.features.inception import create_inception_extractor

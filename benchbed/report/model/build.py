@@ -47,7 +47,8 @@ from benchbed.report.model.rows import (
 from benchbed.results.record import MeasuredMetric, Record, is_usable_value
 from benchbed.utils.files import hash_json
 
-EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_budget", "precision"]
+EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_budget", "precision",
+          "version"]  # fmt: skip
 """Columns that are equal within a figure: those of a table except dataset and budget."""
 
 
@@ -92,7 +93,7 @@ def _iter_curves(values: pd.DataFrame, names: Mapping[RowIdentity, str]) -> Iter
 
 
 SHARED_FIELDS = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
-          "reference_split", "protocol", "precision"]  # fmt: skip
+          "reference_split", "protocol", "precision", "version"]  # fmt: skip
 
 REFERENCE_FIELDS = ["run", "method", "settings", "regime", "generator", "real_share"]
 """Columns that identify the matching line of a paper's table."""
@@ -275,7 +276,7 @@ TRAINING_FIELDS = ("images_per_second", "seconds", "peak_memory_bytes")
 COLUMNS = [
     "run", *RECORD_FIELDS, *PROTOCOL_FIELDS, *TRAINING_FIELDS,
     "trained_on", "regime", "generator", "pair_count", "real_share", "settings_hash", "budget",
-    "protocol", "data", "conditions", "but_budget", "imported",
+    "protocol", "version", "data", "conditions", "but_budget", "imported",
     "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high", "recipe",
     "note",
 ]  # fmt: skip
@@ -295,7 +296,11 @@ def build_frame(records: Iterable[Record]) -> pd.DataFrame:
     """
     rows = [row for record in records for row in _build_rows(record)]
     order = ["protocol", "precision", *IDENTITY_FIELDS, "seed", "run", "metric"]
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values(order, kind="stable")
+    frame = pd.DataFrame(rows, columns=COLUMNS).sort_values(order, kind="stable")
+    if frame["version"].nunique() == 1:
+        # Titles give the version only where it distinguishes tables.
+        frame["version"] = ""
+    return frame
 
 
 def _build_rows(record: Record) -> list[dict[str, object]]:
@@ -316,6 +321,7 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
         "settings_hash": hash_json(record.settings),
         "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
         "protocol": record.protocol_hash,
+        "version": str(protocol.get("version", "")),
         "data": hash_json({name: protocol[name] for name in DATA_FIELDS if name in protocol}),
         "conditions": hash_json(conditions),
         "but_budget": hash_json({k: v for k, v in conditions.items() if k not in BUDGET_FIELDS}),

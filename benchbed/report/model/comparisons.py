@@ -40,7 +40,7 @@ from benchbed.report.significance import (
 )
 
 CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
-              "conditions", "precision"]  # fmt: skip
+              "conditions", "precision", "version"]  # fmt: skip
 """Columns that are equal within a comparison: those of a table except the dataset's own."""
 
 MAX_METHODS = 50

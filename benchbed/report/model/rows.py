@@ -62,17 +62,20 @@ def format_conditions(shared: Mapping[str, Any]) -> str:
     """Return the conditions that the runs of a table share besides their data, for its title.
 
     Args:
-        shared: ``size``, ``budget``, ``samples``, ``reference_split`` and ``precision``.
+        shared: ``size``, ``budget``, ``samples``, ``reference_split`` and ``precision``;
+            ``version`` of the protocol if tables of several exist, else an empty text.
     """
     split = shared["reference_split"]
     # A segmentation method draws no samples.
     reference = f"{shared['samples']} samples vs. {split}" if shared["samples"] else f"on {split}"
-    return f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}"
+    version = f", protocol version {shared['version']}" if shared["version"] else ""
+    return f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}{version}"
 
 
 def name_file(prefix: str, shared: Mapping[str, Any]) -> str:
     """Return a file name without suffix, unique for the conditions that its runs share."""
-    same = {name: str(value) for name, value in shared.items()}
+    # The version is part of the hash of the conditions; a name must not depend on other tables.
+    same = {name: str(value) for name, value in shared.items() if name != "version"}
     return f"{prefix}-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}"
 
 

@@ -169,8 +169,9 @@ def list_footnotes(table: Table) -> list[Footnote]:
 def list_table_notes(table: Table) -> list[str]:
     """Return notes on the marks and columns of a table, without footnotes and warnings."""
     shared = table.protocol
+    version = f" (version {shared['version']})" if shared["version"] else ""
     lines = [
-        f"Data fingerprint {shared['fingerprint']}, protocol {shared['protocol']}, "
+        f"Data fingerprint {shared['fingerprint']}, protocol {shared['protocol']}{version}, "
         f"preset {shared['preset']}."
     ]
     if any(cell.is_tied for row in table.rows for cell in row.cells.values()):
