@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchbed.data.io import images
+from benchbed.data.io import decode
 from benchbed.data.io.images import read_image, read_image_size, read_mask
 from benchbed.errors import BenchbedError
 
@@ -120,9 +120,9 @@ def test_a_damaged_compressed_image_is_named(tmp_path: Path) -> None:
 
 def test_decompression_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = _compress(tmp_path / "a.ppm.gz", _save(tmp_path / "a.ppm", Image.fromarray(RGB)))
-    monkeypatch.setattr(images, "MAX_UNPACKED_BYTES", (tmp_path / "a.ppm").stat().st_size)
+    monkeypatch.setattr(decode, "MAX_UNPACKED_BYTES", (tmp_path / "a.ppm").stat().st_size)
     assert read_image(image, 3).shape == RGB.shape
-    monkeypatch.setattr(images, "MAX_UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(decode, "MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(BenchbedError, match=r"a\.ppm\.gz\b.*\b1000\b"):
         read_image(image, 3)
 
