@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchbed.api.dataset import ArrayArchive as ArrayArchive
     from benchbed.api.dataset import DownloadSource as DownloadSource
     from benchbed.api.dataset import Layout as Layout
     from benchbed.api.dataset import LayoutPart as LayoutPart
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOME = {
+    "ArrayArchive": "api.dataset",
     "Batch": "api.types",
     "BenchbedError": "errors",
     "BenchbedWarning": "errors",

@@ -77,7 +77,8 @@ def _render_method(spec: MethodSpec) -> Iterator[str]:
 
 def render_datasets() -> str:
     """Return the page of datasets: a table, then access, layout and splits of each."""
-    specs = _select_builtin(DatasetSpec)
+    builtin = _select_builtin(DatasetSpec)
+    specs = [spec for spec, *_ in get_registry().group_datasets() if spec in builtin]
     rows = [
         (
             _link(s.name),
@@ -90,13 +91,28 @@ def render_datasets() -> str:
         for s in specs
     ]
     rows += [
-        ("`folder:PATH`", "your images", "2-D", "optional", "hashed", "–"),
-        ("`nifti:PATH`", "your volumes", "3-D", "optional", "hashed", "–"),
+        ("`folder:PATH`", "your images or volumes", "any", "optional", "folders or hashed", "–"),
+        (
+            "`volumes:PATH`",
+            "your volumes, DICOM series",
+            "3-D",
+            "optional",
+            "folders or hashed",
+            "–",
+        ),
+        (
+            "`manifest:FILE.csv`",
+            "your cases in a table",
+            "any",
+            "optional",
+            "column or hashed",
+            "–",
+        ),
     ]
     head = ("Dataset", "Modality", "Cases", "Masks", "Splits", "Real data")
     return _render_page(
         "Datasets",
-        "Every dataset has a phantom, which is used if the real data are not found. *Hashed* "
+        "A dataset with a phantom uses it if the real data are not found. *Hashed* "
         "splits put one patient (or file) in five into `test`, by a hash of its name.",
         _render_table(head, rows),
         *(part for spec in specs for part in _render_dataset(spec)),
@@ -107,14 +123,18 @@ def _render_dataset(spec: DatasetSpec) -> Iterator[str]:
     facts = show_command.collect_dataset_facts(spec)
     yield f"## {spec.name}"
     yield f"**{spec.title}.** {_cite(spec.paper) if spec.paper else ''}".strip()
-    keys = ("licence", "access", "downloads", "classes", "framing", "intensities", "phantom")
+    keys = (
+        *("licence", "notes", "variants", "access", "downloads", "splits", "classes", "framing"),
+        *("intensities", "phantom"),
+    )
     texts = {key: facts[key] for key in keys if facts[key]}
     rows = [
         (key.capitalize(), text if isinstance(text, str) else ", ".join(text))
         for key, text in texts.items()
     ]
     yield _render_table(("", ""), rows)
-    yield "\n\n".join(f"```text\n{layout.diagram.rstrip()}\n```" for layout in spec.layouts)
+    parts = spec.layouts if spec.archive is None else (spec.archive,)
+    yield "\n\n".join(f"```text\n{part.diagram.rstrip()}\n```" for part in parts)
 
 
 def _describe_masks(spec: DatasetSpec) -> str:
@@ -127,6 +147,8 @@ def _describe_masks(spec: DatasetSpec) -> str:
 def _describe_splits(spec: DatasetSpec) -> str:
     layouts = spec.layouts
     parts = [part for layout in layouts for part in layout.parts]
+    if spec.archive is not None:
+        return "official"
     if any(part.split or "{split}" in part.image for part in parts) or any(
         layout.official_splits for layout in layouts
     ):

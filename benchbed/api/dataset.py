@@ -1,4 +1,4 @@
-"""The folder layouts, phantom and downloads that a dataset declares."""
+"""The folder layouts, arrays, phantom and downloads that a dataset declares."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ GZIP_SUFFIX = ".gz"
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Suffixes of volumes."""
 
+ARRAY_SUFFIX = ".npz"
+"""Suffix of files of several arrays, as numpy writes them."""
+
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 """Suffixes of DICOM files, which are images, several images, or slices of volumes."""
 
@@ -25,6 +28,7 @@ IMAGE_SUFFIXES = (
 _URL_PATTERN = re.compile(r"https?://\S+")
 _INSECURE_URL_PATTERN = re.compile(r"http://(?!(localhost|127\.0\.0\.1)[:/])\S+")
 _SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
+_MD5_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +126,40 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArrayArchive:
+    """An npz file whose arrays hold the cases as rows, in place of folders of files.
+
+    Images are uint8, ``(N, H, W)`` or ``(N, H, W, C)`` with 1 or 3 channels; volumes are uint8,
+    ``(N, D, H, W)``, whose values 0 to 255 become -1 to 1. Each row counts as one patient.
+
+    Attributes:
+        files: Paths of the file in the data root, such as ``"name.npz"`` and
+            ``"folder/name.npz"``; the first that exists is used.
+        images: Name of the array of images or volumes by split.
+        labels: Name of the array of class numbers by split, integers ``(N,)`` or ``(N, 1)``; empty
+            if there are no labels.
+        case_counts: Official number of cases by split; empty if unknown.
+    """
+
+    files: tuple[str, ...]
+    images: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    case_counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise ValueError(f"archive {self.files} must name an array of images")
+        if not set(self.labels) <= set(self.images):
+            raise ValueError(f"archive {self.files} has labels of splits without images")
+
+    @property
+    def diagram(self) -> str:
+        """Description of the file for a user who has to get it."""
+        names = ", ".join([*self.images.values(), *self.labels.values()])
+        return f"  {' or '.join(self.files)}\n  with the arrays {names}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Phantom:
     """Procedurally generated phantom data for a dataset.
 
@@ -144,32 +182,59 @@ class Phantom:
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadSource:
-    """An archive that is public: no account, no form.
+    """An archive or a single file that is public: no account, no form.
 
     Attributes:
         url: An ``https`` address, or ``http`` if ``sha256`` is given, because an ``http`` response
             can be altered in transit.
-        sha256: SHA-256 of the archive, 64 hexadecimal digits; None if not published. Then the
-            first download prints it, and nothing detects a wrong file.
+        sha256: SHA-256 of the download, 64 hexadecimal digits; None if not published. Without a
+            checksum, the first download prints it, and nothing detects a wrong file.
+        md5: MD5 of the download, 32 hexadecimal digits, where the source publishes nothing better.
+            It detects damage, not forgery.
         target_folder: Folder below the data root to unpack into, such as ``"NAME"`` or
             ``"NAME/masks"``.
+        target_file: Name in `target_folder` of a single file that is not unpacked; None for an
+            archive.
     """
 
     url: str
     target_folder: str
     sha256: str | None = None
+    md5: str | None = None
+    target_file: str | None = None
+
+    @property
+    def checksum(self) -> str | None:
+        """Checksum with its algorithm, such as ``"sha256:..."``, or None."""
+        if self.sha256 is not None:
+            return f"sha256:{self.sha256}"
+        return None if self.md5 is None else f"md5:{self.md5}"
+
+    @property
+    def target(self) -> str:
+        """Folder or file below the data root that the download becomes."""
+        return "/".join(filter(None, (self.target_folder, self.target_file)))
 
     def __post_init__(self) -> None:
-        parts = self.target_folder.split("/")
         if not _URL_PATTERN.fullmatch(self.url):
             raise ValueError(f"download {self.url!r} must be an http or https address")
         if self.sha256 is None and _INSECURE_URL_PATTERN.fullmatch(self.url):
             raise ValueError(
                 f"download {self.url!r} needs https, or a sha256 that verifies the file"
             )
-        if any(part in ("", ".", "..") for part in parts) or "\\" in self.target_folder:
-            raise ValueError(
-                f"download target_folder {self.target_folder!r} must be inside the data root"
-            )
+        _check_relative_path("target_folder", self.target_folder)
+        if self.target_file is not None:
+            _check_relative_path("target_file", self.target_file)
+            if "/" in self.target_file:
+                raise ValueError(f"download target_file {self.target_file!r} must be a name")
         if self.sha256 is not None and not _SHA256_PATTERN.fullmatch(self.sha256):
             raise ValueError(f"download sha256 {self.sha256!r} must be 64 hexadecimal digits")
+        if self.md5 is not None and not _MD5_PATTERN.fullmatch(self.md5):
+            raise ValueError(f"download md5 {self.md5!r} must be 32 hexadecimal digits")
+        if self.sha256 is not None and self.md5 is not None:
+            raise ValueError(f"download {self.url!r} needs one checksum: remove md5")
+
+
+def _check_relative_path(field_name: str, path: str) -> None:
+    if any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
+        raise ValueError(f"download {field_name} {path!r} must be inside the data root")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from benchbed.api.dataset import DownloadSource, Layout, Phantom, VolumeSpec
+from benchbed.api.dataset import ArrayArchive, DownloadSource, Layout, Phantom, VolumeSpec
 
 Direction = Literal["up", "down", "none"]
 """Whether a larger value is better (``up``), a smaller one (``down``), or neither."""
@@ -157,7 +157,12 @@ class DatasetSpec:
         licence: Licence of the data, as far as known.
         access_instructions: How to get the data: where to go and what to do, in one or two
             sentences.
-        layouts: Official layouts; the cases of all layouts that are found are combined.
+        layouts: Official layouts; the cases of all layouts that are found are combined. Empty if
+            there is an `archive`.
+        archive: File whose arrays hold the cases, in place of layouts; None if cases are files.
+        variant_of: Name of the dataset whose images these are at another size; lists show both in
+            one row. None if the dataset is no variant.
+        notes: What a user of the data should know, in one or two sentences.
         downloads: The archives of the dataset if they are public; empty if the source requires a
             registration or an account.
         phantom: Its phantom, or None.
@@ -180,7 +185,10 @@ class DatasetSpec:
     paper: Paper | None = None
     licence: str
     access_instructions: str
-    layouts: tuple[Layout, ...]
+    layouts: tuple[Layout, ...] = ()
+    archive: ArrayArchive | None = None
+    variant_of: str | None = None
+    notes: str = ""
     downloads: tuple[DownloadSource, ...] = ()
     phantom: Phantom | None = None
     channels: int = 3
@@ -196,6 +204,18 @@ class DatasetSpec:
         return 2 if self.volumes is None else 3
 
     @property
+    def expected_paths(self) -> tuple[str, ...]:
+        """Folders, with a slash, or files in the data root that can hold the dataset."""
+        folders = tuple(f"{name}/" for layout in self.layouts for name in layout.folders)
+        return folders if self.archive is None else self.archive.files
+
+    @property
+    def diagram(self) -> str:
+        """Short drawing of the layouts, or description of the file, for a user who creates it."""
+        parts = self.layouts if self.archive is None else (self.archive,)
+        return "\n".join(part.diagram for part in parts)
+
+    @property
     def structure_count(self) -> int:
         """Number of mask classes without the background."""
         return 1 if self.volumes is None else len(self.volumes.structures)
@@ -206,6 +226,8 @@ class DatasetSpec:
             raise ValueError(
                 f"dataset {self.name!r}: intensity_window {low} to {high} must be increasing"
             )
+        if self.archive is not None and self.layouts:
+            raise ValueError(f"dataset {self.name!r}: declare layouts or an archive, not both")
         if self.volumes is not None and self.channels != len(self.volumes.sequences):
             raise ValueError(f"dataset {self.name!r}: channels must equal the number of sequences")
         functions = [self.fov_detector] if self.fov_detector else []

@@ -30,9 +30,19 @@ def _complete_named(incomplete: str) -> list[str]:
 
 @app.command(epilog=format_examples("data status", "data status --data-root my/data"))
 def status(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
-    """Show which datasets are on this machine and how many cases they have."""
+    """Show which datasets are on this machine and how many cases they have.
+
+    Variants of a dataset are shown only if they are found.
+    """
     root = paths.resolve_data_root(data_root)
-    rows = [_describe_status(spec, root) for spec in get_registry().get_specs(DatasetSpec).values()]
+    rows = [
+        row
+        for spec, *variants in get_registry().group_datasets()
+        for row in [
+            _describe_status(spec, root),
+            *(each for each in (_describe_status(v, root) for v in variants) if each["folder"]),
+        ]
+    ]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -43,16 +53,15 @@ def status(data_root: DataRootOption = None, as_json: JsonOption = False) -> Non
 
 
 def _describe_status(spec: Any, root: Path) -> dict[str, str]:
-    from benchbed.data.sources.cases import collect_cases
     from benchbed.data.sources.resolve import find_dataset
 
-    report = find_dataset(spec, root)
-    if not report.layouts:
+    location = find_dataset(spec, root)
+    if not location.paths:
         suffix = "using the phantom" if spec.phantom else "and no phantom"
         return {"dataset": spec.name, "state": f"not found; {suffix}", "cases": "", "folder": ""}
-    folders = ", ".join(str(folder) for _, folder in report.layouts)
+    folders = ", ".join(map(str, location.paths))
     try:
-        counts = collect_cases(spec, report.layouts, root).count_cases()
+        counts = location.collect_cases().count_cases()
     except BenchbedError as error:
         return {"dataset": spec.name, "state": str(error), "cases": "", "folder": folders}
     cases = ", ".join(f"{count} {split}" for split, count in counts.items())
@@ -64,7 +73,8 @@ def verify(
     name: Annotated[
         str,
         typer.Argument(
-            help="Dataset name, folder:PATH or nifti:PATH.", autocompletion=complete_datasets
+            help="Dataset name, folder:PATH, volumes:PATH or manifest:FILE.csv.",
+            autocompletion=complete_datasets,
         ),
     ],
     data_root: DataRootOption = None,

@@ -77,7 +77,7 @@ def _describe_folders(data_root: Path | None, results: Path | None) -> dict[str,
 
     root = paths.resolve_data_root(data_root)
     specs = get_registry().get_specs(DatasetSpec).values()
-    found = [spec.name for spec in specs if find_dataset(spec, root).layouts]
+    found = [spec.name for spec in specs if find_dataset(spec, root).paths]
     try:
         writable = str(paths.ensure_writable(paths.resolve_results_folder(results)))
     except BenchbedError as error:

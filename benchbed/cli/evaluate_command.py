@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,13 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from benchbed.api.specs import MetricSpec, TaskSpec
-from benchbed.cli.options import DeviceOption, JsonOption, complete_metrics, format_examples
+from benchbed.cli.options import (
+    DeviceOption,
+    JsonOption,
+    complete_metrics,
+    format_examples,
+    parse_window,
+)
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
 if TYPE_CHECKING:
     from benchbed.api.metric import ImageSet, MetricValue
-    from benchbed.data.image_folder import IntensityWindow
     from benchbed.tasks.scoring import SampleCounts
     from benchbed.utils.progress import Reporter
 
@@ -77,7 +81,7 @@ def evaluate(
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
     specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
     check_input_kind(specs, {"images"}, "benchbed evaluate")
-    declared = None if window is None else parse_window(window)
+    declared = None if window is None else parse_window(window, "--window")
     options = {"--real": real, "--fake": fake, "--held-out": held_out}
     paths = {option: path for option, path in options.items() if path is not None}
     with ConsoleReporter() as reporter:
@@ -103,26 +107,6 @@ def evaluate(
         typer.echo(json.dumps([value.as_dict() for value in values], indent=2))
         return
     print_rows(build_value_rows(values), empty="No metrics to compute.")
-
-
-def parse_window(text: str) -> IntensityWindow:
-    """Parse ``LOW,HIGH`` or ``per-file``.
-
-    Raises:
-        BenchbedError: It is neither, or LOW is not below HIGH.
-    """
-    if text == "per-file":
-        return "per-file"
-    try:
-        low, high = (float(number) for number in text.split(","))
-    except ValueError:
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise BenchbedError(
-            f"--window must be LOW,HIGH with LOW below HIGH, such as 0,4095, or per-file, not "
-            f"{text!r}."
-        )
-    return low, high
 
 
 def _check_counts(specs: Sequence[MetricSpec], counts: SampleCounts, *, allow_some: bool) -> None:

@@ -53,18 +53,21 @@ def _list_datasets() -> list[dict[str, Any]]:
     registered = [
         (
             spec.name,
+            ", ".join(variant.name for variant in variants),
             spec.title,
             spec.modality,
             "yes" if spec.phantom else "no",
             get_registry().find_plugin(spec).distribution,
         )
-        for spec in get_registry().get_specs(DatasetSpec).values()
+        for spec, *variants in get_registry().group_datasets()
     ]
-    folders = [
-        (name, f"your own folder of {content}", "any", "no", "benchbed")
-        for name, content in (("folder:PATH", "images"), ("nifti:PATH", "volumes"))
-    ]
-    names = ("dataset", "title", "modality", "phantom", "plugin")
+    own = {
+        "folder:PATH": "your own folder of images or volumes",
+        "volumes:PATH": "your own folder of volumes or DICOM series",
+        "manifest:FILE.csv": "your own cases, listed in a CSV file",
+    }
+    folders = [(name, "", title, "any", "no", "benchbed") for name, title in own.items()]
+    names = ("dataset", "variants", "title", "modality", "phantom", "plugin")
     return [dict(zip(names, row, strict=True)) for row in (*registered, *folders)]
 
 
@@ -113,7 +116,11 @@ def _list_plugins() -> list[dict[str, Any]]:
         {
             "plugin": plugin.name,
             "distribution": plugin.distribution,
-            "offers": ", ".join(spec.name for spec in plugin.specs),
+            "offers": ", ".join(
+                spec.name
+                for spec in plugin.specs
+                if not (isinstance(spec, DatasetSpec) and spec.variant_of)
+            ),
             "error": plugin.error or "",
         }
         for plugin in get_registry().plugins

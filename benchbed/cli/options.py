@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 import typer
 from annotated_types import Ge
@@ -45,6 +46,26 @@ def parse_duration(text: str, option: str) -> float:
     return total
 
 
+def parse_window(text: str, option: str) -> tuple[float, float] | Literal["per-file"]:
+    """Parse an intensity window: ``LOW,HIGH`` or ``per-file``.
+
+    Raises:
+        BenchbedError: It is neither, or LOW is not below HIGH.
+    """
+    if text == "per-file":
+        return "per-file"
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise BenchbedError(
+            f"{option} must be LOW,HIGH with LOW below HIGH, such as 0,4095, or per-file, not "
+            f"{text!r}."
+        )
+    return low, high
+
+
 def _make_completion(kind: type[Any], *more: str) -> Callable[[str], list[str]]:
     """Return a function that completes the names of one kind of spec, for the shell."""
 
@@ -56,7 +77,7 @@ def _make_completion(kind: type[Any], *more: str) -> Callable[[str], list[str]]:
 
 
 complete_methods = _make_completion(MethodSpec)
-complete_datasets = _make_completion(DatasetSpec, "folder:")
+complete_datasets = _make_completion(DatasetSpec, "folder:", "volumes:", "manifest:")
 complete_metrics = _make_completion(MetricSpec)
 
 _COMPLETIONS = {
@@ -132,14 +153,17 @@ def format_examples(*commands: str) -> str:
 
     Args:
         *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` are
-            replaced by the first installed ones that work together and need only images.
+            replaced by the first installed ones that work together without real data or masks.
     """
     registry = get_registry()
     names = (
         (m.name, d.name)
         for m in registry.get_specs(MethodSpec).values()
         for d in registry.get_specs(DatasetSpec).values()
-        if "sample" in m.capabilities and not m.required_inputs and d.dimensions in m.dimensions
+        if "sample" in m.capabilities
+        and not m.required_inputs
+        and d.phantom is not None
+        and d.dimensions in m.dimensions
     )
     method, dataset = next(names, ("METHOD", "DATASET"))
     lines = [f"  benchbed {command}" for command in commands]

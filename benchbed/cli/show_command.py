@@ -172,6 +172,8 @@ def _describe_setting(name: str, field: Any, presets: Any) -> dict[str, str]:
 def collect_dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
     """Return the facts in a dataset's spec."""
     phantom = dict(spec.phantom.case_counts) if spec.phantom else {}
+    official = dict(spec.archive.case_counts) if spec.archive else {}
+    variants = next((v for s, *v in get_registry().group_datasets() if s == spec), [])
     return {
         "dataset": spec.name,
         "title": spec.title,
@@ -180,9 +182,15 @@ def collect_dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
         "plugin": get_registry().find_plugin(spec).distribution,
         "licence": spec.licence,
         "access": spec.access_instructions,
-        "downloads": [f"{each.url} to {each.target_folder}/" for each in spec.downloads]
+        "notes": spec.notes,
+        "variants": [variant.name for variant in variants],
+        "downloads": [
+            f"{each.url} to {each.target}{'' if each.target_file else '/'}"
+            for each in spec.downloads
+        ]
         or ["no open download"],
-        "layout": "\n".join(layout.diagram for layout in spec.layouts),
+        "layout": spec.diagram,
+        "splits": [f"{split}: {count} cases" for split, count in official.items()],
         "classes": list(spec.classes),
         "framing": spec.framing,
         "intensities": _describe_intensities(spec),

@@ -133,6 +133,14 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a file exists; False for invalid names."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def ensure_writable(folder: Path, instead: str = "--results or --out") -> Path:
     """Create `folder` if missing, and check that it is writable.
 

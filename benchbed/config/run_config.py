@@ -55,7 +55,10 @@ class RunConfig(BaseModel):
 
     method: Annotated[str, RunOption("Name of the method.", completion="method")]
     dataset: Annotated[
-        str, RunOption("Dataset name, folder:PATH or nifti:PATH.", completion="dataset")
+        str,
+        RunOption(
+            "Dataset name, folder:PATH, volumes:PATH or manifest:FILE.csv.", completion="dataset"
+        ),
     ]
     task: Annotated[str, RunOption("Task that the method is evaluated on.")] = "synthesis"
     preset: Annotated[PresetName, RunOption("Preset for size, budget and sample counts.")] = "quick"

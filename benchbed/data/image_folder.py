@@ -14,7 +14,8 @@ from benchbed.data.preprocessing.framing import compute_window
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import examine_collection
-from benchbed.data.sources.resolve import FOLDER_PREFIX, resolve_collection
+from benchbed.data.sources.own_data import FOLDER_PREFIX
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 from benchbed.utils.text import format_count
@@ -112,6 +113,11 @@ def open_folder(
         BenchbedError: The folder is missing or empty, or an image cannot be decoded or read.
     """
     found = resolve_collection(f"{FOLDER_PREFIX}{path}", log=log)
+    if found.spec.volumes is not None:
+        raise BenchbedError(
+            f"{path} contains volumes, but `benchbed evaluate` scores images. Volumes are scored "
+            "by `benchbed run`."
+        )
     # One official split keeps duplicates: repeated samples must be scored as they are.
     cases = tuple(
         replace(case, split="train", is_official_split=True, mask=None, second_mask=None, fov=None)

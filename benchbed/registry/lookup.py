@@ -39,7 +39,7 @@ class Registry:
         """Return the spec called `name`.
 
         Raises:
-            BenchbedError: There is none; the text names the nearest match, or the broken plugin
+            BenchbedError: There is none; the text names the nearest match, or the broken plugins
                 that may define it.
         """
         specs = self.get_specs(kind)
@@ -53,7 +53,23 @@ class Registry:
                 f"({suspect.distribution}) is broken: {suspect.error}. Run `benchbed doctor` "
                 "for details."
             )
-        raise make_unknown_error(kind_name, name, specs, f"benchbed list {kind_name}s")
+        unknown = make_unknown_error(kind_name, name, specs, f"benchbed list {kind_name}s")
+        broken = "; ".join(f"{plugin.name!r} ({plugin.error})" for plugin in self.broken_plugins)
+        raise BenchbedError(f"{unknown} Broken plugins: {broken}.") if broken else unknown
+
+    def group_datasets(self) -> list[tuple[DatasetSpec, ...]]:
+        """Return every dataset with its variants after it, in alphabetical order.
+
+        Variants of a dataset that is not installed are in groups of their own.
+        """
+        specs = self.get_specs(DatasetSpec)
+        # In the order of the plugin, which may be that of sizes.
+        variants = [s for p in self.plugins for s in p.specs if isinstance(s, DatasetSpec)]
+        return [
+            (spec, *(other for other in variants if other.variant_of == spec.name))
+            for spec in specs.values()
+            if spec.variant_of not in specs
+        ]
 
     def find_plugin(self, spec: Spec) -> Plugin:
         """Return the plugin that defines `spec`."""

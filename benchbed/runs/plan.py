@@ -15,7 +15,7 @@ from benchbed.config.protocol import Protocol
 from benchbed.config.run_config import RunConfig, compute_run_hash
 from benchbed.config.settings import parse_settings
 from benchbed.data.sources.cases import Collection
-from benchbed.data.sources.resolve import parse_folder_path
+from benchbed.data.sources.own_data import parse_own_path
 from benchbed.registry.lookup import load_object
 from benchbed.results.record import PseudoLabels, TrainingPairs
 
@@ -185,5 +185,5 @@ def resolve_method_settings(
 
 def get_public_name(dataset: str) -> str:
     """Return the dataset's name for records: for a folder, without the path to it."""
-    path = parse_folder_path(dataset)
+    path = parse_own_path(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve().name}"

@@ -12,7 +12,7 @@ from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, PresetName, Tas
 from benchbed.config import paths
 from benchbed.config.run_config import RunConfig
 from benchbed.config.settings import read_yaml
-from benchbed.data.sources.resolve import parse_folder_path
+from benchbed.data.sources.own_data import parse_own_path
 from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
 from benchbed.registry.lookup import get_registry
 
@@ -179,5 +179,5 @@ def check_names(suite: Suite) -> None:
             if entry.get(role) is not None:
                 registry.get_spec(MethodSpec, entry[role])
     for dataset in suite.datasets:
-        if parse_folder_path(dataset) is None:
+        if parse_own_path(dataset) is None:
             registry.get_spec(DatasetSpec, dataset)

@@ -13,7 +13,7 @@ from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
     prepare_dataset,
 )
-from benchbed.data.sources.cases import Collection, collect_cases
+from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.fingerprint import collect_file_facts, find_undecodable
 from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import find_dataset
@@ -193,10 +193,10 @@ def _require_real_files(spec: DatasetSpec) -> Collection:
 
 
 def _find_collection(spec: DatasetSpec) -> Collection:
-    report = find_dataset(spec, paths.resolve_data_root())
-    if not report.layouts:
-        raise CheckSkipped(f"no real images in {report.root}")
-    return collect_cases(spec, report.layouts, report.root)
+    location = find_dataset(spec, paths.resolve_data_root())
+    if not location.paths:
+        raise CheckSkipped(f"no real images in {location.root}")
+    return location.collect_cases()
 
 
 CHECKS = (

@@ -147,7 +147,7 @@ def test_an_undecodable_image_is_named(cli: Run, tmp_path: Path) -> None:
 def test_an_empty_folder_is_rejected(cli: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     _assert_refused(
-        cli("run", "--method", "dcgan", "--dataset", "folder:empty"), " in empty.", "FOLDER/images"
+        cli("run", "--method", "dcgan", "--dataset", "folder:empty"), "empty", "FOLDER/images"
     )
 
 
@@ -171,7 +171,7 @@ def test_evaluate_rejects_folders_that_overlap(
     _save_images(tmp_path / "reals/samples")
     _save_images(tmp_path / "fakes")
     _save_images(tmp_path / "mixed")
-    _save_images(tmp_path / "inner")
+    (tmp_path / "inner").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "reals/samples")
     (tmp_path / "mixed/4.png").symlink_to(tmp_path / "fakes/0.png")
     (tmp_path / "inner/folder").symlink_to(tmp_path / "fakes")

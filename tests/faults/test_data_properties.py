@@ -21,6 +21,7 @@ from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec, TaskSpec
 from benchbed.config import paths
 from benchbed.config.protocol import resolve_preset
 from benchbed.config.settings import parse_assignments, read_settings_file
+from benchbed.data.sources.own_data import PREFIXES
 from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
@@ -257,7 +258,7 @@ def test_random_names(tmp_path: Path, count_attempt: CountAttempt) -> None:
     def names(text: str) -> None:
         for kind in (MethodSpec, DatasetSpec, MetricSpec, TaskSpec):
             _read_or_none(get_registry().get_spec, kind, text)
-        for prefix in ("folder:", "nifti:"):
+        for prefix in PREFIXES:
             _read_or_none(resolve_dataset_spec, f"{prefix}nowhere/{text}/none")
         _read_or_none(find_suite, f"{text}.yaml")
         for find in (find_run, find_record):

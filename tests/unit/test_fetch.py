@@ -669,6 +669,9 @@ def test_two_processes_do_not_download_the_same_dataset(fetcher: Fetcher) -> Non
         {"target_folder": "a\\b"},
         {"sha256": "abc"},
         {"sha256": "A" * 64},
+        {"md5": "0" * 31},
+        {"target_file": "../x"},
+        {"target_file": "a/b"},
     ],
     ids=str,
 )
@@ -684,8 +687,11 @@ OPEN_DATASETS = [spec for spec in get_registry().get_specs(DatasetSpec).values()
 
 @pytest.mark.parametrize("spec", OPEN_DATASETS, ids=lambda spec: spec.name)
 def test_downloads_match_the_layouts(spec: DatasetSpec) -> None:
+    targets = [download.target for download in spec.downloads]
+    if spec.archive is not None:
+        assert set(targets) <= set(spec.archive.files)
+        return
     folders = {name.split("/")[0].lower() for layout in spec.layouts for name in layout.folders}
-    targets = [download.target_folder for download in spec.downloads]
     assert {target.split("/")[0].lower() for target in targets} <= folders
     assert len(set(targets)) == len(targets)
 

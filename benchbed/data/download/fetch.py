@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,8 +17,12 @@ from benchbed.api.dataset import DownloadSource
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.download.http import Downloader, DownloadError
 from benchbed.data.download.unpack import UnpackError, unpack_download
-from benchbed.data.sources.cases import collect_cases, find_layouts
-from benchbed.data.sources.resolve import DatasetLocation, describe_missing_dataset, find_dataset
+from benchbed.data.sources.cases import find_folder
+from benchbed.data.sources.resolve import (
+    DatasetLocation,
+    describe_missing_dataset,
+    find_dataset,
+)
 from benchbed.errors import BenchbedError
 from benchbed.utils.files import hash_json
 
@@ -59,7 +63,7 @@ def fetch_dataset(
         FetchError: There is no connection, or the file is not the expected one.
     """
     location = find_dataset(spec, root)
-    if location.layouts and not (force and spec.downloads):
+    if location.paths and not (force and spec.downloads):
         _report_existing(location, log)
         return
     if not spec.downloads:
@@ -74,24 +78,24 @@ def fetch_dataset(
             _download(location, download, folder, log, progress) for download in spec.downloads
         ]
         staged = _unpack(location, archives, folder, log, progress)
-        _move_folders(location, staged, log)
+        _move_into_root(location, staged, log)
         shutil.rmtree(folder)
 
 
 def _report_existing(location: DatasetLocation, log: Callable[[str], None]) -> None:
     spec = location.spec
     hint = (
-        "Use --force to download again; the existing folder is renamed."
+        "Use --force to download again; what exists is renamed."
         if spec.downloads
         else "It has no open download, so it cannot be downloaded again."
     )
     try:
-        collect_cases(spec, location.layouts, location.root)
+        location.collect_cases()
     except BenchbedError as error:
         raise BenchbedError(
             f"{spec.title} is present but cannot be read: {error}\n{hint}"
         ) from error
-    folders = ", ".join(str(folder) for _, folder in location.layouts)
+    folders = ", ".join(map(str, location.paths))
     log(f"{spec.title} is already present in {folders}. {hint}")
 
 
@@ -145,34 +149,45 @@ def _download(
     pooch.get_logger().setLevel(logging.WARNING)
     # Two archives of one dataset may share a name, and a URL may end without one.
     name = f"{hash_json(download.url)}-{Path(urlsplit(download.url).path).name}"
-    downloader = Downloader(
-        folder / f"{name}.part",
-        lambda done, total: progress(
-            f"{download.target_folder} (MB)", _to_megabytes(done), _to_megabytes(total)
-        ),
-        # The archive, and at least as much again for its content.
-        lambda left, total: _require_disk_space(location.root, left + total),
-    )
+    downloader = _make_downloader(location, download, folder / f"{name}.part", progress)
     downloaded = downloader.downloaded_bytes
     suffix = f", resuming after {_to_megabytes(downloaded)} MB" if downloaded else ""
     if not (folder / name).exists():
-        log(f"{download.target_folder}: {download.url}{suffix}")
-    checksum = f"sha256:{download.sha256}" if download.sha256 else None
+        log(f"{download.target}: {download.url}{suffix}")
     try:
-        pooch.retrieve(download.url, checksum, name, folder, downloader=downloader)
+        pooch.retrieve(download.url, download.checksum, name, folder, downloader=downloader)
     except DownloadError as error:
         raise FetchError(
             _format_download_failure(location, download, str(error), downloader.downloaded_bytes)
         ) from error
     except ValueError as error:
-        reason = f"SHA-256 mismatch, expected {download.sha256}"
+        kind = "SHA-256" if download.sha256 is not None else "MD5"
+        reason = f"{kind} mismatch, expected {download.sha256 or download.md5}"
         raise FetchError(_format_rejection(location, download.url, reason)) from error
-    if checksum is None:
+    if download.checksum is None:
         log(
-            f"SHA-256 of {download.target_folder}: {pooch.file_hash(str(folder / name))}. The "
+            f"SHA-256 of {download.target}: {pooch.file_hash(str(folder / name))}. The "
             "source publishes no checksum; note this one to detect changes later."
         )
     return folder / name
+
+
+def _make_downloader(
+    location: DatasetLocation,
+    download: DownloadSource,
+    partial_file: Path,
+    progress: ProgressCallback,
+) -> Downloader:
+    return Downloader(
+        partial_file,
+        lambda done, total: progress(
+            f"{download.target} (MB)", _to_megabytes(done), _to_megabytes(total)
+        ),
+        # An archive needs at least as much again for its content.
+        lambda left, total: _require_disk_space(
+            location.root, left if download.target_file else left + total
+        ),
+    )
 
 
 def _format_download_failure(
@@ -205,13 +220,19 @@ def _unpack(
     spec = location.spec
     staged = folder / "unpacked"
     shutil.rmtree(staged, ignore_errors=True)
-    log("Unpacking.")
+    if any(download.target_file is None for download in spec.downloads):
+        log("Unpacking.")
     for download, archive in zip(spec.downloads, archives, strict=True):
+        target = staged / download.target_folder
+        if download.target_file is not None:
+            target.mkdir(parents=True, exist_ok=True)
+            archive.rename(target / download.target_file)
+            continue
         try:
             unpack_download(
                 archive,
-                staged / download.target_folder,
-                partial(progress, f"{download.target_folder}, files"),
+                target,
+                partial(progress, f"{download.target}, files"),
                 partial(_require_disk_space, location.root),
             )
         except UnpackError as error:
@@ -228,25 +249,35 @@ def _unpack(
 
 def _find_mismatch(spec: DatasetSpec, staged: Path) -> str | None:
     """Return why the unpacked files are not the dataset, or None if they are."""
+    location = find_dataset(spec, staged)
     try:
-        if collect_cases(spec, find_layouts(spec, staged), staged).cases:
+        if location.paths and location.collect_cases().cases:
             return None
     except BenchbedError as error:
         # The temporary folder is deleted, so its path is of no use; the layout follows the message.
         reason = str(error).replace(f"{staged}/", "").partition(" Expected layout:")[0]
         return reason.rstrip(".")
-    expected = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
     unpacked = ", ".join(f"{name}/" for name in sorted({d.target_folder for d in spec.downloads}))
+    expected = " or ".join(spec.expected_paths)
     return f"unpacked into {unpacked}, it contains none of the expected folders {expected}"
 
 
-def _move_folders(location: DatasetLocation, staged: Path, log: Callable[[str], None]) -> None:
-    """Move the unpacked folders into the data root; rename what is in the way."""
+def _move_into_root(location: DatasetLocation, staged: Path, log: Callable[[str], None]) -> None:
+    """Move the downloaded folders and files into the data root; rename what is in the way."""
     root = location.root
-    new = sorted(staged.iterdir())
-    names = {folder.name.lower() for folder in new}
-    existing = [entry for entry in sorted(root.iterdir()) if entry.name.lower() in names]
-    for old in (*existing, *(folder for _, folder in location.layouts if folder != root)):
+    moves: dict[Path, Path] = {}
+    for target in _list_targets(location.spec.downloads):
+        parent = target.parent.as_posix()
+        folder = find_folder(root, "" if parent == "." else parent) or root / parent
+        folder.mkdir(parents=True, exist_ok=True)
+        moves[staged / target] = folder / target.name
+    existing = [
+        entry
+        for new in moves.values()
+        for entry in sorted(new.parent.iterdir())
+        if entry.name.lower() == new.name.lower()
+    ]
+    for old in (*existing, *(path for path in location.paths if path != root)):
         if old.exists():
             backup = _find_free_name(old)
             old.rename(backup)
@@ -254,8 +285,15 @@ def _move_folders(location: DatasetLocation, staged: Path, log: Callable[[str], 
                 f"The previous content of {old} is now in {backup}. Delete it when you no longer "
                 "need it."
             )
-    for folder in new:
-        folder.rename(root / folder.name)
+    for path, new in moves.items():
+        path.rename(new)
+
+
+def _list_targets(downloads: Sequence[DownloadSource]) -> list[PurePosixPath]:
+    """Return what is moved: whole folders of archives, and single files of folders they share."""
+    folders = {d.target_folder.split("/")[0] for d in downloads if d.target_file is None}
+    files = {d.target for d in downloads if d.target_folder.split("/")[0] not in folders}
+    return [PurePosixPath(name) for name in sorted(folders | files)]
 
 
 def _find_free_name(path: Path) -> Path:

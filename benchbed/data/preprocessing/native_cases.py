@@ -13,6 +13,7 @@ from benchbed.api.specs import DatasetSpec
 from benchbed.api.task import ReferenceCase
 from benchbed.api.types import LUMA_WEIGHTS, CropBox, CropWindow
 from benchbed.config.protocol import Framing
+from benchbed.data.io.arrays import read_image_row
 from benchbed.data.io.images import Pixels, read_image, read_mask
 from benchbed.data.preprocessing.framing import Mask, compute_window
 from benchbed.data.sources.cases import Case
@@ -48,7 +49,7 @@ def read_native_case(
     Raises:
         BenchbedError: A file cannot be decoded, or a mask differs from its image in size.
     """
-    image = read_image(case.image, channels, window=spec.intensity_window)
+    image = _read_case_image(case, spec, channels)
     masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
@@ -61,6 +62,13 @@ def read_native_case(
         masks["fov"] = detect(convert_channels(image, 3))
     part = compute_window((image.shape[0], image.shape[1]), framing, masks.get("fov"))
     return NativeCase(image, masks, part)
+
+
+def _read_case_image(case: Case, spec: DatasetSpec, channels: int) -> Pixels:
+    if spec.archive is None or case.page is None:
+        return read_image(case.image, channels, window=spec.intensity_window)
+    image = read_image_row(case.image, spec.archive.images[case.split], case.page)
+    return convert_channels(image, channels)
 
 
 def convert_channels(image: Pixels, channels: int) -> Pixels:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from benchbed.api.dataset import VolumeSpec
 from benchbed.api.specs import DatasetSpec
 from benchbed.api.types import CropBox
+from benchbed.data.io.arrays import read_volume_row
 from benchbed.data.io.volumes import (
     Codes,
     Voxels,
@@ -135,6 +136,8 @@ def read_sequences(case: Case, spec: DatasetSpec) -> Voxels:
         BenchbedError: A file cannot be read, or the number of sequences is wrong.
     """
     assert spec.volumes is not None
+    if spec.archive is not None and case.page is not None:
+        return read_volume_row(case.image, spec.archive.images[case.split], case.page)
     raw = [read_volume(path) for path in case.sequences or (case.image,)]
     shapes = {volume.shape[1:] for volume in raw}
     if len(shapes) > 1:

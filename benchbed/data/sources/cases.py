@@ -110,14 +110,14 @@ def find_layouts(spec: DatasetSpec, root: Path) -> list[tuple[Layout, Path]]:
     for layout in spec.layouts:
         parts = [name.partition("/") for name in layout.folders]
         inner_names = [inner for first, _, inner in parts if first.lower() == root.name.lower()]
-        candidates = (_find_folder(root, name) for name in (*layout.folders, *inner_names))
+        candidates = (find_folder(root, name) for name in (*layout.folders, *inner_names))
         folder = next((path for path in candidates if path is not None), None)
         if folder is not None:
             locations.append((layout, folder))
     return locations
 
 
-def _find_folder(root: Path, name: str) -> Path | None:
+def find_folder(root: Path, name: str) -> Path | None:
     """Return the folder at a path, in any letter case; the root for an empty path."""
     folder: Path | None = root
     for part in name.lower().split("/") if name else ():

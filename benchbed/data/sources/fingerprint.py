@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from benchbed.api.dataset import VOLUME_SUFFIXES, Phantom
 from benchbed.config import paths
+from benchbed.data.io.arrays import examine_arrays, is_array_file
 from benchbed.data.io.images import read_image, read_mask
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError
@@ -56,15 +57,17 @@ def compute_file_facts(
 ) -> dict[Path, FileFacts]:
     """Hash and decode files; results are cached until a file changes.
 
-    `log` receives one message if the cache is not writable.
+    A file that several cases share is examined once. `log` receives one message if the cache is not
+    writable.
     """
     memory = _FactStore(name, log)
     facts: dict[Path, FileFacts] = {}
+    unique = list(dict.fromkeys(files))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda file: memory.get_facts(*file), files)
-        for number, ((_, path), entry) in enumerate(zip(files, results, strict=True), 1):
+        results = pool.map(lambda file: memory.get_facts(*file), unique)
+        for number, ((_, path), entry) in enumerate(zip(unique, results, strict=True), 1):
             facts[path] = entry
-            progress("checking files", number, len(files))
+            progress("checking files", number, len(unique))
             if number % _SAVE_EVERY == 0:
                 memory.save()
     memory.save()
@@ -208,8 +211,11 @@ def _read_facts(role: str, path: Path) -> FileFacts:
 def _read_content(role: str, path: Path) -> FileFacts:
     """Decode a file and return its facts.
 
-    The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask.
+    The shape is ``(H, W)`` of an image, ``(C, D, H, W)`` of a volume, without C of a mask; of an
+    array file, that of one row.
     """
+    if is_array_file(path):
+        return examine_arrays(path)
     if not _is_volume(path):
         pixels = read_image(path, 3) if role == "image" else read_mask(path)
         return {"shape": _format_shape(pixels.shape[:2])}

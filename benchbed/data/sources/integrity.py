@@ -48,14 +48,17 @@ def find_duplicates(
 
     Cases of official splits stay, so that results compare with those of others. A derived split
     could put copies into both training and test; so only the first case by id stays, and none if
-    there is an official one.
+    there is an official one. Pages of one file are different images, and so are the rows of an
+    archive, which are not compared.
 
     Returns:
         Groups of two or more, in the order of the cases.
     """
-    groups: dict[str, list[Case]] = defaultdict(list)
+    if collection.spec.archive is not None:
+        return []
+    groups: dict[tuple[str, int | None], list[Case]] = defaultdict(list)
     for case in collection.cases:
-        groups[facts[case.image]["sha256"]].append(case)
+        groups[facts[case.image]["sha256"], case.page].append(case)
     return [_split_group(group) for group in groups.values() if len(group) > 1]
 
 

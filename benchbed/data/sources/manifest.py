@@ -1,4 +1,4 @@
-"""The manifest: one row per case of a user's own data, read from a CSV file or inferred."""
+"""The manifest: one row per case of a user's own data."""
 
 from __future__ import annotations
 

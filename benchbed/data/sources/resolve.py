@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from benchbed.api.dataset import VOLUME_SUFFIXES, Layout, LayoutPart, VolumeSpec
+from benchbed.api.dataset import Layout
 from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
 from benchbed.config.protocol import Source
+from benchbed.data.sources.archives import collect_rows, describe_missing_rows, find_archive
 from benchbed.data.sources.cases import Collection, collect_cases, find_layouts
-from benchbed.data.sources.patterns import list_files
+from benchbed.data.sources.own_data import (
+    FOLDER_PREFIX,
+    MANIFEST_PREFIX,
+    build_own_spec,
+    collect_manifest,
+    load_manifest,
+    log_manifest,
+    parse_own_path,
+)
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
-
-FOLDER_PREFIX = "folder:"
-"""Prefix of a dataset that is a folder of images."""
-
-NIFTI_PREFIX = "nifti:"
-"""Prefix of a dataset that is a folder of volumes."""
-
-FOLDER_DIAGRAM = (
-    "  FOLDER/*.png          images only, or\n  FOLDER/images/NAME.*  and optionally "
-    "FOLDER/masks/NAME.*"
-)
-
-NIFTI_DIAGRAM = (
-    "  FOLDER/images/CASE.nii.gz   one file per case, 4-D for several sequences\n  "
-    "FOLDER/masks/CASE.nii.gz    optional: 0 is background, 1, 2, ... are structures"
-)
 
 
 @dataclass(frozen=True)
@@ -42,40 +33,55 @@ class DatasetLocation:
         spec: The dataset.
         root: The data root that was searched.
         layouts: Layouts found, with their folders.
+        archive: The file found whose arrays hold the cases, or None.
     """
 
     spec: DatasetSpec
     root: Path
-    layouts: tuple[tuple[Layout, Path], ...]
+    layouts: tuple[tuple[Layout, Path], ...] = ()
+    archive: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The folders or the file found; empty if the dataset is not on this machine."""
+        folders = tuple(folder for _, folder in self.layouts)
+        return folders if self.archive is None else (self.archive,)
+
+    def collect_cases(self) -> Collection:
+        """Collect the cases of a dataset that was found.
+
+        Raises:
+            BenchbedError: A folder or file has no images, or its parts do not match.
+        """
+        if self.archive is not None:
+            return collect_rows(self.spec, self.archive, self.root)
+        return collect_cases(self.spec, self.layouts, self.root)
 
 
 def resolve_dataset_spec(name: str) -> DatasetSpec:
-    """Return the spec of a named dataset, of ``folder:PATH`` or of ``nifti:PATH``.
+    """Return the spec of a named dataset, or of a user's own data such as ``folder:PATH``.
 
     Raises:
-        BenchbedError: There is no such dataset or folder.
+        BenchbedError: There is no such dataset, or the user's own data cannot be used.
     """
-    path = parse_folder_path(name)
-    if path is None:
-        return get_registry().get_spec(DatasetSpec, name)
-    if not paths.is_folder(path):
-        raise BenchbedError(f"{path} is not a folder.")
-    if name.startswith(FOLDER_PREFIX):
-        return _build_folder_spec(path)
-    return build_nifti_spec(path)
-
-
-def parse_folder_path(name: str) -> Path | None:
-    """Return the folder of ``folder:PATH`` or ``nifti:PATH``, or None for a named dataset."""
-    for prefix in (FOLDER_PREFIX, NIFTI_PREFIX):
-        if name.startswith(prefix):
-            return paths.expand_home(Path(name.removeprefix(prefix)))
-    return None
+    if parse_own_path(name) is not None:
+        return build_own_spec(name, load_manifest(name))
+    registry = get_registry()
+    if name not in registry.get_specs(DatasetSpec):
+        for prefix, exists in ((FOLDER_PREFIX, paths.is_folder), (MANIFEST_PREFIX, paths.is_file)):
+            if exists(Path(name)):
+                raise BenchbedError(
+                    f"{name} is a path, not the name of a dataset. Use {prefix}{name} for your "
+                    "own data."
+                )
+    return registry.get_spec(DatasetSpec, name)
 
 
 def find_dataset(spec: DatasetSpec, root: Path) -> DatasetLocation:
     """Search for a dataset under the data root."""
-    return DatasetLocation(spec, root, tuple(find_layouts(spec, root)))
+    return DatasetLocation(
+        spec, root, tuple(find_layouts(spec, root)), find_archive(spec.archive, root)
+    )
 
 
 def resolve_collection(
@@ -87,7 +93,7 @@ def resolve_collection(
     """Resolve a dataset to cases of the requested source.
 
     Args:
-        name: Name of the dataset, ``folder:PATH`` or ``nifti:PATH``.
+        name: Name of the dataset, ``folder:PATH``, ``volumes:PATH`` or ``manifest:FILE.csv``.
         source: ``"auto"`` uses real data if found, else the phantom.
         data_root: Folder to search; None for the default.
         log: Receives one message on the source in use.
@@ -96,17 +102,19 @@ def resolve_collection(
         BenchbedError: Real data were requested but are missing or do not match; or there is no
             phantom.
     """
+    if parse_own_path(name) is not None:
+        manifest = load_manifest(name)
+        log_manifest(manifest, log)
+        return collect_manifest(manifest, build_own_spec(name, manifest))
     spec = resolve_dataset_spec(name)
-    folder = parse_folder_path(name)
-    if folder is not None:
-        log(f"Data: {'pictures' if spec.volumes is None else 'volumes'} in {folder}.")
-        return collect_cases(spec, [(spec.layouts[0], folder)], folder)
     root = paths.resolve_data_root(data_root)
-    location = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root, ())
-    if location.layouts:
-        folders = ", ".join(str(folder) for _, folder in location.layouts)
-        log(f"Data: {spec.title}, real images in {folders}.")
-        return collect_cases(spec, location.layouts, root)
+    location = find_dataset(spec, root) if source != "phantom" else DatasetLocation(spec, root)
+    if location.paths:
+        log(f"Data: {spec.title}, real images in {', '.join(map(str, location.paths))}.")
+        collection = location.collect_cases()
+        if line := describe_missing_rows(collection):
+            log(line)
+        return collection
     if source == "real":
         raise BenchbedError(describe_missing_dataset(location))
     if spec.phantom is None:
@@ -119,70 +127,10 @@ def resolve_collection(
 def describe_missing_dataset(location: DatasetLocation) -> str:
     """Describe where a dataset was searched for, what is expected, and how to get it."""
     spec = location.spec
-    folders = " or ".join(f"{name}/" for layout in spec.layouts for name in layout.folders)
-    pictures = "\n".join(layout.diagram for layout in spec.layouts)
+    searched = " or ".join(spec.expected_paths)
     command = f"`benchbed data fetch {spec.name}`, or manually: " if spec.downloads else ""
     return (
-        f"{spec.title} not found in {location.root} (searched: {folders}). Select another folder "
-        f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{pictures}\nHow to get it: "
+        f"{spec.title} not found in {location.root} (searched: {searched}). Select another folder "
+        f"with --data-root or $BENCHBED_DATA.\nExpected layout:\n{spec.diagram}\nHow to get it: "
         f"{command}{spec.access_instructions}"
-    )
-
-
-def _build_folder_spec(folder: Path) -> DatasetSpec:
-    masks = folder / "masks"
-    images = "images/**/{id}.*" if (folder / "images").is_dir() else "**/{id}.*"
-    part = LayoutPart(image=images, mask="masks/**/{id}.*" if masks.is_dir() else None)
-    return _build_user_spec("folder", folder, "pictures", part, FOLDER_DIAGRAM)
-
-
-def _build_user_spec(
-    name: str, folder: Path, modality: str, part: LayoutPart, diagram: str, **volumes: Any
-) -> DatasetSpec:
-    return DatasetSpec(
-        name=name,
-        title=f"the folder {folder.name}",
-        modality=modality,
-        licence="owned by the user",
-        access_instructions="provided by the user.",
-        layouts=(Layout(folders=(folder.name,), parts=(part,), diagram=diagram),),
-        **volumes,
-    )
-
-
-@lru_cache
-def build_nifti_spec(folder: Path) -> DatasetSpec:
-    """Build the spec of a folder of volumes: ``images`` and, optionally, ``masks``.
-
-    Sequences and structures are counted in the files, whose facts are cached.
-
-    Raises:
-        BenchbedError: The folder has no volumes, or none can be read.
-    """
-    # Slow to import, and a named dataset does not need it.
-    from benchbed.data.sources.fingerprint import compute_file_facts
-
-    files = [name for name in list_files(folder) if name.lower().endswith(VOLUME_SUFFIXES)]
-    images = [name for name in files if name.startswith("images/")]
-    masks = [name for name in files if name.startswith("masks/")]
-    if not images:
-        raise BenchbedError(f"No volumes found in {folder}. Expected layout:\n{NIFTI_DIAGRAM}")
-    # Unreadable files are reported or skipped later, when all files are examined.
-    for name in images:
-        (first,) = compute_file_facts("nifti", [("image", folder / name)]).values()
-        if "error" not in first:
-            break
-    else:
-        raise BenchbedError(first["error"])
-    sequences = int(first["shape"].partition("x")[0])
-    codes = compute_file_facts("nifti", [("mask", folder / name) for name in masks]).values()
-    count = max((int(entry["largest"]) for entry in codes if "error" not in entry), default=0)
-    part = LayoutPart(image="images/**/{id}.nii*", mask="masks/**/{id}.nii*" if masks else None)
-    volumes = VolumeSpec(
-        sequences=tuple(f"sequence {n}" for n in range(1, sequences + 1)),
-        structures=tuple(f"structure {n}" for n in range(1, max(count, 1) + 1)),
-        framing="cube",
-    )
-    return _build_user_spec(
-        "nifti", folder, "volumes", part, NIFTI_DIAGRAM, channels=sequences, volumes=volumes
     )

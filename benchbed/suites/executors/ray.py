@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from benchbed import __version__
 from benchbed.config import paths
 from benchbed.config.run_config import RunConfig
-from benchbed.data.sources.resolve import parse_folder_path
+from benchbed.data.sources.own_data import parse_own_path
 from benchbed.errors import BenchbedError
 from benchbed.results.store import ResultStore
 from benchbed.runs.status import remove_status
@@ -265,7 +265,7 @@ def resolve_config_paths(config: RunConfig) -> RunConfig:
 
 
 def _resolve_dataset_path(dataset: str) -> str:
-    path = parse_folder_path(dataset)
+    path = parse_own_path(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.absolute()}"
 
 

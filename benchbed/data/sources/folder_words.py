@@ -1,0 +1,139 @@
+"""What the names of folders and files say: images, masks, splits, classes, patients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from benchbed.api.dataset import GZIP_SUFFIX
+
+Role = Literal["image", "mask", "fov"]
+
+_ROLE_WORDS: Mapping[str, Role] = {
+    **dict.fromkeys(
+        (
+            *("images", "image", "imgs", "img", "pictures", "picture", "photos", "photographs"),
+            *("scans", "scan", "volumes", "volume", "inputs", "input", "raw"),
+        ),
+        "image",
+    ),
+    **dict.fromkeys(
+        (
+            *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentations"),
+            *("segmentation", "segs", "seg", "groundtruth", "gt", "manual", "targets", "target"),
+        ),
+        "mask",
+    ),
+    **dict.fromkeys(("fov", "fovs"), "fov"),
+}
+
+SPLIT_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "ts"), "test"),
+}
+"""Names of splits, and what they mean."""
+
+_JOINED_PATTERN = re.compile(r"(images|labels|masks)(tr|ts|val)")
+_MANUAL_PATTERN = re.compile(r"(1st|first)_?manual|manual_?1")
+_TWO_WORDS_PATTERN = re.compile(r"(ground)[\s_\-](truth)")
+_WORD_SEPARATOR = re.compile(r"[\s_\-.]+")
+
+_MASK_SUFFIX_PATTERN = re.compile(
+    r"(?P<base>.+)[_\-. ](masks?|seg|segmentation|labels?|gt|ground_?truth|annotation)"
+    r"(_\d+)?",
+    re.IGNORECASE,
+)
+_AFFIX_PATTERN = re.compile(
+    r"((images?|imgs?|pictures?|masks?|seg|labels?|gt)[_\-. ]+)?(?P<base>.+?)"
+    r"([_\-. ]+(images?|imgs?|pictures?|masks?|seg|segmentation|labels?|gt|annotation))?",
+    re.IGNORECASE,
+)
+_PATIENT_PATTERN = re.compile(
+    r"(patients?|pat|subjects?|subj|sub|cases?|person|p|s|id|pid)[_\- ]*\d+\w*|\d{3,}",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file of a folder, and what its path says.
+
+    Attributes:
+        name: Path relative to the folder, with forward slashes.
+        role: What its folders say that it holds, or None.
+        split: The split that its folders name, or None.
+        groups: Its other folders: classes, patients, or neither.
+    """
+
+    name: str
+    role: Role | None
+    split: str | None
+    groups: tuple[str, ...]
+
+    @property
+    def stem(self) -> str:
+        """Name without folders and suffixes such as ``.nii.gz``."""
+        name = PurePosixPath(self.name).name
+        if name.lower().endswith(GZIP_SUFFIX):
+            name = name[: -len(GZIP_SUFFIX)]
+        return PurePosixPath(name).stem
+
+    @property
+    def folder(self) -> str:
+        """Folder relative to the root, ``"."`` for the root itself."""
+        return str(PurePosixPath(self.name).parent)
+
+
+def parse_path(name: str) -> NamedFile:
+    """Return what the folders of a relative path say, in any letter case."""
+    role: Role | None = None
+    split: str | None = None
+    groups: list[str] = []
+    for part in PurePosixPath(name).parts[:-1]:
+        part_role, part_split = parse_folder(part)
+        repeated = (part_role and role) or (part_split and split)
+        if (part_role is None and part_split is None) or repeated:
+            groups.append(part)
+            continue
+        role, split = role or part_role, split or part_split
+    return NamedFile(name, role, split, tuple(groups))
+
+
+def parse_folder(part: str) -> tuple[Role | None, str | None]:
+    """Return role and split of a folder's name; both None if it is neither, or not only these."""
+    lowered = part.lower().strip()
+    if joined := _JOINED_PATTERN.fullmatch(lowered):
+        return _ROLE_WORDS[joined[1]], SPLIT_WORDS[joined[2]]
+    if _MANUAL_PATTERN.fullmatch(lowered):
+        return "mask", None
+    role: Role | None = None
+    split: str | None = None
+    for word in _WORD_SEPARATOR.split(_TWO_WORDS_PATTERN.sub(r"\1\2", lowered)):
+        if word in _ROLE_WORDS and role is None:
+            role = _ROLE_WORDS[word]
+        elif word in SPLIT_WORDS and split is None:
+            split = SPLIT_WORDS[word]
+        else:
+            return None, None
+    return role, split
+
+
+def split_mask_suffix(stem: str) -> str | None:
+    """Return the stem of the image that a mask such as ``NAME_mask`` belongs to, or None."""
+    hit = _MASK_SUFFIX_PATTERN.fullmatch(stem)
+    return hit["base"] if hit else None
+
+
+def strip_affixes(stem: str) -> str:
+    """Return a stem without words such as ``image_`` or ``_mask`` at its ends."""
+    hit = _AFFIX_PATTERN.fullmatch(stem)
+    return hit["base"] if hit else stem
+
+
+def looks_like_patient(folder: str) -> bool:
+    """Return whether a folder is named like a patient, such as ``patient012`` or ``0031``."""
+    return _PATIENT_PATTERN.fullmatch(folder.strip()) is not None

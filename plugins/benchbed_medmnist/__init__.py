@@ -1,0 +1,1 @@
+"""The MedMNIST datasets, read from npz files."""
