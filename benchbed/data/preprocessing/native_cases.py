@@ -42,14 +42,14 @@ class NativeCase:
 
 
 def read_native_case(
-    case: Case, spec: DatasetSpec, *, channels: int, framing: Framing
+    case: Case, spec: DatasetSpec, *, channels: int, framing: Framing, rules: Any = None
 ) -> NativeCase:
     """Read the files of a case; a missing field of view is detected if its dataset can.
 
     Raises:
         BenchbedError: A file cannot be decoded, or a mask differs from its image in size.
     """
-    image = _read_case_image(case, spec, channels)
+    image = _read_case_image(case, spec, channels, rules)
     masks = {role: read_mask(path) for role, path in case.files.items() if role != "image"}
     for role, mask in masks.items():
         if mask.shape != image.shape[:2]:
@@ -64,9 +64,11 @@ def read_native_case(
     return NativeCase(image, masks, part)
 
 
-def _read_case_image(case: Case, spec: DatasetSpec, channels: int) -> Pixels:
+def _read_case_image(case: Case, spec: DatasetSpec, channels: int, rules: Any) -> Pixels:
     if spec.archive is None or case.page is None:
-        return read_image(case.image, channels, window=spec.intensity_window)
+        window = rules.window if rules else spec.intensity_window
+        window = None if window == "per-file" else window
+        return read_image(case.image, channels, window=window)
     image = read_image_row(case.image, spec.archive.images[case.split], case.page)
     return convert_channels(image, channels)
 

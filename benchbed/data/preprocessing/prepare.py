@@ -119,7 +119,7 @@ def prepare_dataset(
         "size": size,
         "channels": channels,
         "framing": framing,
-        "intensity_window": collection.spec.intensity_window,
+        "intensity_window": collection.rules.window or collection.spec.intensity_window,
         "version": PREPROCESSING_VERSION,
     }
     if collection.spec.volumes is not None:
@@ -241,7 +241,13 @@ class _ArrayBuilder:
                 from benchbed.data.preprocessing.volume_cases import build_volume_arrays
 
                 return build_volume_arrays(case, spec, size)
-            native = read_native_case(case, spec, channels=self.channels, framing=self.framing)
+            native = read_native_case(
+                case,
+                spec,
+                rules=self.collection.rules,
+                channels=self.channels,
+                framing=self.framing,
+            )
             arrays = _crop_case(native, size)
             for role in roles - arrays.keys():
                 arrays[role] = np.zeros((size, size), np.uint8)

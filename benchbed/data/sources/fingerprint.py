@@ -19,7 +19,7 @@ import numpy.typing as npt
 from benchbed.api.dataset import VOLUME_SUFFIXES, Phantom
 from benchbed.config import paths
 from benchbed.data.io.arrays import examine_arrays, is_array_file
-from benchbed.data.io.images import read_image, read_mask
+from benchbed.data.io.images import examine_image, read_mask
 from benchbed.data.sources.cases import Collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object, wrap_plugin_call
@@ -217,7 +217,9 @@ def _read_content(role: str, path: Path) -> FileFacts:
     if is_array_file(path):
         return examine_arrays(path)
     if not _is_volume(path):
-        pixels = read_image(path, 3) if role == "image" else read_mask(path)
+        if role == "image":
+            return examine_image(path)
+        pixels = read_mask(path)
         return {"shape": _format_shape(pixels.shape[:2])}
     # nibabel is slow to import, and images do not need it.
     from benchbed.data.io.volumes import read_label_volume, read_volume

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.fingerprint import (
+    FileFacts,
     collect_file_facts,
     compute_fingerprint,
     compute_phantom_fingerprint,
@@ -59,3 +66,35 @@ def identify_collection(
     if not any(case.split == "train" for case in collection.cases):
         raise BenchbedError(f"No training images found in {collection.root}.")
     return collection, compute_fingerprint(collection, facts)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Stub of this branch."""
+
+    collection: Collection
+    facts: dict[Path, FileFacts]
+    fingerprint: str
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def examine_collection(
+    collection: Collection,
+    *,
+    skip_bad: bool = False,
+    progress: ProgressCallback = ignore_progress,
+    log: Callable[[str], None] = lambda _: None,
+    window: tuple[float, float] | Literal["per-file"] | None = None,
+) -> Examination:
+    """Stub of this branch."""
+    usable, fingerprint = identify_collection(
+        collection, skip_bad=skip_bad, progress=progress, log=log
+    )
+    facts = collect_file_facts(usable)
+    quantiles = [json.loads(f["quantiles"]) for f in facts.values() if "quantiles" in f]
+    if quantiles and window is None:
+        low, high = np.percentile(np.concatenate(quantiles), (0.5, 99.5))
+        window = (float(low), float(high))
+    usable = replace(usable, rules=replace(usable.rules, window=window))
+    return Examination(usable, facts, fingerprint)
