@@ -94,7 +94,7 @@ def evaluate(
         _check_counts(specs, counts, allow_some=metric is None)
         chosen = size or find_common_size(folders.values(), resize)
         for option, folder in folders.items():
-            for line in (*folder.notes, folder.describe_resizing(chosen, resize)):
+            for line in (*folder.notes, folder.describe_loading(chosen, resize)):
                 reporter.report_message(f"{option}: {line}")
         if line := describe_window(folders, declared):
             reporter.report_message(line)

@@ -7,7 +7,13 @@ from itertools import permutations
 from pathlib import Path
 
 from benchbed.config import paths
-from benchbed.data.image_folder import ImageFolder, IntensityWindow, Resize, open_folder
+from benchbed.data.image_folder import (
+    ImageFolder,
+    IntensityWindow,
+    Resize,
+    has_deep_values,
+    open_folder,
+)
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 from benchbed.utils.text import format_count
@@ -120,7 +126,7 @@ def check_bit_depths(folders: Mapping[str, ImageFolder], window: IntensityWindow
             "--window LOW,HIGH, the values of images with more than 8 bits that become black and "
             "white, or convert the images to one depth."
         )
-    if window is not None and depths == {"8 bits"}:
+    if window is not None and not any(f.value_range for f in folders.values()):
         raise BenchbedError(
             "--window applies to images of more than 8 bits, but all images have 8 bits. Leave it "
             "out: 8-bit images are used as they are."
@@ -135,10 +141,9 @@ def _count_depths(folder: ImageFolder) -> Iterable[str]:
 
 
 def _describe_depth(bits: str) -> str:
-    """Describe a depth; 1, 2 and 4 bits are decoded to the range of 8."""
-    if bits.endswith("f"):
-        return f"{bits.removesuffix('f')}-bit floats"
-    return f"{max(int(bits), 8)} bits"
+    if not has_deep_values(bits):
+        return "8 bits"  # 1, 2 and 4 bits are decoded to the same range
+    return f"{bits[:-1]}-bit floats" if bits.endswith("f") else f"{bits} bits"
 
 
 def describe_window(folders: Mapping[str, ImageFolder], window: IntensityWindow | None) -> str:
@@ -158,7 +163,7 @@ def describe_window(folders: Mapping[str, ImageFolder], window: IntensityWindow 
             "are not scored."
         )
     origin = "declared" if window else f"decided over all images of {reference}"
-    converted = any(_describe_depth(bits) == "8 bits" for f in folders.values() for bits in f.bits)
+    converted = not all(has_deep_values(bits) for f in folders.values() for bits in f.bits)
     return (
         f"Intensity window: {used[0]:g} is black and {used[1]:g} is white in every folder "
         f"({origin})." + (" Images of 8 bits are used as they are." if converted else "")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from benchbed.api.metric import ImageSet
 from benchbed.config.protocol import Framing
+from benchbed.data.io.images import FileFacts
 from benchbed.data.preprocessing.framing import compute_window
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection
@@ -45,6 +46,7 @@ class ImageFolder:
         fingerprint: Hash of the images.
         shapes: Height and width of each image, in the order of the cases.
         bits: Bits per channel as stored, such as ``"16"`` or ``"32f"``, of each image.
+        value_range: Smallest and largest value of images of more than 8 bits; None without any.
         notes: What the reader of a score must know, such as splits that are used together.
     """
 
@@ -52,6 +54,7 @@ class ImageFolder:
     fingerprint: str
     shapes: tuple[tuple[int, int], ...]
     bits: tuple[str, ...]
+    value_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
     def load_images(
@@ -73,23 +76,28 @@ class ImageFolder:
         windows = (compute_window(shape, FRAMINGS[resize], None) for shape in self.shapes)
         return min(min(window.height, window.width) for window in windows)
 
-    def describe_resizing(self, size: int, resize: Resize) -> str:
-        """Return number and sizes of the images, and how many are made square and resized."""
+    def describe_loading(self, size: int, resize: Resize) -> str:
+        """Return what the images are, and how many are made square and resized."""
         ordered = sorted(self.shapes, key=lambda shape: (shape[0] * shape[1], shape))
         ends = dict.fromkeys(f"{width} x {height}" for height, width in (ordered[0], ordered[-1]))
         oblong = sum(height != width for height, width in ordered)
         windows = (compute_window(shape, FRAMINGS[resize], None) for shape in ordered)
         resized = sum((window.height, window.width) != (size, size) for window in windows)
-        changes = [
-            activity if count == len(ordered) else f"{count} {activity}"
-            for count, activity in (
-                (oblong, _ACTIVITIES[resize]),
-                (resized, f"resized to {size} px"),
-            )
-            if count
-        ]
-        text = " and ".join(changes) or "not resized"
-        return f"{format_count(len(ordered), 'image')}, {' to '.join(ends)}, {text}."
+        changes = {_ACTIVITIES[resize]: oblong, f"resized to {size} px": resized}
+        parts = [format_count(len(ordered), "image"), " to ".join(ends)]
+        if self.value_range is not None:
+            parts.append("values {:g} to {:g}".format(*self.value_range))
+        return f"{', '.join(parts)}, {_describe_changes(changes, len(ordered))}."
+
+
+def _describe_changes(counts: Mapping[str, int], total: int) -> str:
+    """Describe what is done to how many of the images, by what is done."""
+    counts = {change: count for change, count in counts.items() if count}
+    if not counts:
+        return "not resized"
+    if all(count == total for count in counts.values()):
+        return " and ".join(counts)
+    return ", ".join(f"{'all' if n == total else n} {change}" for change, n in counts.items())
 
 
 def open_folder(
@@ -134,6 +142,7 @@ def open_folder(
         examination.fingerprint,
         tuple(_parse_shape(entry["shape"]) for entry in facts),
         tuple(entry["bits"] for entry in facts),
+        _find_value_range(facts),
         _list_notes(found),
     )
 
@@ -141,6 +150,18 @@ def open_folder(
 def _parse_shape(text: str) -> tuple[int, int]:
     height, width = map(int, text.split("x"))
     return height, width
+
+
+def has_deep_values(bits: str) -> bool:
+    """Return whether a depth as stored is more than 8 bits, so that values have no agreed range."""
+    return bits.endswith("f") or int(bits) > 8
+
+
+def _find_value_range(facts: Sequence[FileFacts]) -> tuple[float, float] | None:
+    deep = [entry for entry in facts if has_deep_values(entry["bits"])]
+    if not deep:
+        return None
+    return min(float(entry["low"]) for entry in deep), max(float(entry["high"]) for entry in deep)
 
 
 def _list_notes(collection: Collection) -> tuple[str, ...]:
@@ -154,5 +175,5 @@ def _list_notes(collection: Collection) -> tuple[str, ...]:
             listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
             notes.append(f"images of all {kind} are used ({listed}).")
     if masks := sum(case.mask is not None for case in collection.cases):
-        notes.append(f"{format_count(masks, 'mask')} not used.")
+        notes.append(f"masks are not used ({masks}).")
     return tuple(notes)
