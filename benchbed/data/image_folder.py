@@ -84,6 +84,8 @@ class ImageFolder:
         windows = (compute_window(shape, FRAMINGS[resize], None) for shape in ordered)
         resized = sum((window.height, window.width) != (size, size) for window in windows)
         changes = {_ACTIVITIES[resize]: oblong, f"resized to {size} px": resized}
+        if not resized:
+            changes[f"kept at {size} px"] = len(ordered)
         parts = [format_count(len(ordered), "image"), " to ".join(ends)]
         if self.value_range is not None:
             parts.append("values {:g} to {:g}".format(*self.value_range))
@@ -93,8 +95,6 @@ class ImageFolder:
 def _describe_changes(counts: Mapping[str, int], total: int) -> str:
     """Describe what is done to how many of the images, by what is done."""
     counts = {change: count for change, count in counts.items() if count}
-    if not counts:
-        return "not resized"
     if all(count == total for count in counts.values()):
         return " and ".join(counts)
     return ", ".join(f"{'all' if n == total else n} {change}" for change, n in counts.items())
