@@ -50,9 +50,9 @@ def evaluate(
     window: Annotated[
         str | None,
         typer.Option(
-            metavar="LOW,HIGH|per-file",
-            help="Values that become black and white in images of more than 8 bits, or per-file to "
-            "stretch each image. Default: the 0.5th and 99.5th percentile of all real images.",
+            help="Values that become black and white in images of more than 8 bits, LOW,HIGH; "
+            "or per-file to stretch each image. Default: the 0.5th and 99.5th percentile of all "
+            "real images.",
         ),
     ] = None,
     held_out: Annotated[
