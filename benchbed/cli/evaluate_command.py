@@ -76,7 +76,6 @@ def evaluate(
     from benchbed.cli.output import ConsoleReporter, build_value_rows, print_rows
     from benchbed.data.image_comparison import describe_window, find_common_size, open_folders
     from benchbed.runs.validate import check_input_kind
-    from benchbed.tasks.scoring import SampleCounts
 
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
     specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
@@ -90,6 +89,8 @@ def evaluate(
             skip_bad=skip_bad, window=declared, progress=reporter.report_progress,
             log=reporter.report_message,
         )  # fmt: skip
+        from benchbed.tasks.scoring import SampleCounts  # imports torch, which errors do not need
+
         counts = SampleCounts(*(len(folder.shapes) for folder in folders.values()))
         _check_counts(specs, counts, allow_some=metric is None)
         chosen = size or find_common_size(folders.values(), resize)
