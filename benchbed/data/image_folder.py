@@ -85,7 +85,7 @@ class ImageFolder:
         resized = sum((window.height, window.width) != (size, size) for window in windows)
         changes = {_ACTIVITIES[resize]: oblong, f"resized to {size} px": resized}
         if not resized:
-            changes[f"kept at {size} px"] = len(ordered)
+            changes[f"not resized ({size} px)"] = len(ordered)
         parts = [format_count(len(ordered), "image"), " to ".join(ends)]
         if self.value_range is not None:
             parts.append("values {:g} to {:g}".format(*self.value_range))

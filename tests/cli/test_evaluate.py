@@ -72,7 +72,7 @@ def test_files_are_stretched_one_by_one_only_on_request(
     assert "per file" in stretched["log"]
 
 
-def test_a_declared_window_converts_deep_images_and_leaves_others(
+def test_a_declared_window_converts_deep_images_only(
     score: Callable[..., dict[str, Any]],
 ) -> None:
     """16-bit values over 257 are the 8-bit values, so only rounding differs."""
