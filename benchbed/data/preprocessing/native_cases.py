@@ -68,7 +68,7 @@ def _read_case_image(case: Case, spec: DatasetSpec, channels: int, rules: Any) -
     if spec.archive is None or case.page is None:
         window = rules.window if rules else spec.intensity_window
         window = None if window == "per-file" else window
-        return read_image(case.image, channels, window=window)
+        return read_image(case.image, channels, window=window, page=case.page)
     image = read_image_row(case.image, spec.archive.images[case.split], case.page)
     return convert_channels(image, channels)
 

@@ -188,7 +188,9 @@ def _is_fact_entry(entry: object) -> bool:
 
 def _is_complete(role: str, path: Path, facts: FileFacts) -> bool:
     """Return whether all facts are present; caches of older versions lack some."""
-    required = ("shape", "largest") if _is_label_file(role, path) else ("shape",)
+    required: tuple[str, ...] = ("shape", "largest") if _is_label_file(role, path) else ("shape",)
+    if role == "image" and not _is_volume(path) and not is_array_file(path):
+        required = ("shape", "bits", "low", "high")
     return "error" in facts or all(name in facts for name in required)
 
 
