@@ -29,7 +29,8 @@ def many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
 
     def slowly(role: str, path: Path) -> prints.FileFacts:
         time.sleep(1e-4)
-        return {"sha256": path.name, "shape": "1x1"}
+        facts = {"shape": "1x1", "bits": "8", "low": "0", "high": "0"}
+        return {"sha256": path.name, **facts}
 
     monkeypatch.setattr(prints, "_read_facts", slowly)
     return Collection(resolve_dataset_spec(f"folder:{folder}"), "real", folder, tuple(cases))
