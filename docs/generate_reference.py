@@ -166,15 +166,20 @@ def render_metrics() -> str:
             _define_metric(s, specs) + (f" ({_cite(s.paper)})" if s.paper else ""),
             s.input_kind,
             str(s.min_samples),
+            str(s.recommended_samples or "–"),
             f"`{s.fallback_metric}`" if s.fallback_metric else "–",
         )
         for s in specs
     ]
-    head = ("Metric", "Better", "Definition", "Scores", "Minimum", "Without weights")
+    head = (
+        *("Metric", "Better", "Definition", "Scores", "Minimum", "Recommended"),
+        "Without weights",
+    )
     return _render_page(
         "Metrics",
         "`--metric NAME` reports a metric; repeat it for several. *Minimum* is the number of cases "
-        "per side. *Without weights* is the metric reported if the weights are unavailable.",
+        "per side; with fewer than *Recommended*, a value is reported with a warning. *Without "
+        "weights* is the metric reported if the weights are unavailable.",
         _render_table(head, rows, escape=False),
     )
 

@@ -254,7 +254,10 @@ class MetricSpec:
         parameters: Keyword arguments of the function, so that one function serves several metrics;
             JSON values.
         bounds: Smallest and largest possible value, None if unbounded.
-        min_samples: Fewest images per side for a meaningful value.
+        min_samples: Number of images per side below which it cannot be computed.
+        recommended_samples: Number of images per side below which a value is reported with a
+            warning; 0 for none.
+        small_sample_effect: What a value is with fewer images, in a few words.
         input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or
             ``"pairs"``.
         needs_held_out: Whether it needs real images that were held out of training.
@@ -273,6 +276,8 @@ class MetricSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     bounds: tuple[float | None, float | None] = (None, None)
     min_samples: int = 2
+    recommended_samples: int = 0
+    small_sample_effect: str = "imprecise"
     input_kind: InputKind = "images"
     needs_held_out: bool = False
     weights_check: str | None = None

@@ -221,6 +221,7 @@ def collect_metric_facts(spec: MetricSpec) -> dict[str, Any]:
         "recipe": spec.recipe,
         "judges": f"{spec.input_kind} (tasks: {', '.join(users) or 'none'})",
         "needs": f"at least {spec.min_samples} {unit}"
+        + (f", {spec.recommended_samples} recommended" if spec.recommended_samples else "")
         + (", and real images held out of training" if spec.needs_held_out else ""),
         "instead": spec.fallback_metric or "",
         "paper": spec.paper.citation if spec.paper else "",

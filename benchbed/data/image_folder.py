@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
 from pathlib import Path
+from typing import Literal
 
 from benchbed.api.metric import ImageSet
-from benchbed.config import paths
-from benchbed.data.io.images import read_image_size
+from benchbed.config.protocol import Framing, IntensityWindow
+from benchbed.data.io.images import FileFacts
+from benchbed.data.preprocessing.framing import compute_window
 from benchbed.data.preprocessing.prepare import prepare_dataset
 from benchbed.data.sources.cases import Collection
-from benchbed.data.sources.identify import identify_collection
+from benchbed.data.sources.identify import examine_collection
 from benchbed.data.sources.own_data import FOLDER_PREFIX
 from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
+from benchbed.utils.text import format_count
 
-SIZES = (16, 32, 64, 128, 256, 512, 1024)
+Resize = Literal["crop", "pad", "stretch"]
+"""What makes images square."""
+
+FRAMINGS: dict[Resize, Framing] = {"crop": "center", "pad": "pad", "stretch": "stretch"}
+"""Framing by choice of `Resize`."""
+
+_ACTIVITIES: dict[Resize, str] = {
+    "crop": "cropped to the central square",
+    "pad": "padded with black to a square",
+    "stretch": "stretched to a square",
+}
 
 
 @dataclass(frozen=True)
@@ -28,104 +41,136 @@ class ImageFolder:
     Attributes:
         collection: Its images, in one split.
         fingerprint: Hash of the images.
+        shapes: Height and width of each image, in the order of the cases.
+        bits: Bits per channel as stored, such as ``"16"`` or ``"32f"``, of each image.
+        value_range: Smallest and largest value of images of more than 8 bits; None without any.
+        notes: What the reader of a score must know, such as splits that are used together.
     """
 
     collection: Collection
     fingerprint: str
+    shapes: tuple[tuple[int, int], ...]
+    bits: tuple[str, ...]
+    value_range: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
-    def load_images(self, size: int, progress: ProgressCallback = ignore_progress) -> ImageSet:
-        """Load the central squares of the images at `size`, RGB."""
+    def load_images(
+        self, size: int, resize: Resize = "crop", progress: ProgressCallback = ignore_progress
+    ) -> ImageSet:
+        """Load the images as squares of `size`, RGB."""
         prepared = prepare_dataset(
             self.collection,
             self.fingerprint,
             size=size,
             channels=3,
-            framing="center",
+            framing=FRAMINGS[resize],
             progress=progress,
         )
         return ImageSet(prepared.get_split("train").images)
 
-    @property
-    def smallest_side(self) -> int:
-        """The shortest side of any image, in pixels."""
-        return min(min(read_image_size(case.image)) for case in self.collection.cases)
+    def find_smallest_side(self, resize: Resize) -> int:
+        """Return the shortest side of what becomes a square, of all images, in pixels."""
+        windows = (compute_window(shape, FRAMINGS[resize], None) for shape in self.shapes)
+        return min(min(window.height, window.width) for window in windows)
+
+    def describe_loading(self, size: int, resize: Resize) -> str:
+        """Return what the images are, and how many are made square and resized."""
+        ordered = sorted(self.shapes, key=lambda shape: (shape[0] * shape[1], shape))
+        ends = dict.fromkeys(f"{width} x {height}" for height, width in (ordered[0], ordered[-1]))
+        oblong = sum(height != width for height, width in ordered)
+        windows = (compute_window(shape, FRAMINGS[resize], None) for shape in ordered)
+        resized = sum((window.height, window.width) != (size, size) for window in windows)
+        changes = {_ACTIVITIES[resize]: oblong, f"resized to {size} px": resized}
+        if not resized:
+            changes[f"not resized ({size} px)"] = len(ordered)
+        parts = [format_count(len(ordered), "image"), " to ".join(ends)]
+        if self.value_range is not None:
+            parts.append("values {:g} to {:g}".format(*self.value_range))
+        return f"{', '.join(parts)}, {_describe_changes(changes, len(ordered))}."
+
+
+def _describe_changes(counts: Mapping[str, int], total: int) -> str:
+    """Describe what is done to how many of the images, by what is done."""
+    counts = {change: count for change, count in counts.items() if count}
+    if all(count == total for count in counts.values()):
+        return " and ".join(counts)
+    return ", ".join(f"{'all' if n == total else n} {change}" for change, n in counts.items())
 
 
 def open_folder(
-    path: Path, skip_bad: bool, progress: ProgressCallback = ignore_progress
+    path: Path,
+    skip_bad: bool,
+    *,
+    window: IntensityWindow | None = None,
+    progress: ProgressCallback = ignore_progress,
+    log: Callable[[str], None] = lambda _: None,
 ) -> ImageFolder:
-    """Open a folder of images.
-
-    Raises:
-        BenchbedError: The folder is missing or empty, or an image cannot be decoded.
-    """
-    collection = resolve_collection(f"{FOLDER_PREFIX}{path}")
-    # Keep duplicates: repeated samples must be scored as they are.
-    cases = tuple(replace(case, split="train", is_official_split=True) for case in collection.cases)
-    collection = replace(collection, cases=tuple(sorted(cases, key=lambda case: case.id)))
-    return ImageFolder(*identify_collection(collection, skip_bad=skip_bad, progress=progress))
-
-
-def check_separate_folders(folders: Mapping[str, Path]) -> None:
-    """Check that no folder is, or is inside, another one; links are resolved.
+    """Open a folder of images; those of all splits and classes are used, masks are not.
 
     Args:
-        folders: Folders of images by the option that names them; missing folders are ignored.
+        path: The folder.
+        skip_bad: Skip files that cannot be decoded, instead of raising.
+        window: How values of more than 8 bits are read; None to decide it over all images.
+        progress: Receives progress.
+        log: Receives messages, such as on files that are not used.
 
     Raises:
-        BenchbedError: Two folders overlap; the text names both.
+        BenchbedError: The folder is missing or empty, or an image cannot be decoded or read.
     """
-    existing = {
-        option: path for option, path in folders.items() if paths.is_folder(paths.expand_home(path))
-    }
-    for (outer, folder), (inner, other) in permutations(existing.items(), 2):
-        place, top = (paths.expand_home(path).resolve() for path in (other, folder))
-        # samefile also knows names that differ only in case, and bind mounts.
-        if any(parent.samefile(top) for parent in (place, *place.parents)):
-            relation = "are the same folder" if place.samefile(top) else "overlap"
-            raise _make_overlap_error(f"{outer} {folder} and {inner} {other} {relation}")
-
-
-def check_separate_images(folders: Mapping[str, ImageFolder]) -> None:
-    """Check that no image is in two folders, such as through a link inside one of them.
-
-    Args:
-        folders: Folders of images by the option that names them.
-
-    Raises:
-        BenchbedError: Two folders share a file; the text names both and the file.
-    """
-    owners: dict[Path, tuple[str, ImageFolder]] = {}
-    for option, folder in folders.items():
-        files = {case.image.resolve() for case in folder.collection.cases}
-        for file in sorted(files):
-            if file in owners:
-                other, holder = owners[file]
-                raise _make_overlap_error(
-                    f"{other} {holder.collection.root} and {option} {folder.collection.root} "
-                    f"both contain {file}"
-                )
-        owners |= dict.fromkeys(files, (option, folder))
-
-
-def _make_overlap_error(fact: str) -> BenchbedError:
-    return BenchbedError(
-        f"{fact}, so images would be compared with themselves. Move the images into separate "
-        "folders and repeat `benchbed evaluate`."
+    found = resolve_collection(f"{FOLDER_PREFIX}{path}", log=log)
+    if found.spec.volumes is not None:
+        raise BenchbedError(
+            f"{path} contains volumes, but `benchbed evaluate` scores images. Volumes are scored "
+            "by `benchbed run`."
+        )
+    # One official split keeps duplicates: repeated samples must be scored as they are.
+    cases = tuple(
+        replace(case, split="train", is_official_split=True, mask=None, second_mask=None, fov=None)
+        for case in sorted(found.cases, key=lambda case: case.id)
+    )
+    examination = examine_collection(
+        replace(found, cases=cases), skip_bad=skip_bad, progress=progress, log=log, window=window
+    )
+    if examination.problems:
+        raise BenchbedError(examination.problems[0])
+    facts = [examination.facts[case.image] for case in examination.collection.cases]
+    return ImageFolder(
+        examination.collection,
+        examination.fingerprint,
+        tuple(_parse_shape(entry["shape"]) for entry in facts),
+        tuple(entry["bits"] for entry in facts),
+        _find_value_range(facts),
+        _list_notes(found),
     )
 
 
-def find_common_size(folders: Sequence[ImageFolder]) -> int:
-    """Return the largest size for which no image must be enlarged.
+def _parse_shape(text: str) -> tuple[int, int]:
+    height, width = map(int, text.split("x"))
+    return height, width
 
-    Raises:
-        BenchbedError: An image is smaller than the smallest size.
-    """
-    smallest = min(folder.smallest_side for folder in folders)
-    fitting = [size for size in SIZES if size <= smallest]
-    if not fitting:
-        raise BenchbedError(
-            f"The smallest image is {smallest} px, below the minimum of {SIZES[0]} px. Set a "
-            "size with --size."
-        )
-    return fitting[-1]
+
+def has_deep_values(bits: str) -> bool:
+    """Return whether a depth as stored is more than 8 bits, so that values have no agreed range."""
+    return bits.endswith("f") or int(bits) > 8
+
+
+def _find_value_range(facts: Sequence[FileFacts]) -> tuple[float, float] | None:
+    deep = [entry for entry in facts if has_deep_values(entry["bits"])]
+    if not deep:
+        return None
+    return min(float(entry["low"]) for entry in deep), max(float(entry["high"]) for entry in deep)
+
+
+def _list_notes(collection: Collection) -> tuple[str, ...]:
+    """Return what is known about the images and has no effect on their scores."""
+    names = collection.spec.classes
+    splits = Counter(case.split for case in collection.cases if case.is_official_split)
+    classes = Counter(names[case.label] for case in collection.cases if case.label is not None)
+    notes = []
+    for kind, counts in (("splits", splits), ("classes", classes)):
+        if len(counts) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+            notes.append(f"images of all {kind} are used ({listed}).")
+    if masks := sum(case.mask is not None for case in collection.cases):
+        notes.append(f"masks are not used ({masks}).")
+    return tuple(notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -125,10 +125,12 @@ def _score_metric(
     halves: tuple[ImageSet, ImageSet],
 ) -> MetricValue:
     n_real, n_fake, n_half = len(inputs.real), len(inputs.fake), len(halves[0])
-    reason = _find_refusal_reason(spec, inputs)
-    if reason:
+    unseen = inputs.memorisation_sets
+    counts = SampleCounts(n_real, n_fake, None if unseen is None else len(unseen.held_out))
+    if reason := counts.find_refusal_reason(spec):
         return MetricValue(spec.name, None, spec.recipe, n_real, n_fake, note=reason)
     value = summarize_terms(spec, function(inputs), inputs.seed, n_real, n_fake)
+    value = replace(value, note=counts.find_caveat(spec))
     # Metrics on held-out images compare with real images already.
     if n_half < spec.min_samples or spec.needs_held_out:
         return value
@@ -137,16 +139,44 @@ def _score_metric(
     return replace(value, baseline=baseline, n_baseline=n_half)
 
 
-def _find_refusal_reason(spec: MetricSpec, inputs: MetricInputs) -> str:
-    """Return why a metric cannot be computed from these images, or an empty string."""
-    smallest = min(len(inputs.real), len(inputs.fake))
-    if spec.needs_held_out:
-        if inputs.memorisation_sets is None:
+@dataclass(frozen=True)
+class SampleCounts:
+    """Numbers of cases that a metric can use.
+
+    Attributes:
+        real: Reference cases.
+        fake: Scored cases.
+        held_out: Real cases that were held out of training, or None if there are none.
+    """
+
+    real: int
+    fake: int
+    held_out: int | None = None
+
+    def find_refusal_reason(self, spec: MetricSpec) -> str:
+        """Return why a metric cannot be computed, or an empty string."""
+        if spec.needs_held_out and self.held_out is None:
             return "needs real images excluded from training, got none"
-        smallest = min(smallest, len(inputs.memorisation_sets.held_out))
-    if smallest < spec.min_samples:
-        return f"needs at least {spec.min_samples} images per side, got {smallest}"
-    return ""
+        smallest = self._find_smallest(spec)
+        if smallest < spec.min_samples:
+            return f"needs at least {spec.min_samples} {spec.input_kind} per side, got {smallest}"
+        return ""
+
+    def find_caveat(self, spec: MetricSpec) -> str:
+        """Return what too few cases do to a value, or an empty string."""
+        smallest = self._find_smallest(spec)
+        if smallest >= spec.recommended_samples:
+            return ""
+        return (
+            f"{spec.small_sample_effect}; {spec.recommended_samples} {spec.input_kind} per side "
+            f"are recommended, got {smallest}"
+        )
+
+    def _find_smallest(self, spec: MetricSpec) -> int:
+        sides = [self.real, self.fake]
+        if spec.needs_held_out and self.held_out is not None:
+            sides.append(self.held_out)
+        return min(sides)
 
 
 def _split_halves(real: ImageSet, size: int) -> tuple[ImageSet, ImageSet]:

@@ -39,6 +39,7 @@ LAYERS = {
         ("sources",),
         ("preprocessing",),
         ("download", "loader", "image_folder"),
+        ("image_comparison",),
     ),
     "benchbed.report": (("significance",), ("statistics",), ("model",), ("render",), ("write",)),
     "benchbed.metrics": (

@@ -52,6 +52,17 @@ def test_too_few_images_give_a_note() -> None:
     assert all(fact in found.note for fact in ("8 images", "4"))
 
 
+@pytest.mark.parametrize(("count", "warned"), [(64, True), (65, False)])
+def test_fewer_images_than_feature_dimensions_give_a_warning(count: int, warned: bool) -> None:
+    real, fake = images(70, 0), images(count, 1)
+    spec = get_registry().get_spec(MetricSpec, "fid-random")
+    zeros = np.zeros((1, 1), np.float32)
+    (found,) = score_sets([replace(spec, implementation="benchbed.metrics.histogram_kl:kl",
+                                   parameters={})], real, fake, lambda *_: zeros)  # fmt: skip
+    assert found.value is not None
+    assert ("64 dimensions" in found.note) == warned
+
+
 def test_memorisation_needs_held_out_images() -> None:
     real, fake = images(40, 0), images(20, 1)
     none = measure("memorisation", real, fake)

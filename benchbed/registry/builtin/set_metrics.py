@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from benchbed.api.specs import MetricSpec, Paper
@@ -136,6 +137,7 @@ def list_image_metrics() -> list[MetricSpec]:
             "images included, ties half); 0.5 as new images, 1 copies",
             bounds=(0, 1),
             min_samples=5,
+            recommended_samples=100,
             needs_held_out=True,
             paper=MEEHAN,
         ),
@@ -168,12 +170,23 @@ def _list_distance_metrics() -> list[MetricSpec]:
         implementation="benchbed.metrics.kid:kid",
         recipe="squared MMD without bias under the kernel (x.y/d + 1)^3, over all images, fp64, "
         "of ",
+        recommended_samples=100,
         paper=BINKOWSKI,
     )
+    fids = _build_feature_metrics(fid, "; no FID, and never beside one", random_paper=NAEEM)
     return [
-        *_build_feature_metrics(fid, "; no FID, and never beside one", random_paper=NAEEM),
+        *(_recommend_full_rank(spec, d) for spec, d in zip(fids, (2048, 64), strict=True)),
         *_build_feature_metrics(kid, "; no KID, and never beside one"),
     ]
+
+
+def _recommend_full_rank(spec: MetricSpec, dimension: int) -> MetricSpec:
+    """Recommend more images than features have dimensions, or their covariance is singular."""
+    return replace(
+        spec,
+        recommended_samples=dimension + 1,
+        small_sample_effect=f"biased upwards, since its features have {dimension} dimensions",
+    )
 
 
 def _list_coverage_metrics(name: str) -> list[MetricSpec]:
@@ -220,11 +233,14 @@ def _build_feature_metrics(
     return [inception, fallback]
 
 
+SLICES_PER_VOLUME = 8
+
 SLICE_METRICS = ("fid", "fid-random", "kid", "kid-random")
 """Image metrics that are computed between slices."""
 
 SLICE_RECIPE = (
-    "between axial slices, up to 8 evenly spaced in the central half, mean over sequences"
+    f"between axial slices, up to {SLICES_PER_VOLUME} evenly spaced in the central half, mean over "
+    "sequences"
 )
 
 
@@ -256,6 +272,7 @@ def _build_slice_metric(spec: MetricSpec) -> MetricSpec:
         implementation="benchbed.metrics.slices:average_over_sequences",
         parameters={"implementation": spec.implementation, **spec.parameters},
         recipe=f"{spec.recipe}; {SLICE_RECIPE}",
+        recommended_samples=math.ceil(spec.recommended_samples / SLICES_PER_VOLUME),
         input_kind="volumes",
         fallback_metric=stand_in,
     )
