@@ -174,7 +174,7 @@ def _wrap_dicom_values(values: Values, bits: str) -> Page:
     if bits == "1":
         return Page(bits, Image.fromarray((values * 255).astype(np.uint8)))
     if bits == "8":
-        return Page(bits, Image.fromarray(values.astype(np.uint8)))
+        return Page(bits, Image.fromarray(values.clip(0, 255).astype(np.uint8)))
     return Page(bits, values=values)
 
 

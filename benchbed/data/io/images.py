@@ -42,7 +42,7 @@ QUANTILE_POINTS = (
 MAX_MASK_VALUES = 4096
 """Number of different values from which the values of a mask are not listed."""
 
-_SAMPLE_SIZE = 2**24
+_SAMPLE_SIZE = 2**22
 """Number of values of a file from which its quantiles are computed."""
 
 _INTEGER_TOLERANCE = 1e-3
@@ -159,7 +159,8 @@ def examine_image(path: Path) -> FileFacts:
         lows.append(finite.min())
         highs.append(finite.max())
         if page.values is not None:
-            samples.append(finite[:: max(1, finite.size * count // _SAMPLE_SIZE)])
+            # An odd stride, so that it does not select the same columns of every row.
+            samples.append(finite[:: (finite.size * count // _SAMPLE_SIZE) | 1])
         facts = facts or {
             "shape": _format_shape(values.shape[:2]),
             "bits": page.bits,
@@ -287,7 +288,7 @@ def _has_grey_palette(picture: Image.Image) -> bool:
 
 def _describe_distribution(samples: list[npt.NDArray[Any]]) -> FileFacts:
     """Return the quantiles of values, without the background if most have its value."""
-    values = np.concatenate(samples)
+    values = np.concatenate(samples).astype(np.float64)
     low = values.min()
     foreground = values[values > low]
     facts: FileFacts = {}
@@ -332,6 +333,7 @@ def _round_to_integers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.i
         return values.astype(np.int64)
     if not np.isfinite(values).all():
         raise BenchbedError(f"{path} is a mask with NaN pixels.")
+    values = values.astype(np.float64)
     rounded = np.round(values)
     wrong = (np.abs(values - rounded) > _INTEGER_TOLERANCE) | (np.abs(rounded) > _MAX_FLOAT_VALUE)
     if wrong.any():
