@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from benchbed.api.specs import DatasetSpec
+from benchbed.cli.inspect_command import EPILOG, inspect
 from benchbed.cli.options import DataRootOption, JsonOption, complete_datasets, format_examples
 from benchbed.config import paths
 from benchbed.errors import BenchbedError
@@ -97,6 +98,9 @@ def verify(
         print_facts(findings.as_dict())
     if findings.examination.problems:
         raise typer.Exit(1)
+
+
+app.command(epilog=EPILOG)(inspect)
 
 
 _DOWNLOADABLE = next(

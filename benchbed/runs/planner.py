@@ -98,12 +98,12 @@ def plan_run(
 
 def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, str]:
     """Return the cases of the run and their fingerprint."""
-    # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
-    from benchbed.data.sources.identify import identify_collection
-
     log = reporter.report_message
     collection = resolve_collection(config.dataset, config.source, config.data_root, log)
     window = None if config.window is None else parse_window(config.window, "--window")
+    # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
+    from benchbed.data.sources.identify import identify_collection
+
     return identify_collection(
         collection,
         skip_bad=config.skip_bad,

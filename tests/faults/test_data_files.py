@@ -25,7 +25,8 @@ from PIL import Image
 
 from benchbed.api.dataset import VolumeSpec
 from benchbed.api.specs import DatasetSpec
-from benchbed.data.io.images import read_image, read_image_size, read_mask_values
+from benchbed.data.io.decode import read_stored_size
+from benchbed.data.io.images import read_image, read_mask_values
 from benchbed.data.io.volumes import read_label_volume, read_volume
 from benchbed.data.preprocessing.framing import (
     compute_window,
@@ -108,7 +109,7 @@ def test_broken_images(tmp_path: Path, count_attempt: CountAttempt) -> None:
             _error_message(read_mask_values, broken)
         count_attempt(kind, 4)
     (tmp_path / "cut.ppm.gz").write_bytes(gzip.compress(PNG)[:-9])
-    _error_message(read_image_size, tmp_path / "cut.ppm.gz")
+    _error_message(read_stored_size, tmp_path / "cut.ppm.gz")
     count_attempt("truncated gzip")
 
 
@@ -369,9 +370,11 @@ def test_unusual_file_names(tmp_path: Path, count_attempt: CountAttempt) -> None
         "\u202egnp.png", f"{'x' * 251}.png", f"{'é' * 125}.png", "%s%n.png", "<script>.png",
     )  # fmt: skip
     folder = _save_images(tmp_path / "many", *names)
-    deep = folder.joinpath(*["d" * 90] * 10)
-    _save_images(deep)
-    Image.fromarray(RGB).save(deep / "deep.png")
+    inner = folder.joinpath(*["d" * 90] * 10)
+    _save_images(inner)
+    for name in names:
+        (folder / name).rename(inner / name)
+    Image.fromarray(RGB).save(inner / "deep.png")
     collection, fingerprint = identify_collection(resolve_collection(f"folder:{folder}"))
     ready = prepare_dataset(
         collection, fingerprint, size=16, channels=3, framing="center", derived={}

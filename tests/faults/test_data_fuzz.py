@@ -32,13 +32,13 @@ from safetensors.torch import save
 from benchbed.config.settings import read_settings_file
 from benchbed.data.cache import read_index
 from benchbed.data.download.unpack import UnpackError, unpack_download
+from benchbed.data.io.decode import read_stored_size
 from benchbed.data.io.dicom import read_dicom_header, read_dicom_volume
 from benchbed.data.io.images import (
     count_pages,
     examine_image,
     examine_mask,
     read_image,
-    read_image_size,
     read_mask_values,
 )
 from benchbed.data.io.volumes import read_label_volume, read_volume
@@ -216,7 +216,7 @@ def _read_all(path: Path, *reads: Read) -> None:
 
 def _read_as_image(path: Path) -> None:
     _read_all(path, lambda p: read_image(p, 3), lambda p: read_image(p, 1, (0, 100)),
-         read_image_size, read_mask_values, examine_image, examine_mask, count_pages)  # fmt: skip
+         read_stored_size, read_mask_values, examine_image, examine_mask, count_pages)  # fmt: skip
     if path.suffix == ".dcm":
         _read_all(path, read_dicom_header, lambda p: read_dicom_volume([p]))
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from benchbed.api.dataset import IMAGE_SUFFIXES
 from benchbed.data.io import decode, image_files
-from benchbed.data.io.images import count_pages, examine_image, read_image, read_image_size
+from benchbed.data.io.decode import read_stored_size
+from benchbed.data.io.images import count_pages, examine_image, read_image
 from benchbed.errors import BenchbedError
 
 RNG = np.random.default_rng(0)
@@ -50,7 +51,7 @@ def test_every_suffix_is_decoded(tmp_path: Path, suffix: str) -> None:
     mode = {".pgm": "L", ".pbm": "1"}.get(suffix, "RGB")
     Image.fromarray(RGB).convert(mode).save(path)
     assert read_image(path, 3).shape == RGB.shape
-    assert read_image_size(path) == (30, 20)
+    assert read_stored_size(path) == (30, 20)
 
 
 @pytest.mark.parametrize("suffix", [".eps", ".pdf", ".ico"])

@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from benchbed.data.io.decode import read_stored_size
 from benchbed.data.io.dicom import (
     is_dicom,
     read_dicom_header,
@@ -29,7 +30,6 @@ from benchbed.data.io.images import (
     count_pages,
     examine_image,
     read_image,
-    read_image_size,
     read_mask_values,
 )
 from benchbed.errors import BenchbedError
@@ -179,7 +179,7 @@ def test_frames_are_pages(tmp_path: Path) -> None:
     assert count_pages(path) == read_dicom_header(path).frames == 3
     assert np.array_equal(read_dicom_values(path, 2), frames[2])
     assert np.array_equal(read_mask_values(path, 1), frames[1])
-    assert read_image_size(path) == (30, 20)
+    assert read_stored_size(path) == (30, 20)
     facts = examine_image(path)
     assert (facts["pages"], facts["low"], facts["high"]) == ("3", "0", "2599")
     for frame in (3, -1):

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchbed.data.io import image_files
+from benchbed.data.io.decode import read_stored_size
 from benchbed.data.io.images import (
     QUANTILE_POINTS,
     count_pages,
     examine_image,
     examine_mask,
     read_image,
-    read_image_size,
     read_mask_values,
 )
 from benchbed.errors import BenchbedError
@@ -116,7 +116,7 @@ def _compress(path: Path, source: Path) -> Path:
 def test_gzip_compressed_images_and_masks_are_read(tmp_path: Path) -> None:
     image = _compress(tmp_path / "a.ppm.GZ", _save(tmp_path / "a.ppm", Image.fromarray(RGB)))
     assert np.array_equal(read_image(image, 3), RGB)
-    assert read_image_size(image) == read_image_size(tmp_path / "a.ppm") == (30, 20)
+    assert read_stored_size(image) == read_stored_size(tmp_path / "a.ppm") == (30, 20)
     truth = RNG.random((20, 30)) > 0.7
     grey = Image.fromarray(np.where(truth, 255, 0).astype(np.uint8))
     mask = _compress(tmp_path / "m.pgm.gz", _save(tmp_path / "m.pgm", grey))

@@ -35,10 +35,10 @@ LAYERS = {
         ("__main__",),
     ),
     "benchbed.data": (
-        ("io", "cache"),
+        ("io", "cache", "stored_files"),
         ("sources",),
         ("preprocessing",),
-        ("download", "loader", "image_folder"),
+        ("download", "loader", "contact_sheet", "image_folder"),
         ("image_comparison",),
     ),
     "benchbed.report": (("significance",), ("statistics",), ("model",), ("render",), ("write",)),

@@ -19,7 +19,6 @@ from benchbed.data.io.decode import (
     decode_page,
     iter_pages,
     list_frames,
-    read_stored_size,
 )
 from benchbed.data.io.image_files import name_decode_errors
 from benchbed.errors import BenchbedError
@@ -114,15 +113,6 @@ def read_mask_values(path: Path, page: int | None = None) -> npt.NDArray[np.int6
     """
     values, _ = _extract_mask(decode_page(path, page), path)
     return values
-
-
-def read_image_size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image in pixels, as stored; of several pages, the first.
-
-    Raises:
-        BenchbedError: The file is no image, or cannot be unpacked.
-    """
-    return read_stored_size(path)
 
 
 def count_pages(path: Path) -> int:

@@ -1,10 +1,11 @@
-"""Read a manifest from a CSV file, and name the line and column of every fault."""
+"""Read and write manifests as CSV files; every fault is named by line and column."""
 
 from __future__ import annotations
 
 import csv
 import difflib
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path, PureWindowsPath
 
 from benchbed.api.dataset import VOLUME_SUFFIXES
 from benchbed.config import paths
+from benchbed.data.sources.cases import derive_split
 from benchbed.data.sources.folder_words import SPLIT_WORDS
 from benchbed.data.sources.manifest import Manifest, ManifestRow
 from benchbed.errors import BenchbedError, describe_error, find_similar_name
@@ -267,3 +269,48 @@ def _require_patients_in_one_split(table: _Table, rows: Sequence[ManifestRow]) -
                 f"patient {row.patient!r} is in {row.split}, but in {split} in line {first}. All "
                 "cases of a patient must be in one split.",
             )
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest as CSV in UTF-8, with paths relative to the file.
+
+    Raises:
+        BenchbedError: A case is a DICOM series, which has no column, or the file is not writable.
+    """
+    if series := [row for row in manifest.rows if row.slices]:
+        raise BenchbedError(
+            f"{series[0].image} is a slice of a DICOM series, and a manifest lists one file per "
+            "case. Convert the series to NIfTI, or use volumes:PATH."
+        )
+    folder = path.absolute().parent
+    paths.ensure_writable(folder, "--write")
+    sequences = manifest.sequence_names[1:] if manifest.rows[0].sequences else ()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if any(manifest.mask_classes.values()):
+            classes = ", ".join(f"{v}={name}" for v, name in manifest.mask_classes.items() if v)
+            file.write(f"# classes: {classes}\n")
+        rows = [_describe_row(row, sequences, folder) for row in manifest.rows]
+        used = [name for name in rows[0] if any(values[name] for values in rows)]
+        writer = csv.DictWriter(file, used, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _describe_row(row: ManifestRow, sequences: Sequence[str], folder: Path) -> dict[str, str]:
+    def relate(file: Path | None) -> str:
+        if file is None:
+            return ""
+        return Path(os.path.relpath(file.absolute(), folder)).as_posix()
+
+    others = dict(zip(sequences, map(relate, row.sequences[1:]), strict=False))
+    return {
+        "image": relate(row.image),
+        "mask": relate(row.mask),
+        "label": row.label or "",
+        "patient": row.patient or "",
+        # Derived splits depend on ids, which are paths in a manifest; so they are written.
+        "split": row.split or derive_split(row.patient or row.id),
+        "fov": relate(row.fov),
+        "page": "" if row.page is None else str(row.page),
+        **others,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -208,6 +209,15 @@ def _make_case(row: ManifestRow, spec: DatasetSpec, mapping: Mapping[int, int]) 
 def log_manifest(manifest: Manifest, log: Callable[[str], None]) -> None:
     """Report what was read or inferred, and which files are not used."""
     kind = "volumes" if manifest.rows[0].slices else "cases"
-    log(f"Data: {len(manifest.rows)} {kind} in {manifest.root}, read as {manifest.layout}.")
+    parts = [f"{len(manifest.rows)} {kind} in {manifest.root}, read as {manifest.layout}"]
+    labels = Counter(row.label for row in manifest.rows if row.label is not None)
+    if labels:
+        listed = ", ".join(f"{name} {count}" for name, count in sorted(labels.items()))
+        parts.append(f"{len(labels)} classes ({listed})")
+    splits = Counter(row.split or derive_split(row.patient or row.id) for row in manifest.rows)
+    parts.append("splits " + " / ".join(f"{name} {count}" for name, count in splits.items()))
+    masks = sum(row.mask is not None for row in manifest.rows)
+    parts.append(f"{masks} masks" if masks else "no masks")
+    log(f"Data: {'; '.join(parts)}.")
     if manifest.unused:
         log(f"Data: not used: {summarize_unused(manifest.unused)}.")

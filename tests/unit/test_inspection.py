@@ -1,0 +1,68 @@
+"""What ``data inspect`` finds, writes and draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchbed.data.contact_sheet import OUTLINE, draw_contact_sheet
+from benchbed.data.sources.inspection import inspect_data
+from benchbed.data.sources.manifest_file import write_manifest
+from benchbed.data.sources.resolve import resolve_collection
+
+
+def _write(root: Path) -> Path:
+    for number in range(12):
+        for kind, value in (("images", 10 * number), ("masks", 255)):
+            path = root / kind / ("ill" if number % 3 else "well") / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.zeros((20, 30), np.uint8) if kind == "masks" else np.full((20, 30), value)
+            pixels[5:15, 5:20] = value
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    (root / "notes.txt").write_text("text")
+    return root
+
+
+def test_everything_is_counted_and_named(tmp_path: Path) -> None:
+    facts = inspect_data(f"folder:{_write(tmp_path)}").as_dict()
+    assert facts["cases"] == 12
+    assert facts["classes"] == "ill 8, well 4"
+    assert facts["files"] == ".png 24"
+    assert facts["masks"] == "12 of 12 cases"
+    assert facts["foreground"].startswith("25 %")
+    assert facts["sizes"] == "30 x 20 (12)"
+    assert [name.split(" ")[0] for name in facts["not used"]] == ["notes.txt"]
+    assert facts["problems"] == []
+
+
+def test_a_written_manifest_has_the_same_cases(tmp_path: Path) -> None:
+    found = inspect_data(f"folder:{_write(tmp_path / 'own')}")
+    assert found.manifest is not None
+    (tmp_path / "other").mkdir()
+    write_manifest(found.manifest, tmp_path / "other/cases.csv")
+    again = resolve_collection(f"manifest:{tmp_path}/other/cases.csv")
+    assert {
+        (case.image.resolve(), case.mask and case.mask.resolve(), case.label, case.split)
+        for case in again.cases
+    } == {(case.image, case.mask, case.label, case.split) for case in found.collection.cases}
+
+
+def test_the_sheet_shows_masks(tmp_path: Path) -> None:
+    found = inspect_data(f"folder:{_write(tmp_path)}")
+    sheet = draw_contact_sheet(found.collection)
+    assert sheet.shape[2] == 3
+    assert (sheet == OUTLINE).all(axis=2).sum() > 9 * 50
+
+
+@pytest.mark.parametrize("name", ["deep", "flat"])
+def test_a_problem_of_a_run_is_a_problem_here(name: str, tmp_path: Path) -> None:
+    root = _write(tmp_path)
+    if name == "deep":
+        deep = np.full((20, 30), 60_000, np.uint16)
+        Image.fromarray(deep).save(root / "images/ill/1.png")
+    else:
+        Image.fromarray(np.zeros((20, 31), np.uint8)).save(root / "masks/ill/1.png")
+    assert len(inspect_data(f"folder:{root}").as_dict()["problems"]) == 1
