@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchbed.data.sources.stamps import make_stamp
+from benchbed.data.stamps import make_stamp
 from benchbed.errors import BenchbedError, describe_error
 from benchbed.utils.files import hash_file, write_json
 

@@ -35,7 +35,9 @@ LAYERS = {
         ("__main__",),
     ),
     "benchbed.data": (
-        ("io", "cache", "stored_files"),
+        ("stamps",),
+        ("stored_files",),
+        ("io", "cache"),
         ("sources",),
         ("preprocessing",),
         ("download", "loader", "contact_sheet", "image_folder"),

@@ -18,7 +18,7 @@ from benchbed.data.preprocessing.prepare import PreparedDataset, prepare_dataset
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.resolve import resolve_collection
-from benchbed.data.sources.stamps import make_stamp
+from benchbed.data.stamps import make_stamp
 from benchbed.data.stored_files import DamagedDataError, read_array
 from benchbed.errors import BenchbedError
 

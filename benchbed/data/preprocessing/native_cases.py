@@ -19,7 +19,7 @@ from benchbed.data.io.images import Pixels, read_image, read_mask_values
 from benchbed.data.preprocessing.framing import Mask, compute_window
 from benchbed.data.sources.cases import MASK_ROLES, Case, Collection
 from benchbed.data.sources.rules import ReadingRules
-from benchbed.data.sources.stamps import check_stamps
+from benchbed.data.stamps import check_stamps
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object
 

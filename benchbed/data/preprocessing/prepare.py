@@ -21,7 +21,7 @@ from benchbed.data.io.images import Pixels
 from benchbed.data.preprocessing.framing import crop_window, resize_classes, resize_image
 from benchbed.data.preprocessing.native_cases import NativeCase, convert_channels, read_native_case
 from benchbed.data.sources.cases import Case, Collection
-from benchbed.data.sources.stamps import check_stamps
+from benchbed.data.stamps import check_stamps
 from benchbed.data.stored_files import read_array
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object

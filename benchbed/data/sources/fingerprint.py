@@ -21,7 +21,7 @@ from benchbed.config import paths
 from benchbed.data.io.arrays import examine_arrays, is_array_file
 from benchbed.data.io.images import examine_image, examine_mask
 from benchbed.data.sources.cases import MASK_ROLES, Collection
-from benchbed.data.sources.stamps import make_stamp
+from benchbed.data.stamps import make_stamp
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import load_object, wrap_plugin_call
 from benchbed.utils.files import hash_file, hash_json, write_json

@@ -29,8 +29,8 @@ from benchbed.data.sources.mask_rule import MaskRule, decide_mask_rule
 from benchbed.data.sources.own_data import PREFIXES
 from benchbed.data.sources.pages import read_header
 from benchbed.data.sources.rules import ReadingRules
-from benchbed.data.sources.stamps import make_stamps
 from benchbed.data.sources.window_rule import decide_window, find_mixed_depths, is_deep
+from benchbed.data.stamps import make_stamps
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 
