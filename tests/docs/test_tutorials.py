@@ -108,7 +108,7 @@ def test_own_data_has_a_record_for_each_task(run_tutorial: Callable[[str], Outco
     names = sorted(path.name for path in (folder / "results/records").iterdir())
     runs = [
         *("acgan-folder-grades", "dcgan-folder-cells", "dcgan-folder-scans", "dcgan-pathmnist"),
-        *("unet-folder-cells", "unet-folder-task99-ball", "unet-manifest-cases-csv"),
+        *("pix2pix-3d-seg-folder-task99-ball", "unet-folder-cells", "unet-manifest-cases-csv"),
     ]
     assert [name[: len(run)] for name, run in zip(names, runs, strict=True)] == runs
     assert len(list((folder / "samples").rglob("*.png"))) >= 4

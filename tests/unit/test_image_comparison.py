@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchbed.cli.options import parse_window
+from benchbed.config.protocol import parse_window
 from benchbed.data.image_comparison import check_bit_depths, find_common_size, open_folders
 from benchbed.data.image_folder import FRAMINGS, ImageFolder, Resize
 from benchbed.data.preprocessing.framing import compute_window
