@@ -96,7 +96,7 @@ def _print_error(text: str) -> None:
 
 
 def _accept_all_characters() -> None:
-    """Escape characters that the encoding of stdout lacks, as stderr does, instead of failing."""
+    """Escape characters that the encoding of stdout does not have, as stderr does."""
     stdout = sys.stdout
     if isinstance(stdout, io.TextIOWrapper) and (
         stdout.errors == "strict" or stdout.encoding.lower() != "utf-8"

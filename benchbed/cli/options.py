@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from inspect import Parameter, Signature, signature
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -69,13 +70,14 @@ _COMPLETIONS = {
 def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of fields of `RunConfig`, before its own options.
 
-    The command receives a mapping of the fields that are set as its first argument.
+    The command receives a mapping of the fields that differ from their default as its first
+    argument.
 
     Args:
         *names: The fields; none for all.
     """
     # Imported late: the other commands do not need pydantic.
-    from benchbed.config.run_config import OPTIONS, get_flag
+    from benchbed.config.run_config import OPTIONS, RunConfig, get_flag
     from benchbed.config.settings import parse_assignments
 
     fields = names or tuple(OPTIONS)
@@ -89,7 +91,7 @@ def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[...
             given: dict[str, Any] = {}
             for field in fields:
                 value = values.pop(field)
-                if value is None or value == []:
+                if value in (None, [], RunConfig.model_fields[field].default):
                     continue
                 if OPTIONS[field].is_duration:
                     value = parse_duration(value, get_flag(field))
@@ -134,16 +136,24 @@ def format_examples(*commands: str) -> str:
         *commands: Commands without the leading ``benchbed``; ``{method}`` and ``{dataset}`` are
             replaced by the first installed ones that work together without real data or masks.
     """
-    registry = get_registry()
-    names = (
-        (m.name, d.name)
-        for m in registry.get_specs(MethodSpec).values()
-        for d in registry.get_specs(DatasetSpec).values()
-        if "sample" in m.capabilities
-        and not m.required_inputs
-        and d.phantom is not None
-        and d.dimensions in m.dimensions
-    )
-    method, dataset = next(names, ("METHOD", "DATASET"))
+    method, dataset = _find_example_names()
     lines = [f"  benchbed {command}" for command in commands]
     return "\n\n".join(["Examples:", *lines]).format(method=method, dataset=dataset)
+
+
+@cache
+def _find_example_names() -> tuple[str, str]:
+    """Return a method and a dataset for examples; cached, since every command has examples."""
+    registry = get_registry()
+    pairs = product(
+        registry.get_specs(MethodSpec).values(), registry.get_specs(DatasetSpec).values()
+    )
+    names = (
+        (method.name, dataset.name)
+        for method, dataset in pairs
+        if "sample" in method.capabilities
+        and not method.required_inputs
+        and dataset.phantom is not None
+        and dataset.dimensions in method.dimensions
+    )
+    return next(names, ("METHOD", "DATASET"))

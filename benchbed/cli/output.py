@@ -18,7 +18,13 @@ from rich.text import Text
 from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
 from benchbed.utils.stdout import CONTROL_PATTERN
-from benchbed.utils.text import MISSING_TEXT, format_interval, format_number, measure_width
+from benchbed.utils.text import (
+    MISSING_TEXT,
+    UNLIMITED_WIDTH,
+    format_interval,
+    format_number,
+    measure_width,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -27,10 +33,6 @@ if TYPE_CHECKING:
     from benchbed.api.metric import MetricValue
     from benchbed.results.record import MeasuredMetric
     from benchbed.utils.progress import TrainingProgress
-
-
-UNLIMITED_WIDTH = 10_000
-"""Width of output that does not go to a terminal."""
 
 
 def create_console(*, stderr: bool = False, quiet: bool = False) -> Console:

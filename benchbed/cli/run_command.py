@@ -87,12 +87,7 @@ def run(
     }
     store = ResultStore(paths.resolve_results_folder(results))
     if resume is not None:
-        defaults = {name: field.default for name, field in RunConfig.model_fields.items()}
-        given = [
-            get_flag(name)
-            for name, value in fields.items()
-            if value and value != defaults[name] and name != "data_root"
-        ]
+        given = [get_flag(name) for name in fields if name != "data_root"]
         if settings_file:
             given.append("--settings")
         if given:

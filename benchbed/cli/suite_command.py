@@ -153,6 +153,7 @@ def suite(
     """Run a suite: all of its runs that are not complete yet."""
     from benchbed.cli.output import ConsoleReporter
     from benchbed.config import paths
+    from benchbed.config.run_config import RunConfig
     from benchbed.results.store import ResultStore
     from benchbed.suites.plan import iter_run_configs, plan_suite_runs
     from benchbed.suites.spec import check_names, find_suite
@@ -172,7 +173,8 @@ def suite(
     )
     chosen = find_suite(name).select_entries(method or (), dataset or ())
     check_names(chosen)
-    configs = iter_run_configs(chosen, fields.pop("preset"), seeds=seed, **fields)
+    preset = fields.pop("preset", RunConfig.model_fields["preset"].default)
+    configs = iter_run_configs(chosen, preset, seeds=seed, **fields)
     store = ResultStore(paths.resolve_results_folder(results))
     with ConsoleReporter() as reporter:
         planned = plan_suite_runs(list(configs), reporter)

@@ -63,14 +63,17 @@ def check_separate_folders(folders: Mapping[str, Path]) -> None:
         BenchbedError: Two folders overlap; the text names both.
     """
     existing = {
-        option: path for option, path in folders.items() if paths.is_folder(paths.expand_home(path))
+        option: full.resolve()
+        for option, path in folders.items()
+        if paths.is_folder(full := paths.expand_home(path))
     }
-    for (outer, folder), (inner, other) in permutations(existing.items(), 2):
-        place, top = (paths.expand_home(path).resolve() for path in (other, folder))
+    for (outer, top), (inner, place) in permutations(existing.items(), 2):
         # samefile also knows names that differ only in case, and bind mounts.
         if any(parent.samefile(top) for parent in (place, *place.parents)):
             relation = "are the same folder" if place.samefile(top) else "overlap"
-            raise _make_overlap_error(f"{outer} {folder} and {inner} {other} {relation}")
+            raise _make_overlap_error(
+                f"{outer} {folders[outer]} and {inner} {folders[inner]} {relation}"
+            )
 
 
 def check_separate_images(folders: Mapping[str, ImageFolder]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchbed.api.settings import MethodSettings
 from benchbed.api.specs import CAPABILITIES, DatasetSpec, MethodSpec, TaskSpec
-from benchbed.config.run_config import RunConfig, get_flag
+from benchbed.config.run_config import OPTIONS, RunConfig, get_flag
 from benchbed.data.sources.resolve import resolve_dataset_spec
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.registry.lookup import get_registry
@@ -53,8 +53,11 @@ def plan_pairs(
     """
     regime = config.regime
     if not task.regimes:
-        names = ("regime", "generator", "generator_dataset", "generator_kimg", "pairs")
-        given = [get_flag(n) for n in (*names, "real_share") if getattr(config, n) is not None]
+        given = [
+            get_flag(field)
+            for field, option in OPTIONS.items()
+            if (option.key or "").startswith("pairs.") and getattr(config, field) is not None
+        ]
         if given:
             raise BenchbedError(
                 f"Task {task.name} always trains on all real pairs, so it takes no "

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 MISSING_TEXT = "–"
 """Shown where there is no value."""
 
+UNLIMITED_WIDTH = 10_000
+"""Width in characters at which nothing is wrapped or cut."""
+
 
 def format_count(count: int, noun: str) -> str:
     """Format a count with its noun, which takes an "s" unless the count is 1."""
@@ -33,5 +36,5 @@ def format_p_value(p: float) -> str:
 
 def measure_width(renderable: RenderableType, console: Console) -> int:
     """Return the width that a renderable needs without wrapping."""
-    unbounded = console.options.update(max_width=10_000)
+    unbounded = console.options.update(max_width=UNLIMITED_WIDTH)
     return console.measure(renderable, options=unbounded).maximum

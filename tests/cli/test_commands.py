@@ -300,7 +300,7 @@ def test_show_does_not_break_words(columns: str, cli: Run) -> None:
 def test_paths_and_ids_are_whole_without_a_terminal(
     environment: dict[str, str], cli: Run, finished_run: str, tmp_path: Path
 ) -> None:
-    """Only a terminal wraps and cuts, whatever the environment says of width and colour."""
+    """Only a terminal wraps and cuts, regardless of width and colour in the environment."""
     assert finished_run in _ok(cli("list", "runs", **environment))
     assert finished_run in _ok(cli("show", finished_run, **environment))
     root = tmp_path / "a folder with a long name of several words"
