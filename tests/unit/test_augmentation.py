@@ -90,7 +90,10 @@ def test_real_cases_and_pairs_from_phantoms_do_not_mix(tmp_path: Path) -> None:
         for number in range(24):
             mode, size = ("RGB", (40, 40)) if part == "images" else ("L", (40, 40))
             colour = (value, number, number) if mode == "RGB" else value
-            Image.new(mode, size, colour).save(tmp_path / part / f"{number}.png")
+            image = Image.new(mode, size, colour)
+            if part == "masks":
+                image.paste(0, (0, 0, 20, 20))
+            image.save(tmp_path / part / f"{number}.png")
     real, phantom = f"folder:{tmp_path}", "drive"
     for dataset, other in ((real, phantom), (phantom, real)):
         with pytest.raises(

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchbed.api.specs import MetricSpec
 from benchbed.config.protocol import PROTOCOL_VERSION, Protocol
 from benchbed.config.run_config import RunConfig
-from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.identify import identify_collection
+from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.report.model.build import build_frame, build_overview
@@ -127,9 +129,13 @@ def test_a_window_that_is_none_is_refused(text: str) -> None:
 
 
 def test_the_window_is_part_of_the_reading_rules(
-    make_image_folder: Callable[[int], Collection],
+    tmp_path: Path,
 ) -> None:
-    collection, _ = identify_collection(make_image_folder(4), window=(0.0, 4095.0))
+    for number in range(4):
+        pixels = np.full((8, 8), 1000 * number, np.uint16)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    found = resolve_collection(f"folder:{tmp_path}")
+    collection, _ = identify_collection(found, window=(0.0, 4095.0))
     assert collection.rules.window == (0.0, 4095.0)
 
 
