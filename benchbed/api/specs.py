@@ -113,6 +113,7 @@ class MethodSpec:
         sizes: In-plane sizes in pixels that the networks support.
         dimensions: Spatial dimensions, 2 or 3, that they support.
         required_inputs: Parts of a case besides the image that training needs, such as ``"mask"``.
+        optional_inputs: Parts of a case that training uses where they are present.
         is_trainable: Whether there is anything to train; False for a reference such as an
             annotator.
         presets: Settings that a preset changes, by preset name; other settings keep their default,
@@ -130,6 +131,7 @@ class MethodSpec:
     sizes: tuple[int, ...]
     dimensions: tuple[int, ...] = (2,)
     required_inputs: frozenset[str] = frozenset()
+    optional_inputs: frozenset[str] = frozenset()
     is_trainable: bool = True
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()

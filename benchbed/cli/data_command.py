@@ -88,15 +88,18 @@ def verify(
     from benchbed.cli.output import ConsoleReporter, print_facts
     from benchbed.data.sources.resolve import resolve_collection
     from benchbed.data.sources.verification import verify_files
+    from benchbed.runs.task_checks import describe_tasks, find_task_problems
 
     with ConsoleReporter() as reporter:
         collection = resolve_collection(name, "real", data_root, reporter.report_message)
         findings = verify_files(collection, reporter.report_progress, reporter.report_message)
+    tasks = find_task_problems(findings.examination.collection)
+    facts = findings.as_dict() | describe_tasks(tasks)
     if as_json:
-        typer.echo(json.dumps(findings.as_dict(), indent=2))
+        typer.echo(json.dumps(facts, indent=2))
     else:
-        print_facts(findings.as_dict())
-    if findings.examination.problems:
+        print_facts(facts)
+    if findings.examination.problems or all(tasks.values()):
         raise typer.Exit(1)
 
 

@@ -100,7 +100,7 @@ def evaluate(
         if line := describe_window(folders, declared):
             reporter.report_message(line)
         sets = [
-            folder.load_images(chosen, resize, reporter.report_progress)
+            folder.load_images(chosen, resize, reporter.report_progress, reporter.report_message)
             for folder in folders.values()
         ]
         values = _score_folders(specs, sets, reporter, seed=seed, device=device)

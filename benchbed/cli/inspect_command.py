@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from benchbed.api.specs import MethodSpec
+from benchbed.api.specs import MethodSpec, TaskSpec
 from benchbed.cli.options import DataRootOption, JsonOption, complete_datasets, format_examples
 from benchbed.config import paths
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
 EPILOG = format_examples("data inspect my/images", "data inspect my/images --write cases.csv")
+
+PREVIEW_WIDTH = 72
+"""Maximum width of the picture in the terminal, in columns."""
 
 
 def inspect(
@@ -42,6 +47,7 @@ def inspect(
     """
     from benchbed.cli.output import ConsoleReporter, print_facts
     from benchbed.data.sources.inspection import inspect_data
+    from benchbed.runs.task_checks import describe_tasks, find_task_problems
 
     dataset = _add_prefix(name)
     with ConsoleReporter() as reporter:
@@ -56,13 +62,17 @@ def inspect(
         write_manifest(found.manifest, write)
     if sheet is not None:
         _save_sheet(found.collection, sheet)
+    tasks = find_task_problems(found.collection)
+    facts = found.as_dict() | describe_tasks(tasks)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2))
+        typer.echo(json.dumps(facts, indent=2))
     else:
-        print_facts(found.as_dict())
-    if found.examination.problems:
+        print_facts(facts)
+        show_preview(found.collection)
+    if found.examination.problems or all(tasks.values()):
         raise typer.Exit(1)
-    typer.echo(f"Next: {_suggest_run(found.collection, dataset)}", err=True)
+    accepted = [name for name, problem in tasks.items() if not problem]
+    typer.echo(f"Next: {_suggest_run(found.collection, dataset, accepted)}", err=True)
 
 
 def _add_prefix(name: str) -> str:
@@ -85,12 +95,36 @@ def _save_sheet(collection: Any, path: Path) -> None:
     typer.echo(f"Picture: {os.fspath(path)}", err=True)
 
 
-def _suggest_run(collection: Any, dataset: str) -> str:
-    """Return a command that trains a method that fits: it samples, or else segments."""
+def show_preview(collection: Any) -> None:
+    """Show the sheet in half blocks, in terminals with enough colours."""
+    from benchbed.cli.output import create_console
+
+    console = create_console()
+    if not console.is_terminal or console.color_system not in ("256", "truecolor"):
+        return
+    if not collection.cases:
+        return
+    from PIL import Image
+    from rich_pixels import Pixels
+
+    from benchbed.data.contact_sheet import COLUMNS, draw_contact_sheet
+
+    # Drawn for this size: outlines would vanish if a large sheet was made smaller.
+    sheet = draw_contact_sheet(collection, tile=min(console.width, PREVIEW_WIDTH) // COLUMNS)
+    console.print(Pixels.from_image(Image.fromarray(sheet)))
+
+
+def _suggest_run(collection: Any, dataset: str, tasks: Sequence[str]) -> str:
+    """Return a command that trains a method that fits one of the tasks, the usual one first."""
     roles = {role for case in collection.cases for role in case.files}
-    for capability, options in (("sample", ""), ("segment", "--task segmentation ")):
+    roles |= {"label"} if collection.spec.classes else set()
+    specs = get_registry().get_specs(TaskSpec)
+    default = RunConfig.model_fields["task"].default
+    for name in sorted(tasks, key=lambda name: name != default):
+        option = "" if name == default else f"--task {name} "
         for spec in get_registry().get_specs(MethodSpec).values():
             fits = collection.spec.dimensions in spec.dimensions and spec.is_trainable
-            if capability in spec.capabilities and fits and spec.required_inputs <= roles:
-                return f"benchbed run {options}--method {spec.name} --dataset {dataset}"
+            is_capable = spec.capabilities & specs[name].capabilities
+            if is_capable and fits and spec.required_inputs | spec.optional_inputs <= roles:
+                return f"benchbed run {option}--method {spec.name} --dataset {dataset}"
     return "benchbed list methods"

@@ -152,7 +152,7 @@ def _find_example_names() -> tuple[str, str]:
         (method.name, dataset.name)
         for method, dataset in pairs
         if "sample" in method.capabilities
-        and not method.required_inputs
+        and not method.required_inputs | method.optional_inputs
         and dataset.phantom is not None
         and dataset.dimensions in method.dimensions
     )

@@ -10,7 +10,7 @@ from benchbed.data.io.images import Pixels, read_image, read_mask_values
 from benchbed.data.sources.cases import Case, Collection
 
 TILE = 192
-"""Side of a picture in pixels; the caption below has another `CAPTION`."""
+"""Side of a picture in pixels; the caption below it has another `CAPTION`."""
 
 CAPTION = 14
 COLUMNS = 3
@@ -19,25 +19,28 @@ COUNT = 9
 OUTLINE = (255, 64, 64)
 
 
-def draw_contact_sheet(collection: Collection, seed: int = 0) -> Pixels:
+def draw_contact_sheet(collection: Collection, seed: int = 0, tile: int = TILE) -> Pixels:
     """Draw random cases, each with the outline of its mask, id and class.
 
     Args:
         collection: Examined cases.
         seed: Random seed of the choice.
+        tile: Side of a picture in pixels; those smaller than `TILE` have no caption.
 
     Returns:
         RGB ``(H, W, 3)`` in [0, 255].
     """
     order = np.random.default_rng(seed).permutation(len(collection.cases))[:COUNT]
     rows = -(-len(order) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * TILE, rows * (TILE + CAPTION)))
+    height = tile + (CAPTION if tile >= TILE else 0)
+    sheet = Image.new("RGB", (COLUMNS * tile, rows * height))
     draw = ImageDraw.Draw(sheet)
     for place, index in enumerate(sorted(map(int, order))):
         case = collection.cases[index]
-        left, top = place % COLUMNS * TILE, place // COLUMNS * (TILE + CAPTION)
-        sheet.paste(Image.fromarray(_draw_case(case, collection)), (left, top))
-        draw.text((left + 2, top + TILE), _describe(case, collection)[-32:], fill="white")
+        left, top = place % COLUMNS * tile, place // COLUMNS * height
+        sheet.paste(Image.fromarray(_draw_case(case, collection, tile)), (left, top))
+        if height > tile:
+            draw.text((left + 2, top + tile), _describe(case, collection)[-32:], fill="white")
     return np.asarray(sheet)
 
 
@@ -46,14 +49,15 @@ def _describe(case: Case, collection: Collection) -> str:
     return f"{case.id}{label}"
 
 
-def _draw_case(case: Case, collection: Collection) -> Pixels:
+def _draw_case(case: Case, collection: Collection, tile: int) -> Pixels:
     image, mask = (
         _read_image(case, collection) if collection.spec.volumes is None else _read_middle(case)
     )
-    picture = _fit(Image.fromarray(image), Image.Resampling.BICUBIC)
+    picture = _fit(Image.fromarray(image), tile, Image.Resampling.BICUBIC)
     if mask is None:
         return np.asarray(picture)
-    inside = np.asarray(_fit(Image.fromarray(mask.astype(np.uint8)), Image.Resampling.NEAREST)) > 0
+    shape = Image.fromarray(mask.astype(np.uint8))
+    inside = np.asarray(_fit(shape, tile, Image.Resampling.NEAREST)) > 0
     pixels = np.array(picture)
     pixels[_find_outline(inside[..., 0])] = OUTLINE
     return pixels
@@ -91,11 +95,11 @@ def _read_middle(case: Case) -> tuple[Pixels, npt.NDArray[np.bool_] | None]:
     return np.repeat(grey[..., None], 3, axis=2), None if labels is None else labels[depth][::-1]
 
 
-def _fit(picture: Image.Image, resample: Image.Resampling) -> Image.Image:
-    """Scale a picture into the tile, with black borders."""
-    scale = TILE / max(picture.size)
+def _fit(picture: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
+    """Scale a picture into a tile, with black borders."""
+    scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    tile = Image.new("RGB", (TILE, TILE))
+    tile = Image.new("RGB", (side, side))
     tile.paste(picture.resize(size, resample).convert("RGB"), (0, 0))
     return tile
 

@@ -55,9 +55,13 @@ class ImageFolder:
     notes: tuple[str, ...] = ()
 
     def load_images(
-        self, size: int, resize: Resize = "crop", progress: ProgressCallback = ignore_progress
+        self,
+        size: int,
+        resize: Resize = "crop",
+        progress: ProgressCallback = ignore_progress,
+        log: Callable[[str], None] = lambda _: None,
     ) -> ImageSet:
-        """Load the images as squares of `size`, RGB."""
+        """Load the images as squares of `size`, RGB; `log` is called if they cannot be cached."""
         prepared = prepare_dataset(
             self.collection,
             self.fingerprint,
@@ -65,6 +69,7 @@ class ImageFolder:
             channels=3,
             framing=FRAMINGS[resize],
             progress=progress,
+            log=log,
         )
         return ImageSet(prepared.get_split("train").images)
 
@@ -134,13 +139,15 @@ def open_folder(
     if examination.problems:
         raise BenchbedError(examination.problems[0])
     facts = [examination.facts[case.image] for case in examination.collection.cases]
+    # The window is described once for all folders.
+    remarks = [n for n in examination.notes if n not in examination.collection.rules.sentences]
     return ImageFolder(
         examination.collection,
         examination.fingerprint,
         tuple(_parse_shape(entry["shape"]) for entry in facts),
         tuple(entry["bits"] for entry in facts),
         _find_value_range(facts),
-        _list_notes(found),
+        (*_list_notes(found), *remarks),
     )
 
 

@@ -9,6 +9,7 @@ from benchbed.config.protocol import Protocol, parse_window, resolve_preset
 from benchbed.config.run_config import RunConfig
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.resolve import resolve_collection, resolve_dataset_spec
+from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.runs.dependencies import plan_pairs, plan_pseudo_labels
 from benchbed.runs.plan import RunPlan, get_public_name, resolve_method_settings
@@ -21,6 +22,7 @@ from benchbed.runs.validate import (
     check_reference_split,
     check_required_inputs,
     check_same_source,
+    collect_inputs,
 )
 from benchbed.utils.progress import NullReporter, Reporter
 
@@ -60,6 +62,11 @@ def plan_run(
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
     collection, fingerprint = _resolve_data(config, reporter)
     check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
+    if unavailable := method.optional_inputs - collect_inputs(collection):
+        reporter.report_message(
+            f"{method.name} uses a {' and a '.join(sorted(unavailable))} of every image, but "
+            f"{get_public_name(config.dataset)} has none, so it trains without."
+        )
     check_reference_split(task, collection)
     if not is_upstream:
         check_case_counts(task, metrics, collection)
@@ -104,10 +111,16 @@ def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, st
     # Imported late: numpy and Pillow are slow to import, and a typo should be reported at once.
     from benchbed.data.sources.identify import identify_collection
 
-    return identify_collection(
+    collection, fingerprint = identify_collection(
         collection,
         skip_bad=config.skip_bad,
         progress=reporter.report_progress,
         log=log,
         window=window,
     )
+    if window is not None and collection.rules.window is None:
+        raise BenchbedError(
+            f"--window {config.window} has no effect: it applies to images of more than 8 bits, "
+            f"and {get_public_name(config.dataset)} has none. Remove it."
+        )
+    return collection, fingerprint

@@ -146,8 +146,7 @@ def check_required_inputs(
     if pseudo_labels and "mask" in _collect_roles(collection) and collection.spec.volumes is None:
         raise BenchbedError(f"{collection.spec.name} has its own masks. Remove --masks-from.")
     available = {"mask"} if pseudo_labels else set()
-    available |= {"label"} if collection.spec.classes else set()
-    missing = method.required_inputs - available - _collect_roles(collection)
+    missing = method.required_inputs - available - collect_inputs(collection)
     if missing == {"mask"}:
         raise BenchbedError(
             f"{method.name} needs a mask for every image, but {collection.spec.name} has none "
@@ -158,6 +157,12 @@ def check_required_inputs(
             f"{method.name} needs a {' and a '.join(sorted(missing))} for every image, but "
             f"{collection.spec.name} has none here."
         )
+
+
+def collect_inputs(collection: Collection) -> frozenset[str]:
+    """Return what some case has besides its image: parts such as ``"mask"``, and ``"label"``."""
+    labels = {"label"} if collection.spec.classes else set()
+    return _collect_roles(collection) | labels
 
 
 def check_reference_split(task: TaskSpec, collection: Collection) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
+from rich.text import Text
 
+from benchbed.cli.inspect_command import show_preview
 from benchbed.data.contact_sheet import OUTLINE, draw_contact_sheet
 from benchbed.data.sources.inspection import inspect_data
 from benchbed.data.sources.manifest_file import write_manifest
@@ -55,6 +60,36 @@ def test_the_sheet_shows_masks(tmp_path: Path) -> None:
     sheet = draw_contact_sheet(found.collection)
     assert sheet.shape[2] == 3
     assert (sheet == OUTLINE).all(axis=2).sum() > 9 * 50
+
+
+def test_the_preview_needs_a_terminal_with_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = inspect_data(f"folder:{_write(tmp_path)}")
+    texts = []
+    for is_terminal in (False, True):
+        stream = StringIO()
+        console = Console(
+            file=stream, force_terminal=is_terminal, color_system="truecolor", width=60
+        )
+        monkeypatch.setattr("benchbed.cli.output.create_console", lambda c=console: c)
+        show_preview(found.collection)
+        texts.append(stream.getvalue())
+    assert texts[0] == ""
+    red, green, blue = OUTLINE
+    assert f"{red};{green};{blue}" in texts[1]
+    assert max(Text.from_ansi(line).cell_len for line in texts[1].splitlines()) == 60
+
+
+def test_the_orientation_of_volumes_is_shown(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).integers(0, 9, (8, 9, 10)).astype(np.int16)
+    for number, signs in enumerate(((1, 1), (-1, -1), (-1, -1))):
+        affine = np.diag([*signs, 2.5, 1.0])
+        nibabel.save(nibabel.Nifti1Image(voxels + number, affine), tmp_path / f"{number}.nii.gz")
+    facts = inspect_data(f"volumes:{tmp_path}").as_dict()
+    assert facts["stored orientation"] == "LPS 2, RAS 1"
+    assert facts["spacing"] == "2.5,1,1 3"
+    assert facts["values"] == "0 to 10"
 
 
 @pytest.mark.parametrize("name", ["deep", "flat"])

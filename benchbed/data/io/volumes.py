@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import (
+    aff2axcodes,
+    apply_orientation,
+    inv_ornt_aff,
+    io_orientation,
+)
 
 from benchbed.data.io.geometry import Affine, Geometry, check_affine
 from benchbed.data.io.images import ROBUST_PERCENTILES
@@ -44,10 +49,12 @@ class Volume:
     Attributes:
         values: ``(C, D, H, W)``, as stored.
         geometry: Shape, spacing and position.
+        orientation: Directions of the stored axes, such as ``LPS``; empty if the file has none.
     """
 
     values: npt.NDArray[Any]
     geometry: Geometry
+    orientation: str = ""
 
 
 def read_volume(path: Path, slices: Sequence[Path] = ()) -> Voxels:
@@ -83,7 +90,7 @@ def load_volume(path: Path, slices: Sequence[Path] = ()) -> Volume:
         if sequence.min() == sequence.max():
             suffix = f" in its sequence {number} of {len(values)}" if len(values) > 1 else ""
             raise BenchbedError(f"{path} is constant: all voxels are {sequence.flat[0]:g}{suffix}.")
-    return Volume(values, stored.geometry)
+    return replace(stored, values=values)
 
 
 def read_label_values(path: Path) -> LabelValues:
@@ -96,7 +103,7 @@ def read_label_values(path: Path) -> LabelValues:
     return _load_labels(path)[0]
 
 
-def _load_labels(path: Path) -> tuple[LabelValues, Geometry]:
+def _load_labels(path: Path) -> tuple[LabelValues, Volume]:
     stored = _load_stored(path)
     if len(stored.values) != 1:
         raise BenchbedError(
@@ -117,7 +124,7 @@ def _load_labels(path: Path) -> tuple[LabelValues, Geometry]:
     limits = np.iinfo(np.int32)
     if values.min() < limits.min or values.max() > limits.max:
         raise BenchbedError(f"{path} contains labels beyond 32 bits.")
-    return np.ascontiguousarray(values, np.int32), stored.geometry
+    return np.ascontiguousarray(values, np.int32), stored
 
 
 def read_label_volume(path: Path, codes: Mapping[int, int]) -> Codes:
@@ -186,25 +193,29 @@ def examine_volume(path: Path, role: str, slices: Sequence[Path] = ()) -> dict[s
 
     Returns:
         ``shape`` (``CxDxHxW``, of a mask ``DxHxW``), ``spacing`` (``D,H,W`` in millimetres) and
-        ``affine`` (JSON); of a mask also ``values`` (JSON, stored value to number of voxels, or
-        ``"many"``) and ``largest``.
+        ``affine`` (JSON), both as read, and ``orientation`` as stored; of an image also ``low``
+        and ``high``, its smallest and largest value; of a mask ``values`` (JSON, stored value to
+        number of voxels, or ``"many"``) and ``largest``.
 
     Raises:
         BenchbedError: The file cannot be read.
     """
     if role == "mask":
-        labels, geometry = _load_labels(path)
+        labels, volume = _load_labels(path)
         counts = count_labels(labels)
         listed = json.dumps(counts) if len(counts) <= MAX_LISTED_VALUES else "many"
         facts = {"values": listed, "largest": str(max(counts))}
         shape: tuple[int, ...] = labels.shape
     else:
         volume = load_volume(path, slices)
-        shape, geometry, facts = volume.values.shape, volume.geometry, {}
+        low, high = float(volume.values.min()), float(volume.values.max())
+        shape, facts = volume.values.shape, {"low": f"{low:g}", "high": f"{high:g}"}
+    geometry = volume.geometry
     return {
         "shape": "x".join(map(str, shape)),
         "spacing": ",".join(f"{distance:.6g}" for distance in geometry.spacing),
         "affine": json.dumps(geometry.affine.round(6).tolist()),
+        "orientation": volume.orientation,
         **facts,
     }
 
@@ -238,7 +249,9 @@ def _load_stored(path: Path, slices: Sequence[Path] = ()) -> Volume:
     turn = io_orientation(affine)  # type: ignore[no-untyped-call]
     channels_last = values if values.ndim == 4 else values[..., None]
     turned = apply_orientation(channels_last, turn)  # type: ignore[no-untyped-call]
-    return Volume(turned.transpose(3, 2, 1, 0), _orient_geometry(values.shape, affine))
+    codes = aff2axcodes(affine)  # type: ignore[no-untyped-call]
+    geometry = _orient_geometry(values.shape, affine)
+    return Volume(turned.transpose(3, 2, 1, 0), geometry, "".join(codes))
 
 
 def _orient_geometry(shape: Sequence[int], affine: Affine) -> Geometry:

@@ -205,7 +205,8 @@ def _is_complete(role: str, path: Path, slices: Sequence[Path], facts: FileFacts
     if is_array_file(path):
         pass
     elif slices or _is_volume(path):
-        required |= {"spacing", "affine"} | ({"values", "largest"} if role == "mask" else set())
+        required |= {"spacing", "affine", "orientation"}
+        required |= {"values", "largest"} if role == "mask" else {"low", "high"}
     elif role in MASK_ROLES:
         required |= {"pages", "kind", "values"}
         required |= {"palette"} if facts.get("kind") == "palette" else set()

@@ -18,6 +18,14 @@ from benchbed.data.sources.own_data import load_manifest, parse_own_path
 from benchbed.data.sources.resolve import resolve_collection
 from benchbed.utils.progress import ProgressCallback, ignore_progress
 
+_COUNTED_FACTS = {
+    "bits": "bits",
+    "channels": "channels",
+    "spacing": "spacing",
+    "stored orientation": "orientation",
+}
+"""Facts of which every value is shown with its number of files, by title."""
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -125,12 +133,12 @@ def _measure_foreground(facts: Mapping[str, str], levels: Mapping[int, int]) -> 
 
 
 def _describe_images(facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Return sizes, depths, channels, spacings and the range of values of images or volumes."""
+    """Return sizes, depths, channels, positions and the range of values of images or volumes."""
     sizes = Counter(" x ".join(reversed(entry["shape"].split("x"))) for entry in facts)
     listed = [f"{size} ({count})" for size, count in sizes.most_common(3)]
     more = [f"and {len(sizes) - 3} others"] if len(sizes) > 3 else []
     content: dict[str, Any] = {"sizes": ", ".join(listed + more)}
-    for title, key in (("bits", "bits"), ("channels", "channels"), ("spacing", "spacing")):
+    for title, key in _COUNTED_FACTS.items():
         content[title] = _join(Counter(entry[key] for entry in facts if key in entry))
     ends = [(float(entry["low"]), float(entry["high"])) for entry in facts if "low" in entry]
     if ends:

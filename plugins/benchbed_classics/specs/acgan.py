@@ -15,6 +15,7 @@ ACGAN = MethodSpec(
     ),
     implementation="benchbed_classics.acgan:ACGAN",
     settings="benchbed_classics.settings:ACGANSettings",
+    optional_inputs=frozenset({"label"}),
     sizes=(32, 64, 128, 256, 512),
     presets={
         "quick": {
