@@ -120,7 +120,8 @@ def _suggest_run(collection: Any, dataset: str, tasks: Sequence[str]) -> str:
     roles |= {"label"} if collection.spec.classes else set()
     specs = get_registry().get_specs(TaskSpec)
     default = RunConfig.model_fields["task"].default
-    for name in sorted(tasks, key=lambda name: name != default):
+    # Tasks that vary the training data come last: they need further options to be of use.
+    for name in sorted(tasks, key=lambda name: (name != default, bool(specs[name].regimes))):
         option = "" if name == default else f"--task {name} "
         for spec in get_registry().get_specs(MethodSpec).values():
             fits = collection.spec.dimensions in spec.dimensions and spec.is_trainable

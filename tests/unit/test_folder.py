@@ -67,6 +67,8 @@ def _collect(root: Path) -> Collection:
         ("images/{}.png", "annotations/{}_mask.png"),
         ("{}.png", "{}_mask.png"),
         ("images/{}.png", "images/{}-seg.png"),
+        ("{}_083.png", "{}_seg_083.png"),
+        ("{}.png", "{}_mask_1.png"),
         ("train_images/{}.png", "train_masks/{}.png"),
         ("imagesTr/{}.png", "labelsTr/{}.png"),
         ("images/x/{}.png", "masks/x/{}.png"),
@@ -197,6 +199,7 @@ def test_no_file_is_lost(
         (["images/eye1.png", "masks/eye2.png"], ["masks/eye2.png", "images/eye1.png"]),
         (["images/a.png", "masks/a.png", "masks/a.tif"], ["masks/a.png", "masks/a.tif"]),
         (["a.png", "a_mask.png", "b_mask.png"], ["b_mask.png"]),
+        (["a.png", "b.png", "c_seg_7_w.png"], ["1 of 3", "c_seg_7_w.png"]),
         (["a.png", "deep/b.png"], ["two readings", "a.png", "deep/b.png"]),
         (["a.png", "b.nii.gz"], ["a.png", "b.nii.gz", "volumes:"]),
         (["results/runs/x/run.json", "results/runs/x/samples/1.png"], ["results", "run.json"]),
@@ -275,16 +278,18 @@ def test_nnunet_channels_are_sequences_of_one_case(tmp_path: Path) -> None:
     assert [path.name[-11:-7] for path in collection.cases[0].sequences] == ["0000", "0001"]
 
 
-def test_sequences_next_to_their_segmentation_are_one_case(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["", "_083_w"])
+def test_sequences_next_to_their_segmentation_are_one_case(end: str, tmp_path: Path) -> None:
     for case in ("A", "B"):
         for name in ("t1", "flair", "seg"):
-            _save_volume(tmp_path / f"{case}/{case}_{name}.nii.gz", 1 if name == "seg" else 60)
+            path = tmp_path / f"{case}/{case}_{name}{end}.nii.gz"
+            _save_volume(path, 1 if name == "seg" else 60)
     manifest = infer_manifest(tmp_path)
-    assert {row.id for row in manifest.rows} == {"A", "B"}
+    assert {row.id for row in manifest.rows} == {f"A{end}", f"B{end}"}
     assert manifest.sequence_names == ("flair", "t1")
     assert all(row.mask is not None and "seg" in row.mask.name for row in manifest.rows)
-    (tmp_path / "A/A_t1.nii.gz").unlink()
-    with pytest.raises(BenchbedError, match=r"\bA\b.*\bt1\b"):
+    (tmp_path / f"A/A_t1{end}.nii.gz").unlink()
+    with pytest.raises(BenchbedError, match=rf"\bA{end}\b.*\bt1\b"):
         infer_manifest(tmp_path)
 
 

@@ -14,10 +14,11 @@ from benchbed.data.sources.task_json import TaskDescription
 from benchbed.errors import BenchbedError
 
 _SEQUENCE_PATTERN = re.compile(
-    r"(?P<case>.+)[_\-](?P<channel>t1(?:n|w|ce|c|gd|wce)?|t2(?:w|f)?|flair|pd|dwi|adc|swi|ct|pet)",
+    r"(?P<case>.+)[_\-](?P<channel>t1(?:n|w|ce|c|gd|wce)?|t2(?:w|f)?|flair|pd|dwi|adc|swi|ct|pet)"
+    r"(?P<rest>[_\-].+)?",
     re.IGNORECASE,
 )
-_NUMBER_PATTERN = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
+_NUMBER_PATTERN = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})(?P<rest>)")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def group_channels(
     masks: Sequence[NamedFile],
     task: TaskDescription | None,
 ) -> ChannelGroups:
-    """Group the files of volumes by case if their names end in channels.
+    """Group the files of volumes by case if their names contain channels.
 
     ``CASE_0000`` is a channel only if all names have such numbers and the masks are named after the
     cases, or ``dataset.json`` declares channels: numbers may also count cases.
@@ -85,9 +86,13 @@ def group_channels(
 
 
 def strip_channel(stem: str) -> str:
-    """Return a stem without a sequence at its end, such as ``CASE`` of ``CASE_flair``."""
+    """Return a stem without a sequence, such as ``CASE_083`` of ``CASE_flair_083``."""
     hit = _SEQUENCE_PATTERN.fullmatch(stem)
-    return hit["case"] if hit else stem
+    return _join_case(hit) if hit else stem
+
+
+def _join_case(hit: re.Match[str]) -> str:
+    return hit["case"] + (hit["rest"] or "")
 
 
 def _split_names(
@@ -97,7 +102,7 @@ def _split_names(
     hits = {image.name: pattern.fullmatch(image.stem) for image in images}
     if not all(hits.values()):
         return {}
-    return {name: (hit["case"], hit["channel"].lower()) for name, hit in hits.items() if hit}
+    return {name: (_join_case(hit), hit["channel"].lower()) for name, hit in hits.items() if hit}
 
 
 def _name_cases(masks: Sequence[NamedFile], names: Mapping[str, tuple[str, str]]) -> bool:

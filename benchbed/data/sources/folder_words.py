@@ -44,7 +44,7 @@ _WORD_SEPARATOR = re.compile(r"[\s_\-.]+")
 
 _MASK_SUFFIX_PATTERN = re.compile(
     r"(?P<base>.+)[_\-. ](masks?|seg|segmentation|labels?|gt|ground_?truth|annotation)"
-    r"(_\d+)?",
+    r"(_\d{1,2}|(?P<rest>[_\-. ].+))?",
     re.IGNORECASE,
 )
 _AFFIX_PATTERN = re.compile(
@@ -123,9 +123,13 @@ def parse_folder(part: str) -> tuple[Role | None, str | None]:
 
 
 def split_mask_suffix(stem: str) -> str | None:
-    """Return the stem of the image that a mask such as ``NAME_mask`` belongs to, or None."""
+    """Return the stem of the image that a mask belongs to, or None if it is not named like one.
+
+    Masks are named ``NAME_mask``, ``NAME_mask_1`` or, in front of the number of a slice,
+    ``NAME_mask_REST``.
+    """
     hit = _MASK_SUFFIX_PATTERN.fullmatch(stem)
-    return hit["base"] if hit else None
+    return hit["base"] + (hit["rest"] or "") if hit else None
 
 
 def strip_affixes(stem: str) -> str:

@@ -139,7 +139,7 @@ def _describe_images(facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     more = [f"and {len(sizes) - 3} others"] if len(sizes) > 3 else []
     content: dict[str, Any] = {"sizes": ", ".join(listed + more)}
     for title, key in _COUNTED_FACTS.items():
-        content[title] = _join(Counter(entry[key] for entry in facts if key in entry))
+        content[title] = _join(Counter(entry[key] for entry in facts if entry.get(key)))
     ends = [(float(entry["low"]), float(entry["high"])) for entry in facts if "low" in entry]
     if ends:
         lows, highs = zip(*ends, strict=True)

@@ -29,19 +29,20 @@ def separate_masks(
         find_case: Returns the name of the case of a stem, such as ``NAME`` of ``NAME_flair``.
 
     Raises:
-        BenchbedError: Only some of the files named like masks have their image.
+        BenchbedError: Only some files are named like masks, and not all of them have their image.
     """
     stems = {(f.folder, stem.lower()) for f in images for stem in (f.stem, find_case(f.stem))}
     bases = {file.name: split_mask_suffix(file.stem) for file in images}
     named = [file for file in images if bases[file.name] is not None]
     found = [f for f in named if (f.folder, str(bases[f.name]).lower()) in stems]
-    if not found:
+    if len(named) == len(images) or not named:
         return list(images), []
     orphans = [file.name for file in named if file not in found]
     if orphans:
         raise BenchbedError(
-            f"{root} has masks next to images, but {len(orphans)} match no image: "
-            f"{list_some(orphans)}. Add the images, or remove these files."
+            f"{len(orphans)} of {len(images)} files in {root} are named like masks but match no "
+            f"image: {list_some(orphans)}. Add their images, remove them, or list the cases in a "
+            "CSV file and use --dataset manifest:FILE.csv."
         )
     masks = {file.name for file in found}
     return [file for file in images if file.name not in masks], found
