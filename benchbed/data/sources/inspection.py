@@ -58,6 +58,7 @@ class Inspection:
             "patients": _describe_patients(cases),
             **_describe_masks(found),
             **_describe_images([found.facts[case.image] for case in cases]),
+            "values": _describe_values([found.facts[f] for c in cases for f in _list_images(c)]),
             "equal images": [" = ".join(group.ids) for group in found.duplicates],
             "read as": list(found.collection.rules.sentences),
             "problems": list(found.problems),
@@ -133,15 +134,24 @@ def _measure_foreground(facts: Mapping[str, str], levels: Mapping[int, int]) -> 
 
 
 def _describe_images(facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Return sizes, depths, channels, positions and the range of values of images or volumes."""
+    """Return sizes, depths, channels and positions of images or volumes."""
     sizes = Counter(" x ".join(reversed(entry["shape"].split("x"))) for entry in facts)
     listed = [f"{size} ({count})" for size, count in sizes.most_common(3)]
     more = [f"and {len(sizes) - 3} others"] if len(sizes) > 3 else []
     content: dict[str, Any] = {"sizes": ", ".join(listed + more)}
     for title, key in _COUNTED_FACTS.items():
         content[title] = _join(Counter(entry[key] for entry in facts if entry.get(key)))
-    ends = [(float(entry["low"]), float(entry["high"])) for entry in facts if "low" in entry]
-    if ends:
-        lows, highs = zip(*ends, strict=True)
-        content["values"] = f"{min(lows):g} to {max(highs):g}"
     return content
+
+
+def _list_images(case: Case) -> tuple[Path, ...]:
+    return case.sequences or (case.image,)
+
+
+def _describe_values(facts: Sequence[Mapping[str, str]]) -> str:
+    """Return the smallest and largest stored value of all images."""
+    ends = [(float(entry["low"]), float(entry["high"])) for entry in facts if "low" in entry]
+    if not ends:
+        return ""
+    lows, highs = zip(*ends, strict=True)
+    return f"{min(lows):g} to {max(highs):g}"
