@@ -1,4 +1,4 @@
-"""The state of a file: it tells whether a file is still the one that was hashed."""
+"""The state of a file, which shows whether it is still the one that was hashed."""
 
 from __future__ import annotations
 

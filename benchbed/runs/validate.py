@@ -219,7 +219,7 @@ def _name_split(spec: MetricSpec, task: TaskSpec) -> str:
 def _suggest_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], collection: Collection) -> str:
     counts = collection.count_cases()
     kinds = task.input_kinds - {"images" if collection.spec.dimensions == 3 else "volumes"}
-    # Those that were asked for come first.
+    # The requested ones come first.
     candidates = dict.fromkeys((*metrics, *get_registry().get_specs(MetricSpec).values()))
     suitable = [
         spec

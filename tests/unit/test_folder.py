@@ -77,7 +77,7 @@ def _collect(root: Path) -> Collection:
 def test_masks_are_found_and_are_never_images(
     images: str, masks: str, make_files: MakeFiles
 ) -> None:
-    """A folder of masks beside images was read as more images, and a GAN was trained on both."""
+    """A folder of masks next to images was read as more images, and a GAN was trained on both."""
     names = ["a1", "b2", "c3"]
     root = make_files(pattern.format(name) for name in names for pattern in (images, masks))
     expected = {images.format(name): masks.format(name) for name in names}

@@ -124,7 +124,7 @@ def _collect(
     for (_, case), found in cases.items():
         if missing := [channel for channel in channels if channel not in found]:
             raise BenchbedError(
-                f"Case {case} in {root} lacks the sequence {list_some(missing)}, which other cases "
+                f"Case {case} in {root} has no sequence {list_some(missing)}, which other cases "
                 f"have (all: {', '.join(channels)}). Complete or remove it."
             )
     firsts: list[NamedFile] = []

@@ -160,7 +160,7 @@ def _find_intended(name: str) -> str | None:
         if name == known:
             return None
         likeness = difflib.SequenceMatcher(None, name, known).ratio()
-        # The first letter tells "age", which is data that is not used, from "page".
+        # The first letter distinguishes "age", which is not used, from "page".
         is_near = name[:1] == known[:1] and likeness >= _MISSPELT_LIKENESS
         if is_near or sorted(name) == sorted(known):
             return known
