@@ -148,7 +148,7 @@ def test_weights_are_repeated_cases() -> None:
 
 
 def test_masks_without_foreground() -> None:
-    """Nothing to find gives no value, regardless of the prediction: it would be perfect or 0 by luck."""
+    """Nothing to find gives no value, which would be perfect or 0 by luck."""
     for predicted in (0.0, 1.0):
         given = MaskInputs(
             [np.full((4, 4), predicted, np.float32)] * 2,

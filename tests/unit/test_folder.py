@@ -72,6 +72,9 @@ def _collect(root: Path) -> Collection:
         ("train_images/{}.png", "train_masks/{}.png"),
         ("imagesTr/{}.png", "labelsTr/{}.png"),
         ("images/x/{}.png", "masks/x/{}.png"),
+        ("JPEGImages/{}.png", "SegmentationClass/{}.png"),
+        ("CXR_png/{}.png", "lung masks/{}_mask.png"),
+        ("Original/{}.tif", "Ground Truth/{}.tif"),
     ],
 )
 def test_masks_are_found_and_are_never_images(
@@ -111,6 +114,34 @@ def test_split_folders_become_official_splits_above_classes_and_masks(
         f"classes/{s}/{c}/{s}{c}{n}.png" for s in ("train", "test") for c in "xy" for n in "12"
     )
     assert _collect(root / "classes").spec.classes == ("x", "y")
+
+
+def test_splits_within_longer_names_are_official_splits(make_files: MakeFiles) -> None:
+    names = [
+        f"Skin2018_Task1_{split}_{kind}/S_{number}{end}.png"
+        for split, number in (("Training", 1), ("Training", 2), ("Validation", 3), ("Test", 4))
+        for kind, end in (("Input", ""), ("GroundTruth", "_segmentation"))
+    ]
+    manifest = infer_manifest(make_files(names))
+    assert {row.id: row.split for row in manifest.rows} == {
+        "S_1": "train", "S_2": "train", "S_3": "val", "S_4": "test"
+    }  # fmt: skip
+    assert all(row.mask is not None and row.label is None for row in manifest.rows)
+
+
+def test_domains_of_unpaired_translation_are_classes_in_splits(make_files: MakeFiles) -> None:
+    names = [
+        f"{split}{domain}/{domain}{split}.png" for split in ("train", "test") for domain in "AB"
+    ]
+    rows = infer_manifest(make_files(names)).rows
+    assert {(row.label, row.split) for row in rows} == {
+        ("A", "train"), ("A", "test"), ("B", "train"), ("B", "test")
+    }  # fmt: skip
+
+
+def test_classes_named_after_masks_are_classes(make_files: MakeFiles) -> None:
+    rows = infer_manifest(make_files(["with mask/1.png", "without mask/2.png"])).rows
+    assert {row.label for row in rows} == {"with mask", "without mask"}
 
 
 def test_one_split_alone_is_derived_from_names(make_files: MakeFiles) -> None:
@@ -199,6 +230,8 @@ def test_no_file_is_lost(
         (["images/eye1.png", "masks/eye2.png"], ["masks/eye2.png", "images/eye1.png"]),
         (["images/a.png", "masks/a.png", "masks/a.tif"], ["masks/a.png", "masks/a.tif"]),
         (["a.png", "a_mask.png", "b_mask.png"], ["b_mask.png"]),
+        (["a.png", "a_overlay.png", "b.png", "b_overlay.png"], ["two readings", "a_overlay.png"]),
+        (["clean/a.png", "label noise/b.png"], ["label noise/b.png"]),
         (["a.png", "b.png", "c_seg_7_w.png"], ["1 of 3", "c_seg_7_w.png"]),
         (["a.png", "deep/b.png"], ["two readings", "a.png", "deep/b.png"]),
         (["a.png", "b.nii.gz"], ["a.png", "b.nii.gz", "volumes:"]),

@@ -81,6 +81,24 @@ def test_the_preview_needs_a_terminal_with_colours(
     assert max(Text.from_ansi(line).cell_len for line in texts[1].splitlines()) == 60
 
 
+def test_mismatches_are_counted_and_pixels_without_a_number_are_named(tmp_path: Path) -> None:
+    root = _write(tmp_path / "own")
+    for number in range(12):
+        path = next(root.glob(f"masks/*/{number}.png"))
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(path)
+    problems = inspect_data(f"folder:{root}").as_dict()["problems"]
+    assert any("9 more cases" in problem for problem in problems)
+    assert len(problems) < 6
+    values = np.linspace(-1, 1, 400, dtype=np.float32).reshape(20, 20)
+    (tmp_path / "float").mkdir()
+    for number in range(3):
+        values[0, :number] = np.nan
+        Image.fromarray(values + number).save(tmp_path / f"float/{number}.tif")
+    (remark,) = inspect_data(f"folder:{tmp_path / 'float'}").as_dict()["remarks"]
+    assert "2 images" in remark
+    assert "1.tif has 1" in remark
+
+
 def test_the_orientation_of_volumes_is_shown(tmp_path: Path) -> None:
     voxels = np.random.default_rng(0).integers(0, 9, (8, 9, 10)).astype(np.int16)
     for number, signs in enumerate(((1, 1), (-1, -1), (-1, -1))):

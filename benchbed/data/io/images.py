@@ -132,7 +132,8 @@ def examine_image(path: Path) -> FileFacts:
         ``pages``, the number of all; ``low`` and ``high``, the smallest and largest finite value;
         for more than 8 bits ``quantiles``, a JSON list of values at `QUANTILE_POINTS`. If more
         than half of these values are the smallest one, the quantiles are those of the others, and
-        ``background`` is that value. For an animation also ``frames``, of which one is used.
+        ``background`` is that value. ``nan_pixels`` is the number of values that are not
+        finite, if there are any. For an animation also ``frames``, of which one is used.
 
     Raises:
         BenchbedError: As in `read_image`.
@@ -141,11 +142,13 @@ def examine_image(path: Path) -> FileFacts:
     count = count_pages(path)
     samples: list[npt.NDArray[Any]] = []
     lows, highs = [], []
+    nan_pixels = 0
     for page in iter_pages(path):
         values = _extract_values(page, path)
         finite = values[np.isfinite(values)]
         if finite.size == 0:
             raise _make_empty_error(path)
+        nan_pixels += values.size - finite.size
         lows.append(finite.min())
         highs.append(finite.max())
         if page.values is not None:
@@ -159,6 +162,8 @@ def examine_image(path: Path) -> FileFacts:
     facts |= {"pages": str(count), "low": _format(min(lows)), "high": _format(max(highs))}
     if (frames := count_frames(path)) > count:
         facts["frames"] = str(frames)
+    if nan_pixels:
+        facts["nan_pixels"] = str(nan_pixels)
     return facts | (_describe_distribution(samples) if samples else {})
 
 

@@ -8,18 +8,25 @@ from pathlib import Path
 from benchbed.api.specs import DatasetSpec
 from benchbed.data.io.geometry import measure_offset, parse_geometry
 from benchbed.data.sources.cases import MASK_ROLES, Case, Collection
+from benchbed.utils.text import format_count
 
 Facts = Mapping[str, str]
+
+SHOWN_CASES = 3
+"""Number of cases whose mismatches are described one by one."""
 
 MAX_OFFSET_VOXELS = 1.0
 """Maximum offset between the files of one case in voxels, since headers are rounded."""
 
 
 def find_mismatches(collection: Collection, facts: Mapping[Path, Facts]) -> list[str]:
-    """Return a sentence for every case whose files do not match each other."""
-    problems: list[str] = []
-    for case in collection.cases:
-        problems += _check_case(case, collection.spec, facts)
+    """Return sentences on cases whose files do not match each other: the first, and how many."""
+    found = [[*_check_case(case, collection.spec, facts)] for case in collection.cases]
+    wrong = [sentences for sentences in found if sentences]
+    problems = [sentence for sentences in wrong[:SHOWN_CASES] for sentence in sentences]
+    if len(wrong) > SHOWN_CASES:
+        more = format_count(len(wrong) - SHOWN_CASES, "more case")
+        problems.append(f"{more} with files that do not match.")
     return problems
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from benchbed.data.sources.channels import ChannelGroups, group_channels, strip_channel
 from benchbed.data.sources.file_kinds import FileKind, explain_unused, find_kind
-from benchbed.data.sources.folder_words import NamedFile, looks_like_patient, parse_path
+from benchbed.data.sources.folder_words import (
+    NamedFile,
+    looks_like_patient,
+    parse_path,
+    reread_folders,
+)
 from benchbed.data.sources.manifest import Manifest, ManifestRow
 from benchbed.data.sources.pages import expand_pages, group_series
 from benchbed.data.sources.pairing import list_some, pair_masks, separate_masks
@@ -53,7 +58,7 @@ def infer_manifest(root: Path, *, volumes: bool = False) -> Manifest:
     if task_file is not None:
         task = read_task_json(root / task_file)
         unused.pop(task_file)
-    reading = _read_layout(root, files, dimensions, task)
+    reading = _read_layout(root, reread_folders(files), dimensions, task)
     return Manifest(
         name=root.resolve().name,
         root=root,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -37,6 +37,8 @@ SPLIT_WORDS: Mapping[str, str] = {
 }
 """Names of splits, and what they mean."""
 
+_CAMEL_PATTERN = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_DOMAIN_PATTERN = re.compile(r"(train|val|test)_?([AB])")
 _JOINED_PATTERN = re.compile(r"(images|labels|masks)(tr|ts|val)")
 _MANUAL_PATTERN = re.compile(r"(1st|first)_?manual|manual_?1")
 _TWO_WORDS_PATTERN = re.compile(r"(ground)[\s_\-](truth)")
@@ -94,6 +96,10 @@ def parse_path(name: str) -> NamedFile:
     split: str | None = None
     groups: list[str] = []
     for part in PurePosixPath(name).parts[:-1]:
+        if split is None and (domain := _DOMAIN_PATTERN.fullmatch(part)):
+            split = SPLIT_WORDS[domain[1]]
+            groups.append(domain[2])
+            continue
         part_role, part_split = parse_folder(part)
         repeated = (part_role and role) or (part_split and split)
         if (part_role is None and part_split is None) or repeated:
@@ -120,6 +126,50 @@ def parse_folder(part: str) -> tuple[Role | None, str | None]:
         else:
             return None, None
     return role, split
+
+
+def reread_folders(files: Sequence[NamedFile]) -> list[NamedFile]:
+    """Read words within the names of folders, such as ``CXR_png`` next to ``CXR_masks``.
+
+    Folders of the same depth of which some, but not all, contain a word for masks are images and
+    masks; folders that all contain the word of a split are splits. If a folder is named only by
+    such a word, or no folder is, files are returned as they are.
+    """
+    if any(file.role == "mask" for file in files):
+        return list(files)
+    depth = max((len(file.groups) for file in files), default=0)
+    for level in range(depth):
+        names = {file.groups[level] for file in files if len(file.groups) > level}
+        masks = {name for name in names if any(_ROLE_WORDS.get(w) == "mask" for w in _split(name))}
+        if not masks or masks == names:
+            continue
+        splits = {name: _find_split(name) for name in names}
+        are_splits = None not in splits.values() and len(set(splits.values())) > 1
+        return [_reread(file, level, masks, splits if are_splits else {}) for file in files]
+    return list(files)
+
+
+def _reread(
+    file: NamedFile, level: int, masks: set[str], splits: Mapping[str, str | None]
+) -> NamedFile:
+    if len(file.groups) <= level:
+        return file
+    name = file.groups[level]
+    is_read = name in masks or name in splits
+    groups = file.groups[:level] + file.groups[level + is_read :]
+    role: Role | None = "mask" if name in masks else file.role
+    return NamedFile(file.name, role, file.split or splits.get(name), groups)
+
+
+def _split(name: str) -> list[str]:
+    """Split a name into lower-case words, also at capitals as in ``SegmentationClass``."""
+    separated = _WORD_SEPARATOR.sub(" ", _CAMEL_PATTERN.sub(" ", name)).lower()
+    return _TWO_WORDS_PATTERN.sub(r"\1\2", separated).split()
+
+
+def _find_split(name: str) -> str | None:
+    found = {SPLIT_WORDS[word] for word in _split(name) if word in SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
 
 
 def split_mask_suffix(stem: str) -> str | None:

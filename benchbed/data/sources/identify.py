@@ -33,6 +33,7 @@ from benchbed.data.sources.window_rule import decide_window, find_mixed_depths, 
 from benchbed.data.stamps import make_stamps
 from benchbed.errors import BenchbedError
 from benchbed.utils.progress import ProgressCallback, ignore_progress
+from benchbed.utils.text import format_count
 
 
 @dataclass(frozen=True)
@@ -238,11 +239,16 @@ def _describe_extent(images: Mapping[Path, FileFacts], extent: tuple[float, floa
 
 def _list_remarks(collection: Collection, facts: Mapping[Path, FileFacts]) -> list[str]:
     """Return remarks on what is read only in part."""
-    animated = [c.image for c in collection.cases if "frames" in facts[c.image]]
-    if not animated:
-        return []
-    first = animated[0]
-    return [
-        f"Data: {len(animated)} animations, of which the first frame is used ({first.name} has "
-        f"{facts[first]['frames']})."
-    ]
+    remarks = []
+    images = [case.image for case in collection.cases]
+    if animated := [image for image in images if "frames" in facts[image]]:
+        remarks.append(
+            f"Data: {len(animated)} animations, of which the first frame is used "
+            f"({animated[0].name} has {facts[animated[0]]['frames']})."
+        )
+    if with_nan := [image for image in images if "nan_pixels" in facts[image]]:
+        remarks.append(
+            f"Data: {format_count(len(with_nan), 'image')} with pixels that are no numbers, which "
+            f"become black ({with_nan[0].name} has {facts[with_nan[0]]['nan_pixels']})."
+        )
+    return remarks

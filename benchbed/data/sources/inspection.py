@@ -61,6 +61,7 @@ class Inspection:
             "values": _describe_values([found.facts[f] for c in cases for f in _list_images(c)]),
             "equal images": [" = ".join(group.ids) for group in found.duplicates],
             "read as": list(found.collection.rules.sentences),
+            "remarks": [n for n in found.notes if n not in found.collection.rules.sentences],
             "problems": list(found.problems),
         }
 

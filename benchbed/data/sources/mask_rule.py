@@ -19,6 +19,9 @@ MAX_ONE_SIDED_SHARE = 0.05
 """Number of specks, as a share of the pixels of the rarer level, up to which all may be near one
 level. Compression changes both levels; labels such as 0, 1 and 255 are near one."""
 
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".webp", ".jp2")
+"""Suffixes of formats that usually change values."""
+
 _TOLERANT_KINDS = ("grey", "alpha")
 
 _NAMES = {"mask": "Masks", "second_mask": "Second masks", "fov": "Fields of view"}
@@ -112,8 +115,10 @@ def _refuse_values(role: str, counts: Mapping[Path, Counter[int]]) -> MaskRule:
     found: set[int] = set().union(*counts.values())
     path = max(counts, key=lambda path: len(counts[path]))
     listed = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
+    is_lossy = path.suffix.lower() in LOSSY_SUFFIXES
+    reason = ", which lossy compression can add" if is_lossy else ""
     return _refuse(
-        role, f"they have {len(found)} different values ({listed}, such as in {path.name})"
+        role, f"they have {len(found)} different values ({listed}, such as in {path.name}){reason}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from benchbed.data.sources.folder_words import NamedFile, split_mask_suffix, str
 from benchbed.errors import BenchbedError
 
 Key = tuple[str | None, ...]
+
+_ADDED_PATTERN = re.compile(r"(?P<base>.+)[_\-. ](?P<word>[A-Za-z]{2,})")
 
 
 def list_some(names: Sequence[str], shown: int = 3) -> str:
@@ -36,6 +39,7 @@ def separate_masks(
     named = [file for file in images if bases[file.name] is not None]
     found = [f for f in named if (f.folder, str(bases[f.name]).lower()) in stems]
     if len(named) == len(images) or not named:
+        _check_unpaired(root, images)
         return list(images), []
     orphans = [file.name for file in named if file not in found]
     if orphans:
@@ -46,6 +50,27 @@ def separate_masks(
         )
     masks = {file.name for file in found}
     return [file for file in images if file.name not in masks], found
+
+
+def _check_unpaired(root: Path, images: Sequence[NamedFile]) -> None:
+    """Raise if every second file is named like another with the same word added.
+
+    Raises:
+        BenchbedError: Such as ``NAME_overlay`` next to every ``NAME``.
+    """
+    stems = {(file.folder, file.stem) for file in images}
+    added: dict[str, list[NamedFile]] = defaultdict(list)
+    for file in images:
+        if (hit := _ADDED_PATTERN.fullmatch(file.stem)) and (file.folder, hit["base"]) in stems:
+            added[hit["word"]].append(file)
+    for word, files in added.items():
+        if len(files) > 1 and 2 * len(files) == len(images):
+            raise BenchbedError(
+                f"{root} has two readings: {len(images)} images, or {len(files)} images and as "
+                f"many files derived from them, named {word} (such as {files[0].name}). Move the "
+                "others elsewhere, or list the cases in a CSV file and use --dataset "
+                "manifest:FILE.csv."
+            )
 
 
 def pair_masks(
