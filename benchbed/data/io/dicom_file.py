@@ -207,8 +207,8 @@ class DicomFile:
         uid = re.sub(r"[^0-9.]", "?", syntax)
         name = f"{syntax.name} ({uid})" if syntax.is_transfer_syntax else f"unknown ({uid})"
         return BenchbedError(
-            f"{self.path} cannot be decoded: its transfer syntax is {name}. Convert it to an "
-            "uncompressed one, such as Explicit VR Little Endian."
+            f"{self.path} cannot be decoded: its transfer syntax is {name}. Install decoders "
+            "for pydicom, such as pylibjpeg, or convert it to Explicit VR Little Endian."
         )
 
     def _apply_palette(self, pixels: Values) -> Values:
