@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -129,7 +130,8 @@ def test_fetch_downloads_once_and_prints_the_next_command(
     assert again.returncode == 0
     assert len(server.first_bytes) == 1, "the archive was downloaded again"
     assert again.stdout == result.stdout
-    assert cli("data", "verify", "noise", "--data-root", "my data").returncode == 0
+    verified = cli("data", "verify", "noise", "--data-root", "my data", "--json")
+    assert json.loads(verified.stdout)["problems"] == "none"
 
 
 def test_the_default_data_root_is_created(cli: Run, site: Path, tmp_path: Path) -> None:

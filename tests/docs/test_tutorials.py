@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from forked import Forker
 
 import benchbed
 from benchbed.api.metric import ImageSet, MetricInputs
@@ -58,7 +60,9 @@ def read_blocks(page: Path) -> Iterator[Block]:
 
 @pytest.fixture(scope="module")
 def run_tutorial(
-    sandbox: Callable[[Path], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+    sandbox: Callable[[Path], dict[str, str]],
+    forker: Forker,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], Outcome]:
     """Return a function that runs a tutorial once, in a separate folder and environment."""
     outcomes: dict[str, Outcome] = {}
@@ -67,23 +71,35 @@ def run_tutorial(
         if name not in outcomes:
             folder = tmp_path_factory.mktemp(name)
             environment = sandbox(tmp_path_factory.mktemp("environment"))
-            outcomes[name] = run_blocks(TUTORIALS / f"{name}.md", folder, environment)
+            outcomes[name] = run_blocks(TUTORIALS / f"{name}.md", folder, environment, forker)
         return outcomes[name]
 
     return run
 
 
-def run_blocks(page: Path, folder: Path, environment: dict[str, str]) -> Outcome:
-    """Write the files of a page and run its commands; consecutive Python blocks share names."""
+def run_blocks(page: Path, folder: Path, environment: dict[str, str], forker: Forker) -> Outcome:
+    """Write the files of a page and run its commands; consecutive Python blocks share names.
+
+    Where nothing is installed, commands of benchbed are forks of one process, which is faster.
+    """
     if page.stem == "notebook":
         (folder / "results").symlink_to(ROOT / "results")
-    environment = {**environment, "MPLBACKEND": "agg"}
+    places = {"BENCHBED_RESULTS": str(folder / "results")}
+    environment = {**environment, **places, "MPLBACKEND": "agg"}
     printed = ""
+    installs = "pip install" in page.read_text(encoding="utf-8")
     for (language, file), group in groupby(read_blocks(page), lambda block: block[:2]):
         text = "".join(block.text for block in group)
         if file:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text, encoding="utf-8")
+        elif language == "bash" and not installs:
+            for line in text.replace("\\\n", "").splitlines():
+                program, *arguments = shlex.split(line)
+                assert program == "benchbed"
+                forked = forker.start(*arguments, folder=folder, **environment).wait_for_output()
+                assert forked.returncode == 0, f"{line}\n{forked.stdout}\n{forked.stderr}"
+                printed += forked.stdout
         elif language in ("bash", "python"):
             program = ["sh", "-e", "-c"] if language == "bash" else ["python", "-c"]
             process = subprocess.run(

@@ -101,11 +101,21 @@ def test_a_run_of_the_first_version_is_not_used(tmp_path: Path, make_record: Mak
     assert plan_run(config).id == plan.id != record.id
 
 
-def test_the_window_is_in_the_hash_only_if_it_is_chosen() -> None:
-    default = plan_run(RunConfig(**DCGAN))
+@pytest.fixture
+def deep(tmp_path: Path) -> dict[str, Any]:
+    """Return the configuration of a run on images of 16 bits."""
+    for number in range(40):
+        pixels = np.full((8, 8), 1000 * number, np.uint16)
+        (tmp_path / "deep").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / f"deep/{number}.png")
+    return {"method": "dcgan", "dataset": f"folder:{tmp_path / 'deep'}"}
+
+
+def test_the_window_is_in_the_hash_only_if_it_is_chosen(deep: dict[str, Any]) -> None:
+    default = plan_run(RunConfig(**deep))
     assert "window" not in default.protocol.as_dict()
     chosen = [
-        plan_run(RunConfig(**DCGAN, window=text)) for text in ("0,4095", "0.0, 4095", "per-file")
+        plan_run(RunConfig(**deep, window=text)) for text in ("0,4095", "0.0, 4095", "per-file")
     ]
     assert [plan.protocol.window for plan in chosen] == ["0,4095", "0,4095", "per-file"]
     assert chosen[0].id == chosen[1].id
@@ -113,12 +123,12 @@ def test_the_window_is_in_the_hash_only_if_it_is_chosen() -> None:
     assert "--window 0,4095" in chosen[0].command
 
 
-def test_a_window_is_resumed(tmp_path: Path) -> None:
-    plan = plan_run(RunConfig(**DCGAN, window="-1000,400"))
+def test_a_window_is_resumed(deep: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_run(RunConfig(**deep, window="0,400"))
     store = ResultStore(tmp_path)
     store.write_state(plan.id, "interrupted", {"plan": plan.as_dict()})
     _, config = find_config(store, plan.id)
-    assert config.window == "-1000,400"
+    assert config.window == "0,400"
     assert plan_run(config).id == plan.id
 
 
@@ -128,13 +138,8 @@ def test_a_window_that_is_none_is_refused(text: str) -> None:
         RunConfig(**DCGAN, window=text)
 
 
-def test_the_window_is_part_of_the_reading_rules(
-    tmp_path: Path,
-) -> None:
-    for number in range(4):
-        pixels = np.full((8, 8), 1000 * number, np.uint16)
-        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-    found = resolve_collection(f"folder:{tmp_path}")
+def test_the_window_is_part_of_the_reading_rules(deep: dict[str, Any]) -> None:
+    found = resolve_collection(deep["dataset"])
     collection, _ = identify_collection(found, window=(0.0, 4095.0))
     assert collection.rules.window == (0.0, 4095.0)
 
