@@ -74,7 +74,12 @@ def evaluate(
 ) -> None:
     """Score a folder of images against a folder of real images."""
     from benchbed.cli.output import ConsoleReporter, build_value_rows, print_rows
-    from benchbed.data.image_comparison import describe_window, find_common_size, open_folders
+    from benchbed.data.image_comparison import (
+        describe_copies,
+        describe_window,
+        find_common_size,
+        open_folders,
+    )
     from benchbed.runs.validate import check_input_kind
 
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
@@ -97,7 +102,7 @@ def evaluate(
         for option, folder in folders.items():
             for line in (*folder.notes, folder.describe_loading(chosen, resize)):
                 reporter.report_message(f"{option}: {line}")
-        if line := describe_window(folders, declared):
+        for line in filter(None, (describe_window(folders, declared), describe_copies(folders))):
             reporter.report_message(line)
         sets = [
             folder.load_images(chosen, resize, reporter.report_progress, reporter.report_message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from benchbed.api.specs import MethodSpec, TaskSpec
 from benchbed.cli.options import DataRootOption, JsonOption, complete_datasets, format_examples
 from benchbed.config import paths
 from benchbed.config.run_config import RunConfig
+from benchbed.data.sources.own_data import parse_own_path
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
@@ -72,15 +74,24 @@ def inspect(
     if found.examination.problems or all(tasks.values()):
         raise typer.Exit(1)
     accepted = [name for name, problem in tasks.items() if not problem]
-    typer.echo(f"Next: {_suggest_run(found.collection, dataset, accepted)}", err=True)
+    root = f" --data-root {shlex.quote(str(data_root))}" if data_root else ""
+    typer.echo(f"Next: {_suggest_run(found.collection, dataset, accepted)}{root}", err=True)
 
 
 def _add_prefix(name: str) -> str:
-    """Return the dataset of a path: ``folder:PATH`` or ``manifest:FILE.csv``."""
+    """Return the dataset of a path: ``folder:PATH`` or ``manifest:FILE.csv``.
+
+    Raises:
+        BenchbedError: A path does not exist.
+    """
     path = paths.expand_home(Path(name))
     if paths.is_folder(path):
         return f"folder:{name}"
-    return f"manifest:{name}" if paths.is_file(path) else name
+    if paths.is_file(path):
+        return f"manifest:{name}"
+    if len(path.parts) > 1 and parse_own_path(name) is None:
+        raise BenchbedError(f"{name} does not exist.")
+    return name
 
 
 def _save_sheet(collection: Any, path: Path) -> None:
@@ -127,5 +138,5 @@ def _suggest_run(collection: Any, dataset: str, tasks: Sequence[str]) -> str:
             fits = collection.spec.dimensions in spec.dimensions and spec.is_trainable
             is_capable = spec.capabilities & specs[name].capabilities
             if is_capable and fits and spec.required_inputs | spec.optional_inputs <= roles:
-                return f"benchbed run {option}--method {spec.name} --dataset {dataset}"
+                return f"benchbed run {option}--method {spec.name} --dataset {shlex.quote(dataset)}"
     return "benchbed list methods"

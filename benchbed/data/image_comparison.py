@@ -149,6 +149,25 @@ def _describe_depth(bits: str) -> str:
     return f"{bits[:-1]}-bit floats" if bits.endswith("f") else f"{bits} bits"
 
 
+def describe_copies(folders: Mapping[str, ImageFolder]) -> str:
+    """Describe images that other folders also contain, byte for byte; empty if there are none.
+
+    Args:
+        folders: Folders of images by the option that names them; the first is the reference.
+    """
+    (reference, real), *others = folders.items()
+    known = set(real.hashes)
+    counts = {option: sum(h in known for h in folder.hashes) for option, folder in others}
+    listed = [
+        f"{count} of {format_count(len(folders[option].hashes), 'image')} in {option}"
+        for option, count in counts.items()
+        if count
+    ]
+    if not listed:
+        return ""
+    return f"Copies: {' and '.join(listed)} are equal to one in {reference}, byte for byte."
+
+
 def describe_window(folders: Mapping[str, ImageFolder], window: IntensityWindow | None) -> str:
     """Describe how values of more than 8 bits are read; empty if no image has more.
 

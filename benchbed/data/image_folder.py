@@ -44,6 +44,7 @@ class ImageFolder:
         shapes: Height and width of each image, in the order of the cases.
         bits: Bits per channel as stored, such as ``"16"`` or ``"32f"``, of each image.
         value_range: Smallest and largest value of images of more than 8 bits; None without any.
+        hashes: SHA-256 of each file.
         notes: What the reader of a score must know, such as splits that are used together.
     """
 
@@ -52,6 +53,7 @@ class ImageFolder:
     shapes: tuple[tuple[int, int], ...]
     bits: tuple[str, ...]
     value_range: tuple[float, float] | None = None
+    hashes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def load_images(
@@ -147,6 +149,7 @@ def open_folder(
         tuple(_parse_shape(entry["shape"]) for entry in facts),
         tuple(entry["bits"] for entry in facts),
         _find_value_range(facts),
+        tuple(entry["sha256"] for entry in facts),
         (*_list_notes(found), *remarks),
     )
 

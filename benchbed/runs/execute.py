@@ -42,6 +42,7 @@ from benchbed.runs.resume import (
 )
 from benchbed.runs.status import LogReporter, track_status
 from benchbed.runs.training_data import TrainingSetBuilder
+from benchbed.runs.validate import check_results_folder
 from benchbed.runs.workers import check_devices, run_worker_rank, terminate_workers_on_exit
 from benchbed.tasks.scoring import resolve_available_metrics
 from benchbed.training.device import create_fabric, measure_peak_memory
@@ -111,6 +112,7 @@ def execute_run(
         RunError: It failed.
     """
     reporter = reporter or NullReporter()
+    check_results_folder(plan.config.dataset, store.root)
     folder = store.get_run_folder(plan.id)
     if (record := find_completed_run(plan, store, force=force, weights=weights)) is not None:
         finish_killed_run(plan, store, record)

@@ -61,13 +61,13 @@ def plan_run(
     if pairs is None or pairs.generator is None:
         masks = plan_pseudo_labels(config, method, settings, plan_upstream)
     collection, fingerprint = _resolve_data(config, reporter)
+    check_reference_split(task, collection)
     check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
     if unavailable := method.optional_inputs - collect_inputs(collection):
         reporter.report_message(
             f"{method.name} uses a {' and a '.join(sorted(unavailable))} of every image, but "
             f"{get_public_name(config.dataset)} has none, so it trains without."
         )
-    check_reference_split(task, collection)
     if not is_upstream:
         check_case_counts(task, metrics, collection)
     if pairs is not None and pairs.generator is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbed.api.specs import (
@@ -13,8 +14,10 @@ from benchbed.api.specs import (
     MetricSpec,
     TaskSpec,
 )
+from benchbed.config import paths
 from benchbed.config.protocol import HELD_OUT_SPLIT
 from benchbed.data.sources.cases import Collection
+from benchbed.data.sources.own_data import parse_own_path
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
@@ -230,6 +233,22 @@ def _suggest_metrics(task: TaskSpec, metrics: Sequence[MetricSpec], collection: 
     if not chosen:
         return "Add cases."
     return f"Add cases, or use {' '.join(f'--metric {spec.name}' for spec in chosen)}."
+
+
+def check_results_folder(dataset: str, results: Path) -> None:
+    """Refuse a results folder inside the user's folder of data, where pictures would become data.
+
+    Raises:
+        BenchbedError: It is inside.
+    """
+    path = parse_own_path(dataset)
+    if path is None or not paths.is_folder(path):
+        return
+    if results.resolve().is_relative_to(path.resolve()):
+        raise BenchbedError(
+            f"The results folder {results} is inside the data folder {path}, so its pictures would "
+            "be read as data. Select a folder outside with --results."
+        )
 
 
 def check_generator(collection: Collection, generator: RunPlan) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchbed import DatasetSpec, Layout, LayoutPart
-from benchbed.data.sources.cases import collect_cases, derive_split, find_layouts
+from benchbed.data.sources.cases import collect_cases, derive_split, derive_splits, find_layouts
 from benchbed.data.sources.identify import identify_collection
 from benchbed.data.sources.patterns import PathPattern, list_files
 from benchbed.data.sources.resolve import resolve_collection
@@ -123,6 +123,23 @@ def test_splits_are_patient_disjoint_and_stable_under_new_cases(tmp_path: Path) 
 def test_about_a_fifth_of_the_patients_is_in_the_test_split() -> None:
     share = np.mean([derive_split(f"patient-{n}") == "test" for n in range(2000)])
     assert 0.17 < share < 0.23
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 30])
+def test_of_several_patients_one_is_in_each_split(count: int) -> None:
+    """Four stacks of slices had no test split: the hash put all four patients into one."""
+    for start in range(0, 600, count):
+        patients = [f"stack-{number}" for number in range(start, start + count)]
+        splits = derive_splits(patients)
+        assert set(splits.values()) == {"train", "test"}
+        hashed = {patient: derive_split(patient) for patient in patients}
+        moved = sum(splits[patient] != hashed[patient] for patient in patients)
+        assert moved == (len(set(hashed.values())) == 1)
+        assert derive_splits(patients[::-1]) == splits
+
+
+def test_a_single_patient_is_in_one_split() -> None:
+    assert derive_splits(["a"]) == {"a": derive_split("a")}
 
 
 def test_classes_are_folders_and_an_unknown_folder_is_named(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from benchbed.data.io.images import (
     read_image,
     read_mask_values,
 )
+from benchbed.data.sources.folder import infer_manifest
 from benchbed.errors import BenchbedError
 
 RAMP = np.arange(600).reshape(20, 30)
@@ -392,3 +393,16 @@ def test_slices_of_another_size_or_without_position_are_refused(tmp_path: Path) 
     dataset.save_as(paths[0])
     with pytest.raises(BenchbedError, match=r"0\.dcm\b.*size"):
         read_dicom_volume(paths)
+
+
+@pytest.mark.parametrize("patients", [["P1", "P2", "P3"], ["P1", "P1", "P2"]])
+def test_folders_of_one_patient_each_are_no_classes(patients: list[str], tmp_path: Path) -> None:
+    for number, patient in enumerate(patients):
+        for scan in range(3):
+            (tmp_path / f"{number}").mkdir(exist_ok=True)
+            pixels = np.full((8, 8), 100 * number + scan, np.uint16)
+            _save(tmp_path / f"{number}/{number}{scan}.dcm", pixels, PatientID=patient)
+    rows = infer_manifest(tmp_path).rows
+    assert len({row.patient for row in rows}) == len(set(patients))
+    is_one_to_one = len(set(patients)) == 3
+    assert {row.label for row in rows} == ({None} if is_one_to_one else {"0", "1", "2"})

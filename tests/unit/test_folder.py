@@ -67,6 +67,9 @@ def _collect(root: Path) -> Collection:
         ("images/{}.png", "annotations/{}_mask.png"),
         ("{}.png", "{}_mask.png"),
         ("images/{}.png", "images/{}-seg.png"),
+        ("Image_{}.png", "Image_{}_1stHO.png"),
+        ("images/{}_training.tif", "masks/{}_manual1.tif"),
+        ("images/{}.png", "masks/{}_ground_truth.png"),
         ("{}_083.png", "{}_seg_083.png"),
         ("{}.png", "{}_mask_1.png"),
         ("train_images/{}.png", "train_masks/{}.png"),
@@ -142,6 +145,22 @@ def test_domains_of_unpaired_translation_are_classes_in_splits(make_files: MakeF
 def test_classes_named_after_masks_are_classes(make_files: MakeFiles) -> None:
     rows = infer_manifest(make_files(["with mask/1.png", "without mask/2.png"])).rows
     assert {row.label for row in rows} == {"with mask", "without mask"}
+
+
+def test_classes_that_differ_in_letter_case_are_one(make_files: MakeFiles) -> None:
+    names = [
+        f"{s}/{c}/{c}{s}.png" for s, c in (("train", "CYST"), ("test", "cyst"), ("train", "x"))
+    ]
+    assert {row.label for row in infer_manifest(make_files([*names, "test/X/1.png"])).rows} == {
+        "cyst", "X"
+    }  # fmt: skip
+
+
+def test_hidden_files_are_counted(make_files: MakeFiles) -> None:
+    names = ["a.png", "b.png", ".DS_Store", "._a.png", "__MACOSX/a.png", ".git/c"]
+    manifest = infer_manifest(make_files(names))
+    assert len(manifest.rows) == 2
+    assert list(manifest.unused) == ["4 hidden files"]
 
 
 def test_one_split_alone_is_derived_from_names(make_files: MakeFiles) -> None:
@@ -230,6 +249,10 @@ def test_no_file_is_lost(
         (["images/eye1.png", "masks/eye2.png"], ["masks/eye2.png", "images/eye1.png"]),
         (["images/a.png", "masks/a.png", "masks/a.tif"], ["masks/a.png", "masks/a.tif"]),
         (["a.png", "a_mask.png", "b_mask.png"], ["b_mask.png"]),
+        (["images/a.png", "images/a.tif", "masks/a.png"], ["masks/a.png", "images/a.tif"]),
+        (["train/a.png", "train/b.png", "c.png"], ["train", "c.png"]),
+        (["fold0/a.png", "fold0/b.png", "fold1/c.png"], ["two readings", "fold0"]),
+        (["1_training.tif", "1_manual1.tif"], ["1_manual1.tif"]),
         (["a.png", "a_overlay.png", "b.png", "b_overlay.png"], ["two readings", "a_overlay.png"]),
         (["clean/a.png", "label noise/b.png"], ["label noise/b.png"]),
         (["a.png", "b.png", "c_seg_7_w.png"], ["1 of 3", "c_seg_7_w.png"]),
@@ -237,7 +260,7 @@ def test_no_file_is_lost(
         (["a.png", "b.nii.gz"], ["a.png", "b.nii.gz", "volumes:"]),
         (["results/runs/x/run.json", "results/runs/x/samples/1.png"], ["results", "run.json"]),
         (
-            [f"{n}/{n}-{k}.png" for n in map(chr, range(0x100, 0x140)) for k in "12"],
+            [f"{n}/{n}-{k}.png" for n in map(chr, range(0x4E00, 0x4E40)) for k in "12"],
             ["classes", "patients"],
         ),
     ],

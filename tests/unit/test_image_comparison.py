@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchbed.config.protocol import parse_window
-from benchbed.data.image_comparison import check_bit_depths, find_common_size, open_folders
+from benchbed.data.image_comparison import (
+    check_bit_depths,
+    describe_copies,
+    find_common_size,
+    open_folders,
+)
 from benchbed.data.image_folder import FRAMINGS, ImageFolder, Resize
 from benchbed.data.preprocessing.framing import compute_window
 from benchbed.data.sources.cases import Case, Collection
@@ -101,3 +106,16 @@ def test_every_page_is_scored_and_the_window_is_that_of_the_first_folder(tmp_pat
     real, fake = (folder.load_images(16).images for folder in opened.values())
     assert np.array_equal(real[:2], fake)
     assert len(np.unique(real)) == 4
+
+
+def test_generated_images_that_are_copies_are_counted(tmp_path: Path) -> None:
+    for name, offset in (("real", 0), ("fake", 3), ("other", 50)):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            pixels = np.full((8, 8), number + offset, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    opened = open_folders({name: tmp_path / name for name in ("real", "fake", "other")})
+    line = describe_copies(opened)
+    assert "2 of 5 images in fake" in line
+    assert "other" not in line
+    assert describe_copies({name: opened[name] for name in ("real", "other")}) == ""

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from benchbed.cli.inspect_command import show_preview
 from benchbed.data.contact_sheet import OUTLINE, draw_contact_sheet
+from benchbed.data.sources.identify import examine_collection
 from benchbed.data.sources.inspection import inspect_data
 from benchbed.data.sources.manifest_file import write_manifest
 from benchbed.data.sources.resolve import resolve_collection
@@ -106,7 +107,7 @@ def test_the_orientation_of_volumes_is_shown(tmp_path: Path) -> None:
         nibabel.save(nibabel.Nifti1Image(voxels + number, affine), tmp_path / f"{number}.nii.gz")
     facts = inspect_data(f"volumes:{tmp_path}").as_dict()
     assert facts["stored orientation"] == "LPS 2, RAS 1"
-    assert facts["spacing"] == "2.5,1,1 3"
+    assert facts["spacing"] == "1 x 1 x 2.5 mm 3"
     assert facts["values"] == "0 to 10"
 
 
@@ -119,3 +120,31 @@ def test_a_problem_of_a_run_is_a_problem_here(name: str, tmp_path: Path) -> None
     else:
         Image.fromarray(np.zeros((20, 31), np.uint8)).save(root / "masks/ill/1.png")
     assert len(inspect_data(f"folder:{root}").as_dict()["problems"]) == 1
+
+
+def test_equal_images_in_two_official_splits_and_skipped_files_are_named(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for number in range(4):
+            path = tmp_path / split / f"{split}{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            shade = 9 if number == 2 else 20 * number + len(split)
+            Image.fromarray(np.full((8, 8), shade, np.uint8)).save(path)
+    (tmp_path / "train/bad.png").write_bytes(b"nothing")
+    collection = resolve_collection(f"folder:{tmp_path}")
+    notes = examine_collection(collection, skip_bad=True).notes
+    assert any("test2 = train2" in note and "split" in note for note in notes)
+    assert any("1 file" in note and "bad.png" in note for note in notes)
+
+
+def test_a_manifest_of_single_and_several_frames_is_read_again(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((8, 8), 40 * n, np.uint8)) for n in range(4)]
+    (tmp_path / "own").mkdir()
+    frames[0].save(tmp_path / "own/a.tif", save_all=True, append_images=frames[1:3])
+    frames[3].save(tmp_path / "own/b.tif")
+    found = inspect_data(f"folder:{tmp_path / 'own'}")
+    assert found.manifest is not None
+    write_manifest(found.manifest, tmp_path / "cases.csv")
+    again = resolve_collection(f"manifest:{tmp_path}/cases.csv")
+    assert {(case.image.name, case.page or 0) for case in again.cases} == {
+        ("a.tif", 0), ("a.tif", 1), ("a.tif", 2), ("b.tif", 0)
+    }  # fmt: skip

@@ -63,6 +63,13 @@ def test_classes_of_masks_can_be_declared(tmp_path: Path) -> None:
     assert read_manifest(_write(tmp_path, text)).mask_classes == {1: "tumour", 4: "edema"}
 
 
+def test_the_separator_that_excel_states_is_used(tmp_path: Path) -> None:
+    manifest = read_manifest(_write(tmp_path, "sep=;\nimage;label\nx/0.png;a,b\nx/1.png;c\n"))
+    assert [row.label for row in manifest.rows] == ["a,b", "c"]
+    with pytest.raises(BenchbedError, match="line 4"):
+        read_manifest(_write(tmp_path, "sep=;\nimage;label\nx/0.png;a\nx/1.pgn;c\n"))
+
+
 def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
     manifest = read_manifest(_write(tmp_path, "image,age,sex\nx/0.png,4,f\nx/1.png,5,m\n"))
     assert set(manifest.unused) == {"column age", "column sex"}
@@ -77,9 +84,14 @@ def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
         ("image,lable\nx/0.png,a\n", ["line 1", "'lable'", "'label'"]),
         ("image,masks\nx/0.png,y/0.png\n", ["line 1", "'masks'", "'mask'"]),
         ("image,image\nx/0.png,x/1.png\n", ["line 1", "'image'", "twice"]),
-        ("image,mask\nx/0.png,y/0.pgn\n", ["line 2", "column mask", "'y/0.pgn'", "'0.png'"]),
+        ("image,mask\nx/0.png,y/0.pgn\n", ["line 2", "column mask", "'y/0.pgn'", "'y/0.png'"]),
         ("image,mask\nx/0.png,y/0.png\nx/1.png,\n", ["line 3", "column mask", "line 2"]),
-        ("image\nx\n", ["line 2", "column image", "not a file"]),
+        ("image\nx\n", ["line 2", "column image", "folder"]),
+        ("image,mask\nx/0.png,x/0.png\n", ["line 2", "column mask", "itself"]),
+        ("image,label\nx/0.png,1\nx/1.png,1.0\n", ["line 3", "column label", "'1.0'", "'1'"]),
+        ("image,label\nx/0.png,Cyst\nx/1.png,cyst\n", ["line 3", "column label", "'Cyst'"]),
+        ("image,patient\nx/0.png,P1\nx/1.png,p1\n", ["line 3", "column patient", "'P1'"]),
+        ("image,label\nx/0.png,.1\nx/1.png,.2\nx/2.png,.3\n", ["column label", "'.1'"]),
         ("image,split\nx/0.png,trian\n", ["line 2", "column split", "'trian'", "'train'"]),
         ("image\nx/0.png\nx/0.png\n", ["line 3", "column image", "line 2"]),
         ("image\n\nx/0.png,b,c\n", ["line 3", "3 values"]),

@@ -26,13 +26,12 @@ def _decide(
     kind: str = "grey",
     role: str = "mask",
     declared: Mapping[int, int] | None = None,
-    are_volumes: bool = False,
 ) -> MaskRule:
     facts = {
         Path(f"{number}.png"): {"kind": kind, "values": json.dumps(counts)}
         for number, counts in enumerate(files)
     }
-    return decide_mask_rule(role, facts, declared or {}, are_volumes=are_volumes)
+    return decide_mask_rule(role, facts, declared or {})
 
 
 def _save(path: Path, values: npt.NDArray[np.uint8], mode: str = "L", palette: str = "") -> Path:
@@ -44,7 +43,7 @@ def _save(path: Path, values: npt.NDArray[np.uint8], mode: str = "L", palette: s
 
 
 def _decide_files(*paths: Path) -> MaskRule:
-    return decide_mask_rule("mask", {p: examine_mask(p) for p in paths}, {}, are_volumes=False)
+    return decide_mask_rule("mask", {p: examine_mask(p) for p in paths}, {})
 
 
 @settings(max_examples=50, deadline=None)
@@ -93,7 +92,7 @@ def test_many_values_are_refused_and_five_are_named() -> None:
     rule = _decide(dict.fromkeys(range(0, 250, 25), 10))
     assert "0, 25, 50, 75, 100, ..." in rule.problem
     facts = {Path("a.png"): {"kind": "grey", "values": "many"}}
-    assert "a.png" in decide_mask_rule("mask", facts, {}, are_volumes=False).problem
+    assert "a.png" in decide_mask_rule("mask", facts, {}).problem
 
 
 def test_specks_of_compression_are_assigned_and_counted() -> None:
@@ -146,13 +145,13 @@ def test_masks_of_one_value_are_refused_but_a_field_of_view_can_be_everything() 
     [
         ({0: 9, 255: 1}, {0: 0, 255: 1}),
         ({0: 9, 4: 1}, {0: 0, 4: 1}),
-        ({0: 9, 1: 1, 2: 1, 3: 1}, {0: 0, 1: 1, 2: 2, 3: 3}),
+        ({0: 9, 1: 1, 2: 1, 3: 1}, {}),
         ({0: 9, 1: 1, 2: 1, 4: 1}, {}),
         ({0: 9, 128: 1, 255: 1}, {}),
     ],
 )
-def test_volumes_are_binary_or_numbered_structures(counts: Counts, levels: Counts) -> None:
-    rule = _decide(counts, are_volumes=True)
+def test_undeclared_labels_are_binary(counts: Counts, levels: Counts) -> None:
+    rule = _decide(counts)
     assert rule.levels == levels
     assert bool(rule.problem) == (not levels)
 

@@ -17,6 +17,8 @@ from benchbed.data.sources.identify import examine_collection
 from benchbed.data.sources.resolve import resolve_collection
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
+from benchbed.results.store import ResultStore
+from benchbed.runs.execute import execute_run
 from benchbed.runs.planner import plan_run
 from benchbed.runs.task_checks import find_task_problems
 from benchbed.utils.progress import NullReporter
@@ -96,3 +98,15 @@ def test_a_window_without_effect_is_refused(dataset: str, tmp_path: Path) -> Non
     config = {"dataset": own} if dataset == "own" else {"dataset": "drive", "source": "phantom"}
     with pytest.raises(BenchbedError, match="--window 0,9 "):
         plan_run(RunConfig(method="dcgan", window="0,9", **config))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["own/results", "own"])
+def test_results_inside_the_data_are_refused_before_anything_is_written(
+    place: str, tmp_path: Path
+) -> None:
+    dataset = _write(tmp_path / "own", {"train": 24, "test": 9}, masks=False)
+    plan = plan_run(RunConfig(method="dcgan", dataset=dataset))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BenchbedError, match="--results"):
+        execute_run(plan, ResultStore(tmp_path / place))
+    assert sorted(tmp_path.rglob("*")) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def _folder(root: Path, sequences: int, structures: int) -> str:
             path = root / name / f"case{number:02d}.nii.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)  # type: ignore[no-untyped-call]
+    labels = {str(n): f"part {n}" if n else "background" for n in range(structures + 1)}
+    (root / "dataset.json").write_text(json.dumps({"labels": labels}))
     return f"nifti:{root}"
 
 

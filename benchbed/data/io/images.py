@@ -128,12 +128,11 @@ def examine_image(path: Path) -> FileFacts:
     """Decode all pages of an image and return what was found.
 
     Returns:
-        ``shape`` of the first page, such as ``"480x640"``; ``bits`` and ``channels`` as stored;
-        ``pages``, the number of all; ``low`` and ``high``, the smallest and largest finite value;
-        for more than 8 bits ``quantiles``, a JSON list of values at `QUANTILE_POINTS`. If more
-        than half of these values are the smallest one, the quantiles are those of the others, and
-        ``background`` is that value. ``nan_pixels`` is the number of values that are not
-        finite, if there are any. For an animation also ``frames``, of which one is used.
+        ``shape`` of the first page; ``bits`` and ``channels`` as stored; ``pages``, the number of
+        all; ``low`` and ``high``, the smallest and largest finite value; for more than 8 bits
+        ``quantiles``, a JSON list of values at `QUANTILE_POINTS`. If more than half of these are
+        the smallest one, the quantiles are those of the others, and ``background`` is that value.
+        ``nan_pixels`` counts values that are not finite; ``frames`` those of an animation.
 
     Raises:
         BenchbedError: As in `read_image`.

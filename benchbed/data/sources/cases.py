@@ -268,8 +268,24 @@ def derive_split(patient: str) -> str:
 
     It depends on the patient id alone, so it never changes when cases are added.
     """
-    number = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8])
-    return "test" if number % 100 < TEST_PERCENT else "train"
+    return "test" if _draw_number(patient) % 100 < TEST_PERCENT else "train"
+
+
+def derive_splits(patients: Iterable[str]) -> dict[str, str]:
+    """Derive the split of each patient; of several, at least one is in each split.
+
+    Of few patients, the hash can put all into one split. Then the one with the smallest number is
+    in the other.
+    """
+    splits = {patient: derive_split(patient) for patient in patients}
+    found = set(splits.values())
+    if len(splits) > 1 and len(found) == 1:
+        splits[min(splits, key=_draw_number)] = "train" if found == {"test"} else "test"
+    return splits
+
+
+def _draw_number(patient: str) -> int:
+    return int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8])
 
 
 def _find_label(spec: DatasetSpec, name: str | None, image: Path) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchbed.data.sources.channels import ChannelGroups, group_channels, strip_channel
@@ -18,12 +19,16 @@ from benchbed.data.sources.folder_words import (
 from benchbed.data.sources.manifest import Manifest, ManifestRow
 from benchbed.data.sources.pages import expand_pages, group_series
 from benchbed.data.sources.pairing import list_some, pair_masks, separate_masks
-from benchbed.data.sources.patterns import list_files
+from benchbed.data.sources.patterns import count_hidden_files, list_files
 from benchbed.data.sources.task_json import TaskDescription, find_task_json, read_task_json
 from benchbed.errors import BenchbedError
+from benchbed.utils.text import format_count
 
 MAX_CLASSES = 50
 """Most folders of images that are read as classes; more are ambiguous."""
+
+_FOLD_PATTERN = re.compile(r"(fold|part|batch|set)[_\- ]?\d+", re.IGNORECASE)
+"""Folders that divide data by number, not by content."""
 
 LAYOUTS = (
     "  FOLDER/*.png                             images\n"
@@ -52,6 +57,8 @@ def infer_manifest(root: Path, *, volumes: bool = False) -> Manifest:
     wanted, dimensions = _choose_kinds(root, kinds, volumes)
     unused = {n: explain_unused(root / n) for n, kind in kinds.items() if kind == "other"}
     unused |= {n: f"not {wanted[0]}s" for n, k in kinds.items() if k not in (*wanted, "other")}
+    if hidden := count_hidden_files(root):
+        unused[format_count(hidden, "hidden file")] = "hidden"
     files = [parse_path(name) for name, kind in kinds.items() if kind in wanted]
     task_file = find_task_json(root, [file.folder for file in files])
     task = None
@@ -154,8 +161,18 @@ def _read_layout(
         for image in images
     ]
     expanded = expand_pages(rows) if dimensions == 2 else group_series(root, rows)
+    if labels and _are_one_patient_each(expanded):
+        labels, patients = {}, labels
+        expanded = [replace(row, label=None) for row in expanded]
     layout = _describe_layout(images, masks, labels, patients, splits)
     return _Reading(tuple(expanded), layout, unused, channels.names)
+
+
+def _are_one_patient_each(rows: Iterable[ManifestRow]) -> bool:
+    """Return whether headers say that every folder holds one patient, and no two the same."""
+    pairs = {(row.label, row.patient) for row in rows}
+    labels, patients = {label for label, _ in pairs}, {patient for _, patient in pairs}
+    return None not in patients and len(labels) == len(patients) == len(pairs)
 
 
 def _separate_roles(
@@ -213,15 +230,13 @@ def _drop_unlabelled_splits(
 def _read_splits(images: Sequence[NamedFile]) -> dict[str, str]:
     """Return the split of each image; none if the folders name only one, as in ``imagesTr``."""
     splits = {image.name: image.split for image in images if image.split is not None}
-    if len(set(splits.values())) < 2:
-        return {}
     missing = [image.name for image in images if image.split is None]
-    if missing:
+    if splits and missing:
         raise BenchbedError(
             f"{len(missing)} images are in no split, although others are in "
             f"{', '.join(sorted(set(splits.values())))}: {list_some(missing)}. Move them into one."
         )
-    return splits
+    return splits if len(set(splits.values())) > 1 else {}
 
 
 def _read_groups(root: Path, images: Sequence[NamedFile]) -> tuple[dict[str, str], dict[str, str]]:
@@ -241,12 +256,16 @@ def _read_groups(root: Path, images: Sequence[NamedFile]) -> tuple[dict[str, str
     labels: dict[str, str] = {}
     patients: dict[str, str] = {}
     for level in range(depth):
-        values = {image.name: image.groups[level] for image in images}
+        values = _unify_case({image.name: image.groups[level] for image in images})
         distinct = set(values.values())
         if len(distinct) == 1:
             continue
         if _are_patients(values):
             patients = {n: f"{patients[n]}/{v}" if patients else v for n, v in values.items()}
+        elif all(map(_FOLD_PATTERN.fullmatch, distinct)):
+            raise _make_ambiguity_error(
+                root, "folders as classes", f"folds ({list_some(sorted(distinct))})"
+            )
         elif labels or len(distinct) > MAX_CLASSES:
             raise _make_ambiguity_error(
                 root, "folders as classes", f"folders as patients ({list_some(sorted(distinct))})"
@@ -254,6 +273,12 @@ def _read_groups(root: Path, images: Sequence[NamedFile]) -> tuple[dict[str, str
         else:
             labels = values
     return labels, patients
+
+
+def _unify_case(values: Mapping[str, str]) -> dict[str, str]:
+    """Give folders that differ only in letter case one name, such as train/CYST and test/cyst."""
+    names: dict[str, str] = {}
+    return {file: names.setdefault(name.casefold(), name) for file, name in values.items()}
 
 
 def _are_patients(values: Mapping[str, str]) -> bool:

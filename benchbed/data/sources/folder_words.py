@@ -44,14 +44,19 @@ _MANUAL_PATTERN = re.compile(r"(1st|first)_?manual|manual_?1")
 _TWO_WORDS_PATTERN = re.compile(r"(ground)[\s_\-](truth)")
 _WORD_SEPARATOR = re.compile(r"[\s_\-.]+")
 
+_MASK_WORD = (
+    r"(?:masks?|segs?|segmentations?|labels?|gt|ground_?truth|annotations?|manual_?\d?"
+    r"|(?:1st|2nd|3rd)_?(?:ho|manual))"
+)
+"""Words at the end of a mask's name; ``1stHO`` is the first human observer."""
+
+_IMAGE_WORD = r"(?:images?|imgs?|pictures?|training|test)"
 _MASK_SUFFIX_PATTERN = re.compile(
-    r"(?P<base>.+)[_\-. ](masks?|seg|segmentation|labels?|gt|ground_?truth|annotation)"
-    r"(_\d{1,2}|(?P<rest>[_\-. ].+))?",
-    re.IGNORECASE,
+    rf"(?P<base>.+)[_\-. ]{_MASK_WORD}(?:_\d{{1,2}}|(?P<rest>[_\-. ].+))?", re.IGNORECASE
 )
 _AFFIX_PATTERN = re.compile(
-    r"((images?|imgs?|pictures?|masks?|seg|labels?|gt)[_\-. ]+)?(?P<base>.+?)"
-    r"([_\-. ]+(images?|imgs?|pictures?|masks?|seg|segmentation|labels?|gt|annotation))?",
+    rf"(?:(?:{_IMAGE_WORD}|{_MASK_WORD})[_\-. ]+)?(?P<base>.+?)"
+    rf"(?:[_\-. ]+(?:{_IMAGE_WORD}|{_MASK_WORD}))?",
     re.IGNORECASE,
 )
 _PATIENT_PATTERN = re.compile(

@@ -94,6 +94,11 @@ def examine_collection(
     usable = collection.remove_files(undecodable) if undecodable else collection
     equal = find_duplicates(usable, facts)
     notes = [line] if (line := describe_duplicates(usable, equal)) else []
+    if undecodable and skip_bad:
+        listed = ", ".join(path.name for path in list(undecodable)[:3])
+        more = ", ..." if len(undecodable) > 3 else ""
+        skipped = format_count(len(undecodable), "file")
+        notes.append(f"Data: {skipped} skipped that cannot be decoded: {listed}{more}.")
     usable = remove_duplicates(usable, equal)
     if not any(case.split == "train" for case in usable.cases):
         problems.append(f"No training images found in {collection.root}.")
@@ -180,11 +185,10 @@ def _decide_mask_rules(
     collection: Collection, facts: Mapping[Path, FileFacts]
 ) -> list[tuple[str, MaskRule]]:
     """Return the rules of each role; that of the dataset is the last of its role."""
-    are_volumes = collection.spec.volumes is not None
     return [
         (
             role,
-            decide_mask_rule(role, {f: facts[f] for f in files}, declared, are_volumes=are_volumes),
+            decide_mask_rule(role, {f: facts[f] for f in files}, declared),
         )
         for role in MASK_ROLES
         for declared, files in _group_masks(collection, role)

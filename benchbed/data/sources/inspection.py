@@ -21,7 +21,6 @@ from benchbed.utils.progress import ProgressCallback, ignore_progress
 _COUNTED_FACTS = {
     "bits": "bits",
     "channels": "channels",
-    "spacing": "spacing",
     "stored orientation": "orientation",
 }
 """Facts of which every value is shown with its number of files, by title."""
@@ -57,6 +56,7 @@ class Inspection:
             "classes": _join(count_classes(self.collection)),
             "patients": _describe_patients(cases),
             **_describe_masks(found),
+            "sequences": ", ".join(_list_sequences(self.collection)),
             **_describe_images([found.facts[case.image] for case in cases]),
             "values": _describe_values([found.facts[f] for c in cases for f in _list_images(c)]),
             "equal images": [" = ".join(group.ids) for group in found.duplicates],
@@ -98,6 +98,11 @@ def _join(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
+def _list_sequences(collection: Collection) -> tuple[str, ...]:
+    volumes = collection.spec.volumes
+    return () if volumes is None else volumes.sequences
+
+
 def _list_unused(manifest: Manifest | None) -> list[str]:
     return [] if manifest is None else [f"{n} ({why})" for n, why in manifest.unused.items()]
 
@@ -136,12 +141,14 @@ def _measure_foreground(facts: Mapping[str, str], levels: Mapping[int, int]) -> 
 
 def _describe_images(facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """Return sizes, depths, channels and positions of images or volumes."""
-    sizes = Counter(" x ".join(reversed(entry["shape"].split("x"))) for entry in facts)
+    sizes = Counter(" x ".join(entry["shape"].split("x")[-3:][::-1]) for entry in facts)
     listed = [f"{size} ({count})" for size, count in sizes.most_common(3)]
     more = [f"and {len(sizes) - 3} others"] if len(sizes) > 3 else []
     content: dict[str, Any] = {"sizes": ", ".join(listed + more)}
     for title, key in _COUNTED_FACTS.items():
         content[title] = _join(Counter(entry[key] for entry in facts if entry.get(key)))
+    spacings = (entry["spacing"].split(",")[::-1] for entry in facts if "spacing" in entry)
+    content["spacing"] = _join(Counter(f"{' x '.join(sides)} mm" for sides in spacings))
     return content
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchbed.data.sources.cases import Case, Collection
 from benchbed.data.sources.fingerprint import FileFacts
+from benchbed.utils.text import format_count
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class DuplicateGroup:
     def labels(self) -> set[int | None]:
         """Classes of all cases."""
         return {case.label for case in (*self.unique_cases, *self.duplicates)}
+
+    @property
+    def is_in_several_splits(self) -> bool:
+        """Whether cases that stay are in different splits."""
+        return len({case.split for case in self.unique_cases}) > 1
 
 
 def find_duplicates(
@@ -72,10 +78,10 @@ def remove_duplicates(collection: Collection, groups: list[DuplicateGroup]) -> C
 
 
 def describe_duplicates(collection: Collection, groups: list[DuplicateGroup]) -> str:
-    """Describe the removed duplicates in one line; empty if there are none."""
+    """Describe duplicates that are removed, or are in several splits; empty if there are none."""
     reduced = [group for group in groups if group.duplicates]
     if not reduced:
-        return ""
+        return _describe_leaks(groups)
     copies = sum(len(group.duplicates) for group in reduced)
     line = (
         f"Data: {copies} of {len(collection.cases)} images are exact duplicates and are skipped "
@@ -88,4 +94,16 @@ def describe_duplicates(collection: Collection, groups: list[DuplicateGroup]) ->
             " Some duplicates are in different classes; the class of the retained image is "
             f"used: {examples}{', ...' if len(mixed) > 3 else ''}."
         )
-    return line
+    return " ".join(filter(None, (line, _describe_leaks(groups))))
+
+
+def _describe_leaks(groups: list[DuplicateGroup]) -> str:
+    """Describe equal images in two official splits, which stay and make scores too good."""
+    leaks = [group for group in groups if group.is_in_several_splits]
+    if not leaks:
+        return ""
+    examples = ", ".join(" = ".join(group.ids) for group in leaks[:3])
+    return (
+        f"Data: {format_count(len(leaks), 'image')} in more than one official split, so scores are "
+        f"too good: {examples}{', ...' if len(leaks) > 3 else ''}."
+    )

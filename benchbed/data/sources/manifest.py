@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from benchbed.data.sources.cases import derive_splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,11 @@ class ManifestRow:
     page: int | None = None
     slices: tuple[Path, ...] = ()
 
+    @property
+    def group(self) -> str:
+        """The patient; without one, the case, since images of one name can be two patients."""
+        return self.id if self.patient is None else self.patient
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -58,3 +66,10 @@ class Manifest:
     unused: Mapping[str, str] = field(default_factory=dict)
     sequence_names: tuple[str, ...] = ()
     mask_classes: Mapping[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """Split of each case by its id, derived from the patients where none is given."""
+        groups = dict.fromkeys(row.group for row in self.rows if row.split is None)
+        derived = derive_splits(groups)
+        return {row.id: row.split or derived[row.group] for row in self.rows}

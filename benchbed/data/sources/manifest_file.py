@@ -14,7 +14,6 @@ from pathlib import Path, PureWindowsPath
 
 from benchbed.api.dataset import VOLUME_SUFFIXES
 from benchbed.config import paths
-from benchbed.data.sources.cases import derive_split
 from benchbed.data.sources.folder_words import SPLIT_WORDS
 from benchbed.data.sources.manifest import Manifest, ManifestRow
 from benchbed.errors import BenchbedError, describe_error, find_similar_name
@@ -25,6 +24,9 @@ COLUMNS = ("image", "mask", "label", "patient", "split", "fov", "page")
 _FILE_COLUMNS = ("image", "mask", "fov")
 _DELIMITERS = (",", ";", "\t")
 _MISSPELT_LIKENESS = 0.85
+_SEPARATOR_PATTERN = re.compile(r"sep=([,;\t])\s*$", re.IGNORECASE | re.MULTILINE)
+"""First line of files in which Excel states the separator."""
+
 _CLASSES_PATTERN = re.compile(r"#\s*classes\s*:\s*(.+)", re.IGNORECASE)
 
 
@@ -82,6 +84,9 @@ def read_manifest(path: Path) -> Manifest:
         table.require_complete(column)
     rows = tuple(_read_row(table, line, values) for line, values in table.lines)
     _require_unique(table, rows)
+    _require_one_spelling(table, "label")
+    _require_one_spelling(table, "patient")
+    _require_classes(table)
     _require_patients_in_one_split(table, rows)
     unused = [c for c in table.columns if c not in COLUMNS and c not in table.sequences]
     return Manifest(
@@ -125,8 +130,11 @@ def _read_table(path: Path) -> _Table:
 
 def _iter_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Iterate over the rows with their line numbers; the header decides the delimiter."""
+    if hit := _SEPARATOR_PATTERN.match(text):
+        # The line stays, so that the numbers of the others are right.
+        text = "#" + text[1:]
     first = next((t for t in text.splitlines() if t.strip() and not t.startswith("#")), "")
-    delimiter = max(_DELIMITERS, key=first.count)
+    delimiter = hit[1] if hit else max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:
         for row in reader:
@@ -196,6 +204,9 @@ def _read_row(table: _Table, line: int, values: Mapping[str, str]) -> ManifestRo
     }
     if "image" not in files:
         raise table.make_error(line, "image", "empty. Every line needs an image.")
+    for column in files.keys() - {"image"}:
+        if files[column].samefile(files["image"]):
+            raise table.make_error(line, column, f"{values[column]!r} is the image itself.")
     page = values.get("page") or None
     if page is not None and not page.isdigit():
         raise table.make_error(line, "page", f"{page!r} is not a page number (0, 1, ...).")
@@ -229,10 +240,12 @@ def _find_file(table: _Table, line: int, column: str, text: str) -> Path:
             return path
     parent = candidates[-1].parent
     siblings = [entry.name for entry in parent.iterdir()] if paths.is_folder(parent) else []
+    if paths.is_folder(candidates[0]):
+        raise table.make_error(line, column, f"{text!r} is a folder, not a file.")
     close = find_similar_name(candidates[-1].name, siblings)
-    fault = "is not a file" if paths.is_folder(candidates[0]) else "does not exist"
-    guess = f"; did you mean {close!r}?" if close else f" (looked for {candidates[0]})."
-    raise table.make_error(line, column, f"{text!r} {fault}{guess}")
+    nearest = (PureWindowsPath(text).parent / close).as_posix() if close else ""
+    guess = f"; did you mean {nearest!r}?" if close else f" (looked for {candidates[0]})."
+    raise table.make_error(line, column, f"{text!r} does not exist{guess}")
 
 
 def _read_split(table: _Table, line: int, text: str) -> str | None:
@@ -254,6 +267,37 @@ def _require_unique(table: _Table, rows: Sequence[ManifestRow]) -> None:
                 line, "image", f"{row.image.name} is also in line {seen[key]}. Keep one of them."
             )
         seen[key] = line
+
+
+def _require_one_spelling(table: _Table, column: str) -> None:
+    """Raise if values differ only in letter case, or are one number written in two ways."""
+    seen: dict[str, tuple[int, str]] = {}
+    for line, values in table.lines:
+        text = values.get(column, "")
+        first, spelling = seen.setdefault(_normalize(text), (line, text))
+        if spelling != text:
+            raise table.make_error(
+                line, column, f"{text!r} is {spelling!r} in line {first}. Use one spelling."
+            )
+
+
+def _normalize(text: str) -> str:
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text.casefold()
+
+
+def _require_classes(table: _Table) -> None:
+    """Raise if each label occurs once, as for a measured quantity."""
+    labels = [values.get("label", "") for _, values in table.lines]
+    if labels[0] and len(set(labels)) == len(labels) > 2:
+        raise table.make_error(
+            table.lines[0][0],
+            "label",
+            f"every line has a label of its own (such as {labels[0]!r}), but a class needs several "
+            "cases. Rename the column if it is no class.",
+        )
 
 
 def _require_patients_in_one_split(table: _Table, rows: Sequence[ManifestRow]) -> None:
@@ -289,14 +333,22 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         if any(manifest.mask_classes.values()):
             classes = ", ".join(f"{v}={name}" for v, name in manifest.mask_classes.items() if v)
             file.write(f"# classes: {classes}\n")
-        rows = [_describe_row(row, sequences, folder) for row in manifest.rows]
+        rows = [
+            _describe_row(row, manifest.splits[row.id], sequences, folder) for row in manifest.rows
+        ]
         used = [name for name in rows[0] if any(values[name] for values in rows)]
+        # A column is filled in all rows, or is not written.
+        for name in ("page", "patient"):
+            if all(getattr(row, name) is None for row in manifest.rows):
+                used.remove(name)
         writer = csv.DictWriter(file, used, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _describe_row(row: ManifestRow, sequences: Sequence[str], folder: Path) -> dict[str, str]:
+def _describe_row(
+    row: ManifestRow, split: str, sequences: Sequence[str], folder: Path
+) -> dict[str, str]:
     def relate(file: Path | None) -> str:
         if file is None:
             return ""
@@ -307,10 +359,10 @@ def _describe_row(row: ManifestRow, sequences: Sequence[str], folder: Path) -> d
         "image": relate(row.image),
         "mask": relate(row.mask),
         "label": row.label or "",
-        "patient": row.patient or "",
+        "patient": row.group,
         # Derived splits depend on ids, which are paths in a manifest; so they are written.
-        "split": row.split or derive_split(row.patient or row.id),
+        "split": split,
         "fov": relate(row.fov),
-        "page": "" if row.page is None else str(row.page),
+        "page": str(row.page or 0),
         **others,
     }

@@ -48,20 +48,16 @@ def decide_mask_rule(
     role: str,
     facts: Mapping[Path, Mapping[str, str]],
     declared: Mapping[int, int],
-    *,
-    are_volumes: bool,
 ) -> MaskRule:
     """Decide how the masks of one role are read.
 
     Two values are background and foreground: the smaller, or the darker colour, is the background.
-    More values need a declaration, or, in volumes, to be 0, 1, 2, ... Values near one of two levels
-    are specks.
+    More values need a declaration. Values near one of two levels are specks.
 
     Args:
         role: Such as ``"mask"``, for messages.
         facts: Facts of each mask, with ``values`` and, for images, ``kind`` and ``palette``.
         declared: Declared class by value; empty if none are declared.
-        are_volumes: Whether the masks are volumes.
     """
     if many := [path for path, entry in facts.items() if entry["values"] == "many"]:
         return _refuse(role, f"{many[0].name} has thousands of different values")
@@ -74,14 +70,11 @@ def decide_mask_rule(
     values = sorted(total)
     if len(values) <= 2:
         return _decide_binary(role, facts, counts)
-    if are_volumes and values == list(range(len(values))):
-        listed = ", ".join(map(str, values[1:]))
-        return MaskRule(
-            {value: value for value in values},
-            f"{_name(role)}: 0 is background, {listed} are structures ({len(facts)} files).",
-        )
+    form = "#{:06x}" if _are_colours(facts) else "{}"
     tolerant = all(entry.get("kind", "grey") in _TOLERANT_KINDS for entry in facts.values())
-    return _decide_with_specks(role, counts, total) if tolerant else _refuse_values(role, counts)
+    return (
+        _decide_with_specks(role, counts, total) if tolerant else _refuse_values(role, counts, form)
+    )
 
 
 def _read_counts(entry: Mapping[str, str]) -> Counter[int]:
@@ -106,15 +99,20 @@ def _refuse(role: str, fact: str) -> MaskRule:
     return MaskRule(
         {},
         problem=f"{_name(role)} do not show one structure: {fact}. Save them with two values, or "
-        "declare the classes in a manifest with a first line such as `# classes: 1=NAME, 2=NAME`.",
+        "declare the classes: in a manifest with a first line such as `# classes: 1=NAME, 2=NAME`, "
+        "for volumes also in dataset.json.",
     )
 
 
-def _refuse_values(role: str, counts: Mapping[Path, Counter[int]]) -> MaskRule:
+def _are_colours(facts: Mapping[Path, Mapping[str, str]]) -> bool:
+    return any(entry.get("kind") == "colour" for entry in facts.values())
+
+
+def _refuse_values(role: str, counts: Mapping[Path, Counter[int]], form: str = "{}") -> MaskRule:
     """Refuse masks with more than two values; name a file that has most of them."""
     found: set[int] = set().union(*counts.values())
     path = max(counts, key=lambda path: len(counts[path]))
-    listed = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
+    listed = ", ".join(map(form.format, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
     is_lossy = path.suffix.lower() in LOSSY_SUFFIXES
     reason = ", which lossy compression can add" if is_lossy else ""
     return _refuse(
@@ -149,10 +147,8 @@ def _decide_binary(
         )
     background = next(iter(darker), first)
     foreground = second if background == first else first
-    are_colours = any(entry.get("kind") == "colour" for entry in facts.values())
-    dark, bright = (
-        f"#{value:06x}" if are_colours else str(value) for value in (background, foreground)
-    )
+    form = "#{:06x}" if _are_colours(facts) else "{}"
+    dark, bright = form.format(background), form.format(foreground)
     return MaskRule(
         {background: 0, foreground: 1}, _describe_binary(role, dark, bright, len(facts))
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 from benchbed.api.dataset import Layout, LayoutPart, VolumeSpec
 from benchbed.api.specs import DatasetSpec
 from benchbed.config import paths
-from benchbed.data.sources.cases import Case, Collection, derive_split
+from benchbed.data.sources.cases import Case, Collection
 from benchbed.data.sources.file_kinds import find_kind, summarize_unused
 from benchbed.data.sources.folder import LAYOUTS, infer_manifest
 from benchbed.data.sources.manifest import Manifest, ManifestRow
@@ -119,34 +118,22 @@ def _natural(text: str) -> list[tuple[bool, int, str]]:
 
 
 def _describe_volumes(prefix: str, manifest: Manifest) -> dict[str, Any]:
-    """Return channels and `VolumeSpec`, counted in the files, whose facts are cached.
-
-    The cache is that of the examination, so that no file is decoded twice.
-    """
-    # Slow to import, and images do not need it.
-    from benchbed.data.sources.fingerprint import compute_file_facts
-
+    """Return the number of channels and the `VolumeSpec`."""
     names = manifest.sequence_names
     count = len(manifest.rows[0].sequences) or _count_channels(prefix, manifest)
     if len(names) != count:
         names = tuple(f"sequence {number}" for number in range(1, count + 1))
-    structures = [name for value, name in manifest.mask_classes.items() if value > 0]
-    if not structures:
-        masks = [("mask", row.mask, ()) for row in manifest.rows if row.mask is not None]
-        facts = compute_file_facts(prefix, masks).values()
-        values = {int(v) for f in facts if "error" not in f for v in _list_values(f)} - {0}
-        # Other values than 1, 2, ... are one structure, or refused when all files are examined.
-        total = len(values) if values == set(range(1, len(values) + 1)) else 1
-        structures = [f"structure {number}" for number in range(1, max(1, total) + 1)]
-    volumes = VolumeSpec(sequences=names, structures=tuple(structures), framing="cube")
+    declared = tuple(name for value, name in manifest.mask_classes.items() if value > 0)
+    volumes = VolumeSpec(sequences=names, structures=declared or ("structure",), framing="cube")
     return {"channels": count, "volumes": volumes}
 
 
-def _list_values(facts: Mapping[str, str]) -> list[str]:
-    return [] if facts["values"] == "many" else list(json.loads(facts["values"]))
-
-
 def _count_channels(prefix: str, manifest: Manifest) -> int:
+    """Count the channels of the first file that can be read.
+
+    The cache is that of the examination, so that no file is decoded twice.
+    """
+    # Slow to import, and images do not need it.
     from benchbed.data.sources.fingerprint import compute_file_facts
 
     error = ""
@@ -169,7 +156,7 @@ def collect_manifest(manifest: Manifest, spec: DatasetSpec) -> Collection:
         BenchbedError: A patient is in two splits.
     """
     mapping = _make_label_mapping(manifest)
-    cases = [_make_case(row, spec, mapping) for row in manifest.rows]
+    cases = [_make_case(row, manifest.splits[row.id], spec, mapping) for row in manifest.rows]
     seen: dict[str, Case] = {}
     for case in cases:
         other = seen.setdefault(case.patient, case)
@@ -187,13 +174,11 @@ def _make_label_mapping(manifest: Manifest) -> Mapping[int, int]:
     return {value: index for index, value in enumerate(values, 1)}
 
 
-def _make_case(row: ManifestRow, spec: DatasetSpec, mapping: Mapping[int, int]) -> Case:
-    # Without patients, images of the same name in two split folders are two patients.
-    patient = row.id if row.patient is None else row.patient
+def _make_case(row: ManifestRow, split: str, spec: DatasetSpec, mapping: Mapping[int, int]) -> Case:
     return Case(
         row.id,
-        row.split or derive_split(patient),
-        patient,
+        split,
+        row.group,
         row.image,
         mask=row.mask,
         fov=row.fov,
@@ -214,7 +199,7 @@ def log_manifest(manifest: Manifest, log: Callable[[str], None]) -> None:
     if labels:
         listed = ", ".join(f"{name} {count}" for name, count in sorted(labels.items()))
         parts.append(f"{len(labels)} classes ({listed})")
-    splits = Counter(row.split or derive_split(row.patient or row.id) for row in manifest.rows)
+    splits = Counter(manifest.splits.values())
     parts.append("splits " + " / ".join(f"{name} {count}" for name, count in splits.items()))
     masks = sum(row.mask is not None for row in manifest.rows)
     parts.append(f"{masks} masks" if masks else "no masks")

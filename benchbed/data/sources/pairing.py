@@ -142,7 +142,17 @@ def _make_pairing_error(
             f"{image} in {root} has {len(names)} {role} files: {list_some(names)}. Keep one per "
             "image, or list the cases in a CSV file and use --dataset manifest:FILE.csv."
         )
-    used = {name for names in matches.values() for name in names}
+    owners: dict[str, list[str]] = defaultdict(list)
+    for image, names in matches.items():
+        for name in names:
+            owners[name].append(image)
+    if shared := [(name, found) for name, found in owners.items() if len(found) > 1]:
+        name, found = shared[0]
+        return BenchbedError(
+            f"{name} in {root} matches {len(found)} images: {list_some(found)}. Keep one of them, "
+            "or list the cases in a CSV file and use --dataset manifest:FILE.csv."
+        )
+    used = set(owners)
     orphans = [mask for mask in masks if mask.name not in used]
     bare = [image for image in images if not matches.get(image.name)]
     if orphans:

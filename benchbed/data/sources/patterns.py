@@ -36,15 +36,26 @@ def list_files(folder: Path) -> list[str]:
             folders.clear()
             continue
         visited.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(
-            f for f in folders if not f.startswith(".") and f not in _HIDDEN_FOLDERS
-        )
+        folders[:] = sorted(f for f in folders if not _is_hidden(f))
         relative = Path(current).relative_to(folder)
-        names += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+        names += [(relative / name).as_posix() for name in files if not _is_hidden(name)]
     for name in names:
         _require_utf8(str(folder / name))
     unpacked = set(names)
     return sorted(name for name in names if not _find_unpacked_name(name) & unpacked)
+
+
+def count_hidden_files(folder: Path) -> int:
+    """Return the number of files that `list_files` leaves out as hidden."""
+    count = 0
+    for current, _, files in os.walk(folder):
+        inner = Path(current).relative_to(folder).parts
+        count += sum(_is_hidden(name) or any(map(_is_hidden, inner)) for name in files)
+    return count
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _HIDDEN_FOLDERS
 
 
 def _raise_listing_error(error: OSError) -> None:

@@ -66,7 +66,7 @@ class VerificationReport:
             "left out as copies": list(self.removed_duplicates) or "none",
             "equal images in two splits": _join_groups(self.split_leaks),
             "splits without masks": self.splits_without_masks or "none",
-            "read as": list(found.collection.rules.sentences) or "8-bit images without masks",
+            "read as": list(found.collection.rules.sentences) or "images of 8 bits",
             "problems": list(found.problems) or "none",
         }
 
@@ -86,9 +86,5 @@ def verify_files(
         found,
         duplicates=[group.ids for group in found.duplicates],
         class_conflicts=[group.ids for group in found.duplicates if len(group.labels) > 1],
-        split_leaks=[
-            group.ids
-            for group in found.duplicates
-            if len({case.split for case in group.unique_cases}) > 1
-        ],
+        split_leaks=[group.ids for group in found.duplicates if group.is_in_several_splits],
     )
