@@ -22,24 +22,32 @@ from benchbed.report.significance import MIN_T_VALUES, SIGNIFICANCE_LEVEL
 _MAX_EXACT_TIES = 13
 """Up to this size the test with ties is exact, as in scipy."""
 
-_MAX_EXACT_PERMUTATIONS = 10**5
-"""Up to this number Friedman's test enumerates all permutations."""
+_MAX_RANK_SUMS = 10**5
+"""Up to this number of rank sums Friedman's test counts all permutations."""
 
 _PERMUTATIONS = 9999
-"""Number of random permutations if there are too many to enumerate."""
+"""Number of random permutations if there are too many to count."""
 
 
-def compute_t_interval(values: Sequence[float]) -> tuple[float, float] | None:
+def compute_t_interval(
+    values: Sequence[float], bounds: tuple[float | None, float | None] = (None, None)
+) -> tuple[float, float] | None:
     """Return the 95 % t interval of a mean (Student 1908); None below three values.
 
     Args:
         values: Independent values: one per seed, or one per dataset.
+        bounds: Smallest and largest possible value, to which the ends are clipped; None if there
+            is none.
     """
     if len(values) < MIN_T_VALUES:
         return None
     mean = fmean(values)
     half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return mean - half, mean + half
+    low, high = bounds
+    return (
+        mean - half if low is None else max(low, mean - half),
+        mean + half if high is None else min(high, mean + half),
+    )
 
 
 def compute_welch_p(first: Sequence[float], second: Sequence[float]) -> float:
@@ -107,21 +115,35 @@ def compute_friedman_p(scores: NDArray[np.float64]) -> float:
         scores: (datasets, methods), three or more methods.
     """
     ranks = stats.rankdata(scores, axis=1)
-    datasets, methods = ranks.shape
     observed = _compute_rank_spread(ranks.sum(axis=0))
-    # Relabelling the methods changes no spread, so the first dataset can keep its order.
-    if math.factorial(methods) ** (datasets - 1) <= _MAX_EXACT_PERMUTATIONS:
-        sums = ranks[:1]
-        for row in ranks[1:]:
-            orders = np.array(list(permutations(row)))
-            sums = (sums[:, None] + orders).reshape(-1, methods)
-        return float((_compute_rank_spread(sums) >= observed).mean())
+    if (distribution := _count_rank_sums(ranks)) is not None:
+        sums, shares = distribution
+        return float(shares[_compute_rank_spread(sums) >= observed].sum())
     rng = np.random.default_rng(0)
-    sums = np.zeros((_PERMUTATIONS, methods))
+    sums = np.zeros((_PERMUTATIONS, ranks.shape[1]))
     for row in ranks:
         sums += rng.permuted(np.tile(row, (_PERMUTATIONS, 1)), axis=1)
     extreme = int((_compute_rank_spread(sums) >= observed).sum())
     return (1 + extreme) / (1 + _PERMUTATIONS)
+
+
+def _count_rank_sums(
+    ranks: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return every set of rank sums with its share of all permutations; None if there are many.
+
+    Sums are sorted: which method has which does not matter, so equal sets are counted together.
+    """
+    methods = ranks.shape[1]
+    sums, shares = np.sort(ranks[:1]), np.ones(1)
+    for row in ranks[1:]:
+        if len(sums) * math.factorial(methods) > _MAX_RANK_SUMS:
+            return None
+        orders = np.array(list(permutations(row)))
+        grown = np.sort((sums[:, None] + orders).reshape(-1, methods), axis=1)
+        sums, places = np.unique(grown, axis=0, return_inverse=True)
+        shares = np.bincount(places.ravel(), np.repeat(shares, len(orders))) / len(orders)
+    return sums, shares
 
 
 def _compute_rank_spread(sums: NDArray[np.float64]) -> NDArray[np.float64]:

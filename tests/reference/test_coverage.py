@@ -71,3 +71,10 @@ def test_fewer_than_three_values_have_no_t_interval() -> None:
     # t(0.975, 2) = 4.3027 (Student 1908, any table), standard deviation 1.
     half = 4.302653 / 3**0.5
     assert compute_t_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half))
+
+
+def test_t_intervals_end_at_the_range_of_the_metric() -> None:
+    assert compute_t_interval([0.1, 0.9, 0.5], (0.0, 1.0)) == (0.0, 1.0)
+    assert compute_t_interval([0.1, 0.9, 0.5], (0.0, None)) == pytest.approx(
+        (0.0, 1.4937), abs=1e-4
+    )

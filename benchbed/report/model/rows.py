@@ -158,7 +158,7 @@ def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpe
         if state == "finished":
             found.setdefault(run["metric"], []).append(run)
     seed_count = len(seeds["finished"])
-    cells = {spec.name: _build_cell(found.get(spec.name, []), seed_count) for spec in metrics}
+    cells = {spec.name: _build_cell(found.get(spec.name, []), seed_count, spec) for spec in metrics}
     return Row(
         label=label,
         method=part[0]["method"],
@@ -177,7 +177,7 @@ def _describe_imports(origins: Mapping[int, str]) -> str:
     return f"Imported from another results folder: {seeds}." if seeds else ""
 
 
-def _build_cell(runs: Sequence[FrameRow], of: int) -> Cell:
+def _build_cell(runs: Sequence[FrameRow], of: int, spec: MetricSpec) -> Cell:
     by_seed = {int(run["seed"]): float(run["value"]) for run in runs if pd.notna(run["value"])}
     ends = [(float(run["low"]), float(run["high"])) for run in runs if pd.notna(run["low"])]
     notes = dict.fromkeys(str(run["note"]) for run in runs if pd.notna(run["note"]))
@@ -186,7 +186,7 @@ def _build_cell(runs: Sequence[FrameRow], of: int) -> Cell:
         by_seed,
         note="; ".join(filter(None, notes)),
         interval=ends[0] if len(by_seed) == len(ends) == 1 else None,
-        seed_interval=_compute_seed_interval(list(by_seed.values())),
+        seed_interval=_compute_seed_interval(list(by_seed.values()), spec),
         seed_count=of,
         unusable_values={int(run["seed"]): run["lost"] for run in runs if run["lost"]},
         superseded_values={int(run["seed"]): run["superseded_value"] for run in old},
@@ -199,12 +199,12 @@ def format_reason(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
-def _compute_seed_interval(values: Sequence[float]) -> tuple[float, float] | None:
+def _compute_seed_interval(values: Sequence[float], spec: MetricSpec) -> tuple[float, float] | None:
     if len(values) < MIN_T_VALUES:
         return None
     from benchbed.report.statistics import compute_t_interval
 
-    return compute_t_interval(values)
+    return compute_t_interval(values, spec.bounds)
 
 
 def mark_best(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> list[Row]:
