@@ -251,5 +251,5 @@ def test_three_seeds_have_a_t_interval_and_two_show_their_values(make: Make) -> 
         page[seeds] = markdown.render_markdown(leaderboard)
         assert (cell.seed_interval is None) == (seeds == 2)
     assert "| 0.05 (0, 0.1) |" in page[2]
-    # 0.1 ± 4.303 * 0.1 / sqrt(3)
-    assert "| 0.1 ± 0.1 [-0.1484, 0.3484] |" in page[3]
+    # 0.1 ± 4.303 * 0.1 / sqrt(3), and a distance is not negative.
+    assert "| 0.1 ± 0.1 [0, 0.3484] |" in page[3]
