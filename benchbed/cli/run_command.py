@@ -61,6 +61,13 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Retrain even if a record or checkpoint exists.")
     ] = False,
+    keep_changed: Annotated[
+        bool,
+        typer.Option(
+            "--keep-changed",
+            help="Keep the result of a run whose method's code changed since.",
+        ),
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait if another process uses this run.")
     ] = False,
@@ -111,7 +118,10 @@ def run(
             fields["settings"] = read_settings_file(settings_file) | fields.get("settings", {})
         config = RunConfig(**fields)
     timeout = math.inf if wait else 0.0
-    execution = {"device": device, "devices": devices, "force": force, "timeout": timeout}
+    execution = {
+        **{"device": device, "devices": devices, "force": force, "timeout": timeout},
+        "keep_changed": keep_changed,
+    }
     _execute_plan(config, store, options, execution, resume=resume, as_json=as_json)
 
 

@@ -136,6 +136,19 @@ def describe_state(store: ResultStore, name: str) -> str:
     return f"{state}: {reason}" if reason else state
 
 
+def read_sources(store: ResultStore, name: str) -> dict[str, str]:
+    """Return the hashes of the code that last ran, from ``run.json`` or else from the record.
+
+    Empty if they are unknown, as for runs of older versions.
+    """
+    content = _read_content(store.get_run_folder(name) / "run.json")
+    if "sources" not in content:
+        record = store.load_record(name)
+        return {} if record is None else record.provenance.sources
+    sources = content["sources"]
+    return sources if isinstance(sources, dict) else {}
+
+
 def read_state(store: ResultStore, name: str) -> str:
     """Return the state in the run's ``run.json``; ``"unreadable"`` if it has none."""
     state = _read_content(store.get_run_folder(name) / "run.json").get("state")

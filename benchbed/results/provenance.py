@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +20,9 @@ from benchbed.results.record import Provenance
 LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "pytorch-fid", "pillow")
 
 
-def collect_provenance(command: str, device: torch.device, devices: int = 1) -> Provenance:
+def collect_provenance(
+    command: str, device: torch.device, devices: int = 1, sources: Mapping[str, str] | None = None
+) -> Provenance:
     """Return facts about this process and machine; user, host and paths are not included."""
     commit, dirty = _find_commit()
     return Provenance(
@@ -39,6 +42,7 @@ def collect_provenance(command: str, device: torch.device, devices: int = 1) -> 
         memory_bytes=psutil.virtual_memory().total,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         devices=devices,
+        sources=dict(sources or {}),
     )
 
 

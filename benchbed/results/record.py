@@ -193,6 +193,8 @@ class Provenance(_RecordModel):
     Attributes:
         instructions: The vector instruction set that torch uses, such as ``"AVX2"``; it affects
             rounding and can differ between processors of one name. None in older records.
+        sources: Hash of the code of each package that has a method of the run; empty in older
+            records.
     """
 
     created_at: Annotated[str, _json_key("created")]
@@ -211,6 +213,7 @@ class Provenance(_RecordModel):
     memory_bytes: NonNegativeInt
     device: str
     devices: NonNegativeInt = 1
+    sources: dict[str, str] = Field(default_factory=dict)
 
 
 class ImportOrigin(_RecordModel):

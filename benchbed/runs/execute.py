@@ -28,6 +28,7 @@ from benchbed.registry.lookup import load_object
 from benchbed.results.provenance import collect_provenance
 from benchbed.results.record import MeasuredMetric, Record, TrainingSummary, find_missing_metrics
 from benchbed.results.showcase import write_showcase
+from benchbed.results.sources import hash_sources
 from benchbed.results.store import ResultStore, RunState
 from benchbed.runs.build import build_method, count_parameters, restore_method
 from benchbed.runs.failures import describe_failure, describe_plugin_location
@@ -39,6 +40,7 @@ from benchbed.runs.resume import (
     find_unmeasured_record,
     finish_killed_run,
     merge_recorded_metrics,
+    report_changed_code,
 )
 from benchbed.runs.status import LogReporter, track_status
 from benchbed.runs.training_data import TrainingSetBuilder
@@ -87,6 +89,7 @@ def execute_run(
     options: TrainingOptions | None = None,
     timeout: float = 0.0,
     devices: int = 1,
+    keep_changed: bool = False,
 ) -> RunOutcome:
     """Execute or resume a run, unless it is completed.
 
@@ -102,6 +105,8 @@ def execute_run(
             one, is not enough, and a process that holds the run is waited for without limit.
         options: Options that do not change the result.
         timeout: Seconds to wait for another process that holds the run.
+        keep_changed: Keep the result of a completed run although the code of a method changed
+            since; else it is computed anew.
         devices: Number of devices, each with its own process; this function does not return in
             worker ranks.
 
@@ -114,6 +119,7 @@ def execute_run(
     reporter = reporter or NullReporter()
     check_results_folder(plan.config.dataset, store.root)
     folder = store.get_run_folder(plan.id)
+    force = force or (not keep_changed and report_changed_code(plan, store, reporter))
     if (record := find_completed_run(plan, store, force=force, weights=weights)) is not None:
         finish_killed_run(plan, store, record)
         if not weights and (missing := find_missing_metrics(plan.metrics, record)):
@@ -158,8 +164,10 @@ class _RunExecution:
     options: TrainingOptions
     previous_record: Record | None = None
     stop_handler: StopHandler = field(init=False)
+    sources: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.sources = hash_sources(self.plan.implementations)
         self.stop_handler = StopHandler(self.reporter.report_message, self.plan.method.name)
 
     def execute(self) -> RunOutcome:
@@ -199,7 +207,8 @@ class _RunExecution:
         return RunOutcome(record, self.folder, is_new=True)
 
     def _write_state(self, state: RunState, **more: str) -> None:
-        self.store.write_state(self.plan.id, state, {"plan": self.plan.as_dict(), **more})
+        content = {"plan": self.plan.as_dict(), "sources": self.sources, **more}
+        self.store.write_state(self.plan.id, state, content)
 
     def _write_final_state(self, state: RunState, **more: str) -> None:
         """Write the state of a failed run; a full disk must not hide the original error."""
@@ -350,7 +359,9 @@ class _RunExecution:
             precision=plan.config.precision,
             training=self._summarize_training(loop),
             metrics=measured,
-            provenance=collect_provenance(plan.command, self.fabric.device, self.fabric.world_size),
+            provenance=collect_provenance(
+                plan.command, self.fabric.device, self.fabric.world_size, self.sources
+            ),
         )
 
     def _summarize_training(self, loop: TrainingLoop) -> TrainingSummary:

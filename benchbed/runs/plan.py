@@ -112,6 +112,16 @@ class RunPlan:
         return f"{name}-{compute_run_hash(self._describe())}"
 
     @property
+    def implementations(self) -> tuple[str, ...]:
+        """``"module:Class"`` of the method and of the upstream methods."""
+        upstream = [
+            None if self.pair_plan is None else self.pair_plan.generator,
+            None if self.mask_plan is None else self.mask_plan.annotator,
+        ]
+        others = (name for plan in upstream if plan is not None for name in plan.implementations)
+        return (self.method.implementation, *others)
+
+    @property
     def command(self) -> str:
         """A command that repeats the run, without paths of this machine."""
         config = RunConfig.from_plan(self._describe())

@@ -10,14 +10,19 @@ from pathlib import Path
 from benchbed.api.specs import MetricSpec
 from benchbed.config.paths import get_checkpoint_path
 from benchbed.registry.lookup import get_registry
-from benchbed.results.lookup import read_state
+from benchbed.results.lookup import read_sources, read_state
 from benchbed.results.record import Record, find_missing_metrics
 from benchbed.results.showcase import get_showcase_folder
+from benchbed.results.sources import find_changed_packages, hash_sources
 from benchbed.results.store import ResultStore, lock_if_free
 from benchbed.runs.plan import RunPlan
 from benchbed.runs.status import read_status, remove_status
 from benchbed.training.checkpoint import load_checkpoint
 from benchbed.training.loggers import LOG_FOLDER as BOARD
+from benchbed.utils.progress import Reporter
+
+UNFINISHED = ("running", "interrupted", "failed")
+"""States of a run that has a checkpoint to continue from."""
 
 
 def find_completed_run(
@@ -34,6 +39,30 @@ def find_completed_run(
         # A retraining was started and interrupted: the record is of the earlier training.
         return None
     return record if weights or not find_missing_metrics(plan.metrics, record) else None
+
+
+def report_changed_code(plan: RunPlan, store: ResultStore, reporter: Reporter) -> bool:
+    """Report whether the code of a method changed since a run was computed or stopped.
+
+    Returns:
+        Whether the run is completed and has to be computed anew. A stopped run continues.
+    """
+    known = read_sources(store, plan.id)
+    changed = find_changed_packages(known, hash_sources(plan.implementations)) if known else []
+    if not changed:
+        return False
+    names = " and ".join(changed)
+    if read_state(store, plan.id) in UNFINISHED:
+        reporter.report_message(
+            f"The code of {names} changed since {plan.id} was stopped; it continues with the new "
+            "code. Use --force to start anew."
+        )
+        return False
+    reporter.report_message(
+        f"The code of {names} changed since {plan.id} was computed, so it is computed anew. Use "
+        "--keep-changed to keep the result."
+    )
+    return True
 
 
 def find_unmeasured_record(plan: RunPlan, store: ResultStore) -> Record | None:
@@ -72,7 +101,8 @@ def finish_killed_run(plan: RunPlan, store: ResultStore, record: Record) -> None
         if locked:
             clean_run_folder(store, plan.id, everything=False)
             remove_status(folder)
-            content = {"plan": plan.as_dict(), "message": record.message}
+            sources = record.provenance.sources
+            content = {"plan": plan.as_dict(), "sources": sources, "message": record.message}
             store.write_state(plan.id, record.state, content)
 
 
