@@ -19,7 +19,7 @@ HEAD_SIZE = 8
 """Side of the discriminator's last map in pixels."""
 
 MAX_DECODED_SIZE = 128
-"""Largest side of the images that the decoders restore."""
+"""Largest side of the images that the decoders restore: half of 256 px, as in the authors' code."""
 
 
 def list_sides(first: int, last: int) -> list[int]:
@@ -204,7 +204,7 @@ class Discriminator(nn.Module):
             spectral_norm(nn.Conv2d(last, 1, 4, bias=False)),
             nn.Flatten(),
         )
-        self.decoded_size = min(size, MAX_DECODED_SIZE)
+        self.decoded_size = min(size // 2, MAX_DECODED_SIZE)
         self.whole = Decoder(last, channels, self.decoded_size)
         self.quadrant = Decoder(widths[2 * HEAD_SIZE], channels, self.decoded_size)
 
