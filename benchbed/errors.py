@@ -37,7 +37,7 @@ def describe_error(error: BaseException) -> str:
 def describe_validation_error(error: ValidationError) -> tuple[str, str]:
     """Return the field, with dots, and the message of the first fault that pydantic found."""
     first = error.errors()[0]
-    return ".".join(map(str, first["loc"])), first["msg"]
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
 
 
 def make_unknown_error(

@@ -157,7 +157,7 @@ class MetricValue:
             None.
         n_baseline: Images in each of these parts.
         ci_low: Lower end of the 95 % bootstrap interval over the scored images; None if the metric
-            is not a mean over them.
+            is not a mean over them, or they are too few for an interval that keeps its coverage.
         ci_high: Its upper end.
         note: Caveat for the reader.
     """
@@ -172,6 +172,13 @@ class MetricValue:
     ci_low: float | None = None
     ci_high: float | None = None
     note: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval over the scored images, or None."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return self.ci_low, self.ci_high
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of a record."""

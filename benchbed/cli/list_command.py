@@ -133,7 +133,9 @@ def _list_runs(results: Path | None) -> list[dict[str, Any]]:
         name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)
     }
     for record in store.load_records():
-        states.setdefault(record.id, record.state)
+        state = states.setdefault(record.id, record.state)
+        if record.superseded:
+            states[record.id] = f"{state} (superseded)"
     return [{"run": name, "state": state} for name, state in sorted(states.items())]
 
 

@@ -216,9 +216,7 @@ class ConsoleReporter:
 
 def format_measured_interval(measured: MetricValue | MeasuredMetric) -> str:
     """Format the 95 % interval of a value; empty if it has none."""
-    if measured.ci_low is None or measured.ci_high is None:
-        return ""
-    return format_interval(measured.ci_low, measured.ci_high)
+    return "" if measured.interval is None else format_interval(*measured.interval)
 
 
 def format_measured_baseline(measured: MetricValue | MeasuredMetric | None) -> str:
@@ -238,7 +236,7 @@ def build_value_rows(values: Sequence[MetricValue | MeasuredMetric]) -> list[dic
             "95 %": format_measured_interval(m),
             "real vs real": format_measured_baseline(m),
             "of": _format_counts(m, specs.get(m.metric)),
-            "note": m.note,
+            "note": "; ".join(part for part in (m.note, getattr(m, "superseded", "")) if part),
         }
         for m in values
     ]

@@ -265,6 +265,7 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     facts = {
         "run": name,
         "state": f"{record.state} {record.message}".strip(),
+        "superseded": record.superseded.removeprefix("superseded "),
         "imported": ""
         if origin is None
         else f"from {origin.archive_name}, SHA-256 {origin.sha256}, at {origin.imported_at}",

@@ -1,4 +1,4 @@
-"""Bootstrap intervals. Free of torch: reports use them too."""
+"""Bootstrap interval over cases. Free of torch: reports use it too."""
 
 from __future__ import annotations
 
@@ -8,32 +8,43 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+
+MIN_BOOTSTRAP_CASES = 14
+"""Fewest cases for an interval.
+
+From here on a nominal 95 % interval of a mean keeps at least 93 % of its coverage (0.884), as
+`tests/reference/test_coverage.py` simulates: 9 normal cases suffice, exponential ones need 14.
+"""
 
 _CHUNK_VALUES = 2**22
 """Resampled values at once, which bounds the memory."""
 
 
-def bootstrap_intervals(
+def bootstrap_interval(
     samples: npt.NDArray[Any],
     statistic: Callable[..., npt.NDArray[np.floating]] = np.mean,
     *,
     resamples: int = 9999,
     seed: int = 0,
-) -> list[tuple[float, float]]:
-    """Return 95 % percentile bootstrap intervals (Efron 1979) of a statistic.
+) -> tuple[float, float] | None:
+    """Return the 95 % percentile bootstrap interval (Efron 1979) of a statistic over cases.
 
     Resamples without a value (NaN) are ignored.
 
     Args:
-        samples: ``(n,)``, n of 2 or more, or rows ``(M, n)``, which are resampled alike.
+        samples: ``(n,)``.
         statistic: Reduces the last axis of ``(..., n)``; called with ``axis=-1``.
         resamples: Number of resamples.
         seed: Random seed of the resamples.
 
     Returns:
-        Lower and upper end for each row.
+        Lower and upper end; None below `MIN_BOOTSTRAP_CASES` cases.
     """
+    if len(samples) < MIN_BOOTSTRAP_CASES:
+        return None
+    # Imported late: slow to load, and reports need only the minimum.
+    from scipy import stats
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of NaN
         result = stats.bootstrap(
@@ -41,7 +52,7 @@ def bootstrap_intervals(
             n_resamples=resamples, random_state=np.random.default_rng(seed),
             batch=max(1, min(resamples, _CHUNK_VALUES // samples.size)),
         )  # fmt: skip
-    ends: Any = result.confidence_interval
-    if np.isnan(ends).any():
-        ends = np.nanpercentile(result.bootstrap_distribution, [2.5, 97.5], axis=-1)
-    return [(float(low), float(high)) for low, high in zip(*map(np.atleast_1d, ends), strict=True)]
+    low, high = result.confidence_interval
+    if np.isnan(low) or np.isnan(high):
+        low, high = np.nanpercentile(result.bootstrap_distribution, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Minimum numbers of seeds and datasets for the statistical tests.
+"""Minimum numbers of seeds and datasets for intervals and tests.
 
 Free of scipy, which is slow to import: most tables have too few seeds to need it.
 """
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 SIGNIFICANCE_LEVEL = 0.05
 """A difference is significant if its p is at most this level."""
 
-MIN_BOOTSTRAP_SEEDS = 3
-"""Fewer seeds have too few distinct resamples for an interval."""
+MIN_T_VALUES = 3
+"""Fewest seeds or datasets for a t interval: over two it is 18 standard deviations wide."""
 
-MIN_FRIEDMAN_DATASETS = 10
-"""Minimum for the chi-squared approximation of Friedman's statistic (Demsar 2006, 3.2.2)."""
+MIN_NEMENYI_DATASETS = 10
+"""Minimum for the approximation of Nemenyi's critical difference (Demsar 2006, 3.2.2)."""
 
 
 def compute_smallest_p(pairs: int, comparisons: int = 1) -> float:

@@ -7,12 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from benchbed.api.specs import MetricSpec
 from benchbed.config.protocol import normalize_number
 from benchbed.errors import BenchbedError, describe_validation_error
-from benchbed.utils.files import write_json
+from benchbed.metrics.bootstrap import MIN_BOOTSTRAP_CASES
+from benchbed.utils.files import hash_json, write_json
 from benchbed.utils.stdout import CONTROL_PATTERN
 
 SCHEMA_VERSION = 1
@@ -33,6 +41,10 @@ def _json_key(name: str) -> Any:
     return Field(validation_alias=name, serialization_alias=name)
 
 
+SupersededReason = Annotated[str, BeforeValidator(lambda _: ""), Field(exclude=True)]
+"""Why something is superseded; empty if it is not. Set after reading: the JSON cannot set it."""
+
+
 class _RecordModel(BaseModel):
     # An older reader of the same schema ignores fields that were added since.
     model_config = ConfigDict(
@@ -41,7 +53,11 @@ class _RecordModel(BaseModel):
 
 
 class MeasuredMetric(_RecordModel):
-    """One metric's value; the fields are those of `MetricValue`."""
+    """One metric's value; the fields are those of `MetricValue`.
+
+    Attributes:
+        superseded: Why the value is superseded, from ``superseded.yaml``; empty if it is not.
+    """
 
     metric: str
     value: float | None
@@ -53,11 +69,26 @@ class MeasuredMetric(_RecordModel):
     ci_low: Annotated[float | None, _json_key("low")] = None
     ci_high: Annotated[float | None, _json_key("high")] = None
     note: str = ""
+    superseded: SupersededReason = ""
 
     @property
     def is_usable(self) -> bool:
-        """Whether the value can be used in a mean or a comparison; NaN and infinity cannot."""
-        return is_usable_value(self.value)
+        """Whether the value can be used in a mean or a comparison.
+
+        NaN, infinity and superseded values cannot.
+        """
+        return not self.superseded and is_usable_value(self.value)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval over cases; None if unknown, unusable, or over too few cases.
+
+        Older records have intervals over fewer cases than keep their coverage.
+        """
+        low, high = self.ci_low, self.ci_high
+        if low is None or high is None or min(self.n_real, self.n_fake) < MIN_BOOTSTRAP_CASES:
+            return None
+        return (low, high) if is_usable_value(low) and is_usable_value(high) else None
 
 
 def is_usable_value(value: float | None) -> bool:
@@ -221,6 +252,8 @@ class Record(_RecordModel):
         reading: How stored values were read, in words: masks, intensities, size of voxels. Empty
             for phantoms and in older records.
         imported: Origin of an imported record, None for a run of this results folder.
+        superseded: Why the whole record is superseded, from ``superseded.yaml``; empty if it is
+            not. Not stored in the record.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -247,6 +280,7 @@ class Record(_RecordModel):
     metrics: list[MeasuredMetric] = Field(default_factory=list)
     provenance: Provenance
     imported: ImportOrigin | None = None
+    superseded: SupersededReason = ""
 
     @field_validator("protocol")
     @classmethod
@@ -291,7 +325,7 @@ def parse_record(content: Any, place: str) -> Record:
     """Return a record from parsed JSON.
 
     Raises:
-        BenchbedError: It is not a record, or has a newer schema.
+        BenchbedError: It is not a record, has a newer schema, or its protocol has another hash.
     """
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
@@ -306,10 +340,17 @@ def parse_record(content: Any, place: str) -> Record:
     if (text := find_control_characters(content)) is not None:
         raise BenchbedError(f"Record {place} contains control characters ({text[:40]!r}).")
     try:
-        return Record.model_validate(content)
+        record = Record.model_validate(content)
     except ValidationError as error:
         part, fault = describe_validation_error(error)
         raise BenchbedError(f"Record {place} is invalid at {part!r}: {fault}.") from error
+    # Equal hashes put records in one table, so a wrong one would compare what differs.
+    if record.protocol_hash != (expected := hash_json(record.protocol)):
+        raise BenchbedError(
+            f"Record {place} is invalid at 'protocol_hash': it is {record.protocol_hash}, but the "
+            f"protocol has the hash {expected}."
+        )
+    return record
 
 
 def find_control_characters(value: Any) -> str | None:

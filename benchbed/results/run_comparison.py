@@ -148,6 +148,7 @@ def _collect_facts(record: Record) -> dict[str, Mapping[str, Any]]:
             "trained on": ", ".join(sources) or "its dataset",
             "seed": record.seed,
             "precision": record.precision,
+            "superseded": record.superseded or None,
             "imported from": None if record.imported is None else record.imported.archive_name,
         },
         "protocol": {**record.protocol, "hash": record.protocol_hash},
@@ -193,6 +194,8 @@ def _compare_metric(
     direction = None if spec is None else spec.direction
     line = MetricRow(name, direction, tuple(measured))
     usable = [(index, m) for index, m in enumerate(measured) if m is not None and m.is_usable]
+    if reasons := dict.fromkeys(m.superseded for m in measured if m is not None and m.superseded):
+        return replace(line, note="; ".join(reasons))
     if not comparable or len(usable) < 2 or direction == "none":
         return line
     if direction is None:
@@ -213,9 +216,9 @@ def _compare_metric(
 
 def _is_overlapping(one: MeasuredMetric, other: MeasuredMetric) -> bool:
     """Return whether two 95 % intervals overlap; False if one of them is unknown."""
-    if one.ci_low is None or one.ci_high is None or other.ci_low is None or other.ci_high is None:
+    if one.interval is None or other.interval is None:
         return False
-    return one.ci_low <= other.ci_high and other.ci_low <= one.ci_high
+    return one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]
 
 
 def _to_plain(value: Any) -> FactValue:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOCK_FILE = ".lock"
 """File in a run's folder that is locked by the process that executes it."""
 
+SUPERSEDED_FILE = "superseded.yaml"
+"""File in a results folder that says which records are superseded."""
+
 RunState = Literal["pending", "running", "finished", "diverged", "failed", "interrupted"]
 
 
@@ -49,18 +52,30 @@ class ResultStore:
         """Return the record of a run, or None.
 
         Raises:
-            BenchbedError: It is unreadable, or of another run.
+            BenchbedError: It is unreadable, or of another run; or ``superseded.yaml`` is invalid.
         """
         path = self.get_record_path(run)
-        return _read_record(path) if path.exists() else None
+        return self._mark_superseded([_read_record(path)])[0] if path.exists() else None
 
     def load_records(self) -> list[Record]:
         """Return all records, sorted by run id.
 
         Raises:
-            BenchbedError: A record is unreadable, or of another run than its file name says.
+            BenchbedError: A record is unreadable, or of another run than its file name says; or
+                ``superseded.yaml`` is invalid.
         """
-        return [_read_record(path) for path in sorted(self.records_folder.glob("*.json"))]
+        paths_of_records = sorted(self.records_folder.glob("*.json"))
+        return self._mark_superseded([_read_record(path) for path in paths_of_records])
+
+    def _mark_superseded(self, records: list[Record]) -> list[Record]:
+        path = self.root / SUPERSEDED_FILE
+        if not path.exists():
+            return records
+        # Imported late: most results folders have no such file.
+        from benchbed.results.superseded import mark_superseded, read_superseded
+
+        entries = read_superseded(path, lambda run: self.get_record_path(run).exists())
+        return [mark_superseded(record, entries) for record in records]
 
     def write_record(self, record: Record) -> Path:
         """Write a record, replacing an older one of the same run."""

@@ -170,9 +170,8 @@ def _render_results(record: Record, metrics: Mapping[str, MetricSpec]) -> str:
 
 
 def _format_result(measured: MeasuredMetric, spec: MetricSpec | None) -> tuple[str, ...]:
-    interval = ""
-    if measured.ci_low is not None and measured.ci_high is not None:
-        interval = f"{measured.ci_low:.4g} to {measured.ci_high:.4g}"
+    ends = measured.interval
+    interval = "" if ends is None else f"{ends[0]:.4g} to {ends[1]:.4g}"
     note = f" ({measured.note})" if measured.note else ""
     return (
         measured.metric,

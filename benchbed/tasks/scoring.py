@@ -21,7 +21,7 @@ from benchbed.api.metric import (
 from benchbed.api.specs import MetricSpec
 from benchbed.api.task import EvaluationContext
 from benchbed.metrics.baseline import FeatureSpaceTracker, load_or_compute_baseline
-from benchbed.metrics.bootstrap import bootstrap_intervals
+from benchbed.metrics.bootstrap import bootstrap_interval
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.tasks.pictures import draw_nearest_grid
@@ -74,8 +74,8 @@ def summarize_terms(
     variation is seen over seeds.
     """
     low = high = None
-    if isinstance(terms, np.ndarray) and len(terms) > 1:
-        ((low, high),) = bootstrap_intervals(terms, resamples=2000, seed=seed)
+    if isinstance(terms, np.ndarray):
+        low, high = bootstrap_interval(terms, resamples=2000, seed=seed) or (None, None)
     value = float(np.mean(terms))
     return MetricValue(spec.name, value, spec.recipe, n_real, n_fake, ci_low=low, ci_high=high)
 

@@ -13,7 +13,7 @@ from benchbed.api.task import EvaluationContext, ReferenceCase, Task
 from benchbed.api.types import CropBox
 from benchbed.data.preprocessing.framing import restore_image
 from benchbed.data.preprocessing.volume_cases import restore_volume
-from benchbed.metrics.bootstrap import bootstrap_intervals
+from benchbed.metrics.bootstrap import bootstrap_interval
 from benchbed.tasks.pictures import draw_comparison
 from benchbed.tasks.scoring import score_each
 from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
@@ -60,9 +60,8 @@ def _score_metric(
     if np.isnan(value):
         note = "the masks contain only one class inside the field of view"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
-    low = high = None
-    if count > 1:
-        ((low, high),) = bootstrap_intervals(cases, measure, resamples=RESAMPLES, seed=seed)
+    interval = bootstrap_interval(cases, measure, resamples=RESAMPLES, seed=seed)
+    low, high = interval or (None, None)
     empty = _count_empty(inputs)
     note = f"{empty} of {count} masks are empty inside the field of view" if empty else ""
     return MetricValue(

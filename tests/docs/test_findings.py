@@ -10,11 +10,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 
-from benchbed.metrics.bootstrap import bootstrap_intervals
-from benchbed.report.significance import MIN_BOOTSTRAP_SEEDS
+from benchbed.api.specs import MetricSpec
+from benchbed.registry.lookup import get_registry
+from benchbed.report.statistics import compute_t_interval
 from benchbed.results.record import MeasuredMetric, Record, read_record
 from benchbed.utils.text import format_interval, format_number, format_p_value
 
@@ -83,20 +83,18 @@ def _collect_values(metric: str, records: list[Record]) -> list[float]:
 def format_value(metric: str, records: list[Record]) -> str:
     """Return a value in the format of the pages.
 
-    From three seeds: the mean and its 95 % interval; two: the mean and both values; one: the value
-    and its interval.
+    From three seeds: the mean and its 95 % t interval over seeds; two: the mean and both values;
+    one: the value and its interval over cases.
     """
     values = _collect_values(metric, records)
     mean = format_number(fmean(values))
-    if len(values) >= MIN_BOOTSTRAP_SEEDS:
-        ((low, high),) = bootstrap_intervals(np.array([values]))
-        return f"{mean} {format_interval(low, high)}"
+    bounds = get_registry().get_specs(MetricSpec)[metric].bounds
+    if (ends := compute_t_interval(values, bounds)) is not None:
+        return f"{mean} {format_interval(*ends)}"
     if len(values) > 1:
         return f"{mean} ({', '.join(map(format_number, values))})"
-    only = _find_measured(records[0], metric)
-    if only.ci_low is None or only.ci_high is None:
-        return mean
-    return f"{mean} {format_interval(only.ci_low, only.ci_high)}"
+    only = _find_measured(records[0], metric).interval
+    return mean if only is None else f"{mean} {format_interval(*only)} over cases"
 
 
 def _get_label(record: Record) -> str:
@@ -111,7 +109,7 @@ def _select_lines(page: str, *columns: str) -> list[Line]:
 VALUES = [*_read_values(FINDINGS), *_read_values(PRECISION)]
 PAIRS = _select_lines(FINDINGS, "first", "second", "metric", "wins", "difference", "board")
 SPREADS = _select_lines(PRECISION, "what", "metric", "inside")
-RATIOS = _select_lines(PRECISION, "compared", "metric", "pairs", "ratio")
+RATIOS = _select_lines(PRECISION, "compared", "metric", "groups", "ratio")
 
 
 def test_pages_contain_values() -> None:
@@ -167,7 +165,8 @@ def test_inside_means_within_the_range_of_the_other_seeds(line: Line) -> None:
 
 
 @pytest.mark.parametrize("line", RATIOS, ids=lambda line: " ".join(line.values())[:40])
-def test_ratio_is_the_mean_over_all_pairs(line: Line) -> None:
+def test_ratio_is_the_mean_over_methods_and_datasets(line: Line) -> None:
+    """Each counts once: its seeds are averaged first."""
     above, below = line["compared"].split(" / ")
     logs: list[float] = []
     for spread in SPREADS:
@@ -176,12 +175,11 @@ def test_ratio_is_the_mean_over_all_pairs(line: Line) -> None:
             values = zip(
                 _collect_values(metric, second), _collect_values(metric, first), strict=True
             )
-            logs += [math.log(value / before) for value, before in values]
-    ((low, high),) = bootstrap_intervals(np.array([logs]))
-    ratio = (
-        f"{format_number(math.exp(fmean(logs)))} {format_interval(math.exp(low), math.exp(high))}"
-    )
-    assert (line["pairs"], line["ratio"]) == (str(len(logs)), ratio)
+            logs.append(fmean(math.log(value / before) for value, before in values))
+    ends = compute_t_interval(logs)
+    assert ends is not None
+    ratio = f"{format_number(math.exp(fmean(logs)))} {format_interval(*map(math.exp, ends))}"
+    assert (line["groups"], line["ratio"]) == (str(len(logs)), ratio)
 
 
 def _find_compared(line: Line) -> tuple[str, list[Record], list[Record]]:

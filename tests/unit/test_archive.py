@@ -418,7 +418,7 @@ def test_an_archive_of_format_1_without_history_is_read(tmp_path: Path) -> None:
         ),
         (
             to_json_bytes({**RECORD, "protocol": {**PROTOCOL, "kimg": 1}}),
-            ("protocol", "'kimg'", "16.0", "1"),
+            ("protocol_hash", hash_json(PROTOCOL), hash_json({**PROTOCOL, "kimg": 1})),
         ),
         (
             to_json_bytes({**RECORD, "protocol_hash": "0" * 12}),

@@ -68,6 +68,8 @@ def test_means_and_deviations_over_seeds_and_missing_seeds(
     assert "| skrgan | 1/3 |" in page
     assert dcgan.cells["swd"].is_best, "a row with fewer seeds is not the best"
     assert not skrgan.cells["swd"].is_best
+    assert skrgan.cells["swd"].is_better_incomplete, "and the table says that it is better"
+    assert not dcgan.cells["swd"].is_better_incomplete
 
 
 def test_a_metric_missing_in_some_seeds_is_not_the_best(
@@ -80,8 +82,10 @@ def test_a_metric_missing_in_some_seeds_is_not_the_best(
     dcgan, skrgan = leaderboard.tables[0].rows
     assert dcgan.cells["swd"].is_best
     assert not skrgan.cells["swd"].is_best
-    assert "| 0.05 (1/3 seeds) |" in markdown.render_markdown(leaderboard)
-    assert leaderboard.tables[0].warnings[0].startswith("1 seed ")
+    assert skrgan.cells["swd"].is_better_incomplete
+    assert "| 0.05 (better, fewer seeds) (1/3 seeds) |" in markdown.render_markdown(leaderboard)
+    assert "3 seeds" in leaderboard.tables[0].warnings[0]
+    assert "with all seeds" in leaderboard.tables[0].warnings[0]
 
 
 def test_a_table_warns_of_mixed_recipes_and_repeated_seeds(
@@ -233,6 +237,7 @@ def test_records_round_trip_and_invalid_ones_are_refused(make_record: Make, tmp_
         ({"state": "odd"}, ["'state'"]),
         ({"task": "../../x"}, ["'task'"]),
         ({"id": "/x"}, ["'id'"]),
+        ({"protocol": {**content["protocol"], "size": 8}}, ["'protocol_hash'"]),
     ]:
         path.write_text(json.dumps({**content, **change}))
         with pytest.raises(BenchbedError) as caught:
@@ -255,25 +260,28 @@ def test_a_reference_file_with_an_unknown_field_is_refused(tmp_path: Path) -> No
         read_papers(tmp_path)
 
 
-def test_one_seed_has_an_interval_and_several_a_deviation(
+def test_one_seed_has_an_interval_over_cases_and_two_have_none(
     make_record: Make,
     metrics: dict[str, MetricSpec],
 ) -> None:
-    """Older records without intervals load and show none."""
+    """Older records without intervals, or with one over too few cases, show none."""
     values = [
-        {"metric": "swd", "value": 0.1, "recipe": "r", "n_real": 9, "n_fake": 9},
-        {"metric": "ms-ssim-realfake", "value": 0.3, "recipe": "r", "n_real": 9, "n_fake": 9,
+        {"metric": "swd", "value": 0.1, "recipe": "r", "n_real": 20, "n_fake": 20},
+        {"metric": "ms-ssim-realfake", "value": 0.3, "recipe": "r", "n_real": 20, "n_fake": 20,
          "low": 0.25, "high": 0.35},
+        {"metric": "ms-ssim-diversity", "value": 0.4, "recipe": "r", "n_real": 9, "n_fake": 9,
+         "low": 0.35, "high": 0.45},
     ]  # fmt: skip
     one = build_overview(build_frame([make_record(metrics=values)]), "synthesis", metrics)
     page = markdown.render_markdown(one)
-    assert "| 0.3 [0.25, 0.35] |" in page
+    assert "| 0.3 [0.25, 0.35] over cases |" in page
     assert "| 0.1 |" in page
+    assert "| 0.4 |" in page
     lines = {row["metric"]: row for row in csv.DictReader(io.StringIO(csv_module.render_csv(one)))}
     assert (lines["ms-ssim-realfake"]["low"], lines["ms-ssim-realfake"]["high"]) == ("0.25", "0.35")
-    assert lines["swd"]["low"] == ""
+    assert lines["swd"]["low"] == lines["ms-ssim-diversity"]["low"] == ""
     two = [make_record(metrics=values), make_record(metrics=values, seed=1)]
-    assert "| 0.3 ± 0 |" in markdown.render_markdown(
+    assert "| 0.3 (0.3, 0.3) |" in markdown.render_markdown(
         build_overview(build_frame(two), "synthesis", metrics)
     )
 

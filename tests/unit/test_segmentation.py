@@ -101,8 +101,7 @@ def test_the_second_annotator_is_evaluated_at_the_original_size(tmp_path: Path) 
     assert sensitivity.value == pytest.approx(0.5, abs=0.01)
     assert found["specificity"].value == 1.0
     assert found["dice-otsu"].value == pytest.approx(2 / 3, abs=0.01)
-    assert sensitivity.ci_low is not None
-    assert sensitivity.ci_low <= sensitivity.value
+    assert sensitivity.interval is None, "two cases are too few for one"
     assert record.training.kimg == 0
     assert (store.get_run_folder(record.id) / "samples" / "segmentation.png").exists()
     assert record.protocol["reference_split"] == "test"

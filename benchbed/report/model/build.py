@@ -46,6 +46,7 @@ from benchbed.report.model.rows import (
 )
 from benchbed.results.record import MeasuredMetric, Record, is_usable_value
 from benchbed.utils.files import hash_json
+from benchbed.utils.text import MISSING_TEXT, format_number
 
 EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_budget", "precision",
           "version"]  # fmt: skip
@@ -197,8 +198,13 @@ class _FootnoteMarks:
         return tuple(self._marks.setdefault(t, _make_mark(len(self._marks))) for t in texts)
 
     def mark_row(self, row: Row) -> Row:
-        """Return the row, marked with a footnote on its import if it was imported."""
-        return replace(row, marks=self.mark_texts([row.import_note])) if row.import_note else row
+        """Return the row, marked with footnotes on its import and on superseded runs and values."""
+        texts = [text for text in (row.import_note, *row.superseded_reasons) if text]
+        cells = {
+            name: replace(cell, value_marks=self.mark_texts(cell.superseded_reasons))
+            for name, cell in row.cells.items()
+        }
+        return replace(row, marks=self.mark_texts(texts), cells=cells)
 
     def mark_cell(self, line: str, metric: str, reference: _Reference) -> tuple[str, ...]:
         """Return the marks of a paper's value; `line` and `metric` are keys of its table."""
@@ -277,8 +283,8 @@ COLUMNS = [
     "run", *RECORD_FIELDS, *PROTOCOL_FIELDS, *TRAINING_FIELDS,
     "trained_on", "regime", "generator", "pair_count", "real_share", "settings_hash", "budget",
     "protocol", "version", "data", "conditions", "but_budget", "imported",
-    "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high", "recipe",
-    "note",
+    "metric", "value", "lost", "superseded", "superseded_value", "floor", "n_real", "n_fake",
+    "n_floor", "low", "high", "recipe", "note",
 ]  # fmt: skip
 
 DATA_FIELDS = ("dataset", "fingerprint", "channels", "framing")
@@ -326,6 +332,8 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
         "conditions": hash_json(conditions),
         "but_budget": hash_json({k: v for k, v in conditions.items() if k not in BUDGET_FIELDS}),
         "lost": "",
+        "superseded": record.superseded,
+        "superseded_value": "",
         "imported": f"{origin.archive_name} (SHA-256 {origin.sha256[:12]})" if origin else "",
     }
     return [{**common, **_convert_metric(metric)} for metric in record.metrics] or [common]
@@ -333,12 +341,13 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
 
 def _convert_metric(metric: MeasuredMetric) -> dict[str, object]:
     line: dict[str, object] = metric.model_dump()
-    if metric.value is not None and not metric.is_usable:
+    if metric.superseded:
+        text = MISSING_TEXT if metric.value is None else format_number(metric.value)
+        line |= {"value": None, "superseded": metric.superseded, "superseded_value": text}
+    elif metric.value is not None and not metric.is_usable:
         line |= {"value": None, "lost": f"{metric.value:g}"}
-    if not (
-        metric.is_usable and is_usable_value(metric.ci_low) and is_usable_value(metric.ci_high)
-    ):
+    if not metric.is_usable or metric.interval is None:
         line |= {"low": None, "high": None}
-    if not is_usable_value(metric.baseline):
+    if metric.superseded or not is_usable_value(metric.baseline):
         line["floor"] = None
     return line

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,13 @@ from benchbed.report.model.rows import (
     select_usable,
 )
 from benchbed.report.significance import (
-    MIN_BOOTSTRAP_SEEDS,
-    MIN_FRIEDMAN_DATASETS,
+    MIN_NEMENYI_DATASETS,
     SIGNIFICANCE_LEVEL,
     apply_holm,
     compute_smallest_p,
     count_required_pairs,
 )
+from benchbed.utils.text import format_count
 
 CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
               "conditions", "precision", "version"]  # fmt: skip
@@ -54,7 +55,7 @@ def build_comparisons(
     """Return a comparison per source and set of conditions with two methods on two datasets."""
     comparisons: list[MethodComparison] = []
     for shared, group in iter_groups(table, CONDITION_FIELDS):
-        selected = _select_protocols(group)
+        selected = _select_protocols(group[group["superseded"] == ""])
         if selected["dataset"].nunique() < 2:
             continue
         diverged = selected["state"] == "diverged"
@@ -101,8 +102,8 @@ def _build_comparison(
     )
 
 
-_Values = dict[RowIdentity, dict[tuple[str, int], float]]
-"""From a method to its values by dataset and seed."""
+_Values = dict[RowIdentity, dict[str, float]]
+"""From a method to its means over seeds by dataset."""
 
 
 def _compare_metric(
@@ -116,12 +117,8 @@ def _compare_metric(
         spec: The metric.
         always: By method, settings that its label always includes.
     """
-    values: _Values = {}
-    blocks = zip(usable["dataset"], map(int, usable["seed"]), strict=True)
-    for key, block, value in zip(list_identities(usable), blocks, usable["value"], strict=True):
-        values.setdefault(key, {})[block] = float(value)
-    selected, pairs = _find_largest_block(values)
-    datasets = tuple(sorted({dataset for dataset, _ in pairs}))
+    values = _average_seeds(usable)
+    selected, datasets = _find_largest_block(values)
     if len(selected) < 2 or len(datasets) < 2:
         return None
     names = build_labels(usable, always)
@@ -130,36 +127,53 @@ def _compare_metric(
         names = build_labels(usable[[key in selected for key in list_identities(usable)]], always)
     # From here on larger is better.
     sign = 1.0 if spec.direction == "up" else -1.0
-    scores = np.array([[sign * values[key][place] for key in names] for place in pairs])
+    scores = np.array([[sign * values[key][dataset] for key in names] for dataset in datasets])
     warnings = _describe_divergence(lost, names)
     if others:
         warnings.append(f"Excluded because of missing runs: {', '.join(sorted(others))}.")
-    return _rank_methods(
-        spec, [dataset for dataset, _ in pairs], list(names.values()), scores, warnings
-    )
+    return _rank_methods(spec, datasets, list(names.values()), scores, warnings)
 
 
-def _find_largest_block(values: _Values) -> tuple[set[RowIdentity], list[tuple[str, int]]]:
-    """Return the methods and (dataset, seed) pairs without gaps that have the most values.
+def _average_seeds(usable: pd.DataFrame) -> _Values:
+    """Return the mean over seeds of every method and dataset.
 
-    Each method's pairs, with all methods that have those pairs too, are a candidate. Ties go to
-    the candidate with more methods, then to the first.
+    Seeds of one dataset are repeated measurements, not independent ones (Demsar 2006, 3.1).
     """
-    by_pairs: dict[frozenset[tuple[str, int]], list[RowIdentity]] = {}
+    seeds: dict[RowIdentity, dict[str, dict[int, float]]] = {}
+    places = zip(usable["dataset"], map(int, usable["seed"]), usable["value"], strict=True)
+    for key, (dataset, seed, value) in zip(list_identities(usable), places, strict=True):
+        seeds.setdefault(key, {}).setdefault(dataset, {})[seed] = float(value)
+    # Rounded, since means that differ only by rounding errors are ties.
+    return {
+        key: {dataset: float(f"{fmean(v.values()):.12g}") for dataset, v in of_method.items()}
+        for key, of_method in seeds.items()
+    }
+
+
+def _find_largest_block(values: _Values) -> tuple[set[RowIdentity], list[str]]:
+    """Return the methods and datasets without gaps that have the most values.
+
+    Each method's datasets, with all methods that have those too, are a candidate. Ties go to the
+    candidate with more methods, then to the first.
+    """
+    by_datasets: dict[frozenset[str], list[RowIdentity]] = {}
     for key, of_method in values.items():
-        by_pairs.setdefault(frozenset(of_method), []).append(key)
+        by_datasets.setdefault(frozenset(of_method), []).append(key)
     methods: set[RowIdentity] = set()
-    pairs: list[tuple[str, int]] = []
-    for cells in by_pairs:
-        having = {key for other, keys in by_pairs.items() if cells <= other for key in keys}
-        if (len(having) * len(cells), len(having)) > (len(methods) * len(pairs), len(methods)):
-            methods, pairs = having, sorted(cells)
-    return methods, pairs
+    datasets: list[str] = []
+    for names in by_datasets:
+        having = {key for other, keys in by_datasets.items() if names <= other for key in keys}
+        if (len(having) * len(names), len(having)) > (
+            len(methods) * len(datasets),
+            len(methods),
+        ):
+            methods, datasets = having, sorted(names)
+    return methods, datasets
 
 
 def _rank_methods(
     spec: MetricSpec,
-    places: Sequence[str],
+    datasets: Sequence[str],
     methods: Sequence[str],
     scores: NDArray[np.float64],
     warnings: Sequence[str],
@@ -168,18 +182,14 @@ def _rank_methods(
 
     Args:
         spec: The metric.
-        places: The dataset of each (dataset, seed) pair.
+        datasets: Their names.
         methods: Labels of the methods.
-        scores: ((dataset, seed) pairs, methods), larger is better.
+        scores: (datasets, methods), means over seeds; larger is better.
         warnings: Warnings known so far.
     """
     from benchbed.report import statistics
 
-    datasets = sorted(set(places))
-    # Seeds of one dataset are not independent datasets (Demsar 2006, 3.1): rank their mean.
-    masks = [[place == dataset for place in places] for dataset in datasets]
-    means = np.array([scores[mask].mean(axis=0) for mask in masks])
-    ranks = statistics.compute_mean_ranks(means)
+    ranks = statistics.compute_mean_ranks(scores)
     order = [int(index) for index in np.argsort(ranks, kind="stable")]
     mean_ranks = [float(ranks[index]) for index in order]
     names = [methods[index] for index in order]
@@ -193,9 +203,9 @@ def _rank_methods(
             "Only the ranks are reported."
         )
     else:
-        messages += _describe_few_pairs(count, len(scores))
+        messages += _describe_untestable_pairs(count, len(datasets))
     if 2 < len(names) <= MAX_METHODS:
-        friedman = statistics.compute_friedman_p(means)
+        friedman = statistics.compute_friedman_p(scores)
         critical = statistics.compute_critical_difference(len(names), len(datasets))
         groups = [tuple(range(len(names)))]
         # Nemenyi's test is valid only if Friedman's rejects.
@@ -227,19 +237,15 @@ def _compare_pairs(
     methods: Sequence[str], scores: NDArray[np.float64], spec: MetricSpec
 ) -> tuple[MethodPair, ...]:
     """Compare every two of the methods; `scores` as in `_rank_methods`."""
+    from benchbed.report.statistics import compute_signed_rank_p, compute_t_interval
+
     index_pairs = list(combinations(range(len(methods)), 2))
     better = np.array([scores[:, a] - scores[:, b] for a, b in index_pairs])
     ps: list[float | None] = [None] * len(index_pairs)
     if compute_smallest_p(len(scores), len(index_pairs)) <= SIGNIFICANCE_LEVEL:
-        from benchbed.report.statistics import compute_signed_rank_p
-
         ps = [*apply_holm([compute_signed_rank_p(d.tolist()) for d in better])]
     differences = better if spec.direction == "up" else -better
-    intervals: list[tuple[float, float] | None] = [None] * len(index_pairs)
-    if len(scores) >= MIN_BOOTSTRAP_SEEDS:
-        from benchbed.metrics.bootstrap import bootstrap_intervals
-
-        intervals = [*bootstrap_intervals(differences)]
+    intervals = [compute_t_interval(d.tolist()) for d in differences]
     return tuple(
         MethodPair(
             methods[a], methods[b], len(scores), int((d > 0).sum()), int((d < 0).sum()),
@@ -251,15 +257,15 @@ def _compare_pairs(
     )  # fmt: skip
 
 
-def _describe_few_pairs(count: int, pairs: int) -> list[str]:
-    smallest = compute_smallest_p(pairs, count)
+def _describe_untestable_pairs(count: int, datasets: int) -> list[str]:
+    smallest = compute_smallest_p(datasets, count)
     if smallest <= SIGNIFICANCE_LEVEL:
         return []
     return [
-        f"{pairs} pairs of dataset and seed are too few for a test: with {count} "
-        f"{'comparison' if count == 1 else 'comparisons'} the exact Wilcoxon signed-rank test, "
-        f"Holm-corrected, cannot fall below p = {smallest:.2g}. At least "
-        f"{count_required_pairs(count)} pairs are needed for {SIGNIFICANCE_LEVEL}."
+        f"No difference of two methods can be significant with {datasets} datasets: the exact "
+        f"Wilcoxon signed-rank test, Holm-corrected for {format_count(count, 'comparison')}, "
+        f"cannot fall below p = {smallest:.2g}. It needs {count_required_pairs(count)} datasets "
+        f"for {SIGNIFICANCE_LEVEL}, and never fewer than {count_required_pairs()}."
     ]
 
 
@@ -272,10 +278,10 @@ def _describe_few_datasets(methods: int, datasets: int) -> list[str]:
             f"{datasets} datasets are too few for two of {methods} methods to differ in mean "
             f"rank. At least {needed} datasets are needed."
         ]
-    if datasets < MIN_FRIEDMAN_DATASETS:
+    if datasets < MIN_NEMENYI_DATASETS:
         return [
-            f"With {datasets} datasets the p-value of Friedman's test is a rough approximation. "
-            f"It is intended for at least {MIN_FRIEDMAN_DATASETS}."
+            f"With {datasets} datasets Nemenyi's critical difference is a rough approximation. "
+            f"It is intended for at least {MIN_NEMENYI_DATASETS}."
         ]
     return []
 
@@ -287,8 +293,7 @@ def _describe_divergence(diverged: pd.DataFrame, names: Mapping[RowIdentity, str
         runs = "1 run" if count == 1 else f"{count} runs"
         if key in names:
             messages.append(
-                f"{names[key]} diverged in {runs}. These pairs of dataset and seed are excluded "
-                "for all methods, which favours the diverged one."
+                f"{names[key]} diverged in {runs}. Its means leave them out, which favours it."
             )
         else:
             messages.append(f"{key[0]} diverged in {runs} and is not ranked.")

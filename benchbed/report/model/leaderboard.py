@@ -16,15 +16,15 @@ from benchbed.report.model.paper_values import Verdict
 
 @dataclass(frozen=True)
 class MethodPair:
-    """Two methods over the (dataset, seed) pairs that both have.
+    """Two methods over the datasets that all have, by their means over seeds.
 
     Attributes:
-        count: Number of (dataset, seed) pairs.
-        wins: Number of pairs that the first wins; ties do not count.
-        difference: Mean over pairs of first minus second, in the metric's units.
-        interval: 95 % bootstrap interval of that mean; None for fewer than three pairs.
-        p_value: Two-sided p of Wilcoxon's signed-rank test, Holm-corrected over all pairs of
-            methods of the metric; None if too few (dataset, seed) pairs could reach 0.05.
+        count: Number of datasets.
+        wins: Number of datasets that the first wins; ties do not count.
+        difference: Mean over datasets of first minus second, in the metric's units.
+        interval: 95 % t interval of that mean; None for fewer than three datasets.
+        p_value: Two-sided p of Wilcoxon's signed-rank test over datasets, Holm-corrected over all
+            pairs of methods of the metric; None if so few datasets cannot reach 0.05.
     """
 
     first: str
@@ -69,8 +69,8 @@ class MetricComparison:
         metric: The metric; it has a direction.
         datasets: The datasets on which every method has a value.
         ranks: The methods, best first.
-        friedman_p: p of Friedman's test that all methods rank equally; None below three methods or
-            two datasets, or for too many methods.
+        friedman_p: p of Friedman's permutation test that all methods rank equally; None below three
+            methods or two datasets, or for too many methods.
         critical_difference: Nemenyi's critical difference of mean ranks at 5 %; None as
             `friedman_p`.
         groups: Largest sets of methods without significant differences, best first, as labels.
@@ -163,16 +163,20 @@ class Cell:
         values: Values by seed; empty if there are none.
         paper_value: The paper's value as printed, or None.
         verdict: The comparison with the paper's value, if both exist.
-        is_best: Whether no other mean of the column is better.
+        is_best: Whether no other mean of the rows with all seeds is better.
+        is_better_incomplete: Whether it is better than the best but has fewer seeds.
         note: Why there is no value.
-        interval: 95 % interval of the value of a single seed, if the metric has one.
-        seed_interval: 95 % bootstrap interval of the mean over seeds; None below three seeds.
+        interval: 95 % interval over cases of the value of a single seed, if the metric has one.
+        seed_interval: 95 % t interval of the mean over seeds; None below three seeds.
         is_tied: Whether it is not the best but not significantly worse; also False if there are too
             few seeds to test.
         marks: Marks of footnotes on the paper's value in this cell.
         seed_count: Number of seeds of its row.
         unusable_values: By seed, values that are not usable, such as infinity; shown but in no
             mean.
+        superseded_values: By seed, values that are superseded; shown but in no mean.
+        superseded_reasons: Why they are superseded, one sentence each.
+        value_marks: Marks of footnotes on our values, with these reasons.
     """
 
     values: Mapping[int, float]
@@ -186,6 +190,10 @@ class Cell:
     marks: tuple[str, ...] = ()
     seed_count: int = 0
     unusable_values: Mapping[int, str] = field(default_factory=dict)
+    superseded_values: Mapping[int, str] = field(default_factory=dict)
+    superseded_reasons: tuple[str, ...] = ()
+    value_marks: tuple[str, ...] = ()
+    is_better_incomplete: bool = False
 
     @cached_property
     def mean(self) -> float | None:
@@ -208,6 +216,7 @@ class Row:
         seeds: Finished seeds.
         diverged: Diverged seeds.
         import_note: Which runs were imported, as a sentence; empty if none.
+        superseded_reasons: Why diverged runs of it are superseded, one sentence each.
         marks: Marks of footnotes on the whole row.
     """
 
@@ -218,6 +227,7 @@ class Row:
     runs: tuple[str, ...]
     cells: Mapping[str, Cell]
     import_note: str = ""
+    superseded_reasons: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
 
     @property

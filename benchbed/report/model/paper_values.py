@@ -217,8 +217,7 @@ def _read_paper(path: Path) -> ReferencePaper:
         place, fault = describe_validation_error(error)
         # A check of the whole file, such as that of its notes, has no place.
         where = f" at {place!r}" if place else ""
-        reason = fault.removeprefix("Value error, ")
-        raise BenchbedError(f"{path} is invalid{where}: {reason}.") from error
+        raise BenchbedError(f"{path} is invalid{where}: {fault}.") from error
 
 
 VerdictWord = Literal["matches", "better", "worse", "not comparable"]

@@ -6,17 +6,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchbed.api.specs import MetricSpec
 from benchbed.report.model.leaderboard import Cell, Row
 from benchbed.report.significance import (
-    MIN_BOOTSTRAP_SEEDS,
+    MIN_T_VALUES,
     SIGNIFICANCE_LEVEL,
     apply_holm,
-    compute_smallest_p,
-    count_required_pairs,
 )
 from benchbed.utils.files import hash_json
 
@@ -106,6 +103,8 @@ def build_rows(
 
 def list_warnings(group: pd.DataFrame, always: SettingNames) -> list[str]:
     """Return warnings about values of a table that are less comparable than they look."""
+    # Superseded values are compared with nothing.
+    group = group[group["superseded"] == ""]
     recipes = group.groupby("metric")["recipe"].nunique()
     messages = [
         f"{metric} was computed with {count} different recipes, so its values are not comparable."
@@ -146,26 +145,29 @@ def select_usable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpec]) -> Row:
     seeds: dict[str, set[int]] = {"finished": set(), "diverged": set()}
-    found: dict[str, list[_SeedLine]] = {}
+    found: dict[str, list[FrameRow]] = {}
     origins: dict[int, str] = {}
+    reasons: dict[str, None] = {}
     for run in part:
         seed, state = int(run["seed"]), run["state"]
         seeds[state].add(seed)
         if run["imported"]:
             origins[seed] = run["imported"]
+        if state == "diverged" and run["superseded"]:
+            reasons[format_reason(run["superseded"])] = None
         if state == "finished":
-            line = (seed, run["value"], run["low"], run["high"], run["note"], run["lost"])
-            found.setdefault(run["metric"], []).append(line)
+            found.setdefault(run["metric"], []).append(run)
     seed_count = len(seeds["finished"])
-    cells = {spec.name: _build_cell(found.get(spec.name, []), seed_count) for spec in metrics}
+    cells = {spec.name: _build_cell(found.get(spec.name, []), seed_count, spec) for spec in metrics}
     return Row(
         label=label,
         method=part[0]["method"],
         seeds=tuple(sorted(seeds["finished"])),
         diverged=tuple(sorted(seeds["diverged"])),
         runs=tuple(sorted({run["run"] for run in part})),
-        cells=_add_intervals(cells),
+        cells=cells,
         import_note=_describe_imports(origins),
+        superseded_reasons=tuple(reasons),
     )
 
 
@@ -175,39 +177,38 @@ def _describe_imports(origins: Mapping[int, str]) -> str:
     return f"Imported from another results folder: {seeds}." if seeds else ""
 
 
-_SeedLine = tuple[int, float, float, float, str, str]
-"""Seed, value, interval ends and note, NaN if missing; then the unusable value as text, or ""."""
-
-
-def _build_cell(lines: Sequence[_SeedLine], of: int) -> Cell:
-    by_seed = {seed: float(value) for seed, value, *_ in lines if pd.notna(value)}
-    ends = [(float(low), float(high)) for _, _, low, high, *_ in lines if pd.notna(low)]
-    notes = dict.fromkeys(note for *_, note, _ in lines if pd.notna(note) and note)
-    lost = {seed: text for seed, *_, text in lines if text}
-    interval = ends[0] if len(by_seed) == len(ends) == 1 else None
+def _build_cell(runs: Sequence[FrameRow], of: int, spec: MetricSpec) -> Cell:
+    by_seed = {int(run["seed"]): float(run["value"]) for run in runs if pd.notna(run["value"])}
+    ends = [(float(run["low"]), float(run["high"])) for run in runs if pd.notna(run["low"])]
+    notes = dict.fromkeys(str(run["note"]) for run in runs if pd.notna(run["note"]))
+    old = [run for run in runs if run["superseded"] and int(run["seed"]) not in by_seed]
     return Cell(
-        by_seed, note="; ".join(notes), interval=interval, seed_count=of, unusable_values=lost
+        by_seed,
+        note="; ".join(filter(None, notes)),
+        interval=ends[0] if len(by_seed) == len(ends) == 1 else None,
+        seed_interval=_compute_seed_interval(list(by_seed.values()), spec),
+        seed_count=of,
+        unusable_values={int(run["seed"]): run["lost"] for run in runs if run["lost"]},
+        superseded_values={int(run["seed"]): run["superseded_value"] for run in old},
+        superseded_reasons=tuple(dict.fromkeys(format_reason(run["superseded"]) for run in old)),
     )
 
 
-def _add_intervals(cells: dict[str, Cell]) -> dict[str, Cell]:
-    """Add bootstrap intervals over seeds, batched over metrics with equal seed counts."""
-    by_count: dict[int, list[str]] = {}
-    for name, cell in cells.items():
-        by_count.setdefault(len(cell.values), []).append(name)
-    for count, names in by_count.items():
-        if count < MIN_BOOTSTRAP_SEEDS:
-            continue
-        from benchbed.metrics.bootstrap import bootstrap_intervals
+def format_reason(reason: str) -> str:
+    """Return why something is superseded as a sentence."""
+    return f"{reason[:1].upper()}{reason[1:]}."
 
-        values = np.array([list(cells[name].values.values()) for name in names])
-        for name, interval in zip(names, bootstrap_intervals(values), strict=True):
-            cells[name] = replace(cells[name], seed_interval=interval)
-    return cells
+
+def _compute_seed_interval(values: Sequence[float], spec: MetricSpec) -> tuple[float, float] | None:
+    if len(values) < MIN_T_VALUES:
+        return None
+    from benchbed.report.statistics import compute_t_interval
+
+    return compute_t_interval(values, spec.bounds)
 
 
 def mark_best(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> list[Row]:
-    """Mark the best mean of each column.
+    """Mark the best mean of each column, and means that are better but have fewer seeds.
 
     A cell with fewer seeds than others or an unusable value cannot be the best.
     """
@@ -225,73 +226,70 @@ def mark_best(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> list[Row]:
         if spec.direction == "none" or len(table) < 2 or not means:
             continue
         best = min(means.values()) if spec.direction == "down" else max(means.values())
-        for index, mean in means.items():
-            if mean == best:
-                marked[index] = _mark_cell(marked[index], spec.name, best=True)
+        for index, cell in enumerate(column):
+            if cell.mean is None:
+                continue
+            if index in means:
+                change = {"is_best": cell.mean == best}
+            else:
+                is_better = cell.mean < best if spec.direction == "down" else cell.mean > best
+                change = {"is_better_incomplete": is_better}
+            marked[index] = _change_cell(marked[index], spec.name, change)
     return marked
 
 
 def mark_ties(table: Sequence[Row], metrics: Sequence[MetricSpec]) -> tuple[list[Row], list[str]]:
     """Mark cells without a significant difference from the best of their column.
 
-    The test is Wilcoxon's signed-rank test over the seeds that a row and the best share,
-    Holm-corrected for the rows of the column.
+    The test is Welch's t-test over seeds, which are not paired between methods, Holm-corrected for
+    the rows of the column. It needs three seeds of both rows.
 
     Returns:
         The rows, and a warning if there were too few seeds to test.
     """
     marked = list(table)
-    few: tuple[int, int] | None = None
+    untested = 0
     for spec in metrics:
         best = next((row.cells[spec.name] for row in table if row.cells[spec.name].is_best), None)
         if best is None:
             continue
         others = {
-            index: differences
+            index: row.cells[spec.name]
             for index, row in enumerate(table)
-            if not row.cells[spec.name].is_best
-            and (differences := _compute_differences(row.cells[spec.name], best))
+            if not row.cells[spec.name].is_best and row.cells[spec.name].values
         }
         testable = {
-            index: differences
-            for index, differences in others.items()
-            if compute_smallest_p(len(differences), len(others)) <= SIGNIFICANCE_LEVEL
+            index: cell
+            for index, cell in others.items()
+            if min(len(cell.values), len(best.values)) >= MIN_T_VALUES
         }
         if others and not testable:
-            few = max(few or (0, 0), (len(others), max(map(len, others.values()))))
-        for index in _find_ties(testable, len(others)):
-            marked[index] = _mark_cell(marked[index], spec.name, tied=True)
-    return marked, [_describe_too_few(*few)] if few else []
+            untested = max(untested, len(others))
+        for index in _find_ties(testable, best, len(others)):
+            marked[index] = _change_cell(marked[index], spec.name, {"is_tied": True})
+    return marked, [_describe_too_few(untested)] if untested else []
 
 
-def _compute_differences(cell: Cell, best: Cell) -> list[float]:
-    shared = sorted(cell.values.keys() & best.values.keys())
-    return [cell.values[seed] - best.values[seed] for seed in shared]
-
-
-def _find_ties(testable: Mapping[int, list[float]], count: int) -> list[int]:
+def _find_ties(testable: Mapping[int, Cell], best: Cell, count: int) -> list[int]:
     """Return the indices with a corrected p above the level, of `count` comparisons."""
     if not testable:
         return []
-    from benchbed.report.statistics import compute_signed_rank_p
+    from benchbed.report.statistics import compute_welch_p
 
     # Comparisons that cannot be tested enter the correction with p = 1.
-    ps = [compute_signed_rank_p(differences) for differences in testable.values()]
+    ours = list(best.values.values())
+    ps = [compute_welch_p(list(cell.values.values()), ours) for cell in testable.values()]
     corrected = apply_holm([*ps, *[1.0] * (count - len(ps))])
     return [index for index, p in zip(testable, corrected, strict=False) if p > SIGNIFICANCE_LEVEL]
 
 
-def _describe_too_few(others: int, seeds: int) -> str:
-    subject = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
+def _describe_too_few(others: int) -> str:
     rows = "row" if others == 1 else f"{others} rows"
     return (
-        f"{subject} too few to separate the best from the other {rows}: the exact Wilcoxon "
-        f"signed-rank test over seeds, Holm-corrected, needs {count_required_pairs(others)} for "
-        f"p = {SIGNIFICANCE_LEVEL}. Bold marks the best mean; the difference is not tested."
+        "Bold marks the best mean of the rows with all seeds. Its difference from the other "
+        f"{rows} is not tested: that needs {MIN_T_VALUES} seeds of each."
     )
 
 
-def _mark_cell(row: Row, metric: str, *, best: bool = False, tied: bool = False) -> Row:
-    cell = row.cells[metric]
-    changed = replace(cell, is_best=cell.is_best or best, is_tied=cell.is_tied or tied)
-    return replace(row, cells={**row.cells, metric: changed})
+def _change_cell(row: Row, metric: str, change: Mapping[str, Any]) -> Row:
+    return replace(row, cells={**row.cells, metric: replace(row.cells[metric], **change)})

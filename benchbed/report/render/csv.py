@@ -20,7 +20,7 @@ FIELDS = (
     "budget", "samples", "precision", "method", "label", "seeds", "diverged", "metric",
     "direction", "mean", "sd", "low", "high", "seed_low", "seed_high",
     "floor", "best", "tied", "paper_value", "footnotes", "verdict", "reasons", "runs",
-    "imported",
+    "imported", "better_incomplete", "superseded", "superseded_reasons",
 )  # fmt: skip
 
 COMPARISON_FIELDS = (
@@ -78,7 +78,11 @@ def _build_line(
         "label": row.label,
         "runs": " ".join(row.runs),
         "imported": row.import_note,
-        "seeds": " ".join(str(seed) for seed in row.seeds if seed not in cell.unusable_values),
+        "seeds": " ".join(
+            str(seed)
+            for seed in row.seeds
+            if seed not in cell.unusable_values and seed not in cell.superseded_values
+        ),
         "diverged": " ".join(map(str, sorted({*row.diverged, *cell.unusable_values}))),
         "metric": spec.name,
         "direction": spec.direction,
@@ -95,6 +99,9 @@ def _build_line(
         "footnotes": " ".join(texts[mark] for mark in cell.marks),
         "verdict": cell.verdict and cell.verdict.word,
         "reasons": cell.verdict and "; ".join(cell.verdict.reasons),
+        "better_incomplete": _format_flag(cell.is_better_incomplete),
+        "superseded": " ".join(f"{s}:{text}" for s, text in cell.superseded_values.items()),
+        "superseded_reasons": " ".join([*row.superseded_reasons, *cell.superseded_reasons]),
     }
 
 

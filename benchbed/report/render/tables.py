@@ -22,6 +22,15 @@ from benchbed.utils.text import MISSING_TEXT, format_interval, format_number, fo
 TIE_MARK = "≈"
 """Mark of a value without a significant difference from the best."""
 
+BETTER_INCOMPLETE_TEXT = "better, fewer seeds"
+"""Marks a mean that is better than the bold one but of fewer seeds."""
+
+SUPERSEDED_WORD = "superseded"
+"""Precedes values that are in no mean, rank or test."""
+
+CASES_WORD = "over cases"
+"""Follows the interval of a single run, which says nothing about other seeds."""
+
 
 def format_title(table: Table) -> str:
     """Return the title of a table, after the paper's row if there is one."""
@@ -42,25 +51,40 @@ def number_reason(verdict: Verdict, reasons: Sequence[str]) -> str:
 def format_value(cell: Cell) -> str:
     """Format the mean, with standard deviation, interval and tie mark.
 
-    The interval is that of a single value, or of the mean over three or more seeds. If seeds of
-    the row have no usable value, their number and what was measured are added.
+    Two seeds show both values instead of an interval. The interval is that over seeds from three
+    seeds on, and that over cases for one seed. If seeds of the row have no usable value, their
+    number and what was measured are added.
     """
-    lost = ", ".join(f"seed {seed}: {text}" for seed, text in cell.unusable_values.items())
+    lost = [f"seed {seed}: {text}" for seed, text in cell.unusable_values.items()]
+    if cell.superseded_values:
+        lost.append(f"{SUPERSEDED_WORD}: {', '.join(cell.superseded_values.values())}")
+    parts = [f"({', '.join(lost)})"] if lost else []
     if cell.mean is None:
-        return f"{MISSING_TEXT} ({lost})" if lost else MISSING_TEXT
+        return " ".join([MISSING_TEXT, *parts])
     words = [format_number(cell.mean)]
-    if cell.sd is not None:
+    if len(cell.values) == 2:
+        words.append(f"({', '.join(map(format_number, cell.values.values()))})")
+    elif cell.sd is not None:
         words.append(f"± {format_number(cell.sd)}")
-    ends = cell.interval or cell.seed_interval
-    if ends is not None:
-        words.append(format_interval(*ends))
+    if cell.seed_interval is not None:
+        words.append(format_interval(*cell.seed_interval))
+    elif cell.interval is not None:
+        words.append(f"{format_interval(*cell.interval)} {CASES_WORD}")
     if cell.is_tied:
         words.append(TIE_MARK)
+    if cell.is_better_incomplete:
+        words.append(f"({BETTER_INCOMPLETE_TEXT})")
     if len(cell.values) < cell.seed_count:
         words.append(f"({len(cell.values)}/{cell.seed_count} seeds)")
-    if lost:
-        words.append(f"({lost})")
-    return " ".join(words)
+    return " ".join([*words, *parts])
+
+
+def list_superseded_reasons(table: Table) -> list[str]:
+    """Return why runs and values of a table are superseded, without repeats."""
+    cells = [cell for row in table.rows for cell in row.cells.values()]
+    reasons = [text for row in table.rows for text in row.superseded_reasons]
+    reasons += [text for cell in cells for text in cell.superseded_reasons]
+    return list(dict.fromkeys(reasons))
 
 
 def format_seeds(row: Row, table: Table) -> str:
@@ -147,7 +171,7 @@ def _build_block(table: Table, spec: MetricSpec, reasons: Sequence[str]) -> tupl
 def _format_measured(row: Row, spec: MetricSpec) -> GridCell:
     cell = row.cells[spec.name]
     note = f" ({cell.note})" if cell.note else ""
-    return GridCell(format_value(cell) + note, is_bold=cell.is_best)
+    return GridCell(format_value(cell) + note, is_bold=cell.is_best, marks=cell.value_marks)
 
 
 def _format_verdict(verdict: Verdict | None, reasons: Sequence[str]) -> GridCell:
@@ -176,9 +200,14 @@ def list_table_notes(table: Table) -> list[str]:
     ]
     if any(cell.is_tied for row in table.rows for cell in row.cells.values()):
         lines.append(
-            f"{TIE_MARK}: no significant difference from the best of its column (Wilcoxon "
-            "signed-rank test over seeds, Holm-corrected for the rows of the column, p > "
+            f"{TIE_MARK}: no significant difference from the best of its column (Welch's t-test "
+            "over seeds, Holm-corrected for the rows of the column, p > "
             f"{SIGNIFICANCE_LEVEL})."
+        )
+    if any(cell.is_better_incomplete for row in table.rows for cell in row.cells.values()):
+        lines.append(
+            f"“{BETTER_INCOMPLETE_TEXT}”: a better mean than the bold one, over fewer seeds; "
+            "bold marks the best of the rows with all seeds."
         )
     lines += [f"{spec.title}: {spec.recipe}." for spec in table.metrics]
     return [*lines, *table.notes]
@@ -252,20 +281,19 @@ def list_comparison_notes(comparison: MethodComparison) -> list[str]:
         f"Datasets: {', '.join(comparison.datasets)}.",
         f"Mean rank: rank of a method's mean over seeds, averaged over {count} datasets; 1 is "
         f"best, bold marks the best. {TIE_MARK}: no significant difference from the best at "
-        f"{SIGNIFICANCE_LEVEL} (Friedman's test does not reject, or the mean ranks differ by less "
-        "than Nemenyi's critical difference, Demsar 2006).",
+        f"{SIGNIFICANCE_LEVEL} (Friedman's permutation test does not reject, or the mean ranks "
+        "differ by less than Nemenyi's critical difference, Demsar 2006).",
     ]
     if comparison.has_pairs:
         lines.append(
-            "Methods: pairs of dataset and seed won by the first : by the second; mean "
-            "difference (first minus second) with a 95 % bootstrap interval for three or more "
-            "pairs."
+            "Methods: datasets won by the first : by the second, by means over seeds; mean "
+            "difference over datasets (first minus second) with a 95 % t interval for three or "
+            "more datasets."
         )
     if any(pair.p_value is not None for part in comparison.metrics for pair in part.pairs):
         lines.append(
-            "p: Wilcoxon signed-rank test over these pairs, Holm-corrected over all methods; "
-            f"bold marks p <= {SIGNIFICANCE_LEVEL}. Seeds of one dataset are treated as "
-            "independent, which is an approximation."
+            "p: Wilcoxon signed-rank test over datasets, Holm-corrected over all methods; bold "
+            f"marks p <= {SIGNIFICANCE_LEVEL}."
         )
     return lines
 

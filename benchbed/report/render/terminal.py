@@ -31,6 +31,8 @@ def render_terminal(table: Table, console: Console) -> Iterator[RenderableType]:
     for row in table.rows:
         if row.import_note:
             yield Text(f"{row.label}: {row.import_note}", style="dim")
+    for reason in tables.list_superseded_reasons(table):
+        yield Text(reason, style="dim")
     for warning in table.warnings:
         yield Text(warning, style="dim")
 

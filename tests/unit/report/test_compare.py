@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from benchbed.api.specs import MetricSpec
@@ -17,7 +18,7 @@ from benchbed.results.record import Record
 Make = Callable[..., Record]
 
 METHODS = ("acgan", "dcgan", "wgan")
-SETS = ("a", "b", "c", "d", "e", "f")
+SETS = ("a", "b", "c", "d", "e", "f", "g")
 
 
 def _leaderboard(records: Iterable[Record]) -> Leaderboard:
@@ -25,7 +26,7 @@ def _leaderboard(records: Iterable[Record]) -> Leaderboard:
 
 
 def _grid(make: Make, methods: Iterable[str] = METHODS, seeds: int = 2) -> list[Record]:
-    """Return SWD of the methods on six datasets, in the same order on each."""
+    """Return SWD of the methods on seven datasets, in the same order on each."""
     return [
         make(m, s, values={"swd": 1.0 + place + 0.1 * s + 0.01 * d}, dataset=name, fingerprint=name)
         for place, m in enumerate(methods)
@@ -40,7 +41,7 @@ def _only(records: Iterable[Record]) -> MethodComparison:
 
 
 def test_methods_that_differ_on_every_dataset_are_ranked(make: Make) -> None:
-    """Lower SWD is better; 12 pairs are enough for 3 comparisons."""
+    """Lower SWD is better; 7 datasets are enough for 3 comparisons."""
     (part,) = _only(_grid(make)).metrics
     assert [(rank.label, rank.mean) for rank in part.ranks] == [
         ("acgan", 1.0), ("dcgan", 2.0), ("wgan", 3.0),
@@ -48,15 +49,15 @@ def test_methods_that_differ_on_every_dataset_are_ranked(make: Make) -> None:
     assert [rank.is_best for rank in part.ranks] == [True, False, False]
     assert part.friedman_p is not None
     assert part.friedman_p < 0.01
-    # 2.343 * sqrt(3 * 4 / (6 * 6))
-    assert part.critical_difference == pytest.approx(1.353, abs=1e-3)
+    # 2.343 * sqrt(3 * 4 / (6 * 7))
+    assert part.critical_difference == pytest.approx(1.253, abs=1e-3)
     assert part.groups == (("acgan", "dcgan"), ("dcgan", "wgan"))
     assert [rank.is_tied for rank in part.ranks] == [False, True, False]
     for pair, (first, second) in zip(part.pairs, combinations(METHODS, 2), strict=True):
         assert (pair.first, pair.second) == (first, second)
-        assert (pair.count, pair.wins, pair.losses) == (12, 12, 0)
-        # Every difference of a pair is the same: 2 of 2**12 patterns, times three comparisons.
-        assert pair.p_value == pytest.approx(3 * 2 / 2**12)
+        assert (pair.count, pair.wins, pair.losses) == (7, 7, 0)
+        # Every difference of a pair has one sign: 2 of 2**7 patterns, times three comparisons.
+        assert pair.p_value == pytest.approx(3 * 2 / 2**7)
         difference = METHODS.index(first) - METHODS.index(second)
         assert pair.difference == pytest.approx(difference), "SWD of the first minus the second"
         assert pair.interval == pytest.approx((difference, difference))
@@ -72,15 +73,15 @@ def test_higher_is_better_for_metrics_with_direction_up(make: Make) -> None:
     assert part.ranks[0].label == "wgan"
     assert part.friedman_p is None, "Friedman's test needs three methods"
     pair = part.pairs[0]
-    assert (pair.first, pair.wins, pair.losses) == ("wgan", 6, 0)
+    assert (pair.first, pair.wins, pair.losses) == ("wgan", 7, 0)
     assert pair.difference == pytest.approx(0.1)
     reverse = pair.flip_order()
-    assert (reverse.first, reverse.wins, reverse.losses) == ("dcgan", 0, 6)
+    assert (reverse.first, reverse.wins, reverse.losses) == ("dcgan", 0, 7)
     assert reverse.difference == pytest.approx(-0.1)
     assert reverse.interval == pytest.approx((-0.1, -0.1))
 
 
-def test_difference_of_two_methods_has_an_interval_from_three_pairs(make: Make) -> None:
+def test_difference_of_two_methods_has_an_interval_from_three_datasets(make: Make) -> None:
     """The page shows it with the sign of the method named first."""
     lead = {"a": 0.3, "b": 0.1, "c": 0.2}
     records = [
@@ -91,8 +92,9 @@ def test_difference_of_two_methods_has_an_interval_from_three_pairs(make: Make) 
     pair = _only(records).metrics[0].pairs[0]
     assert (pair.first, pair.difference) == ("wgan", pytest.approx(-0.2))
     assert pair.interval is not None
-    assert pair.interval == pytest.approx((-0.3, -0.1))
-    assert "| dcgan : wgan | 0:3, 0.2 [0.1, 0.3] |" in markdown.render_markdown(
+    # t(0.975, 2) / sqrt(3) = 2.484 standard deviations of 0.1.
+    assert pair.interval == pytest.approx((-0.4484, 0.0484), abs=1e-4)
+    assert "| dcgan : wgan | 0:3, 0.2 [-0.04841, 0.4484] |" in markdown.render_markdown(
         _leaderboard(records)
     )
     two = [r for r in records if r.dataset != "c"]
@@ -105,8 +107,8 @@ def test_too_few_pairs_and_datasets_give_a_warning(make: Make) -> None:
     assert len(comparison.warnings) == 2
     few_pairs, few_datasets = comparison.warnings
     # 3 * 2 / 2**7 is the first below 0.05.
-    assert few_pairs.startswith("2 pairs")
-    assert all(fact in few_pairs for fact in ("3 comparisons", "p = 1", "7 pairs", "0.05"))
+    facts = ("2 datasets", "3 comparisons", "p = 1", "7 datasets", "0.05", "fewer than 6")
+    assert all(fact in few_pairs for fact in facts)
     assert few_datasets.startswith("2 datasets")
     assert all(fact in few_datasets for fact in ("3 methods", "3 datasets"))
     assert all(pair.p_value is None for pair in comparison.metrics[0].pairs)
@@ -115,12 +117,47 @@ def test_too_few_pairs_and_datasets_give_a_warning(make: Make) -> None:
     assert f"> {few_pairs}" in page
 
 
-def test_six_pairs_are_enough_for_two_methods_and_five_are_not(make: Make) -> None:
-    records = _grid(make, ("dcgan", "wgan"), seeds=1)
-    (part,) = _only(records).metrics
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_six_datasets_are_enough_for_two_methods_and_five_are_not(make: Make, seeds: int) -> None:
+    """However many seeds there are."""
+    records = _grid(make, ("dcgan", "wgan"), seeds=seeds)
+    (part,) = _only([r for r in records if r.dataset in SETS[:6]]).metrics
     assert part.pairs[0].p_value == pytest.approx(2 / 2**6)
-    (part,) = _only([r for r in records if r.dataset != "f"]).metrics
-    assert part.pairs[0].p_value is None
+    comparison = _only([r for r in records if r.dataset in SETS[:5]])
+    assert comparison.metrics[0].pairs[0].p_value is None
+    assert any("significant with 5 datasets" in warning for warning in comparison.warnings)
+
+
+def test_seeds_repeated_tenfold_leave_every_p_unchanged(make: Make) -> None:
+    """Seeds are repeated measurements of a dataset, not more datasets."""
+    rng = np.random.default_rng(0)
+    values = {(m, d): rng.random() for m in METHODS for d in SETS}
+
+    def compare(repeats: int) -> MethodComparison:
+        return _only(
+            make(m, s, values={"swd": v}, dataset=d, fingerprint=d)
+            for (m, d), v in values.items()
+            for s in range(repeats)
+        )
+
+    once, tenfold = compare(1), compare(10)
+    assert once.metrics[0].friedman_p is not None
+    assert once.metrics[0].pairs[0].p_value is not None
+    assert once.metrics == tenfold.metrics
+
+
+def test_methods_need_not_share_seeds(make: Make) -> None:
+    """The mean over the seeds of each counts: 0.3 and 0.2 on every dataset."""
+    seeds = {"dcgan": {0: 0.2, 1: 0.4}, "wgan": {2: 0.1, 3: 0.2, 4: 0.3}}
+    records = [
+        make(m, s, values={"swd": v}, dataset=d, fingerprint=d)
+        for m, by_seed in seeds.items()
+        for s, v in by_seed.items()
+        for d in SETS
+    ]
+    pair = _only(records).metrics[0].pairs[0]
+    assert (pair.first, pair.count, pair.wins) == ("wgan", len(SETS), len(SETS))
+    assert pair.difference == pytest.approx(-0.1)
 
 
 def test_a_comparison_never_mixes_sources_or_conditions(make: Make) -> None:
@@ -144,7 +181,7 @@ def test_a_dataset_in_two_framings_counts_once(make: Make) -> None:
     again = [make(m, values={"swd": 9.0}, dataset="a", framing="pad") for m in METHODS[:2]]
     (part,) = _only([*_grid(make, seeds=1), *again]).metrics
     assert part.datasets == SETS
-    assert part.pairs[0].count == 6
+    assert part.pairs[0].count == 7
 
 
 def test_a_method_without_runs_on_all_datasets_is_excluded_with_a_warning(make: Make) -> None:
@@ -164,11 +201,11 @@ def test_a_diverged_run_is_excluded_with_a_warning(make: Make) -> None:
     records[place] = make("wgan", 0, state="diverged", dataset="c", fingerprint="c")
     comparison = _only(records)
     (part,) = comparison.metrics
-    assert {pair.count for pair in part.pairs} == {11}
+    assert {pair.count for pair in part.pairs} == {7}, "the other seed of the dataset counts"
     assert any(w.startswith("wgan diverged in 1 run.") for w in comparison.warnings)
     everywhere = [make("pggan", 0, state="diverged", dataset=d, fingerprint=d) for d in SETS]
     comparison = _only([*_grid(make), *everywhere])
-    assert any(w.startswith("pggan diverged in 6 runs") for w in comparison.warnings)
+    assert any(w.startswith("pggan diverged in 7 runs") for w in comparison.warnings)
     assert "pggan" not in {rank.label for rank in comparison.metrics[0].ranks}
 
 
@@ -194,26 +231,25 @@ def test_ties_with_the_best_are_marked_and_explained(make: Make) -> None:
     row = next(line for line in page.splitlines() if line.startswith("| dcgan"))
     assert row.split("|")[3].strip().endswith("≈")
     explanation = next(line for line in page.splitlines() if "≈: " in line)
-    assert all(fact in explanation for fact in ("Wilcoxon", "Holm", "0.05"))
+    assert all(fact in explanation for fact in ("Welch", "Holm", "0.05"))
 
 
 def test_too_few_seeds_mark_no_tie_and_give_the_needed_number(make: Make) -> None:
     (table,) = _leaderboard(_seeds(make, 2, acgan=0.1, dcgan=0.1001, wgan=0.5)).tables
     assert not any(row.cells["swd"].is_tied for row in table.rows)
-    # 2 * 2 / 2**7 is the first below 0.05.
     assert len(table.warnings) == 1
-    assert table.warnings[0].startswith("2 seeds")
-    assert all(fact in table.warnings[0] for fact in ("other 2 rows", "7 for p = 0.05"))
+    assert all(fact in table.warnings[0] for fact in ("other 2 rows", "3 seeds"))
     (alone,) = _leaderboard([make()]).tables
     assert not alone.warnings, "a single row is not compared"
 
 
-def test_three_seeds_have_a_bootstrap_interval_and_two_have_none(make: Make) -> None:
+def test_three_seeds_have_a_t_interval_and_two_show_their_values(make: Make) -> None:
     page = {}
     for seeds in (2, 3):
         leaderboard = _leaderboard(make(seed=s, values={"swd": 0.1 * s}) for s in range(seeds))
         cell = leaderboard.tables[0].rows[0].cells["swd"]
         page[seeds] = markdown.render_markdown(leaderboard)
         assert (cell.seed_interval is None) == (seeds == 2)
-    assert "| 0.05 ± 0.07071 |" in page[2]
-    assert "| 0.1 ± 0.1 [0, 0.2] |" in page[3]
+    assert "| 0.05 (0, 0.1) |" in page[2]
+    # 0.1 ± 4.303 * 0.1 / sqrt(3), and a distance is not negative.
+    assert "| 0.1 ± 0.1 [0, 0.3484] |" in page[3]

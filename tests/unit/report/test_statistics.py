@@ -33,8 +33,52 @@ def test_mean_ranks_and_critical_difference_match_demsar() -> None:
     ranks = statistics.compute_mean_ranks(DEMSAR)
     assert ranks == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)
     assert statistics.compute_critical_difference(4, 14) == pytest.approx(1.25, abs=5e-3)
-    # His statistic is 9.28 with p = 0.0258; scipy corrects for ties, which gives a smaller p.
+    # His statistic is 9.28 with p = 0.0258; the permutation test corrects for ties, which gives a
+    # smaller p.
     assert 0.01 < statistics.compute_friedman_p(DEMSAR) < 0.0258
+
+
+@pytest.mark.parametrize(
+    ("methods", "datasets", "p"), [(3, 2, 1 / 6), (3, 3, 1 / 36), (4, 2, 1 / 24), (5, 2, 1 / 120)]
+)
+def test_the_smallest_p_of_friedman_is_exact(methods: int, datasets: int, p: float) -> None:
+    """Of the (k!)**(N - 1) ways to rank, only equal ranks everywhere are as extreme."""
+    scores = np.tile(np.arange(methods, dtype=float), (datasets, 1))
+    assert statistics.compute_friedman_p(scores) == pytest.approx(p)
+
+
+def test_friedman_matches_a_published_exact_value() -> None:
+    """Hollander and Wolfe, table of Friedman's statistic, k = 3, N = 4: P(S >= 6.5) = 0.042."""
+    scores = np.array([[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 3, 2]], dtype=float)
+    assert statistics.compute_friedman_p(scores) == pytest.approx(0.042, abs=5e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.permutations(range(4)), min_size=2, max_size=4), st.floats(0.1, 9))
+def test_friedman_depends_on_ranks_only(orders: list[list[int]], scale: float) -> None:
+    scores = np.array(orders, dtype=float)
+    p = statistics.compute_friedman_p(scores)
+    assert statistics.compute_friedman_p(np.exp(scores * scale)) == p
+    assert statistics.compute_friedman_p(scores[:, ::-1]) == pytest.approx(p)
+
+
+def test_many_permutations_are_sampled_close_to_the_exact_p(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores = np.array([[1, 2, 3, 4], [2, 1, 3, 4], [1, 2, 4, 3], [1, 4, 3, 2]], dtype=float)
+    exact = statistics.compute_friedman_p(scores)
+    monkeypatch.setattr(statistics, "_MAX_RANK_SUMS", 0)
+    sampled = statistics.compute_friedman_p(scores)
+    assert sampled != exact
+    assert sampled == pytest.approx(exact, abs=0.015)
+
+
+def test_welch_with_equal_sizes_and_variances_is_the_test_of_student() -> None:
+    first, second = [1.0, 2.0, 3.0], [3.0, 4.0, 5.0]
+    # t = -2 / sqrt(2 / 3) = -2.449, 4 degrees of freedom: two-sided p = 0.0705.
+    assert statistics.compute_welch_p(first, second) == pytest.approx(0.0705, abs=5e-5)
+    assert statistics.compute_welch_p([1.0, 1.0], [1.0, 1.0]) == 1.0
+    assert statistics.compute_welch_p([1.0, 1.0], [2.0, 2.0]) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def _convert_metric(value: MeasuredMetric, shared: _SharedValues) -> dict[str, A
     content = value.model_dump()
     measurement = {name: content[name] for name in ("recipe", "n_real", "n_fake", "n_floor")}
     own = {name: content[name] for name in ("value", "floor", "low", "high", "note")}
+    own["superseded"] = value.superseded
     known = {name: part for name, part in own.items() if part not in (None, "")}
     return {**known, "how": shared.add_value(measurement, tuple(measurement.values()))}
 
@@ -121,6 +122,7 @@ def _convert_row(row: Row, table: Table) -> dict[str, Any]:
             "verdict": cell.verdict and cell.verdict.word,
             "reasons": cell.verdict and list(cell.verdict.reasons),
             "tied": cell.is_tied or None,
+            "superseded": list(cell.superseded_reasons) or None,
             "interval": cell.seed_interval,
             "footnotes": [texts[mark] for mark in cell.marks if mark in texts] or None,
         }

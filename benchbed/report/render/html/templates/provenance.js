@@ -46,9 +46,10 @@ const subtitle = (table) => make("p", { class: "quiet" },
 
 function value(button, row, metric) {
   const cell = row.cells[metric];
-  const notes = cell?.note ? ` ${cell.note}.` : "";
+  const notes = [cell?.note && ` ${cell.note}.`, ...(cell?.superseded ?? []).map((why) => ` ${why}`)]
+    .filter(Boolean).join("");
   if (cell && cell.mean === undefined) {
-    return make("p", {}, `No run has a value here.${notes}`);
+    return make("p", {}, `No run has a valid value here.${notes}`);
   }
   const seeds = row.runs.filter((run) => facts.runs[run].state === "finished").length;
   const how = seeds > 1 ? `over ${seeds} seeds` : "of one seed";
@@ -92,7 +93,8 @@ function numbers(metric, known) {
     const how = shared(one.how);
     const interval = one.low === undefined ? MISSING : `${short(one.low)} to ${short(one.high)}`;
     const floor = one.floor === undefined ? MISSING : `${short(one.floor)} (n=${how.n_floor})`;
-    return [run.seed, words(one.value), interval, floor, how.n_fake, how.n_real, name];
+    const mark = one.superseded ? " (superseded)" : "";
+    return [run.seed, words(one.value) + mark, interval, floor, how.n_fake, how.n_real, name];
   });
   const recipes = [...new Set(known.map((name) => shared(facts.runs[name].metrics[metric]?.how)?.recipe))];
   return [
