@@ -266,6 +266,7 @@ class MetricSpec:
         input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or
             ``"pairs"``.
         needs_held_out: Whether it needs real images that were held out of training.
+        needs_graded_scores: Whether predicted masks of two values have no value, as for curves.
         weights_check: ``"module:function"`` that tries to get the pretrained weights and returns
             whether they are present; None if none are needed.
         fallback_metric: Name of the metric that is reported instead, under its own name, if the
@@ -285,6 +286,7 @@ class MetricSpec:
     small_sample_effect: str = "imprecise"
     input_kind: InputKind = "images"
     needs_held_out: bool = False
+    needs_graded_scores: bool = False
     weights_check: str | None = None
     fallback_metric: str | None = None
     paper: Paper | None = None

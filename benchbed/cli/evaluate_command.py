@@ -13,8 +13,10 @@ from benchbed.api.specs import MetricSpec, TaskSpec
 from benchbed.cli.options import (
     DeviceOption,
     JsonOption,
+    WeightsOption,
     complete_metrics,
     format_examples,
+    use_weights,
 )
 from benchbed.config.protocol import parse_window
 from benchbed.errors import BenchbedError
@@ -70,6 +72,7 @@ def evaluate(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip images that do not decode.")
     ] = False,
+    weights: WeightsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a folder of images against a folder of real images."""
@@ -82,6 +85,7 @@ def evaluate(
     )
     from benchbed.runs.validate import check_input_kind
 
+    use_weights(weights)
     names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
     specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
     check_input_kind(specs, {"images"}, "benchbed evaluate")

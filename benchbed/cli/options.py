@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import cache, wraps
@@ -14,6 +15,7 @@ import typer
 from annotated_types import Ge
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
+from benchbed.config import paths
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 
@@ -26,8 +28,33 @@ DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder with the real data. Default: $BENCHBED_DATA.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(help="File with the Inception weights of FID and KID, for $BENCHBED_WEIGHTS."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunArgument = Annotated[str, typer.Argument(help="Run name or unique prefix.")]
+
+
+def use_weights(path: Path | None) -> None:
+    """Use a file of Inception weights in this process and those that it starts.
+
+    Raises:
+        BenchbedError: It is not the published file.
+    """
+    if path is None:
+        return
+    # Imports torch, which only this option needs so early.
+    from benchbed.metrics.features.inception import INCEPTION_WEIGHTS
+
+    if not paths.is_file(path):
+        raise BenchbedError(f"--weights {path} is not a file.")
+    if not INCEPTION_WEIGHTS.is_intact(path):
+        raise BenchbedError(
+            f"--weights {path} is damaged or not the published file {INCEPTION_WEIGHTS.file_name}, "
+            f"whose SHA-256 begins with {INCEPTION_WEIGHTS.hash_prefix}."
+        )
+    os.environ["BENCHBED_WEIGHTS"] = str(path.resolve())
 
 
 def parse_duration(text: str, option: str) -> float:

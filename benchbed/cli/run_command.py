@@ -13,9 +13,11 @@ import typer
 from benchbed.cli.options import (
     DeviceOption,
     ResultsOption,
+    WeightsOption,
     add_run_options,
     format_examples,
     parse_duration,
+    use_weights,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def run(
         Literal["tensorboard"] | None,
         typer.Option(help="Also log to this logger, in addition to history.csv."),
     ] = None,
+    weights: WeightsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train a method on a dataset, score it, and write a record."""
@@ -81,6 +84,7 @@ def run(
     from benchbed.training.loggers import check_logger
 
     check_logger(logger)
+    use_weights(weights)
     options = {
         "checkpoint_seconds": parse_duration(checkpoint_every, "--checkpoint-every"),
         "logger": logger,

@@ -137,8 +137,11 @@ class DistanceTile:
         self.distances, self.rounded = distances, rounded
         self.rows, self.columns = slice(top, top + height), slice(left, left + width)
 
-    def find_within(self, limits: Float) -> npt.NDArray[np.bool_]:
-        """Return which squared distances are at most `limits`, which broadcast to ``(r, c)``."""
+    def find_within(self, limits: Float, *, closed: bool = True) -> npt.NDArray[np.bool_]:
+        """Return which squared distances are at most `limits`, or below them if not `closed`.
+
+        The limits broadcast to ``(r, c)``.
+        """
         rounded_limits = torch.from_numpy(np.ascontiguousarray(limits)).float()
         # The difference and the limit are rounded too; `_ROUNDING_SIGMAS` covers both.
         gap = self.rounded - rounded_limits
@@ -146,7 +149,8 @@ class DistanceTile:
         doubtful = gap.abs_() <= self.distances.errors[self.rows]
         row, column = doubtful.nonzero().numpy().T
         exact = self.distances.compute_exact(row + self.rows.start, column + self.columns.start)
-        inside[row, column] = exact <= np.broadcast_to(limits, inside.shape)[row, column]
+        edges = np.broadcast_to(limits, inside.shape)[row, column]
+        inside[row, column] = exact <= edges if closed else exact < edges
         return inside
 
 

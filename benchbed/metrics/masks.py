@@ -13,18 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from skimage.filters import threshold_otsu
 
 from benchbed.api.metric import MaskInputs
+from benchbed.utils.otsu import find_otsu_threshold
 
 Float = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.int64]
 _Measure = Callable[[Float, Float], Float]
 
-BINS = 2**16
-LOGIT_RANGE = 18.0
-"""Scores are ranked by their logit in 65,536 steps from -18 to 18, beyond which float32
-probabilities are 0 or 1. This is finer than an 8-bit map, and equal scores stay equal."""
+MAX_LEVELS = 2**16
+"""Maximum number of score levels. With more different scores, levels are so chosen that each holds
+as many of them; equal scores stay equal."""
+
+_SAMPLED_LEVELS = 2**18
+"""Maximum number of different scores of a case from which the levels are chosen."""
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -45,7 +47,7 @@ class PixelTally(NamedTuple):
     """Pixel counts from which all metrics are computed.
 
     Attributes:
-        positive: Foreground pixels of each case by score rank ``(N, 65536)``.
+        positive: Foreground pixels of each case by score level ``(N, L)``, in ascending order.
         negative: Background pixels, likewise.
         counts: Counts of each case by threshold: ``"half"`` (0.5), ``"otsu"`` (of each case).
     """
@@ -59,14 +61,14 @@ class PixelTally(NamedTuple):
 def count_pixels(inputs: MaskInputs) -> PixelTally:
     """Count the pixels of every case; cached."""
     positive, negative, half, otsu = [], [], [], []
+    levels = _find_levels(inputs)
     for scores, truth, fov in zip(inputs.probabilities, inputs.targets, inputs.fov, strict=True):
         score, true = scores[fov], truth[fov]
-        rank = _rank_scores(score)
-        positive.append(np.bincount(rank[true], minlength=BINS).astype(np.int32))
-        negative.append(np.bincount(rank[~true], minlength=BINS).astype(np.int32))
+        rank = np.searchsorted(levels, score, side="right") - 1
+        positive.append(np.bincount(rank[true], minlength=len(levels)).astype(np.int32))
+        negative.append(np.bincount(rank[~true], minlength=len(levels)).astype(np.int32))
         half.append(_count_confusion(score > DEFAULT_THRESHOLD, true))
-        # The Otsu threshold of a constant map is its value, so nothing exceeds it.
-        otsu.append(_count_confusion(score > threshold_otsu(score), true))
+        otsu.append(_count_confusion(score > find_otsu_threshold(score), true))
     counts = {"half": _to_columns(half), "otsu": _to_columns(otsu)}
     return PixelTally(np.stack(positive), np.stack(negative), counts)
 
@@ -99,8 +101,17 @@ def auc_roc(inputs: MaskInputs, weights: Weights) -> Float:
     return _map_curves(inputs, weights, _compute_roc_area)
 
 
+def average_precision(inputs: MaskInputs, weights: Weights) -> Float:
+    """Compute the precision at every threshold, weighted by the recall that it adds."""
+    return _map_curves(inputs, weights, _compute_average_precision)
+
+
 def auc_pr(inputs: MaskInputs, weights: Weights) -> Float:
-    """Compute the area under the precision-recall curve by the trapezoid rule, as in the papers."""
+    """Compute the area under the precision-recall curve by the trapezoid rule, as some papers do.
+
+    Between two thresholds the curve is no line (Davis, Goadrich 2006): where many pixels have one
+    score, the area is too large.
+    """
     return _map_curves(inputs, weights, _compute_pr_area)
 
 
@@ -123,12 +134,20 @@ def accuracy(inputs: MaskInputs, weights: Weights) -> Float:
     return _drop_empty(share, counts)
 
 
-def _rank_scores(score: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    wide = score.astype(np.float64)
-    with np.errstate(divide="ignore"):
-        logit = np.log(wide) - np.log1p(-wide)
-    share = (logit.clip(-LOGIT_RANGE, LOGIT_RANGE) + LOGIT_RANGE) / (2 * LOGIT_RANGE)
-    return np.asarray(np.rint(share * (BINS - 1)), np.int64)
+def _find_levels(inputs: MaskInputs) -> npt.NDArray[np.float32]:
+    """Return the lower ends of the score levels of all cases, in ascending order."""
+    found = [
+        _thin_out(np.unique(scores[fov]), _SAMPLED_LEVELS)
+        for scores, fov in zip(inputs.probabilities, inputs.fov, strict=True)
+    ]
+    return _thin_out(np.unique(np.concatenate(found)), MAX_LEVELS)
+
+
+def _thin_out(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
+    """Return at most `count` of the sorted values at equal ranks, always with the smallest."""
+    if len(values) <= count:
+        return values
+    return values[np.linspace(0, len(values) - 1, count).astype(np.int64)]
 
 
 def _count_confusion(
@@ -183,6 +202,11 @@ def _find_best_dice(tp: Float, fp: Float) -> Float:
 def _compute_roc_area(tp: Float, fp: Float) -> Float:
     area = (np.diff(fp, prepend=0.0) * (tp - np.diff(tp, prepend=0.0) / 2)).sum(axis=1)
     return _compute_ratio(area, tp[:, -1] * fp[:, -1])
+
+
+def _compute_average_precision(tp: Float, fp: Float) -> Float:
+    gained = np.diff(tp, prepend=0.0)
+    return _compute_ratio((gained * tp / np.maximum(tp + fp, 1)).sum(axis=1), tp[:, -1])
 
 
 def _compute_pr_area(tp: Float, fp: Float) -> Float:

@@ -28,8 +28,8 @@ class ManifoldMeasures(NamedTuple):
     Attributes:
         precision: 1 for a fake inside the ball of some real image, else 0; ``(m,)``.
         recall: 1 for a real image inside the ball of some fake, else 0; ``(n,)``.
-        density: Number of real balls that contain a fake, divided by k; ``(m,)``. Mean 1 for equal
-            distributions.
+        density: Number of open real balls that contain a fake, divided by k; ``(m,)``. Mean 1 for
+            equal sets and for equal distributions.
         coverage: 1 for a real ball that contains a fake, else 0; ``(n,)``.
     """
 
@@ -48,8 +48,10 @@ def measure_manifold(
 
     Precision and recall after Kynkaanniemi et al. 2019, "Improved precision and recall metric for
     assessing generative models", eq. 1 and 2; density and coverage after Naeem et al. 2020,
-    "Reliable fidelity and diversity metrics for generative models", eq. 3 and 4. The closed ball
-    around a point reaches to its k-th nearest neighbour in its own set, excluding itself.
+    "Reliable fidelity and diversity metrics for generative models", eq. 3 and 4. The ball
+    around a point reaches to its k-th nearest neighbour in its own set, excluding itself. It is
+    closed, except for density, whose authors' code leaves the surface out: with it, each point of
+    two equal sets would be in k + 1 balls.
 
     Args:
         real: Features ``(n, d)``.
@@ -68,16 +70,18 @@ def measure_manifold(
         SquaredDistances(side).find_kth_smallest(neighbours + 1) for side in (real, fake)
     )
     around_fake = np.zeros(len(fake), dtype=np.int64)
+    precise = np.zeros(len(fake), dtype=bool)
     recalled = np.zeros(len(real), dtype=bool)
     covered = np.zeros(len(real), dtype=bool)
     for tile in SquaredDistances(real, fake).iter_tiles():
         rows, columns = tile.rows, tile.columns
         in_real_ball = tile.find_within(real_radii[rows, None])
-        around_fake[columns] += in_real_ball.sum(0)
+        around_fake[columns] += tile.find_within(real_radii[rows, None], closed=False).sum(0)
+        precise[columns] |= in_real_ball.any(0)
         covered[rows] |= in_real_ball.any(1)
         recalled[rows] |= tile.find_within(fake_radii[None, columns]).any(1)
     return ManifoldMeasures(
-        precision=(around_fake > 0).astype(np.float64),
+        precision=precise.astype(np.float64),
         recall=recalled.astype(np.float64),
         density=around_fake / neighbours,
         coverage=covered.astype(np.float64),

@@ -8,9 +8,10 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
-from skimage.filters import threshold_otsu
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
+
+from benchbed.utils.otsu import find_otsu_threshold
 
 BlockFactory = Callable[[int, int], nn.Module]
 """Builds the layers of one resolution from its input and output channels."""
@@ -106,8 +107,8 @@ def mask_above_otsu(maps: Tensor) -> Tensor:
         maps: ``(B, C, H, W)``.
 
     Returns:
-        Bool, same shape; all False for a constant map.
+        Bool, same shape; all False for a map that is constant or nearly so.
     """
     planes = maps.detach().float().cpu().numpy().reshape(-1, *maps.shape[2:])
-    levels = np.asarray([threshold_otsu(plane) for plane in planes], dtype=np.float32)
+    levels = np.asarray([find_otsu_threshold(plane) for plane in planes], dtype=np.float32)
     return maps > torch.from_numpy(levels).view(*maps.shape[:2], 1, 1).to(maps.device)

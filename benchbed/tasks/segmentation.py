@@ -14,6 +14,7 @@ from benchbed.api.types import CropBox
 from benchbed.data.preprocessing.framing import restore_image
 from benchbed.data.preprocessing.volume_cases import restore_volume
 from benchbed.metrics.bootstrap import bootstrap_interval
+from benchbed.metrics.masks import DEFAULT_THRESHOLD
 from benchbed.tasks.pictures import draw_comparison
 from benchbed.tasks.scoring import score_each
 from benchbed.training.sampling import predict_probabilities, reduce_to_foreground
@@ -50,6 +51,10 @@ def _score_metric(
         note = f"needs at least {spec.min_samples} cases, got {count}"
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
 
+    if spec.needs_graded_scores and not _are_graded(inputs):
+        note = "hard masks: predictions of two values have no curve"
+        return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
+
     def measure(cases: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
         # Resampled cases to weights, which cost less than pooling their pixels again.
         weights = [np.bincount(row, minlength=count) for row in cases.reshape(-1, count)]
@@ -62,17 +67,32 @@ def _score_metric(
         return MetricValue(spec.name, None, spec.recipe, count, count, note=note)
     interval = bootstrap_interval(cases, measure, resamples=RESAMPLES, seed=seed)
     low, high = interval or (None, None)
-    empty = _count_empty(inputs)
-    note = f"{empty} of {count} masks are empty inside the field of view" if empty else ""
     return MetricValue(
-        spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high, note=note
+        spec.name, value, spec.recipe, count, count, ci_low=low, ci_high=high,
+        note=_describe_empty(inputs),
+    )  # fmt: skip
+
+
+def _are_graded(inputs: MaskInputs) -> bool:
+    """Return whether some prediction has more than two values inside the field of view."""
+    return any(
+        ((inside != inside.min()) & (inside != inside.max())).any()
+        for scores, fov in zip(inputs.probabilities, inputs.fov, strict=True)
+        for inside in [scores[fov]]
     )
 
 
-def _count_empty(inputs: MaskInputs) -> int:
-    return sum(
-        not (truth & fov).any() for truth, fov in zip(inputs.targets, inputs.fov, strict=True)
-    )
+def _describe_empty(inputs: MaskInputs) -> str:
+    """Count the cases without foreground, true or predicted, inside the field of view."""
+    cases = list(zip(inputs.probabilities, inputs.targets, inputs.fov, strict=True))
+    true = sum(not (truth & fov).any() for _, truth, fov in cases)
+    predicted = sum(not (scores[fov] > DEFAULT_THRESHOLD).any() for scores, _, fov in cases)
+    notes = []
+    if true:
+        notes.append(f"{true} of {len(cases)} masks are empty inside the field of view")
+    if predicted:
+        notes.append(f"{predicted} of {len(cases)} predictions have no foreground above 0.5")
+    return "; ".join(notes)
 
 
 class SegmentationTask(Task):

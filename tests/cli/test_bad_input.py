@@ -349,3 +349,24 @@ def test_an_unreadable_data_root_is_named(
         main.main()
     assert caught.value.code == 2
     assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, b"", b"truncated"])
+def test_weights_that_are_not_the_published_ones_are_refused(
+    content: bytes | None, cli: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "pt_inception-2015-12-05-6726825d.pth"
+    if content is not None:
+        file.write_bytes(content)
+    options = ("--weights", str(file))
+    for command in (
+        ("doctor",),
+        ("run", "--method", "dcgan", "--dataset", "fundus"),
+        ("evaluate", "--real", "a", "--fake", "b"),
+    ):
+        _assert_refused(cli(*command, *options), str(file))
+    assert not (tmp_path / "results").exists()
+    if content is not None:
+        result = cli("doctor", BENCHBED_WEIGHTS=str(tmp_path))
+        assert result.returncode == 1
+        assert str(file) in result.stdout

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional as F
 
+from benchbed.data.download.weights import PublishedWeights
+from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import create_extractor
 from benchbed.metrics.features.extractor import FeatureExtractor
 from benchbed.metrics.features.inception import (
@@ -315,6 +317,29 @@ def test_weights_are_searched_in_three_folders(empty_machine: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         assert inception_weights() == path
+
+
+def test_a_folder_of_weights_that_does_not_exist_is_an_error(
+    empty_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was ignored in silence."""
+    missing = str(empty_machine / "none")
+    monkeypatch.setenv("BENCHBED_WEIGHTS", missing)
+    with pytest.raises(BenchbedError, match=missing):
+        inception_weights()
+
+
+def test_a_file_of_weights_is_used_if_it_is_named_or_known_by_its_hash(
+    empty_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content, found in (
+        ("my.pth", b"mine", True), ("my.pth", b"other", False), (INCEPTION_FILE, b"other", True)
+    ):  # fmt: skip
+        path = empty_machine / name
+        path.write_bytes(content)
+        monkeypatch.setenv("BENCHBED_WEIGHTS", str(path))
+        weights = PublishedWeights("W", INCEPTION_FILE, "", hashlib.sha256(b"mine").hexdigest())
+        assert (weights.find_file() == path) == found
 
 
 def test_missing_weights_are_named(empty_machine: Path) -> None:

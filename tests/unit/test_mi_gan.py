@@ -198,6 +198,7 @@ def test_unavailable_pretrained_features_fail_before_any_update(
 ) -> None:
     """The message names the file, the folder and the alternative."""
     for name in ("BENCHBED_CACHE", "BENCHBED_WEIGHTS", "TORCH_HOME"):
+        (tmp_path / name).mkdir()
         monkeypatch.setenv(name, str(tmp_path / name))
     unreachable = style.PublishedWeights(
         VGG19.title, VGG19.file_name, "http://127.0.0.1:9/x", VGG19.hash_prefix

@@ -184,7 +184,9 @@ def test_intervals_resample_cases() -> None:
     """Nineteen cases found and one missed: the interval contains the value."""
     rng = np.random.default_rng(0)
     truth = [rng.random((16, 16)) < 0.3 for _ in range(20)]
-    scores = [mask.astype(np.float32) for mask in truth[:19]] + [np.zeros((16, 16), np.float32)]
+    scores = [0.1 + 0.8 * mask.astype(np.float32) for mask in truth[:19]]
+    scores.append(np.full((16, 16), 0.2, np.float32))
+    scores[0][0, 0] = 0.3
     given = MaskInputs(scores, truth, [np.ones((16, 16), bool)] * 20)
     specs = [get_registry().get_spec(MetricSpec, name) for name in ("sensitivity", "auc-roc")]
     for found in score_masks(specs, given):
@@ -194,3 +196,21 @@ def test_intervals_resample_cases() -> None:
         assert found.ci_low < found.value <= found.ci_high
     alone = score_masks(specs, MaskInputs(scores[:1], truth[:1], [np.ones((16, 16), bool)]))
     assert alone[0].ci_low is None
+
+
+def test_hard_masks_have_no_curves_and_empty_predictions_are_counted() -> None:
+    """The trapezoid rule gave an all-zero map .564 where a random one has .122."""
+    rng = np.random.default_rng(0)
+    truth = [rng.random((16, 16)) < 0.3 for _ in range(3)]
+    hard = [truth[0].astype(np.float32), *[np.zeros((16, 16), np.float32)] * 2]
+    given = MaskInputs(hard, truth, [np.ones((16, 16), bool)] * 3)
+    names = ("auc-roc", "average-precision", "auc-pr", "dice")
+    specs = [get_registry().get_spec(MetricSpec, name) for name in names]
+    *curves, dice = score_masks(specs, given)
+    assert [found.value for found in curves] == [None] * 3
+    assert all("hard" in found.note for found in curves)
+    assert dice.value is not None
+    assert "2 of 3 predictions" in dice.note
+    soft = hard[0] * 0.7 + 0.1 * rng.random((16, 16)).astype(np.float32)
+    graded = MaskInputs([soft] * 3, given.targets, given.fov)
+    assert all(found.value is not None for found in score_masks(specs, graded))

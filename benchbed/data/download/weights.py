@@ -37,11 +37,24 @@ class PublishedWeights:
     def find_file(self) -> Path | None:
         """Return the file on this machine, or None; never downloads.
 
-        Searches ``$BENCHBED_WEIGHTS``, the cache, and torch's hub folder.
+        Searches ``$BENCHBED_WEIGHTS``, a folder or the file itself, the cache, and torch's hub
+        folder.
+
+        Raises:
+            BenchbedError: ``$BENCHBED_WEIGHTS`` does not exist.
         """
         variable = os.environ.get("BENCHBED_WEIGHTS")
+        given = [expand_home(Path(variable))] if variable else []
+        for place in given:
+            if place.is_file() and (place.name == self.file_name or self.is_intact(place)):
+                return place
+            if not place.exists():
+                raise BenchbedError(
+                    f"$BENCHBED_WEIGHTS is {place}, which does not exist. Set it to a folder of "
+                    "pretrained weights or to a file, or unset it."
+                )
         folders = [
-            *([expand_home(Path(variable))] if variable else []),
+            *given,
             get_cache_folder() / "weights",
             Path(torch.hub.get_dir()) / "checkpoints",
         ]

@@ -11,7 +11,13 @@ from benchbed.registry.hooks import hookimpl
 
 PAIR_METRICS = tuple(metric.name for metric in list_pair_metrics())
 
-VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "auc-pr")
+MASK_METRICS = (
+    *("dice", "dice-per-case", "dice-otsu", "dice-best", "auc-roc", "average-precision"),
+    *("sensitivity", "specificity", "accuracy"),
+)
+"""Metrics of images in tasks that score masks."""
+
+VOLUME_METRICS = ("dice-per-case", "dice-per-case-sd", "dice", "sensitivity", "average-precision")
 """Metrics of volumes in tasks that score masks."""
 
 
@@ -42,15 +48,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
             title="are masks found in unseen images?",
             implementation="benchbed.tasks.segmentation:SegmentationTask",
             capabilities=frozenset({"segment", "annotate"}),
-            metrics=(
-                "dice-otsu",
-                "dice-best",
-                "auc-roc",
-                "auc-pr",
-                "sensitivity",
-                "specificity",
-                "accuracy",
-            ),
+            metrics=MASK_METRICS,
             volume_metrics=VOLUME_METRICS,
             input_kinds=frozenset({"masks"}),
             reference_split="test",
@@ -61,16 +59,7 @@ def benchbed_tasks() -> Iterable[TaskSpec]:
             title="what does a segmentation network learn from synthetic pairs?",
             implementation="benchbed.tasks.segmentation:SegmentationTask",
             capabilities=frozenset({"segment"}),
-            metrics=(
-                "dice-otsu",
-                "dice-best",
-                "f1-macro",
-                "auc-roc",
-                "auc-pr",
-                "sensitivity",
-                "specificity",
-                "accuracy",
-            ),
+            metrics=(*MASK_METRICS, "f1-macro"),
             volume_metrics=VOLUME_METRICS,
             input_kinds=frozenset({"masks"}),
             reference_split="test",

@@ -11,12 +11,24 @@ MASK_METRICS: dict[str, tuple[str, str]] = {
     "dice": ("Dice", "Dice coefficient, which is F1, above 0.5"),
     "f1-macro": ("F1 (macro)", "mean of the F1 of foreground and background, above 0.5"),
     "auc-roc": ("AUC-ROC", "area under the receiver operating characteristic"),
-    "auc-pr": ("AUC-PR", "area under the precision-recall curve by the trapezoid rule"),
+    "average-precision": (
+        "Average precision",
+        "precision at every threshold, weighted by the recall that it adds; the share of the "
+        "foreground if scores say nothing",
+    ),
+    "auc-pr": (
+        "AUC-PR (trapezoid)",
+        "area under the precision-recall curve by the trapezoid rule, which is too large where "
+        "many pixels have one score; for papers that report it",
+    ),
     "sensitivity": ("Sensitivity", "share of the foreground found, above 0.5"),
     "specificity": ("Specificity", "share of the background left out, above 0.5"),
     "accuracy": ("Accuracy", "share of the pixels on the right side, above 0.5"),
 }
 """Metrics of pooled masks: name, column heading, definition."""
+
+GRADED = ("auc-roc", "average-precision", "auc-pr")
+"""Metrics of curves, which masks of two values do not have."""
 
 POOLED = "pixels inside the field of view of all cases pooled, at their own size"
 PER_CASE = (
@@ -61,6 +73,7 @@ def _build_mask_metric(name: str, title: str, recipe: str) -> MetricSpec:
         bounds=(0, 1),
         min_samples=1,
         input_kind="masks",
+        needs_graded_scores=name in GRADED,
     )
 
 
