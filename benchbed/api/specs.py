@@ -159,6 +159,8 @@ class DatasetSpec:
         licence: Licence of the data, as far as known.
         access_instructions: How to get the data: where to go and what to do, in one or two
             sentences.
+        package: Package whose folder has the files, for data that are installed with a plugin;
+            empty if they are in the data root.
         layouts: Official layouts; the cases of all layouts that are found are combined. Empty if
             there is an `archive`.
         archive: File whose arrays hold the cases, in place of layouts; None if cases are files.
@@ -188,6 +190,7 @@ class DatasetSpec:
     paper: Paper | None = None
     licence: str
     access_instructions: str
+    package: str = ""
     layouts: tuple[Layout, ...] = ()
     archive: ArrayArchive | None = None
     variant_of: str | None = None

@@ -1,4 +1,4 @@
-"""Dataset spec of the chest radiographs."""
+"""Dataset specs of the chest radiographs."""
 
 from __future__ import annotations
 
@@ -65,8 +65,34 @@ CHEST_XRAY = DatasetSpec(
     framing="stretch",
 )
 
+CHEST_MINI = DatasetSpec(
+    name="chest-mini",
+    title="Chest X-Ray Images (Pneumonia), 310 images of 128 px",
+    modality=CHEST_XRAY.modality,
+    paper=CHEST_XRAY.paper,
+    licence="CC BY 4.0",
+    access_instructions="installed with benchbed.",
+    package="benchbed_chest",
+    notes=(
+        "One image per patient, half of them with pneumonia, drawn from the official training "
+        "folder and divided anew, so results do not compare with those on the official test "
+        "folder. Stretched to 128 x 128 px, grey."
+    ),
+    layouts=(
+        Layout(
+            folders=("chest_mini",),
+            parts=(LayoutPart(image="{split}/{label}/{id}.png"),),
+            patient_pattern=LAYOUT.patient_pattern,
+            diagram="  chest_mini/train|val|test/NORMAL|PNEUMONIA/*.png",
+        ),
+    ),
+    channels=1,
+    classes=CHEST_XRAY.classes,
+    framing="stretch",
+)
+
 
 @hookimpl
 def benchbed_datasets() -> Iterable[DatasetSpec]:
-    """Return the dataset of chest radiographs."""
-    return [CHEST_XRAY]
+    """Return the datasets of chest radiographs."""
+    return [CHEST_XRAY, CHEST_MINI]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 from benchbed.api.dataset import Layout
@@ -78,7 +79,9 @@ def resolve_dataset_spec(name: str) -> DatasetSpec:
 
 
 def find_dataset(spec: DatasetSpec, root: Path) -> DatasetLocation:
-    """Search for a dataset under the data root."""
+    """Search for a dataset under the data root, or in the package that it is installed with."""
+    if spec.package:
+        root = Path(str(files(spec.package)))
     return DatasetLocation(
         spec, root, tuple(find_layouts(spec, root)), find_archive(spec.archive, root)
     )
