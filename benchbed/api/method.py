@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
@@ -95,6 +95,18 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
         Args:
             data: Channels and size of the images; masks and classes, if any.
         """
+
+    def receive_masks(self, masks: Iterable[Tensor]) -> None:
+        """Receive the masks of the training cases of the dataset that ``--masks-from`` names.
+
+        Called once before training, and only if the run has pseudo-labels. The default ignores
+        them; they are not read then.
+
+        Args:
+            masks: Batches ``(B, M, ...)`` in {-1, 1} on the CPU, at the size of the run; their
+                structures are the first of the run's masks.
+        """
+        del masks
 
     @abstractmethod
     def training_step(self, batch: Batch, progress: float) -> Losses:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchbed.nn.progressive import ProgressiveDiscriminator as ProgressiveDiscriminator
     from benchbed.nn.progressive import ProgressiveGenerator as ProgressiveGenerator
     from benchbed.nn.progressive import blend_reals as blend_reals
+    from benchbed.nn.progressive import progressive_penalty as progressive_penalty
     from benchbed.nn.schedule import ProgressiveSchedule as ProgressiveSchedule
     from benchbed.nn.segmentation import SegmentationUNet as SegmentationUNet
     from benchbed.nn.segmentation import mask_above_otsu as mask_above_otsu
@@ -46,6 +47,7 @@ _HOME = {
     "gradient_penalty": "losses",
     "mask_above_otsu": "segmentation",
     "normal_init": "translation",
+    "progressive_penalty": "progressive",
     "recolour_batch": "augmentation",
     "rotate_batch": "augmentation",
     "unwrap": "losses",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +15,7 @@ from benchbed.nn.equalized import (
     minibatch_stddev,
     pixel_norm,
 )
+from benchbed.nn.losses import gradient_penalty, unwrap
 from benchbed.nn.schedule import ProgressiveSchedule
 
 
@@ -125,6 +128,31 @@ class ProgressiveDiscriminator(nn.Module):
             x = block(x)
         logits: Tensor = self.last(x)
         return logits
+
+
+def progressive_penalty(
+    critic: nn.Module, real: Tensor, fake: Tensor, level: int, alpha: float
+) -> Tensor:
+    """Penalise the gradient norms of a growing critic, as if images had the size of the last level.
+
+    Karras et al.'s code repeats the pixels of images to that size, and the critic averages them
+    again. If a side becomes n times as long, the gradient norm over the repeated pixels is 1 / n of
+    that over the pixels here, so the code's penalty is (norm / n - 1)^2.
+
+    Args:
+        critic: A `ProgressiveDiscriminator`, wrapped by Fabric or not.
+        real: ``(B, C, S, S)`` real images at the size of `level`.
+        fake: Generated images, likewise.
+        level: Current level.
+        alpha: Weight in [0, 1] of the current level.
+
+    Returns:
+        A scalar >= 0.
+    """
+    levels = cast(ProgressiveDiscriminator, unwrap(critic)).levels
+    scale = 2 ** (levels - 1 - level)
+    penalty: Tensor = gradient_penalty(critic, real, fake, level, alpha, target=float(scale))
+    return penalty / float(scale**2)
 
 
 def blend_reals(image: Tensor, level: int, alpha: float, levels: int) -> Tensor:

@@ -230,6 +230,8 @@ class _RunExecution:
         prepared = training_set.prepare_data()
         loader = training_set.build_loader(prepared)
         method = build_method(self.plan, prepared, self.fabric)
+        if self.plan.mask_plan is not None:
+            method.receive_masks(training_set.iter_other_masks())
         preview = self._build_preview(method, prepared)
         loop = self._build_loop(method, loader, preview)
         self._save_real_picture(prepared, preview.grid_shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 
 from benchbed.api.method import Method
 from benchbed.config.protocol import Protocol
-from benchbed.data.loader import CaseLoader, StagedLoader, to_codes, to_stored
+from benchbed.data.loader import CaseLoader, StagedLoader, iter_batches, to_codes, to_stored
 from benchbed.data.preprocessing.framing import compute_common_fov
 from benchbed.data.preprocessing.prepare import DataSplit, PreparedDataset
 from benchbed.errors import BenchbedError
@@ -186,6 +186,17 @@ class TrainingSetBuilder:
             )
         self.save_picture("masks", draw_pairs(prepared.get_split(train)))
         return prepared
+
+    def iter_other_masks(self) -> Iterator[torch.Tensor]:
+        """Yield the training masks of the dataset that the annotator learned from."""
+        assert self.plan.mask_plan is not None
+        annotator = self.plan.mask_plan.annotator
+        cases = prepare_plan_data(annotator, self.reporter).get_split(
+            self.plan.protocol.train_split
+        )
+        for batch, _ in iter_batches(cases):
+            assert batch.mask is not None
+            yield batch.mask
 
     def build_loader(self, prepared: PreparedDataset) -> CaseLoader | StagedLoader:
         """Return the loader of training cases.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image, ImageDraw
 
 from benchbed.api.metric import ImageSet, MemorisationSets
 from benchbed.api.task import ReferenceCase
@@ -14,6 +15,7 @@ from benchbed.api.types import CropBox, CropWindow
 from benchbed.data.loader import to_pixels
 from benchbed.data.preprocessing.framing import crop_window, resize_image
 from benchbed.data.preprocessing.volume_cases import resample_labels
+from benchbed.metrics.histogram_kl import compute_histogram
 from benchbed.metrics.masks import DEFAULT_THRESHOLD
 from benchbed.metrics.memorisation import find_nearest
 from benchbed.training.visualization.images import draw_image_rows
@@ -62,6 +64,37 @@ def _select_pictures(images: ImageSet, indices: npt.NDArray[np.intp]) -> Pixels:
     if chosen.ndim == 5:
         chosen = chosen[:, :1, chosen.shape[2] // 2]
     return chosen if chosen.dtype == np.uint8 else to_pixels(torch.from_numpy(chosen).float())
+
+
+PLOT_SIZE = (640, 320)
+"""Width and height of a plot in pixels."""
+
+SET_COLOURS = {"real": (31, 119, 180), "generated": (255, 127, 14)}
+"""Colours of the sets in a plot."""
+
+
+def draw_histograms(real: ImageSet, fake: ImageSet) -> Pixels:
+    """Draw the luma histograms of real and generated images inside their fields of view.
+
+    As figure 3 of Guibas, Virdi and Li 2017. Both are shares of the pixels per grey level, from 0
+    on the left to 255 on the right. The highest share of a level other than black and white gets
+    the full height: those two, often background, are cut off above it.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    width, height = PLOT_SIZE
+    counts = [compute_histogram(part.images, part.fov) for part in (real, fake)]
+    shares = [count / count.sum() for count in counts]
+    largest = max(float(share[1:-1].max()) for share in shares)
+    picture = Image.new("RGB", PLOT_SIZE, "white")
+    plot = ImageDraw.Draw(picture)
+    for row, ((name, colour), share) in enumerate(zip(SET_COLOURS.items(), shares, strict=True)):
+        levels = np.linspace(0, width - 1, len(share))
+        heights = (height - 1) * (1 - np.clip(share / max(largest, 1e-12), 0, 1))
+        plot.line(list(zip(levels, heights, strict=True)), fill=colour, width=2)
+        plot.text((width - 100, 8 + 16 * row), name, fill=colour)
+    return np.asarray(picture)
 
 
 def draw_comparison(cases: Sequence[ReferenceCase], scores: Sequence[Scores]) -> Pixels:

@@ -14,10 +14,17 @@ from benchbed.nn import (
     ProgressiveSchedule,
     adam,
     blend_reals,
-    gradient_penalty,
+    progressive_penalty,
     wasserstein_critic,
 )
 from benchbed_classics.settings import PGGANSettings
+
+
+def select_level_weights(weights: tuple[float, ...], levels: int) -> tuple[float, ...]:
+    """Return the weights of the last levels; if the first is 0, levels before it have 0 too."""
+    chosen = weights[-levels:]
+    missing = levels - len(chosen) if chosen and chosen[0] == 0 else 0
+    return (*[0.0] * missing, *chosen)
 
 
 class PGGAN(Method[PGGANSettings]):
@@ -34,7 +41,8 @@ class PGGAN(Method[PGGANSettings]):
                 data.size, data.channels, s.base, s.max_channels
             )
             levels = self.generator.levels
-            schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
+            weights = select_level_weights(s.level_weights, levels)
+            schedule = ProgressiveSchedule(levels, weights, s.level_fade)
         except ValueError as error:
             raise BenchbedError(
                 f"pggan does not support {data.size} px with these settings: {error}. Run "
@@ -70,7 +78,7 @@ class PGGAN(Method[PGGANSettings]):
         s = self.settings
         on_real = self.discriminator(real, level, alpha)
         on_fake = self.discriminator(fake, level, alpha)
-        penalty = gradient_penalty(self.discriminator, real, fake, level, alpha)
+        penalty = progressive_penalty(self.discriminator, real, fake, level, alpha)
         drift = on_real.square().mean()
         distance = wasserstein_critic(on_real, on_fake)
         loss: Tensor = distance + s.penalty_weight * penalty + s.drift_weight * drift

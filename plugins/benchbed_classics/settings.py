@@ -150,7 +150,8 @@ class PGGANSettings(MethodSettings):
     )
     level_weights: tuple[float, ...] = setting(
         (),
-        help="Relative time at 4, 8, ... px. Default: equal times, half of that at 4 px.",
+        help="Relative time at 4, 8, ... px; of more weights than sizes the last ones. Default: "
+        "equal times, half of that at 4 px.",
         source="appendix A.1",
     )
     level_fade: float = setting(

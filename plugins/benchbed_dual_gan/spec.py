@@ -71,8 +71,22 @@ DUAL_GAN = MethodSpec(
         Deviation(
             paper="vess2ret trains D on 20 pairs, then G on 20; the authors' code compares D's "
             "patches with a target of a fixed size that does not fit 512 px",
-            implementation="D and G alternate on every batch; one target per patch",
-            reason="both are artefacts of the code",
+            implementation="D and G alternate on every batch, G on the images of D's update; one "
+            "target per patch",
+            reason="both are artefacts of the code; one pass through G less per step",
+        ),
+        Deviation(
+            paper="both codes have dropout in the three innermost decoder layers, at 512 px of "
+            "eight (vess2ret) or seven before the last",
+            implementation="in the three innermost at every size: at 64 px of five or four, up to "
+            "maps of 8 px or 16 px",
+            reason="only the number of outer layers depends on the size",
+        ),
+        Deviation(
+            paper="section 3: stage I is trained on DRIVE, forty masks by two experts; which of "
+            "them is not stated",
+            implementation="the masks of the first expert in the training split, 20 in DRIVE",
+            reason="the test split scores the segmentation networks that learn from the samples",
         ),
         Deviation(
             paper="batches of 7 in stage I, of 1 (vess2ret) or 32 (authors' code) in stage II",

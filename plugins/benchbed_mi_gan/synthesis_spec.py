@@ -48,9 +48,10 @@ MI_GAN = MethodSpec(
         Deviation(
             paper="batch normalisation after every convolution; batch size and test time unstated",
             implementation="none in the first layers; each image separately, in training and "
-            "sampling, with an epsilon of 1e-3",
+            "sampling, with an epsilon of 1e-3 and a learned gain and shift",
             reason="the public code normalises batches of one and never uses running statistics, "
-            "which would amplify the noise of evaluation without bound",
+            "which would amplify the noise of evaluation without bound; it learns the shift only, "
+            "but the layer named by the paper has both",
         ),
         Deviation(
             paper="the noise has a standard deviation of 0.001 in training and of 1 in evaluation",

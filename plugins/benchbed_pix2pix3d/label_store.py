@@ -10,14 +10,18 @@ from torch import Tensor, nn
 from benchbed_pix2pix3d.surgery import Codes, LabelMap
 
 BRAIN_BIT = 0x80
-"""Bit of a stored byte that is set inside the brain; the other bits are the code."""
+"""Bit of a stored byte that is set inside the brain."""
+
+HOST_BIT = 0x40
+"""Bit of a stored byte that is set everywhere in a host; the bits below it are the code."""
 
 
 class LabelStore(nn.Module):
     """Store of the first training label maps, on the CPU, one byte per voxel.
 
     Cases are shuffled by the seed of the run, so the first `capacity` label maps are a random
-    subset of the training cases, without repetition if there are enough.
+    subset of the training cases, without repetition if there are enough. Hosts for transplants,
+    from another dataset, come before them and take up to half of the capacity.
 
     Args:
         capacity: Maximum number of label maps.
@@ -38,6 +42,24 @@ class LabelStore(nn.Module):
 
     def __len__(self) -> int:
         return int(self.seen)
+
+    @property
+    def host_count(self) -> int:
+        """Number of hosts, which have the first indices."""
+        return int(((self.maps[: len(self), 0, 0, 0] & HOST_BIT) > 0).sum())
+
+    def add_hosts(self, codes: Tensor) -> None:
+        """Store tissue maps that tumours can be transplanted to, before any training case.
+
+        Args:
+            codes: ``(B, D, H, W)`` uint8. Maps with a tumour, or without tissue, are left out.
+        """
+        is_tissue = (codes > 0) & (codes < self.first)
+        suitable = is_tissue.flatten(1).any(1) & (codes < self.first).flatten(1).all(1)
+        chosen = codes[suitable][: len(self.maps) // 2 - len(self)]
+        first = len(self)
+        self.add(chosen, chosen > 0)
+        self.maps[first : len(self)] |= HOST_BIT
 
     def add(self, codes: Tensor, brain: Tensor) -> None:
         """Store label maps until the store is full.
@@ -60,5 +82,5 @@ class LabelStore(nn.Module):
 
     def __getitem__(self, index: int) -> LabelMap:
         stored = self.maps[index].numpy()
-        codes: Codes = stored & np.uint8(BRAIN_BIT - 1)
+        codes: Codes = stored & np.uint8(HOST_BIT - 1)
         return LabelMap(codes, stored >= BRAIN_BIT, self.first)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -38,6 +40,11 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
         first = data.mask_channels - min(s.tumour_classes, data.mask_channels) + 1
         self.labels = LabelStore(s.stored_maps, first, *data.spatial)
 
+    def receive_masks(self, masks: Iterable[Tensor]) -> None:
+        """Store tumour-free label maps of another dataset: hosts for transplants."""
+        for mask in masks:
+            self.labels.add_hosts(to_codes(mask))
+
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Update D, then G; store label maps until the store is full."""
         del progress
@@ -67,13 +74,13 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
         return Batch(image=self.synthesize(mask, rng), mask=mask)
 
     def sample_altered(self, rng: np.random.Generator) -> Codes:
-        """Sample a stored label map and alter its tumour; empty if none is stored."""
+        """Sample a stored label map and alter its tumour; empty if no case is stored."""
         s, store = self.settings, self.labels
-        if len(store) == 0:
+        if len(store) == store.host_count:
             return np.zeros(self.data.spatial, np.uint8)
         with_tumour, hosts = store.list_indices(sick=True), self.find_hosts()
         if not s.alter_tumours or len(with_tumour) == 0:
-            return store[int(rng.integers(len(store)))].codes
+            return store[int(rng.integers(store.host_count, len(store)))].codes
         case = store[int(rng.choice(with_tumour))]
         how = rng.integers(len(SINGLE_CASE_ALTERATIONS) + (len(hosts) > 0))
         if how == len(SINGLE_CASE_ALTERATIONS):
@@ -92,8 +99,11 @@ class Pix2Pix3D(TranslationMethod[SynthesisSettings]):
     def find_hosts(self) -> npt.NDArray[np.int64]:
         """Find the indices of label maps that a tumour may be transplanted to.
 
-        Those without a tumour. If all have one and there are tissues: all, with theirs removed.
+        Those of another dataset (Shin et al.: of ADNI), if any, else training cases without a
+        tumour. If all have one and there are tissues: all, with theirs removed.
         """
+        if self.labels.host_count:
+            return np.arange(self.labels.host_count)
         without_tumour = self.labels.list_indices(sick=False)
         if len(without_tumour) or self.labels.first == 1:
             return without_tumour

@@ -37,8 +37,16 @@ PIX2PIX_3D = MethodSpec(
             "ranges",
             implementation="the last three classes (tumour_classes) are tumour; a random one of "
             "the four; shifts uniform within 10 voxels at 128 px per axis, factors of 0.75 to 1.25 "
-            "about the centroid, nearest neighbour; transplants if a training case has no tumour",
+            "about the centroid, nearest neighbour",
             reason="chosen; tumours stay within a hemisphere",
+        ),
+        Deviation(
+            paper="tumours are transplanted to tumour-free brain labels of ADNI",
+            implementation="to the masks of the dataset that --masks-from names, up to half of "
+            "stored_maps; without it to training cases without a tumour; if all have one, to "
+            "those, with theirs replaced by the nearest tissue; without tissue labels there are no "
+            "transplants",
+            reason="a run with one dataset has no other brains; shin-table1 names ADNI",
         ),
         Deviation(
             paper="uncovered voxels, and tumours outside the brain, are not mentioned",
@@ -55,7 +63,7 @@ PIX2PIX_3D = MethodSpec(
         Deviation(
             paper="images are generated from given labels",
             implementation="samples and pairs use the first 256 (stored_maps) training label maps, "
-            "in the order of the run's seed",
+            "in the order of the run's seed, less those of --masks-from",
             reason="sampling tasks provide no labels; only training label maps are stored",
         ),
         Deviation(

@@ -91,7 +91,8 @@ class SkrGANSettings(MethodSettings):
     )
     level_weights: tuple[float, ...] = setting(
         (),
-        help="Relative time at 4, 8, ... px. Default: equal times, half of that at 4 px.",
+        help="Relative time at 4, 8, ... px; of more weights than sizes the last ones. Default: "
+        "equal times, half of that at 4 px.",
         source="backbone, appendix A.1",
     )
     level_fade: float = setting(

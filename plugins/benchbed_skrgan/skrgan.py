@@ -17,8 +17,8 @@ from benchbed.nn import (
     adam,
     bce_with_target,
     blend_reals,
-    gradient_penalty,
     mask_above_otsu,
+    progressive_penalty,
     wasserstein_critic,
 )
 from benchbed_skrgan.settings import SkrGANSettings
@@ -121,7 +121,7 @@ class SkrGAN(Method[SkrGANSettings]):
             drift = s.drift_weight * on_real.square().mean()
             loss = wasserstein_critic(on_real, on_fake) + drift
         if s.penalty_weight > 0:
-            penalty = gradient_penalty(self.sketch_discriminator, real, fake, level, alpha)
+            penalty = progressive_penalty(self.sketch_discriminator, real, fake, level, alpha)
             loss = loss + s.penalty_weight * penalty
         return loss
 

@@ -95,11 +95,28 @@ SKRGAN = MethodSpec(
             reason="eq. 3 sums them and neither gives the other a gradient",
         ),
         Deviation(
-            paper="512 px, networks of 23 and 67 million parameters",
-            implementation="preset quick: batch of 4, at most 64 channels, 16 in the outermost "
-            "layers of the renderer, growth from 16 px, sketches extracted at 256 px with scaled "
-            "sigma and area",
-            reason="minutes on two CPU cores",
+            paper="the size at which the backbone's penalty takes gradients is not given; Karras "
+            "et al.'s code repeats the pixels of small sketches up to the final size",
+            implementation="as that code: while sketches have 1 / n of the final side, the penalty "
+            "is (norm / n - 1)^2",
+            reason="the backbone's results were obtained with it",
+        ),
+        Deviation(
+            paper="Karras et al.'s code draws new noise for the update of G_S; the paper says "
+            "nothing",
+            implementation="G_S and G_P are updated on the outputs of the updates of D_S and D_P",
+            reason="one pass through each generator less per step; every step has new noise",
+        ),
+        Deviation(
+            paper="512 px; latent of 512, at most 512 channels, growth from 4 px with equal times, "
+            "half of them to fade in, decay of 0.999 (Karras et al.); 64 channels and dropout of "
+            "0.5 (Isola et al.)",
+            implementation="preset quick: batch of 4, latent of 64, channels from a base of 512 "
+            "and at most 64, growth over the last three sizes (from 16 px at 64 px, from 32 px at "
+            "128 px) with times of 1, 2 and 3, 30 % of them to fade in, decay of 0.997; a renderer "
+            "with 16 channels in the outermost layers, without dropout; sketches extracted at 256 "
+            "px with a sigma of 1 and an area of 16",
+            reason="minutes on two CPU cores; a narrow renderer has few weights to regularise",
         ),
     ),
 )

@@ -185,6 +185,22 @@ def test_the_store_keeps_label_maps_and_brains_up_to_its_size() -> None:
     assert store.list_indices(sick=False).tolist() == [1]
 
 
+def test_hosts_are_tumour_free_and_leave_half_of_the_store_to_the_cases() -> None:
+    store = LabelStore(4, 4, *SHAPE)
+    host, case = _case(tumour=False), _case()
+    empty = np.zeros(SHAPE, np.uint8)
+    store.add_hosts(torch.from_numpy(np.stack([case.codes, empty, host.codes])))
+    assert store.host_count == 1
+    assert np.array_equal(store[0].codes, host.codes)
+    assert np.array_equal(store[0].brain, host.codes > 0)
+    store.add_hosts(torch.from_numpy(np.stack([host.codes] * 5)))
+    assert store.host_count == 2
+    for _ in range(5):
+        store.add(torch.from_numpy(case.codes[None]), torch.from_numpy(case.brain[None]))
+    assert (len(store), store.host_count) == (4, 2)
+    assert store.list_indices(sick=True).tolist() == [2, 3]
+
+
 def test_the_store_is_part_of_the_state() -> None:
     store, other = LabelStore(3, 4, *SHAPE), LabelStore(3, 4, *SHAPE)
     store.add(torch.from_numpy(_case().codes[None]), torch.from_numpy(_case().brain[None]))

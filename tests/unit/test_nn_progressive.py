@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbed.nn import (
@@ -15,6 +15,8 @@ from benchbed.nn import (
     ProgressiveGenerator,
     ProgressiveSchedule,
     blend_reals,
+    gradient_penalty,
+    progressive_penalty,
 )
 from benchbed.nn.equalized import EqualizedConv2d, EqualizedLinear, minibatch_stddev, pixel_norm
 
@@ -190,3 +192,29 @@ def test_levels_below_the_start_have_no_projections() -> None:
     assert not [name for name in names if ".0." in name and "image" in name]
     growth = GrowthState(ProgressiveSchedule(4, (0, 0, 1, 1)))
     assert growth.level == 2, "an untrained method samples at its first level"
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+def test_the_penalty_is_that_of_images_repeated_to_the_final_size(level: int, alpha: float) -> None:
+    """Karras et al.'s code: images have the final size, and the critic averages their pixels."""
+    torch.manual_seed(0)
+    critic = ProgressiveDiscriminator(16, 3, 64, 8)
+    scale = 2 ** (2 - level)
+    real, fake = torch.randn(2, 4, 3, 16 // scale, 16 // scale)
+
+    class WholeCritic(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return critic(F.avg_pool2d(image, scale), level, alpha)
+
+    def repeat(image: Tensor) -> Tensor:
+        return F.interpolate(image, scale_factor=scale, mode="nearest")
+
+    torch.manual_seed(1)
+    expected = gradient_penalty(WholeCritic(), repeat(real), repeat(fake))
+    torch.manual_seed(1)
+    found = progressive_penalty(critic, real, fake, level, alpha)
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
+    torch.manual_seed(1)
+    here = gradient_penalty(critic, real, fake, level, alpha)
+    assert (level == 2) == (float(here.detach()) == pytest.approx(float(found.detach())))

@@ -15,6 +15,7 @@ from benchbed.nn import blend_reals
 from benchbed.runs.build import count_parameters
 from benchbed_classics.pggan import PGGAN
 from benchbed_classics.settings import PGGANSettings
+from benchbed_classics.specs.pggan import PGGAN as PGGAN_SPEC
 
 NARROW = {"batch_size": 4, "base": 64, "max_channels": 8, "latent_dim": 8}
 
@@ -90,6 +91,15 @@ def test_settings_that_do_not_fit_the_size_are_refused(
     method.data = DataShape(3, (size, size))
     with pytest.raises(BenchbedError, match=f"pggan.*{facts}.*benchbed show pggan"):
         method.build(method.data)
+
+
+@pytest.mark.parametrize(("size", "start"), [(32, 4), (64, 8), (128, 16), (512, 64), (1024, 128)])
+def test_preset_quick_grows_over_the_last_four_sizes(size: int, start: int) -> None:
+    with torch.device("meta"):
+        method = PGGAN(PGGANSettings(**PGGAN_SPEC.presets["quick"]))
+        method.data = DataShape(1, (size, size))
+        method.build(method.data)
+    assert 4 * 2**method.growth.schedule.start_level == start
 
 
 def test_growth_is_continuous() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from benchbed import Batch, DataShape
 from benchbed.training.device import create_fabric
-from benchbed_pix2pix3d.labels import to_codes, to_one_hot
+from benchbed_pix2pix3d.labels import to_codes, to_mask, to_one_hot
 from benchbed_pix2pix3d.networks import Discriminator, Generator
 from benchbed_pix2pix3d.segmentation import Pix2Pix3DSeg
 from benchbed_pix2pix3d.settings import SegmentationSettings, SynthesisSettings
@@ -298,6 +298,37 @@ def test_a_tumour_is_transplanted_into_a_case_without() -> None:
     assert 0 < len(grafted) < 30
     for graft in grafted:
         assert np.array_equal(graft[donor < 4], host[donor < 4])
+
+
+def _with_hosts(**settings: Any) -> tuple[Any, np.ndarray]:
+    """Return a method trained on cases with tumours, and the label map of another dataset."""
+    method = _ready("synthesis", (9, 32, 32), **settings)
+    tissue = torch.zeros(1, 9, 32, 32, dtype=torch.uint8)
+    tissue[..., 4:28, 4:28] = 2
+    method.receive_masks([to_mask(tissue, 3)])
+    batch = _batch(2, (9, 32, 32))
+    method.training_step(batch, 0.0)
+    return method.eval(), tissue[0].numpy()
+
+
+def test_tumours_are_transplanted_to_the_tissues_of_another_dataset() -> None:
+    """Section 3.1: the hosts are tumour-free brain labels of ADNI."""
+    method, host = _with_hosts(largest_shift=0.0, largest_scaling=0.0)
+    donors = [method.labels[place].codes for place in (1, 2)]
+    with torch.no_grad():
+        codes = to_codes(method.sample(40, _rng()).mask).numpy()
+    grafted = [c for c in codes if not any(np.array_equal(c, donor) for donor in donors)]
+    assert 0 < len(grafted) < 40
+    for graft in grafted:
+        assert (graft > 3).any()
+        assert np.array_equal(graft[graft < 4], host[graft < 4])
+
+
+def test_hosts_are_no_samples() -> None:
+    method, host = _with_hosts(alter_tumours=False)
+    with torch.no_grad():
+        codes = to_codes(method.sample(20, _rng()).mask).numpy()
+    assert not any(np.array_equal(c, host) for c in codes)
 
 
 def test_label_maps_are_unchanged_without_alteration() -> None:

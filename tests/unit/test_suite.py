@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchbed.api.specs import MethodSpec
 from benchbed.config import paths
 from benchbed.errors import BenchbedError
+from benchbed.registry.lookup import get_registry
+from benchbed.runs.plan import resolve_method_settings
 from benchbed.suites.plan import iter_run_configs
 from benchbed.suites.spec import Suite, find_suite, list_shipped_suites, read_suite
 
@@ -112,6 +115,17 @@ def test_shipped_suites_are_valid_for_every_preset() -> None:
         assert all(
             list(iter_run_configs(suite, preset)) for preset in ("quick", "standard", "paper")
         )
+
+
+def test_methods_of_skrgan_table1_have_the_batches_of_their_own_papers() -> None:
+    """Zhang et al. 2019, section 3, state a batch of 16 for their own method only."""
+    batches = {
+        config.method: resolve_method_settings(
+            get_registry().get_spec(MethodSpec, config.method), "paper", config.settings
+        ).batch_size
+        for config in iter_run_configs(find_suite("skrgan-table1"), "paper")
+    }
+    assert batches == {"skrgan": 16, "dcgan": 128, "acgan": 100, "wgan": 64, "pggan": 16}
 
 
 def test_a_missing_suite_file_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from benchbed.runs.plan import RunPlan
 from benchbed.runs.planner import plan_run
 from benchbed.training.sampling import draw_samples
 from benchbed.training.visualization.volumes import save_volumes
+from benchbed_pix2pix3d.synthesis import Pix2Pix3D
 
 pytestmark = pytest.mark.usefixtures("mean_colours")
 
@@ -79,7 +80,7 @@ def test_structures_of_another_dataset_precede_the_cases_own(tumours: str, tmp_p
     planned = _plan(
         "pix2pix-3d", tumours, "translation",
         masks_from=tissues, annotator="pix2pix-3d-seg", annotator_kimg=0.004,
-        metrics=("ssim-foreground", "fid-slices"),
+        metrics=("ssim-foreground", "fid-slices"), settings={**SMALL, "tumour_classes": 1},
     )  # fmt: skip
     record = execute_run(planned, store).record
     assert record.pseudo_labels is not None
@@ -92,6 +93,12 @@ def test_structures_of_another_dataset_precede_the_cases_own(tumours: str, tmp_p
     assert (store.get_run_folder(planned.id) / "samples/nearest.png").exists()
     _, method = load_trained_method(store, planned.id)
     assert (method.data.channels, method.data.mask_channels) == (2, 3)
+    assert isinstance(method, Pix2Pix3D)
+    hosts = method.labels.host_count
+    assert hosts > 0
+    assert len(method.labels) == hosts + 6  # the budget shows six cases
+    # Those of the other dataset, which the annotator learned from, and not predicted ones.
+    assert {tuple(np.unique(method.labels[place].codes)) for place in range(hosts)} == {(0, 1, 2)}
 
 
 def test_training_on_generated_pairs_and_a_fraction_of_real_cases(

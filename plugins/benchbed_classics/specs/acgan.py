@@ -64,6 +64,12 @@ ACGAN = MethodSpec(
             "together",
         ),
         Deviation(
+            paper="whether the generator's update has new noise is not stated",
+            implementation="the generator is updated on the images and classes of the "
+            "discriminator's update",
+            reason="one pass through the generator less per step; every step has new noise",
+        ),
+        Deviation(
             paper="appendix A searches noise of 0, 0.1 and 0.2 on activations",
             implementation="none",
             reason="the paper does not say which was used",

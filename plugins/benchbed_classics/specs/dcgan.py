@@ -29,6 +29,17 @@ DCGAN = MethodSpec(
             reason="as in most implementations; every output pixel is covered equally often",
         ),
         Deviation(
+            paper="figure 1: 128 channels in the layer next to the image, 1024 in the first",
+            implementation="64 and 512",
+            reason="as in most implementations and in WGAN's code, so that wgan and wgan-gp have "
+            "the same networks",
+        ),
+        Deviation(
+            paper="whether the generator's update has new noise is not stated",
+            implementation="the generator is updated on the images of the discriminator's update",
+            reason="one pass through the generator less per step; every step has new noise",
+        ),
+        Deviation(
             paper="64 px only",
             implementation="one more layer per doubling of the size, channels doubling up to 512",
             reason="later papers compare at 512 px without giving the layers",
@@ -39,8 +50,8 @@ DCGAN = MethodSpec(
             reason="the paper does not mention it",
         ),
         Deviation(
-            paper="batch of 128, 64 channels in the layer next to the image",
-            implementation="preset quick: batch of 16, 32 channels",
+            paper="batch of 128, 128 channels in the layer next to the image",
+            implementation="preset quick: batch of 16, 32 channels, at most 256",
             reason="minutes on two CPU cores",
         ),
     ),

@@ -39,7 +39,7 @@ WGAN_GP = MethodSpec(
         ),
         Deviation(
             paper="batch of 64, 64 channels in the layer next to the image, learning rate 1e-4",
-            implementation="preset quick: batch of 16, 32 channels",
+            implementation="preset quick: batch of 16, 32 to 256 channels",
             reason="minutes on two CPU cores",
         ),
     ),
