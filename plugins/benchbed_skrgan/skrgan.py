@@ -89,9 +89,12 @@ class SkrGAN(Method[SkrGANSettings]):
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Train sketch guidance and colour rendering in parallel on the same images (eq. 3)."""
+        previous_level = self.growth.level
         if self.growth.advance(progress):
             self.reset_optimizer("sketch_generator")
             self.reset_optimizer("sketch_discriminator")
+        if self.growth.level > previous_level:
+            self.restart_ema("sketch_generator")
         sketch = batch["sketch"]
         return {**self.train_sketch(sketch), **self.train_rendering(batch.image, sketch)}
 

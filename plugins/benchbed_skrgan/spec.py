@@ -95,6 +95,12 @@ SKRGAN = MethodSpec(
             reason="eq. 3 sums them and neither gives the other a gradient",
         ),
         Deviation(
+            paper="the backbone averages G_S with a decay of 0.999",
+            implementation="the decay warms up to that, min(0.999, (1 + t) / (10 + t)) at update "
+            "t, and the average starts afresh when layers are added",
+            reason="otherwise short trainings are scored with layers near their initial values",
+        ),
+        Deviation(
             paper="512 px, networks of 23 and 67 million parameters",
             implementation="preset quick: batch of 4, at most 64 channels, 16 in the outermost "
             "layers of the renderer, growth from 16 px, sketches extracted at 256 px with scaled "
