@@ -61,12 +61,17 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
     All state lives in networks, buffers, EMAs and optimisers; the harness saves and restores it.
 
     Attributes:
+        discriminator_losses: Names of losses that are a discriminator's cross-entropy, the sum
+            of that on real and on generated images. The harness reports collapse if one of them
+            stays near 0.
         settings: The validated settings.
         data: The shape of the data, set before ``build``.
         steps: Number of training steps done.
         updates: Number of updates done, by optimiser name.
         distributed: This process among those that train the method together.
     """
+
+    discriminator_losses: tuple[str, ...] = ()
 
     def __init__(self, settings: SettingsT) -> None:
         super().__init__()

@@ -63,6 +63,9 @@ class SkrGAN(Method[SkrGANSettings]):
         levels = data.size.bit_length() - 2
         schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
         self.growth = GrowthState(schedule)
+        self.discriminator_losses = ("render_discriminator",)
+        if s.sketch_loss == "bce":
+            self.discriminator_losses += ("sketch_discriminator",)
         self.sketch_generator = SketchGenerator(s, data.size, schedule.start_level)
         self.sketch_discriminator = ProgressiveDiscriminator(
             data.size, 1, s.base, s.max_channels, start=schedule.start_level

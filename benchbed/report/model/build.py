@@ -197,8 +197,9 @@ class _FootnoteMarks:
         return tuple(self._marks.setdefault(t, _make_mark(len(self._marks))) for t in texts)
 
     def mark_row(self, row: Row) -> Row:
-        """Return the row, marked with a footnote on its import if it was imported."""
-        return replace(row, marks=self.mark_texts([row.import_note])) if row.import_note else row
+        """Return the row, marked with footnotes on its import and on collapse."""
+        notes = [note for note in (row.import_note, row.collapse_note) if note]
+        return replace(row, marks=self.mark_texts(notes))
 
     def mark_cell(self, line: str, metric: str, reference: _Reference) -> tuple[str, ...]:
         """Return the marks of a paper's value; `line` and `metric` are keys of its table."""
@@ -276,7 +277,7 @@ TRAINING_FIELDS = ("images_per_second", "seconds", "peak_memory_bytes")
 COLUMNS = [
     "run", *RECORD_FIELDS, *PROTOCOL_FIELDS, *TRAINING_FIELDS,
     "trained_on", "regime", "generator", "pair_count", "real_share", "settings_hash", "budget",
-    "protocol", "version", "data", "conditions", "but_budget", "imported",
+    "protocol", "version", "data", "conditions", "but_budget", "imported", "collapse",
     "metric", "value", "lost", "floor", "n_real", "n_fake", "n_floor", "low", "high", "recipe",
     "note",
 ]  # fmt: skip
@@ -327,6 +328,7 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
         "but_budget": hash_json({k: v for k, v in conditions.items() if k not in BUDGET_FIELDS}),
         "lost": "",
         "imported": f"{origin.archive_name} (SHA-256 {origin.sha256[:12]})" if origin else "",
+        "collapse": ", ".join(sign.text for sign in record.collapse),
     }
     return [{**common, **_convert_metric(metric)} for metric in record.metrics] or [common]
 

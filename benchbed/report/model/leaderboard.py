@@ -208,6 +208,7 @@ class Row:
         seeds: Finished seeds.
         diverged: Diverged seeds.
         import_note: Which runs were imported, as a sentence; empty if none.
+        collapse_note: Which runs show signs of collapse, as a sentence; empty if none.
         marks: Marks of footnotes on the whole row.
     """
 
@@ -218,6 +219,7 @@ class Row:
     runs: tuple[str, ...]
     cells: Mapping[str, Cell]
     import_note: str = ""
+    collapse_note: str = ""
     marks: tuple[str, ...] = ()
 
     @property

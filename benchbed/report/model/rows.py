@@ -148,11 +148,14 @@ def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpe
     seeds: dict[str, set[int]] = {"finished": set(), "diverged": set()}
     found: dict[str, list[_SeedLine]] = {}
     origins: dict[int, str] = {}
+    collapse: dict[int, str] = {}
     for run in part:
         seed, state = int(run["seed"]), run["state"]
         seeds[state].add(seed)
         if run["imported"]:
             origins[seed] = run["imported"]
+        if run["collapse"]:
+            collapse[seed] = run["collapse"]
         if state == "finished":
             line = (seed, run["value"], run["low"], run["high"], run["note"], run["lost"])
             found.setdefault(run["metric"], []).append(line)
@@ -166,7 +169,14 @@ def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpe
         runs=tuple(sorted({run["run"] for run in part})),
         cells=_add_intervals(cells),
         import_note=_describe_imports(origins),
+        collapse_note=_describe_collapse(collapse),
     )
+
+
+def _describe_collapse(signs: Mapping[int, str]) -> str:
+    """Return which seeds of a row collapsed and how that shows; empty if none."""
+    seeds = "; ".join(f"seed {seed}: {text}" for seed, text in sorted(signs.items()))
+    return f"Signs of collapse: {seeds}." if seeds else ""
 
 
 def _describe_imports(origins: Mapping[int, str]) -> str:
