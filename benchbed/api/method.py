@@ -6,14 +6,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchbed.api.distributed import DistributedContext
+from benchbed.api.ema import ExponentialMovingAverage
 from benchbed.api.settings import MethodSettings
 from benchbed.api.types import Batch, DataShape
 
@@ -62,12 +61,17 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
     All state lives in networks, buffers, EMAs and optimisers; the harness saves and restores it.
 
     Attributes:
+        discriminator_losses: Names of losses that are a discriminator's cross-entropy, the sum
+            of that on real and on generated images. The harness reports collapse if one of them
+            stays near 0.
         settings: The validated settings.
         data: The shape of the data, set before ``build``.
         steps: Number of training steps done.
         updates: Number of updates done, by optimiser name.
         distributed: This process among those that train the method together.
     """
+
+    discriminator_losses: tuple[str, ...] = ()
 
     def __init__(self, settings: SettingsT) -> None:
         super().__init__()
@@ -219,11 +223,12 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
     def register_ema(self, name: str, decay: float) -> None:
         """Register an exponential moving average (EMA) of the network attribute `name`.
 
-        Buffers, such as the statistics of batch normalisation, are averaged like weights.
+        Buffers, such as the statistics of batch normalisation, are averaged like weights. The decay
+        warms up (`ExponentialMovingAverage`), so that the average follows a short training too.
 
         Args:
             name: Attribute of the network.
-            decay: Weight of the past in each ``update_ema``, in [0, 1).
+            decay: Final weight of the past in each ``update_ema``, in [0, 1).
         """
         self._averages[name] = f"{name}_average"
         setattr(self, self._averages[name], ExponentialMovingAverage(getattr(self, name), decay))
@@ -232,10 +237,18 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
         """Move the EMA of network `name` towards its current weights."""
         self.get_ema(name).update_parameters(getattr(self, name))
 
-    def get_ema(self, name: str) -> AveragedModel:
+    def restart_ema(self, name: str) -> None:
+        """Start the EMA of network `name` afresh, for example when layers of it begin to train.
+
+        The next ``update_ema`` copies the network, and the decay warms up again. Without that, the
+        average would hold values from before the layers were trained.
+        """
+        self.get_ema(name).restart()
+
+    def get_ema(self, name: str) -> ExponentialMovingAverage:
         """Return the EMA of network `name`."""
         averaged = getattr(self, self._averages[name])
-        assert isinstance(averaged, AveragedModel)
+        assert isinstance(averaged, ExponentialMovingAverage)
         return averaged
 
     def noise(
@@ -348,52 +361,3 @@ def _should_use_channels_last(network: nn.Module, device: torch.device) -> bool:
     """
     converts = any(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
     return device.type != "cpu" or not converts
-
-
-class ExponentialMovingAverage(AveragedModel):
-    """Exponential moving average of a network's weights and buffers.
-
-    Values and saved state equal those of torch's own class. torch reads its update counter from
-    the device at every update, which waits for all queued work; this class counts in Python and
-    reads the device once after a state was loaded.
-
-    Args:
-        network: Network to average; it is copied.
-        decay: Weight of the past in each update, in [0, 1).
-    """
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        super().__init__(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-        self._updates: int | None = 0
-        self.register_load_state_dict_post_hook(_reset_update_count)  # type: ignore[no-untyped-call]
-        self.requires_grad_(False)
-
-    def update_parameters(self, model: nn.Module) -> None:
-        """Move the EMA towards the current weights (same device); the first update copies them."""
-        if self._updates is None:
-            self._updates = int(self.n_averaged)
-        groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-        for average, current in zip(
-            _collect_tensors(self.module), _collect_tensors(model), strict=True
-        ):
-            if self._updates == 0:
-                average.copy_(current)
-            averages, current_tensors = groups.setdefault(average.dtype, ([], []))
-            averages.append(average)
-            current_tensors.append(current)
-        if self._updates > 0:
-            assert self.multi_avg_fn is not None
-            for averages, current_tensors in groups.values():
-                self.multi_avg_fn(averages, current_tensors, self._updates)
-        self.n_averaged += 1
-        self._updates += 1
-
-
-def _collect_tensors(network: nn.Module) -> list[Tensor]:
-    return [tensor.detach() for tensor in chain(network.parameters(), network.buffers())]
-
-
-def _reset_update_count(module: nn.Module, _: object) -> None:
-    """Mark the update count as unknown after a state was loaded."""
-    assert isinstance(module, ExponentialMovingAverage)
-    module._updates = None

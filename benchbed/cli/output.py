@@ -193,6 +193,9 @@ class ConsoleReporter:
         left = f"{format_duration(progress.seconds_left)} left"
         left = left if progress.budget_share < 1 else "done"
         detail = f"{progress.kimg:.1f} kimg, {speed}{left}" + (f"; {losses}" if losses else "")
+        if progress.collapse:
+            kinds = dict.fromkeys(sign.kind for sign in progress.collapse)
+            detail += f"; signs of collapse: {', '.join(kinds)}"
         self._show_progress("training", progress.budget_share, detail)
 
     def report_picture(self, path: Path) -> None:

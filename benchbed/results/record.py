@@ -20,6 +20,7 @@ from benchbed.api.specs import MetricSpec
 from benchbed.config.protocol import normalize_number
 from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.metrics.bootstrap import MIN_BOOTSTRAP_CASES
+from benchbed.utils.collapse import CollapseSign
 from benchbed.utils.files import hash_json, write_json
 from benchbed.utils.stdout import CONTROL_PATTERN
 
@@ -254,6 +255,7 @@ class Record(_RecordModel):
     Attributes:
         reading: How stored values were read, in words: masks, intensities, size of voxels. Empty
             for phantoms and in older records.
+        collapse: Signs that the training collapsed; empty if there were none and in older records.
         imported: Origin of an imported record, None for a run of this results folder.
         superseded: Why the whole record is superseded, from ``superseded.yaml``; empty if it is
             not. Not stored in the record.
@@ -281,6 +283,7 @@ class Record(_RecordModel):
     precision: str
     training: TrainingSummary
     metrics: list[MeasuredMetric] = Field(default_factory=list)
+    collapse: list[CollapseSign] = Field(default_factory=list)
     provenance: Provenance
     imported: ImportOrigin | None = None
     superseded: SupersededReason = ""
@@ -298,7 +301,7 @@ class Record(_RecordModel):
 def to_json_object(record: Record) -> dict[str, Any]:
     """Return the JSON object of a record, without the later fields that it does not use."""
     content = record.model_dump(mode="json")
-    for name in ("imported", "reading"):
+    for name in ("imported", "reading", "collapse"):
         if not content[name]:
             del content[name]
     return content

@@ -7,6 +7,7 @@ import math
 import os
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from benchbed.api.task import EvaluationContext, Task
 from benchbed.config.protocol import HELD_OUT_SPLIT, Protocol
 from benchbed.data.loader import CaseLoader, StagedLoader, iter_batches
 from benchbed.data.preprocessing.native_cases import iter_references
-from benchbed.data.preprocessing.prepare import PreparedDataset
+from benchbed.data.preprocessing.prepare import DataSplit, PreparedDataset
 from benchbed.errors import BenchbedError
 from benchbed.metrics.features.cache import FeatureCache
 from benchbed.registry.lookup import load_object
@@ -47,6 +48,7 @@ from benchbed.runs.training_data import TrainingSetBuilder
 from benchbed.runs.validate import check_results_folder
 from benchbed.runs.workers import check_devices, run_worker_rank, terminate_workers_on_exit
 from benchbed.tasks.scoring import resolve_available_metrics
+from benchbed.training.collapse import find_equal_samples
 from benchbed.training.device import create_fabric, measure_peak_memory
 from benchbed.training.loop import (
     TrainingDiverged,
@@ -58,6 +60,7 @@ from benchbed.training.process import StopHandler, terminate_if_forked
 from benchbed.training.sampling import NonFiniteError
 from benchbed.training.visualization.images import save_picture
 from benchbed.training.visualization.preview import Preview, draw_method_figure, draw_real_cases
+from benchbed.utils.collapse import CollapseSign
 from benchbed.utils.progress import Budget, NullReporter, Reporter
 from benchbed.utils.stdout import redirect_plugin_stdout
 
@@ -287,9 +290,15 @@ class _RunExecution:
             folder=self.folder,
             reporter=self.reporter,
             draw_preview=preview,
+            find_equal_samples=partial(self._find_equal_samples, method, preview.split),
             should_stop=self.stop_handler,
             options=self.options,
         )
+
+    def _find_equal_samples(self, method: Method[Any], split: DataSplit) -> list[CollapseSign]:
+        if "sample" not in self.plan.method.capabilities:
+            return []
+        return find_equal_samples(method, split)
 
     def _save_real_picture(self, prepared: PreparedDataset, grid: tuple[int, int]) -> None:
         pixels = draw_real_cases(prepared.get_split(self.plan.protocol.train_split), grid)
@@ -361,6 +370,7 @@ class _RunExecution:
             precision=plan.config.precision,
             training=self._summarize_training(loop),
             metrics=measured,
+            collapse=list(loop.collapse),
             provenance=collect_provenance(
                 plan.command, self.fabric.device, self.fabric.world_size, self.sources
             ),

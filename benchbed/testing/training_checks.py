@@ -111,6 +111,21 @@ def check_resume(subject: MethodUnderTest) -> None:
         )
 
 
+def check_discriminator_losses(subject: MethodUnderTest) -> str:
+    """Over the whole schedule, each of `discriminator_losses` is reported."""
+    method = subject.build_trainable()
+    if not method.discriminator_losses:
+        raise CheckSkipped("the method names no discriminator_losses")
+    history = subject.train_steps(method, range(SWEEP_STEPS), SWEEP_STEPS)
+    reported = {name for losses in history for name in losses}
+    if missing := [name for name in method.discriminator_losses if name not in reported]:
+        raise CheckFailed(
+            f"discriminator_losses names {', '.join(missing)}, but training_step returns only "
+            f"{', '.join(sorted(reported))}"
+        )
+    return ", ".join(method.discriminator_losses)
+
+
 def check_finite_losses(subject: MethodUnderTest) -> str:
     """Losses are finite for 50 steps on a phantom, in fp32."""
     return _train_finite(subject, subject.build_trainable(), FINITE_STEPS)
@@ -188,6 +203,7 @@ CHECKS = (
     check_updates,
     check_state_round_trip,
     check_resume,
+    check_discriminator_losses,
     check_finite_losses,
     check_bf16_training,
     check_cuda_training,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -29,10 +30,12 @@ from benchbed.training.checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
+from benchbed.training.collapse import find_won_discriminators
 from benchbed.training.loggers import EventLogger, History, LoggerName, open_logger
 from benchbed.training.process import terminate_if_forked
 from benchbed.training.sampling import NonFiniteError
 from benchbed.training.visualization.images import save_picture
+from benchbed.utils.collapse import CollapseSign
 from benchbed.utils.progress import Budget, Reporter, TrainingPosition, TrainingProgress
 
 MAX_LOSS = 1e6
@@ -75,8 +78,10 @@ class TrainingLoop:
         folder: Run folder.
         reporter: Receives progress.
         draw_preview: Draws samples.
+        find_equal_samples: Checks whether samples are nearly equal.
         should_stop: Called after every step; True stops training.
         options: Options that do not change the result.
+        collapse: Signs of collapse at the last check.
     """
 
     method: Method[Any]
@@ -87,6 +92,7 @@ class TrainingLoop:
     folder: Path
     reporter: Reporter
     draw_preview: Callable[[], npt.NDArray[np.uint8]]
+    find_equal_samples: Callable[[], list[CollapseSign]] = list
     should_stop: Callable[[], bool] = lambda: False
     options: TrainingOptions = field(default_factory=TrainingOptions)
     position: TrainingPosition = field(default_factory=TrainingPosition)
@@ -96,6 +102,7 @@ class TrainingLoop:
         self._sums: dict[str, Tensor] = {}
         self._summed: Counter[str] = Counter()
         self._picture_count = 0
+        self.collapse: tuple[CollapseSign, ...] = ()
         self._event_logger: EventLogger | None = None
         self._process = os.getpid()
         self._reseeded = False
@@ -157,6 +164,7 @@ class TrainingLoop:
             self._log_losses()
         self._check_weights()
         self._save_checkpoint()
+        self._check_collapse()
         self.reporter.report_training(self._make_progress(0.0))
         return self.position
 
@@ -221,7 +229,25 @@ class TrainingLoop:
             images_per_second=speed,
             seconds_left=remaining,
             losses=self.history.last_losses,
+            collapse=self.collapse,
         )
+
+    def _check_collapse(self) -> None:
+        """Look for signs of collapse, and report new ones.
+
+        Samples are compared from half of the budget on: before, all methods have poor ones.
+        """
+        losses = self.method.discriminator_losses
+        signs = find_won_discriminators(self.history.rows, self.budget, losses)
+        if self.distributed.is_first_rank and self.budget.compute_share(self.position) >= 0.5:
+            # NaN samples show in the preview, or in the final check.
+            with contextlib.suppress(NonFiniteError):
+                signs += self.find_equal_samples()
+        known = {(sign.kind, sign.name) for sign in self.collapse}
+        for sign in signs:
+            if (sign.kind, sign.name) not in known:
+                self.reporter.report_message(f"Sign of collapse: {sign.text}.")
+        self.collapse = tuple(signs)
 
     def _draw_due_picture(self) -> None:
         due = int(self.budget.compute_share(self.position) * self.options.picture_count)
@@ -230,6 +256,7 @@ class TrainingLoop:
         self._picture_count = due
         if not self.distributed.is_first_rank:
             return
+        self._check_collapse()
         path = self.folder / "samples" / f"{self.position.images_shown / 1000:09.3f}-kimg.png"
         try:
             pixels = self.draw_preview()

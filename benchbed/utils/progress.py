@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from benchbed.utils.collapse import CollapseSign
+
 HISTORY_ROWS = 200
 """History rows of a run with a budget in images."""
 
@@ -66,6 +68,7 @@ class TrainingProgress:
         images_per_second: Images per second since the last report.
         seconds_left: Estimated seconds left.
         losses: Means since the last report, by name.
+        collapse: Signs of collapse at the last check.
     """
 
     budget_share: float
@@ -75,6 +78,7 @@ class TrainingProgress:
     images_per_second: float
     seconds_left: float
     losses: Mapping[str, float] = field(default_factory=dict)
+    collapse: tuple[CollapseSign, ...] = ()
 
 
 class Reporter(Protocol):

@@ -103,6 +103,8 @@ class Discriminator(nn.Module):
 class ACGAN(Method[ACGANSettings]):
     """Auxiliary classifier GAN."""
 
+    discriminator_losses = ("discriminator",)
+
     def build(self, data: DataShape) -> None:
         """Create networks and optimisers (appendix A); unlabelled data count as one class."""
         s = self.settings

@@ -78,6 +78,8 @@ class Discriminator(nn.Sequential):
 class DCGAN(Method[DCGANSettings]):
     """Deep convolutional GAN."""
 
+    discriminator_losses = ("discriminator",)
+
     def build(self, data: DataShape) -> None:
         """Create networks and optimisers (section 4: Adam, 2e-4, beta1 of 0.5)."""
         s = self.settings

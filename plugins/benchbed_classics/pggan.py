@@ -57,9 +57,12 @@ class PGGAN(Method[PGGANSettings]):
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Update the discriminator, then the generator, at the current resolution."""
+        previous_level = self.growth.level
         if self.growth.advance(progress):
             self.reset_optimizer("generator")
             self.reset_optimizer("discriminator")
+        if self.growth.level > previous_level:
+            self.restart_ema("generator")
         level, alpha = self.growth.level, self.growth.alpha
         real = blend_reals(batch.image, level, alpha, self.growth.level_count)
         noise = self.noise(len(batch), self.settings.latent_dim)

@@ -17,6 +17,8 @@ from benchbed_dual_gan.settings import DualGANSettings
 class DualGAN(Method[DualGANSettings]):
     """A GAN for the geometry and a conditional GAN for the photorealism, trained in turn."""
 
+    discriminator_losses = ("mask_discriminator", "photo_discriminator")
+
     def build(self, data: DataShape) -> None:
         """Create the networks and optimisers of both stages.
 

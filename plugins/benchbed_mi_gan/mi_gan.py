@@ -17,6 +17,8 @@ from benchbed_mi_gan.style import StyleLoss
 class MIGAN(Method[MIGANSettings]):
     """MI-GAN: images from masks; G is updated twice as often as D."""
 
+    discriminator_losses = ("discriminator",)
+
     def build(self, data: DataShape) -> None:
         """Create G and D (figures 2 and 3), their optimisers and the mask store."""
         s = self.settings

@@ -36,6 +36,8 @@ def normalize_z_score(image: Tensor, whole: Tensor | None = None) -> Tensor:
 class MIGANSeg(Method[MIGANSegSettings]):
     """MI-GAN for segmentation: vessels from images; G is the segmenter."""
 
+    discriminator_losses = ("discriminator",)
+
     def build(self, data: DataShape) -> None:
         """Create G, and the D chosen by the settings."""
         s = self.settings

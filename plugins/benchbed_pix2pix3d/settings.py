@@ -46,7 +46,13 @@ class TranslationSettings(MethodSettings):
     )
     learning_rate: float = setting(
         2e-4,
-        help="Learning rate of Adam for generator and discriminator.",
+        help="Learning rate of Adam for the generator.",
+        source=COURSE_SOURCE,
+        gt=0,
+    )
+    discriminator_learning_rate: float = setting(
+        2e-4,
+        help="Learning rate of Adam for the discriminator.",
         source=COURSE_SOURCE,
         gt=0,
     )

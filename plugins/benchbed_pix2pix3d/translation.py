@@ -19,6 +19,8 @@ SettingsT = TypeVar("SettingsT", bound=TranslationSettings)
 class TranslationMethod(Method[SettingsT]):
     """Translation of a volume to another one of the same case (Isola et al. 2017)."""
 
+    discriminator_losses = ("discriminator",)
+
     def build_networks(
         self, source: Sequence[float], target: Sequence[float], spatial: Sequence[int]
     ) -> None:
@@ -42,7 +44,7 @@ class TranslationMethod(Method[SettingsT]):
         betas = (s.beta1, 0.999)
         self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, betas),
-            discriminator=adam(self.discriminator, s.learning_rate, betas),
+            discriminator=adam(self.discriminator, s.discriminator_learning_rate, betas),
         )
 
     def step_translation(self, source: Tensor, target: Tensor) -> Losses:

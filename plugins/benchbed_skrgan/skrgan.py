@@ -63,6 +63,9 @@ class SkrGAN(Method[SkrGANSettings]):
         levels = data.size.bit_length() - 2
         schedule = ProgressiveSchedule(levels, s.level_weights[-levels:], s.level_fade)
         self.growth = GrowthState(schedule)
+        self.discriminator_losses = ("render_discriminator",)
+        if s.sketch_loss == "bce":
+            self.discriminator_losses += ("sketch_discriminator",)
         self.sketch_generator = SketchGenerator(s, data.size, schedule.start_level)
         self.sketch_discriminator = ProgressiveDiscriminator(
             data.size, 1, s.base, s.max_channels, start=schedule.start_level
@@ -89,9 +92,12 @@ class SkrGAN(Method[SkrGANSettings]):
 
     def training_step(self, batch: Batch, progress: float) -> Losses:
         """Train sketch guidance and colour rendering in parallel on the same images (eq. 3)."""
+        previous_level = self.growth.level
         if self.growth.advance(progress):
             self.reset_optimizer("sketch_generator")
             self.reset_optimizer("sketch_discriminator")
+        if self.growth.level > previous_level:
+            self.restart_ema("sketch_generator")
         sketch = batch["sketch"]
         return {**self.train_sketch(sketch), **self.train_rendering(batch.image, sketch)}
 

@@ -95,6 +95,12 @@ SKRGAN = MethodSpec(
             reason="eq. 3 sums them and neither gives the other a gradient",
         ),
         Deviation(
+            paper="the backbone averages G_S with a decay of 0.999",
+            implementation="the decay warms up to that, min(0.999, (1 + t) / (10 + t)) at update "
+            "t, and the average starts afresh when layers are added",
+            reason="otherwise short trainings are scored with layers near their initial values",
+        ),
+        Deviation(
             paper="the size at which the backbone's penalty takes gradients is not given; Karras "
             "et al.'s code repeats the pixels of small sketches up to the final size",
             implementation="as that code: while sketches have 1 / n of the final side, the penalty "

@@ -129,6 +129,9 @@ METHOD_FAULTS: dict[str, tuple[str, list[Change]]] = {
     "a global seed is set": (
         "global-state",
         [("method", "numbers =", "torch.manual_seed(0)\n        numbers =")]),
+    "a discriminator loss that is not reported": (
+        "discriminator-losses",
+        [("method", "    def build(", '    discriminator_losses = ("critic",)\n\n    def build(')]),
     "an unused parameter": (
         "gradients",
         [("method", "class Faulty(", IDLE), ("method", "nn.Tanh(),", "nn.Tanh(), Idle(),")]),

@@ -1,4 +1,4 @@
-"""Running average of weights: bit-identical to PyTorch's, without a device sync per update."""
+"""Running average of weights: PyTorch's with a warm-up, without a device sync per update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchbed.api.method import ExponentialMovingAverage
+from benchbed.api.ema import ExponentialMovingAverage, compute_ema_decay
 
 DECAY = 0.9
 
@@ -23,7 +23,13 @@ def network() -> nn.Module:
 
 
 def torch_average(model: nn.Module) -> AveragedModel:
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(DECAY), use_buffers=True)
+    """Return PyTorch's average with the decays of the warm-up."""
+
+    def average(averages: list[Tensor], current: list[Tensor], updates: Tensor) -> None:
+        decay = min(DECAY, (1 + int(updates)) / (10 + int(updates)))
+        get_ema_multi_avg_fn(decay)(averages, current, updates)
+
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)  # type: ignore[arg-type]
 
 
 def change_weights(model: nn.Module) -> None:
@@ -45,12 +51,12 @@ def have_equal_states(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_the_average_is_bit_identical_to_pytorchs() -> None:
     model = network()
     ours, theirs = ExponentialMovingAverage(model, DECAY), torch_average(model)
-    for _ in range(20):
+    for _ in range(100):  # the warm-up to 0.9 takes 80 updates
         change_weights(model)
         ours.update_parameters(model)
         theirs.update_parameters(model)
         assert have_equal_states(ours.state_dict(), theirs.state_dict())
-    assert int(ours.n_averaged) == 20
+    assert int(ours.n_averaged) == 100
     assert not any(parameter.requires_grad for parameter in ours.parameters())
 
 
@@ -93,9 +99,51 @@ def test_the_device_is_read_once_after_loading_a_state(
         ours.update_parameters(model)
     assert reads == []
     torch_average(model).update_parameters(model)
-    assert reads == ["__bool__"] * 2, "the recorder sees the reads of PyTorch's class"
+    assert reads.count("__bool__") == 2, "the recorder sees the reads of PyTorch's class"
     reads.clear()
     ours.load_state_dict(ours.state_dict())
     for _ in range(3):
         ours.update_parameters(model)
     assert reads == ["__int__"]
+
+
+def measure_initial_share(decay: float, updates: int) -> float:
+    """Return the weight of the first update's network in the average after some updates."""
+    model = nn.Linear(1, 1, bias=False)
+    average = ExponentialMovingAverage(model, decay)
+    nn.init.ones_(model.weight)
+    average.update_parameters(model)
+    nn.init.zeros_(model.weight)
+    for _ in range(updates - 1):
+        average.update_parameters(model)
+    return float(average.module.weight)
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.995, 0.9999])
+def test_few_updates_leave_almost_nothing_of_the_first_network(decay: float) -> None:
+    """A constant decay of 0.995 leaves 0.995^374 = 15 % after 375 updates."""
+    assert measure_initial_share(decay, 10) < 1e-3
+    assert measure_initial_share(decay, 375) < 1e-8
+
+
+def test_the_decay_is_tensorflows() -> None:
+    """tf.train.ExponentialMovingAverage with num_updates; 0.995 is reached at t = 1790."""
+    assert compute_ema_decay(0.995, 1) == 2 / 11
+    assert compute_ema_decay(0.995, 1789) < 0.995
+    assert compute_ema_decay(0.995, 1790) == 0.995
+    assert compute_ema_decay(0.0, 5) == 0.0
+
+
+def test_a_restart_copies_the_network_and_warms_up_again() -> None:
+    model = network()
+    average = ExponentialMovingAverage(model, DECAY)
+    for _ in range(5):
+        change_weights(model)
+        average.update_parameters(model)
+    average.restart()
+    fresh = ExponentialMovingAverage(network(), DECAY)
+    for _ in range(3):
+        change_weights(model)
+        for each in (average, fresh):
+            each.update_parameters(model)
+    assert have_equal_states(average.state_dict(), fresh.state_dict())

@@ -177,13 +177,35 @@ def test_samples_come_from_the_ema_at_full_size_at_any_level() -> None:
         assert not torch.equal(average, present)
 
 
-def test_ema_moves_by_its_decay() -> None:
-    """The first update copies the weights; later ones weight the past by `decay`."""
+def test_ema_warms_up_to_its_decay() -> None:
+    """The first update copies the weights; update t weights the past by (1 + t) / (10 + t)."""
     method = _method(average_decay=0.9)
     weight = method.generator.module.first.conv.weight
     average = method.get_ema("generator").module.first.conv.weight
     method.training_step(_batch(), 0.99)
     assert torch.equal(average, weight.detach())
-    before = average.clone()
-    method.training_step(_batch(), 0.99)
-    assert torch.allclose(average, 0.9 * before + 0.1 * weight.detach(), atol=1e-6)
+    for decay in (2 / 11, 3 / 12):
+        before = average.clone()
+        method.training_step(_batch(), 0.99)
+        assert torch.allclose(average, torch.lerp(weight.detach(), before, decay), atol=1e-6)
+
+
+def test_ema_keeps_nothing_of_layers_from_before_they_trained() -> None:
+    """A constant decay without a restart leaves 93 % after 48 steps, even with 0.99."""
+    method = _method(average_decay=0.99)
+    newest = ("blocks.2.", "to_image.3.")
+    initial = _read_layers(method.generator.module, newest)
+    for step in range(48):
+        method.training_step(_batch(), step / 48)
+    trained = _read_layers(method.generator.module, newest)
+    averaged = _read_layers(method.get_ema("generator").module, newest)
+    moved = initial - trained
+    # The share of the initial values, by projection on the way that the weights have gone.
+    share = float((averaged - trained) @ moved / (moved @ moved))
+    assert abs(share) < 0.15
+
+
+def _read_layers(network: torch.nn.Module, prefixes: tuple[str, ...]) -> torch.Tensor:
+    """Return the weights of some layers as one vector."""
+    named = network.named_parameters()
+    return torch.cat([p.detach().flatten().clone() for n, p in named if n.startswith(prefixes)])

@@ -180,3 +180,17 @@ def test_a_learned_latent_code_starts_at_1_and_is_trained() -> None:
     assert torch.equal(code, torch.ones(8))
     method.training_step(_batch(), 0.99)
     assert not torch.equal(code, torch.ones(8))
+
+
+def test_ema_starts_afresh_when_layers_begin_to_train() -> None:
+    method = _method(average_decay=0.999)
+    average = method.get_ema("sketch_generator")
+    counts = []
+    for step in range(24):
+        level = method.growth.level
+        method.training_step(_batch(), step / 24)
+        counts.append(int(average.n_averaged))
+        if method.growth.level > level:
+            copied = _weights(average.module)
+            assert torch.equal(copied, _weights(method.sketch_generator.module))
+    assert counts.count(1) == 4, "once for each of 4, 8, 16 and 32 px"

@@ -198,8 +198,10 @@ class _FootnoteMarks:
         return tuple(self._marks.setdefault(t, _make_mark(len(self._marks))) for t in texts)
 
     def mark_row(self, row: Row) -> Row:
-        """Return the row, marked with footnotes on its import and on superseded runs and values."""
-        texts = [text for text in (row.import_note, *row.superseded_reasons) if text]
+        """Return the row, marked with footnotes on import, collapse, and superseded values."""
+        texts = [
+            text for text in (row.import_note, row.collapse_note, *row.superseded_reasons) if text
+        ]
         cells = {
             name: replace(cell, value_marks=self.mark_texts(cell.superseded_reasons))
             for name, cell in row.cells.items()
@@ -282,7 +284,7 @@ TRAINING_FIELDS = ("images_per_second", "seconds", "peak_memory_bytes")
 COLUMNS = [
     "run", *RECORD_FIELDS, *PROTOCOL_FIELDS, *TRAINING_FIELDS,
     "trained_on", "regime", "generator", "pair_count", "real_share", "settings_hash", "budget",
-    "protocol", "version", "data", "conditions", "but_budget", "imported",
+    "protocol", "version", "data", "conditions", "but_budget", "imported", "collapse",
     "metric", "value", "lost", "superseded", "superseded_value", "floor", "n_real", "n_fake",
     "n_floor", "low", "high", "recipe", "note",
 ]  # fmt: skip
@@ -335,6 +337,7 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
         "superseded": record.superseded,
         "superseded_value": "",
         "imported": f"{origin.archive_name} (SHA-256 {origin.sha256[:12]})" if origin else "",
+        "collapse": ", ".join(sign.text for sign in record.collapse),
     }
     return [{**common, **_convert_metric(metric)} for metric in record.metrics] or [common]
 

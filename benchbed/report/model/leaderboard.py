@@ -217,6 +217,7 @@ class Row:
         diverged: Diverged seeds.
         import_note: Which runs were imported, as a sentence; empty if none.
         superseded_reasons: Why diverged runs of it are superseded, one sentence each.
+        collapse_note: Which runs show signs of collapse, as a sentence; empty if none.
         marks: Marks of footnotes on the whole row.
     """
 
@@ -228,6 +229,7 @@ class Row:
     cells: Mapping[str, Cell]
     import_note: str = ""
     superseded_reasons: tuple[str, ...] = ()
+    collapse_note: str = ""
     marks: tuple[str, ...] = ()
 
     @property

@@ -148,6 +148,7 @@ def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpe
     found: dict[str, list[FrameRow]] = {}
     origins: dict[int, str] = {}
     reasons: dict[str, None] = {}
+    collapse: dict[int, str] = {}
     for run in part:
         seed, state = int(run["seed"]), run["state"]
         seeds[state].add(seed)
@@ -155,6 +156,8 @@ def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpe
             origins[seed] = run["imported"]
         if state == "diverged" and run["superseded"]:
             reasons[format_reason(run["superseded"])] = None
+        if run["collapse"]:
+            collapse[seed] = run["collapse"]
         if state == "finished":
             found.setdefault(run["metric"], []).append(run)
     seed_count = len(seeds["finished"])
@@ -168,7 +171,14 @@ def _build_row(part: Sequence[FrameRow], label: str, metrics: Sequence[MetricSpe
         cells=cells,
         import_note=_describe_imports(origins),
         superseded_reasons=tuple(reasons),
+        collapse_note=_describe_collapse(collapse),
     )
+
+
+def _describe_collapse(signs: Mapping[int, str]) -> str:
+    """Return which seeds of a row collapsed and how that shows; empty if none."""
+    seeds = "; ".join(f"seed {seed}: {text}" for seed, text in sorted(signs.items()))
+    return f"Signs of collapse: {seeds}." if seeds else ""
 
 
 def _describe_imports(origins: Mapping[int, str]) -> str:

@@ -29,8 +29,8 @@ def render_terminal(table: Table, console: Console) -> Iterator[RenderableType]:
     for reason in tables.list_reasons(table):
         yield Text(f"* not comparable: {reason}", style="dim")
     for row in table.rows:
-        if row.import_note:
-            yield Text(f"{row.label}: {row.import_note}", style="dim")
+        for note in filter(None, (row.import_note, row.collapse_note)):
+            yield Text(f"{row.label}: {note}", style="dim")
     for reason in tables.list_superseded_reasons(table):
         yield Text(reason, style="dim")
     for warning in table.warnings:

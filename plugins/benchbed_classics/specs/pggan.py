@@ -68,6 +68,12 @@ PGGAN = MethodSpec(
             "thousand images per phase",
         ),
         Deviation(
+            paper="appendix A.1: running average of the generator with a decay of 0.999",
+            implementation="the decay warms up to that, min(0.999, (1 + t) / (10 + t)) at update "
+            "t, and the average starts afresh when layers are added",
+            reason="otherwise short trainings are scored with layers near their initial values",
+        ),
+        Deviation(
             paper="latent of 512, channels from a base of 8192 and at most 512, growth from 4 px "
             "with equal times, half of them to fade in, batch of 16, learning rate 1e-3, decay "
             "of 0.999",
