@@ -17,7 +17,10 @@ class Pix2Pix3DSeg(TranslationMethod[SegmentationSettings]):
     def build(self, data: DataShape) -> None:
         """Create the networks; G has an output channel for the background."""
         self.build_networks(
-            [-1.0] * data.channels, make_empty_labels(data.mask_channels), data.spatial
+            [-1.0] * data.channels,
+            make_empty_labels(data.mask_channels),
+            data.spatial,
+            discriminator_learning_rate=self.settings.discriminator_learning_rate,
         )
 
     def training_step(self, batch: Batch, progress: float) -> Losses:

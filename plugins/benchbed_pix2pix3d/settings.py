@@ -46,13 +46,7 @@ class TranslationSettings(MethodSettings):
     )
     learning_rate: float = setting(
         2e-4,
-        help="Learning rate of Adam for the generator.",
-        source=COURSE_SOURCE,
-        gt=0,
-    )
-    discriminator_learning_rate: float = setting(
-        2e-4,
-        help="Learning rate of Adam for the discriminator.",
+        help="Learning rate of Adam for generator and discriminator.",
         source=COURSE_SOURCE,
         gt=0,
     )
@@ -102,6 +96,15 @@ class SynthesisSettings(TranslationSettings):
 class SegmentationSettings(TranslationSettings):
     """Settings of segmentation, from MRI to label maps."""
 
+    learning_rate: float = setting(
+        2e-4, help="Learning rate of Adam for the generator.", source=COURSE_SOURCE, gt=0
+    )
+    discriminator_learning_rate: float = setting(
+        2e-4,
+        help="Learning rate of Adam for the discriminator.",
+        source=COURSE_SOURCE,
+        gt=0,
+    )
     augment: bool = setting(
         True,
         help="Randomly rotate, shift, crop and deform volumes together with their masks.",

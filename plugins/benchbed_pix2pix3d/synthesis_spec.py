@@ -14,14 +14,7 @@ PIX2PIX_3D = MethodSpec(
     sizes=(32, 64, 128),
     dimensions=(3,),
     required_inputs=frozenset({"mask"}),
-    presets={
-        "quick": {
-            "features": 16,
-            "discriminator_features": 8,
-            "learning_rate": 1e-3,
-            "discriminator_learning_rate": 1e-3,
-        }
-    },
+    presets={"quick": {"features": 16, "discriminator_features": 8, "learning_rate": 1e-3}},
     equations=(
         ("figure 1 b", "G: labels y -> MRI x, one channel per sequence; D: (y, x) real or fake?"),
         ("discriminator, pix2pix eq. 1", "max_D  E[log D(y, x)] + E[log(1 - D(y, G(y)))]"),

@@ -22,7 +22,12 @@ class TranslationMethod(Method[SettingsT]):
     discriminator_losses = ("discriminator",)
 
     def build_networks(
-        self, source: Sequence[float], target: Sequence[float], spatial: Sequence[int]
+        self,
+        source: Sequence[float],
+        target: Sequence[float],
+        spatial: Sequence[int],
+        *,
+        discriminator_learning_rate: float | None = None,
     ) -> None:
         """Create G, D and their optimisers.
 
@@ -30,6 +35,7 @@ class TranslationMethod(Method[SettingsT]):
             source: Background value of each source channel.
             target: Background value of each target channel.
             spatial: ``(D, H, W)``.
+            discriminator_learning_rate: Learning rate of D; None for that of G.
         """
         s = self.settings
         self.generator = Generator(
@@ -44,7 +50,9 @@ class TranslationMethod(Method[SettingsT]):
         betas = (s.beta1, 0.999)
         self.register_optimizers(
             generator=adam(self.generator, s.learning_rate, betas),
-            discriminator=adam(self.discriminator, s.discriminator_learning_rate, betas),
+            discriminator=adam(
+                self.discriminator, discriminator_learning_rate or s.learning_rate, betas
+            ),
         )
 
     def step_translation(self, source: Tensor, target: Tensor) -> Losses:
