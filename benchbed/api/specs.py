@@ -262,6 +262,7 @@ class MetricSpec:
         min_samples: Number of images per side below which it cannot be computed.
         recommended_samples: Number of images per side below which a value is reported with a
             warning; 0 for none.
+        min_channels: Number of image channels, for volumes of sequences, that the data must have.
         small_sample_effect: What a value is with fewer images, in a few words.
         input_kind: ``"images"`` (image sets), ``"volumes"`` (volume sets), ``"masks"`` or
             ``"pairs"``.
@@ -283,6 +284,7 @@ class MetricSpec:
     bounds: tuple[float | None, float | None] = (None, None)
     min_samples: int = 2
     recommended_samples: int = 0
+    min_channels: int = 1
     small_sample_effect: str = "imprecise"
     input_kind: InputKind = "images"
     needs_held_out: bool = False

@@ -75,6 +75,21 @@ def make_slice_set(volumes: ImageSet, sequence: int) -> ImageSet:
     return make_slice_set(volumes.parent, sequence).subset(rows.ravel())
 
 
+def score_sequence(
+    inputs: MetricInputs, *, sequence: int, implementation: str, **parameters: Any
+) -> float:
+    """Compute a metric of images between the slices of one sequence.
+
+    Args:
+        inputs: Sets of volumes.
+        sequence: Index of the channel.
+        implementation: ``"module:function"`` of the metric.
+        parameters: Its parameters.
+    """
+    real, fake = (make_slice_set(side, sequence) for side in (inputs.real, inputs.fake))
+    return float(load_object(implementation)(replace(inputs, real=real, fake=fake), **parameters))
+
+
 def average_over_sequences(
     inputs: MetricInputs, *, implementation: str, **parameters: Any
 ) -> float:
@@ -89,9 +104,8 @@ def average_over_sequences(
         implementation: ``"module:function"`` of the metric.
         parameters: Its parameters.
     """
-    metric = load_object(implementation)
-    values = []
-    for number in range(inputs.real.images.shape[1]):
-        real, fake = (make_slice_set(side, number) for side in (inputs.real, inputs.fake))
-        values.append(metric(replace(inputs, real=real, fake=fake), **parameters))
+    values = [
+        score_sequence(inputs, sequence=number, implementation=implementation, **parameters)
+        for number in range(inputs.real.images.shape[1])
+    ]
     return float(np.mean(values))

@@ -15,6 +15,7 @@ from benchbed.runs.dependencies import plan_pairs, plan_pseudo_labels
 from benchbed.runs.plan import RunPlan, get_public_name, resolve_method_settings
 from benchbed.runs.validate import (
     check_case_counts,
+    check_channels,
     check_dimensions,
     check_generator,
     check_method,
@@ -53,6 +54,7 @@ def plan_run(
         config.preset, dataset.dimensions, **{name: getattr(config, name) for name in changes}
     )
     check_metrics(task, metrics, base.samples, dataset.dimensions)
+    check_channels(metrics, dataset)
     check_method(method, task, base.size)
     settings = resolve_method_settings(method, config.preset, config.settings)
     plan_upstream = partial(plan_run, reporter=reporter, is_upstream=True)

@@ -109,6 +109,21 @@ def check_metrics(
         )
 
 
+def check_channels(metrics: Sequence[MetricSpec], dataset: DatasetSpec) -> None:
+    """Refuse metrics of a channel that the dataset does not have.
+
+    Raises:
+        BenchbedError: A metric needs more channels.
+    """
+    for spec in metrics:
+        if spec.min_channels > dataset.channels:
+            kind = "channels" if dataset.volumes is None else "sequences"
+            raise BenchbedError(
+                f"Metric {spec.name} needs {spec.min_channels} {kind}, but {dataset.name} has "
+                f"{dataset.channels}. Run `benchbed show {dataset.name}` for details."
+            )
+
+
 def check_input_kind(metrics: Sequence[MetricSpec], kinds: Set[InputKind], caller: str) -> None:
     """Refuse a metric whose kind of input is not evaluated here.
 

@@ -15,6 +15,7 @@ from benchbed.metrics.slices import (
     average_over_sequences,
     extract_axial_slices,
     make_slice_set,
+    score_sequence,
     select_slices,
 )
 
@@ -123,3 +124,21 @@ def test_halves_of_one_set_are_closer_than_a_brighter_set() -> None:
 def test_images_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(2, 1, 8, 8\)"):
         extract_axial_slices(np.zeros((2, 1, 8, 8), np.uint8), 0)
+
+
+def test_the_value_over_sequences_is_the_mean_of_those_of_each() -> None:
+    inputs = MetricInputs(ImageSet(volumes(3)), ImageSet(volumes(3, seed=1)), features)
+    parts = [
+        score_sequence(
+            inputs, sequence=number, implementation="benchbed.metrics.kid:kid", extractor="random"
+        )
+        for number in range(2)
+    ]
+    assert parts[0] != parts[1]
+    assert score(inputs, "kid", "random") == pytest.approx(np.mean(parts), rel=1e-12)
+    same = np.array(inputs.real.images)
+    same[:, 1] = 0
+    changed = MetricInputs(ImageSet(same), inputs.fake, features)
+    assert score_sequence(
+        changed, sequence=0, implementation="benchbed.metrics.kid:kid", extractor="random"
+    ) == pytest.approx(parts[0], rel=1e-12), "another sequence does not matter"

@@ -11,6 +11,7 @@ from benchbed.config import paths
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
 from benchbed.runs.plan import resolve_method_settings
+from benchbed.runs.planner import plan_run
 from benchbed.suites.plan import iter_run_configs
 from benchbed.suites.spec import Suite, find_suite, list_shipped_suites, read_suite
 
@@ -126,6 +127,26 @@ def test_methods_of_skrgan_table1_have_the_batches_of_their_own_papers() -> None
         for config in iter_run_configs(find_suite("skrgan-table1"), "paper")
     }
     assert batches == {"skrgan": 16, "dcgan": 128, "acgan": 100, "wgan": 64, "pggan": 16}
+
+
+def test_suites_share_the_runs_that_their_comments_name() -> None:
+    """skrgan-lambda with skrgan-table1 at 100, guibas-kl with the generators of guibas-f1."""
+
+    def plan_ids(suite: str, dataset: str, **row: object) -> set[str]:
+        configs = iter_run_configs(find_suite(suite), "quick", source="phantom")
+        chosen = [c for c in configs if c.dataset == dataset and c.seed == 0]
+        chosen = [c for c in chosen if all(getattr(c, k) == v for k, v in row.items())]
+        plans = [plan_run(config) for config in chosen]
+        pairs = [plan.pair_plan for plan in plans]
+        upstream = [p.generator.id for p in pairs if p is not None and p.generator is not None]
+        return {plan.id for plan in plans}.union(upstream)
+
+    shared = plan_ids("skrgan-lambda", "fundus", settings={"l1_weight": 100})
+    assert len(shared) == 1
+    assert shared <= plan_ids("skrgan-table1", "fundus", method="skrgan")
+    generators = plan_ids("guibas-kl", "drive", method="dual-gan")
+    assert len(generators) == 1
+    assert generators <= plan_ids("guibas-f1", "drive")
 
 
 def test_a_missing_suite_file_is_refused(tmp_path: Path) -> None:

@@ -138,3 +138,6 @@ def test_methods_metrics_and_tasks_of_other_dimensions_are_refused(tumours: str)
         _plan("pix2pix-3d", tumours, "translation", metrics=("fid",))
     with pytest.raises(BenchbedError, match=r"synthesis .*volumes.* segmentation"):
         _plan("pix2pix-3d", tumours, "synthesis")
+    assert _plan("pix2pix-3d", tumours, "translation", metrics=("kid-slices-sequence-2",))
+    with pytest.raises(BenchbedError, match=r"kid-slices-sequence-3 needs 3 sequences.* 2"):
+        _plan("pix2pix-3d", tumours, "translation", metrics=("kid-slices-sequence-3",))

@@ -239,16 +239,26 @@ SLICE_METRICS = ("fid", "fid-random", "kid", "kid-random")
 """Image metrics that are computed between slices."""
 
 SLICE_RECIPE = (
-    f"between axial slices, up to {SLICES_PER_VOLUME} evenly spaced in the central half, mean over "
-    "sequences"
+    f"between axial slices, up to {SLICES_PER_VOLUME} evenly spaced in the central half, "
 )
+
+SEQUENCE_METRICS = ("kid", "kid-random")
+"""Image metrics that are also computed for each sequence: KID is unbiased in few volumes."""
+
+MAX_SEQUENCE = 4
+"""Number of sequences that have their own metrics."""
 
 
 def list_volume_metrics() -> list[MetricSpec]:
-    """List distances between slices, and memorisation."""
+    """List distances between slices, of all and of single sequences, and memorisation."""
     pictures = {spec.name: spec for spec in list_image_metrics()}
     return [
         *(_build_slice_metric(pictures[name]) for name in SLICE_METRICS),
+        *(
+            _build_sequence_metric(pictures[name], number)
+            for name in SEQUENCE_METRICS
+            for number in range(1, MAX_SEQUENCE + 1)
+        ),
         replace(
             pictures["memorisation"],
             name="memorisation-volumes",
@@ -271,8 +281,24 @@ def _build_slice_metric(spec: MetricSpec) -> MetricSpec:
         title=f"{spec.title} (slices)",
         implementation="benchbed.metrics.slices:average_over_sequences",
         parameters={"implementation": spec.implementation, **spec.parameters},
-        recipe=f"{spec.recipe}; {SLICE_RECIPE}",
+        recipe=f"{spec.recipe}; {SLICE_RECIPE}mean over sequences",
         recommended_samples=math.ceil(spec.recommended_samples / SLICES_PER_VOLUME),
         input_kind="volumes",
+        fallback_metric=stand_in,
+    )
+
+
+def _build_sequence_metric(spec: MetricSpec, number: int) -> MetricSpec:
+    """Derive the slice metric of the sequence `number`, counted from 1."""
+    suffix, metric = f"slices-sequence-{number}", _build_slice_metric(spec)
+    stand_in = None if spec.fallback_metric is None else f"{spec.fallback_metric}-{suffix}"
+    return replace(
+        metric,
+        name=f"{spec.name}-{suffix}",
+        title=f"{spec.title} (slices, sequence {number})",
+        implementation="benchbed.metrics.slices:score_sequence",
+        parameters={**metric.parameters, "sequence": number - 1},
+        recipe=f"{spec.recipe}; {SLICE_RECIPE}sequence {number} of the dataset",
+        min_channels=number,
         fallback_metric=stand_in,
     )
