@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MIN_BOOTSTRAP_CASES = 14
-"""Fewest cases for an interval.
-
-From here on a nominal 95 % interval of a mean keeps at least 93 % of its coverage (0.884), as
-`tests/reference/test_coverage.py` simulates: 9 normal cases suffice, exponential ones need 14.
-"""
+from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
 
 _CHUNK_VALUES = 2**22
 """Resampled values at once, which bounds the memory."""

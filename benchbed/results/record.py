@@ -19,9 +19,9 @@ from pydantic import (
 from benchbed.api.specs import MetricSpec
 from benchbed.config.protocol import normalize_number
 from benchbed.errors import BenchbedError, describe_validation_error
-from benchbed.metrics.bootstrap import MIN_BOOTSTRAP_CASES
 from benchbed.utils.collapse import CollapseSign
 from benchbed.utils.files import hash_json, write_json
+from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
 from benchbed.utils.stdout import CONTROL_PATTERN
 
 SCHEMA_VERSION = 1

@@ -64,7 +64,7 @@ def test_a_generated_method_passes_benchbed_check(
     rows = json.loads(_call(["benchbed", "check", "my-gan", "--json"], generated, environment))
     skipped = {row["check"] for row in rows if row["state"] != "passed"}
     assert len(rows) > 10
-    assert skipped <= {"conditioning", "cuda-training"}
+    assert skipped <= {"conditioning", "cuda-training", "discriminator-losses"}
 
 
 def test_generated_packages_pass_their_own_tests(

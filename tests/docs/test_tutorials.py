@@ -137,7 +137,8 @@ def test_method_passes_its_checks_and_is_in_a_leaderboard(
     assert re.search(r"^lsgan: \d+ passed, 0 failed, \d+ skipped\.$", printed, re.MULTILINE)
     page = (folder / "results/leaderboards/synthesis.md").read_text(encoding="utf-8")
     assert "fundus (phantom), 32 px" in page
-    assert "| lsgan | 1/1 |" in page
+    # A footnote may say that so short a training shows signs of collapse.
+    assert re.search(r"^\| lsgan[^|]*\| 1/1 \|", page, re.MULTILINE)
 
 
 def test_committed_example_is_what_the_tutorial_makes(

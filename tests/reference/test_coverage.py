@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchbed.metrics.bootstrap import MIN_BOOTSTRAP_CASES, bootstrap_interval
+from benchbed.metrics.bootstrap import bootstrap_interval
 from benchbed.report.statistics import compute_t_interval
+from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 

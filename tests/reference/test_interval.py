@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchbed.metrics.bootstrap import MIN_BOOTSTRAP_CASES, bootstrap_interval
+from benchbed.metrics.bootstrap import bootstrap_interval
+from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
 
 
 def interval(terms: np.ndarray, seed: int) -> tuple[float, float]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchbed.metrics.bootstrap import MIN_BOOTSTRAP_CASES
 from benchbed.report.model.leaderboard import Leaderboard, MethodComparison, Table
 from benchbed.report.render import tables
 from benchbed.report.render.tables import Grid, GridCell
+from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
 
 BUDGET_NOTE = (
     "Each dot is one run (seed); lines connect the means. Every run is trained from scratch "
