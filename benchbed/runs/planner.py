@@ -65,11 +65,7 @@ def plan_run(
     collection, fingerprint = _resolve_data(config, reporter)
     check_reference_split(task, collection)
     check_required_inputs(method, task, collection, pseudo_labels=masks is not None)
-    if unavailable := method.optional_inputs - collect_inputs(collection):
-        reporter.report_message(
-            f"{method.name} uses a {' and a '.join(sorted(unavailable))} of every image, but "
-            f"{get_public_name(config.dataset)} has none, so it trains without."
-        )
+    _report_missing_inputs(method, collection, reporter)
     if not is_upstream:
         check_case_counts(task, metrics, collection)
     if pairs is not None and pairs.generator is not None:
@@ -103,6 +99,15 @@ def plan_run(
         pair_plan=pairs,
         mask_plan=masks,
     )
+
+
+def _report_missing_inputs(method: MethodSpec, collection: Collection, reporter: Reporter) -> None:
+    """Report the optional inputs of a method that the data lack."""
+    if unavailable := method.optional_inputs - collect_inputs(collection):
+        reporter.report_message(
+            f"{method.name} uses a {' and a '.join(sorted(unavailable))} of every image, but "
+            f"{collection.spec.name} has none, so it trains without."
+        )
 
 
 def _resolve_data(config: RunConfig, reporter: Reporter) -> tuple[Collection, str]:
