@@ -76,6 +76,13 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score a folder of images against a folder of real images."""
+    from benchbed.runs.validate import check_input_kind
+
+    use_weights(weights)
+    names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
+    specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
+    check_input_kind(specs, {"images"}, "benchbed evaluate")
+    # numpy is slow to import, and the errors above do not need it.
     from benchbed.cli.output import ConsoleReporter, build_value_rows, print_rows
     from benchbed.data.image_comparison import (
         describe_copies,
@@ -83,12 +90,7 @@ def evaluate(
         find_common_size,
         open_folders,
     )
-    from benchbed.runs.validate import check_input_kind
 
-    use_weights(weights)
-    names = metric or get_registry().get_spec(TaskSpec, "synthesis").metrics
-    specs = tuple(get_registry().get_spec(MetricSpec, name) for name in names)
-    check_input_kind(specs, {"images"}, "benchbed evaluate")
     declared = None if window is None else parse_window(window, "--window")
     options = {"--real": real, "--fake": fake, "--held-out": held_out}
     paths = {option: path for option, path in options.items() if path is not None}
