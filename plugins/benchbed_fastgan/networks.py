@@ -37,13 +37,14 @@ class GatedUnit(nn.Module):
     """Gated linear unit over halves of the channels: ``(B, 2 C, ...)`` to ``(B, C, ...)``.
 
     The halves come from ``chunk``: the gradient of a slice, and of `torch.nn.functional.glu`, is
-    not in channels-last format, which makes batch normalisation many times slower.
+    not in channels-last format, which makes batch normalisation many times slower. The sigmoid of
+    a copy of the gate is three times as fast on CPUs as that of a view with gaps.
     """
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the first half times the sigmoid of the second."""
         first, gate = values.chunk(2, 1)
-        return first * gate.sigmoid()
+        return first * gate.clone().sigmoid()
 
 
 class NoiseInjection(nn.Module):
