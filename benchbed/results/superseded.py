@@ -36,6 +36,7 @@ class SupersededEntry(StrictModel):
         runs: Run ids; each must have a record.
         protocol_versions: Versions of the protocol. Required without `runs`, so that a repeated
             run, which has a newer version, is not selected too.
+        generators: Methods that generated the pairs of an augmentation.
         metrics: Metrics whose values are superseded; without it the whole record is.
         max_kimg: Largest budget in thousands of images; records with a budget in seconds do not
             match.
@@ -50,6 +51,7 @@ class SupersededEntry(StrictModel):
     sources: Names | None = None
     tasks: Names | None = None
     regimes: Names | None = None
+    generators: Names | None = None
     metrics: Names | None = None
     max_kimg: float | None = Field(default=None, gt=0)
 
@@ -75,6 +77,7 @@ class SupersededEntry(StrictModel):
             (self.sources, record.source),
             (self.tasks, record.task),
             (self.regimes, record.pairs.regime if record.pairs else None),
+            (self.generators, record.pairs.generator if record.pairs else None),
         ]
         kimg = record.protocol["kimg"]
         is_small = self.max_kimg is None or (kimg is not None and kimg <= self.max_kimg)

@@ -118,6 +118,21 @@ def test_the_selection_matches_every_given_field(make: Make, tmp_path: Path) -> 
     assert found == {("wgan", "b")}
 
 
+def test_an_augmentation_is_selected_by_the_generator_of_its_pairs(
+    make: Make, tmp_path: Path
+) -> None:
+    def make_unet(generator: str) -> Record:
+        pairs = {"regime": "mixed", "generator": generator, "count": 50}
+        return make(
+            "unet", task="augmentation", pairs=pairs, values={"dice": 0.5}, kimg=len(generator)
+        )
+
+    records = [make("dcgan"), make_unet("dual-gan"), make_unet("skrgan")]
+    store = _store(tmp_path, records, {**SELECTION, "generators": ["skrgan"]})
+    marked = [r.pairs and r.pairs.generator for r in store.load_records() if r.superseded]
+    assert marked == ["skrgan"]
+
+
 def test_a_newer_protocol_version_is_not_selected(make: Make, tmp_path: Path) -> None:
     """So the repeated run counts."""
     store = _store(tmp_path, [make(), make(seed=1, version=2)], SELECTION)
