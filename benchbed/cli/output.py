@@ -159,6 +159,7 @@ class ConsoleReporter:
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
+        self._has_preview = False
 
     def __enter__(self) -> ConsoleReporter:
         if self.console.is_terminal:
@@ -199,9 +200,14 @@ class ConsoleReporter:
         self._show_progress("training", progress.budget_share, detail)
 
     def report_picture(self, path: Path) -> None:
-        """Print the path of the final samples."""
-        if path.stem == "final":
+        """Print the path of the first preview, and of samples next to real images."""
+        if path.stem == "overview":
+            self.report_message(f"Samples next to real images: {path}")
+        elif path.stem == "final":
             self.report_message(f"Samples: {path}")
+        elif path.stem.endswith("-kimg") and not self._has_preview:
+            self._has_preview = True
+            self.report_message(f"Preview: {path} (newer ones next to it)")
 
     def _show_progress(self, activity: str, share: float, detail: str) -> None:
         if self._bars is not None:

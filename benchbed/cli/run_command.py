@@ -208,6 +208,22 @@ def _print_outcome(
         f"({record.training.images_per_second:.0f} images/s). Record: {path}"
     )
     if outcome.is_new:
-        reporter.report_message("Next: benchbed report")
+        _suggest_next_commands(outcome, store, reporter)
     if record.state == "diverged":
         raise typer.Exit(3)
+
+
+def _suggest_next_commands(
+    outcome: RunOutcome, store: ResultStore, reporter: ConsoleReporter
+) -> None:
+    """Print what to do with a new run: look at it, draw samples, compare it with others."""
+    from benchbed.api.specs import MethodSpec
+    from benchbed.config import paths
+    from benchbed.registry.lookup import get_registry
+
+    run, method = outcome.record.id, outcome.record.method
+    results = [] if store.root == paths.resolve_results_folder(None) else ["--results", store.root]
+    can_sample = "sample" in get_registry().get_spec(MethodSpec, method).capabilities
+    reporter.report_message("Next:")
+    for command in (["show", run], *([["sample", run]] if can_sample else []), ["report"]):
+        reporter.report_message(f"  {shlex.join(map(str, ['benchbed', *command, *results]))}")

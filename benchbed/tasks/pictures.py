@@ -18,7 +18,7 @@ from benchbed.data.preprocessing.volume_cases import resample_labels
 from benchbed.metrics.histogram_kl import compute_histogram
 from benchbed.metrics.masks import DEFAULT_THRESHOLD
 from benchbed.metrics.memorisation import find_nearest
-from benchbed.training.visualization.images import draw_image_rows
+from benchbed.training.visualization.images import draw_image_grid, draw_image_rows
 from benchbed.training.visualization.volumes import MontageLayer, draw_montage
 
 Pixels = npt.NDArray[np.uint8]
@@ -45,14 +45,63 @@ def draw_nearest_grid(fake: ImageSet, train: ImageSet, unseen: MemorisationSets 
     """
     sides = [fake] if unseen is None else [fake, unseen.held_out]
     return draw_image_rows(
-        [row for side in sides for row in _find_nearest_pairs(side, train)], SHOWN_COUNT
+        [row for side in sides for row in _find_nearest_pairs(side, train, SHOWN_COUNT)],
+        SHOWN_COUNT,
     )
 
 
-def _find_nearest_pairs(images: ImageSet, train: ImageSet) -> tuple[Pixels, Pixels]:
+OVERVIEW_GRID = (4, 6)
+"""Rows and columns of generated images in an overview, and of real ones."""
+
+CAPTION_HEIGHT = 24
+"""Height of the line of text above a part of an overview in pixels."""
+
+
+def draw_overview(fake: ImageSet, real: ImageSet, train: ImageSet) -> Pixels:
+    """Draw generated images next to real ones, and below them the pairs nearest to each other.
+
+    Generated images are the first ones, without selection; real ones are spread evenly over the
+    set. Volumes show the central axial slice of their first sequence.
+
+    Args:
+        fake: Images ``(N, C, H, W)`` uint8, or volumes ``(N, C, D, H, W)``, uint8 or float in [-1,
+            1].
+        real: Reference images, likewise.
+        train: Training images, likewise.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    rows, columns = OVERVIEW_GRID
+    count = min(rows * columns, len(fake), len(real))
+    spread = np.linspace(0, len(real) - 1, count).round().astype(np.intp)
+    left = _add_caption(
+        draw_image_grid(_select_pictures(fake, np.arange(count)), columns),
+        f"generated: the first {count}",
+    )
+    right = _add_caption(draw_image_grid(_select_pictures(real, spread), columns), "real")
+    gap = np.full((len(left), CAPTION_HEIGHT, 3), 255, np.uint8)
+    above = np.concatenate([left, gap, right], axis=1)
+    below = _add_caption(
+        draw_image_rows(_find_nearest_pairs(fake, train, 2 * columns), 2 * columns),
+        "generated images nearest to a training image, each above that image",
+    )
+    margin = above.shape[1] - below.shape[1]
+    return np.concatenate(
+        [above, np.pad(below, ((0, 0), (0, margin), (0, 0)), constant_values=255)]
+    )
+
+
+def _add_caption(picture: Pixels, text: str) -> Pixels:
+    caption = Image.new("RGB", (picture.shape[1], CAPTION_HEIGHT), "white")
+    ImageDraw.Draw(caption).text((4, 4), text, fill="black", font_size=14)
+    return np.concatenate([np.asarray(caption), picture], axis=0)
+
+
+def _find_nearest_pairs(images: ImageSet, train: ImageSet, count: int) -> tuple[Pixels, Pixels]:
     """Return the images nearest to a training image, nearest first, and those training images."""
     neighbours = find_nearest(images, train)
-    closest = np.argsort(neighbours.distance, kind="stable")[:SHOWN_COUNT]
+    closest = np.argsort(neighbours.distance, kind="stable")[:count]
     partners = _select_pictures(train, neighbours.train_index[closest])
     mirrored = neighbours.mirrored[closest, None, None, None]
     return _select_pictures(images, closest), np.where(mirrored, partners[..., ::-1], partners)

@@ -10,7 +10,7 @@ from benchbed.api.metric import ImageSet, MetricValue
 from benchbed.api.task import EvaluationContext, Task
 from benchbed.data.loader import to_pixels
 from benchbed.data.preprocessing.framing import compute_common_fov
-from benchbed.tasks.pictures import draw_histograms, draw_nearest_grid
+from benchbed.tasks.pictures import draw_histograms, draw_nearest_grid, draw_overview
 from benchbed.tasks.scoring import score_generated_set
 from benchbed.training.sampling import draw_samples
 
@@ -22,8 +22,9 @@ class SynthesisTask(Task):
         """Score as many samples as the protocol requests.
 
         If the real images have fields of view, samples get the pixels inside most of them. The
-        picture ``nearest`` shows the samples nearest to a training image, ``nearest-masks`` the
-        same for generated masks, and ``intensities`` the histograms of both sets.
+        picture ``overview`` shows samples next to real images, ``nearest`` those nearest to a
+        training image, ``nearest-masks`` the same for generated masks, and ``intensities`` the
+        histograms of both sets.
         """
         total = evaluation.sample_count
         samples = draw_samples(
@@ -35,6 +36,8 @@ class SynthesisTask(Task):
         real = evaluation.real_images[evaluation.reference_split]
         fov = None if real.fov is None else compute_common_fov(real.fov, total)
         fake = ImageSet(to_pixels(samples.image), fov)
+        train = evaluation.real_images[evaluation.train_split]
+        evaluation.save_picture("overview", draw_overview(fake, real, train))
         evaluation.save_picture("intensities", draw_histograms(real, fake))
         if samples.mask is not None and (masks := _load_training_masks(evaluation)) is not None:
             generated = ImageSet(_draw_foreground(samples.mask))

@@ -83,6 +83,18 @@ def test_the_recorded_command_reproduces_the_run(
     again = json.loads(_ok(result))
     assert again["id"] == finished_run
     assert again["metrics"] == record["metrics"]
+    _check_next_commands(cli, result.stderr, tmp_path)
+
+
+def _check_next_commands(cli: Run, printed: str, folder: Path) -> None:
+    """Each command that a run suggests works as printed; so does each picture that it names."""
+    commands = [line.split()[1:] for line in printed.splitlines() if line.startswith("  benchbed")]
+    assert [command[0] for command in commands] == ["show", "sample", "report"]
+    for command in commands:
+        _ok(cli(*command))
+    pictures = re.findall(r"\S+\.png", printed)
+    assert {Path(name).stem for name in pictures} >= {"final", "overview"}
+    assert all((folder / name).exists() for name in pictures)
 
 
 def test_report_is_fast_and_does_not_import_torch(

@@ -13,7 +13,13 @@ from benchbed.config.run_config import RunConfig
 from benchbed.results.store import ResultStore
 from benchbed.runs.execute import execute_run
 from benchbed.runs.planner import plan_run
-from benchbed.tasks.pictures import SET_COLOURS, draw_histograms
+from benchbed.tasks.pictures import (
+    CAPTION_HEIGHT,
+    OVERVIEW_GRID,
+    SET_COLOURS,
+    draw_histograms,
+    draw_overview,
+)
 
 
 def _columns_of(picture: np.ndarray, name: str) -> np.ndarray:
@@ -43,6 +49,24 @@ def test_pixels_outside_the_field_of_view_are_not_drawn() -> None:
     picture = draw_histograms(ImageSet(pixels, fov), ImageSet(pixels))
     assert _columns_of(picture, "real").max() < picture.shape[1] / 2
     assert _columns_of(picture, "generated").max() > picture.shape[1] / 2
+
+
+def test_an_overview_has_samples_left_real_images_right_and_nearest_pairs_below() -> None:
+    fake = np.full((30, 1, 64, 64), 60, np.uint8)
+    fake[24:] = 61
+    real = np.full((40, 1, 64, 64), 200, np.uint8)
+    train = real.copy()
+    train[7] = 60
+    picture = draw_overview(ImageSet(fake), ImageSet(real), ImageSet(train))[..., 0]
+    rows, columns = OVERVIEW_GRID
+    middle = picture.shape[1] // 2
+    above = picture[: CAPTION_HEIGHT + rows * 130]
+    assert np.count_nonzero(above[:, :middle] == 60) >= rows * columns * 128**2
+    assert np.count_nonzero(above[:, middle:] == 200) >= rows * columns * 128**2
+    assert not np.any(above[CAPTION_HEIGHT:, :middle] == 61)
+    pairs = picture[-2 * (128 + 2) :]
+    assert np.all(pairs[:128, :128] == 60), "a generated image"
+    assert np.all(pairs[130:258, :128] == 60), "the training image it is nearest to"
 
 
 @pytest.mark.parametrize(("method", "has_masks"), [("dual-gan", True), ("dcgan", False)])
