@@ -21,6 +21,8 @@ FASTGAN = MethodSpec(
     implementation="benchbed_fastgan.fastgan:FastGAN",
     settings="benchbed_fastgan.settings:FastGANSettings",
     sizes=(64, 128, 256, 512),
+    takes_augmentation=True,
+    default_augmentation="diffaugment:colour+translation",
     presets={
         "quick": {
             "batch_size": 32,
