@@ -57,6 +57,9 @@ class Augmentation:
         del batch_size, progress, distributed
         return None
 
+    def synchronize(self, distributed: DistributedContext) -> None:
+        """Make the state equal in all processes, before a checkpoint."""
+
     @property
     def values(self) -> dict[str, float]:
         """Values to log in the training history, by name."""

@@ -100,7 +100,6 @@ class Preset:
         kimg: Budget in thousands of images shown; None with a budget in seconds.
         samples: Number of generated images to score.
         seconds: Budget in seconds of training, instead of `kimg`.
-        augment: Augmentation, unless the method has a default.
         framing: How an image becomes square; None for the dataset's default.
         purpose: Description for users.
         volume_size: In-plane size of volumes in pixels.
@@ -111,7 +110,6 @@ class Preset:
     kimg: float | None
     samples: int
     seconds: float | None = None
-    augment: str = "none"
     framing: Framing | None = None
     purpose: str
     volume_size: int

@@ -76,7 +76,9 @@ class AdaptiveAugmentation(Augmentation):
         scores = real.detach().float()
         if fake is not None:
             scores = scores - (scores.mean() + fake.detach().float().mean()) / 2
-        self._signs.append(scores.sign().mean())
+        sign = scores.sign().mean()
+        # Signs restored from a checkpoint are on the CPU.
+        self._signs = [*(earlier.to(sign.device) for earlier in self._signs), sign]
 
     def begin_step(
         self, batch_size: int, progress: float, distributed: DistributedContext
@@ -95,10 +97,13 @@ class AdaptiveAugmentation(Augmentation):
             "show augmented images. The discriminator overfits: use more training images."
         )
 
+    def synchronize(self, distributed: DistributedContext) -> None:
+        """Average the stored signs over all processes, which then have the same state."""
+        distributed.reduce_mean(self._signs)
+
     def _adjust(self, batch_size: int, progress: float, distributed: DistributedContext) -> None:
-        mean = torch.stack(self._signs).mean()
-        distributed.reduce_mean([mean])
-        self.overfitting = float(mean)
+        self.synchronize(distributed)
+        self.overfitting = float(torch.stack(self._signs).mean())
         change = max(
             INTERVAL * batch_size / FULL_IMAGES, (progress - self._adjusted_at) / FULL_SHARE
         )
@@ -107,7 +112,7 @@ class AdaptiveAugmentation(Augmentation):
 
     @property
     def values(self) -> dict[str, float]:
-        """p and, after the first adjustment, r_t."""
+        """The probability p and, after the first adjustment, r_t."""
         values = {"augmentation_probability": self.probability}
         if self.overfitting is not None:
             values["overfitting"] = self.overfitting

@@ -279,6 +279,7 @@ class TrainingLoop:
     def _save_checkpoint(self) -> None:
         own_state, *other_states = self.distributed.gather_values(get_random_states())
         self.distributed.reduce_mean(list(self._sums.values()))
+        self.method.augmentation.synchronize(self.distributed)
         if not self.distributed.is_first_rank:
             return
         self.history.write()
