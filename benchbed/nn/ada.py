@@ -76,7 +76,7 @@ class AdaptiveAugmentation(Augmentation):
         scores = real.detach().float()
         if fake is not None:
             scores = scores - (scores.mean() + fake.detach().float().mean()) / 2
-        sign = scores.sign().mean()
+        sign = scores.sign().double().mean()
         # Signs restored from a checkpoint are on the CPU.
         self._signs = [*(earlier.to(sign.device) for earlier in self._signs), sign]
 
@@ -132,7 +132,7 @@ class AdaptiveAugmentation(Augmentation):
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Restore what ``get_state`` returned."""
         self.probability, self.overfitting = state["probability"], state["overfitting"]
-        self._signs = [torch.tensor(sign) for sign in state["signs"]]
+        self._signs = [torch.tensor(sign, dtype=torch.float64) for sign in state["signs"]]
         self._steps, self._adjusted_at = state["steps"], state["adjusted_at"]
         self._warned = state["warned"]
 

@@ -328,7 +328,7 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
         "real_share": pairs.real_share if pairs else 1.0,
         "settings_hash": hash_json(record.settings),
         "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
-        "augment": "" if protocol["augment"] == "none" else protocol["augment"],
+        "augment": protocol.get("augment", "none").replace("none", ""),
         "protocol": record.protocol_hash,
         "version": str(protocol.get("version", "")),
         "data": hash_json({name: protocol[name] for name in DATA_FIELDS if name in protocol}),
