@@ -11,7 +11,7 @@ POLICIES = ("colour", "translation", "cutout")
 """Policies of DiffAugment, in the order of their application; all of them unless some are named."""
 
 NAMES = ("none", "flip", "diffaugment", "ada")
-"""What ``--augment`` accepts."""
+"""What ``--augment`` accepts; the last two only for methods that take them."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ FASTGAN = MethodSpec(
             "mix the vectors of the power iteration",
         ),
         Deviation(
+            paper="authors' code: training images are mirrored at random",
+            implementation="only with --augment flip",
+            reason="left and right differ in medical images",
+        ),
+        Deviation(
             paper="DiffAugment fills what translation uncovers with 0, mid grey",
             implementation="with black",
             reason="the background of scans is black; a grey border can leak into samples",

@@ -76,7 +76,7 @@ def _plan(**options: Any) -> RunPlan:
     return plan_run(RunConfig(**{"dataset": "drive", "source": "phantom", **options}))
 
 
-def test_a_method_has_its_published_augmentation_unless_told_otherwise() -> None:
+def test_a_method_has_its_published_augmentation_by_default() -> None:
     spec = next(
         spec
         for spec in get_registry().get_specs(MethodSpec).values()
