@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchbed.api.augmentation import Augmentation as Augmentation
     from benchbed.api.dataset import ArrayArchive as ArrayArchive
     from benchbed.api.dataset import DownloadSource as DownloadSource
     from benchbed.api.dataset import Layout as Layout
@@ -51,6 +52,7 @@ __version__ = "0.2.0"
 
 _HOME = {
     "ArrayArchive": "api.dataset",
+    "Augmentation": "api.augmentation",
     "Batch": "api.types",
     "BenchbedError": "errors",
     "BenchbedWarning": "errors",

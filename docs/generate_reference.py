@@ -43,16 +43,19 @@ def render_methods() -> str:
             ", ".join(sorted(s.required_inputs)) or "–",
             " and ".join(f"{d}-D" for d in s.dimensions),
             f"{s.sizes[0]} to {s.sizes[-1]} px",
+            s.default_augmentation if s.takes_augmentation else "–",
         )
         for s in specs
     ]
-    head = ("Method", "Paper", "Capabilities", "Also needs", "Cases", "Sizes")
+    head = ("Method", "Paper", "Capabilities", "Also needs", "Cases", "Sizes", "Augmentation of D")
     capabilities = [(f"`{name}`", text) for name, text in CAPABILITIES.items()]
     return _render_page(
         "Methods",
         "Details in a terminal: `benchbed show NAME`; parameter counts: `benchbed show NAME "
         "--size 64`.",
         _render_table(head, rows),
+        "*Augmentation of D* is the default of `--augment` for methods that take `diffaugment` and "
+        "`ada`: [few training images](../how-to/tasks.md#few-training-images).",
         _render_table(("Capability", "A trained model"), capabilities),
         *(part for spec in specs for part in _render_method(spec)),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from benchbed.api.augmentation import Augmentation
 from benchbed.api.distributed import DistributedContext
 from benchbed.api.ema import ExponentialMovingAverage
 from benchbed.api.settings import MethodSettings
@@ -69,6 +70,7 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
         steps: Number of training steps done.
         updates: Number of updates done, by optimiser name.
         distributed: This process among those that train the method together.
+        augmentation: What ``augment`` applies; it receives D's scores of real images.
     """
 
     discriminator_losses: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
         self._averages: dict[str, str] = {}
         self._fabric: Fabric
         self.distributed = DistributedContext()
+        self.augmentation = Augmentation()
 
     # -- implemented by plugins -------------------------------------------------------------
 
@@ -188,6 +191,21 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
         raise self._make_unsupported_error("segment")
 
     # -- called by plugins ------------------------------------------------------------------
+
+    def augment(self, image: Tensor, colour_channels: int | None = None) -> Tensor:
+        """Return what a discriminator sees of images; the same images unless the run augments.
+
+        A method whose spec has ``takes_augmentation`` calls it on all real and all generated
+        images that a discriminator sees, in G's step too: the gradient flows through. It also
+        passes the scores of the real ones to ``augmentation.observe``.
+
+        Args:
+            image: ``(B, C, S, S)`` in [-1, 1], with masks or the like as further channels.
+            colour_channels: Number of channels, from the first, whose colour may change; all
+                channels move together. None for the channels of the data's images.
+        """
+        channels = self.data.channels if colour_channels is None else colour_channels
+        return self.augmentation.apply(image, channels)
 
     def register_optimizers(self, **optimizers: torch.optim.Optimizer) -> None:
         """Register optimisers under the names that ``update`` takes.
@@ -323,6 +341,7 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "steps": self.steps,
             "updates": dict(self.updates),
+            **({"augmentation": state} if (state := self.augmentation.get_state()) else {}),
         }
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
@@ -343,6 +362,8 @@ class Method(nn.Module, ABC, Generic[SettingsT]):
             optimizer.load_state_dict(state["optimizers"][name])
         self.steps = int(state["steps"])
         self.updates = Counter(state["updates"])
+        # Absent if the augmentation has no state.
+        self.augmentation.restore_state(state.get("augmentation", {}))
 
     def _get_own_tensors(self) -> dict[str, Tensor]:
         """Return the parameters and buffers that are attributes of the method itself."""

@@ -116,6 +116,11 @@ class MethodSpec:
         optional_inputs: Parts of a case that training uses where they are present.
         is_trainable: Whether there is anything to train; False for a reference such as an
             annotator.
+        takes_augmentation: Whether it passes all that its discriminators see, real and generated,
+            through `Method.augment`, and reports their scores of real images to
+            `Method.augmentation`. Only for images.
+        default_augmentation: Value of ``--augment`` unless the user gives one, as published, such
+            as ``"diffaugment:colour+translation"``.
         presets: Settings that a preset changes, by preset name; other settings keep their default,
             which is the paper's value.
         equations: The method's formulas, as pairs of place in the paper and formula.
@@ -133,6 +138,8 @@ class MethodSpec:
     required_inputs: frozenset[str] = frozenset()
     optional_inputs: frozenset[str] = frozenset()
     is_trainable: bool = True
+    takes_augmentation: bool = False
+    default_augmentation: str = "none"
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()
     deviations: tuple[Deviation, ...] = ()
@@ -145,6 +152,10 @@ class MethodSpec:
             )
         if not self.presets.keys() <= set(PRESETS):
             raise ValueError(f"method {self.name!r}: presets must be among {PRESETS}")
+        if self.takes_augmentation and self.dimensions != (2,):
+            raise ValueError(
+                f"method {self.name!r}: takes_augmentation is for dimensions (2,) only"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

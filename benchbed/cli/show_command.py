@@ -26,6 +26,7 @@ from benchbed.cli.options import (
     format_examples,
 )
 from benchbed.config import paths
+from benchbed.config.augmentation import NAMES
 from benchbed.errors import make_unknown_error
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.results.lookup import describe_state, list_run_names, match_run_name
@@ -110,6 +111,7 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
         "abilities": [f"{a}: {CAPABILITIES[a]}" for a in sorted(spec.capabilities)],
         "sizes": [f"{size} px" for size in spec.sizes],
         "dimensions": [f"{d}-D" for d in spec.dimensions],
+        "augmentation": _describe_augmentation(spec),
         "needs": sorted(spec.required_inputs) or ["only images"],
         "equations": [{"place": place, "formula": formula} for place, formula in spec.equations],
         "settings": [
@@ -121,6 +123,12 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
             for each in spec.deviations
         ],
     }
+
+
+def _describe_augmentation(spec: MethodSpec) -> str:
+    """Return which values of ``--augment`` a method takes, and its default."""
+    names = ", ".join(NAMES if spec.takes_augmentation else NAMES[:2])
+    return f"{names} (default: {spec.default_augmentation})"
 
 
 def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:

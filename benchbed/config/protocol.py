@@ -20,7 +20,6 @@ HELD_OUT_SPLIT = "test"
 """The split that is held out of training, if the dataset has it."""
 
 Framing = Literal["fov", "center", "pad", "stretch"]
-Augment = Literal["none", "flip"]
 Source = Literal["auto", "real", "phantom"]
 Precision = Literal["fp32", "bf16"]
 IntensityWindow = tuple[float, float] | Literal["per-file"]
@@ -40,7 +39,7 @@ class Protocol:
         size: In-plane size in pixels.
         channels: Image channels.
         framing: How an image becomes square.
-        augment: Augmentation by the harness: ``"flip"`` mirrors left to right at random.
+        augment: Augmentation, the text of an `AugmentChoice`.
         kimg: Budget in thousands of images shown, or None.
         seconds: Budget in seconds of training, or None. Exactly one budget is set.
         train_split: Split for training.
@@ -60,7 +59,7 @@ class Protocol:
     size: int
     channels: int
     framing: Framing
-    augment: Augment = "none"
+    augment: str = "none"
     kimg: float | None
     seconds: float | None = None
     train_split: str = "train"
@@ -101,7 +100,6 @@ class Preset:
         kimg: Budget in thousands of images shown; None with a budget in seconds.
         samples: Number of generated images to score.
         seconds: Budget in seconds of training, instead of `kimg`.
-        augment: Augmentation by the harness.
         framing: How an image becomes square; None for the dataset's default.
         purpose: Description for users.
         volume_size: In-plane size of volumes in pixels.
@@ -112,7 +110,6 @@ class Preset:
     kimg: float | None
     samples: int
     seconds: float | None = None
-    augment: Augment = "none"
     framing: Framing | None = None
     purpose: str
     volume_size: int

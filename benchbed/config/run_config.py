@@ -14,8 +14,8 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails
 
 from benchbed.api.specs import PresetName, Regime
+from benchbed.config.augmentation import parse_augment
 from benchbed.config.protocol import (
-    Augment,
     Precision,
     Source,
     format_window,
@@ -87,7 +87,13 @@ class RunConfig(BaseModel):
         RunOption("Training budget as a duration, such as 10m.", name="time", is_duration=True),
     ] = None
     samples: Annotated[_PositiveInt, RunOption("Number of samples to score.")] = None
-    augment: Annotated[Augment | None, RunOption("Augmentation of the training images.")] = None
+    augment: Annotated[
+        str | None,
+        RunOption(
+            "Comma-joined: flip (training images), and diffaugment or ada (what a discriminator "
+            "sees); or none. Default: the method's, else none."
+        ),
+    ] = None
     metrics: Annotated[
         tuple[str, ...],
         RunOption("Metric to compute. Repeat for several.", name="metric", completion="metric"),
@@ -164,6 +170,11 @@ class RunConfig(BaseModel):
     @classmethod
     def _normalize_window(cls, window: str | None) -> str | None:
         return None if window is None else format_window(parse_window(window, "--window"))
+
+    @field_validator("augment")
+    @classmethod
+    def _normalize_augment(cls, augment: str | None) -> str | None:
+        return None if augment is None else str(parse_augment(augment))
 
     @model_validator(mode="wrap")
     @classmethod

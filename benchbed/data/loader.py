@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from benchbed.api.types import Batch, DataShape
-from benchbed.config.protocol import Augment
 from benchbed.data.preprocessing.prepare import DataSplit
 
 MAX_DEVICE_BYTES = 8 * 2**30
@@ -71,13 +70,13 @@ class CaseLoader:
         split: The cases.
         seed: Seed of order and augmentation.
         device: Device of the batches.
-        augment: ``"flip"`` mirrors a case left to right with probability 0.5.
+        flip: Whether to mirror a case left to right with probability 0.5.
     """
 
     split: DataSplit
     seed: int
     device: torch.device
-    augment: Augment = "none"
+    flip: bool = False
     _arrays: dict[str, Tensor | npt.NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +98,7 @@ class CaseLoader:
         positions = np.concatenate([order.positions[part] for order, part in pieces])
         indices = torch.cat([order.indices[part] for order, part in pieces])
         tensors = {name: self._gather(name, positions, indices) for name in self._arrays}
-        if self.augment == "flip":
+        if self.flip:
             mirrored = torch.cat([order.mirrored[part] for order, part in pieces])
             tensors = {n: t if n == "label" else _flip(t, mirrored) for n, t in tensors.items()}
         return as_batch(tensors, self.split.structure_count)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from benchbed.nn.augmentation import crop_batch as crop_batch
     from benchbed.nn.augmentation import recolour_batch as recolour_batch
     from benchbed.nn.augmentation import rotate_batch as rotate_batch
-    from benchbed.nn.diffaugment import apply_diffaugment as apply_diffaugment
     from benchbed.nn.losses import bce_with_target as bce_with_target
     from benchbed.nn.losses import gradient_penalty as gradient_penalty
     from benchbed.nn.losses import unwrap as unwrap
@@ -38,7 +37,6 @@ _HOME = {
     "SegmentationUNet": "segmentation",
     "UNetGenerator": "translation",
     "adam": "optim",
-    "apply_diffaugment": "diffaugment",
     "augment_batch": "augmentation",
     "augment_volumes": "augmentation",
     "bce_with_target": "losses",

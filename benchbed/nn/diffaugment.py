@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from benchbed.api.augmentation import Augmentation
 
 BRIGHTNESS = 0.5
 """Brightness is shifted by a number in [-0.5, 0.5]."""
@@ -21,7 +24,18 @@ HOLE_SHARE = 0.5
 """Side of the hole, as a share of the side of the image."""
 
 
-def apply_diffaugment(image: Tensor, policies: Iterable[str]) -> Tensor:
+@dataclass(frozen=True)
+class DiffAugment(Augmentation):
+    """DiffAugment with fixed policies, keys of `POLICY_FUNCTIONS`."""
+
+    policies: tuple[str, ...]
+
+    def apply(self, image: Tensor, colour_channels: int) -> Tensor:
+        """Augment each image as `apply_diffaugment`."""
+        return apply_diffaugment(image, self.policies, colour_channels)
+
+
+def apply_diffaugment(image: Tensor, policies: Iterable[str], colour_channels: int) -> Tensor:
     """Augment images at random; the gradient flows through.
 
     Real and generated images must both be augmented, in the step of D and in that of G, so that G
@@ -29,21 +43,26 @@ def apply_diffaugment(image: Tensor, policies: Iterable[str]) -> Tensor:
 
     Args:
         image: ``(B, C, H, W)`` in [-1, 1].
-        policies: Keys of `POLICIES`, applied in this order. ``"colour"`` changes brightness,
-            saturation and contrast, ``"translation"`` moves the image by up to an eighth of the
-            side over black, ``"cutout"`` sets a square of a quarter of the image to 0.
+        policies: Keys of `POLICY_FUNCTIONS`, applied in this order. ``"colour"`` changes
+            brightness, saturation and contrast, ``"translation"`` moves all channels by up to an
+            eighth of the side over black, ``"cutout"`` sets a square of a quarter of the image
+            to 0.
+        colour_channels: Number of channels, from the first, whose colour changes.
 
     Returns:
         The same shape; colours can leave [-1, 1]. Randomness comes from torch's global generator,
         for each image anew.
     """
     for policy in policies:
-        image = POLICIES[policy](image)
+        image = POLICY_FUNCTIONS[policy](image, colour_channels)
     return image
 
 
-def recolour(image: Tensor) -> Tensor:
-    """Change brightness, saturation and contrast of each image."""
+def recolour(image: Tensor, colour_channels: int) -> Tensor:
+    """Change brightness, saturation and contrast of the first channels of each image."""
+    if colour_channels < image.shape[1]:
+        colour, rest = image[:, :colour_channels], image[:, colour_channels:]
+        return torch.cat([recolour(colour, colour_channels), rest], 1) if colour_channels else image
     image = image + (_draw(image) - 0.5) * 2 * BRIGHTNESS
     if image.shape[1] > 1:
         grey = image.mean(1, keepdim=True)
@@ -52,7 +71,7 @@ def recolour(image: Tensor) -> Tensor:
     return (image - mean) * (1 + (_draw(image) - 0.5) * 2 * CONTRAST) + mean
 
 
-def translate(image: Tensor) -> Tensor:
+def translate(image: Tensor, _: int) -> Tensor:
     """Move each image by whole pixels; what enters is black, as the background of scans."""
     height, width = image.shape[-2:]
     reach = [int(SHIFT_SHARE * side + 0.5) for side in (height, width)]
@@ -65,7 +84,7 @@ def translate(image: Tensor) -> Tensor:
     return moved.permute(0, 3, 1, 2)
 
 
-def cut_hole(image: Tensor) -> Tensor:
+def cut_hole(image: Tensor, _: int) -> Tensor:
     """Set a square of each image to 0; its centre is anywhere, so it may reach over the border."""
     inside = [
         _find_hole(side, len(image), image.device) for side in (image.shape[2], image.shape[3])
@@ -86,7 +105,7 @@ def _draw(image: Tensor) -> Tensor:
     return torch.rand(len(image), 1, 1, 1, device=image.device, dtype=image.dtype)
 
 
-POLICIES: dict[str, Callable[[Tensor], Tensor]] = {
+POLICY_FUNCTIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "colour": recolour,
     "translation": translate,
     "cutout": cut_hole,

@@ -23,6 +23,7 @@ from benchbed.results.lookup import find_config
 from benchbed.results.record import ShapeModel
 from benchbed.results.store import ResultStore
 from benchbed.runs.plan import RunPlan
+from benchbed.training.augmentation import create_augmentation
 from benchbed.training.checkpoint import handle_state_errors, load_checkpoint, seed_everything
 from benchbed.training.device import create_fabric
 from benchbed.utils.progress import Reporter
@@ -56,6 +57,7 @@ def build_method(plan: RunPlan, prepared: PreparedDataset, lightning: Fabric) ->
     method: Method[Any] = load_object(plan.method.implementation)(plan.settings)
     method.data = shape
     method.build(shape)
+    method.augmentation = create_augmentation(plan.protocol.augment)
     method.attach(lightning)
     if method.distributed.rank:
         # Numbers that a method draws itself must differ between the parts of a batch.

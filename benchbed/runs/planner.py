@@ -14,6 +14,7 @@ from benchbed.registry.lookup import get_registry
 from benchbed.runs.dependencies import plan_pairs, plan_pseudo_labels
 from benchbed.runs.plan import RunPlan, get_public_name, resolve_method_settings
 from benchbed.runs.validate import (
+    check_augmentation,
     check_case_counts,
     check_channels,
     check_dimensions,
@@ -49,13 +50,15 @@ def plan_run(
     check_dimensions(method, task, dataset)
     defaults = task.metrics if dataset.volumes is None else task.volume_metrics
     metrics = tuple(registry.get_spec(MetricSpec, name) for name in config.metrics or defaults)
-    changes = ("size", "kimg", "seconds", "samples", "augment")
+    changes = ("size", "kimg", "seconds", "samples")
     base = resolve_preset(
         config.preset, dataset.dimensions, **{name: getattr(config, name) for name in changes}
     )
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_channels(metrics, dataset)
     check_method(method, task, base.size)
+    augment = config.augment or method.default_augmentation
+    check_augmentation(method, augment)
     settings = resolve_method_settings(method, config.preset, config.settings)
     plan_upstream = partial(plan_run, reporter=reporter, is_upstream=True)
     pairs = plan_pairs(config, task, plan_upstream)
@@ -81,7 +84,7 @@ def plan_run(
         size=base.size,
         channels=collection.spec.channels,
         framing=base.framing or collection.spec.framing,
-        augment=base.augment,
+        augment=augment,
         kimg=base.kimg,
         seconds=base.seconds,
         reference_split=task.reference_split,

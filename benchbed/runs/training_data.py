@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from benchbed.api.method import Method
+from benchbed.config.augmentation import parse_augment
 from benchbed.config.protocol import Protocol
 from benchbed.data.loader import CaseLoader, StagedLoader, iter_batches, to_codes, to_stored
 from benchbed.data.preprocessing.framing import compute_common_fov
@@ -39,18 +40,15 @@ class TrainingMixture:
         self, seed: int, device: torch.device, protocol: Protocol
     ) -> CaseLoader | StagedLoader:
         """Return the loader of training cases."""
+        flip = parse_augment(protocol.augment).flip
         if self.regime == "real" or self.synthetic is None:
-            return CaseLoader(self.real, seed, device, protocol.augment)
+            return CaseLoader(self.real, seed, device, flip)
         if self.regime == "synthetic":
-            return CaseLoader(self.synthetic, seed, device, protocol.augment)
+            return CaseLoader(self.synthetic, seed, device, flip)
         if self.regime == "mixed":
-            return CaseLoader(
-                join_splits(self.real, self.synthetic), seed, device, protocol.augment
-            )
+            return CaseLoader(join_splits(self.real, self.synthetic), seed, device, flip)
         assert protocol.kimg is not None
-        first, second = (
-            CaseLoader(s, seed, device, protocol.augment) for s in (self.synthetic, self.real)
-        )
+        first, second = (CaseLoader(s, seed, device, flip) for s in (self.synthetic, self.real))
         return StagedLoader(first, second, round(protocol.kimg * 1000 / 2))
 
 
@@ -213,7 +211,8 @@ class TrainingSetBuilder:
             plan.protocol.train_split
         )
         share = plan.settings.real_mask_share
-        first = CaseLoader(cases, plan.seed, self.device, plan.protocol.augment)
+        flip = parse_augment(plan.protocol.augment).flip
+        first = CaseLoader(cases, plan.seed, self.device, flip)
         return build_staged_loader(first, loader, share, plan.protocol.kimg)
 
     def _build_mixture(self, prepared: PreparedDataset) -> TrainingMixture:

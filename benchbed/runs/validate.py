@@ -15,6 +15,7 @@ from benchbed.api.specs import (
     TaskSpec,
 )
 from benchbed.config import paths
+from benchbed.config.augmentation import parse_augment
 from benchbed.config.protocol import HELD_OUT_SPLIT
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.own_data import parse_own_path
@@ -42,6 +43,25 @@ def check_method(method: MethodSpec, task: TaskSpec, size: int) -> None:
         raise BenchbedError(
             f"Task {task.name} needs a method with the capability {capabilities}, which "
             f"{method.name} does not have. Suitable methods: {', '.join(suitable) or 'none'}."
+        )
+
+
+def check_augmentation(method: MethodSpec, augment: str) -> None:
+    """Refuse an augmentation of what a discriminator sees for a method that does not take it.
+
+    Raises:
+        BenchbedError: The method does not take it.
+    """
+    name = parse_augment(augment).discriminator
+    if name != "none" and not method.takes_augmentation:
+        suitable = [
+            spec.name
+            for spec in get_registry().get_specs(MethodSpec).values()
+            if spec.takes_augmentation
+        ]
+        raise BenchbedError(
+            f"{method.name} does not take --augment {name}, which changes what a discriminator "
+            f"sees. Methods that take it: {', '.join(suitable) or 'none'}."
         )
 
 

@@ -21,13 +21,15 @@ def list_checks(name: str) -> list[PluginCheck]:
     registry = get_registry()
     methods, datasets = registry.get_specs(MethodSpec), registry.get_specs(DatasetSpec)
     if name in methods:
-        from benchbed.testing import method_checks, training_checks
+        from benchbed.testing import augmentation_checks, method_checks, training_checks
         from benchbed.testing.subject import MethodUnderTest
 
         subject = MethodUnderTest(methods[name])
         functions = list(method_checks.CHECKS)
         if methods[name].is_trainable:
             functions += training_checks.CHECKS
+        if methods[name].takes_augmentation:
+            functions += augmentation_checks.CHECKS
         return [_make_check(function, name, subject) for function in functions]
     if name in datasets:
         from benchbed.testing import dataset_checks

@@ -170,6 +170,7 @@ class TrainingLoop:
 
     def _run_step(self, share: float) -> None:
         batch = self.loader.get_batch(self.position.images_shown, self.batch_size)
+        self._begin_augmentation_step(share)
         seed = torch.initial_seed()
         losses = self.method.training_step(self.distributed.split_batch(batch), share)
         terminate_if_forked(self._process, self.name)
@@ -184,6 +185,11 @@ class TrainingLoop:
         if self.method.steps % self._log_steps == 0:
             self._log_losses()
 
+    def _begin_augmentation_step(self, share: float) -> None:
+        message = self.method.augmentation.begin_step(self.batch_size, share, self.distributed)
+        if message is not None:
+            self.reporter.report_message(message)
+
     def _add_losses(self, losses: Losses) -> None:
         """Sum losses on the device; reading them would make the CPU wait for it."""
         for name, loss in losses.items():
@@ -196,6 +202,7 @@ class TrainingLoop:
         self.distributed.reduce_mean(list(self._sums.values()))
         means = {name: float(total) / self._summed[name] for name, total in self._sums.items()}
         self._sums, self._summed = {}, Counter()
+        means |= self.method.augmentation.values
         self.history.add_row(self.method.steps, self.position, means)
         if self._event_logger is not None:
             self._event_logger.log_losses(self.method.steps, means)
@@ -272,6 +279,7 @@ class TrainingLoop:
     def _save_checkpoint(self) -> None:
         own_state, *other_states = self.distributed.gather_values(get_random_states())
         self.distributed.reduce_mean(list(self._sums.values()))
+        self.method.augmentation.synchronize(self.distributed)
         if not self.distributed.is_first_rank:
             return
         self.history.write()

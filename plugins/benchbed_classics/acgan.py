@@ -129,12 +129,13 @@ class ACGAN(Method[ACGANSettings]):
         self.generator.class_counts.index_add_(0, label, torch.ones_like(label))
         # The labels of a batch are already a sample from p_c.
         fake = self.generator(self.noise(len(batch), self.settings.latent_dim), label)
-        real_source, real_class = self.discriminator(batch.image)
-        fake_source, fake_class = self.discriminator(fake.detach())
+        real_source, real_class = self.discriminator(self.augment(batch.image))
+        fake_source, fake_class = self.discriminator(self.augment(fake.detach()))
+        self.augmentation.observe(real_source)
         l_s = -bce_with_target(real_source, 1.0) - bce_with_target(fake_source, 0.0)
         l_c = -F.cross_entropy(real_class, label) - F.cross_entropy(fake_class, label)
         self.update("discriminator", -(l_s + l_c))
-        fake_source, fake_class = self.discriminator(fake)
+        fake_source, fake_class = self.discriminator(self.augment(fake))
         # Non-saturating: G maximises log P(S = real) instead of minimising log P(S = fake).
         g_loss = bce_with_target(fake_source, 1.0) + F.cross_entropy(fake_class, label)
         self.update("generator", g_loss)

@@ -98,11 +98,12 @@ class DCGAN(Method[DCGANSettings]):
         """Update the discriminator, then the generator (non-saturating loss)."""
         del progress
         fake = self.generator(self.sample_latent(len(batch)))
-        d_loss = bce_with_target(self.discriminator(batch.image), 1.0) + bce_with_target(
-            self.discriminator(fake.detach()), 0.0
-        )
+        on_real = self.discriminator(self.augment(batch.image))
+        on_fake = self.discriminator(self.augment(fake.detach()))
+        self.augmentation.observe(on_real)
+        d_loss = bce_with_target(on_real, 1.0) + bce_with_target(on_fake, 0.0)
         self.update("discriminator", d_loss)
-        g_loss = bce_with_target(self.discriminator(fake), 1.0)
+        g_loss = bce_with_target(self.discriminator(self.augment(fake)), 1.0)
         self.update("generator", g_loss)
         return {"discriminator": d_loss, "generator": g_loss}
 

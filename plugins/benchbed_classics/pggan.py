@@ -67,9 +67,11 @@ class PGGAN(Method[PGGANSettings]):
         real = blend_reals(batch.image, level, alpha, self.growth.level_count)
         noise = self.noise(len(batch), self.settings.latent_dim)
         fake = self.generator(noise, level, alpha)
-        d_loss = self.compute_discriminator_loss(real, fake.detach(), level, alpha)
+        d_loss = self.compute_discriminator_loss(
+            self.augment(real), self.augment(fake.detach()), level, alpha
+        )
         self.update("discriminator", d_loss)
-        g_loss = -self.discriminator(fake, level, alpha).mean()
+        g_loss = -self.discriminator(self.augment(fake), level, alpha).mean()
         self.update("generator", g_loss)
         self.update_ema("generator")
         return {"discriminator": d_loss, "generator": g_loss}
@@ -81,6 +83,7 @@ class PGGAN(Method[PGGANSettings]):
         s = self.settings
         on_real = self.discriminator(real, level, alpha)
         on_fake = self.discriminator(fake, level, alpha)
+        self.augmentation.observe(on_real, on_fake)
         penalty = progressive_penalty(self.discriminator, real, fake, level, alpha)
         drift = on_real.square().mean()
         distance = wasserstein_critic(on_real, on_fake)

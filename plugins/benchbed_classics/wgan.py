@@ -52,13 +52,15 @@ class WGAN(Method[WGANSettings]):
         del progress
         with torch.no_grad():
             fake = self.generator(self.sample_latent(len(batch)))
-        on_real, on_fake = self.critic(batch.image), self.critic(fake)
+        on_real = self.critic(self.augment(batch.image))
+        on_fake = self.critic(self.augment(fake))
+        self.augmentation.observe(on_real, on_fake)
         c_loss = wasserstein_critic(on_real, on_fake)
         self.update("critic", c_loss)
         self.clip_weights()
         if self.updates["critic"] == count_due_updates(self.updates["generator"], self.settings):
             fake = self.generator(self.sample_latent(len(batch)))
-            self.update("generator", -self.critic(fake).mean())
+            self.update("generator", -self.critic(self.augment(fake)).mean())
         return {"critic": c_loss, "generator": -on_fake.mean()}
 
     @torch.no_grad()

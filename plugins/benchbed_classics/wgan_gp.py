@@ -39,16 +39,17 @@ class WGANGP(Method[WGANGPSettings]):
         The reported generator loss uses the critic's noise, so that every step has one.
         """
         del progress
-        s, real = self.settings, batch.image
+        s, real = self.settings, self.augment(batch.image)
         with torch.no_grad():
-            fake = self.generator(self.sample_latent(len(batch)))
+            fake = self.augment(self.generator(self.sample_latent(len(batch))))
         on_real, on_fake = self.critic(real), self.critic(fake)
+        self.augmentation.observe(on_real, on_fake)
         penalty = gradient_penalty(self.critic, real, fake)
         c_loss = wasserstein_critic(on_real, on_fake) + s.penalty_weight * penalty
         self.update("critic", c_loss)
         if self.updates["critic"] % s.critic_steps == 0:
             fake = self.generator(self.sample_latent(len(batch)))
-            self.update("generator", -self.critic(fake).mean())
+            self.update("generator", -self.critic(self.augment(fake)).mean())
         return {"critic": c_loss, "generator": -on_fake.mean(), "penalty": penalty}
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:

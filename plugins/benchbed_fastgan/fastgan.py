@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchbed import Batch, DataShape, Losses, Method
-from benchbed.nn import adam, apply_diffaugment, normal_init
+from benchbed.nn import adam, normal_init
 from benchbed_fastgan.networks import Discriminator, Generator
 from benchbed_fastgan.settings import FastGANSettings
 
@@ -45,6 +45,7 @@ class FastGAN(Method[FastGANSettings]):
         real_logits, distance = self.discriminator.judge_and_restore(
             self.augment(batch.image), quadrant
         )
+        self.augmentation.observe(real_logits)
         fake_logits = self.discriminator(self.augment(fake.detach()))
         d_loss = compute_hinge(real_logits, 1) + compute_hinge(fake_logits, -1)
         self.update("discriminator", d_loss + self.settings.reconstruction_weight * distance)
@@ -52,11 +53,6 @@ class FastGAN(Method[FastGANSettings]):
         self.update("generator", g_loss)
         self.update_ema("generator")
         return {"discriminator": d_loss, "reconstruction": distance, "generator": g_loss}
-
-    def augment(self, image: Tensor) -> Tensor:
-        """Return what D sees of images; gradients reach the generator through it."""
-        policy = self.settings.augmentation
-        return image if policy == "none" else apply_diffaugment(image, policy.split(","))
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:
         """Return images of the average of G."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from benchbed import MethodSettings, setting
 
 
@@ -36,11 +34,6 @@ class FastGANSettings(MethodSettings):
     )
     reconstruction_weight: float = setting(
         1.0, help="Weight of the reconstruction loss of D.", source="eq. 4", ge=0
-    )
-    augmentation: Literal["none", "colour,translation", "colour,translation,cutout"] = setting(
-        "colour,translation",
-        help="DiffAugment of what D sees, real and generated.",
-        source="section 4; Zhao et al. 2020",
     )
     average_decay: float = setting(
         0.999,

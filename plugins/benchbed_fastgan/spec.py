@@ -21,6 +21,8 @@ FASTGAN = MethodSpec(
     implementation="benchbed_fastgan.fastgan:FastGAN",
     settings="benchbed_fastgan.settings:FastGANSettings",
     sizes=(64, 128, 256, 512),
+    takes_augmentation=True,
+    default_augmentation="diffaugment:colour+translation",
     presets={
         "quick": {
             "batch_size": 32,
@@ -56,6 +58,11 @@ FASTGAN = MethodSpec(
             implementation="in D only",
             reason="batch normalisation removes the scale of G's layers; the average of G would "
             "mix the vectors of the power iteration",
+        ),
+        Deviation(
+            paper="authors' code: training images are mirrored at random",
+            implementation="only with --augment flip",
+            reason="left and right differ in medical images",
         ),
         Deviation(
             paper="DiffAugment fills what translation uncovers with 0, mid grey",

@@ -107,9 +107,12 @@ class SkrGAN(Method[SkrGANSettings]):
         real = blend_reals(sketch, level, alpha, self.growth.level_count)
         noise = self.noise(len(sketch), self.settings.latent_dim)
         fake = self.sketch_generator(noise, level, alpha)
-        d_loss = self.compute_sketch_loss(real, fake.detach(), level, alpha)
+        # Sketches have no colours.
+        d_loss = self.compute_sketch_loss(
+            self.augment(real, 0), self.augment(fake.detach(), 0), level, alpha
+        )
         self.update("sketch_discriminator", d_loss)
-        score = self.sketch_discriminator(fake, level, alpha)
+        score = self.sketch_discriminator(self.augment(fake, 0), level, alpha)
         use_bce = self.settings.sketch_loss == "bce"
         g_loss = bce_with_target(score, 1.0) if use_bce else -score.mean()
         self.update("sketch_generator", g_loss)
@@ -121,6 +124,7 @@ class SkrGAN(Method[SkrGANSettings]):
         s = self.settings
         on_real = self.sketch_discriminator(real, level, alpha)
         on_fake = self.sketch_discriminator(fake, level, alpha)
+        self.augmentation.observe(on_real, None if s.sketch_loss == "bce" else on_fake)
         if s.sketch_loss == "bce":
             loss = bce_with_target(on_real, 1.0) + bce_with_target(on_fake, 0.0)
         else:
@@ -134,9 +138,9 @@ class SkrGAN(Method[SkrGANSettings]):
     def train_rendering(self, image: Tensor, sketch: Tensor) -> Losses:
         """Update D_P, then G_P, on real pairs only (colour rendering, eq. 2)."""
         fake = self.renderer(sketch)
-        d_loss = bce_with_target(self.score_pairs(image, sketch), 1.0) + bce_with_target(
-            self.score_pairs(fake.detach(), sketch), 0.0
-        )
+        on_real, on_fake = self.score_pairs(image, sketch), self.score_pairs(fake.detach(), sketch)
+        self.augmentation.observe(on_real)
+        d_loss = bce_with_target(on_real, 1.0) + bce_with_target(on_fake, 0.0)
         self.update("render_discriminator", d_loss)
         adversarial = bce_with_target(self.score_pairs(fake, sketch), 1.0)
         l1 = F.l1_loss(fake, image)
@@ -144,8 +148,8 @@ class SkrGAN(Method[SkrGANSettings]):
         return {"render_discriminator": d_loss, "renderer": adversarial, "renderer_l1": l1}
 
     def score_pairs(self, image: Tensor, sketch: Tensor) -> Tensor:
-        """Return the logits D_P(x, y)."""
-        logits: Tensor = self.render_discriminator(torch.cat([image, sketch], 1))
+        """Return the logits D_P(x, y); an augmentation moves image and sketch together."""
+        logits: Tensor = self.render_discriminator(self.augment(torch.cat([image, sketch], 1)))
         return logits
 
     def sample(self, count: int, rng: torch.Generator) -> Batch:

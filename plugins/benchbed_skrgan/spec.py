@@ -22,6 +22,7 @@ SKRGAN = MethodSpec(
     settings="benchbed_skrgan.settings:SkrGANSettings",
     capabilities=frozenset({"sample", "pairs"}),
     sizes=(32, 64, 128, 256, 512),
+    takes_augmentation=True,
     presets={
         "quick": {
             "batch_size": 4,

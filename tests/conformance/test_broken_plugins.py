@@ -22,7 +22,7 @@ def benchbed_methods():
     paper = Paper(key="k", authors="A", year=2000, title="T", venue="V")
     return [MethodSpec(name="faulty", title="T", paper=paper, implementation="faulty_method:Faulty",
                        settings="faulty_settings:FaultySettings", sizes=(16, 32),
-                       capabilities=frozenset({"sample"}),
+                       capabilities=frozenset({"sample"}), takes_augmentation=True,
                        equations=(("eq. 1", "E[(D(x) - 1)^2] + E[D(G(z))^2]"),))]
 
 @hookimpl
@@ -62,10 +62,12 @@ class Faulty(Method):
 
     def training_step(self, batch, progress):
         fake = self.generator(self.noise(len(batch), 8))
-        d_loss = (self.discriminator(batch.image) - 1).square().mean()
-        d_loss = d_loss + self.discriminator(fake.detach()).square().mean()
+        on_real = self.discriminator(self.augment(batch.image))
+        self.augmentation.observe(on_real)
+        d_loss = (on_real - 1).square().mean()
+        d_loss = d_loss + self.discriminator(self.augment(fake.detach())).square().mean()
         self.update("discriminator", d_loss)
-        g_loss = (self.discriminator(fake) - 1).square().mean()
+        g_loss = (self.discriminator(self.augment(fake)) - 1).square().mean()
         self.update("generator", g_loss)
         return {"discriminator": d_loss, "generator": g_loss}
 
@@ -156,6 +158,12 @@ METHOD_FAULTS: dict[str, tuple[str, list[Change]]] = {
         "finite-losses",
         [("method", "        return {", "        if self.steps > 30:\n"
           "            g_loss = g_loss / 0\n        return {")]),
+    "real images that are not augmented": (
+        "augmentation", [("method", "self.augment(batch.image)", "batch.image")]),
+    "a generator that learns from images that are not augmented": (
+        "augmentation", [("method", "(self.augment(fake))", "(fake)")]),
+    "scores that are not reported": (
+        "augmentation", [("method", "        self.augmentation.observe(on_real)\n", "")]),
 }  # fmt: skip
 
 DATASET_FAULTS: dict[str, tuple[str, list[Change]]] = {

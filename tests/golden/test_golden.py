@@ -254,7 +254,6 @@ def preset_values() -> dict[str, Any]:
             "kimg": base.kimg,
             "seconds": base.seconds,
             "samples": base.samples,
-            "augment": base.augment,
             "framing": base.framing,
         }
         for name in ("quick", "standard", "paper")

@@ -39,8 +39,10 @@ def test_every_case_is_shown_once_per_epoch_also_across_batches() -> None:
 
 
 def test_batches_depend_on_the_position_alone() -> None:
-    first = [CaseLoader(_split(), 3, CPU, "flip").get_batch(start, 4).image for start in (0, 4, 8)]
-    feed = CaseLoader(_split(), 3, CPU, "flip")
+    first = [
+        CaseLoader(_split(), 3, CPU, flip=True).get_batch(start, 4).image for start in (0, 4, 8)
+    ]
+    feed = CaseLoader(_split(), 3, CPU, flip=True)
     again = [feed.get_batch(start, 4).image for start in (0, 4, 8)]
     assert all(map(torch.equal, first, again))
     assert not torch.equal(CaseLoader(_split(), 4, CPU).get_batch(0, 4).image, first[0])
@@ -54,7 +56,7 @@ def test_a_batch_may_be_larger_than_the_dataset() -> None:
 
 def test_accelerators_get_the_same_batches_as_the_cpu() -> None:
     """On the accelerator, arrays are tensors indexed on the device; on the CPU, memory maps."""
-    cpu, accelerator = (CaseLoader(_split(), 3, CPU, "flip") for _ in range(2))
+    cpu, accelerator = (CaseLoader(_split(), 3, CPU, flip=True) for _ in range(2))
     accelerator._arrays = {n: torch.from_numpy(a) for n, a in accelerator._arrays.items()}
     for shown, count in ((0, 4), (4, 4), (8, 4), (17, 1), (5, 25)):
         batches = (dict(feed.get_batch(shown, count).iter_tensors()) for feed in (cpu, accelerator))
@@ -75,7 +77,7 @@ def test_the_order_of_an_epoch_is_copied_to_the_device_once(
         return copy(values, device)
 
     monkeypatch.setattr(feed_module, "_copy_to_device", counted)
-    feed = CaseLoader(_split(), 1234, torch.device("meta"), "flip")
+    feed = CaseLoader(_split(), 1234, torch.device("meta"), flip=True)
     for shown in range(0, 3 * COUNT, 2):
         assert feed.get_batch(shown, 2).image.device.type == "meta"
     assert copied == [COUNT] * 2 * 3
@@ -83,7 +85,7 @@ def test_the_order_of_an_epoch_is_copied_to_the_device_once(
 
 def test_flipping_mirrors_all_arrays_of_a_case() -> None:
     plain, flipped = (
-        CaseLoader(_split(), 0, CPU, how).get_batch(0, COUNT) for how in ("none", "flip")
+        CaseLoader(_split(), 0, CPU, flip).get_batch(0, COUNT) for flip in (False, True)
     )
     mirrored = [
         torch.equal(a.flip(-1), b) and not torch.equal(a, b)

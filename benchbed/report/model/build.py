@@ -48,8 +48,8 @@ from benchbed.results.record import MeasuredMetric, Record, is_usable_value
 from benchbed.utils.files import hash_json
 from benchbed.utils.text import MISSING_TEXT, format_number
 
-EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "but_budget", "precision",
-          "version"]  # fmt: skip
+EQUAL_FIELDS = ["source", "preset", "size", "samples", "reference_split", "augment", "but_budget",
+          "precision", "version"]  # fmt: skip
 """Columns that are equal within a figure: those of a table except dataset and budget."""
 
 
@@ -94,7 +94,7 @@ def _iter_curves(values: pd.DataFrame, names: Mapping[RowIdentity, str]) -> Iter
 
 
 SHARED_FIELDS = ["dataset", "source", "fingerprint", "task", "preset", "size", "budget", "samples",
-          "reference_split", "protocol", "precision", "version"]  # fmt: skip
+          "reference_split", "augment", "protocol", "precision", "version"]  # fmt: skip
 
 REFERENCE_FIELDS = ["run", "method", "settings", "regime", "generator", "real_share"]
 """Columns that identify the matching line of a paper's table."""
@@ -284,7 +284,7 @@ TRAINING_FIELDS = ("images_per_second", "seconds", "peak_memory_bytes")
 COLUMNS = [
     "run", *RECORD_FIELDS, *PROTOCOL_FIELDS, *TRAINING_FIELDS,
     "trained_on", "regime", "generator", "pair_count", "real_share", "settings_hash", "budget",
-    "protocol", "version", "data", "conditions", "but_budget", "imported", "collapse",
+    "augment", "protocol", "version", "data", "conditions", "but_budget", "imported", "collapse",
     "metric", "value", "lost", "superseded", "superseded_value", "floor", "n_real", "n_fake",
     "n_floor", "low", "high", "recipe", "note",
 ]  # fmt: skip
@@ -328,6 +328,7 @@ def _build_rows(record: Record) -> list[dict[str, object]]:
         "real_share": pairs.real_share if pairs else 1.0,
         "settings_hash": hash_json(record.settings),
         "budget": f"{kimg:g} kimg" if kimg is not None else f"{seconds:g} s",
+        "augment": protocol.get("augment", "none").replace("none", ""),
         "protocol": record.protocol_hash,
         "version": str(protocol.get("version", "")),
         "data": hash_json({name: protocol[name] for name in DATA_FIELDS if name in protocol}),

@@ -41,7 +41,7 @@ from benchbed.report.significance import (
 from benchbed.utils.text import format_count
 
 CONDITION_FIELDS = ["task", "source", "preset", "size", "budget", "samples", "reference_split",
-              "conditions", "precision", "version"]  # fmt: skip
+              "augment", "conditions", "precision", "version"]  # fmt: skip
 """Columns that are equal within a comparison: those of a table except the dataset's own."""
 
 MAX_METHODS = 50

@@ -60,19 +60,24 @@ def format_conditions(shared: Mapping[str, Any]) -> str:
 
     Args:
         shared: ``size``, ``budget``, ``samples``, ``reference_split`` and ``precision``;
-            ``version`` of the protocol if tables of several exist, else an empty text.
+            ``augment``, empty if there was none; ``version`` of the protocol if tables of several
+            exist, else an empty text.
     """
     split = shared["reference_split"]
     # A segmentation method draws no samples.
     reference = f"{shared['samples']} samples vs. {split}" if shared["samples"] else f"on {split}"
     version = f", protocol version {shared['version']}" if shared["version"] else ""
-    return f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}{version}"
+    augment = f", {shared['augment']}" if shared["augment"] else ""
+    common = f"{shared['size']} px, {shared['budget']}, {reference}, {shared['precision']}"
+    return f"{common}{augment}{version}"
 
 
 def name_file(prefix: str, shared: Mapping[str, Any]) -> str:
     """Return a file name without suffix, unique for the conditions that its runs share."""
-    # The version is part of the hash of the conditions; a name must not depend on other tables.
-    same = {name: str(value) for name, value in shared.items() if name != "version"}
+    # Both are part of the hash of the conditions; a name must depend neither on other tables nor on
+    # fields that are younger than committed names.
+    omitted = ("augment", "version")
+    same = {name: str(value) for name, value in shared.items() if name not in omitted}
     return f"{prefix}-{shared['source']}-{shared['size']}px-{hash_json(same, 6)}"
 
 

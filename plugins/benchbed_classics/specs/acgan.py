@@ -17,6 +17,7 @@ ACGAN = MethodSpec(
     settings="benchbed_classics.settings:ACGANSettings",
     optional_inputs=frozenset({"label"}),
     sizes=(32, 64, 128, 256, 512),
+    takes_augmentation=True,
     presets={
         "quick": {
             "batch_size": 16,

@@ -17,6 +17,7 @@ DCGAN = MethodSpec(
     implementation="benchbed_classics.dcgan:DCGAN",
     settings="benchbed_classics.settings:DCGANSettings",
     sizes=(32, 64, 128, 256, 512),
+    takes_augmentation=True,
     presets={"quick": {"batch_size": 16, "features": 32, "max_features": 256}},
     equations=(
         ("discriminator, section 3", "max_D  E[log D(x)] + E[log(1 - D(G(z)))]"),

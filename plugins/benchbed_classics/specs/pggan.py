@@ -16,6 +16,7 @@ PGGAN = MethodSpec(
     implementation="benchbed_classics.pggan:PGGAN",
     settings="benchbed_classics.settings:PGGANSettings",
     sizes=(32, 64, 128, 256, 512, 1024),
+    takes_augmentation=True,
     presets={
         "quick": {
             "batch_size": 8,

@@ -16,6 +16,7 @@ WGAN = MethodSpec(
     implementation="benchbed_classics.wgan:WGAN",
     settings="benchbed_classics.settings:WGANSettings",
     sizes=(32, 64, 128, 256, 512),
+    takes_augmentation=True,
     presets={
         "quick": {
             "batch_size": 16,

@@ -16,6 +16,7 @@ WGAN_GP = MethodSpec(
     implementation="benchbed_classics.wgan_gp:WGANGP",
     settings="benchbed_classics.settings:WGANGPSettings",
     sizes=(32, 64, 128, 256, 512),
+    takes_augmentation=True,
     presets={"quick": {"batch_size": 16, "features": 32, "max_features": 256}},
     equations=(
         (

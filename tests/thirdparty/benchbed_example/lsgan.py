@@ -46,12 +46,13 @@ class LSGAN(Method[LSGANSettings]):
         if self.steps == self.settings.fail_at:
             raise ValueError("the plugin has a bug")
         fake = self.generator(self.noise(len(batch), LATENT))
-        real_score = self.discriminator(batch.image)
+        real_score = self.discriminator(self.augment(batch.image))
+        self.augmentation.observe(real_score - 0.5)
         d_loss = (real_score - 1).square().mean() + self.discriminator(
-            fake.detach()
+            self.augment(fake.detach())
         ).square().mean()
         self.update("discriminator", d_loss)
-        g_loss = (self.discriminator(fake) - 1).square().mean()
+        g_loss = (self.discriminator(self.augment(fake)) - 1).square().mean()
         self.update("generator", g_loss)
         self.update_ema("generator")
         if self.steps == self.settings.nan_at:

@@ -27,6 +27,7 @@ LSGAN = MethodSpec(
     implementation="benchbed_example.lsgan:LSGAN",
     settings="benchbed_example.settings:LSGANSettings",
     sizes=(16, 32),
+    takes_augmentation=True,
     presets={"quick": {"batch_size": 8}},
 )
 
