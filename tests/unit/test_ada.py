@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -67,6 +68,24 @@ def test_the_boundary_of_a_critic_is_the_mean_of_both_means() -> None:
     for step in range(1, INTERVAL + 1):
         ada.begin_step(BATCH, step / 100, DistributedContext())
     assert ada.overfitting == 0.5
+
+
+class _OtherRankIsWrong(DistributedContext):
+    """One of two processes; the scores of the other all have the sign -1."""
+
+    def reduce_mean(self, tensors: Sequence[torch.Tensor]) -> None:
+        for tensor in tensors:
+            tensor.sub_(1).div_(2)
+
+
+def test_all_processes_adjust_by_the_mean_over_them() -> None:
+    ada = AdaptiveAugmentation()
+    for step in range(INTERVAL + 1):
+        ada.begin_step(BATCH, step / 100, _OtherRankIsWrong())
+        ada.observe(SURE)
+    assert ada.overfitting == 0
+    ada.synchronize(_OtherRankIsWrong())
+    assert ada.get_state()["signs"] == [0]
 
 
 def test_a_restored_state_continues_alike() -> None:

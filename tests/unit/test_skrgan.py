@@ -9,7 +9,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from benchbed import Batch, DataShape
+from benchbed import Augmentation, Batch, DataShape
 from benchbed.runs.build import count_parameters
 from benchbed_skrgan.settings import SkrGANSettings
 from benchbed_skrgan.sketch import (
@@ -155,6 +155,23 @@ def test_stages_do_not_share_gradients() -> None:
         step()
         after = {name: _weights(network) for name, network in method.networks.items()}
         assert {name for name in before if not torch.equal(before[name], after[name])} == own
+
+
+class _Recorder(Augmentation):
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int]] = []
+
+    def apply(self, image: torch.Tensor, colour_channels: int) -> torch.Tensor:
+        self.calls.append((image.shape[1], colour_channels))
+        return image
+
+
+def test_augmentation_moves_image_and_sketch_together_and_recolours_images_only() -> None:
+    method = _method()
+    method.augmentation = recorder = _Recorder()
+    method.training_step(_batch(), 0.99)
+    # Sketches, then images of three channels with their sketch.
+    assert recorder.calls == [(1, 0)] * 3 + [(4, 3)] * 3
 
 
 def _weights(network: torch.nn.Module) -> torch.Tensor:
