@@ -1,0 +1,1 @@
+"""Quality over training time, next to a plain script."""
