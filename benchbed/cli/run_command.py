@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -159,7 +158,7 @@ def _execute_with_messages(
     options: Mapping[str, Any],
     execution: Mapping[str, Any],
 ) -> RunOutcome:
-    from benchbed.config import paths
+    from benchbed.results.commands import format_command
 
     # Imported late: torch is slow to import, and all user errors were found before.
     from benchbed.runs.execute import RunError, execute_run
@@ -174,10 +173,8 @@ def _execute_with_messages(
             planned, store, reporter, options=TrainingOptions(**options), **execution
         )
     except TrainingInterrupted as error:
-        command = ["benchbed", "run", "--resume", planned.id]
-        if store.root != paths.resolve_results_folder(None):
-            command += ["--results", str(store.root)]
-        reporter.report_message(f"Stopped. Resume with: {shlex.join(command)}")
+        command = format_command(store, f"run --resume {planned.id}")
+        reporter.report_message(f"Stopped. Resume with: {command}")
         raise typer.Exit(130) from error
     except RunError as error:
         reporter.report_message(

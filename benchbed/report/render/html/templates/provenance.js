@@ -166,6 +166,7 @@ function record(name, run) {
   return [
     make("p", {}, "Command that repeats the run:"),
     make("pre", { class: "command", tabindex: "0" }, run.command),
+    ...(run.paths ? [make("p", {}, run.paths)] : []),
     make("dl", { class: "record" }, ...known.flatMap(([term, value]) =>
       [make("dt", {}, term), make("dd", {}, String(value))])),
   ];
