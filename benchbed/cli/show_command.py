@@ -276,6 +276,8 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     missing = {"paths": hint} if hint else {}
     weights = paths.get_checkpoint_path(folder).is_file()
     changes = " with local changes" if provenance.has_local_changes else ""
+    if changes and provenance.uncommitted:
+        changes += f" in {', '.join(provenance.uncommitted)}"
     instructions = f" with {provenance.instructions}" if provenance.instructions else ""
     facts = {
         "run": name,

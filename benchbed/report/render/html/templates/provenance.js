@@ -159,6 +159,7 @@ function record(name, run) {
       `${memory(made.memory_bytes)}, computed on ${made.device}, ${made.system}`,
     "Versions": `benchbed ${made.benchbed}, Python ${made.python}, ${words(made.libraries)}`,
     "Plugins": words(made.plugins),
+    "Uncommitted": words(made.uncommitted),
     "Protocol": `${run.protocol_hash}: ${words(shared(run.protocol))}`,
     "Settings": words(shared(run.settings)),
   };
