@@ -36,7 +36,7 @@ def is_own_data(dataset: str) -> bool:
 
 
 def describe_left_out_paths(record: Record) -> str:
-    """Return what the command of a record lacks to work: empty for named datasets."""
+    """Return which paths the command of a record needs; empty for named datasets."""
     upstream = [source for source in (record.pairs, record.pseudo_labels) if source is not None]
     if record.pairs is not None and record.pairs.pseudo_labels is not None:
         upstream.append(record.pairs.pseudo_labels)

@@ -95,7 +95,7 @@ def test_runs_unsupported_on_several_devices_are_refused(
         (BenchbedError("of this rank"), 1),
     ],
 )
-def test_a_worker_rank_prints_errors_of_its_own_as_a_sentence(
+def test_a_worker_rank_prints_only_its_errors_as_a_sentence(
     error: Exception,
     lines: int,
     tmp_path: Path,
