@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -159,7 +158,7 @@ def _execute_with_messages(
     options: Mapping[str, Any],
     execution: Mapping[str, Any],
 ) -> RunOutcome:
-    from benchbed.config import paths
+    from benchbed.results.commands import format_command
 
     # Imported late: torch is slow to import, and all user errors were found before.
     from benchbed.runs.execute import RunError, execute_run
@@ -174,10 +173,8 @@ def _execute_with_messages(
             planned, store, reporter, options=TrainingOptions(**options), **execution
         )
     except TrainingInterrupted as error:
-        command = ["benchbed", "run", "--resume", planned.id]
-        if store.root != paths.resolve_results_folder(None):
-            command += ["--results", str(store.root)]
-        reporter.report_message(f"Stopped. Resume with: {shlex.join(command)}")
+        command = format_command(store, f"run --resume {planned.id}")
+        reporter.report_message(f"Stopped. Resume with: {command}")
         raise typer.Exit(130) from error
     except RunError as error:
         reporter.report_message(
@@ -218,12 +215,11 @@ def _suggest_next_commands(
 ) -> None:
     """Print what to do with a new run: look at it, draw samples, compare it with others."""
     from benchbed.api.specs import MethodSpec
-    from benchbed.config import paths
     from benchbed.registry.lookup import get_registry
+    from benchbed.results.commands import format_command
 
     run, method = outcome.record.id, outcome.record.method
-    results = [] if store.root == paths.resolve_results_folder(None) else ["--results", store.root]
     can_sample = "sample" in get_registry().get_spec(MethodSpec, method).capabilities
     reporter.report_message("Next:")
-    for command in (["show", run], *([["sample", run]] if can_sample else []), ["report"]):
-        reporter.report_message(f"  {shlex.join(map(str, ['benchbed', *command, *results]))}")
+    for command in (f"show {run}", *([f"sample {run}"] if can_sample else []), "report"):
+        reporter.report_message(f"  {format_command(store, command)}")

@@ -69,6 +69,8 @@ def prune(
 
     options = PruneOptions(weights, failed, 0.0 if older_than is None else _parse_age(older_than))
     store = ResultStore(paths.resolve_results_folder(results))
+    if results is not None and not paths.is_folder(store.root):
+        raise BenchbedError(f"--results is set to {store.root}, which is not a folder.")
     usages = measure_folders(store)
     freed, refused = _prune_runs(store, usages, options) if yes else ({}, [])
     rows = [_build_row(usage, options, freed if yes else None) for usage in usages]

@@ -29,7 +29,17 @@ from benchbed.config import paths
 from benchbed.config.augmentation import NAMES
 from benchbed.errors import make_unknown_error
 from benchbed.registry.lookup import get_registry, load_object
-from benchbed.results.lookup import describe_state, list_run_names, match_run_name
+from benchbed.results.commands import (
+    add_results_option,
+    describe_left_out_paths,
+    format_command,
+)
+from benchbed.results.lookup import (
+    describe_state,
+    list_run_names,
+    match_run_name,
+    read_command,
+)
 from benchbed.results.store import ResultStore
 from benchbed.utils.text import format_count
 
@@ -261,14 +271,21 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     folder = store.get_run_folder(name)
     location = {"folder": str(folder)} if folder.exists() else {}
     if (record := store.load_record(name)) is None:
-        return {"run": name, "state": describe_state(store, name), **location}
+        resume = format_command(store, f"run --resume {name}")
+        return {"run": name, "state": describe_state(store, name), **location, "command": resume}
     # Imported late: formatting as in the tables needs modules that are slow to load.
     from benchbed.cli.output import build_value_rows, escape_control_characters, format_duration
 
     training, provenance, protocol = record.training, record.provenance, record.protocol
     origin = record.imported
+    command = read_command(store, record)
+    is_complete = command != add_results_option(store, provenance.command)
+    hint = "" if is_complete else describe_left_out_paths(record)
+    missing = {"paths": hint} if hint else {}
     weights = paths.get_checkpoint_path(folder).is_file()
     changes = " with local changes" if provenance.has_local_changes else ""
+    if changes and provenance.uncommitted:
+        changes += f" in {', '.join(provenance.uncommitted)}"
     instructions = f" with {provenance.instructions}" if provenance.instructions else ""
     facts = {
         "run": name,
@@ -297,7 +314,8 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
         f"commit {provenance.commit or 'unknown'}{changes}",
         "machine": f"{provenance.processor}{instructions}, "
         f"{format_count(provenance.cores, 'core')}, {provenance.device}",
-        "command": provenance.command,
+        "command": command,
+        **missing,
         **location,
         "weights": "present" if weights else "missing",
         "metrics": build_value_rows(record.metrics),

@@ -196,7 +196,8 @@ class RunConfig(BaseModel):
                 value = (value or {}).get(part)
             if value is not None and (field, value) != ("samples", 0):  # 0: the task needs none
                 values[field] = value
-        return cls(**values)
+        # Upstream runs on a user's own data: their pairs and masks contain only its name.
+        return cls(**{**values, **plan.get("own_data", {})})
 
     def to_words(self) -> list[str]:
         """Return the options of ``benchbed run`` for this configuration."""

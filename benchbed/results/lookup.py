@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchbed.errors import BenchbedError, make_unknown_error
+from benchbed.results.commands import add_results_option, format_command
 from benchbed.results.store import ResultStore, is_locked
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def find_record(store: ResultStore, run: str) -> Record:
     if record is None:
         raise BenchbedError(
             f"Run {name} has no record because it is {describe_state(store, name)}. Resume with: "
-            f"benchbed run --resume {name}"
+            f"{format_command(store, f'run --resume {name}')}"
         )
     return record
 
@@ -80,7 +81,7 @@ def find_run(store: ResultStore, run: str) -> tuple[Path, dict[str, Any]]:
     if not path.exists():
         raise BenchbedError(
             f"Run {name} has only a record here; its weights may be on the machine that trained "
-            f"it. `benchbed show {name}` shows the command to repeat it."
+            f"it. `{format_command(store, f'show {name}')}` shows the command to repeat it."
         )
     content = _read_content(path)
     if not isinstance(content.get("plan"), dict):
@@ -134,6 +135,14 @@ def describe_state(store: ResultStore, name: str) -> str:
         else ""
     )
     return f"{state}: {reason}" if reason else state
+
+
+def read_command(store: ResultStore, record: Record) -> str:
+    """Return the command that repeats a run: with paths if the run was made on this machine."""
+    plan = _read_content(store.get_run_folder(record.id) / "run.json").get("plan")
+    command = plan.get("command") if isinstance(plan, dict) else None
+    text = command if isinstance(command, str) else record.provenance.command
+    return add_results_option(store, text)
 
 
 def read_sources(store: ResultStore, name: str) -> dict[str, str]:

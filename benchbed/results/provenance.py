@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -25,11 +26,14 @@ def collect_provenance(
 ) -> Provenance:
     """Return facts about this process and machine; user, host and paths are not included."""
     commit, dirty = _find_commit()
+    if changed := find_uncommitted_packages(sources or {}):
+        dirty = True
     return Provenance(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         commit=commit,
         has_local_changes=dirty,
+        uncommitted=changed,
         benchbed=__version__,
         plugins={plugin.name: plugin.distribution for plugin in get_registry().plugins},
         libraries={name: _get_version(name) for name in LIBRARIES},
@@ -63,6 +67,27 @@ def _find_commit() -> tuple[str | None, bool | None]:
         folder, "status", "--porcelain", "--", "benchbed", "plugins", "pyproject.toml"
     )
     return commit, bool(changes)
+
+
+def find_uncommitted_packages(names: Iterable[str]) -> list[str]:
+    """Return the packages whose files differ from the last commit of their git repository.
+
+    Installed copies and packages outside a repository are left out: their version and the hash of
+    their sources identify them.
+    """
+    return sorted(name for name in names if _has_uncommitted_files(name))
+
+
+def _has_uncommitted_files(package: str) -> bool:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return False
+    file = Path(spec.origin).resolve()
+    # An environment can be inside a repository that does not ignore it.
+    if {"site-packages", "dist-packages"}.intersection(file.parts):
+        return False
+    place = file.parent if spec.submodule_search_locations is not None else file
+    return bool(_run_git(file.parent, "status", "--porcelain", "--", str(place)))
 
 
 def _run_git(folder: Path, *arguments: str) -> str | None:

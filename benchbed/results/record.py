@@ -196,6 +196,8 @@ class Provenance(_RecordModel):
             rounding and can differ between processors of one name. None in older records.
         sources: Hash of the code of each package that has a method of the run; empty in older
             records.
+        has_local_changes: Whether files of benchbed or `uncommitted` packages differ from a commit.
+        uncommitted: Packages with methods of the run that differ from their repository's commit.
     """
 
     created_at: Annotated[str, _json_key("created")]
@@ -215,6 +217,7 @@ class Provenance(_RecordModel):
     device: str
     devices: NonNegativeInt = 1
     sources: dict[str, str] = Field(default_factory=dict)
+    uncommitted: list[str] = Field(default_factory=list)
 
 
 class ImportOrigin(_RecordModel):
@@ -301,9 +304,10 @@ class Record(_RecordModel):
 def to_json_object(record: Record) -> dict[str, Any]:
     """Return the JSON object of a record, without the later fields that it does not use."""
     content = record.model_dump(mode="json")
-    for name in ("imported", "reading", "collapse"):
-        if not content[name]:
-            del content[name]
+    later = [(content, name) for name in ("imported", "reading", "collapse")]
+    for part, name in (*later, (content["provenance"], "uncommitted")):
+        if not part[name]:
+            del part[name]
     return content
 
 

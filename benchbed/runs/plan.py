@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from benchbed.api.settings import MethodSettings
@@ -17,6 +18,7 @@ from benchbed.config.settings import parse_settings
 from benchbed.data.sources.cases import Collection
 from benchbed.data.sources.own_data import parse_own_path
 from benchbed.registry.lookup import load_object
+from benchbed.results.commands import add_fingerprint
 from benchbed.results.record import PseudoLabels, TrainingPairs
 
 
@@ -34,7 +36,7 @@ class PseudoLabelPlan:
         """Return the form for records."""
         annotator = self.annotator
         return PseudoLabels(
-            dataset=annotator.config.dataset,
+            dataset=annotator.unambiguous_dataset,
             annotator=annotator.method.name,
             run=annotator.id,
             kimg=annotator.protocol.kimg,
@@ -65,7 +67,7 @@ class PairPlan:
             regime=self.regime,
             generator=generator.method.name,
             generator_run=generator.id,
-            dataset=generator.config.dataset,
+            dataset=generator.unambiguous_dataset,
             kimg=generator.protocol.kimg,
             count=self.count,
             real_share=self.real_share,
@@ -112,28 +114,43 @@ class RunPlan:
         return f"{name}-{compute_run_hash(self._describe())}"
 
     @property
-    def implementations(self) -> tuple[str, ...]:
-        """``"module:Class"`` of the method and of the upstream methods."""
-        upstream = [
+    def upstream_plans(self) -> tuple[RunPlan, ...]:
+        """The runs whose models this run uses."""
+        plans = (
             None if self.pair_plan is None else self.pair_plan.generator,
             None if self.mask_plan is None else self.mask_plan.annotator,
-        ]
-        others = (name for plan in upstream if plan is not None for name in plan.implementations)
+        )
+        return tuple(plan for plan in plans if plan is not None)
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """``"module:Class"`` of the method and of the upstream methods."""
+        others = (name for plan in self.upstream_plans for name in plan.implementations)
         return (self.method.implementation, *others)
+
+    @property
+    def unambiguous_dataset(self) -> str:
+        """Name of the dataset; for a user's own data with the start of the fingerprint."""
+        name, fingerprint = self.protocol.dataset, self.protocol.fingerprint
+        is_own = parse_own_path(self.config.dataset) is not None
+        return add_fingerprint(name, fingerprint) if is_own else name
 
     @property
     def command(self) -> str:
         """A command that repeats the run, without paths of this machine."""
+        return self._format_command(with_paths=False)
+
+    def _format_command(self, *, with_paths: bool) -> str:
         config = RunConfig.from_plan(self._describe())
         default = resolve_method_settings(self.method, config.preset, {}).model_dump(mode="json")
         changes: dict[str, Any] = {
             "settings": {k: v for k, v in config.settings.items() if v != default[k]},
-            "data_root": None,
-            "skip_bad": False,
         }
-        for field in ("dataset", "generator_dataset", "masks_from"):
-            if (dataset := getattr(config, field)) is not None:
-                changes[field] = get_public_name(dataset)
+        if not with_paths:
+            changes["data_root"] = None
+            for field in ("dataset", "generator_dataset", "masks_from"):
+                if (dataset := getattr(config, field)) is not None:
+                    changes[field] = get_public_name(dataset)
         are_images = self.collection.spec.volumes is None
         if config.metrics == (self.task.metrics if are_images else self.task.volume_metrics):
             changes["metrics"] = ()
@@ -157,15 +174,17 @@ class RunPlan:
         return self.mask_plan
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as a dict for ``run.json``."""
-        return {"id": self.id, **self._describe()}
+        """Return the plan as a dict for ``run.json``, which stays on this machine."""
+        command = self._format_command(with_paths=True)
+        return {"id": self.id, "command": command, **self._describe()}
 
     def _describe(self) -> dict[str, Any]:
-        pairs, masks, root = self.pairs, self.upstream_masks, self.collection.root
+        pairs, masks, root = self.pairs, self.upstream_masks, self._find_data_root()
+        upstream = self._list_upstream_paths()
         return {
             "method": self.method.name,
             "settings": self.settings.model_dump(mode="json"),
-            "dataset": self.config.dataset,
+            "dataset": get_local_name(self.config.dataset),
             "task": self.task.name,
             "metrics": [spec.name for spec in self.metrics],
             "protocol": self.protocol.as_dict(),
@@ -175,6 +194,30 @@ class RunPlan:
             "pairs": None if pairs is None else pairs.as_dict(),
             "masks": None if masks is None else masks.summarize().as_dict(),
             "root": None if root is None else str(root),
+            **({"own_data": upstream} if upstream else {}),
+        }
+
+    def _find_data_root(self) -> Path | None:
+        """Return the data root that the run or an upstream run uses, or None."""
+        is_own = parse_own_path(self.config.dataset) is not None
+        root = self.collection.root
+        if root is not None and not is_own and not self.collection.spec.package:
+            return root.resolve()
+        roots = (plan._find_data_root() for plan in self.upstream_plans)
+        return next((root for root in roots if root is not None), None)
+
+    def _list_upstream_paths(self) -> dict[str, str]:
+        """Return the user's own data of upstream runs by field: records contain only names."""
+        generator = None if self.pair_plan is None else self.pair_plan.generator
+        masks = self.upstream_masks
+        plans = {
+            "generator_dataset": generator,
+            "masks_from": None if masks is None else masks.annotator,
+        }
+        return {
+            field: get_local_name(plan.config.dataset)
+            for field, plan in plans.items()
+            if plan is not None and parse_own_path(plan.config.dataset) is not None
         }
 
 
@@ -197,3 +240,9 @@ def get_public_name(dataset: str) -> str:
     """Return the dataset's name for records: for a folder, without the path to it."""
     path = parse_own_path(dataset)
     return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve().name}"
+
+
+def get_local_name(dataset: str) -> str:
+    """Return the dataset's name for this machine: for a folder, with its absolute path."""
+    path = parse_own_path(dataset)
+    return dataset if path is None else f"{dataset.partition(':')[0]}:{path.resolve()}"

@@ -40,9 +40,15 @@ def check_method(method: MethodSpec, task: TaskSpec, size: int) -> None:
             if s.capabilities & task.capabilities
         ]
         capabilities = " or ".join(f"{name} ({CAPABILITIES[name]})" for name in task.capabilities)
+        tasks = [
+            f"--task {other.name}"
+            for other in get_registry().get_specs(TaskSpec).values()
+            if method.capabilities & other.capabilities
+        ]
+        hint = f"Use {' or '.join(tasks)}, or a suitable" if tasks else "Suitable"
         raise BenchbedError(
             f"Task {task.name} needs a method with the capability {capabilities}, which "
-            f"{method.name} does not have. Suitable methods: {', '.join(suitable) or 'none'}."
+            f"{method.name} does not have. {hint} method: {', '.join(suitable) or 'none'}."
         )
 
 

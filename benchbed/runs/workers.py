@@ -20,8 +20,14 @@ from benchbed.results.store import ResultStore
 from benchbed.runs.build import build_method
 from benchbed.runs.plan import RunPlan
 from benchbed.runs.training_data import TrainingSetBuilder
-from benchbed.training.loop import TrainingDiverged, TrainingInterrupted, TrainingLoop
+from benchbed.training.loop import (
+    DeviceCountError,
+    TrainingDiverged,
+    TrainingInterrupted,
+    TrainingLoop,
+)
 from benchbed.utils.progress import Budget, NullReporter
+from benchbed.utils.stdout import write_to_stderr
 
 
 def check_devices(plan: RunPlan, devices: int) -> None:
@@ -57,8 +63,11 @@ def run_worker_rank(plan: RunPlan, store: ResultStore, lightning: Fabric) -> NoR
     code = 0
     try:
         _build_loop(plan, store, lightning).train()
-    except (TrainingDiverged, TrainingInterrupted):
-        pass
+    except (TrainingDiverged, TrainingInterrupted, DeviceCountError):
+        pass  # rank 0 reports them
+    except BenchbedError as error:
+        write_to_stderr(f"benchbed: {error}")
+        code = 1
     except Exception:
         traceback.print_exc()
         code = 1

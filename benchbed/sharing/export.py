@@ -11,7 +11,8 @@ from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.config.paths import get_checkpoint_path
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry
-from benchbed.results.lookup import find_record, read_state
+from benchbed.results.commands import format_command
+from benchbed.results.lookup import find_record, read_command, read_state
 from benchbed.results.record import ShapeModel
 from benchbed.sharing.archive import (
     CARD_NAME,
@@ -92,12 +93,12 @@ def find_exportable_run(store: ResultStore, run: str) -> ExportableRun:
     if state != "finished":
         raise BenchbedError(
             f"Run {record.id} is {state}; its record is from an earlier execution. Finish it "
-            f"with: benchbed run --resume {record.id}"
+            f"with: {format_command(store, f'run --resume {record.id}')}"
         )
     if not exportable.checkpoint.is_file():
         raise BenchbedError(
             f"The weights of run {record.id} are missing ({exportable.checkpoint}): they were "
-            f"pruned or are on another machine. Retrain with: {record.provenance.command}"
+            f"pruned or are on another machine. Retrain with: {read_command(store, record)}"
         )
     return exportable
 

@@ -14,6 +14,7 @@ from benchbed.config.paths import get_checkpoint_path
 from benchbed.config.settings import parse_settings
 from benchbed.errors import BenchbedError
 from benchbed.registry.lookup import get_registry, load_object
+from benchbed.results.commands import format_command
 from benchbed.results.lookup import read_state
 from benchbed.results.record import ImportOrigin, Record
 from benchbed.results.showcase import get_showcase_folder, write_showcase
@@ -153,8 +154,9 @@ def _has_weights(candidate: ImportCandidate, store: ResultStore, *, recorded: bo
     if state != "finished" or not recorded:
         record_hint = "" if recorded else " and has no record"
         raise BenchbedError(
-            f"Run {run} already exists and is {state}{record_hint}. Finish it with `benchbed run "
-            f"--resume {run}`, or delete it with `benchbed runs prune --failed`."
+            f"Run {run} already exists and is {state}{record_hint}. Finish it with "
+            f"`{format_command(store, f'run --resume {run}')}`, or delete it with "
+            f"`{format_command(store, 'runs prune --failed')}`."
         )
     return get_checkpoint_path(folder).is_file()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
+from benchbed.results.commands import describe_left_out_paths
 from benchbed.results.record import MeasuredMetric, Record
 
 DIRECTION_WORDS = {"up": "higher", "down": "lower", "none": "neither"}
@@ -154,6 +155,7 @@ def _render_training(record: Record, history: str | None) -> str:
             *([("losses, step by step", f"`{history}`")] if history else []),
             ("made", f"{record.provenance.created_at}, benchbed {record.provenance.benchbed}"),
             ("made by", f"`{record.provenance.command}`"),
+            *([("paths", paths)] if (paths := describe_left_out_paths(record)) else []),
         ],
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Required, TypeAlias, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, with_config
 
-from benchbed.api.specs import PRESETS, DatasetSpec, MethodSpec, PresetName, TaskSpec
+from benchbed.api.specs import DatasetSpec, MethodSpec, PresetName, TaskSpec
 from benchbed.config import paths
 from benchbed.config.run_config import RunConfig
 from benchbed.config.settings import read_yaml
@@ -156,10 +156,9 @@ def _format_validation_error(path: Path, error: ValidationError) -> str:
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [*Suite.model_fields, "method", *_ROW_TYPES, *PRESETS]
-        # "method" is an entry of a row; at the top level it is a misspelt "methods".
-        unknown = str(first["loc"][-1])
-        suggestion = find_similar_name(unknown, [name for name in known if name != unknown])
+        inner = {"methods": ["method", *_ROW_TYPES], "presets": ["seeds", *_ROW_TYPES]}
+        known = inner.get(str(first["loc"][0]), [*Suite.model_fields])
+        suggestion = find_similar_name(str(first["loc"][-1]), known)
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
     reason = first["msg"][0].lower() + first["msg"][1:]

@@ -37,6 +37,7 @@ from benchbed.training.sampling import NonFiniteError
 from benchbed.training.visualization.images import save_picture
 from benchbed.utils.collapse import CollapseSign
 from benchbed.utils.progress import Budget, Reporter, TrainingPosition, TrainingProgress
+from benchbed.utils.text import format_count
 
 MAX_LOSS = 1e6
 """Maximum absolute loss: no method has larger ones unless it diverges."""
@@ -48,6 +49,10 @@ class TrainingDiverged(Exception):
 
 class TrainingInterrupted(Exception):
     """Training was cancelled; everything is saved."""
+
+
+class DeviceCountError(BenchbedError):
+    """A checkpoint is of another number of devices; every process raises it."""
 
 
 @dataclass(frozen=True)
@@ -314,9 +319,9 @@ class TrainingLoop:
     def _restore_state(self, content: Mapping[str, Any]) -> None:
         states = [content["random"], *content.get("others", ())]
         if len(states) != self.distributed.world_size:
-            raise BenchbedError(
-                f"Run {self.run} started on {len(states)} devices and must resume on as many. "
-                f"Use --devices {len(states)}, or retrain with --force."
+            raise DeviceCountError(
+                f"Run {self.run} started on {format_count(len(states), 'device')} and must resume "
+                f"on as many. Use --devices {len(states)}, or retrain with --force."
             )
         self.method.restore_state(content["state"])
         restore_random_states(states[self.distributed.rank])

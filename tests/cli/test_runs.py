@@ -85,6 +85,14 @@ def test_an_invalid_age_is_rejected(cli: Run, results: Path, age: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_results_folder_that_does_not_exist_is_named(cli: Run, tmp_path: Path) -> None:
+    """A misspelt folder was reported as one without runs."""
+    result = cli("runs", "prune", "--results", str(tmp_path / "nope"))
+    assert result.returncode == 2
+    assert str(tmp_path / "nope") in result.stderr
+    assert "--results" in result.stderr
+
+
 def test_prune_does_not_import_torch(results: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nsys.argv = ['benchbed', 'runs', 'prune', '--yes', '--weights', '--failed']\n"

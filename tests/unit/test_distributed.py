@@ -19,9 +19,13 @@ from benchbed.api.distributed import DistributedContext
 from benchbed.api.types import Batch
 from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError
+from benchbed.results.store import ResultStore
+from benchbed.runs import workers
 from benchbed.runs.plan import RunPlan
 from benchbed.runs.planner import plan_run
 from benchbed.runs.workers import check_devices
+from benchbed.training.device import create_fabric
+from benchbed.training.loop import DeviceCountError, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
 
@@ -81,6 +85,37 @@ def test_runs_unsupported_on_several_devices_are_refused(
     check_devices(made, 1)
     with pytest.raises(BenchbedError, match=facts):
         check_devices(made, devices)
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (DeviceCountError("of rank 0 as well"), 0),
+        (TrainingDiverged("of rank 0 as well"), 0),
+        (BenchbedError("of this rank"), 1),
+    ],
+)
+def test_a_worker_rank_prints_only_its_errors_as_a_sentence(
+    error: Exception,
+    lines: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Resuming on another number of devices printed a traceback of each worker."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(workers, "_build_loop", fail)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as caught:
+        workers.run_worker_rank(_plan(), ResultStore(tmp_path), create_fabric("cpu", "fp32", 1))
+    assert caught.value.code == lines
+    output = capsys.readouterr().err
+    assert output.count("\n") == lines
+    assert "Traceback" not in output
 
 
 RUN = (
@@ -166,5 +201,10 @@ def test_an_interrupted_run_on_two_devices_resumes_bit_for_bit(
     _, output = refused.communicate(timeout=600)
     assert refused.returncode == 2
     assert "--devices 2" in output
+    refused = _start(results, "--devices", "4", *options[2:])
+    _, output = refused.communicate(timeout=600)
+    assert refused.returncode == 2
+    assert output.count("--devices 2") == 1
+    assert "Traceback" not in output
     again, _ = _finish(results, *options)
     assert torch.equal(_flat(_state(again)), _flat(_state(whole)))

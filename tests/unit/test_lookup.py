@@ -55,7 +55,7 @@ def test_prefixes_that_end_at_a_hyphen_come_first() -> None:
         ("dcgan", r"'dcgan'.*\b2\b.*dcgan-a-s0-11, dcgan-a-s1-22\b.*`benchbed list runs`"),
         ("dcgan-a-s0-12", r"'dcgan-a-s0-12'.*'dcgan-a-s0-11'.*`benchbed list runs`"),
         ("dcgan-a-s1", r"runs/dcgan-a-s1-22/run\.json\b"),
-        ("wgan", r"wgan-a-s0-33\b.*record.*`benchbed show wgan-a-s0-33`"),
+        ("wgan", r"wgan-a-s0-33\b.*record.*`benchbed show wgan-a-s0-33 --results .*`"),
     ],
 )
 def test_runs_that_cannot_be_found_are_explained(store: ResultStore, run: str, facts: str) -> None:

@@ -100,3 +100,9 @@ def test_options_of_a_generator_are_rejected_without_a_regime(options: dict[str,
     config = RunConfig(method="dcgan", dataset="drive", source="phantom", **options)
     with pytest.raises(BenchbedError, match=f"{get_flag(name)}.*augmentation"):
         plan_run(config)
+
+
+def test_a_method_of_another_task_gets_the_option_for_its_task() -> None:
+    """Segmentation networks were refused on the default task without the next step."""
+    with pytest.raises(BenchbedError, match="--task segmentation"):
+        plan_run(RunConfig(method="unet", dataset="drive", source="phantom"))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import torch
 
+from benchbed.results import provenance
 from benchbed.results.sources import find_changed_packages, hash_sources
 
 RUN = (
@@ -122,3 +125,49 @@ def test_a_stopped_run_of_other_code_continues_and_says_so(
     assert result.returncode == 0
     assert "benchbed_example" in result.stderr
     assert "--force" in result.stderr
+
+
+def _commit(folder: Path) -> None:
+    identity = ("-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "x")):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_found"),
+    [
+        (lambda package: None, False),
+        (lambda package: (package / "__init__.py").write_text("A = 2\n"), True),
+        (lambda package: (package / "new.py").write_text("A = 2\n"), True),
+        (lambda package: (package.parent / "notes.txt").write_text("outside\n"), False),
+        (lambda package: shutil.rmtree(package.parent / ".git"), False),
+    ],
+)
+def test_uncommitted_changes_of_a_plugin_are_found(
+    change: Callable[[Path], object],
+    is_found: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`dirty` was about the repository of benchbed only."""
+    name = f"committed_{tmp_path.name}"
+    package = tmp_path / name
+    package.mkdir()
+    (package / "__init__.py").write_text("A = 1\n")
+    _commit(tmp_path)
+    change(package)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(provenance, "_find_commit", lambda: ("abc", False))
+    collected = provenance.collect_provenance("", torch.device("cpu"), sources={name: "0" * 12})
+    assert collected.uncommitted == ([name] if is_found else [])
+    assert collected.has_local_changes is is_found
+
+
+def test_installed_copies_are_known_by_their_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages/installed_gan.py").write_text("A = 1\n")
+    subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    assert provenance.find_uncommitted_packages(["installed_gan", "not_installed"]) == []

@@ -76,6 +76,8 @@ def test_selected_methods_keep_the_settings_of_the_suite(suite: Suite) -> None:
         (("seeds: [0, 1]", "seeds: []"), ["wrong.yaml", "seeds"]),
         (("seeds: [0, 1]", "sedes: [0, 1]"), ["wrong.yaml", "'sedes'", "'seeds'"]),
         (("kimg: 0.1", "kimgs: 0.1"), ["wrong.yaml", "'presets.quick.kimgs'", "'kimg'"]),
+        (("seeds: [0, 1]", "method: dcgan"), ["wrong.yaml", "'method'", "'methods'"]),
+        (("kimg: 0.1", "seed: [1]"), ["wrong.yaml", "'presets.quick.seed'", "'seeds'"]),
         (
             ("task: synthesis", "task: sintesis"),
             ["'sintesis'", "'synthesis'", "benchbed list tasks"],

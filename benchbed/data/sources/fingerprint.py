@@ -89,13 +89,26 @@ def find_undecodable(facts: dict[Path, FileFacts]) -> dict[Path, str]:
     return {path: entry["error"] for path, entry in facts.items() if "error" in entry}
 
 
-def compute_fingerprint(collection: Collection, facts: dict[Path, FileFacts]) -> str:
-    """Hash names, splits, shapes and contents of the cases to 16 hexadecimal digits."""
-    entries = [
+def compute_fingerprint(
+    collection: Collection, facts: dict[Path, FileFacts], *, is_own: bool = False
+) -> str:
+    """Hash names, splits, shapes and contents of the cases to 16 hexadecimal digits.
+
+    Args:
+        collection: The cases.
+        facts: Facts of their files.
+        is_own: Whether they are a user's own data, whose declared classes are hashed as well.
+    """
+    entries: list[list[Any]] = [
         [case.id, case.split, case.label]
         + [[role, facts[path]["shape"], facts[path]["sha256"]] for role, path in case.files.items()]
         for case in collection.cases
     ]
+    # The spec of a named dataset declares its classes, but equal files of a user can have several
+    # manifests. Value 1 as the only class is what undeclared masks mean.
+    declared = {tuple(sorted(case.label_mapping.items())) for case in collection.cases}
+    if is_own and declared - {(), ((1, 1),)}:
+        entries.append(["classes", *sorted(declared)])
     return hash_json(entries, 16)
 
 

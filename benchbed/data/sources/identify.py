@@ -108,7 +108,7 @@ def examine_collection(
     return Examination(
         usable,
         facts,
-        compute_fingerprint(usable, facts),
+        compute_fingerprint(usable, facts, is_own=_is_own(usable)),
         undecodable,
         tuple(problems + faults),
         (*notes, *rules.sentences, *_list_remarks(usable, facts)),
@@ -204,14 +204,17 @@ def _group_masks(
     A dataset of several structures that declares none has their numbers as values.
     """
     count = collection.spec.structure_count
-    is_own = f"{collection.spec.name}:" in PREFIXES
-    default = {} if is_own or count == 1 else {n: n for n in range(1, count + 1)}
+    default = {} if _is_own(collection) or count == 1 else {n: n for n in range(1, count + 1)}
     groups: dict[tuple[tuple[int, int], ...], dict[Path, None]] = defaultdict(dict)
     for case in collection.cases:
         if role in case.files:
             declared = (case.label_mapping or default) if role == "mask" else {}
             groups[tuple(sorted(declared.items()))][case.files[role]] = None
     return [(dict(key), groups[key]) for key in sorted(groups, reverse=True)]
+
+
+def _is_own(collection: Collection) -> bool:
+    return f"{collection.spec.name}:" in PREFIXES
 
 
 def _get_window(path: Path) -> IntensityWindow | None:

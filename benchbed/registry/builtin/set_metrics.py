@@ -34,6 +34,9 @@ KARRAS = Paper(
     url="https://arxiv.org/abs/1710.10196",
 )
 
+_CHANNEL_ORDER = "the term of each scale is averaged over pixels and channels, then multiplied"
+"""Other packages multiply first and average channels last, which differs for colour images."""
+
 WANG = Paper(
     key="wang2003-ms-ssim",
     authors="Wang, Simoncelli, Bovik",
@@ -113,7 +116,7 @@ def list_image_metrics() -> list[MetricSpec]:
             title="MS-SSIM (real-fake)",
             direction="up",
             implementation="benchbed.metrics.ms_ssim:ms_ssim_realfake",
-            recipe="mean MS-SSIM of each sample and a seeded random real image",
+            recipe=f"mean MS-SSIM of each sample and a seeded random real image; {_CHANNEL_ORDER}",
             bounds=(0, 1),
             paper=WANG,
         ),
@@ -123,7 +126,7 @@ def list_image_metrics() -> list[MetricSpec]:
             direction="down",
             implementation="benchbed.metrics.ms_ssim:ms_ssim_diversity",
             recipe="mean MS-SSIM of disjoint, seeded pairs of samples; real images are not looked "
-            "at, and their own value is the floor",
+            f"at, and their own value is the floor; {_CHANNEL_ORDER}",
             bounds=(0, 1),
             paper=ODENA,
         ),

@@ -44,6 +44,7 @@ from benchbed.report.model.rows import (
     name_file,
     select_usable,
 )
+from benchbed.results.commands import add_fingerprint, is_own_data
 from benchbed.results.record import MeasuredMetric, Record, is_usable_value
 from benchbed.utils.files import hash_json
 from benchbed.utils.text import MISSING_TEXT, format_number
@@ -305,10 +306,24 @@ def build_frame(records: Iterable[Record]) -> pd.DataFrame:
     rows = [row for record in records for row in _build_rows(record)]
     order = ["protocol", "precision", *IDENTITY_FIELDS, "seed", "run", "metric"]
     frame = pd.DataFrame(rows, columns=COLUMNS).sort_values(order, kind="stable")
+    frame["dataset"] = _distinguish_own_data(frame)
     if frame["version"].nunique() == 1:
         # Titles give the version only where it distinguishes tables.
         frame["version"] = ""
     return frame
+
+
+def _distinguish_own_data(frame: pd.DataFrame) -> pd.Series[str]:
+    """Return the datasets, with the fingerprint where folders of one name have other content.
+
+    Several fingerprints of a named dataset are versions of one dataset; two folders of one name
+    need not have anything in common.
+    """
+    names = frame["dataset"]
+    counts = frame.groupby("dataset")["fingerprint"].transform("nunique")
+    is_ambiguous = (counts > 1) & names.map(is_own_data).astype(bool)
+    labels = [add_fingerprint(*each) for each in zip(names, frame["fingerprint"], strict=True)]
+    return names.mask(is_ambiguous, pd.Series(labels, index=frame.index, dtype=object))
 
 
 def _build_rows(record: Record) -> list[dict[str, object]]:

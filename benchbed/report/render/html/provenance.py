@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchbed.report.model.leaderboard import Leaderboard, MethodComparison, Row, Table
+from benchbed.results.commands import describe_left_out_paths
 from benchbed.results.record import MeasuredMetric, Record
 from benchbed.results.showcase import Showcase
 
@@ -79,6 +80,8 @@ def _convert_run(record: Record, shared: _SharedValues) -> dict[str, Any]:
     content = record.model_dump(mode="json")
     provenance = content["provenance"]
     own = {name: provenance.pop(name) for name in ("created", "command", "commit", "dirty")}
+    if hint := describe_left_out_paths(record):
+        own["paths"] = hint
     for name in ("id", "schema_version", "metrics", "provenance"):
         content.pop(name)
     for name in ("settings", "protocol", "cases", "pairs", "masks", "skipped", "copies", "reading"):

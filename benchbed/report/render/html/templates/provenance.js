@@ -159,6 +159,7 @@ function record(name, run) {
       `${memory(made.memory_bytes)}, computed on ${made.device}, ${made.system}`,
     "Versions": `benchbed ${made.benchbed}, Python ${made.python}, ${words(made.libraries)}`,
     "Plugins": words(made.plugins),
+    "Uncommitted": words(made.uncommitted),
     "Protocol": `${run.protocol_hash}: ${words(shared(run.protocol))}`,
     "Settings": words(shared(run.settings)),
   };
@@ -166,6 +167,7 @@ function record(name, run) {
   return [
     make("p", {}, "Command that repeats the run:"),
     make("pre", { class: "command", tabindex: "0" }, run.command),
+    ...(run.paths ? [make("p", {}, run.paths)] : []),
     make("dl", { class: "record" }, ...known.flatMap(([term, value]) =>
       [make("dt", {}, term), make("dd", {}, String(value))])),
   ];
