@@ -121,6 +121,7 @@ class MethodSpec:
             `Method.augmentation`. Only for images.
         default_augmentation: Value of ``--augment`` unless the user gives one, as published, such
             as ``"diffaugment:colour+translation"``.
+        preset_augmentations: The same by preset name, for presets with another default.
         presets: Settings that a preset changes, by preset name; other settings keep their default,
             which is the paper's value.
         equations: The method's formulas, as pairs of place in the paper and formula.
@@ -140,6 +141,7 @@ class MethodSpec:
     is_trainable: bool = True
     takes_augmentation: bool = False
     default_augmentation: str = "none"
+    preset_augmentations: Mapping[str, str] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     equations: tuple[tuple[str, str], ...] = ()
     deviations: tuple[Deviation, ...] = ()
@@ -150,12 +152,16 @@ class MethodSpec:
             raise ValueError(
                 f"method {self.name!r}: capabilities must be among {sorted(CAPABILITIES)}"
             )
-        if not self.presets.keys() <= set(PRESETS):
+        if not (self.presets.keys() | self.preset_augmentations.keys()) <= set(PRESETS):
             raise ValueError(f"method {self.name!r}: presets must be among {PRESETS}")
         if self.takes_augmentation and self.dimensions != (2,):
             raise ValueError(
                 f"method {self.name!r}: takes_augmentation is for dimensions (2,) only"
             )
+
+    def get_default_augmentation(self, preset: str) -> str:
+        """Return the value of ``--augment`` of a preset unless the user gives one."""
+        return self.preset_augmentations.get(preset, self.default_augmentation)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,7 +138,8 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
 def _describe_augmentation(spec: MethodSpec) -> str:
     """Return which values of ``--augment`` a method takes, and its default."""
     names = ", ".join(NAMES if spec.takes_augmentation else NAMES[:2])
-    return f"{names} (default: {spec.default_augmentation})"
+    others = "".join(f"; {key}: {value}" for key, value in spec.preset_augmentations.items())
+    return f"{names} (default: {spec.default_augmentation}{others})"
 
 
 def _count_parameters(name: str, size: int, preset: str) -> list[dict[str, Any]]:

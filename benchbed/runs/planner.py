@@ -57,7 +57,7 @@ def plan_run(
     check_metrics(task, metrics, base.samples, dataset.dimensions)
     check_channels(metrics, dataset)
     check_method(method, task, base.size)
-    augment = config.augment or method.default_augmentation
+    augment = config.augment or method.get_default_augmentation(config.preset)
     check_augmentation(method, augment)
     settings = resolve_method_settings(method, config.preset, config.settings)
     plan_upstream = partial(plan_run, reporter=reporter, is_upstream=True)

@@ -84,9 +84,10 @@ def test_a_method_has_its_published_augmentation_by_default() -> None:
     )
     default, named, without, other = (
         _plan(method=spec.name, augment=text)
-        for text in (None, spec.default_augmentation, "none", "ada")
+        for text in (None, spec.get_default_augmentation("quick"), "none", "ada")
     )
-    assert default.protocol.augment == spec.default_augmentation
+    assert default.protocol.augment == spec.get_default_augmentation("quick")
+    assert _plan(method=spec.name, preset="paper").protocol.augment == spec.default_augmentation
     assert named.id == default.id
     assert without.protocol.augment == "none"
     assert other.protocol.augment == "ada"
@@ -96,8 +97,9 @@ def test_a_method_has_its_published_augmentation_by_default() -> None:
 
 def test_default_augmentations_are_valid_and_taken() -> None:
     for spec in get_registry().get_specs(MethodSpec).values():
-        assert str(parse_augment(spec.default_augmentation)) == spec.default_augmentation
-        assert spec.takes_augmentation or spec.default_augmentation == "none"
+        for text in (spec.default_augmentation, *spec.preset_augmentations.values()):
+            assert str(parse_augment(text)) == text
+            assert spec.takes_augmentation or text == "none"
 
 
 def test_a_method_that_does_not_take_it_refuses_it() -> None:
