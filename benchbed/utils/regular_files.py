@@ -11,7 +11,7 @@ import itertools
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from benchbed.errors import BenchbedError
 
@@ -87,7 +87,9 @@ def _open(
             raise _make_error(path, "it is not a regular file")
         if max_bytes is not None and status.st_size > max_bytes:
             raise _make_error(path, f"it is larger than {max_bytes} bytes")
-        return os.fdopen(handle, "rb" if max_bytes is not None else "ab")
+        # Unlike `os.fdopen`, this keeps the path as the file's name, for messages of decoders.
+        mode = "rb" if max_bytes is not None else "ab"
+        return cast(BinaryIO, open(path, mode, opener=lambda *_: handle))
     except BaseException:
         os.close(handle)
         raise
