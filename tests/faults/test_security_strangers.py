@@ -126,7 +126,7 @@ def test_unsafe_texts_and_depth_are_rejected(
 
 @pytest.mark.attack(
     guarantee="An untrusted record or archive does not break the reports of other records.",
-    attack="records that are damaged, hostile, pipes, links or of another run, beside a valid one",
+    attack="records that are damaged, hostile, pipes, links or of another run, next to a valid one",
 )
 def test_a_bad_record_is_named_and_left_out(
     cli: Callable[..., Any], store: ResultStore, tmp_path: Path, count_attempt: CountAttempt
