@@ -128,11 +128,13 @@ def _list_plugins() -> list[dict[str, Any]]:
 
 
 def _list_runs(results: Path | None) -> list[dict[str, Any]]:
+    from benchbed.cli.output import print_warning
+
     store = ResultStore(paths.resolve_results_folder(results))
     states = {
         name: describe_state(store, name).partition(":")[0] for name in list_folder_names(store)
     }
-    for record in store.load_records():
+    for record in store.load_records(print_warning):
         state = states.setdefault(record.id, record.state)
         if record.superseded:
             states[record.id] = f"{state} (superseded)"

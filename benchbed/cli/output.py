@@ -17,7 +17,7 @@ from rich.text import Text
 
 from benchbed.api.specs import MetricSpec
 from benchbed.registry.lookup import get_registry
-from benchbed.utils.stdout import CONTROL_PATTERN
+from benchbed.utils.stdout import CONTROL_PATTERN, write_to_stderr
 from benchbed.utils.text import (
     MISSING_TEXT,
     UNLIMITED_WIDTH,
@@ -108,12 +108,17 @@ def _build_table(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
 
 def escape_control_characters(text: str) -> str:
     """Return the text with control characters escaped."""
-    return CONTROL_PATTERN.sub(lambda hit: f"\\x{ord(hit.group()):02x}", text)
+    return CONTROL_PATTERN.sub(lambda hit: ascii(hit.group())[1:-1], text)
 
 
 def make_plain_text(text: str, style: str = "") -> Text:
     """Return text for a rich table, without markup and control characters."""
     return Text(escape_control_characters(text), style=style)
+
+
+def print_warning(text: str) -> None:
+    """Print a line to stderr, without control characters."""
+    write_to_stderr(escape_control_characters(text))
 
 
 PROGRESS_INTERVAL_SECONDS = 30.0

@@ -53,10 +53,11 @@ def report(
     for name in kinds:
         if name not in allowed:
             raise make_unknown_error("format", name, allowed, "benchbed report --help")
+    from benchbed.cli.output import print_warning
     from benchbed.report.write import build_leaderboards, write_leaderboards
 
     store = ResultStore(paths.resolve_results_folder(results))
-    records = store.load_records()
+    records = store.load_records(print_warning)
     if not records:
         raise BenchbedError(
             f"No records found in {store.records_folder}. Run `benchbed run` first."

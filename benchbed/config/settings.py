@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
 from benchbed.errors import BenchbedError, find_similar_name
+from benchbed.utils.content import find_content_fault
+from benchbed.utils.regular_files import read_regular_file
 
 MAX_YAML_BYTES = 2**20
 """Maximum size of a YAML file in bytes."""
@@ -81,6 +84,8 @@ def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
             )
         try:
             values[name.strip()] = _parse_number(_load_plain_yaml(text))
+        except _LeadingZeroError as error:
+            raise BenchbedError(f"--set {pair!r} cannot be parsed: {error}.") from error
         except ValueError as error:
             raise BenchbedError(
                 f"--set {pair!r} cannot be parsed: {text!r} is not a YAML value"
@@ -117,13 +122,11 @@ def read_yaml(path: Path, kind: str) -> Any:
         BenchbedError: It cannot be read, is not valid YAML, or is too large.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_YAML_BYTES + 1)
+        # The user names these files, so they may be links.
+        content = read_regular_file(path, MAX_YAML_BYTES, follow_links=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BenchbedError(f"The {kind} {path} cannot be read: {reason}.") from error
-    if len(content) > MAX_YAML_BYTES:
-        raise BenchbedError(f"The {kind} {path} is larger than {MAX_YAML_BYTES} bytes.")
     try:
         return _load_plain_yaml(content.decode())
     except ValueError as error:
@@ -133,6 +136,10 @@ def read_yaml(path: Path, kind: str) -> Any:
 
 class _RepeatedKeyError(ValueError):
     """A mapping contains a key twice."""
+
+
+class _LeadingZeroError(ValueError):
+    """A number starts with 0, such as ``010``."""
 
 
 class _PlainYamlLoader(yaml.SafeLoader):
@@ -171,6 +178,18 @@ class _PlainYamlLoader(yaml.SafeLoader):
                 )
             lines[value] = line
 
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """Reject plain numbers with leading zeros: readers of YAML disagree on their value."""
+        if isinstance(node, yaml.ScalarNode) and node.style is None:
+            number = re.fullmatch(r"([-+]?)0[0_]*([0-9_]+)", node.value)
+            if number is not None:
+                raise _LeadingZeroError(
+                    f"{_clip_text(node.value)} in line {node.start_mark.line + 1} starts with 0, "
+                    "which some readers of YAML take as a sign of octal digits; write "
+                    f"{number[1]}{number[2]} for the number, or quote it for a text"
+                )
+        return super().construct_scalar(node)
+
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Reject integers with too many digits."""
         if len(node.value) > MAX_INT_DIGITS:
@@ -200,14 +219,6 @@ def _load_plain_yaml(text: str) -> Any:
         raise ValueError(str(error)) from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    pending, count = [result], 0
-    while pending:
-        value = pending.pop()
-        count += 1
-        if count + len(pending) > MAX_YAML_VALUES:
-            raise ValueError(f"it contains more than {MAX_YAML_VALUES} values")
-        if isinstance(value, dict):
-            pending += [*value.keys(), *value.values()]
-        elif isinstance(value, list | tuple | set):
-            pending += value
+    if (fault := find_content_fault(result, max_values=MAX_YAML_VALUES)) is not None:
+        raise ValueError(fault)
     return result

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.results.commands import add_results_option, format_command
 from benchbed.results.store import ResultStore, is_locked
+from benchbed.utils.content import find_content_fault
+from benchbed.utils.regular_files import read_regular_file
 
 if TYPE_CHECKING:
     from benchbed.config.run_config import RunConfig
     from benchbed.results.record import Record
+
+MAX_RUN_FILE_BYTES = 4 * 2**20
+"""Maximum size of a ``run.json`` in bytes."""
 
 MAX_LISTED_RUNS = 6
 """Maximum number of runs named in an error about an ambiguous prefix."""
@@ -118,7 +123,9 @@ def _make_broken_error(folder: Path, reason: str = "") -> BenchbedError:
 def _read_content(path: Path) -> dict[str, Any]:
     """Return the content of a ``run.json``; empty if it is unreadable."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular_file(path, MAX_RUN_FILE_BYTES, root=path.parent).decode())
+        if find_content_fault(content) is not None:
+            return {}
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

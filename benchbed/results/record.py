@@ -20,9 +20,10 @@ from benchbed.api.specs import MetricSpec
 from benchbed.config.protocol import normalize_number
 from benchbed.errors import BenchbedError, describe_validation_error
 from benchbed.utils.collapse import CollapseSign
+from benchbed.utils.content import find_content_fault
 from benchbed.utils.files import hash_json, write_json
+from benchbed.utils.regular_files import read_regular_file
 from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
-from benchbed.utils.stdout import CONTROL_PATTERN
 
 SCHEMA_VERSION = 1
 """Version of the record; a reader supports all versions up to its own."""
@@ -32,6 +33,9 @@ NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
 
 NonNegativeFloat = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 """A finite amount, such as seconds, small enough for sums to stay finite."""
+
+MAX_RECORD_BYTES = 4 * 2**20
+"""Maximum size of a record's file in bytes."""
 
 MAX_METRIC_VALUE = 1e100
 """Largest usable metric value: the mean of squares of larger ones would overflow."""
@@ -323,7 +327,7 @@ def read_record(path: Path) -> Record:
         BenchbedError: The file is not a record, or has a newer schema.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular_file(path, MAX_RECORD_BYTES).decode())
     except OSError as error:
         raise BenchbedError(f"The record {path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
@@ -347,8 +351,8 @@ def parse_record(content: Any, place: str) -> Record:
             f"Record {place} has schema {version}, but this benchbed reads up to {SCHEMA_VERSION}. "
             "Update benchbed, or move the file away."
         )
-    if (text := find_control_characters(content)) is not None:
-        raise BenchbedError(f"Record {place} contains control characters ({text[:40]!r}).")
+    if (fault := find_content_fault(content)) is not None:
+        raise BenchbedError(f"Record {place} is rejected: {fault}.")
     try:
         record = Record.model_validate(content)
     except ValidationError as error:
@@ -361,20 +365,6 @@ def parse_record(content: Any, place: str) -> Record:
             f"protocol has the hash {expected}."
         )
     return record
-
-
-def find_control_characters(value: Any) -> str | None:
-    """Return the first text in a JSON value with control characters for a terminal, or None."""
-    queue = [value]
-    while queue:
-        item = queue.pop()
-        if isinstance(item, str) and CONTROL_PATTERN.search(item):
-            return item
-        if isinstance(item, dict):
-            queue += [*item.keys(), *item.values()]
-        elif isinstance(item, list):
-            queue += item
-    return None
 
 
 def find_missing_metrics(metrics: Iterable[MetricSpec], record: Record) -> tuple[MetricSpec, ...]:

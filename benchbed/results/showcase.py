@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchbed.errors import BenchbedError
 from benchbed.results.record import FILE_NAME_PATTERN
 from benchbed.utils.files import write_atomically, write_text
+from benchbed.utils.regular_files import check_run_files, open_regular_file, read_regular_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 60_000
 """Maximum size of a picture in bytes."""
+
+MAX_SOURCE_BYTES = 64 * 2**20
+"""Maximum size of a picture or history in a run's folder in bytes."""
 
 MAX_CURVE_ROWS = 200
 """Maximum number of rows of the loss curves."""
@@ -85,9 +90,19 @@ def write_showcase(store: ResultStore, run: str, log: Callable[[str], None]) -> 
     from PIL.Image import DecompressionBombError
 
     # Everything that Pillow raises for damaged pictures, which an imported run may have.
-    damaged = (OSError, SyntaxError, ValueError, zlib.error, struct.error, DecompressionBombError)
+    damaged = (
+        BenchbedError,
+        OSError,
+        csv.Error,
+        SyntaxError,
+        ValueError,
+        zlib.error,
+        struct.error,
+        DecompressionBombError,
+    )
     source, target = store.get_run_folder(run), get_showcase_folder(store.root, run)
     try:
+        check_run_files(target)
         for name, patterns in PICTURE_SOURCES.items():
             _write_picture(source / "samples", patterns, target / f"{name}.jpg")
         _write_curves(source / "history.csv", target / "curves.csv")
@@ -102,7 +117,10 @@ def _write_picture(folder: Path, patterns: tuple[str, ...], target: Path) -> Non
         return
     from PIL import Image
 
-    with Image.open(paths[0]) as picture:
+    with (
+        open_regular_file(paths[0], MAX_SOURCE_BYTES, root=folder.parent) as file,
+        Image.open(file) as picture,
+    ):
         content = _encode_small_jpeg(picture.convert("RGB"))
     with write_atomically(target) as temporary:
         temporary.write_bytes(content)
@@ -126,8 +144,8 @@ def _write_curves(source: Path, target: Path) -> None:
     if not source.exists():
         target.unlink(missing_ok=True)
         return
-    with source.open(encoding="utf-8", newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+    content = read_regular_file(source, MAX_SOURCE_BYTES, root=source.parent)
+    header, *rows = list(csv.reader(io.StringIO(content.decode(), newline=""))) or [[]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -163,9 +181,10 @@ def read_showcase(root: Path, run: str) -> Showcase:
 
 
 def _read_content(path: Path, max_bytes: int) -> bytes:
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > max_bytes:
+    try:
+        return read_regular_file(path, max_bytes)
+    except OSError:
         return b""
-    return path.read_bytes()
 
 
 def _parse_curves(content: bytes) -> LossCurves | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchbed.config import paths
 from benchbed.errors import BenchbedError
 from benchbed.utils.files import write_json
+from benchbed.utils.regular_files import check_run_files, open_to_append
 
 if TYPE_CHECKING:
     from benchbed.results.record import Record
@@ -57,15 +58,26 @@ class ResultStore:
         path = self.get_record_path(run)
         return self._mark_superseded([_read_record(path)])[0] if path.exists() else None
 
-    def load_records(self) -> list[Record]:
+    def load_records(self, log: Callable[[str], None] | None = None) -> list[Record]:
         """Return all records, sorted by run id.
 
+        Args:
+            log: Receives a message about each record that is unreadable, or of another run than
+                its file name says, and left out for this reason. Without it, that is an error.
+
         Raises:
-            BenchbedError: A record is unreadable, or of another run than its file name says; or
-                ``superseded.yaml`` is invalid.
+            BenchbedError: A record cannot be used and there is no `log`, or ``superseded.yaml`` is
+                invalid.
         """
-        paths_of_records = sorted(self.records_folder.glob("*.json"))
-        return self._mark_superseded([_read_record(path) for path in paths_of_records])
+        records: list[Record] = []
+        for path in sorted(self.records_folder.glob("*.json")):
+            try:
+                records.append(_read_record(path))
+            except BenchbedError as error:
+                if log is None:
+                    raise
+                log(f"Left out: {error}")
+        return self._mark_superseded(records)
 
     def _mark_superseded(self, records: list[Record]) -> list[Record]:
         path = self.root / SUPERSEDED_FILE
@@ -105,8 +117,10 @@ class ResultStore:
             The run's folder.
 
         Raises:
-            BenchbedError: Another process holds it, or the folder is not writable.
+            BenchbedError: Another process holds it, the folder is not writable, or it contains
+                links, pipes or devices.
         """
+        check_run_files(self.get_run_folder(run))
         folder = paths.ensure_writable(self.get_run_folder(run))
         # Imported late: slow to load, and only execution needs a lock.
         from filelock import FileLock, Timeout
@@ -137,6 +151,8 @@ def lock_if_free(folder: Path) -> Iterator[bool]:
     """Lock the run in `folder` and yield True, or yield False if another process holds it."""
     from filelock import FileLock, Timeout
 
+    # The lock would be created or emptied through a link.
+    open_to_append(folder / LOCK_FILE, root=folder).close()
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
         lock.acquire()

@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchbed.utils.progress import Reporter, TrainingProgress
+from benchbed.utils.regular_files import open_to_append, read_regular_file
 
 STATUS_FILE = "progress.json"
 """File in a run's folder that exists while the run is active."""
+
+
+MAX_STATUS_BYTES = 2**16
+"""Maximum size of the status file in bytes."""
 
 
 WRITE_SECONDS = 1.0
@@ -56,7 +61,7 @@ class RunStatus:
 def read_status(folder: Path) -> RunStatus | None:
     """Return the status of the run in `folder`, or None if no run is active there."""
     try:
-        content = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+        content = json.loads(read_regular_file(folder / STATUS_FILE, MAX_STATUS_BYTES, root=folder))
         return RunStatus(**{_STATUS_KEYS[key]: value for key, value in content.items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -133,8 +138,8 @@ class LogReporter:
         stamp = datetime.now().astimezone().isoformat(timespec="seconds")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{stamp} {text.rstrip()}\n")
+            with open_to_append(self.path, root=self.path.parent) as file:
+                file.write(f"{stamp} {text.rstrip()}\n".encode(errors="backslashreplace"))
 
     def report_message(self, text: str) -> None:
         """Log and forward a message."""

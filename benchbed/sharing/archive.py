@@ -24,8 +24,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from benchbed.errors import BenchbedError, describe_validation_error
-from benchbed.results.record import ShapeModel, StrictModel, find_control_characters
+from benchbed.results.record import MAX_RECORD_BYTES, ShapeModel, StrictModel
 from benchbed.training.loggers import FIXED_COLUMNS
+from benchbed.utils.content import find_content_fault
 from benchbed.utils.files import find_path_fault, hash_file
 
 ARCHIVE_FORMAT = 2
@@ -52,7 +53,7 @@ BYTES_PER_MEBIBYTE = 2**20
 MAX_MEMBER_BYTES: Mapping[str, int] = {
     MANIFEST_NAME: BYTES_PER_MEBIBYTE,
     CARD_NAME: BYTES_PER_MEBIBYTE,
-    RECORD_NAME: 4 * BYTES_PER_MEBIBYTE,
+    RECORD_NAME: MAX_RECORD_BYTES,
     SETTINGS_NAME: BYTES_PER_MEBIBYTE,
     PROTOCOL_NAME: BYTES_PER_MEBIBYTE,
     WEIGHTS_NAME: 16 * 1024 * BYTES_PER_MEBIBYTE,
@@ -215,14 +216,14 @@ def parse_json(path: Path, name: str, content: bytes) -> Any:
     """Return untrusted JSON, parsed.
 
     Raises:
-        ArchiveError: It is invalid, repeats a key, or has control characters.
+        ArchiveError: It is invalid, repeats a key, or has unsafe texts or too deep a nesting.
     """
     try:
         value = json.loads(content.decode(), object_pairs_hook=_reject_duplicate_keys)
     except (ValueError, RecursionError) as error:
         raise make_archive_error(path, f"{name} is not valid JSON ({error})") from error
-    if (text := find_control_characters(value)) is not None:
-        raise make_archive_error(path, f"{name} contains control characters ({text[:40]!r})")
+    if (fault := find_content_fault(value)) is not None:
+        raise make_archive_error(path, f"{name} is rejected: {fault}")
     return value
 
 
@@ -329,8 +330,8 @@ def _find_history_fault(content: bytes) -> str | None:
                 raise ValueError("a row has no step, kimg or seconds")
     except (ValueError, csv.Error) as error:
         return f"{HISTORY_NAME} is not a valid history ({error})"
-    if (text := find_control_characters(header)) is not None:
-        return f"{HISTORY_NAME} contains control characters ({text[:40]!r})"
+    if (fault := find_content_fault(header)) is not None:
+        return f"{HISTORY_NAME} is rejected: {fault}"
     if len(header) > MAX_COLUMNS:
         return f"{HISTORY_NAME} has {len(header)} columns, more than {MAX_COLUMNS}"
     if tuple(header[:fixed]) != FIXED_COLUMNS:

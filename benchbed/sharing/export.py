@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from benchbed.results.record import ShapeModel
 from benchbed.sharing.archive import (
     CARD_NAME,
     HISTORY_NAME,
+    MAX_MEMBER_BYTES,
     PICTURE_NAMES,
     PROTOCOL_NAME,
     RECORD_NAME,
@@ -29,6 +31,7 @@ from benchbed.sharing.archive import (
 from benchbed.sharing.archived_record import dump_record
 from benchbed.sharing.model_card import render_model_card
 from benchbed.utils.files import hash_file, write_atomically
+from benchbed.utils.regular_files import read_regular_file
 
 if TYPE_CHECKING:
     from benchbed.results.record import Record
@@ -121,8 +124,7 @@ def export_run(exportable: ExportableRun, out: Path, *, pictures: bool = True) -
         tensors = flatten_state(saved["state"])
         stored_names, weights = find_stored_tensors(tensors), to_bytes(tensors)
     names = [HISTORY_NAME, *(PICTURE_NAMES if pictures else ())]
-    files = {name: exportable.folder / name for name in names}
-    files_content = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+    files_content = _read_files(exportable.folder, names)
     members = {
         CARD_NAME: render_model_card(
             record,
@@ -146,6 +148,22 @@ def export_run(exportable: ExportableRun, out: Path, *, pictures: bool = True) -
     sha256 = _write_new_archive(out, manifest, members)
     sizes = {name: len(content) for name, content in sorted(members.items())}
     return ExportResult(out, sha256, sizes, tuple(stored_names))
+
+
+def _read_files(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Return the content of the files of a run that exist."""
+    contents: dict[str, bytes] = {}
+    for name in names:
+        try:
+            contents[name] = read_regular_file(folder / name, MAX_MEMBER_BYTES[name], root=folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise BenchbedError(
+                f"{folder / name} cannot be exported: {error.strerror}. Delete it to export the "
+                "run without it."
+            ) from error
+    return contents
 
 
 def _check_checkpoint(exportable: ExportableRun, saved: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from benchbed.api.specs import DatasetSpec, MethodSpec, MetricSpec
 from benchbed.results.commands import describe_left_out_paths
 from benchbed.results.record import MeasuredMetric, Record
+from benchbed.utils.text import escape_markdown
 
 DIRECTION_WORDS = {"up": "higher", "down": "lower", "none": "neither"}
 
@@ -55,7 +56,7 @@ def render_model_card(
     """
     title = record.dataset if dataset is None else dataset.title
     parts = [
-        f"# {method.title}, trained on {_escape_text(title)}",
+        f"# {method.title}, trained on {escape_markdown(title)}",
         _render_lead(record),
         f"Run `{record.id}` of benchbed, a benchmark harness that compares GAN methods for medical "
         f"images; seed {record.seed}, {record.precision}.",
@@ -89,8 +90,8 @@ def _render_method(method: MethodSpec, plugin: str) -> str:
     address = f" <{method.paper.url}>" if method.paper.url else ""
     count = len(method.deviations)
     lines = [
-        f"`{method.name}`, from the package {_escape_text(plugin)}.",
-        f"Please cite: {_escape_text(method.paper.citation)}{address}",
+        f"`{method.name}`, from the package {escape_markdown(plugin)}.",
+        f"Please cite: {escape_markdown(method.paper.citation)}{address}",
     ]
     if count:
         lines.append(
@@ -104,12 +105,12 @@ def _render_data(
     record: Record, dataset: DatasetSpec | None, stored: Sequence[str], pictures: Sequence[str]
 ) -> str:
     cases = ", ".join(
-        f"{count} {_escape_text(split)}" for split, count in sorted(record.case_counts.items())
+        f"{count} {escape_markdown(split)}" for split, count in sorted(record.case_counts.items())
     )
     rows = [
         (
             "dataset",
-            f"`{_escape_text(record.dataset)}`" + (f", {dataset.title}" if dataset else ""),
+            f"`{escape_markdown(record.dataset)}`" + (f", {dataset.title}" if dataset else ""),
         ),
         ("source", record.source),
         ("modality", dataset.modality if dataset else "unknown"),
@@ -192,7 +193,7 @@ def _render_usage(record: Record, method: MethodSpec, plugin: str) -> str:
     if "sample" in method.capabilities:
         lines.append(f"benchbed sample {record.id} -n 100 --out pictures --seed 0")
     text = (
-        f"With benchbed and {_escape_text(plugin)}:\n\n" + "\n".join([*lines, "```"]) + "\n\n"
+        f"With benchbed and {escape_markdown(plugin)}:\n\n" + "\n".join([*lines, "```"]) + "\n\n"
         "The same seed gives the same images.\n\n"
     )
     others = sorted(method.capabilities & {"synthesize", "segment"})
@@ -211,11 +212,6 @@ def _format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     lines = [
         headings,
         ["---"] * len(headings),
-        *([_escape_text(cell) for cell in row] for row in rows),
+        *([escape_markdown(cell) for cell in row] for row in rows),
     ]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _escape_text(text: str) -> str:
-    """Escape text so that it stays on one line, within its table cell and without tags."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

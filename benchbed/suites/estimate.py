@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import heapq
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -14,6 +15,8 @@ from benchbed.results.lookup import read_state
 from benchbed.results.store import ResultStore
 from benchbed.runs.plan import RunPlan
 from benchbed.suites.plan import SuiteRun
+from benchbed.training.loggers import MAX_HISTORY_BYTES
+from benchbed.utils.regular_files import read_regular_file
 
 if TYPE_CHECKING:
     from benchbed.results.record import Record
@@ -95,7 +98,7 @@ def estimate_duration(
     """
     plans = {suite_run.plan.id: suite_run.plan for suite_run in pending}
     missing = {plan.id: plan for plan in _iter_with_upstream(plans.values(), store)}
-    speeds = _SpeedTable(store.load_records() if missing else (), share)
+    speeds = _SpeedTable(store.load_records(lambda _: None) if missing else (), share)
     seconds: dict[str, float] = {}
     unknown: dict[str, None] = {}
     for run, plan in missing.items():
@@ -144,8 +147,9 @@ def _compute_spent_share(plan: RunPlan, store: ResultStore) -> float:
     kimg, seconds = plan.protocol.kimg, plan.protocol.seconds
     column, budget = ("kimg", kimg) if kimg is not None else ("seconds", seconds)
     try:
-        with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
-            last = max((float(row[column]) for row in csv.DictReader(file)), default=0.0)
+        content = read_regular_file(folder / "history.csv", MAX_HISTORY_BYTES, root=folder)
+        rows = csv.DictReader(io.StringIO(content.decode(), newline=""))
+        last = max((float(row[column]) for row in rows), default=0.0)
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return 0.0
     return min(1.0, last / budget) if budget else 0.0

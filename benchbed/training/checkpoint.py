@@ -14,9 +14,13 @@ import torch
 
 from benchbed.errors import BenchbedError
 from benchbed.utils.files import write_atomically
+from benchbed.utils.regular_files import UnsafeFileError, open_regular_file
 
 CHECKPOINT_FORMAT = 1
 """Format version of checkpoints."""
+
+MAX_CHECKPOINT_BYTES = 2**36
+"""Maximum size of a checkpoint in bytes: 64 GiB."""
 
 # What missing, exchanged or recursive parts of a checkpoint raise in use.
 _STATE_ERRORS = (
@@ -88,7 +92,9 @@ def load_checkpoint(path: Path, method: str) -> dict[str, Any]:
             method.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        root = path.parent.parent  # the run's folder
+        with open_regular_file(path, MAX_CHECKPOINT_BYTES, root=root) as file:
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
         raise BenchbedError(
             f"{path} is not a readable checkpoint: {_describe_load_error(error)}"
@@ -126,6 +132,8 @@ def handle_state_errors(path: Path) -> Iterator[None]:
 
 def _describe_load_error(error: Exception) -> str:
     """Return the reason without torch's advice, which is to trust the file or to save it again."""
+    if isinstance(error, UnsafeFileError):
+        return f"{error.strerror}."
     if isinstance(error, pickle.UnpicklingError):
         return "it is damaged, or contains objects other than tensors and plain values."
     return _describe_error(error)

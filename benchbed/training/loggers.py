@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Literal
 from benchbed.errors import BenchbedError
 from benchbed.utils.files import write_text
 from benchbed.utils.progress import TrainingPosition
+from benchbed.utils.regular_files import UnsafeFileError, read_regular_file
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+MAX_HISTORY_BYTES = 2**28
+"""Maximum size of a history in bytes."""
 
 
 FIXED_COLUMNS = ("step", "kimg", "seconds")
@@ -80,11 +85,11 @@ class History:
         if not self.path.exists():
             return
         try:
-            with self.path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+            content = read_regular_file(self.path, MAX_HISTORY_BYTES, root=self.path.parent)
+            rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
             self.rows = [row for row in rows if int(row["step"]) <= until_step]
             _ = self.position, self.last_losses  # check that they are numbers, too
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
+        except (UnsafeFileError, KeyError, TypeError, ValueError, csv.Error) as error:
             raise BenchbedError(
                 f"{self.path} is damaged. Delete it to resume the run with an empty history."
             ) from error

@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator
 
 STDOUT, STDERR = 1, 2
 
-CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal may obey; tabs and line feeds are allowed."""
+CONTROL_PATTERN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that a terminal may obey; tabs and line feeds are allowed.
+
+Besides control codes: marks that reverse the direction of writing, so that a text reads as another
+one, and halves of surrogate pairs, which cannot be written as UTF-8.
+"""
 
 
 def write_to_stderr(text: str) -> None:

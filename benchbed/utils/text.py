@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,19 @@ if TYPE_CHECKING:
 
 MISSING_TEXT = "–"
 """Shown where there is no value."""
+
+_MARKDOWN_ESCAPES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\\", "&#92;"),  # first: it would undo the others
+        (r"<(?=[A-Za-z/!?])", "&lt;"),  # tags and <links>, but no comparisons
+        (r"\](?=[(:\[])", r"\\]"),  # links, images and their definitions, but no intervals
+        (r"(?i)(?<=:)//", r"\\//"),  # links without brackets
+        (r"(?i)\bwww\.", r"www\\."),
+        (r"\|", r"\\|"),
+    )
+)
+"""What begins HTML or a link in Markdown, or ends a table cell, and its replacement."""
 
 UNLIMITED_WIDTH = 10_000
 """Width in characters at which nothing is wrapped or cut."""
@@ -32,6 +46,13 @@ def format_interval(low: float, high: float) -> str:
 def format_p_value(p: float) -> str:
     """Format two significant digits; very small values as a bound."""
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def escape_markdown(text: str) -> str:
+    """Return the text on one line, without HTML, images, links and ends of table cells."""
+    for pattern, replacement in _MARKDOWN_ESCAPES:
+        text = pattern.sub(replacement, text)
+    return " ".join(text.split())
 
 
 def measure_width(renderable: RenderableType, console: Console) -> int:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from benchbed.api.dataset import GZIP_SUFFIX
 from benchbed.errors import BenchbedError, describe_error
+from benchbed.utils.regular_files import open_regular_file
 
 Source = Path | io.BytesIO
 """A file, or its content if it is unpacked."""
@@ -34,6 +35,9 @@ MAX_PIXELS = 2**28 // 3
 
 MAX_UNPACKED_BYTES = 2**28
 """Maximum size of an unpacked image: `MAX_PIXELS` in 8-bit RGB."""
+
+MAX_IMAGE_FILE_BYTES = 2**36
+"""Maximum size of an image file in bytes; metadata and further pages are not read."""
 
 # What the decoders raise for damaged files and for files of other kinds.
 _DECODE_ERRORS = (
@@ -68,7 +72,10 @@ def open_source(path: Path) -> Source:
     if path.suffix.lower() != GZIP_SUFFIX:
         return path
     try:
-        with gzip.open(path) as packed:
+        with (
+            open_regular_file(path, MAX_IMAGE_FILE_BYTES, follow_links=True) as file,
+            gzip.open(file) as packed,
+        ):
             content = packed.read(MAX_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise BenchbedError(
@@ -84,7 +91,7 @@ def open_source(path: Path) -> Source:
 def is_tiff(source: Source) -> bool:
     """Return whether a file begins as TIFF or BigTIFF does."""
     if isinstance(source, Path):
-        with source.open("rb") as file:
+        with open_regular_file(source, MAX_IMAGE_FILE_BYTES, follow_links=True) as file:
             start = file.read(4)
     else:
         start = source.getvalue()[:4]
@@ -115,7 +122,7 @@ def open_picture(source: Source) -> Iterator[Image.Image]:
     is_tga = source.suffix.lower() == _TGA_SUFFIX
     # Given the path, Pillow 13 maps the file to memory, and scrambles rotated TIFFs.
     with (
-        source.open("rb") as file,
+        open_regular_file(source, MAX_IMAGE_FILE_BYTES, follow_links=True) as file,
         _open_stream(file, (*DECODED_FORMATS, "TGA") if is_tga else DECODED_FORMATS) as picture,
     ):
         yield picture

@@ -8,6 +8,7 @@ from benchbed.report.model.leaderboard import Leaderboard, MethodComparison, Tab
 from benchbed.report.render import tables
 from benchbed.report.render.tables import Grid, GridCell
 from benchbed.utils.statistics import MIN_BOOTSTRAP_CASES
+from benchbed.utils.text import escape_markdown
 
 BUDGET_NOTE = (
     "Each dot is one run (seed); lines connect the means. Every run is trained from scratch "
@@ -17,12 +18,12 @@ BUDGET_NOTE = (
 
 def render_markdown(leaderboard: Leaderboard) -> str:
     """Return the Markdown page; equal records give equal bytes."""
-    parts = [f"# {leaderboard.title}", _render_intro(leaderboard)]
+    parts = [f"# {escape_markdown(leaderboard.title)}", _render_intro(leaderboard)]
     parts += [_render_table(table) for table in leaderboard.tables]
     parts += [_render_comparison(comparison) for comparison in leaderboard.comparisons]
     parts += [
-        f"## By budget: {found.title}\n\n![Metrics over the budget]({found.picture_file})\n\n"
-        + _render_list(BUDGET_NOTE)
+        f"## By budget: {escape_markdown(found.title)}\n\n"
+        f"![Metrics over the budget]({found.picture_file})\n\n" + _render_list(BUDGET_NOTE)
         for found in leaderboard.budgets
     ]
     if leaderboard.tables and not leaderboard.comparisons:
@@ -50,45 +51,47 @@ def _render_intro(leaderboard: Leaderboard) -> str:
 
 def _render_table(table: Table) -> str:
     parts = [
-        f"## {tables.format_title(table)}",
+        f"## {escape_markdown(tables.format_title(table))}",
         _render_grid(tables.build_table_grid(table)),
-        *(f"> {warning}" for warning in table.warnings),
+        *(f"> {escape_markdown(warning)}" for warning in table.warnings),
     ]
     notes = tables.list_footnotes(table)
     if notes:
-        parts.append("\n".join(f"- <sup>{note.mark}</sup> {note.text}" for note in notes))
+        parts.append(
+            "\n".join(f"- <sup>{note.mark}</sup> {escape_markdown(note.text)}" for note in notes)
+        )
     runs = ", ".join(f"`{run}`" for row in table.rows for run in row.runs)
     parts.append(_render_list([*tables.list_table_notes(table), f"Records: {runs}."]))
     return "\n\n".join(parts)
 
 
 def _render_comparison(comparison: MethodComparison) -> str:
-    parts = [f"## Comparison: {comparison.title}", _render_grid(tables.build_rank_grid(comparison))]
+    title = escape_markdown(comparison.title)
+    parts = [f"## Comparison: {title}", _render_grid(tables.build_rank_grid(comparison))]
     if comparison.picture_file:
         parts.append(f"![Mean ranks and critical differences]({comparison.picture_file})")
     if comparison.has_pairs:
         parts.append(_render_grid(tables.build_pair_grid(comparison)))
     parts += [
-        *(f"> {warning}" for warning in tables.list_comparison_warnings(comparison)),
+        *(f"> {escape_markdown(text)}" for text in tables.list_comparison_warnings(comparison)),
         _render_list(tables.list_comparison_notes(comparison)),
     ]
     return "\n\n".join(parts)
 
 
 def _render_list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {escape_markdown(line)}" for line in lines)
 
 
 def _render_grid(grid: Grid) -> str:
     columns = [*grid.leading_columns, *(column for block in grid.column_blocks for column in block)]
     rows = zip(*(map(_format_cell, column.cells) for column in columns), strict=True)
     rules = ["---:" if column.is_right_aligned else "---" for column in columns]
-    lines = [[column.heading for column in columns], rules, *rows]
+    lines = [[escape_markdown(column.heading) for column in columns], rules, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _format_cell(cell: GridCell) -> str:
-    # An unescaped bar would end the cell.
-    plain = cell.text.replace("|", "\\|")
+    plain = escape_markdown(cell.text)
     styled = f"**{plain}**" if cell.is_bold else f"*{plain}*" if cell.is_italic else plain
     return styled + (f"<sup>{','.join(cell.marks)}</sup>" if cell.marks else "")

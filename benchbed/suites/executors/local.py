@@ -19,6 +19,7 @@ from benchbed.results.store import ResultStore
 from benchbed.runs.status import remove_status
 from benchbed.suites.executors.base import FinishedRun, RunOutcomeName
 from benchbed.suites.plan import SuiteRun
+from benchbed.utils.regular_files import check_run_files, open_regular_file, open_to_append
 
 EXIT_OUTCOMES: dict[int, RunOutcomeName] = {
     0: "finished",
@@ -41,6 +42,10 @@ LAST_LINES = 12
 
 
 LAST_BYTES = 65_536
+
+
+MAX_OUTPUT_BYTES = 2**40
+"""Maximum size of the output of a run in bytes; only its end is read."""
 
 
 GRACE_SECONDS = 10.0
@@ -108,7 +113,8 @@ class LocalExecutor:
         environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
         if accelerators:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(accelerators)
-        with (folder / OUTPUT_FILE).open("ab") as file:
+        check_run_files(folder)
+        with open_to_append(folder / OUTPUT_FILE, root=folder) as file:
             # Its own process group: Ctrl-C reaches only this process, which forwards it.
             process = subprocess.Popen(
                 [
@@ -177,7 +183,7 @@ class LocalExecutor:
     def _read_last_lines(self, suite_run: SuiteRun) -> str:
         path = self._store.get_run_folder(suite_run.plan.id) / OUTPUT_FILE
         try:
-            with path.open("rb") as file:
+            with open_regular_file(path, MAX_OUTPUT_BYTES, root=path.parent) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
                 lines = file.read().decode("utf-8", errors="replace").splitlines()
         except OSError as error:
