@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from benchbed import __version__
+from benchbed.cli.usage_errors import UsageError, make_usage_error
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.utils.files import DISK_FULL_ERRNOS
+from benchbed.utils.stdout import protect_output
+
+_MEMORY_PATTERN = re.compile(r".*(failed to map segment|cannot allocate memory$).*", re.IGNORECASE)
 
 COMMANDS = {
     "run": "Train a method on a dataset, score it, and write a record.",
@@ -57,9 +64,37 @@ class LazyGroup(TyperGroup):
         name, named, rest = super().resolve_command(ctx, args)
         if named is None:
             return name, None, rest
-        command = typer.main.get_command(import_module(f"benchbed.cli.{name}_command").app)
+        command_app = import_module(f"benchbed.cli.{name}_command").app
+        _expand_paths(command_app)
+        command = typer.main.get_command(command_app)
         command.name = name
         return name, command, rest
+
+
+def _expand_paths(command_app: typer.Typer) -> None:
+    """Make the commands of an application replace ``~`` in all paths that they are given."""
+    for info in command_app.registered_commands:
+        if info.callback is not None:
+            info.callback = _with_expanded_paths(info.callback)
+    for group in command_app.registered_groups:
+        if group.typer_instance is not None:
+            _expand_paths(group.typer_instance)
+
+
+def _with_expanded_paths(function: Callable[..., None]) -> Callable[..., None]:
+    # Imported late: `benchbed --help` needs none of it.
+    from benchbed.config.paths import expand_home
+
+    @wraps(function)
+    def run(**values: Any) -> None:
+        function(
+            **{
+                name: expand_home(value) if isinstance(value, Path) else value
+                for name, value in values.items()
+            }
+        )
+
+    return run
 
 
 app = typer.Typer(
@@ -95,15 +130,6 @@ def _print_error(text: str) -> None:
     typer.echo(f"benchbed: {escape_control_characters(text)}", err=True)
 
 
-def _accept_all_characters() -> None:
-    """Escape characters that the encoding of stdout does not have, as stderr does."""
-    stdout = sys.stdout
-    if isinstance(stdout, io.TextIOWrapper) and (
-        stdout.errors == "strict" or stdout.encoding.lower() != "utf-8"
-    ):
-        stdout.reconfigure(errors="backslashreplace")
-
-
 def main() -> None:
     """Run the command line.
 
@@ -114,16 +140,27 @@ def main() -> None:
     # process on two cores, training was seven times slower. Without any spinning, a small network
     # alone is a third slower. This value is the measured compromise (GNU OpenMP).
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    _accept_all_characters()
+    with protect_output() as output:
+        code = _run_app()
+    if code == 0 and output.fault is not None:
+        _print_error(f"The output could not be written: {output.fault}.")
+        code = 1
+    sys.exit(code)
+
+
+def _run_app() -> int:
+    """Run the command that is called, and return its exit code."""
     try:
-        app(prog_name="benchbed")
+        return app(prog_name="benchbed", standalone_mode=False) or 0
+    except UsageError as error:
+        if error.__class__.__name__ == "NoArgsIsHelpError":  # not an error: shows the help
+            error.show()
+            return 2
+        _print_error(str(make_usage_error(error)))
+        return 2
     except BenchbedError as error:
         _print_error(str(error))
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has exited.
-        sys.stderr.close()
-        sys.exit(0)
+        return 2
     except OSError as error:
         full = error.errno in DISK_FULL_ERRNOS
         # An OSError without a file is a bug of ours and keeps its traceback.
@@ -131,11 +168,20 @@ def main() -> None:
             raise
         hint = "; free some disk space" if full else ""
         _print_error(f"{error.strerror}: {error.filename}{hint}.")
-        sys.exit(1 if full else 2)
+        return 1 if full else 2
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
-        typer.echo(f"benchbed: Out of memory{reason}.", err=True)
-        sys.exit(1)
+        _print_error(f"Out of memory{reason}.")
+        return 1
+    except ImportError as error:
+        # The loader of libraries raises it instead of MemoryError, as under `ulimit -v`.
+        if (hit := _MEMORY_PATTERN.search(str(error))) is None:
+            raise
+        _print_error(f"Out of memory while a library is loaded ({hit[0].strip()}).")
+        return 1
+    except typer.Abort:
+        _print_error("Nothing is changed: the question has no answer.")
+        return 1
     except KeyboardInterrupt:
-        typer.echo("benchbed: stopped.", err=True)
-        sys.exit(130)
+        _print_error("stopped.")
+        return 130

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
-from benchbed.errors import BenchbedError, find_similar_name
+from benchbed.errors import BenchbedError, find_similar_name, simplify_validation_message
 
 MAX_YAML_BYTES = 2**20
 """Maximum size of a YAML file in bytes."""
@@ -54,7 +54,7 @@ def _format_validation_error(model: type[BaseModel], error: ValidationError, own
             f"{owner} has no setting {name!r}{guess} Available settings: "
             f"{', '.join(model.model_fields)}. Run `benchbed show {owner}` for details."
         )
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    reason = simplify_validation_message(first["msg"])
     return (
         f"Setting {name!r} of {owner} is {_clip_text(first['input'])}, but {reason}. Run `benchbed "
         f"show {owner}` for details."

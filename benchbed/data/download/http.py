@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,7 +219,7 @@ def _request(url: str, headers: dict[str, str], timeout: float) -> Iterator[Resp
         ) from error
 
 
-def _iterate_with_timeout(items: Iterator[T], seconds: float) -> Iterator[T]:
+def _iterate_with_timeout(items: Iterator[T], seconds: float) -> Generator[T]:
     """Yield the items; each is computed in a thread and must take at most `seconds`.
 
     Raises:
