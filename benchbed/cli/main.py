@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from benchbed import __version__
-from benchbed.cli.usage_errors import UsageError, make_usage_error
+from benchbed.cli.usage_errors import UsageError, is_help, make_usage_error
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.utils.files import DISK_FULL_ERRNOS
 from benchbed.utils.stdout import protect_output
@@ -152,36 +152,35 @@ def _run_app() -> int:
     """Run the command that is called, and return its exit code."""
     try:
         return app(prog_name="benchbed", standalone_mode=False) or 0
-    except UsageError as error:
-        if error.__class__.__name__ == "NoArgsIsHelpError":  # not an error: shows the help
-            error.show()
+    except (Exception, KeyboardInterrupt) as error:
+        if is_help(error):
+            typer.echo(error, err=True)
             return 2
-        _print_error(str(make_usage_error(error)))
-        return 2
-    except BenchbedError as error:
-        _print_error(str(error))
-        return 2
-    except OSError as error:
-        full = error.errno in DISK_FULL_ERRNOS
-        # An OSError without a file is a bug of ours and keeps its traceback.
-        if not full and error.filename is None:
+        text, code = _describe_failure(error)
+        if not code:
             raise
-        hint = "; free some disk space" if full else ""
-        _print_error(f"{error.strerror}: {error.filename}{hint}.")
-        return 1 if full else 2
-    except MemoryError as error:
-        reason = f" ({error})" if str(error) else ""
-        _print_error(f"Out of memory{reason}.")
-        return 1
-    except ImportError as error:
+        _print_error(text)
+        return code
+
+
+def _describe_failure(error: BaseException) -> tuple[str, int]:
+    """Return the message and the exit code of an error; 0 for a bug, which keeps its traceback."""
+    text, code = "", 0
+    if isinstance(error, UsageError):
+        text, code = str(make_usage_error(error)), 2
+    elif isinstance(error, BenchbedError):
+        text, code = str(error), 2
+    elif isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
+        text, code = f"{error.strerror}: {error.filename}; free some disk space.", 1
+    elif isinstance(error, OSError) and error.filename is not None:
+        text, code = f"{error.strerror}: {error.filename}.", 2
+    elif isinstance(error, MemoryError):
+        text, code = f"Out of memory{f' ({error})' if str(error) else ''}.", 1
+    elif isinstance(error, ImportError) and (hit := _MEMORY_PATTERN.search(str(error))):
         # The loader of libraries raises it instead of MemoryError, as under `ulimit -v`.
-        if (hit := _MEMORY_PATTERN.search(str(error))) is None:
-            raise
-        _print_error(f"Out of memory while a library is loaded ({hit[0].strip()}).")
-        return 1
-    except typer.Abort:
-        _print_error("Nothing is changed: the question has no answer.")
-        return 1
-    except KeyboardInterrupt:
-        _print_error("stopped.")
-        return 130
+        text, code = f"Out of memory while a library is loaded ({hit[0].strip()}).", 1
+    elif isinstance(error, typer.Abort):
+        text, code = "Stopped: no answer to the question.", 1
+    elif isinstance(error, KeyboardInterrupt):
+        text, code = "Stopped.", 130
+    return text, code

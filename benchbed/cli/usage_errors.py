@@ -17,6 +17,11 @@ _CHOICE_PATTERN = re.compile(r"'(.*)' is not one of (.*?)\.?", re.DOTALL)
 _COMMAND_PATTERN = re.compile(r"No such command '(.*?)'.*", re.DOTALL)
 
 
+def is_help(error: BaseException) -> bool:
+    """Return whether this is the help of a command that is called without arguments."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
 def make_usage_error(error: Any) -> BenchbedError:
     """Return the message for a wrong option, argument or command, with the nearest match."""
     context = error.ctx

@@ -121,10 +121,10 @@ def _protect_stream(stream: TextIO | None, number: int) -> tuple[TextIO, _Tolera
             return stream, None
         stream.flush()
     file = _TolerantFile(number, "wb", closefd=False)
-    options = {} if stream is None else {"encoding": stream.encoding, "errors": stream.errors}
     protected = io.TextIOWrapper(
         io.BufferedWriter(file),
-        **(options or {"encoding": "utf-8", "errors": _ENCODING_ERRORS}),
+        encoding="utf-8" if stream is None else stream.encoding,
+        errors=_ENCODING_ERRORS if stream is None else stream.errors,
         line_buffering=stream is not None and stream.line_buffering,
     )
     return protected, file
