@@ -245,13 +245,21 @@ _SMALL = ("--source", "phantom", "--samples", "12", "--device", "cpu", "--checkp
 
 _IMAGES = (*_SMALL, "--dataset", "drive", "--size", "32", "--metric", "swd", "--kimg", "0.6")
 
-_VOLUMES = (*_SMALL, "--dataset", "brats", "--size", "32", "--set", "features=4", "--kimg", "0.05")
+_VOLUMES = (*_SMALL, "--dataset", "brats", "--size", "32", "--set", "features=4", "--kimg", "0.03")
 
 METHODS: dict[str, tuple[str, ...]] = {
     "wgan": ("--method", "wgan", *_IMAGES),
     "dcgan in bf16": ("--method", "dcgan", "--precision", "bf16", *_IMAGES),
     "anisotropic-wnet": ("--method", "anisotropic-wnet", "--task", "segmentation", *_VOLUMES),
-    "pix2pix-3d": ("--method", "pix2pix-3d", "--task", "translation", *_VOLUMES),
+    "pix2pix-3d": (
+        "--method",
+        "pix2pix-3d",
+        "--task",
+        "translation",
+        "--metric",
+        "psnr",
+        *_VOLUMES,
+    ),
 }
 """Methods whose state is more than weights and optimizers, or has more than one network."""
 
