@@ -8,8 +8,9 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -156,8 +157,13 @@ def _list_path_parameters() -> Iterator[tuple[tuple[str, ...], Any]]:
     for name in COMMANDS:
         _, command, _ = group.resolve_command(typer.Context(group), [name])
         for words, leaf in _list_leaves((name,), command):
+            kinds = {
+                name: get_args(parameter.annotation)[:1]
+                for name, parameter in signature(leaf.callback, eval_str=True).parameters.items()
+            }
             for parameter in leaf.params:
-                if "path" in str(parameter.type).lower():
+                (kind,) = kinds.get(parameter.name) or (None,)
+                if Path in (kind, *get_args(kind)):
                     yield words, parameter
 
 
