@@ -65,7 +65,7 @@ class OutputState:
     """What happened to stdout.
 
     Attributes:
-        fault: Why output is lost although somebody wants it, such as on a full disk.
+        fault: Reason of lost output, such as a full disk; None if its reader exited.
     """
 
     fault: str | None = None
