@@ -7,6 +7,7 @@ line prints it without traceback and exits with code 2.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,17 @@ def describe_error(error: BaseException) -> str:
 def describe_validation_error(error: ValidationError) -> tuple[str, str]:
     """Return the field, with dots, and the message of the first fault that pydantic found."""
     first = error.errors()[0]
-    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return ".".join(map(str, first["loc"])), simplify_validation_message(first["msg"])
+
+
+def simplify_validation_message(message: str) -> str:
+    """Return what pydantic says of a value, as the end of a sentence."""
+    text = re.sub(r"^(Value|Assertion) error, ", "", message)
+    text = re.sub(r", unable to (parse|interpret) .*$", "", text)
+    text = re.sub(r"^(Input|[A-Z][a-z]+) should ", "must ", text)
+    if text == "Field required":
+        return "it is missing"
+    return text[:1].lower() + text[1:]
 
 
 def make_unknown_error(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from benchbed import __version__
+from benchbed.cli.usage_errors import UsageError, is_help, make_usage_error
 from benchbed.errors import BenchbedError, make_unknown_error
 from benchbed.utils.files import DISK_FULL_ERRNOS
+from benchbed.utils.stdout import protect_output
+
+_MEMORY_PATTERN = re.compile(r".*(failed to map segment|cannot allocate memory$).*", re.IGNORECASE)
 
 COMMANDS = {
     "run": "Train a method on a dataset, score it, and write a record.",
@@ -57,9 +64,37 @@ class LazyGroup(TyperGroup):
         name, named, rest = super().resolve_command(ctx, args)
         if named is None:
             return name, None, rest
-        command = typer.main.get_command(import_module(f"benchbed.cli.{name}_command").app)
+        command_app = import_module(f"benchbed.cli.{name}_command").app
+        _expand_paths(command_app)
+        command = typer.main.get_command(command_app)
         command.name = name
         return name, command, rest
+
+
+def _expand_paths(command_app: typer.Typer) -> None:
+    """Make the commands of an application replace ``~`` in all paths that they are given."""
+    for info in command_app.registered_commands:
+        if info.callback is not None:
+            info.callback = _with_expanded_paths(info.callback)
+    for group in command_app.registered_groups:
+        if group.typer_instance is not None:
+            _expand_paths(group.typer_instance)
+
+
+def _with_expanded_paths(function: Callable[..., None]) -> Callable[..., None]:
+    # Imported late: `benchbed --help` needs none of it.
+    from benchbed.config.paths import expand_home
+
+    @wraps(function)
+    def run(**values: Any) -> None:
+        function(
+            **{
+                name: expand_home(value) if isinstance(value, Path) else value
+                for name, value in values.items()
+            }
+        )
+
+    return run
 
 
 app = typer.Typer(
@@ -95,15 +130,6 @@ def _print_error(text: str) -> None:
     typer.echo(f"benchbed: {escape_control_characters(text)}", err=True)
 
 
-def _accept_all_characters() -> None:
-    """Escape characters that the encoding of stdout does not have, as stderr does."""
-    stdout = sys.stdout
-    if isinstance(stdout, io.TextIOWrapper) and (
-        stdout.errors == "strict" or stdout.encoding.lower() != "utf-8"
-    ):
-        stdout.reconfigure(errors="backslashreplace")
-
-
 def main() -> None:
     """Run the command line.
 
@@ -114,28 +140,47 @@ def main() -> None:
     # process on two cores, training was seven times slower. Without any spinning, a small network
     # alone is a third slower. This value is the measured compromise (GNU OpenMP).
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    _accept_all_characters()
+    with protect_output() as output:
+        code = _run_app()
+    if code == 0 and output.fault is not None:
+        _print_error(f"The output could not be written: {output.fault}.")
+        code = 1
+    sys.exit(code)
+
+
+def _run_app() -> int:
+    """Run the command that is called, and return its exit code."""
     try:
-        app(prog_name="benchbed")
-    except BenchbedError as error:
-        _print_error(str(error))
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has exited.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        full = error.errno in DISK_FULL_ERRNOS
-        # An OSError without a file is a bug of ours and keeps its traceback.
-        if not full and error.filename is None:
+        return app(prog_name="benchbed", standalone_mode=False) or 0
+    except (Exception, KeyboardInterrupt) as error:
+        if is_help(error):
+            typer.echo(error, err=True)
+            return 2
+        text, code = _describe_failure(error)
+        if not code:
             raise
-        hint = "; free some disk space" if full else ""
-        _print_error(f"{error.strerror}: {error.filename}{hint}.")
-        sys.exit(1 if full else 2)
-    except MemoryError as error:
-        reason = f" ({error})" if str(error) else ""
-        typer.echo(f"benchbed: Out of memory{reason}.", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("benchbed: stopped.", err=True)
-        sys.exit(130)
+        _print_error(text)
+        return code
+
+
+def _describe_failure(error: BaseException) -> tuple[str, int]:
+    """Return the message and the exit code of an error; 0 for a bug, which keeps its traceback."""
+    text, code = "", 0
+    if isinstance(error, UsageError):
+        text, code = str(make_usage_error(error)), 2
+    elif isinstance(error, BenchbedError):
+        text, code = str(error), 2
+    elif isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
+        text, code = f"{error.strerror}: {error.filename}; free some disk space.", 1
+    elif isinstance(error, OSError) and error.filename is not None:
+        text, code = f"{error.strerror}: {error.filename}.", 2
+    elif isinstance(error, MemoryError):
+        text, code = f"Out of memory{f' ({error})' if str(error) else ''}.", 1
+    elif isinstance(error, ImportError) and (hit := _MEMORY_PATTERN.search(str(error))):
+        # The loader of libraries raises it instead of MemoryError, as under `ulimit -v`.
+        text, code = f"Out of memory while a library is loaded ({hit[0].strip()}).", 1
+    elif isinstance(error, typer.Abort):
+        text, code = "Stopped: no answer to the question.", 1
+    elif isinstance(error, KeyboardInterrupt):
+        text, code = "Stopped.", 130
+    return text, code

@@ -22,7 +22,12 @@ from benchbed.config.protocol import (
     normalize_number,
     parse_window,
 )
-from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
+from benchbed.errors import (
+    BenchbedError,
+    find_similar_name,
+    make_unknown_error,
+    simplify_validation_message,
+)
 from benchbed.utils.files import hash_json
 
 _PositiveFloat = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
@@ -247,7 +252,7 @@ def _make_value_error(error: ErrorDetails) -> BenchbedError:
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return make_unknown_error(name, str(error["input"]), allowed, "benchbed run --help")
-    reason = error["msg"].replace("Input should", "must")
+    reason = simplify_validation_message(error["msg"])
     return BenchbedError(f"{get_flag(name)} is {error['input']!r}, but {reason}.")
 
 

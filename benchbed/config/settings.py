@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
-from benchbed.errors import BenchbedError, find_similar_name
+from benchbed.errors import BenchbedError, find_similar_name, simplify_validation_message
 from benchbed.utils.content import find_content_fault
 from benchbed.utils.regular_files import read_regular_file
 
@@ -57,7 +57,7 @@ def _format_validation_error(model: type[BaseModel], error: ValidationError, own
             f"{owner} has no setting {name!r}{guess} Available settings: "
             f"{', '.join(model.model_fields)}. Run `benchbed show {owner}` for details."
         )
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    reason = simplify_validation_message(first["msg"])
     return (
         f"Setting {name!r} of {owner} is {_clip_text(first['input'])}, but {reason}. Run `benchbed "
         f"show {owner}` for details."

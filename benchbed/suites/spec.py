@@ -13,7 +13,12 @@ from benchbed.config import paths
 from benchbed.config.run_config import RunConfig
 from benchbed.config.settings import read_yaml
 from benchbed.data.sources.own_data import parse_own_path
-from benchbed.errors import BenchbedError, find_similar_name, make_unknown_error
+from benchbed.errors import (
+    BenchbedError,
+    find_similar_name,
+    make_unknown_error,
+    simplify_validation_message,
+)
 from benchbed.registry.lookup import get_registry
 
 SUITE_FIELDS = (
@@ -114,7 +119,7 @@ def find_suite(text: str) -> Suite:
         BenchbedError: No such file or name exists, the file is invalid, or it names something
             that does not exist.
     """
-    path = list_shipped_suites().get(text, Path(text))
+    path = list_shipped_suites().get(text) or paths.expand_home(Path(text))
     if (
         text not in list_shipped_suites()
         and path.suffix not in (".yaml", ".yml")
@@ -161,7 +166,7 @@ def _format_validation_error(path: Path, error: ValidationError) -> str:
         suggestion = find_similar_name(str(first["loc"][-1]), known)
         guess = f"; did you mean {suggestion!r}?" if suggestion else "."
         return f"Suite file {path} contains the unknown entry {place!r}{guess}"
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    reason = simplify_validation_message(first["msg"])
     return f"Suite file {path} is invalid: {place}: {reason}."
 
 

@@ -50,11 +50,11 @@ WRONG_ARGUMENTS = [
     (("evaluate", "--real", "a", "--fake", "b", "--metric", "dice"), ["dice", "swd"]),
     (
         ("evaluate", "--real", "a", "--fake", "b", "--size", "-4"),
-        ["'--size'", "16"],
+        ["--size", "16"],
     ),
     (
         ("evaluate", "--real", "a", "--fake", "b", "--size", "1000000"),
-        ["'--size'", "8192"],
+        ["--size", "8192"],
     ),
     (("run", "--method", "dcgan"), ["--dataset", "benchbed list datasets"]),
     (

@@ -111,9 +111,13 @@ class RunKiller:
         forker: Starts processes.
         folder: Folder for results and caches, which are new for each run.
         seed: Seed of the times of the kills.
+        arguments: Arguments of ``benchbed``.
     """
 
-    def __init__(self, forker: Any, folder: Path, seed: int) -> None:
+    def __init__(
+        self, forker: Any, folder: Path, seed: int, arguments: tuple[str, ...] = RUN
+    ) -> None:
+        self.arguments = arguments
         self.forker = forker
         self.folder = folder
         self.rng = random.Random(seed)
@@ -127,7 +131,7 @@ class RunKiller:
 
     def start(self, **how: Any) -> Any:
         folders = {"BENCHBED_RESULTS": str(self.results), "BENCHBED_CACHE": str(self.cache)}
-        return self.forker.start(*RUN, **how, **folders)
+        return self.forker.start(*self.arguments, **how, **folders)
 
     def restart(self) -> None:
         """Delete all results and caches."""
@@ -156,6 +160,19 @@ class RunKiller:
                     count_attempt(_last_phase(self.results))
                     kills -= 1
             self.finish()
+
+    def after_first_checkpoint(self, count_attempt: Any, kind: str) -> None:
+        """Kill a run in the middle of its training, and resume it from its checkpoint."""
+        self.restart()
+        process = self.start()
+        while not list(self.results.glob("runs/*/checkpoints/last.pt")):
+            assert psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
+            time.sleep(0.002)
+        process.send(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it was complete before the kill"
+        assert _last_phase(self.results) == "training"
+        count_attempt(kind)
+        self.finish()
 
     def at_file_operations(self, kills: int, count_attempt: Any) -> None:
         """Kill each run once, just before a file is opened, created, renamed or removed.
@@ -222,6 +239,43 @@ def test_kills_at_random_file_operations(
     forker: Any, with_plugin: Path, tmp_path: Path, count_attempt: Any
 ) -> None:
     RunKiller(forker, tmp_path, seed=3).at_file_operations(KILLS // 2, count_attempt)
+
+
+_SMALL = ("--source", "phantom", "--samples", "12", "--device", "cpu", "--checkpoint-every", "0.5s")
+
+_IMAGES = (*_SMALL, "--dataset", "drive", "--size", "32", "--metric", "swd", "--kimg", "0.6")
+
+_VOLUMES = (*_SMALL, "--dataset", "brats", "--size", "32", "--set", "features=4", "--kimg", "0.03")
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "wgan": ("--method", "wgan", *_IMAGES),
+    "dcgan in bf16": ("--method", "dcgan", "--precision", "bf16", *_IMAGES),
+    "anisotropic-wnet": ("--method", "anisotropic-wnet", "--task", "segmentation", *_VOLUMES),
+    "pix2pix-3d": (
+        "--method",
+        "pix2pix-3d",
+        "--task",
+        "translation",
+        "--metric",
+        "psnr",
+        *_VOLUMES,
+    ),
+}
+"""Methods whose state is more than weights and optimizers, or has more than one network."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.attack(
+    guarantee="A crash loses at most the time since the last checkpoint.",
+    attack="SIGKILL in the middle of training with a critic, in bf16, of volumes in stages",
+)
+@pytest.mark.parametrize("kind", METHODS)
+def test_kills_in_the_middle_of_other_methods(
+    kind: str, forker: Any, tmp_path: Path, count_attempt: Any
+) -> None:
+    killer = RunKiller(forker, tmp_path, seed=4, arguments=("run", *METHODS[kind]))
+    killer.after_first_checkpoint(count_attempt, kind)
 
 
 SCANNED = 4_400

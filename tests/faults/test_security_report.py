@@ -259,6 +259,7 @@ OUTSIDE = (
     "/more/up/secret.txt", "/more/up/leaderboards-2/secret.txt", "/.hidden", "/more/../.hidden",
     "//etc/passwd", "/etc/passwd", "/%00", "/..\\secret.txt", "/%5c..%5csecret.txt", "/more",
     "/more/", "/?/../secret.txt/..", "/%252e%252e/secret.txt",
+    "http://[bad/", "http://[::1/index.html", "//[bad/secret.txt",
 )  # fmt: skip
 
 
@@ -266,7 +267,9 @@ OUTSIDE = (
     guarantee="--serve responds to this machine only, and serves only the report's folder.",
     attack="outside paths, links, hidden files, listings, other methods, other host names",
 )
-def test_only_the_report_folder_is_served(port: int, count_attempt: CountAttempt) -> None:
+def test_only_the_report_folder_is_served(
+    port: int, count_attempt: CountAttempt, capfd: pytest.CaptureFixture[str]
+) -> None:
     def send(path: str, method: str = "GET", host: str = f"{HOST}:{port}") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(HOST, port, timeout=20)
         connection.putrequest(method, path, skip_host=True)
@@ -290,3 +293,4 @@ def test_only_the_report_folder_is_served(port: int, count_attempt: CountAttempt
     for host in ("evil.example", f"evil.example:{port}", "0.0.0.0", f"127.0.0.1.evil:{port}", ""):
         assert send("/", host=host)[0] == 421
         count_attempt("hosts")
+    assert "Traceback" not in capfd.readouterr().err

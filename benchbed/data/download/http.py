@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+
+from benchbed.errors import describe_error
 
 if TYPE_CHECKING:
     from requests import Response
 
-BLOCK_BYTES = 64 * 1024
+BLOCK_BYTES = 16 * 1024
 """Bytes per write: the most that a broken connection can lose."""
 
 MAX_ATTEMPTS = 4
@@ -22,9 +27,20 @@ RETRY_SECONDS = 1.0
 """Seconds before the second attempt; each further pause is twice as long."""
 
 TIMEOUT_SECONDS = 30.0
-"""Seconds without a response before an attempt fails."""
+"""Seconds without a response before an attempt fails; twice as many for a block."""
 
-_RANGE_PATTERN = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+MAX_DIGITS = 18
+"""Maximum digits of a size in bytes that a server states."""
+
+_RANGE_PATTERN = re.compile(
+    rf"bytes (?:([0-9]{{1,{MAX_DIGITS}}})-[0-9]{{1,{MAX_DIGITS}}}|\*)/([0-9]{{1,{MAX_DIGITS}}}|\*)"
+)
+
+_ETAG_PATTERN = re.compile(r"[!-~](?:[ -~]{0,1000}[!-~])?")
+"""What can be sent as a header: an ETag or a date."""
+
+
+T = TypeVar("T")
 
 
 class DownloadError(ConnectionError):
@@ -46,7 +62,8 @@ class Downloader:
         check_space: Called before the download with the bytes left and the total, if the server
             sends it; raises if the disk has too little space.
         max_attempts: Maximum number of attempts.
-        timeout: Seconds without a response before an attempt fails.
+        timeout: Seconds without a response before an attempt fails; a response and each block may
+            take twice as long.
     """
 
     partial_file: Path
@@ -87,12 +104,16 @@ class Downloader:
         import requests
         from urllib3.exceptions import HTTPError, TimeoutError
 
+        self._drop_unverifiable_part()
+        answer = _request(url, self._build_headers(), self.timeout)
         try:
-            with requests.get(
-                url, headers=self._build_headers(), stream=True, timeout=self.timeout
-            ) as response:
+            # The library only limits the time between two bytes, so a server that sends one byte
+            # per second would never end.
+            with closing(_iterate_with_timeout(answer, 2 * self.timeout)) as parts:
+                response = next(parts)
+                assert not isinstance(response, bytes)
                 _require_https(url, response)
-                self._receive_response(response)
+                self._receive_response(response, parts)
         except (requests.Timeout, TimeoutError) as error:
             raise _RetryableError(f"no response within {self.timeout:g} seconds") from error
         except requests.exceptions.SSLError as error:
@@ -104,17 +125,30 @@ class Downloader:
         except requests.RequestException as error:
             raise DownloadError(str(error)) from error
 
+    def _drop_unverifiable_part(self) -> None:
+        """Remove a partial file whose tag is damaged: its version on the server is unknown."""
+        if self._etag_file.exists() and self._read_etag() is None:
+            self._etag_file.unlink()
+            self.partial_file.unlink(missing_ok=True)
+
+    def _read_etag(self) -> str | None:
+        try:
+            tag = self._etag_file.read_text(encoding="utf-8")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        return tag if _ETAG_PATTERN.fullmatch(tag) else None
+
     def _build_headers(self) -> dict[str, str]:
         # With compression, byte offsets would not match those in the file.
         headers = {"Accept-Encoding": "identity"}
         if self.downloaded_bytes:
             headers["Range"] = f"bytes={self.downloaded_bytes}-"
-            if self._etag_file.exists():
+            if (tag := self._read_etag()) is not None:
                 # The server sends the whole file if it has changed since.
-                headers["If-Range"] = self._etag_file.read_text(encoding="utf-8")
+                headers["If-Range"] = tag
         return headers
 
-    def _receive_response(self, response: Response) -> None:
+    def _receive_response(self, response: Response, parts: Iterator[Response | bytes]) -> None:
         start, total = self._parse_range(response)
         if start and start == total:
             return
@@ -123,14 +157,15 @@ class Downloader:
         if start == 0:
             self._save_etag(response)
         with self.partial_file.open("ab" if start else "wb") as file:
-            done = self._write(response, file, start, total)
+            done = self._write(parts, file, start, total)
         if total is not None and done != total:
             raise _RetryableError(f"the connection was interrupted after {done} of {total} bytes")
 
-    def _write(self, response: Response, file: BinaryIO, done: int, total: int | None) -> int:
-        # The length is checked by the caller; here a short response must not lose its bytes.
-        response.raw.enforce_content_length = False
-        for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
+    def _write(
+        self, parts: Iterator[Response | bytes], file: BinaryIO, done: int, total: int | None
+    ) -> int:
+        for block in parts:
+            assert isinstance(block, bytes)
             file.write(block)
             done += len(block)
             if total:
@@ -142,8 +177,7 @@ class Downloader:
         hit = _RANGE_PATTERN.fullmatch(response.headers.get("Content-Range", ""))
         total = int(hit[2]) if hit and hit[2] != "*" else None
         if response.status_code == 200:
-            length = response.headers.get("Content-Length", "")
-            return 0, int(length) if length.isdigit() else None
+            return 0, _parse_length(response.headers.get("Content-Length"))
         if response.status_code == 206 and hit and hit[1] == str(self.downloaded_bytes):
             return self.downloaded_bytes, total
         if response.status_code == 416 and total is not None and total == self.downloaded_bytes:
@@ -160,10 +194,75 @@ class Downloader:
         tag = response.headers.get("ETag", "")
         if not tag or tag.startswith("W/"):  # weak: does not guarantee equal bytes
             tag = response.headers.get("Last-Modified", "")
-        if tag:
+        if _ETAG_PATTERN.fullmatch(tag):
             self._etag_file.write_text(tag, encoding="utf-8")
         else:
             self._etag_file.unlink(missing_ok=True)
+
+
+def _request(url: str, headers: dict[str, str], timeout: float) -> Iterator[Response | bytes]:
+    """Yield the response of the server, then its content in blocks."""
+    import requests
+
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
+            yield response
+            # The length is checked by the caller; here a short response must not lose its bytes.
+            response.raw.enforce_content_length = False
+            yield from response.raw.stream(BLOCK_BYTES, decode_content=False)
+    except requests.RequestException:
+        raise
+    except ValueError as error:
+        # The libraries raise it for invalid addresses of redirects and sizes of chunks.
+        raise DownloadError(
+            f"the response of the server is invalid ({describe_error(error)})"
+        ) from error
+
+
+def _iterate_with_timeout(items: Iterator[T], seconds: float) -> Generator[T]:
+    """Yield the items; each is computed in a thread and must take at most `seconds`.
+
+    Raises:
+        _RetryableError: An item took longer; the thread ends as soon as it is computed.
+    """
+    demands: SimpleQueue[bool] = SimpleQueue()
+    results: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def work() -> None:
+        while demands.get():
+            try:
+                results.put((next(items), None))
+            except BaseException as error:
+                results.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while True:
+            demands.put(True)
+            item, error = results.get(timeout=seconds)
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield cast("T", item)
+    except Empty as error:
+        raise _RetryableError(f"less than {BLOCK_BYTES} bytes in {seconds:g} seconds") from error
+    finally:
+        demands.put(False)
+
+
+def _parse_length(text: str | None) -> int | None:
+    """Return the size that the server states, or None if it states none.
+
+    Raises:
+        DownloadError: It is no number of bytes.
+    """
+    if text is None:
+        return None
+    # `str.isdigit` also accepts digits that `int` does not.
+    if not re.fullmatch(f"[0-9]{{1,{MAX_DIGITS}}}", text):
+        raise DownloadError(f"the server states the invalid size {text[:40]!r}")
+    return int(text)
 
 
 def _require_https(url: str, response: Response) -> None:

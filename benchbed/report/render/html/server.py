@@ -39,7 +39,12 @@ class _FolderHandler(SimpleHTTPRequestHandler):
             # DNS rebinding: a site whose name resolves to this machine must not read the files.
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
-        if urlsplit(self.path).path == "/":
+        try:
+            address = urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return None
+        if address.path == "/":
             self.path = f"/{PAGE_FILE}"
         if not self._is_allowed():
             self.send_error(HTTPStatus.NOT_FOUND)
