@@ -17,7 +17,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY)   ## train FastGAN on real chest X-rays for 3 minutes, score it, show the pictures
-	$(BIN)/benchbed run --method fastgan --dataset chest-mini --time 3m --results demo
+	$(BIN)/benchbed run --method fastgan --dataset chest-mini --time 3m --precision auto --results demo
 
 test: $(READY)   ## run the default tests (no GPU, no network; under 10 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder

@@ -94,7 +94,9 @@ _COMPLETIONS = {
 }
 
 
-def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def add_run_options(
+    *names: str, without: str = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of fields of `RunConfig`, before its own options.
 
     The command receives a mapping of the fields that differ from their default as its first
@@ -102,12 +104,13 @@ def add_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[...
 
     Args:
         *names: The fields; none for all.
+        without: A field that the command has an option of its own for.
     """
     # Imported late: the other commands do not need pydantic.
     from benchbed.config.run_config import OPTIONS, RunConfig, get_flag
     from benchbed.config.settings import parse_assignments
 
-    fields = names or tuple(OPTIONS)
+    fields = names or tuple(name for name in OPTIONS if name != without)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         _, *rest = signature(command, eval_str=True).parameters.values()

@@ -41,9 +41,15 @@ EPILOG = (
 
 
 @app.command(epilog=EPILOG)
-@add_run_options()
+@add_run_options(without="precision")
 def run(
     fields: dict[str, Any],
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(
+            help="Precision. auto: bf16 where a short measurement finds it faster, else fp32."
+        ),
+    ] = "fp32",
     settings_file: Annotated[
         Path | None,
         typer.Option("--settings", help="YAML file with settings. --set takes precedence."),
@@ -97,6 +103,8 @@ def run(
     }
     store = ResultStore(paths.resolve_results_folder(results))
     if resume is not None:
+        if precision != "fp32":
+            fields["precision"] = precision
         given = [get_flag(name) for name in fields if name != "data_root"]
         if settings_file:
             given.append("--settings")
@@ -115,13 +123,26 @@ def run(
             )
         if settings_file:
             fields["settings"] = read_settings_file(settings_file) | fields.get("settings", {})
-        config = RunConfig(**fields)
+        config = _apply_precision(RunConfig(**fields), precision, device)
     timeout = math.inf if wait else 0.0
     execution = {
         **{"device": device, "devices": devices, "force": force, "timeout": timeout},
         "keep_changed": keep_changed,
     }
     _execute_plan(config, store, options, execution, resume=resume, as_json=as_json)
+
+
+def _apply_precision(
+    config: RunConfig, precision: Literal["auto", "fp32", "bf16"], device: str
+) -> RunConfig:
+    """Return the configuration with a precision, which is measured for ``auto``."""
+    if precision == "auto":
+        from benchbed.cli.output import ConsoleReporter
+        from benchbed.runs.precision import choose_precision
+
+        with ConsoleReporter() as reporter:
+            precision = choose_precision(device, reporter.report_message)
+    return config.model_copy(update={"precision": precision})
 
 
 def _execute_plan(

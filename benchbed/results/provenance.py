@@ -39,7 +39,7 @@ def collect_provenance(
         libraries={name: _get_version(name) for name in LIBRARIES},
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        processor=_find_processor(),
+        processor=find_processor(),
         instructions=torch.backends.cpu.get_cpu_capability(),
         cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
@@ -104,7 +104,7 @@ def _run_git(folder: Path, *arguments: str) -> str | None:
     return answer.stdout.strip()
 
 
-def _find_processor() -> str:
+def find_processor() -> str:
     """Return the processor's model name, which `platform` does not provide on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

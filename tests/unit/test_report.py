@@ -292,7 +292,7 @@ def test_a_title_contains_the_number_of_samples_if_any(
 ) -> None:
     shared = {
         "size": 64, "budget": "3 kimg", "samples": samples, "reference_split": "train",
-        "precision": "fp32", "version": "",
+        "precision": "fp32", "version": "", "augment": "",
     }  # fmt: skip
     size, budget, evaluated, precision = format_conditions(shared).split(", ")
     assert (size, budget, precision) == ("64 px", "3 kimg", "fp32")
