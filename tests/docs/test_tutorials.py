@@ -111,7 +111,10 @@ def run_blocks(page: Path, folder: Path, environment: dict[str, str], forker: Fo
     return Outcome(folder, printed)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name == "own-data" else ()) for name in NAMES],
+)
 def test_tutorial_runs(name: str, run_tutorial: Callable[[str], Outcome]) -> None:
     languages = {block.language for block in read_blocks(TUTORIALS / f"{name}.md")}
     assert languages & {"bash", "python"}
@@ -119,6 +122,7 @@ def test_tutorial_runs(name: str, run_tutorial: Callable[[str], Outcome]) -> Non
     assert run_tutorial(name).printed
 
 
+@pytest.mark.slow
 def test_own_data_has_a_record_for_each_task(run_tutorial: Callable[[str], Outcome]) -> None:
     folder = run_tutorial("own-data").folder
     names = sorted(path.name for path in (folder / "results/records").iterdir())
