@@ -45,9 +45,9 @@ def test_words_are_parsed_to_the_same_configuration(monkeypatch: pytest.MonkeyPa
 def test_every_field_has_an_option_with_help() -> None:
     command = typer.main.get_command(run_command.app)
     texts = {word: each.help for each in command.params for word in each.opts}
-    assert {get_flag(field): option.help for field, option in OPTIONS.items()}.items() <= (
-        texts.items()
-    )
+    for field, option in OPTIONS.items():
+        # `run` has a precision more than a configuration: one that is measured.
+        assert (texts[get_flag(field)] or "").startswith(option.help), field
 
 
 @pytest.mark.parametrize(
