@@ -104,7 +104,7 @@ def add_run_options(
 
     Args:
         *names: The fields; none for all.
-        without: A field that the command has an option of its own for.
+        without: A field for which the command has a separate option.
     """
     # Imported late: the other commands do not need pydantic.
     from benchbed.config.run_config import OPTIONS, RunConfig, get_flag

@@ -194,7 +194,7 @@ def _execute_with_messages(
             planned, store, reporter, options=TrainingOptions(**options), **execution
         )
     except TrainingInterrupted as error:
-        command = format_command(store, f"run --resume {planned.id}")
+        command = format_command(store, "run", "--resume", planned.id)
         reporter.report_message(f"Stopped. Resume with: {command}")
         raise typer.Exit(130) from error
     except RunError as error:
@@ -242,5 +242,5 @@ def _suggest_next_commands(
     run, method = outcome.record.id, outcome.record.method
     can_sample = "sample" in get_registry().get_spec(MethodSpec, method).capabilities
     reporter.report_message("Next:")
-    for command in (f"show {run}", *([f"sample {run}"] if can_sample else []), "report"):
-        reporter.report_message(f"  {format_command(store, command)}")
+    for words in (["show", run], *([["sample", run]] if can_sample else []), ["report"]):
+        reporter.report_message(f"  {format_command(store, *words)}")

@@ -26,7 +26,7 @@ from benchbed.cli.options import (
     format_examples,
 )
 from benchbed.config import paths
-from benchbed.config.augmentation import NAMES
+from benchbed.config.augmentation import NAMES, TRAINING_NAMES
 from benchbed.errors import make_unknown_error
 from benchbed.registry.lookup import get_registry, load_object
 from benchbed.results.commands import (
@@ -137,7 +137,7 @@ def collect_method_facts(spec: MethodSpec) -> dict[str, Any]:
 
 def _describe_augmentation(spec: MethodSpec) -> str:
     """Return which values of ``--augment`` a method takes, and its default."""
-    names = ", ".join(NAMES if spec.takes_augmentation else NAMES[:2])
+    names = ", ".join(NAMES if spec.takes_augmentation else TRAINING_NAMES)
     others = "".join(f"; {key}: {value}" for key, value in spec.preset_augmentations.items())
     return f"{names} (default: {spec.default_augmentation}{others})"
 
@@ -272,7 +272,7 @@ def collect_run_facts(store: ResultStore, run: str) -> dict[str, Any] | None:
     folder = store.get_run_folder(name)
     location = {"folder": str(folder)} if folder.exists() else {}
     if (record := store.load_record(name)) is None:
-        resume = format_command(store, f"run --resume {name}")
+        resume = format_command(store, "run", "--resume", name)
         return {"run": name, "state": describe_state(store, name), **location, "command": resume}
     # Imported late: formatting as in the tables needs modules that are slow to load.
     from benchbed.cli.output import build_value_rows, escape_control_characters, format_duration

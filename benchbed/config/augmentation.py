@@ -10,8 +10,11 @@ from benchbed.errors import BenchbedError, make_unknown_error
 POLICIES = ("colour", "translation", "cutout")
 """Policies of DiffAugment, in the order of their application; all of them unless some are named."""
 
-NAMES = ("none", "flip", "diffaugment", "ada")
-"""What ``--augment`` accepts; the last two only for methods that take them."""
+TRAINING_NAMES = ("none", "flip")
+"""What ``--augment`` accepts for every method."""
+
+NAMES = (*TRAINING_NAMES, "diffaugment", "ada")
+"""What it accepts for methods that take an augmentation of what a discriminator sees."""
 
 
 @dataclass(frozen=True)

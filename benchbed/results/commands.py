@@ -13,10 +13,9 @@ from benchbed.results.store import ResultStore
 _FINGERPRINT_SUFFIX = re.compile(r" \[[0-9a-f]{6}\]$")
 
 
-def format_command(store: ResultStore, command: str) -> str:
-    """Return a command such as ``"show RUN"`` for this results folder, ready for the shell."""
-    words = ["benchbed", *shlex.split(command)]
-    return add_results_option(store, shlex.join(words))
+def format_command(store: ResultStore, *words: str) -> str:
+    """Return a command, such as ``"show", RUN``, for this results folder, ready for the shell."""
+    return add_results_option(store, shlex.join(["benchbed", *words]))
 
 
 def add_results_option(store: ResultStore, command: str) -> str:

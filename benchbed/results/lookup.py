@@ -69,7 +69,7 @@ def find_record(store: ResultStore, run: str) -> Record:
     if record is None:
         raise BenchbedError(
             f"Run {name} has no record because it is {describe_state(store, name)}. Resume with: "
-            f"{format_command(store, f'run --resume {name}')}"
+            f"{format_command(store, 'run', '--resume', name)}"
         )
     return record
 
@@ -86,7 +86,7 @@ def find_run(store: ResultStore, run: str) -> tuple[Path, dict[str, Any]]:
     if not path.exists():
         raise BenchbedError(
             f"Run {name} has only a record here; its weights may be on the machine that trained "
-            f"it. `{format_command(store, f'show {name}')}` shows the command to repeat it."
+            f"it. `{format_command(store, 'show', name)}` shows the command to repeat it."
         )
     content = _read_content(path)
     if not isinstance(content.get("plan"), dict):

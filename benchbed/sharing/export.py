@@ -96,7 +96,7 @@ def find_exportable_run(store: ResultStore, run: str) -> ExportableRun:
     if state != "finished":
         raise BenchbedError(
             f"Run {record.id} is {state}; its record is from an earlier execution. Finish it "
-            f"with: {format_command(store, f'run --resume {record.id}')}"
+            f"with: {format_command(store, 'run', '--resume', record.id)}"
         )
     if not exportable.checkpoint.is_file():
         raise BenchbedError(

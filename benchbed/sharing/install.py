@@ -155,8 +155,8 @@ def _has_weights(candidate: ImportCandidate, store: ResultStore, *, recorded: bo
         record_hint = "" if recorded else " and has no record"
         raise BenchbedError(
             f"Run {run} already exists and is {state}{record_hint}. Finish it with "
-            f"`{format_command(store, f'run --resume {run}')}`, or delete it with "
-            f"`{format_command(store, 'runs prune --failed')}`."
+            f"`{format_command(store, 'run', '--resume', run)}`, or delete it with "
+            f"`{format_command(store, 'runs', 'prune', '--failed')}`."
         )
     return get_checkpoint_path(folder).is_file()
 

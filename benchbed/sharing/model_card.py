@@ -104,14 +104,9 @@ def _render_method(method: MethodSpec, plugin: str) -> str:
 def _render_data(
     record: Record, dataset: DatasetSpec | None, stored: Sequence[str], pictures: Sequence[str]
 ) -> str:
-    cases = ", ".join(
-        f"{count} {escape_markdown(split)}" for split, count in sorted(record.case_counts.items())
-    )
+    cases = ", ".join(f"{count} {split}" for split, count in sorted(record.case_counts.items()))
     rows = [
-        (
-            "dataset",
-            f"`{escape_markdown(record.dataset)}`" + (f", {dataset.title}" if dataset else ""),
-        ),
+        ("dataset", f"`{record.dataset}`" + (f", {dataset.title}" if dataset else "")),
         ("source", record.source),
         ("modality", dataset.modality if dataset else "unknown"),
         ("licence of the real data", dataset.licence if dataset else "unknown"),

@@ -1,19 +1,6 @@
 """``python -m benchmarks.speed``: compare the speed of benchbed with plain references."""
 
-import os
-import sys
-
-# torch starts its threads when it is imported, here with the settings of `benchbed run`.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-os.environ.setdefault("OMP_NUM_THREADS", "2")
-
-from benchbed.errors import BenchbedError
-
-from .runner import COMMAND, make_parser, run_benchmark
+from benchmarks.program import run_program
 
 if __name__ == "__main__":
-    try:
-        sys.exit(run_benchmark(make_parser().parse_args()))
-    except BenchbedError as error:
-        print(f"{COMMAND}: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_program("benchmarks.speed", OMP_NUM_THREADS="2")

@@ -76,7 +76,7 @@ def test_a_lost_terminal_fails_no_run(
 
 
 @pytest.mark.attack(
-    guarantee="Output in any encoding: characters that it lacks are replaced.",
+    guarantee="Output in any encoding: characters that it does not have are replaced.",
     attack="ASCII, Latin-1 and code page 1252 as the encoding of a run, a list and a page of help",
 )
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from benchbed.api.specs import DatasetSpec
+from benchbed.data.loader import CaseLoader
 from benchbed.data.preprocessing.prepare import (
     PreparedDataset,
     prepare_dataset,
@@ -23,6 +24,11 @@ from benchbed.data.sources.resolve import resolve_collection
 from benchbed.metrics.features import cache
 from benchbed.metrics.features.extractor import FeatureExtractor
 from benchbed.registry.lookup import get_registry
+from benchbed.runs.build import build_method, prepare_plan_data
+from benchbed.runs.plan import RunPlan
+from benchbed.training.device import create_fabric
+from benchbed.training.loop import TrainingLoop
+from benchbed.utils.progress import Budget, NullReporter
 
 
 @pytest.fixture
@@ -56,5 +62,27 @@ def make_image_folder(tmp_path: Path) -> Callable[[int], Collection]:
             pixels = np.full((8, 8, 3), 10 * number, np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
         return resolve_collection(f"folder:{folder}")
+
+    return make
+
+
+@pytest.fixture
+def make_loop() -> Callable[..., TrainingLoop]:
+    """Return a function that builds the training loop of a plan, with pictures of one colour."""
+
+    def make(planned: RunPlan, folder: Path, stop_after: int = 10**9) -> TrainingLoop:
+        prepared = prepare_plan_data(planned, NullReporter())
+        method = build_method(planned, prepared, create_fabric("cpu", "fp32"))
+        return TrainingLoop(
+            method=method,
+            name=planned.method.name,
+            run=planned.id,
+            loader=CaseLoader(prepared.get_split("train"), 0, torch.device("cpu")),
+            budget=Budget(kimg=planned.protocol.kimg),
+            folder=folder,
+            reporter=NullReporter(),
+            draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
+            should_stop=lambda: method.steps >= stop_after,
+        )
 
     return make

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -28,7 +28,7 @@ from benchbed.testing.subject import is_equal_state
 from benchbed.training.augmentation import create_augmentation
 from benchbed.training.device import create_fabric
 from benchbed.training.loop import TrainingInterrupted, TrainingLoop
-from benchbed.utils.progress import Budget, NullReporter
+from benchbed.utils.progress import NullReporter
 
 
 @pytest.mark.parametrize(
@@ -124,30 +124,14 @@ class TestRuns:
 
     @pytest.mark.parametrize("augment", ["flip,diffaugment", "ada"])
     def test_an_interrupted_run_ends_like_an_uninterrupted_one(
-        self, augment: str, tmp_path: Path
+        self, augment: str, tmp_path: Path, make_loop: Callable[..., TrainingLoop]
     ) -> None:
         planned = self.plan(augment)
-        prepared = prepare_plan_data(planned, NullReporter())
-
-        def loop(folder: str, stop_after: int = 10**9) -> TrainingLoop:
-            method = build_method(planned, prepared, create_fabric("cpu", "fp32"))
-            return TrainingLoop(
-                method=method,
-                name="tiny-lsgan",
-                run=planned.id,
-                loader=CaseLoader(prepared.get_split("train"), 0, torch.device("cpu")),
-                budget=Budget(kimg=0.4),
-                folder=tmp_path / folder,
-                reporter=NullReporter(),
-                draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
-                should_stop=lambda: method.steps >= stop_after,
-            )
-
-        whole = loop("whole")
+        whole = make_loop(planned, tmp_path / "whole")
         whole.train()
         with pytest.raises(TrainingInterrupted):
-            loop("parts", 22).train()
-        resumed = loop("parts")
+            make_loop(planned, tmp_path / "parts", 22).train()
+        resumed = make_loop(planned, tmp_path / "parts")
         resumed.train()
         assert resumed.method.steps == whole.method.steps == 50
         assert is_equal_state(resumed.method.get_state(), whole.method.get_state())

@@ -42,7 +42,7 @@ def test_bf16_is_chosen_where_it_is_clearly_faster(
     assert _choose(speedup) == (expected, 1)
 
 
-def test_the_measurement_is_kept_per_device_and_number_of_threads(
+def test_the_measurement_is_cached_per_device_and_number_of_threads(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _choose(4.0) == ("bf16", 1)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from benchbed.config.run_config import RunConfig
-from benchbed.data.loader import CaseLoader
 from benchbed.errors import BenchbedError
 from benchbed.results.lookup import list_folder_names, read_state
 from benchbed.results.store import ResultStore
@@ -29,6 +28,8 @@ from benchbed.training.sampling import draw_samples
 from benchbed.utils.progress import Budget, NullReporter, TrainingPosition, TrainingProgress
 
 pytestmark = pytest.mark.usefixtures("with_plugin")
+
+MakeLoop = Callable[..., TrainingLoop]
 
 
 def _plan(**changes: Any) -> RunPlan:
@@ -215,28 +216,10 @@ def test_progress_reports_speed_losses_and_time_left(tmp_path: Path) -> None:
     assert listener.progress[-1].budget_share == 1.0
 
 
-def test_an_interrupted_loop_saves_and_resumes(tmp_path: Path) -> None:
-    planned = _plan()
-    prepared = prepare_plan_data(planned, NullReporter())
-
-    def loop(stop_after: int) -> TrainingLoop:
-        method = build_method(planned, prepared, create_fabric("cpu", "fp32"))
-
-        return TrainingLoop(
-            method=method,
-            name="tiny-lsgan",
-            run=planned.id,
-            loader=CaseLoader(prepared.get_split("train"), 0, torch.device("cpu")),
-            budget=Budget(kimg=0.4),
-            folder=tmp_path,
-            reporter=NullReporter(),
-            draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
-            should_stop=lambda: method.steps >= stop_after,
-        )
-
+def test_an_interrupted_loop_saves_and_resumes(tmp_path: Path, make_loop: MakeLoop) -> None:
     with pytest.raises(TrainingInterrupted):
-        loop(20).train()
-    second = loop(10**9)
+        make_loop(_plan(), tmp_path, 20).train()
+    second = make_loop(_plan(), tmp_path)
     assert second.train().images_shown == 400
     assert second.method.steps == 50
 
@@ -272,27 +255,15 @@ def test_memorisation_is_computed_and_pictured(tmp_path: Path) -> None:
 
 
 def test_mean_losses_are_over_the_steps_that_report_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_loop: MakeLoop
 ) -> None:
     """A method with two stages reports other losses in each; one row may contain both."""
-    planned = _plan()
-    prepared = prepare_plan_data(planned, NullReporter())
-    method = build_method(planned, prepared, create_fabric("cpu", "fp32"))
+    loop = make_loop(_plan(), tmp_path)
 
     def stages(batch: Any, progress: float) -> dict[str, torch.Tensor]:
         return {"first": torch.tensor(4.0)} if progress < 0.5 else {"second": torch.tensor(8.0)}
 
-    monkeypatch.setattr(method, "training_step", stages)
-    loop = TrainingLoop(
-        method=method,
-        name="tiny-lsgan",
-        run=planned.id,
-        loader=CaseLoader(prepared.get_split("train"), 0, torch.device("cpu")),
-        budget=Budget(kimg=0.4),
-        folder=tmp_path,
-        reporter=NullReporter(),
-        draw_preview=lambda: np.zeros((8, 8, 3), np.uint8),
-    )
+    monkeypatch.setattr(loop.method, "training_step", stages)
     loop._log_steps = 20
     loop.train()
     with (tmp_path / "history.csv").open() as file:
